@@ -1,0 +1,18 @@
+"""skgeo: where something is, and how large a piece of the Earth it describes, as features for models."""
+
+from skgeo import exceptions
+from skgeo._version import __version__
+from skgeo.grid import LatLonGrid
+from skgeo.patches import PatchPositionEncoder
+from skgeo.pca import SphericalHarmonicPCA, matern_spectrum
+from skgeo.scale import PatchScaleFeaturizer
+
+__all__ = [
+    "LatLonGrid",
+    "PatchPositionEncoder",
+    "PatchScaleFeaturizer",
+    "SphericalHarmonicPCA",
+    "__version__",
+    "exceptions",
+    "matern_spectrum",
+]

@@ -1,0 +1,253 @@
+"""Arrays and frames -> latitude and longitude in degrees; every text about coordinates that are wrong."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from skgeo._harmonics import FloatArray
+from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+LATITUDE_NAMES = ("lat", "latitude")
+LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
+
+# Beyond this a number is no longitude counted on over a few turns: it is metres or feet.
+_PROJECTED = 1000.0
+
+
+class Coordinates(NamedTuple):
+    """Latitude and longitude (n,) in float64 degrees, the dtype they came in, and the columns of the frame."""
+
+    latitude: FloatArray
+    longitude: FloatArray
+    dtype: np.dtype[Any]
+    columns: list[str] | None
+
+
+def read_coordinates(X: object, names: Sequence[str] | None = None) -> Coordinates:
+    """Read points from an array of (latitude, longitude) rows or a frame with such columns, and check them.
+
+    ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual ones.
+    """
+    columns = frame_columns(X)
+    if columns is None:
+        table = read_table(X, 2, "(latitude, longitude)")
+    else:
+        table = read_columns(X, _coordinate_columns(columns, names))
+    latitude, longitude = table.astype(np.float64).T
+    check_range(latitude, longitude, swappable=columns is None)
+    warn_radians(latitude, longitude)
+    return Coordinates(latitude, longitude, table.dtype, columns)
+
+
+def frame_columns(X: object) -> list[str] | None:
+    """Column names of a pandas or polars DataFrame; None for anything else."""
+    return list(X.columns) if hasattr(X, "columns") and hasattr(X, "dtypes") else None
+
+
+def read_table(X: object, n_columns: int, meaning: str) -> npt.NDArray[Any]:
+    """A real, finite array of shape (n, n_columns), its floating dtype kept."""
+    if sparse.issparse(X):
+        raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))
+        raise CoordinateError(f"X has masked values in {_rows(rows)}: drop these rows, X[~X.mask.any(axis=1)].")
+    try:
+        table = np.asarray(X)
+    except ValueError as error:
+        raise CoordinateError(f"X is no table of {meaning} rows: its rows differ in length.") from error
+    _check_shape(table, n_columns, meaning)
+    return check_numbers(table, "X")
+
+
+def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
+    """Two dimensions, at least a row, the right number of columns."""
+    if table.ndim != 2:
+        raise CoordinateError(
+            f"X has {table.ndim} dimensions, shape {table.shape}: expected 2, one row of {meaning} a sample. "
+            "Reshape your data: X.reshape(1, -1) for a single sample."
+        )
+    n_samples, n_features = table.shape
+    if n_features == 0:
+        raise CoordinateError(
+            f"X has 0 feature(s) (shape=({n_samples}, 0)) while a minimum of {n_columns} is required: {meaning}."
+        )
+    if n_samples == 0:
+        raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
+    if n_features != n_columns:
+        raise CoordinateError(f"X has {n_features} features, but {n_columns} are expected: {meaning}.")
+
+
+def check_numbers(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """Refuse what is no finite real number, naming the first row; integers become float64."""
+    if values.dtype.kind == "c":
+        raise CoordinateError(f"{name}: Complex data not supported; degrees are real numbers, take {name}.real.")
+    if values.dtype.kind not in "fiu":
+        rows = np.flatnonzero([not _is_number(row) for row in values.reshape(len(values), -1)])
+        where = f" in {_rows(rows)}, {values[rows[0]]!r}" if rows.size else ""
+        raise CoordinateError(
+            f"{name} holds {values.dtype} values{where}: expected numbers in degrees. "
+            "Convert them first, for instance with astype(float); text such as 41°24'N needs parsing."
+        )
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float64)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        rows = np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))
+        raise CoordinateError(f"{name} contains NaN or infinity in {_rows(rows)}: drop or impute these rows first.")
+    return values
+
+
+def _is_number(row: npt.NDArray[Any]) -> bool:
+    """Whether all entries are numbers, which bools are not."""
+    return all(isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in row.tolist())
+
+
+def read_columns(X: Any, names: Sequence[str]) -> npt.NDArray[Any]:
+    """Columns of a frame as a real, finite array of shape (n, len(names)), float32 only if all are."""
+    if len(X) == 0:
+        raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {len(names)})) while a minimum of 1 is required.")
+    return np.column_stack([check_numbers(_column_values(X[name]), f"X column {name!r}") for name in names])
+
+
+def _column_values(column: Any) -> npt.NDArray[Any]:
+    """Values of a pandas or polars column; missing values of nullable columns become NaN."""
+    values = np.asarray(column.to_numpy())
+    if values.dtype == object and getattr(column.dtype, "kind", "O") in "fiu":  # pandas nullable or Arrow numbers
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return values
+
+
+def _coordinate_columns(columns: list[str], names: Sequence[str] | None) -> tuple[str, str]:
+    """Names of the latitude and longitude columns of a frame that has these two columns and no others."""
+    if names is not None:
+        latitude, longitude = names
+        if sorted(map(str, columns)) != sorted([latitude, longitude]):
+            _refuse_columns(columns, f"expected the columns {latitude!r} and {longitude!r} that coordinates= names")
+        return latitude, longitude
+    found = [[name for name in columns if str(name).lower() in known] for known in (LATITUDE_NAMES, LONGITUDE_NAMES)]
+    for kind, matches in zip(("latitude", "longitude"), found, strict=True):
+        if len(matches) > 1:
+            _refuse_columns(columns, f"more than one looks like a {kind}: {matches}")
+    if not all(found) and {"x", "y"} <= {str(name).lower() for name in columns}:
+        _refuse_columns(columns, "x and y may be projected, or in either order")
+    if not all(found):
+        _refuse_columns(columns, "no latitude and longitude among them")
+    if len(columns) > 2:
+        _refuse_columns(columns, "expected latitude and longitude only")
+    return found[0][0], found[1][0]
+
+
+def _refuse_columns(columns: list[str], reason: str) -> NoReturn:
+    raise CoordinateError(
+        f"X has the columns {columns}: {reason}. Name them 'latitude' and 'longitude' (or lat, lon, lng, long), "
+        "say which they are with coordinates=('my_lat', 'my_lon'), or select them, X[['lat', 'lon']], for "
+        "instance in a ColumnTransformer."
+    )
+
+
+def check_range(latitude: FloatArray, longitude: FloatArray, *, swappable: bool = True) -> None:
+    """Refuse latitudes beyond the poles, and say what probably happened."""
+    rows = np.flatnonzero(np.abs(latitude) > 90.0)
+    if rows.size == 0:
+        return
+    row = rows[0]
+    message = f"X has latitudes outside [-90, 90] degrees in {_rows(rows)}: {latitude[row]:.15g}."
+    if np.abs(latitude).max() > _PROJECTED:
+        message += (
+            " These look like projected coordinates in metres: reproject them to EPSG:4326 "
+            "(longitude and latitude in degrees) first, for instance with geopandas .to_crs(4326) or pyproj."
+        )
+    elif np.all(np.abs(longitude) <= 90.0):
+        order = "columns are (latitude, longitude)" if swappable else "the two columns may be misnamed"
+        message += f" Are they swapped? Exchanging them would make every row valid; {order}."
+    else:
+        message += " Columns are (latitude, longitude) in degrees."
+    raise CoordinateError(message)
+
+
+def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
+    """Warn when coordinates fill the range that radians have."""
+    if np.abs(latitude).max() > np.pi / 2 or np.abs(longitude).max() > np.pi:
+        return
+    if np.ptp(latitude) > np.pi / 2 or np.ptp(longitude) > np.pi:
+        warnings.warn(
+            "X lies within +-pi and is spread over that range: is it in radians? Degrees are expected, np.degrees(X).",
+            CoordinateWarning,
+            stacklevel=2,
+        )
+
+
+def check_axis(values: npt.ArrayLike, name: str) -> FloatArray:
+    """One axis of a grid as a new float64 array: finite, strictly monotone, latitudes within the poles."""
+    if np.ma.is_masked(values):
+        raise CoordinateError(f"{name} has masked values: an axis of a grid has no gaps.")
+    axis = np.array(values)
+    if axis.ndim != 1 or axis.size == 0:
+        raise CoordinateError(f"{name} has shape {axis.shape}: expected one dimension with at least one value.")
+    axis = check_numbers(axis, name).astype(np.float64)
+    if name == "longitude":
+        return axis
+    outside = np.flatnonzero(np.abs(axis) > 90.0)
+    if outside.size:
+        raise CoordinateError(
+            f"{name} is outside [-90, 90] degrees in {_rows(outside)}: {axis[outside[0]]:.15g}. "
+            "Swapped with longitude, or projected?"
+        )
+    _check_monotone(np.diff(axis), axis, name)
+    return axis
+
+
+def unwrap_longitude(longitude: FloatArray) -> FloatArray:
+    """Longitudes of grid columns continued across the seam, so that they rise or fall throughout."""
+    steps = 180.0 - (180.0 - np.diff(longitude)) % 360.0
+    _check_monotone(steps, longitude, "longitude")
+    if abs(steps.sum()) >= 360.0 - 1e-6:
+        raise CoordinateError(
+            f"longitude goes around more than once, from {longitude[0]:.15g} to {longitude[-1]:.15g}: "
+            "drop the columns that repeat."
+        )
+    along = longitude[0] + np.concatenate([[0.0], np.cumsum(steps)])
+    return longitude + 360.0 * np.round((along - longitude) / 360.0)
+
+
+def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
+    """Refuse an axis that turns or stands still."""
+    turns = np.flatnonzero(steps * np.sign(steps.sum() or 1.0) <= 0.0)
+    if turns.size:
+        i = int(turns[0])
+        raise CoordinateError(
+            f"{name} must rise or fall throughout, but goes from {axis[i]:.15g} to {axis[i + 1]:.15g} at position "
+            f"{i}: sort the axis, with the data along it, and drop repeated values."
+        )
+
+
+def check_mask(mask: npt.ArrayLike, shape: tuple[int, int]) -> npt.NDArray[Any]:
+    """The mask of a grid as a new array: bool, or float64 fractions in [0, 1]."""
+    if np.ma.is_masked(mask):
+        raise CoordinateError("mask has masked values: fill them, mask.filled(0), to leave those cells out.")
+    values = np.array(mask)
+    if values.shape != shape:
+        raise CoordinateError(
+            f"mask has shape {values.shape}, the grid has {shape} (latitude, longitude): transpose or subset it."
+        )
+    if values.dtype.kind != "b":
+        values = check_numbers(values, "mask").astype(np.float64)
+        outside = np.argwhere((values < 0.0) | (values > 1.0))
+        if len(outside):
+            row, column = outside[0].tolist()
+            raise CoordinateError(
+                f"mask is outside [0, 1] in {len(outside)} cells, the first at ({row}, {column}): "
+                f"{values[row, column]:.15g}. Give booleans or the fraction of each cell; percent needs mask / 100."
+            )
+    if not values.any():
+        raise CoordinateError("mask keeps nothing: all cells are False or 0. True or 1 means inside the domain.")
+    return values
+
+
+def _rows(rows: npt.NDArray[np.intp]) -> str:
+    """How many rows, and the first."""
+    return f"{rows.size} row{'s' if rows.size != 1 else ''}, first row {rows[0]}"

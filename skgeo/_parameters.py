@@ -1,0 +1,41 @@
+"""Checks of constructor parameters, with one form of message: name, value given, what is accepted."""
+
+import importlib
+from numbers import Integral, Real
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+
+def check_parameter(name: str, value: object, valid: bool, accepted: str) -> None:
+    """Raise ValueError unless ``valid``."""
+    if not valid:
+        raise ValueError(f"{name}={value!r}: expected {accepted}.")
+
+
+def is_integer(value: object) -> bool:
+    """Whether the value is an integer and no bool."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_real(value: object) -> bool:
+    """Whether the value is a finite real number and no bool."""
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+
+
+def check_pair(value: Any, name: str) -> tuple[int, int]:
+    """A pair of positive integers (latitude, longitude) from one or two."""
+    pair = np.asarray(value)
+    valid = pair.dtype.kind in "iu" and pair.shape in ((), (2,)) and bool((pair >= 1).all())
+    check_parameter(name, value, valid, "a positive integer or a pair of them (latitude, longitude)")
+    along_latitude, along_longitude = np.broadcast_to(pair, (2,)).tolist()
+    return along_latitude, along_longitude
+
+
+def import_optional(module: str, needed_for: str, extra: str) -> ModuleType:
+    """Import a package that skgeo can do without, or say what to install."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(f"{needed_for} needs {module}: pip install 'skgeo[{extra}]'.") from error

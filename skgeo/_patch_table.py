@@ -1,0 +1,143 @@
+"""The patch table, six columns a patch: outer edges in degrees and pixel counts. Cut, read and check it."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._coordinates import check_range, frame_columns, read_columns, read_table
+from skgeo._harmonics import FloatArray
+from skgeo._parameters import check_parameter, import_optional
+from skgeo.exceptions import CoordinateError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Integers = npt.NDArray[np.intp]
+
+PATCH_COLUMNS = ("south", "north", "west", "east", "n_lat", "n_lon")
+
+
+def window_starts(
+    axis: str, length: int, size: int, stride: int, partial: bool, *, closed: bool
+) -> tuple[Integers, Integers]:
+    """First pixel and pixel count of the windows along an axis of ``length`` pixels.
+
+    On a closed axis windows run on across the seam as long as they do not reach past the next round's first.
+    """
+    check_parameter("patch_size", size, size <= length, f"at most the {length} pixels of the grid's {axis}")
+    starts = np.arange(0, length, stride)
+    whole = starts + (min(stride, size) if closed else size) <= length
+    counts = np.where(whole, size, np.minimum(size, length - starts))
+    covered = np.concatenate([[0], np.maximum.accumulate(starts + counts)[:-1]])
+    kept = whole | (covered < length) if partial else whole
+    return starts[kept], counts[kept]
+
+
+def windows(rows: tuple[Integers, Integers], columns: tuple[Integers, Integers]) -> tuple[Integers, Integers]:
+    """First pixels (n, 2) and pixel counts (n, 2) of all pairs of windows, rows first."""
+    index, count = (
+        np.stack(np.meshgrid(along_lat, along_lon, indexing="ij"), axis=-1).reshape(-1, 2)
+        for along_lat, along_lon in zip(rows, columns, strict=True)
+    )
+    return index, count
+
+
+def window_shares(
+    mask: npt.NDArray[np.generic],
+    heights: FloatArray,
+    widths: FloatArray,
+    rows: tuple[Integers, Integers],
+    columns: tuple[Integers, Integers],
+) -> FloatArray:
+    """Share of the area of each window, as paired by :func:`windows`, that is inside a mask.
+
+    Areas are ``heights * widths``. Sums run along one strip of windows at a time: differences of sums over the
+    whole grid would leave nothing but rounding for a small patch at a pole.
+    """
+    west, east = columns[0], columns[0] + columns[1]
+    shares = np.empty((rows[0].size, columns[0].size))
+    for i, (start, count) in enumerate(zip(*rows, strict=True)):
+        strip = slice(start, start + count)
+        inside = _running_sum(heights[strip] @ np.asarray(mask[strip], dtype=np.float64) * widths)
+        whole = _running_sum(heights[strip].sum() * widths)
+        shares[i] = (inside[east] - inside[west]) / (whole[east] - whole[west])
+    return shares.ravel()
+
+
+def _running_sum(values: FloatArray) -> FloatArray:
+    """Cumulative sums from zero over two rounds of a circle."""
+    return np.concatenate([[0.0], np.cumsum(np.tile(values, 2))])
+
+
+def outer_edges(
+    latitude_edges: FloatArray, longitude_edges: FloatArray, index: Integers, count: Integers
+) -> FloatArray:
+    """The patch table (n, 6) of windows of pixels, which may run on across the seam."""
+    n_rows, n_columns = latitude_edges.shape[0], longitude_edges.shape[0]
+    first, last = index, (index + count - 1) % (n_rows, n_columns)
+    rows = latitude_edges[[first[:, 0], last[:, 0]]]
+    columns = longitude_edges[[first[:, 1], last[:, 1]]]
+    if longitude_edges[0, 0] > longitude_edges[-1, 0]:  # columns run westward
+        columns = columns[::-1]
+    west, span = columns[0, :, 0], columns[1, :, 1] - columns[0, :, 0]
+    span = np.where(span <= 1e-9, span + 360.0, span)  # across the seam, or all around
+    return np.column_stack([rows[:, :, 0].min(axis=0), rows[:, :, 1].max(axis=0), west, west + span, count])
+
+
+def patch_frame(table: FloatArray, index: Integers) -> "pd.DataFrame":
+    """The patch table as a pandas DataFrame indexed by the first pixel's row and column."""
+    pandas = import_optional("pandas", "as_frame=True", "pandas")
+    labels = pandas.MultiIndex.from_arrays(index.T, names=["row", "column"])
+    frame = pandas.DataFrame(table, index=labels, columns=list(PATCH_COLUMNS))
+    return frame.astype({"n_lat": np.int64, "n_lon": np.int64})
+
+
+class Patches(NamedTuple):
+    """Outer edges (n,) in float64 degrees, east beyond west; pixel counts (n,); the dtype and columns they came in."""
+
+    south: FloatArray
+    north: FloatArray
+    west: FloatArray
+    east: FloatArray
+    n_lat: Integers
+    n_lon: Integers
+    dtype: np.dtype[np.floating]
+    columns: list[str] | None
+
+
+def read_patches(X: object) -> Patches:
+    """Read a patch table from an array or from a frame with its six columns in any order, and check it."""
+    columns = frame_columns(X)
+    if columns is None:
+        table = read_table(X, len(PATCH_COLUMNS), ", ".join(PATCH_COLUMNS))
+    elif sorted(map(str, columns)) == sorted(PATCH_COLUMNS):
+        table = read_columns(X, PATCH_COLUMNS)
+    else:
+        raise CoordinateError(
+            f"X has the columns {columns}: a patch table has {list(PATCH_COLUMNS)}, in any order; select these."
+        )
+    south, north, west, east, n_lat, n_lon = table.astype(np.float64).T
+    _check_patches(south, north, west, east, np.stack([n_lat, n_lon]))
+    east = np.where(east < west, east + 360.0 * np.ceil((west - east) / 360.0), east)
+    return Patches(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp), table.dtype, columns)
+
+
+def _check_patches(
+    south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray, counts: FloatArray
+) -> None:
+    """Refuse patches that are no piece of the sphere or have no whole number of pixels."""
+    check_range(np.where(np.abs(north) > np.abs(south), north, south), west, swappable=False)
+    _refuse(south >= north, "south must be less than north", south, north)
+    _refuse(east == west, "east must differ from west; all around is east = west + 360", west, east)
+    _refuse(east - west > 360.0 + 1e-9, "a patch is at most 360 degrees wide", west, east)
+    whole = (counts >= 1) & (counts == np.round(counts))
+    _refuse(~whole.all(axis=0), "n_lat and n_lon must be whole numbers of pixels, 1 or more", *counts)
+
+
+def _refuse(bad: npt.NDArray[np.bool_], rule: str, *values: FloatArray) -> None:
+    """Raise for the first row that breaks a rule."""
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        given = ", ".join(f"{value[rows[0]]:.15g}" for value in values)
+        raise CoordinateError(f"X: {rule}; broken in {rows.size} of {bad.size} patches, first row {rows[0]}: {given}.")

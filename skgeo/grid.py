@@ -1,0 +1,266 @@
+"""A regular grid of latitude-longitude cells, and the table of patches cut from it."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._coordinates import check_axis, check_mask, unwrap_longitude
+from skgeo._parameters import check_pair, check_parameter
+from skgeo._patch_table import outer_edges, patch_frame, window_shares, window_starts, windows
+from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
+from skgeo.exceptions import CoordinateError
+
+__all__ = ["LatLonGrid"]
+
+# Longitudes close the circle when the gap from last to first is a spacing, to this share.
+_CLOSED = 1.01
+
+
+class LatLonGrid:
+    """An immutable regular grid of cells, given by the latitudes and longitudes of their centres.
+
+    Edges are the midpoints between centres; the outermost ones lie half a spacing beyond, clipped at the poles,
+    and reach the pole where less than a third of a spacing would be left (Gaussian grids). The grid closes the
+    circle when the gap between its last and first longitude is no more than a spacing.
+
+    Parameters
+    ----------
+    latitude : array-like of shape (n_lat,)
+        Latitudes of the rows in degrees, ascending or descending, equally spaced or not. The poles may be
+        centres.
+    longitude : array-like of shape (n_lon,)
+        Longitudes of the columns in degrees, in either direction, from any start; they may wrap inside the array
+        (350, 355, 0, 5).
+    mask : array-like of shape (n_lat, n_lon), default=None
+        True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it. Fractions
+        describe a coast better than booleans do.
+
+    Attributes
+    ----------
+    latitude, longitude : ndarray of shape (n_lat,), (n_lon,)
+        The centres as given, in degrees.
+    latitude_edges, longitude_edges : ndarray of shape (n_lat, 2), (n_lon, 2)
+        South and north edge of each row, west and east edge of each column, in degrees. Longitude edges run
+        on past 180 or 360 instead of wrapping.
+    mask : ndarray of shape (n_lat, n_lon) or None
+        The mask as given: bool, or float64 fractions.
+    shape : tuple of int
+        ``(n_lat, n_lon)``.
+    closed : bool
+        Whether the columns close the circle.
+
+    Raises
+    ------
+    CoordinateError
+        If an axis is empty, not finite, out of range, not monotone or repeats a value, or the mask has another
+        shape, values outside [0, 1], or nothing in it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeo import LatLonGrid
+    >>> grid = LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360))
+    >>> grid
+    LatLonGrid(180 x 360, latitude -90..90, longitude 0..360, closed)
+    >>> bool(np.isclose(grid.cell_areas().sum(), 4 * np.pi * 6_371_008.8**2, rtol=1e-12))
+    True
+    """
+
+    latitude: npt.NDArray[np.float64]
+    longitude: npt.NDArray[np.float64]
+    latitude_edges: npt.NDArray[np.float64]
+    longitude_edges: npt.NDArray[np.float64]
+    mask: npt.NDArray[np.bool_] | npt.NDArray[np.float64] | None
+    shape: tuple[int, int]
+    closed: bool
+
+    def __init__(self, latitude: npt.ArrayLike, longitude: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> None:
+        latitude, longitude = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
+        unwrapped = unwrap_longitude(longitude)
+        spacings = [abs(float(axis[1] - axis[0])) for axis in (latitude, unwrapped) if axis.size > 1]
+        if not spacings:
+            raise CoordinateError(
+                "latitude and longitude hold one value each: the size of a single cell is unknown. "
+                "Give at least two values on one axis."
+            )
+        columns, closed = _closing_edges(unwrapped, spacings[0])
+        shape = (latitude.size, longitude.size)
+        arrays = {
+            "latitude": latitude,
+            "longitude": longitude,
+            "latitude_edges": latitude_edges(latitude, spacings[-1]),
+            "longitude_edges": columns,
+            "mask": None if mask is None else check_mask(mask, shape),
+        }
+        for array in arrays.values():
+            if array is not None:
+                array.flags.writeable = False
+        vars(self).update(arrays, shape=shape, closed=closed)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse: a grid is immutable."""
+        raise AttributeError(f"LatLonGrid is immutable: make a new one instead of setting {name}.")
+
+    def __repr__(self) -> str:
+        """One line: shape, bounds, whether it closes, what the mask keeps."""
+        south, north = self.latitude_edges.min(), self.latitude_edges.max()
+        west, east = self.longitude_edges.min(), self.longitude_edges.max()
+        closed = ", closed" if self.closed else ""
+        share = self.domain_area() / self.cell_areas().sum()
+        masked = "" if self.mask is None else f", mask keeps {share:.1%} of the area"
+        bounds = f"latitude {south:g}..{north:g}, longitude {west:g}..{east:g}"
+        return f"LatLonGrid({self.shape[0]} x {self.shape[1]}, {bounds}{closed}{masked})"
+
+    def cell_areas(self, radius: float = EARTH_RADIUS) -> npt.NDArray[np.float64]:
+        """Exact areas of the cells on a sphere, mask not applied.
+
+        Parameters
+        ----------
+        radius : float, default=6371008.8
+            Radius of the sphere in metres.
+
+        Returns
+        -------
+        ndarray of shape (n_lat, n_lon)
+            Areas in square metres: R^2 (sin north - sin south) (east - west).
+
+        Examples
+        --------
+        >>> from skgeo import LatLonGrid
+        >>> LatLonGrid([-45, 45], [0, 90, 180, 270]).cell_areas(radius=1).round(3)
+        array([[1.571, 1.571, 1.571, 1.571],
+               [1.571, 1.571, 1.571, 1.571]])
+        """
+        return radius**2 * np.outer(*self._heights_and_widths())
+
+    def domain_area(self, radius: float = EARTH_RADIUS) -> float:
+        """Area of the domain: of all cells, or of the part of each that is inside the mask.
+
+        Parameters
+        ----------
+        radius : float, default=6371008.8
+            Radius of the sphere in metres.
+
+        Returns
+        -------
+        float
+            Area in square metres.
+
+        Examples
+        --------
+        >>> from skgeo import LatLonGrid
+        >>> LatLonGrid([-45, 45], [0, 180], mask=[[1, 1], [0.5, 0]]).domain_area(radius=1) / 3.14159265
+        2.5000...
+        """
+        heights, widths = self._heights_and_widths()
+        return radius**2 * float(heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths))
+
+    def points(self) -> npt.NDArray[np.float64]:
+        """Cell centres as (latitude, longitude) rows in degrees, C order, masked cells included.
+
+        Returns
+        -------
+        ndarray of shape (n_lat * n_lon, 2)
+
+        Examples
+        --------
+        >>> from skgeo import LatLonGrid
+        >>> LatLonGrid([0, 10], [170, 180, 190]).points()[:3]
+        array([[  0., 170.],
+               [  0., 180.],
+               [  0., 190.]])
+        """
+        return np.stack(np.meshgrid(self.latitude, self.longitude, indexing="ij"), axis=-1).reshape(-1, 2)
+
+    def patches(
+        self,
+        patch_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        *,
+        partial: bool = False,
+        min_fraction: float = 0.0,
+        as_frame: bool = False,
+        return_index: bool = False,
+    ) -> Any:
+        """Cut the grid into patches of pixels, rows first.
+
+        On a closed circle overlapping patches continue across the seam; patches that do not overlap leave a
+        remainder there as at any other end.
+
+        Parameters
+        ----------
+        patch_size : int or (int, int)
+            Pixels along latitude and longitude.
+        stride : int or (int, int), default=None
+            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+        partial : bool, default=False
+            Keep the smaller patches at the ends where sizes do not divide; by default they are dropped.
+        min_fraction : float, default=0
+            Keep patches of whose area at least this fraction is inside the mask.
+        as_frame : bool, default=False
+            Return a pandas DataFrame indexed by (row, column).
+        return_index : bool, default=False
+            Also return the row and column of each patch's first pixel.
+
+        Returns
+        -------
+        patches : ndarray of shape (n_patches, 6) or DataFrame
+            Columns south, north, west, east (outer edges, degrees; east runs past 180 or 360 across the seam),
+            n_lat and n_lon (pixels).
+        index : ndarray of shape (n_patches, 2)
+            Row and column of each first pixel. Only with ``return_index=True``.
+
+        Raises
+        ------
+        ValueError
+            If sizes or strides are not positive integers, a patch is larger than the grid, or ``min_fraction``
+            is outside [0, 1] or keeps nothing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import LatLonGrid
+        >>> grid = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
+        >>> grid.patches((18, 36))
+        array([[-90.,   0.,   0., 180.,  18.,  36.],
+               [-90.,   0., 180., 360.,  18.,  36.],
+               [  0.,  90.,   0., 180.,  18.,  36.],
+               [  0.,  90., 180., 360.,  18.,  36.]])
+        """
+        sizes = check_pair(patch_size, "patch_size")
+        strides = sizes if stride is None else check_pair(stride, "stride")
+        check_parameter("min_fraction", min_fraction, 0.0 <= min_fraction <= 1.0, "a number in [0, 1]")
+        rows = window_starts("latitude", self.shape[0], sizes[0], strides[0], partial, closed=False)
+        columns = window_starts("longitude", self.shape[1], sizes[1], strides[1], partial, closed=self.closed)
+        index, count = windows(rows, columns)
+        if min_fraction > 0.0 and self.mask is not None:
+            share = window_shares(self.mask, *self._heights_and_widths(), rows, columns)
+            kept = share >= min_fraction - 1e-9  # sums of areas are known to rounding only
+            index, count = index[kept], count[kept]
+        if index.size == 0:
+            raise ValueError(
+                f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
+            )
+        table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
+        if as_frame:
+            return patch_frame(table, index)
+        return (table, index) if return_index else table
+
+    def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The factors of the cell areas on the unit sphere: one a row, one a column."""
+        return band_heights(*self.latitude_edges.T), np.radians(np.diff(self.longitude_edges, axis=1))[:, 0]
+
+
+def _closing_edges(unwrapped: npt.NDArray[np.float64], spacing: float) -> tuple[npt.NDArray[np.float64], bool]:
+    """Edges of columns; on a closed circle the outermost ones meet exactly."""
+    edges = longitude_edges(unwrapped, spacing)
+    if unwrapped.size == 1:
+        return edges, False
+    gap = 360.0 - abs(unwrapped[-1] - unwrapped[0])
+    closed = bool(gap <= _CLOSED * max(abs(unwrapped[1] - unwrapped[0]), abs(unwrapped[-1] - unwrapped[-2])))
+    if closed:
+        west, east = int(np.argmin(unwrapped)), int(np.argmax(unwrapped))
+        edges[west, 0] = unwrapped[west] - gap / 2.0
+        edges[east, 1] = edges[west, 0] + 360.0
+    return edges, closed

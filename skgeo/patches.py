@@ -1,0 +1,165 @@
+"""Where a patch is: the area-weighted mean of a location encoder over its pixels."""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from skgeo._base import PatchTransformer, all_or_nothing
+from skgeo._parameters import check_parameter
+from skgeo._patch_table import Patches
+from skgeo._sphere import band_heights
+from skgeo.pca import SphericalHarmonicPCA
+
+__all__ = ["PatchPositionEncoder"]
+
+# Pixels encoded at a time: enough to keep the encoder busy, little enough to be nothing in memory.
+_PIXELS_AT_A_TIME = 2**16
+# Pixel centres closer than this many degrees are the same pixel of overlapping patches.
+_SAME_PIXEL = 1e-7
+
+
+class PatchPositionEncoder(PatchTransformer):
+    """The mean of a location encoder over the pixels of a patch, weighted by their exact areas.
+
+    The pixels of a patch divide it evenly in latitude and longitude.
+
+    Parameters
+    ----------
+    encoder : transformer of (latitude, longitude) points, default=None
+        None means ``SphericalHarmonicPCA()``. A clone is fitted on the pixels of the training patches, each once. To
+        use an encoder as already fitted, wrap it in ``sklearn.frozen.FrozenEstimator``.
+    average : "pixels", default="pixels"
+        What the mean runs over.
+
+    Attributes
+    ----------
+    encoder_ : transformer
+        The fitted encoder.
+    n_features_in_ : int
+        6, the columns of a patch table.
+    feature_names_in_ : ndarray of shape (6,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        If X is no patch table: a value that is not finite, latitudes out of range, south >= north, east == west, wider
+        than 360 degrees, or pixel counts that are no whole numbers.
+
+    See Also
+    --------
+    skgeo.LatLonGrid.patches : Makes the patch table.
+    skgeo.PatchScaleFeaturizer : How large the patch is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA
+    >>> globe = LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360))
+    >>> xyz = SphericalHarmonicPCA(max_degree=1, clip=None).fit(globe)
+    >>> hemispheres = globe.patches((90, 360))
+    >>> PatchPositionEncoder(FrozenEstimator(xyz)).fit_transform(hemispheres).round(3) + 0.0
+    array([[ 0.   , -0.866,  0.   ],
+           [ 0.   ,  0.866,  0.   ]])
+    """
+
+    def __init__(self, encoder: Any = None, *, average: str = "pixels") -> None:
+        self.encoder = encoder
+        self.average = average
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Fit the encoder on the union of the pixels of the patches, unless it is frozen.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_patches, 6)
+            A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels).
+        y : array-like, default=None
+            Passed to no one: the encoder is fitted on pixels, not on patches.
+
+        Returns
+        -------
+        self
+        """
+        check_parameter("average", self.average, self.average == "pixels", "'pixels'")
+        encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
+        with all_or_nothing(self):
+            patches = self._read(X, reset=True)
+            if isinstance(encoder, FrozenEstimator):
+                check_is_fitted(encoder)
+            else:
+                points, weight = _distinct_pixels(patches)
+                weighted = np.ptp(weight) > _SAME_PIXEL * weight.max() and has_fit_parameter(encoder, "sample_weight")
+                encoder.fit(points, **({"sample_weight": weight} if weighted else {}))
+            self.encoder_ = encoder
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[np.floating]:
+        """Average the encoder over the pixels of each patch.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_patches, 6)
+            A patch table.
+
+        Returns
+        -------
+        ndarray of shape (n_patches, n_outputs)
+            float32 for float32 input, else float64.
+        """
+        check_is_fitted(self)
+        patches = self._read(X, reset=False)
+        height, width = _pixel_steps(patches)
+        area = np.zeros(patches.south.size)
+        mean = np.zeros((area.size, len(self.get_feature_names_out())))
+        for patch, points in _pixels(patches):
+            weight = width[patch] * band_heights(points[:, 0] - height[patch] / 2.0, points[:, 0] + height[patch] / 2.0)
+            first = np.flatnonzero(np.diff(patch, prepend=-1))
+            area[patch[first]] += np.add.reduceat(weight, first)
+            values = np.asarray(self.encoder_.transform(points), dtype=np.float64)
+            values *= weight[:, np.newaxis]
+            mean[patch[first]] += np.add.reduceat(values, first, axis=0)
+        mean /= area[:, np.newaxis]
+        return mean.astype(patches.dtype, copy=False)
+
+    def _feature_names(self) -> list[str]:
+        return list(self.encoder_.get_feature_names_out())
+
+
+def _pixel_steps(patches: Patches) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Height and width of the pixels of each patch in degrees."""
+    return (patches.north - patches.south) / patches.n_lat, (patches.east - patches.west) / patches.n_lon
+
+
+def _pixels(patches: Patches) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
+    """Yield the patch number (n,) and the centre (n, 2) of all pixels, a fixed number at a time."""
+    height, width = _pixel_steps(patches)
+    ends = np.cumsum(patches.n_lat * patches.n_lon)
+    for start in range(0, int(ends[-1]), _PIXELS_AT_A_TIME):
+        pixel = np.arange(start, min(start + _PIXELS_AT_A_TIME, int(ends[-1])))
+        patch = np.searchsorted(ends, pixel, side="right")
+        row, column = np.divmod(pixel - (ends - patches.n_lat * patches.n_lon)[patch], patches.n_lon[patch])
+        latitude = patches.south[patch] + (row + 0.5) * height[patch]
+        longitude = patches.west[patch] + (column + 0.5) * width[patch]
+        yield patch, np.column_stack([latitude, longitude])
+
+
+def _distinct_pixels(patches: Patches) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Centres of the pixels of all patches, each place once, and their areas over the cosine of latitude."""
+    height, width = _pixel_steps(patches)
+    size = 2.0 * np.sin(np.radians(height) / 2.0) * np.radians(width)
+    turn = round(360.0 / _SAME_PIXEL)
+    parts = []
+    for patch, points in _pixels(patches):
+        latitude, longitude = np.round(np.add(points, [90.0, 0.0]) / _SAME_PIXEL).astype(np.int64).T
+        place, first = np.unique(latitude * turn + longitude % turn, return_index=True)
+        parts.append((place, points[first], size[patch[first]]))
+    place, points, weight = (np.concatenate(values) for values in zip(*parts, strict=True))
+    first = np.sort(np.unique(place, return_index=True)[1])
+    return points[first], weight[first]

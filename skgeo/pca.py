@@ -1,0 +1,410 @@
+"""Area-weighted principal components of spherical harmonics over a domain."""
+
+import warnings
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from skgeo import _domain
+from skgeo._base import LocationTransformer, all_or_nothing, check_sample_weight
+from skgeo._eigenbasis import Eigenbasis, canonical_eigenbasis
+from skgeo._harmonics import project_points, project_rows, sin_cos_latitude
+from skgeo._parameters import check_parameter, is_integer, is_real
+from skgeo.exceptions import ResolutionWarning
+from skgeo.grid import LatLonGrid
+
+if TYPE_CHECKING:
+    from skgeo.nn import HarmonicPCA
+
+__all__ = ["SphericalHarmonicPCA", "matern_spectrum"]
+
+
+class SphericalHarmonicPCA(LocationTransformer):
+    """Principal components of real spherical harmonics, weighted by area over a domain.
+
+    A position embedding: harmonics of degree 0 to ``max_degree`` are centred, rotated onto the principal axes that
+    they have over the training domain, standardised to unit variance there and softly clipped,
+    ``clip * tanh(z / clip)``. Up to centring the components are Slepian functions of the domain [1]_.
+
+    The basis belongs to the domain: the number of pixels or points, their order, chunks, threads and the longitude
+    convention leave the output the same to 1e-6. Nothing of size ``n_samples x (L + 1)^2`` is ever formed.
+
+    Parameters
+    ----------
+    max_degree : int, default=10
+        Largest degree L of the harmonics, at least 1. The finest detail is half a wave in 180 / L degrees.
+    n_components : int, float, "shannon" or None, default=None
+        How many components to keep: a number up to (L + 1)^2 - 1, a fraction in (0, 1) of the variance, the Shannon
+        number (L + 1)^2 A / 4 pi of the domain of area A, or all that the domain supports. Components beyond what
+        the domain supports come out as exact zeros, with a warning.
+    spectrum : None, "matern" or array-like of shape (L + 1,), default=None
+        Prior variance of each degree. None weighs all harmonics alike. ``"matern"`` is
+        ``matern_spectrum(max_degree)``: the components are then the Karhunen-Loeve basis, over the domain, of a
+        smooth random field on the sphere, large scales first.
+    clip : float or None, default=3.0
+        Bound of the output in standard deviations; None does not clip.
+    area_weighted : bool, default=True
+        Weigh grid cells by their area and points by the cosine of latitude, as if they were cell centres of a
+        regular grid. Give False for scattered observations that should count the same wherever they are.
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any order and case.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (D,)
+        Weighted mean over the domain of each of the D = (L + 1)^2 harmonics; (l, m) is at ``l * l + l + m``.
+    components_ : ndarray of shape (n_components, D)
+        Principal axes, orthonormal rows; with a spectrum, times the square root of the prior variance of the degree.
+    explained_variance_ : ndarray of shape (n_components,)
+        Variance over the domain of each component before standardising; zero beyond the supported number.
+    explained_variance_ratio_ : ndarray of shape (n_components,)
+        Share of the total variance.
+    scale_ : ndarray of shape (n_components,)
+        Standard deviation that divides each component; 1 where the variance is zero.
+    n_components_ : int
+        Number of output columns.
+    total_weight_ : float
+        Sum of all weights: steradians for a grid, the sum of cos(latitude) times sample weight for points.
+    shannon_number_ : float
+        (L + 1)^2 A / 4 pi; for points A is the area they effectively cover at this degree.
+    n_features_in_ : int
+        2: latitude and longitude.
+    feature_names_in_ : ndarray of shape (2,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        From any method that takes X, if it is not latitude and longitude in degrees.
+    ValueError
+        From ``fit``, if a parameter or ``sample_weight`` is out of range, or the domain has no extent.
+
+    Warns
+    -----
+    ResolutionWarning
+        From ``fit``, if the domain supports fewer components than asked for, or the number asked for cuts through
+        components of equal variance, of which no selection is better than another.
+
+    See Also
+    --------
+    skgeo.PatchPositionEncoder : The mean of this embedding over patches of pixels.
+
+    Notes
+    -----
+    The covariance of harmonics over a domain follows from the harmonic coefficients of its weight function to
+    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Eigenvalues below 1e-9 of the largest
+    are rounding, and their components are left out. Where eigenvalues coincide to 1e-6 the basis is the one closest
+    to single harmonics, lowest degree first; on the whole globe the components are the harmonics.
+
+    References
+    ----------
+    .. [1] Simons, F. J., Dahlen, F. A. & Wieczorek, M. A. (2006). Spatiospectral concentration on a sphere.
+       SIAM Review 48(3), 504-536.
+
+    Examples
+    --------
+    The first three harmonics beyond the constant are y, z and x of the unit sphere. Over the whole globe they are
+    also the first components, in units of their standard deviation sqrt(1/3).
+
+    >>> import numpy as np
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> globe = LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360))
+    >>> pca = SphericalHarmonicPCA(max_degree=1, clip=None).fit(globe)
+    >>> pca.transform([[0.0, 0.0], [0.0, 90.0], [90.0, 0.0]]).round(3) + 0.0
+    array([[0.   , 0.   , 1.732],
+           [1.732, 0.   , 0.   ],
+           [0.   , 1.732, 0.   ]])
+    """
+
+    _coefficients: npt.NDArray[np.float64]
+    _area: float
+
+    def __init__(
+        self,
+        max_degree: int = 10,
+        n_components: int | float | str | None = None,
+        *,
+        spectrum: str | npt.ArrayLike | None = None,
+        clip: float | None = 3.0,
+        area_weighted: bool = True,
+        coordinates: tuple[str, str] | None = None,
+    ) -> None:
+        self.max_degree = max_degree
+        self.n_components = n_components
+        self.spectrum = spectrum
+        self.clip = clip
+        self.area_weighted = area_weighted
+        self.coordinates = coordinates
+
+    def fit(self, X: Any, y: object = None, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Learn the mean, the components and their scale over a domain.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, 2), or LatLonGrid
+            Points as (latitude, longitude) in degrees, or a grid, whose cells are integrated exactly.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or (n_lat, n_lon), default=None
+            Weights of points or cells, beside area and mask.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, sample_weight, resume=False)
+
+    def partial_fit(self, X: Any, y: object = None, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Add a part of the domain to what was learned so far; the order of the parts does not matter.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, 2), or LatLonGrid
+            More points as (latitude, longitude) in degrees, or another grid. Overlaps count twice.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or (n_lat, n_lon), default=None
+            Weights of points or cells, beside area and mask.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, sample_weight, resume=hasattr(self, "components_"))
+
+    def transform(self, X: Any) -> npt.NDArray[np.floating]:
+        """Embed points, or all cell centres of a grid.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, 2), or LatLonGrid
+            Points as (latitude, longitude) in degrees, or a grid, taken at its cell centres in C order; its mask
+            is not looked at.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components_)
+            Standardised components, within +-clip; float32 for float32 points, else float64.
+        """
+        check_is_fitted(self)
+        places = self._read(X, reset=False)
+        affine = self._affine()
+        if isinstance(places, LatLonGrid):
+            embedding = np.empty((*places.shape, self.n_components_))
+            parts: Any = project_rows(places.latitude, places.longitude, affine)
+        else:
+            embedding = np.empty((places.latitude.size, self.n_components_), dtype=places.dtype)
+            parts = project_points(places.latitude, places.longitude, affine)
+        for part, values in parts:
+            embedding[part] = self._soft_clip(values)
+        return embedding.reshape(-1, self.n_components_)
+
+    def to_torch(self) -> "HarmonicPCA":
+        """A differentiable twin of ``transform``: a torch module with the fitted constants as buffers.
+
+        Returns
+        -------
+        skgeo.nn.HarmonicPCA
+            Maps (..., 2) degrees to (..., n_components_).
+        """
+        from skgeo.nn import HarmonicPCA  # needs torch
+
+        check_is_fitted(self)
+        return HarmonicPCA(self._affine(), clip=self.clip)
+
+    def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, resume: bool) -> Self:
+        self._check_parameters()
+        with all_or_nothing(self):
+            places = self._read(X, reset=not resume)
+            coefficients, area = self._integrate(places, sample_weight)
+            if resume:
+                if self._coefficients.size != coefficients.size:
+                    raise ValueError(
+                        f"max_degree={self.max_degree!r} differs from that of the earlier parts: use fit to start anew."
+                    )
+                coefficients, area = coefficients + self._coefficients, area + self._area
+            self._coefficients, self._area = coefficients, area
+            self._set_basis()
+        return self
+
+    def _integrate(self, places: Any, sample_weight: npt.ArrayLike | None) -> tuple[npt.NDArray[np.float64], float]:
+        """Coefficients of the weight function to degree 2 L, and the area of the domain; not known for points."""
+        if not isinstance(places, LatLonGrid):
+            weight = check_sample_weight(sample_weight, places.latitude.shape)
+            if self.area_weighted:
+                weight = weight * sin_cos_latitude(places.latitude)[1]
+            return _domain.point_coefficients(places.latitude, places.longitude, weight, 2 * self.max_degree), np.nan
+        density = np.broadcast_to(1.0, places.shape) if places.mask is None else places.mask
+        area = places.domain_area(radius=1.0)
+        if sample_weight is not None:
+            weight = check_sample_weight(sample_weight, places.shape)
+            area = LatLonGrid(places.latitude, places.longitude, density * (weight > 0)).domain_area(radius=1.0)
+            density = density * weight
+        if not self.area_weighted:
+            density = density / places.cell_areas(radius=1.0)
+        edges = places.latitude_edges, places.longitude_edges
+        return _domain.cell_coefficients(*edges, density, 2 * self.max_degree), area
+
+    def _set_basis(self) -> None:
+        """Solve the eigenproblem of the accumulated domain and set all fitted attributes."""
+        n_harmonics = (self.max_degree + 1) ** 2
+        if not self._coefficients[0] > 0.0:
+            raise ValueError(
+                "The total weight of X is zero: points at the poles have no area, and sample_weight or the mask "
+                "leaves nothing else. area_weighted=False weighs all points alike."
+            )
+        self.total_weight_, self.mean_, covariance = _domain.moments(self._coefficients)
+        area = self._area
+        if np.isnan(area):
+            area = self._coefficients[0] ** 2 * 4.0 * np.pi / np.square(self._coefficients).sum()
+        self.shannon_number_ = float(n_harmonics * area / (4.0 * np.pi))
+
+        root = np.sqrt(self._prior())[_domain.degrees_and_orders(self.max_degree)[0]]
+        covariance *= np.outer(root, root)
+        mean_square = float(np.square(root * self.mean_)[1:].sum())
+        basis = canonical_eigenbasis(covariance[1:, 1:], mean_square)  # the constant has no variance
+        variance = float(np.trace(covariance[1:, 1:]))
+        supported = basis.variance.size
+        if supported == 0:
+            raise ValueError(
+                "X has no extent: all of its weight is at one place, so no component varies (n_samples=1 or repeated "
+                "points). Fit on the whole domain that will be transformed."
+            )
+        self.n_components_ = self._number_to_keep(basis.variance / variance, supported)
+        self._warn_resolution(basis, covariance.shape[0] - 1)
+
+        kept = min(self.n_components_, supported)
+        self.components_ = np.zeros((self.n_components_, n_harmonics))
+        self.components_[:kept, 1:] = basis.components[:kept] * root[1:]
+        self.explained_variance_ = np.zeros(self.n_components_)
+        self.explained_variance_[:kept] = basis.variance[:kept]
+        self.explained_variance_ratio_ = self.explained_variance_ / variance
+        self.scale_ = np.ones(self.n_components_)
+        self.scale_[:kept] = np.sqrt(basis.variance[:kept])
+
+    def _number_to_keep(self, ratio: npt.NDArray[np.float64], supported: int) -> int:
+        """The number of components that ``n_components`` asks for."""
+        asked = self.n_components
+        if asked is None:
+            return supported
+        if isinstance(asked, str):
+            return int(np.clip(round(self.shannon_number_), 1, supported))
+        if is_integer(asked):
+            return int(asked)
+        return min(1 + int(np.searchsorted(np.cumsum(ratio), float(asked))), supported)
+
+    def _warn_resolution(self, basis: Eigenbasis, n_harmonics: int) -> None:
+        """One warning when the number kept is more than the domain supports or splits equal eigenvalues."""
+        kept, supported = self.n_components_, basis.variance.size
+        if kept > supported:
+            message = (
+                f"n_components={self.n_components!r}: this domain supports {supported} components at "
+                f"max_degree={self.max_degree}, the others are zero. n_components=None keeps the supported ones; a "
+                "larger max_degree supports more."
+            )
+        elif kept < supported and kept not in basis.whole_sizes:
+            below = basis.whole_sizes[basis.whole_sizes < kept].max(initial=0)
+            sizes = [str(size) for size in (below, basis.whole_sizes[basis.whole_sizes > kept].min()) if size]
+            message = (
+                f"n_components={self.n_components!r} cuts through components of equal variance, which are only "
+                f"defined together: {' or '.join(sizes)} keeps them whole."
+            )
+        else:
+            return
+        warnings.warn(message, ResolutionWarning, stacklevel=5)
+
+    def _affine(self) -> npt.NDArray[np.float64]:
+        """``components_ / scale_`` with the mean subtracted by way of the constant harmonic."""
+        affine = self.components_ / self.scale_[:, np.newaxis]
+        affine[:, 0] -= affine @ self.mean_ * np.sqrt(4.0 * np.pi)
+        return affine
+
+    def _soft_clip(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """``clip * tanh(values / clip)``, in place."""
+        if self.clip is not None:
+            values /= self.clip
+            np.tanh(values, out=values)
+            values *= self.clip
+        return values
+
+    def _prior(self) -> npt.NDArray[np.float64]:
+        """Prior variance of each degree."""
+        if self.spectrum is None:
+            return np.ones(self.max_degree + 1)
+        if isinstance(self.spectrum, str):
+            return matern_spectrum(self.max_degree)
+        return np.asarray(self.spectrum, dtype=np.float64)
+
+    def _check_parameters(self) -> None:
+        degree, asked, clip = self.max_degree, self.n_components, self.clip
+        check_parameter("max_degree", degree, is_integer(degree) and degree >= 1, "an integer, at least 1")
+        most = (degree + 1) ** 2 - 1
+        if isinstance(asked, str):
+            valid = asked == "shannon"
+        elif asked is None or is_integer(asked):
+            valid = asked is None or 1 <= asked <= most
+        else:
+            valid = is_real(asked) and 0.0 < asked < 1.0
+        accepted = f"an integer from 1 to (max_degree + 1)^2 - 1 = {most}, a fraction in (0, 1), 'shannon' or None"
+        check_parameter("n_components", asked, valid, accepted)
+        check_parameter("clip", clip, clip is None or (is_real(clip) and clip > 0), "a positive number or None")
+        check_parameter(
+            "area_weighted", self.area_weighted, isinstance(self.area_weighted, bool | np.bool_), "True or False"
+        )
+        if isinstance(self.spectrum, str) or self.spectrum is None:
+            valid = self.spectrum in (None, "matern")
+        else:
+            prior = self._prior()
+            valid = prior.shape == (degree + 1,) and bool(np.all(np.isfinite(prior) & (prior >= 0)) and prior[1:].any())
+        accepted = f"None, 'matern' or max_degree + 1 = {degree + 1} weights, not negative, not all zero"
+        check_parameter("spectrum", self.spectrum, valid, accepted)
+
+    def _feature_names(self) -> list[str]:
+        return [f"shpca{i}" for i in range(self.n_components_)]
+
+
+def matern_spectrum(max_degree: int, *, nu: float = 1.0, kappa: float = 5.0) -> npt.NDArray[np.float64]:
+    """Prior variance per harmonic of a Matern random field on the sphere.
+
+    Proportional to (kappa^2 + l (l + 1))^-(nu + 1) [1]_, normalised so that the harmonics of degree 0 to
+    ``max_degree`` have a mean prior variance of one.
+
+    Parameters
+    ----------
+    max_degree : int
+        Largest degree L.
+    nu : float, default=1.0
+        Smoothness: the field is nu times differentiable in the mean square.
+    kappa : float, default=5.0
+        Inverse range, per radian: correlations fall off over about sqrt(8 nu) / kappa radians (32 degrees).
+
+    Returns
+    -------
+    ndarray of shape (max_degree + 1,)
+        One weight per degree, for ``SphericalHarmonicPCA(spectrum=...)``.
+
+    Raises
+    ------
+    ValueError
+        If ``max_degree`` is no integer of at least 1, or ``nu`` or ``kappa`` is not positive.
+
+    References
+    ----------
+    .. [1] Lindgren, F., Rue, H. & Lindstrom, J. (2011). An explicit link between Gaussian fields and Gaussian
+       Markov random fields. Journal of the Royal Statistical Society B 73(4), 423-498.
+
+    Examples
+    --------
+    >>> from skgeo import matern_spectrum
+    >>> matern_spectrum(3).round(3)
+    array([1.597, 1.369, 1.039, 0.729])
+    """
+    check_parameter("max_degree", max_degree, is_integer(max_degree) and max_degree >= 1, "an integer, at least 1")
+    check_parameter("nu", nu, is_real(nu) and nu > 0, "a positive number")
+    check_parameter("kappa", kappa, is_real(kappa) and kappa > 0, "a positive number")
+    degree = np.arange(max_degree + 1.0)
+    density = (kappa**2 + degree * (degree + 1.0)) ** -(nu + 1.0)
+    return density * degree.size**2 / np.sum((2.0 * degree + 1.0) * density)

@@ -1,0 +1,170 @@
+"""How large a patch is, how fine its pixels are, and which scales it can hold."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from skgeo._base import PatchTransformer, all_or_nothing
+from skgeo._parameters import check_parameter, is_real
+from skgeo._sphere import EARTH_RADIUS, extents
+
+if TYPE_CHECKING:
+    from skgeo.nn import PatchScale
+
+__all__ = ["DESCRIPTORS", "PatchScaleFeaturizer"]
+
+#: Names of the descriptors, in output order.
+DESCRIPTORS = (
+    "extent_lon",
+    "extent_lat",
+    "area",
+    "anisotropy",
+    "pixel_lon",
+    "pixel_lat",
+    "pixel_scale",
+    "pixel_anisotropy",
+    "cutoff_degree_lon",
+    "cutoff_degree_lat",
+)
+
+
+class PatchScaleFeaturizer(PatchTransformer):
+    """Ten descriptors of the size of a patch and of its pixels.
+
+    ========================  ====================================================  ======
+    descriptor                meaning                                               unit
+    ========================  ====================================================  ======
+    ``extent_lon``            length of the central parallel inside the patch       m
+    ``extent_lat``            length of a meridian inside the patch                 m
+    ``area``                  R^2 (sin north - sin south) (east - west)             m^2
+    ``anisotropy``            ``extent_lon / extent_lat``                           1
+    ``pixel_lon``             ``extent_lon / n_lon``                                m
+    ``pixel_lat``             ``extent_lat / n_lat``                                m
+    ``pixel_scale``           ``sqrt(pixel_lon * pixel_lat)``, the isotropic pixel  m
+    ``pixel_anisotropy``      ``pixel_lon / pixel_lat``                             1
+    ``cutoff_degree_lon``     pi R / extent_lon: the harmonic degree whose half     1
+                              wavelength is the patch
+    ``cutoff_degree_lat``     pi R / extent_lat                                     1
+    ========================  ====================================================  ======
+
+    Parameters
+    ----------
+    earth_radius : float, default=6371008.8
+        Radius R of the sphere in metres; the IUGG mean radius of the Earth.
+    log : bool, default=True
+        Return natural logarithms, in which ratios of scale are differences; names then start with ``log_``.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        6, the columns of a patch table.
+    feature_names_in_ : ndarray of shape (6,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        If X is no patch table: a value that is not finite, latitudes out of range, south >= north, east == west, wider
+        than 360 degrees, or pixel counts that are no whole numbers.
+
+    See Also
+    --------
+    skgeo.LatLonGrid.patches : Makes the patch table.
+    skgeo.PatchPositionEncoder : Where the patch is.
+
+    Examples
+    --------
+    >>> from skgeo import PatchScaleFeaturizer
+    >>> quadrant = [[0.0, 90.0, 0.0, 90.0, 45, 45]]
+    >>> scale = PatchScaleFeaturizer(log=False).fit(quadrant)
+    >>> for name, value in zip(scale.get_feature_names_out(), scale.transform(quadrant)[0]):
+    ...     print(f"{name:18}{value:.6g}")
+    extent_lon        7.07641e+06
+    extent_lat        1.00076e+07
+    area              6.37582e+13
+    anisotropy        0.707107
+    pixel_lon         157254
+    pixel_lat         222390
+    pixel_scale       187007
+    pixel_anisotropy  0.707107
+    cutoff_degree_lon 2.82843
+    cutoff_degree_lat 2
+    """
+
+    def __init__(self, earth_radius: float = EARTH_RADIUS, log: bool = True) -> None:
+        self.earth_radius = earth_radius
+        self.log = log
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Check the patches and the parameters; nothing is learned from values.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_patches, 6)
+            A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels).
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        radius = self.earth_radius
+        check_parameter("earth_radius", radius, is_real(radius) and radius > 0, "a positive number of metres")
+        check_parameter("log", self.log, isinstance(self.log, bool | np.bool_), "True or False")
+        with all_or_nothing(self):
+            self._read(X, reset=True)
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[np.floating]:
+        """Describe patches.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_patches, 6)
+            A patch table.
+
+        Returns
+        -------
+        ndarray of shape (n_patches, 10)
+            The descriptors; float32 for float32 input, else float64.
+        """
+        check_is_fitted(self)
+        patches = self._read(X, reset=False)
+        lon, lat, area = extents(patches.south, patches.north, patches.west, patches.east)
+        lon, lat, area = lon * self.earth_radius, lat * self.earth_radius, area * self.earth_radius**2
+        pixel_lon, pixel_lat = lon / patches.n_lon, lat / patches.n_lat
+        half_circle = np.pi * self.earth_radius
+        descriptors = np.column_stack(
+            [
+                lon,
+                lat,
+                area,
+                lon / lat,
+                pixel_lon,
+                pixel_lat,
+                np.sqrt(pixel_lon * pixel_lat),
+                pixel_lon / pixel_lat,
+                half_circle / lon,
+                half_circle / lat,
+            ]
+        )
+        return (np.log(descriptors) if self.log else descriptors).astype(patches.dtype, copy=False)
+
+    def to_torch(self) -> "PatchScale":
+        """A differentiable twin of ``transform``: a torch module.
+
+        Returns
+        -------
+        skgeo.nn.PatchScale
+            Maps patch tables (..., 6) to descriptors (..., 10).
+        """
+        from skgeo.nn import PatchScale  # needs torch
+
+        check_is_fitted(self)
+        return PatchScale(self.earth_radius, log=self.log)
+
+    def _feature_names(self) -> list[str]:
+        return [f"log_{name}" if self.log else name for name in DESCRIPTORS]
