@@ -1,6 +1,5 @@
 """The base of every estimator: the one seam through which X passes, feature names, dtype, version of a pickle."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._coordinates import Coordinates, read_coordinates
-from skgeo._parameters import check_parameter
+from skgeo._parameters import check_parameter, warn_caller
 from skgeo._patch_table import Patches, read_patches
 from skgeo._version import __version__
 from skgeo.exceptions import VersionWarning
@@ -43,18 +42,26 @@ class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
         Parameters
         ----------
         input_features : sequence of str, default=None
-            Names of the input columns; only their number is checked, the output has names of its own.
+            Names of the input columns; they are only checked, the output has names of its own.
 
         Returns
         -------
         ndarray of str objects
+
+        Raises
+        ------
+        ValueError
+            If ``input_features`` has another length than ``n_features_in_`` or differs from ``feature_names_in_``.
         """
         check_is_fitted(self)
-        if input_features is not None and len(input_features) != self.n_features_in_:
+        given = [] if input_features is None else list(input_features)
+        if input_features is not None and len(given) != self.n_features_in_:
             raise ValueError(
                 f"input_features should have length equal to number of features ({self.n_features_in_}), "
-                f"got {len(input_features)}."
+                f"got {len(given)}."
             )
+        if input_features is not None and given != list(getattr(self, "feature_names_in_", given)):
+            raise ValueError(f"input_features is not equal to feature_names_in_: {given}.")
         return np.asarray(self._feature_names(), dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
@@ -73,11 +80,10 @@ class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
         state = dict(state)
         written = state.pop("_skgeo_version", "unknown")
         if written != __version__:
-            warnings.warn(
+            warn_caller(
                 f"This {type(self).__name__} was saved by skgeo {written} and is loaded by skgeo {__version__}: its "
                 "output may differ. Fit it again, or install the version that saved it.",
                 VersionWarning,
-                stacklevel=2,
             )
         super().__setstate__(state)
 

@@ -1,6 +1,5 @@
 """Arrays and frames -> latitude and longitude in degrees; every text about coordinates that are wrong."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
@@ -9,6 +8,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from skgeo._harmonics import FloatArray
+from skgeo._parameters import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 LATITUDE_NAMES = ("lat", "latitude")
@@ -16,6 +16,8 @@ LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
 
 # Beyond this a number is no longitude counted on over a few turns: it is metres or feet.
 _PROJECTED = 1000.0
+# A gap between the last and the first column of less than this share of a step is the first column once more.
+_REPEATED = 1e-3
 
 
 class Coordinates(NamedTuple):
@@ -174,10 +176,9 @@ def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
     if np.abs(latitude).max() > np.pi / 2 or np.abs(longitude).max() > np.pi:
         return
     if np.ptp(latitude) > np.pi / 2 or np.ptp(longitude) > np.pi:
-        warnings.warn(
+        warn_caller(
             "X lies within +-pi and is spread over that range: is it in radians? Degrees are expected, np.degrees(X).",
             CoordinateWarning,
-            stacklevel=2,
         )
 
 
@@ -205,7 +206,7 @@ def unwrap_longitude(longitude: FloatArray) -> FloatArray:
     """Longitudes of grid columns continued across the seam, so that they rise or fall throughout."""
     steps = 180.0 - (180.0 - np.diff(longitude)) % 360.0
     _check_monotone(steps, longitude, "longitude")
-    if abs(steps.sum()) >= 360.0 - 1e-6:
+    if 360.0 - abs(steps.sum()) < _REPEATED * np.abs(steps).min(initial=360.0):
         raise CoordinateError(
             f"longitude goes around more than once, from {longitude[0]:.15g} to {longitude[-1]:.15g}: "
             "drop the columns that repeat."

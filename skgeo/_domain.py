@@ -21,6 +21,9 @@ from skgeo._harmonics import (
     trigonometric,
 )
 
+# Terms that are summed one after the other before sums of sums are formed.
+_RUNNING_SUM = 32
+
 
 def point_coefficients(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, degree: int) -> FloatArray:
     """Coefficients ``sum_i weight_i Y_lm(point_i)`` to ``degree``; points in degrees, any number of them."""
@@ -44,11 +47,19 @@ def cell_coefficients(
     factors = cell_factors(longitude_edges, degree)
     nodes, node_weights = row_nodes(latitude_edges, degree)
     for block in blocks(latitude_edges.shape[0], weight.shape[1] + 8 * (degree + 1) * nodes.shape[1]):
-        by_row = factors @ np.asarray(weight[block], dtype=np.float64).T
+        by_row = _pairwise_product(factors, np.asarray(weight[block], dtype=np.float64).T)
         by_node = by_row[:, :, np.newaxis] * node_weights[block]
         by_node = by_node.reshape(by_row.shape[0], -1)
         coefficients += _sum_over_points(*sin_cos_latitude(nodes[block].ravel()), by_node)
     return coefficients
+
+
+def _pairwise_product(left: FloatArray, right: FloatArray) -> FloatArray:
+    """``left @ right`` by halves: a running sum over thousands of equal cells would round one way throughout."""
+    half = left.shape[1] // 2
+    if half < _RUNNING_SUM:
+        return left @ right
+    return _pairwise_product(left[:, :half], right[:half]) + _pairwise_product(left[:, half:], right[half:])
 
 
 def _sum_over_points(sin_lat: FloatArray, cos_lat: FloatArray, factors: FloatArray) -> FloatArray:
@@ -58,8 +69,8 @@ def _sum_over_points(sin_lat: FloatArray, cos_lat: FloatArray, factors: FloatArr
     cosines, sines = factors[degree:], factors[degree::-1]
     for n, block in enumerate(legendre(sin_lat, cos_lat, degree)):
         centre = n * n + n
-        coefficients[centre : centre + n + 1] = np.einsum("mp,mp->m", block, cosines[: n + 1])
-        coefficients[centre - n : centre] = np.einsum("mp,mp->m", block[1:], sines[1 : n + 1])[::-1]
+        coefficients[centre : centre + n + 1] = np.vecdot(block, cosines[: n + 1])
+        coefficients[centre - n : centre] = np.vecdot(block[1:], sines[1 : n + 1])[::-1]
     return coefficients
 
 

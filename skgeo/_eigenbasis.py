@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from skgeo._harmonics import FloatArray
+from skgeo._harmonics import FloatArray, degree_of
 
-# An eigenvector is known to about (rounding of the covariance) / (distance to the next eigenvalue). Relative to the
-# mean square of the harmonics along their largest direction the rounding is a few 1e-16; to reproduce a component to
-# 1e-6, eigenvalues closer than _RESOLUTION (or this far below the largest) cannot be told apart.
-_RESOLUTION = 1e-9
+# An eigenvector is known to (rounding of the covariance) / (distance to the next eigenvalue). The rounding was measured
+# at 1e-16 to 2e-16 times the degree, relative to the mean square of the harmonics along their largest direction; to
+# reproduce a component to 1e-6, eigenvalues closer than this times the degree (or as close to zero) count as equal.
+_RESOLUTION = 2e-10
 _EQUAL = 1e-6
 _TIE = 1e-4
 
@@ -38,7 +38,7 @@ def canonical_eigenbasis(covariance: FloatArray, mean_square: float) -> Eigenbas
     """
     values, vectors = linalg.eigh(covariance)
     values, vectors = values[::-1], vectors[:, ::-1]
-    floor = _RESOLUTION * (values[0] + mean_square)
+    floor = _RESOLUTION * degree_of(values.size + 1) * (values[0] + mean_square)
     groups = [slice(0, 0)] + [group for group in _groups(values, floor) if values[group.stop - 1] > floor]
     rank = groups[-1].stop
     components = np.vstack([_canonical_rows(vectors[:, group]) for group in groups])

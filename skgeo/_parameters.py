@@ -1,6 +1,8 @@
 """Checks of constructor parameters, with one form of message: name, value given, what is accepted."""
 
 import importlib
+import sys
+import warnings
 from numbers import Integral, Real
 from types import ModuleType
 from typing import Any
@@ -39,3 +41,11 @@ def import_optional(module: str, needed_for: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(f"{needed_for} needs {module}: pip install 'skgeo[{extra}]'.") from error
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the caller's code: the nearest that is in neither skgeo nor scikit-learn."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("skgeo", "sklearn"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

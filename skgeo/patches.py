@@ -122,8 +122,7 @@ class PatchPositionEncoder(PatchTransformer):
             weight = width[patch] * band_heights(points[:, 0] - height[patch] / 2.0, points[:, 0] + height[patch] / 2.0)
             first = np.flatnonzero(np.diff(patch, prepend=-1))
             area[patch[first]] += np.add.reduceat(weight, first)
-            values = np.asarray(self.encoder_.transform(points), dtype=np.float64)
-            values *= weight[:, np.newaxis]
+            values = np.asarray(self.encoder_.transform(points), dtype=np.float64) * weight[:, np.newaxis]
             mean[patch[first]] += np.add.reduceat(values, first, axis=0)
         mean /= area[:, np.newaxis]
         return mean.astype(patches.dtype, copy=False)

@@ -1,6 +1,5 @@
 """Area-weighted principal components of spherical harmonics over a domain."""
 
-import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,7 +10,7 @@ from skgeo import _domain
 from skgeo._base import LocationTransformer, all_or_nothing, check_sample_weight
 from skgeo._eigenbasis import Eigenbasis, canonical_eigenbasis
 from skgeo._harmonics import project_points, project_rows, sin_cos_latitude
-from skgeo._parameters import check_parameter, is_integer, is_real
+from skgeo._parameters import check_parameter, is_integer, is_real, warn_caller
 from skgeo.exceptions import ResolutionWarning
 from skgeo.grid import LatLonGrid
 
@@ -95,9 +94,10 @@ class SphericalHarmonicPCA(LocationTransformer):
     Notes
     -----
     The covariance of harmonics over a domain follows from the harmonic coefficients of its weight function to
-    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Eigenvalues below 1e-9 of the largest
-    are rounding, and their components are left out. Where eigenvalues coincide to 1e-6 the basis is the one closest
-    to single harmonics, lowest degree first; on the whole globe the components are the harmonics.
+    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Eigenvalues below some 1e-9 of the
+    largest are rounding, and their components are left out. Where eigenvalues coincide to 1e-6, or to what
+    rounding can tell apart, the basis is the one closest to single harmonics, lowest degree first; on the whole globe
+    the components are the harmonics.
 
     References
     ----------
@@ -210,9 +210,9 @@ class SphericalHarmonicPCA(LocationTransformer):
         skgeo.nn.HarmonicPCA
             Maps (..., 2) degrees to (..., n_components_).
         """
+        check_is_fitted(self)
         from skgeo.nn import HarmonicPCA  # needs torch
 
-        check_is_fitted(self)
         return HarmonicPCA(self._affine(), clip=self.clip)
 
     def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, resume: bool) -> Self:
@@ -270,8 +270,9 @@ class SphericalHarmonicPCA(LocationTransformer):
         supported = basis.variance.size
         if supported == 0:
             raise ValueError(
-                "X has no extent: all of its weight is at one place, so no component varies (n_samples=1 or repeated "
-                "points). Fit on the whole domain that will be transformed."
+                f"X has no extent that max_degree={self.max_degree} could resolve: no component varies by more than "
+                "rounding. It is one point (n_samples=1), the same point repeated, or a few hundred metres wide; fit "
+                "on the whole domain that will be transformed."
             )
         self.n_components_ = self._number_to_keep(basis.variance / variance, supported)
         self._warn_resolution(basis, covariance.shape[0] - 1)
@@ -314,7 +315,7 @@ class SphericalHarmonicPCA(LocationTransformer):
             )
         else:
             return
-        warnings.warn(message, ResolutionWarning, stacklevel=5)
+        warn_caller(message, ResolutionWarning)
 
     def _affine(self) -> npt.NDArray[np.float64]:
         """``components_ / scale_`` with the mean subtracted by way of the constant harmonic."""

@@ -161,9 +161,9 @@ class PatchScaleFeaturizer(PatchTransformer):
         skgeo.nn.PatchScale
             Maps patch tables (..., 6) to descriptors (..., 10).
         """
+        check_is_fitted(self)
         from skgeo.nn import PatchScale  # needs torch
 
-        check_is_fitted(self)
         return PatchScale(self.earth_radius, log=self.log)
 
     def _feature_names(self) -> list[str]:

@@ -1,0 +1,302 @@
+"""Bad input gets one clear error that names what was wrong, what was given and the cure; state stays as it was."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import reference
+from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, matern_spectrum
+from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+PLACES = reference.uniform_points(50)
+PATCH = [0.0, 10.0, 0.0, 10.0, 2, 2]
+
+
+def with_value(row, column, value, table=PLACES):
+    table = np.array(table, dtype=float)
+    table[row, column] = value
+    return table
+
+
+masked = np.ma.masked_array(PLACES, mask=np.zeros_like(PLACES, dtype=bool))
+masked.mask[3, 1] = masked.mask[9, 0] = True
+
+BAD_POINTS = {
+    "swapped": (
+        [[10, 50], [120, 45], [151, -33]],
+        r"outside \[-90, 90\] degrees in 2 rows, first row 1: 120\..*swapped\?",
+    ),
+    "beyond the pole": (with_value(7, 0, 90.5), r"1 row, first row 7: 90\.5\."),
+    "projected": ([[6_200_000.0, 420_000.0], [6_210_000.0, 430_000.0]], "look like projected.*EPSG:4326.*to_crs"),
+    "NaN": (with_value(4, 1, np.nan), "NaN or infinity in 1 row, first row 4"),
+    "infinite": (with_value([2, 5], 0, np.inf), "NaN or infinity in 2 rows, first row 2"),
+    "empty": (np.empty((0, 2)), r"empty: 0 sample\(s\).*minimum of 1"),
+    "no column": (np.empty((3, 0)), r"0 feature\(s\)"),
+    "one column": (PLACES[:, :1], "1 features, but 2 are expected"),
+    "three columns": (np.hstack([PLACES, PLACES[:, :1]]), "3 features, but 2 are expected"),
+    "one point as 1-D": ([10.0, 20.0], r"1 dimensions.*X\.reshape\(1, -1\)"),
+    "a number": (10.0, "0 dimensions"),
+    "three dimensions": (PLACES[np.newaxis], "3 dimensions"),
+    "ragged": ([[1.0, 2.0], [3.0]], "rows differ in length"),
+    "strings": ([["10", "20"], ["N41", "E12"]], "holds <U3 values in 2 rows, first row 0.*expected numbers"),
+    "objects": (np.array([[1.0, 2.0], [None, 4.0]], dtype=object), "object values in 1 row, first row 1.*astype"),
+    "numbers as objects": (np.array([[1.0, 2.0]], dtype=object), r"object values: expected numbers.*astype\(float\)"),
+    "bools": ([[True, False]], "bool values"),
+    "dates": (np.array([["2020-01-01", "2020-01-02"]], dtype="M8[D]"), "datetime64"),
+    "complex": (PLACES.astype(complex), "Complex data not supported"),
+    "masked": (masked, "masked values in 2 rows, first row 3"),
+    "nothing": (None, "dimensions|object"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_POINTS)
+def test_bad_points(name):
+    bad, message = BAD_POINTS[name]
+    fitted = SphericalHarmonicPCA(2).fit(PLACES)
+    before = dict(vars(fitted))
+    for method in (SphericalHarmonicPCA(2).fit, fitted.fit, fitted.partial_fit, fitted.transform):
+        with pytest.raises(CoordinateError, match=message):
+            method(bad)
+    assert vars(fitted) == before or all(vars(fitted)[key] is before[key] for key in before)
+    assert set(vars(fitted)) == set(before)
+
+
+def test_a_sparse_matrix_is_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(CoordinateError, match="sparse.*toarray"):
+        SphericalHarmonicPCA(2).fit(sparse.csr_array(PLACES))
+
+
+def test_unmasked_masked_arrays_are_arrays():
+    plain = SphericalHarmonicPCA(2).fit(PLACES)
+    assert np.array_equal(SphericalHarmonicPCA(2).fit(np.ma.masked_array(PLACES)).components_, plain.components_)
+
+
+def test_swapped_is_only_suggested_when_it_would_help():
+    with pytest.raises(CoordinateError, match=r"^(?!.*swapped).*outside") as caught:
+        SphericalHarmonicPCA(2).fit([[95.0, 120.0], [10.0, 20.0]])
+    assert "(latitude, longitude)" in str(caught.value)
+
+
+@pytest.mark.parametrize("spread", [np.radians(PLACES), [[-1.5, 0], [1.5, 3.0]]])
+def test_radians_are_a_warning(spread):
+    with pytest.warns(CoordinateWarning, match="radians.*np.degrees") as caught:
+        SphericalHarmonicPCA(2).fit(spread)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("near", [np.radians(PLACES) / 4, np.add(np.radians(PLACES), [0, 1]), [[0.1, 0.2], [0.3, 0.1]]])
+def test_a_small_region_near_zero_is_not_taken_for_radians(near):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CoordinateWarning)
+        SphericalHarmonicPCA(1).fit(near)
+
+
+BAD_FRAMES = {
+    "unknown names": (["a", "b"], r"columns \['a', 'b'\].*no latitude and longitude.*coordinates="),
+    "two latitudes": (["lat", "latitude", "lon"], "more than one looks like a latitude.*'lat', 'latitude'"),
+    "two longitudes": (["lat", "lng", "LON"], "more than one looks like a longitude"),
+    "x and y": (["x", "y"], "x and y may be projected, or in either order.*coordinates="),
+    "X, Y and more": (["X", "Y", "z"], "x and y may be projected"),
+    "latitude only": (["lat", "depth"], "no latitude and longitude"),
+    "more columns": (["lat", "lon", "depth"], r"expected latitude and longitude only.*select them"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FRAMES)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_bad_frames(name, library):
+    frames = pytest.importorskip(library)
+    columns, message = BAD_FRAMES[name]
+    frame = frames.DataFrame({column: [1.0, 2.0] for column in columns})
+    with pytest.raises(CoordinateError, match=message):
+        SphericalHarmonicPCA(2).fit(frame)
+
+
+GRID_LAT, GRID_LON = np.arange(-85.0, 90, 10), np.arange(5.0, 360, 10)
+SHAPE = (GRID_LAT.size, GRID_LON.size)
+BAD_GRIDS = {
+    "empty latitude": (([], GRID_LON), r"latitude has shape \(0,\)"),
+    "empty longitude": ((GRID_LAT, []), r"longitude has shape \(0,\)"),
+    "two dimensions": ((np.ones((2, 2)), GRID_LON), r"latitude has shape \(2, 2\)"),
+    "latitude turns": (([0, 10, 5], GRID_LON), "latitude must rise or fall.*from 10 to 5 at position 1"),
+    "latitude repeats": (([0, 10, 10], GRID_LON), "latitude must rise or fall.*from 10 to 10"),
+    "latitude out of range": (([60, 80, 100], GRID_LON), r"latitude is outside \[-90, 90\].*first row 2: 100.*Swapped"),
+    "longitude turns": ((GRID_LAT, [0, 10, 5]), "longitude must rise or fall.*from 10 to 5"),
+    "longitude repeats": ((GRID_LAT, [0, 10, 10]), "longitude must rise or fall"),
+    "first meridian twice": ((GRID_LAT, np.linspace(0, 360, 37)), "around more than once, from 0 to 360"),
+    "longitude twice around": ((GRID_LAT, np.arange(0, 720, 10)), "around more than once"),
+    "NaN": ((with_value(1, 0, np.nan, GRID_LAT[:, np.newaxis])[:, 0], GRID_LON), "latitude contains NaN"),
+    "strings": ((["a", "b"], GRID_LON), "latitude holds"),
+    "single cell": (([0.0], [0.0]), "hold one value each"),
+    "mask of another shape": (
+        (GRID_LAT, GRID_LON, np.ones(SHAPE[::-1])),
+        r"mask has shape \(36, 18\).*\(18, 36\).*transpose",
+    ),
+    "mask all False": ((GRID_LAT, GRID_LON, np.zeros(SHAPE, bool)), "mask keeps nothing"),
+    "mask all zero": ((GRID_LAT, GRID_LON, np.zeros(SHAPE)), "mask keeps nothing"),
+    "mask in percent": ((GRID_LAT, GRID_LON, with_value(2, 3, 55, np.ones(SHAPE))), r"\(2, 3\): 55.*mask / 100"),
+    "mask negative": ((GRID_LAT, GRID_LON, with_value(2, 3, -0.1, np.ones(SHAPE))), r"outside \[0, 1\] in 1 cells"),
+    "mask NaN": ((GRID_LAT, GRID_LON, with_value(2, 3, np.nan, np.ones(SHAPE))), "mask contains NaN"),
+    "masked mask": ((GRID_LAT, GRID_LON, np.ma.masked_less(np.eye(*SHAPE), 0.5)), "masked values: fill them"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_GRIDS)
+def test_bad_grids(name):
+    arguments, message = BAD_GRIDS[name]
+    with pytest.raises(CoordinateError, match=message):
+        LatLonGrid(*arguments)
+
+
+BAD_PARAMETERS = [
+    ({"max_degree": 0}, "max_degree=0: expected an integer, at least 1"),
+    ({"max_degree": 2.0}, "max_degree=2.0"),
+    ({"max_degree": "10"}, "max_degree='10'"),
+    ({"max_degree": True}, "max_degree=True"),
+    ({"n_components": 9}, r"n_components=9: expected an integer from 1 to .* = 8"),
+    ({"n_components": 0}, "n_components=0"),
+    ({"n_components": -1}, "n_components=-1"),
+    ({"n_components": 1.5}, r"n_components=1.5: .*fraction in \(0, 1\)"),
+    ({"n_components": np.nan}, "n_components=nan"),
+    ({"n_components": "all"}, "n_components='all': .*'shannon'"),
+    ({"clip": 0}, "clip=0: expected a positive number or None"),
+    ({"clip": -1.0}, "clip=-1.0"),
+    ({"clip": np.nan}, "clip=nan"),
+    ({"clip": "3"}, "clip='3'"),
+    ({"spectrum": "white"}, "spectrum='white': expected None, 'matern' or max_degree \\+ 1 = 3 weights"),
+    ({"spectrum": [1.0, 2.0]}, "spectrum="),
+    ({"spectrum": [1.0, -2.0, 1.0]}, "not negative"),
+    ({"spectrum": [1.0, 0.0, 0.0]}, "not all zero"),
+    ({"area_weighted": "yes"}, "area_weighted='yes'"),
+    ({"coordinates": "lat"}, "coordinates='lat'"),
+    ({"coordinates": ("lat",)}, "coordinates="),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS)
+def test_bad_parameters(parameters, message):
+    fitted = SphericalHarmonicPCA(2).fit(PLACES)
+    before = fitted.components_
+    with pytest.raises(ValueError, match=message):
+        fitted.set_params(**parameters).fit(PLACES)
+    assert fitted.components_ is before
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.r_[-1.0, np.ones(49)], r"not negative; 1 are not, the first at 0: -1"),
+        (np.r_[np.ones(49), np.nan], "finite.*the first at 49: nan"),
+        (np.zeros(50), "all zero"),
+        (np.ones(49), r"shape \(49,\): expected \(50,\)"),
+        (np.ones((50, 1)), "shape"),
+    ],
+)
+def test_bad_weights(weight, message):
+    fitted = SphericalHarmonicPCA(2).fit(PLACES)
+    before = fitted.components_
+    for method in (fitted.fit, fitted.partial_fit):
+        with pytest.raises(ValueError, match=message):
+            method(PLACES, sample_weight=weight)
+    assert fitted.components_ is before
+    grid = LatLonGrid(GRID_LAT, GRID_LON)
+    with pytest.raises(ValueError, match=r"shape \(3,\): expected \(18, 36\)"):
+        fitted.fit(grid, sample_weight=np.ones(3))
+
+
+def test_points_at_the_poles_weigh_nothing():
+    with pytest.raises(ValueError, match="total weight of X is zero.*area_weighted=False"):
+        SphericalHarmonicPCA(2).fit([[90.0, 0.0], [-90.0, 0.0]])
+    assert SphericalHarmonicPCA(2, area_weighted=False).fit([[90.0, 0.0], [-90.0, 0.0]]).n_components_ == 1
+
+
+def test_partial_fit_keeps_its_degree():
+    fitted = SphericalHarmonicPCA(2).fit(PLACES)
+    with pytest.raises(ValueError, match="max_degree=3 differs"):
+        fitted.set_params(max_degree=3).partial_fit(PLACES)
+
+
+@pytest.mark.parametrize("transformer", [SphericalHarmonicPCA(), PatchPositionEncoder(), PatchScaleFeaturizer()])
+def test_transform_before_fit(transformer):
+    from sklearn.exceptions import NotFittedError
+
+    for call in (lambda: transformer.transform([PATCH]), transformer.get_feature_names_out, *to_torch(transformer)):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            call()
+
+
+def to_torch(transformer):
+    return [transformer.to_torch] if hasattr(transformer, "to_torch") and pytest.importorskip("torch") else []
+
+
+BAD_PATCHES = {
+    "south above north": ([10, 0, 0, 10, 2, 2], "south must be less than north.*first row 1: 10, 0"),
+    "no height": ([10, 10, 0, 10, 2, 2], "south must be less than north"),
+    "no width": ([0, 10, 5, 5, 2, 2], r"east must differ from west.*west \+ 360"),
+    "too wide": ([0, 10, 0, 400, 2, 2], "at most 360 degrees"),
+    "beyond the pole": ([80, 95, 0, 10, 2, 2], r"outside \[-90, 90\].*first row 1: 95"),
+    "half a pixel": ([0, 10, 0, 10, 2.5, 2], "whole numbers of pixels.*first row 1: 2.5, 2"),
+    "no pixel": ([0, 10, 0, 10, 2, 0], "whole numbers of pixels"),
+    "NaN": ([0, np.nan, 0, 10, 2, 2], "NaN or infinity in 1 row, first row 1"),
+}
+
+
+@pytest.mark.parametrize("transformer", [PatchPositionEncoder(SphericalHarmonicPCA(1)), PatchScaleFeaturizer()])
+@pytest.mark.parametrize("name", BAD_PATCHES)
+def test_bad_patches(name, transformer):
+    patch, message = BAD_PATCHES[name]
+    with pytest.raises(CoordinateError, match=message):
+        transformer.fit([PATCH, patch])
+    with pytest.raises(CoordinateError, match=message):
+        transformer.fit([PATCH, [-10, 0, 50, 90, 3, 3]]).transform([PATCH, patch])
+    with pytest.raises(CoordinateError, match="5 features, but 6 are expected: south, north"):
+        transformer.fit([PATCH[:5]])
+
+
+def test_bad_patch_frames():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(
+        CoordinateError, match=r"columns \['south', 'north'\]: a patch table has \['south', 'north', 'west'"
+    ):
+        PatchScaleFeaturizer().fit(pandas.DataFrame({"south": [1.0], "north": [2.0]}))
+
+
+def test_bad_patch_parameters():
+    with pytest.raises(ValueError, match="average='mean': expected 'pixels'"):
+        PatchPositionEncoder(average="mean").fit([PATCH])
+    with pytest.raises(ValueError, match="earth_radius=-1: expected a positive number"):
+        PatchScaleFeaturizer(earth_radius=-1).fit([PATCH])
+    with pytest.raises(ValueError, match="log='yes'"):
+        PatchScaleFeaturizer(log="yes").fit([PATCH])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"patch_size": 0}, "patch_size=0: expected a positive integer or a pair"),
+        ({"patch_size": (2, 2.5)}, "patch_size="),
+        ({"patch_size": (2, 2, 2)}, "patch_size="),
+        ({"patch_size": 19}, "patch_size=19: expected at most the 18 pixels of the grid's latitude"),
+        ({"patch_size": (2, 40)}, "patch_size=40: expected at most the 36 pixels of the grid's longitude"),
+        ({"patch_size": 2, "stride": 0}, "stride=0"),
+        ({"patch_size": 2, "min_fraction": 1.5}, r"min_fraction=1.5: expected a number in \[0, 1\]"),
+    ],
+)
+def test_bad_patch_sizes(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LatLonGrid(GRID_LAT, GRID_LON).patches(**arguments)
+
+
+def test_no_patch_left():
+    grid = LatLonGrid(GRID_LAT, GRID_LON, np.eye(*SHAPE))
+    with pytest.raises(ValueError, match="min_fraction=0.9: no patch has that much"):
+        grid.patches(6, min_fraction=0.9)
+
+
+@pytest.mark.parametrize("arguments", [{"max_degree": 0}, {"max_degree": 3, "nu": 0}, {"max_degree": 3, "kappa": -1}])
+def test_bad_spectrum_parameters(arguments):
+    with pytest.raises(ValueError, match="expected"):
+        matern_spectrum(**arguments)

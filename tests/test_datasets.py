@@ -1,0 +1,173 @@
+import io
+import pickle
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skgeo import LatLonGrid, SphericalHarmonicPCA
+from skgeo.datasets import load_land_mask
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+LAND = load_land_mask()
+
+
+def cell(latitude, longitude):
+    """Row and column of the cell that holds a point."""
+    return np.floor((np.asarray(latitude) + 90) * 2).astype(int), np.floor((np.asarray(longitude) + 180) * 2).astype(
+        int
+    )
+
+
+def mean_over_sphere(values):
+    """Mean over 360 rows of half a degree, weighted by the exact areas of the rows."""
+    return np.diff(np.sin(np.radians(np.linspace(-90, 90, 361)))) / 2 @ values.mean(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [
+        pytest.param(38.5, -98.3, id="Kansas"),
+        pytest.param(48.86, 2.35, id="Paris"),
+        pytest.param(23.1, 12.3, id="Sahara"),
+        pytest.param(46.9, 103.8, id="Mongolia"),
+        pytest.param(-23.7, 133.9, id="Alice Springs"),
+        pytest.param(-3.1, -60.0, id="Manaus"),
+        pytest.param(-80.3, 77.1, id="Antarctica"),
+        pytest.param(-89.9, 0.0, id="South Pole"),
+        pytest.param(66.6, -178.3, id="Chukotka, beyond the antimeridian"),
+        pytest.param(42.0, 51.0, id="Caspian Sea, inland"),
+        pytest.param(47.7, -87.5, id="Lake Superior, inland"),
+    ],
+)
+def test_known_places_are_land(latitude, longitude):
+    assert LAND.mask[cell(latitude, longitude)]
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [
+        pytest.param(30.1, -40.2, id="Atlantic"),
+        pytest.param(0.1, -140.3, id="Pacific"),
+        pytest.param(0.1, 179.9, id="Pacific, west of the antimeridian"),
+        pytest.param(-35.2, 75.3, id="Indian Ocean"),
+        pytest.param(34.8, 19.2, id="Mediterranean"),
+        pytest.param(43.2, 34.1, id="Black Sea"),
+        pytest.param(59.4, -85.3, id="Hudson Bay"),
+        pytest.param(20.2, 38.3, id="Red Sea"),
+        pytest.param(89.9, 0.0, id="North Pole"),
+        pytest.param(-81.0, -175.0, id="Ross Ice Shelf"),
+    ],
+)
+def test_known_places_are_sea(latitude, longitude):
+    assert not LAND.mask[cell(latitude, longitude)]
+
+
+def test_axes_are_cell_centres_ascending():
+    np.testing.assert_array_equal(LAND.latitude, np.linspace(-89.75, 89.75, 360))
+    np.testing.assert_array_equal(LAND.longitude, np.linspace(-179.75, 179.75, 720))
+
+
+def test_land_covers_29_percent_of_the_earth():
+    assert abs(mean_over_sphere(LAND.fraction) - 0.29) < 0.005
+    assert abs(mean_over_sphere(LAND.mask) - 0.29) < 0.005
+
+
+@pytest.mark.parametrize(
+    ("name", "south", "north", "west", "east", "area"),
+    # areas in 10^6 km^2 of land that a box holds alone, from the CIA World Factbook
+    [
+        ("Australia and Tasmania", -44, -10.6, 112, 154, 7.69),
+        ("Madagascar", -26, -11.5, 43, 51, 0.587),
+        ("Iceland", 63, 67, -25, -13, 0.103),
+        ("Sri Lanka", 5.5, 10, 79.5, 82, 0.0656),
+    ],
+)
+def test_islands_have_their_areas(name, south, north, west, east, area):
+    rows, columns = cell([south, north], [west, east])
+    grid = LatLonGrid(LAND.latitude, LAND.longitude)
+    box = slice(*rows), slice(*columns)
+    assert (LAND.fraction * grid.cell_areas())[box].sum() / 1e12 == pytest.approx(area, rel=0.02), name
+
+
+def test_fractions_are_fractions_and_the_coast_is_fractional():
+    fraction = LAND.fraction
+    assert fraction.shape == (360, 720)
+    assert fraction.dtype == np.float64
+    assert fraction.min() == 0.0
+    assert fraction.max() == 1.0
+    partial = (fraction > 0) & (fraction < 1)
+    assert 0.05 < partial.mean() < 0.08
+    inner = LAND.mask[1:-1, 1:-1]
+    coast = (inner != LAND.mask[1:-1, 2:]) | (inner != LAND.mask[2:, 1:-1])
+    beside = partial[1:-1, 1:-1] | partial[1:-1, 2:] | partial[2:, 1:-1]
+    assert beside[coast].mean() > 0.99
+
+
+def test_mask_is_at_least_half_land():
+    assert LAND.mask.dtype == bool
+    np.testing.assert_array_equal(LAND.mask, LAND.fraction >= 0.5)
+
+
+def test_file_is_small_and_free_of_pickles():
+    content = resources.files("skgeo.datasets").joinpath("data", "land_mask.npz").read_bytes()
+    assert len(content) < 100_000
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        assert {name: archive[name].dtype for name in archive} == {"fraction": np.dtype(np.uint8)}
+
+
+def test_loads_without_network_and_without_pickles(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("called")
+
+    monkeypatch.setattr("socket.socket", refuse)
+    monkeypatch.setattr(pickle, "load", refuse)
+    monkeypatch.setattr(pickle, "loads", refuse)
+    again = load_land_mask()
+    np.testing.assert_array_equal(again.fraction, LAND.fraction)
+    assert "GLOBE" in again.DESCR
+
+
+def test_each_call_gives_arrays_of_its_own():
+    load_land_mask().fraction[:] = 7.0
+    assert load_land_mask().fraction.max() == 1.0
+
+
+def coarsened(values, weights):
+    """Weighted means of blocks of 2 x 2 cells."""
+    total, weight = (part.reshape(180, 2, 360, 2).sum(axis=(1, 3)) for part in (values * weights, weights))
+    return total / weight
+
+
+@pytest.mark.parametrize(
+    ("domain", "as_boolean", "in_common"),
+    [("sea", False, 96), ("sea", True, 20), ("land", False, 94), ("land", True, 39)],
+)
+def test_bases_of_two_resolutions_have_in_common_what_the_docstring_says(domain, as_boolean, in_common):
+    fine = LAND.fraction if domain == "land" else 1.0 - LAND.fraction
+    coarse = coarsened(fine, LatLonGrid(LAND.latitude, LAND.longitude).cell_areas())
+    rows = []
+    for mask, spacing in ((fine, 0.5), (coarse, 1.0)):
+        axes = (np.arange(start + spacing / 2, -start, spacing) for start in (-90, -180))
+        grid = LatLonGrid(*axes, mask=mask >= 0.5 if as_boolean else mask)
+        rows.append(SphericalHarmonicPCA(max_degree=10, n_components=96).fit(grid).components_)
+    cosine = np.sum(rows[0] * rows[1], axis=1)  # rows have length 1
+    assert abs(int(np.sum(cosine > 0.99)) - in_common) <= 1
+    assert f"{in_common} of 96" in load_land_mask.__doc__
+
+
+@pytest.mark.skipif(not SHARED_DATA.exists(), reason=f"no {SHARED_DATA.parent.name}/data folder beside the repository")
+@pytest.mark.parametrize("name", ["train", "valid", "test"])
+def test_agrees_with_natural_earth_and_best_without_a_shift(name):
+    points = np.load(SHARED_DATA / f"land_ocean_{name}.npz")
+    north = points["latitude"] > -60  # Natural Earth counts ice shelves as land
+    rows, columns = cell(points["latitude"][north], points["longitude"][north])
+    agreement = {
+        (dlat, dlon): np.mean(LAND.mask[(rows + dlat) % 360, (columns + dlon) % 720] == points["land"][north])
+        for dlat in (-1, 0, 1)
+        for dlon in (-1, 0, 1)
+    }
+    best = agreement.pop((0, 0))
+    assert best > 0.99
+    assert max(agreement.values()) < best - 0.005

@@ -1,0 +1,89 @@
+"""Domain coefficients, mean and covariance against direct sums and quadrature."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import reference
+from skgeo import LatLonGrid, _domain
+from skgeo._sphere import band_heights
+
+
+def edges(low, high, n):
+    bounds = np.linspace(low, high, n + 1)
+    return np.column_stack([bounds[:-1], bounds[1:]])
+
+
+@pytest.mark.parametrize("max_degree", [1, 4, 10])
+def test_points_agree_with_the_direct_sum(max_degree):
+    points = np.vstack([reference.uniform_points(300), [[90, 0], [-90, 50], [10, 180]]])
+    weights = np.random.default_rng(2).uniform(0, 2, len(points))
+    coefficients = _domain.point_coefficients(*np.ascontiguousarray(points.T), weights, 2 * max_degree)
+    assert_allclose(coefficients, weights @ reference.harmonics(*points.T, 2 * max_degree), atol=1e-10)
+    for got, expected in zip(
+        _domain.moments(coefficients), reference.moments(points, weights, max_degree), strict=True
+    ):
+        assert_allclose(got, expected, atol=1e-12 * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (30, 41)])
+@pytest.mark.parametrize("box", [(-90, 90, 0, 360), (30, 60, -10, 40), (-90, -70, 170, 200), (89, 90, 0, 1)])
+def test_cells_agree_with_quadrature_inside_each_cell(shape, box):
+    max_degree = 5
+    mask = np.random.default_rng(3).uniform(size=shape)
+    latitude, longitude = edges(*box[:2], shape[0]), edges(*box[2:], shape[1])
+    expected = np.zeros((2 * max_degree + 1) ** 2)
+    for row, (south, north) in enumerate(latitude):
+        for column, (west, east) in enumerate(longitude):
+            points, weights = reference.gauss_box(south, north, west, east, n=40 if shape[0] < 3 else 12)
+            expected += mask[row, column] * (weights @ reference.harmonics(*points.T, 2 * max_degree))
+    got = _domain.cell_coefficients(latitude, longitude, mask, 2 * max_degree)
+    assert_allclose(got, expected, atol=1e-13 * mask.size**0.5, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "latitude",
+    [np.arange(-89.5, 90), np.arange(87.5, -90, -5), np.linspace(-90, 90, 61), reference.gaussian_latitudes(64)],
+    ids=["1 degree", "5 degrees descending", "pole rows", "Gaussian"],
+)
+@pytest.mark.parametrize("max_degree", [1, 10, 20])
+def test_covariance_of_the_globe_is_the_identity(latitude, max_degree):
+    grid = LatLonGrid(latitude, np.arange(0, 360, 5.0))
+    coefficients = _domain.cell_coefficients(
+        grid.latitude_edges, grid.longitude_edges, np.ones(grid.shape), 2 * max_degree
+    )
+    total, mean, covariance = _domain.moments(coefficients)
+    assert_allclose(total, 4 * np.pi, rtol=1e-13)
+    assert_allclose(mean, np.eye(1, mean.size)[0] / np.sqrt(4 * np.pi), atol=1e-13)
+    expected = np.eye(mean.size) / (4 * np.pi)
+    expected[0, 0] = 0.0
+    assert_allclose(covariance, expected, atol=1e-12)
+
+
+def test_parts_add_up_to_the_whole():
+    points = reference.uniform_points(10_000)
+    weights = np.ones(len(points))
+    whole = _domain.point_coefficients(*np.ascontiguousarray(points.T), weights, 12)
+    parts = [
+        _domain.point_coefficients(*np.ascontiguousarray(p.T), np.ones(len(p)), 12) for p in np.array_split(points, 7)
+    ]
+    assert_allclose(sum(parts), whole, atol=1e-9)
+
+
+@pytest.mark.parametrize(("height", "degree", "most"), [(180, 20, 40), (5, 40, 10), (0.25, 80, 6), (0.05, 20, 4)])
+def test_thin_rows_need_few_nodes(height, degree, most):
+    row = np.array([[-height / 2.0, height / 2.0]])
+    nodes, weights = _domain.row_nodes(row, degree)
+    assert_allclose(weights.sum(), 2 * np.sin(np.radians(height / 2)), rtol=1e-14)
+    assert nodes.shape[1] <= most
+
+
+@pytest.mark.parametrize("pole", [-90, 90])
+def test_band_heights_keep_their_digits_at_a_pole(pole):
+    mpmath = pytest.importorskip("mpmath")
+    south, north = sorted([pole, pole - np.sign(pole) * 1e-5])
+    with mpmath.workdps(50):
+        exact = float(
+            mpmath.sin(mpmath.radians(mpmath.mpf(float(north)))) - mpmath.sin(mpmath.radians(mpmath.mpf(float(south))))
+        )
+    assert_allclose(band_heights(south, north), exact, rtol=1e-9)  # the edge itself is given to 1e-14 degrees

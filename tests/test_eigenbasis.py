@@ -1,0 +1,69 @@
+"""The canonical basis: a proper eigenbasis, untouched by rotations inside equal eigenvalues, never noise."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skgeo._eigenbasis import canonical_eigenbasis
+
+
+def random_rotation(rng, size):
+    return np.linalg.qr(rng.normal(size=(size, size)))[0]
+
+
+def covariance(values, vectors):
+    return (vectors * values) @ vectors.T
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 5), min_size=1, max_size=6))
+def test_equal_eigenvalues_give_one_basis_whatever_their_rotation(seed, multiplicities):
+    rng = np.random.default_rng(seed)
+    values = np.repeat(np.cumsum(rng.uniform(0.2, 1, len(multiplicities)))[::-1], multiplicities)
+    vectors = random_rotation(rng, values.size)
+    start, bases = 0, []
+    for turned in (False, True):
+        frame = vectors.copy()
+        if turned:
+            for size in multiplicities:
+                frame[:, start : start + size] @= random_rotation(rng, size)
+                start += size
+        bases.append(canonical_eigenbasis(covariance(values, frame), 0.0))
+    assert_allclose(bases[0].components, bases[1].components, atol=1e-9)
+    assert_allclose(bases[0].variance, values, rtol=1e-12)
+    assert_allclose(bases[0].components @ bases[0].components.T, np.eye(values.size), atol=1e-12)
+    assert set(np.cumsum(multiplicities)) <= set(bases[0].whole_sizes)
+
+
+def test_groups_take_the_harmonics_they_hold_most_of():
+    # The span of e1 and (e0 + e2) / sqrt 2 holds all of harmonic 1, and half of harmonics 0 and 2.
+    span = np.array([[0.0, 1.0, 0.0], [np.sqrt(0.5), 0.0, np.sqrt(0.5)]])
+    basis = canonical_eigenbasis(span.T @ span + 0.1 * np.eye(3), 0.0)
+    assert_allclose(basis.components[:2], span, atol=1e-12)
+
+
+def test_signs_make_the_first_of_the_largest_entries_positive():
+    basis = canonical_eigenbasis(covariance(np.array([3.0, 2.0]), np.array([[-0.6, 0.8], [-0.8, -0.6]])), 0.0)
+    assert_allclose(basis.components, [[0.6, 0.8], [0.8, -0.6]], atol=1e-12)
+
+
+@pytest.mark.parametrize("ratio", [1e-11, 1e-13, 1e-17])
+def test_directions_below_resolution_are_left_out(ratio):
+    values = np.array([1.0, 0.5, 1e-3, ratio, ratio / 3])
+    basis = canonical_eigenbasis(covariance(values, random_rotation(np.random.default_rng(5), 5)), 0.0)
+    assert_allclose(basis.variance, values[:3], rtol=1e-10)
+
+
+def test_a_large_mean_raises_the_floor():
+    values = np.array([1.0, 1e-6, 1e-7])
+    assert canonical_eigenbasis(np.diag(values), 0.0).variance.size == 3
+    assert canonical_eigenbasis(np.diag(values), 1e3).variance.size == 2
+    assert canonical_eigenbasis(np.diag(values), 1e12).variance.size == 0
+
+
+def test_pure_harmonics_may_be_cut_between_degrees():
+    basis = canonical_eigenbasis(np.eye(15) / (4 * np.pi), 0.0)
+    assert_array_equal(basis.components, np.eye(15))
+    assert_array_equal(basis.whole_sizes, [3, 8, 15])

@@ -1,0 +1,360 @@
+"""SphericalHarmonicPCA: what the basis is, that it belongs to the region, and that it is always the same."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_limits
+
+import reference
+from skgeo import LatLonGrid, SphericalHarmonicPCA, matern_spectrum
+from skgeo.exceptions import ResolutionWarning
+
+BOX = (30.0, 60.0, -10.0, 40.0)
+PLACES = reference.uniform_points(1000, seed=7)
+
+
+def box_grid(step, box=BOX):
+    south, north, west, east = box
+    return LatLonGrid(np.arange(south + step / 2, north, step), np.arange(west + step / 2, east, step))
+
+
+def random_land(shape=(90, 180), seed=0):
+    """A smooth random domain: fractions between 0 and 1, with coasts."""
+    rng = np.random.default_rng(seed)
+    step = 180.0 / shape[0]
+    latitude, longitude = np.arange(-90 + step / 2, 90, step), np.arange(-180 + step / 2, 180, step)
+    points = np.stack(np.meshgrid(latitude, longitude, indexing="ij"), axis=-1).reshape(-1, 2)
+    field = reference.harmonics(*points.T, 6) @ rng.normal(size=49)
+    return LatLonGrid(latitude, longitude, np.clip(0.5 + 2 * field, 0, 1).reshape(shape))
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [
+        (np.arange(-89.5, 90), np.arange(0.5, 360)),
+        (np.arange(87.5, -90, -5), np.arange(-177.5, 180, 5)),
+        (reference.gaussian_latitudes(64), np.arange(0, 360, 2.8125)),
+        (np.linspace(90, -90, 73), np.arange(0, 360, 5.0)),
+    ],
+    ids=["1 degree", "5 degrees", "Gaussian", "pole rows"],
+)
+def test_components_of_the_globe_are_the_harmonics(latitude, longitude):
+    pca = SphericalHarmonicPCA(10).fit(LatLonGrid(latitude, longitude))
+    assert_allclose(pca.components_, np.eye(121)[1:], atol=1e-12)
+    assert_allclose(pca.explained_variance_, 1 / (4 * np.pi), rtol=1e-11)
+    assert_allclose(pca.explained_variance_ratio_.sum(), 1, rtol=1e-12)
+    assert_allclose(pca.shannon_number_, 121, rtol=1e-12)
+    assert_allclose(pca.total_weight_, 4 * np.pi, rtol=1e-12)
+
+
+def points_inside(south, north, west, east, n=1000):
+    rng = np.random.default_rng(9)
+    latitude = np.degrees(np.arcsin(rng.uniform(*np.sin(np.radians([south, north])), n)))
+    return np.column_stack([latitude, rng.uniform(west, east, n)])
+
+
+@pytest.mark.parametrize("max_degree", [5, 10, 20])
+@pytest.mark.parametrize(
+    ("box", "bound"),
+    # In a large region some eigenvalues lie so close together that rounding turns their components by 1e-7.
+    [(BOX, 1e-9), ((70, 90, 0, 360), 1e-9), ((-10, 10, -10, 10), 2e-9), ((-60, 76, 100, 300), 5e-7)],
+    ids=["30x50", "polar cap", "square", "large"],
+)
+def test_basis_belongs_to_the_region_not_to_the_pixels(box, bound, max_degree):
+    first, *others = [SphericalHarmonicPCA(max_degree).fit(box_grid(step, box)) for step in (2, 1, 0.25)]
+    points = points_inside(*box)
+    above = first.explained_variance_ > 1e-6 * first.explained_variance_[0]
+    for other in others:
+        assert first.n_components_ == other.n_components_
+        difference = np.abs(first.transform(points) - other.transform(points)).max(axis=0)
+        assert difference[above].max() < bound
+        assert difference.max() < 1e-6
+
+
+def test_grid_agrees_with_quadrature_of_the_same_region():
+    points, weights = reference.gauss_box(*BOX, n=40)
+    total, mean, covariance = reference.moments(points, weights, 10)
+    pca = SphericalHarmonicPCA(10).fit(box_grid(1))
+    assert_allclose(pca.total_weight_, total, rtol=1e-12)
+    assert_allclose(pca.mean_, mean, atol=1e-12)
+    largest = pca.explained_variance_[0]
+    residual = covariance @ pca.components_.T - pca.components_.T * pca.explained_variance_
+    # Components are eigenvectors to the resolution within which eigenvalues count as equal.
+    assert np.abs(residual).max() < 4e-9 * largest
+    distinct = pca.explained_variance_ > 1e-4 * largest
+    assert np.abs(residual[:, distinct]).max() < 1e-14 * np.square(mean).sum()
+    assert_allclose(pca.explained_variance_, np.linalg.eigvalsh(covariance)[::-1][: pca.n_components_], atol=8e-9)
+
+
+def test_points_agree_with_the_direct_covariance_and_scikit_learn():
+    points = reference.uniform_points(3000, seed=1)
+    weights = np.cos(np.radians(points[:, 0])) * np.linspace(0.5, 2, len(points))
+    _, mean, covariance = reference.moments(points, weights, 4)
+    pca = SphericalHarmonicPCA(4).fit(points, sample_weight=np.linspace(0.5, 2, len(points)))
+    assert_allclose(pca.mean_, mean, atol=1e-13)
+    assert_allclose(pca.components_ @ covariance @ pca.components_.T, np.diag(pca.explained_variance_), atol=1e-13)
+
+    from sklearn.decomposition import PCA
+
+    table = reference.harmonics(*points.T, 4)[:, 1:]
+    peer = PCA().fit(table)
+    pca = SphericalHarmonicPCA(4, area_weighted=False, clip=None).fit(points)
+    assert_allclose(pca.explained_variance_, peer.explained_variance_ * (1 - 1 / len(points)), rtol=1e-10)
+    overlap = np.abs(np.sum(pca.components_[:, 1:] * peer.components_, axis=1))
+    assert_allclose(overlap, 1, atol=1e-9)
+    scores = np.abs(peer.transform(table) / np.sqrt(pca.explained_variance_))
+    assert_allclose(np.abs(pca.transform(points)), scores, atol=1e-7)
+
+
+def test_sample_weight_counts_repetitions():
+    points = reference.uniform_points(200, seed=2)
+    counts = np.random.default_rng(2).integers(0, 4, len(points))
+    weighted = SphericalHarmonicPCA(4).fit(points, sample_weight=counts)
+    repeated = SphericalHarmonicPCA(4).fit(np.repeat(points, counts, axis=0))
+    assert_allclose(weighted.components_, repeated.components_, atol=1e-9)
+    assert_allclose(weighted.scale_, repeated.scale_, rtol=1e-11)
+
+
+def test_sample_weight_of_a_grid_multiplies_its_mask():
+    grid = random_land((30, 60))
+    weight = np.random.default_rng(0).uniform(size=grid.shape)
+    product = SphericalHarmonicPCA(5).fit(LatLonGrid(grid.latitude, grid.longitude, grid.mask * weight))
+    for given in (weight, weight.ravel()):
+        assert_allclose(
+            SphericalHarmonicPCA(5).fit(grid, sample_weight=given).components_, product.components_, atol=1e-9
+        )
+
+
+def test_unweighted_grid_counts_every_cell_alike():
+    grid = LatLonGrid(np.arange(-85, 90, 10), np.arange(5, 360, 10), mask=np.arange(18 * 36).reshape(18, 36) % 3 == 0)
+    cells = SphericalHarmonicPCA(3, area_weighted=False).fit(grid)
+    assert_allclose(cells.total_weight_, grid.mask.sum(), rtol=1e-12)
+    expected = SphericalHarmonicPCA(3).fit(grid, sample_weight=1 / grid.cell_areas(radius=1.0))
+    assert_allclose(cells.components_, expected.components_, atol=1e-9)
+
+
+@pytest.mark.parametrize("fitted", ["land", "box"])
+def test_grid_and_points_transform_alike(fitted):
+    grid = random_land() if fitted == "land" else box_grid(1)
+    pca = SphericalHarmonicPCA(10).fit(grid)
+    poles = LatLonGrid(np.linspace(90, -90, 13), np.arange(0, 360, 30))
+    for target in (grid, poles):
+        assert_allclose(pca.transform(target), pca.transform(target.points()), atol=1e-12)
+
+
+def test_embedding_is_standardised_over_the_domain_and_clipped():
+    pca = SphericalHarmonicPCA(10, clip=None).fit(box_grid(2))
+    points, weights = reference.gauss_box(*BOX, n=60)
+    embedding = pca.transform(points)
+    mean, variance = weights @ embedding / weights.sum(), weights @ embedding**2 / weights.sum()
+    assert np.abs(mean).max() < 1e-9
+    well = pca.explained_variance_ > 1e-6 * pca.explained_variance_[0]
+    assert np.abs(variance - 1)[well].max() < 1e-9
+    assert np.abs(variance - 1).max() < 1e-6
+    table = reference.harmonics(*PLACES.T, 10)
+    z = (table - pca.mean_) @ pca.components_.T / pca.scale_
+    assert_allclose(pca.transform(PLACES), z, rtol=1e-7, atol=1e-7)
+    clipped = SphericalHarmonicPCA(10, clip=2.5).fit(box_grid(2)).transform(PLACES)
+    assert_allclose(clipped, 2.5 * np.tanh(z / 2.5), atol=1e-7)
+    assert np.abs(clipped).max() <= 2.5
+
+
+def variants(grid):
+    """The same domain, described in other ways."""
+    latitude, longitude, mask = grid.latitude, grid.longitude, grid.mask
+    yield "shifted by 360", LatLonGrid(latitude, longitude + 360, mask)
+    yield "relabelled 0..360", LatLonGrid(latitude, longitude % 360, mask)
+    yield "rolled", LatLonGrid(latitude, np.roll(longitude, 50), np.roll(mask, 50, axis=1))
+    yield "rows reversed", LatLonGrid(latitude[::-1], longitude, mask[::-1])
+    yield "columns reversed", LatLonGrid(latitude, longitude[::-1], mask[:, ::-1])
+
+
+@pytest.mark.parametrize("max_degree", [5, 10, 20])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_same_domain_same_output(max_degree, seed):
+    grid = random_land(seed=seed)
+    expected = SphericalHarmonicPCA(max_degree).fit(grid)
+    embedding = expected.transform(PLACES)
+    for name, other in variants(grid):
+        got = SphericalHarmonicPCA(max_degree).fit(other).transform(PLACES)
+        assert_allclose(got, embedding, atol=1e-6, err_msg=name)
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            assert_allclose(SphericalHarmonicPCA(max_degree).fit(grid).transform(PLACES), embedding, atol=1e-6)
+    assert_allclose(expected.transform(np.add(PLACES, [0, 360])), embedding, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::skgeo.exceptions.ResolutionWarning")
+@pytest.mark.parametrize("order", ["forward", "backward", "shuffled"])
+def test_chunks_in_any_order_give_the_same_output(order):
+    grid = random_land((60, 120))
+    whole = SphericalHarmonicPCA(8).fit(grid)
+    rows = np.array_split(np.arange(60), 7)
+    parts = [
+        # Edges are midpoints: a part's edges match the whole's because the rows are equally spaced.
+        LatLonGrid(grid.latitude[r], grid.longitude, grid.mask[r])
+        for r in rows
+        if grid.mask[r].any()
+    ]
+    points = reference.uniform_points(5000, seed=3)
+    all_points = SphericalHarmonicPCA(8).fit(points)
+    chunks = np.array_split(points, 9)
+    if order == "backward":
+        parts, chunks = parts[::-1], chunks[::-1]
+    elif order == "shuffled":
+        parts, chunks = parts[3:] + parts[:3], chunks[4:] + chunks[:4]
+    by_rows, by_chunk = SphericalHarmonicPCA(8), SphericalHarmonicPCA(8)
+    for part in parts:
+        by_rows.partial_fit(part)
+    for chunk in chunks:
+        by_chunk.partial_fit(chunk)
+    assert_allclose(by_rows.transform(PLACES), whole.transform(PLACES), atol=1e-6)
+    assert_allclose(by_rows.total_weight_, whole.total_weight_, rtol=1e-12)
+    assert_allclose(by_rows.shannon_number_, whole.shannon_number_, rtol=1e-12)
+    assert_allclose(by_chunk.transform(PLACES), all_points.transform(PLACES), atol=1e-6)
+    assert_allclose(by_chunk.shannon_number_, all_points.shannon_number_, rtol=1e-9)
+
+
+def test_fit_starts_anew_and_partial_fit_goes_on():
+    first, second = np.array_split(reference.uniform_points(600), 2)
+    pca = SphericalHarmonicPCA(3).fit(first)
+    fitted = pca.components_
+    pca.partial_fit(second)
+    assert_allclose(pca.components_, SphericalHarmonicPCA(3).fit(np.vstack([first, second])).components_, atol=1e-9)
+    assert_array_equal(pca.fit(first).components_, fitted)
+
+
+def test_regional_box_supports_fewer_components_than_asked_for():
+    with pytest.warns(ResolutionWarning, match=r"n_components=96: this domain supports 36 components") as caught:
+        pca = SphericalHarmonicPCA(10, 96).fit(box_grid(1))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    supported = int(np.count_nonzero(pca.explained_variance_))
+    assert supported == SphericalHarmonicPCA(10).fit(box_grid(1)).n_components_ == 36
+    inside = reference.gauss_box(*BOX, n=20)[0]
+    for places in (inside, box_grid(2)):
+        assert_array_equal(pca.transform(places)[:, supported:], 0.0)
+    single = inside.astype(np.float32)
+    embedding = pca.transform(single)
+    assert embedding.dtype == np.float32
+    assert_allclose(embedding, pca.transform(single.astype(np.float64)), atol=1e-6)
+
+
+def test_cutting_through_equal_variances_warns_once_with_the_sizes_that_do_not():
+    globe = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
+    with pytest.warns(ResolutionWarning, match=r"n_components=96 cuts .* 80 or 99 keeps them whole") as caught:
+        SphericalHarmonicPCA(10, 96).fit(globe)
+    assert len(caught) == 1
+    with pytest.warns(ResolutionWarning, match=r"n_components=2 cuts .*: 3 keeps them whole"):
+        SphericalHarmonicPCA(10, 2).fit(globe)
+    for whole in (80, 99, 120, 3, None, "shannon"):
+        SphericalHarmonicPCA(10, whole).fit(globe)
+
+
+def test_number_of_components():
+    grid = box_grid(1)
+    everything = SphericalHarmonicPCA(10).fit(grid)
+    ratio = np.cumsum(everything.explained_variance_ratio_)
+    for fraction in (0.5, 0.9, 0.999):
+        kept = SphericalHarmonicPCA(10, fraction).fit(grid).n_components_
+        assert ratio[kept - 1] >= fraction > (ratio[kept - 2] if kept > 1 else 0)
+    weights = reference.gauss_box(*BOX, n=8)[1]
+    shannon = SphericalHarmonicPCA(10, "shannon").fit(grid)
+    assert_allclose(shannon.shannon_number_, 121 * weights.sum() / (4 * np.pi), rtol=1e-9)
+    assert shannon.n_components_ == round(shannon.shannon_number_) == 3
+    assert_array_equal(shannon.components_, everything.components_[:3])
+
+
+def test_shannon_number_of_points_is_that_of_the_area_they_cover():
+    points = reference.uniform_points(200_000, seed=4)
+    even = SphericalHarmonicPCA(5, area_weighted=False)
+    assert_allclose(even.fit(points).shannon_number_, 36, rtol=0.01)
+    assert_allclose(even.fit(points[points[:, 0] > 0]).shannon_number_, 18, rtol=0.05)
+
+
+def test_matern_spectrum_is_the_formula():
+    nu, kappa = 1.5, 3.0
+    degree = np.arange(8)
+    expected = (kappa**2 + degree * (degree + 1)) ** -(nu + 1.0)
+    got = matern_spectrum(7, nu=nu, kappa=kappa)
+    assert_allclose(got / got[0], expected / expected[0], rtol=1e-13)
+    assert_allclose((2 * degree + 1) @ got, 64, rtol=1e-13)
+
+
+def test_matern_components_are_the_karhunen_loeve_basis():
+    """The integral operator of the field's covariance function, discretised, has these eigenfunctions."""
+    points, weights = reference.gauss_box(*BOX, n=24)
+    spectrum = matern_spectrum(10)
+    pca = SphericalHarmonicPCA(10, 6, spectrum="matern", clip=None).fit(box_grid(1))
+    assert_allclose(SphericalHarmonicPCA(10, 6, spectrum=spectrum).fit(box_grid(1)).components_, pca.components_)
+    radians = np.radians(points)
+    xyz = np.stack(
+        [
+            np.cos(radians[:, 0]) * np.cos(radians[:, 1]),
+            np.cos(radians[:, 0]) * np.sin(radians[:, 1]),
+            np.sin(radians[:, 0]),
+        ]
+    )
+    series = spectrum * (2 * np.arange(11) + 1) / (4 * np.pi)
+    kernel = np.polynomial.legendre.legval(np.clip(xyz.T @ xyz, -1, 1), series)
+    share = weights / weights.sum()
+    centring = np.eye(len(points)) - share
+    kernel = centring @ kernel @ centring.T
+    values, vectors = np.linalg.eigh(np.sqrt(np.outer(share, share)) * kernel)
+    values, vectors = values[::-1][:6], vectors[:, ::-1][:, :6] / np.sqrt(share)[:, np.newaxis]
+    assert_allclose(pca.explained_variance_, values, rtol=1e-9)
+    embedding = pca.transform(points)
+    assert_allclose(np.abs(share @ (embedding * vectors)), 1, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_output_precision_follows_the_input(dtype):
+    pca = SphericalHarmonicPCA(10).fit(random_land())
+    points = np.round(PLACES).astype(dtype)
+    embedding = pca.transform(points)
+    assert embedding.dtype == (np.float32 if dtype is np.float32 else np.float64)
+    assert_allclose(embedding, pca.transform(points.astype(np.float64)), atol=1e-6)
+    assert pca.components_.dtype == np.float64
+
+
+def test_float32_coordinates_fit_like_float64():
+    points = reference.uniform_points(500).astype(np.float32)
+    single, double = SphericalHarmonicPCA(4).fit(points), SphericalHarmonicPCA(4).fit(points.astype(np.float64))
+    assert_array_equal(single.components_, double.components_)
+
+
+@pytest.mark.parametrize("extent", [0.05, 0.1, 1.0])
+def test_small_domains_keep_what_can_be_told_apart(extent):
+    grid = LatLonGrid(48.0 + extent * np.linspace(0, 1, 5), 2.0 + extent * np.linspace(0, 1, 5))
+    pca = SphericalHarmonicPCA(10).fit(grid)
+    shifted = SphericalHarmonicPCA(10).fit(LatLonGrid(grid.latitude[::-1], grid.longitude + 360, None))
+    assert pca.n_components_ == shifted.n_components_ >= 2
+    assert_allclose(pca.transform(grid), shifted.transform(grid), atol=1e-6)
+
+
+def test_a_domain_without_extent_is_an_error():
+    for places in ([[48, 2]], [[48, 2]] * 5, LatLonGrid([48, 48.0001], [2, 2.0001])):
+        with pytest.raises(ValueError, match=r"no extent that max_degree=10 could resolve.*n_samples=1"):
+            SphericalHarmonicPCA().fit(places)
+
+
+def test_a_second_process_with_another_thread_count_agrees(tmp_path):
+    code = """
+import sys
+import numpy as np
+from skgeo import LatLonGrid, SphericalHarmonicPCA
+mask = np.arange(45 * 90).reshape(45, 90) % 7 > 2
+grid = LatLonGrid(np.arange(-88.0, 90, 4), np.arange(2.0, 360, 4), mask)
+np.save(sys.argv[1], SphericalHarmonicPCA(10).fit(grid).components_)
+"""
+    results = []
+    for threads in "12":
+        path = tmp_path / f"{threads}.npy"
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=environment)
+        results.append(np.load(path))
+    assert_allclose(results[0], results[1], atol=1e-6)
