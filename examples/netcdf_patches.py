@@ -1,0 +1,146 @@
+"""Position and scale features of the patches of a NetCDF file's grid, saved as another NetCDF file.
+
+    python examples/netcdf_patches.py FILE.nc --patch-size 16 --mask surface_temperature --out patch_features.nc
+
+Reads NetCDF 3 and 4. Without FILE.nc it works on a small file of its own. Needs: pip install 'skgeo[xarray]'
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion
+
+from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
+from skgeo.datasets import load_land_mask
+
+NAMES = {"latitude": ["latitude", "lat"], "longitude": ["longitude", "lon", "long", "lng"]}
+# All spellings that the CF conventions allow, sections 4.1 and 4.2.
+UNITS = {
+    "latitude": ["degrees_north", "degree_north", "degree_N", "degrees_N", "degreeN", "degreesN"],
+    "longitude": ["degrees_east", "degree_east", "degree_E", "degrees_E", "degreeE", "degreesE"],
+}
+EDGE_UNITS = {"south": "degrees_north", "north": "degrees_north", "west": "degrees_east", "east": "degrees_east"}
+LENGTHS = ["extent_lon", "extent_lat", "pixel_lon", "pixel_lat", "pixel_scale"]
+FEATURE_UNITS = {f"log_{name}": "ln(re 1 m)" for name in LENGTHS} | {"log_area": "ln(re 1 m2)"}
+
+
+def main():
+    options = read_options()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.file is None:
+            options.file, options.mask = make_sea_file(Path(folder) / "sea.nc"), "sst"
+        with xr.open_dataset(options.file, engine="netcdf4", decode_times=False) as dataset:
+            grid = read_grid(dataset, options.mask)
+
+    basis = SphericalHarmonicPCA(max_degree=options.max_degree, n_components=options.n_components).fit(grid)
+    patches, index = grid.patches(options.patch_size, min_fraction=options.min_fraction, return_index=True)
+    features = FeatureUnion(
+        [("position", PatchPositionEncoder(FrozenEstimator(basis))), ("scale", PatchScaleFeaturizer())],
+        verbose_feature_names_out=False,
+    )
+    Z = features.fit_transform(patches)
+    table = label(Z, features.get_feature_names_out(), patches, index)
+    table.attrs |= describe(options, grid, basis)
+    table.to_netcdf(options.out, engine="netcdf4")
+    report(options, grid, basis, table)
+
+
+def read_options():
+    parser = argparse.ArgumentParser(description="Patch features of the grid of a NetCDF file.")
+    add = parser.add_argument
+    add("file", nargs="?", type=Path, metavar="FILE.nc", help="file with the grid (default: makes a small one)")
+    add("--out", type=Path, default=Path("patch_features.nc"), help="file to write (default: %(default)s)")
+    add("--patch-size", type=int, default=16, help="pixels along each side (default: %(default)s)")
+    add("--mask", metavar="VARIABLE", help="the domain is where this variable is never missing (default: everywhere)")
+    add("--min-fraction", type=float, default=0.5, help="least share of a patch in the domain (default: %(default)s)")
+    add("--max-degree", type=int, default=10, help="of the harmonics (default: %(default)s)")
+    add("--n-components", type=int, help="components to keep (default: all that the domain supports)")
+    return parser.parse_args()
+
+
+def make_sea_file(path):
+    """A sea-surface temperature that is missing on land: 2.5 degrees, with pole rows, north first."""
+    land = load_land_mask()
+    latitude, longitude = np.linspace(90, -90, 73), np.arange(0, 360, 2.5)
+    rows = np.abs(latitude[:, np.newaxis] - land.latitude).argmin(axis=1)
+    columns = np.abs((longitude[:, np.newaxis] + 180) % 360 - 180 - land.longitude).argmin(axis=1)
+    sst = 28 * np.cos(np.radians(latitude[:, np.newaxis])) ** 2
+    sst = np.where(land.mask[np.ix_(rows, columns)], np.nan, sst)
+    coordinates = {"lat": ("lat", latitude, {"units": "degrees_north"}), "lon": ("lon", longitude)}
+    xr.Dataset({"sst": (("lat", "lon"), sst, {"units": "degC"})}, coordinates).to_netcdf(path, engine="netcdf4")
+    return path
+
+
+def read_grid(dataset, mask_variable):
+    latitude, longitude = (find_coordinate(dataset, kind) for kind in NAMES)
+    if mask_variable is None:
+        return LatLonGrid(latitude, longitude)
+    if mask_variable not in dataset.data_vars:
+        raise SystemExit(f"--mask {mask_variable}: the file has the variables {sorted(dataset.data_vars)}.")
+    horizontal = latitude.dims + longitude.dims
+    present = dataset[mask_variable].notnull()
+    always = present.all([name for name in present.dims if name not in horizontal])
+    return LatLonGrid(latitude, longitude, mask=always.transpose(*horizontal))
+
+
+def find_coordinate(dataset, kind):
+    """The one-dimensional latitude or longitude: by standard name, else by units, else by name."""
+    axes = [dataset[name] for name in dataset.variables if dataset[name].ndim == 1]
+    by_standard_name = [axis for axis in axes if axis.attrs.get("standard_name") == kind]
+    by_units = [axis for axis in axes if axis.attrs.get("units") in UNITS[kind]]
+    by_name = [axis for axis in axes if axis.name.lower() in NAMES[kind]]
+    found = by_standard_name or by_units or by_name
+    if len(found) != 1:
+        listed = [axis.name for axis in found or axes]
+        raise SystemExit(f"{'More than one' if found else 'No one-dimensional'} {kind} in the file: {listed}.")
+    return found[0]
+
+
+def label(Z, names, patches, index):
+    """The features with named dimensions; beside each patch its edges, its pixel counts and its first pixel."""
+    edges = {name: ("patch", patches[:, i], {"units": units}) for i, (name, units) in enumerate(EDGE_UNITS.items())}
+    edges["east"][2]["comment"] = "runs past 180 or 360 where the patch crosses the antimeridian"
+    numbers = {"n_lat": patches[:, 4], "n_lon": patches[:, 5], "row": index[:, 0], "column": index[:, 1]}
+    numbers = {name: ("patch", values.astype(int)) for name, values in numbers.items()}
+    units = [FEATURE_UNITS.get(name, "1") for name in names]
+    attributes = {"long_name": "position (in standard deviations over the domain) and scale of the patch"}
+    return xr.Dataset(
+        {"features": (("patch", "feature"), Z, attributes)},
+        {"feature": list(names), "unit": ("feature", units), **edges, **numbers},
+    )
+
+
+def describe(options, grid, basis):
+    return {
+        "title": "Position and scale features of patches of a grid",
+        "source": f"grid of {options.file.name}",
+        "skgeo_version": __version__,
+        "grid": repr(grid),
+        "domain": "whole grid" if options.mask is None else f"where {options.mask} is never missing",
+        "domain_area_km2": grid.domain_area() / 1e6,
+        "patch_size": options.patch_size,
+        "min_fraction": options.min_fraction,
+        "max_degree": options.max_degree,
+        "n_components": basis.n_components_,
+        "shannon_number": basis.shannon_number_,
+        "earth_radius_m": PatchScaleFeaturizer().earth_radius,
+    }
+
+
+def report(options, grid, basis, table):
+    print(f"{options.file.name}: {grid}")
+    print(f"  domain {grid.domain_area() / 1e6:,.0f} km^2, {table.attrs['domain']}")
+    print(f"  basis of {basis.n_components_} components, Shannon number {basis.shannon_number_:.1f}")
+    print(f"  {table.sizes['patch']} patches, extents and pixels in km:")
+    for name in ("extent_lon", "extent_lat", "pixel_scale"):
+        km = np.exp(table["features"].sel(feature=f"log_{name}")) / 1000
+        print(f"    {name:12} {km.min():8.1f} to {km.max():8.1f}")
+    print(f"  features {table['features'].shape} in {options.out}")
+
+
+if __name__ == "__main__":
+    main()
