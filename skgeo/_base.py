@@ -81,8 +81,8 @@ class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
         written = state.pop("_skgeo_version", "unknown")
         if written != __version__:
             warn_caller(
-                f"This {type(self).__name__} was saved by skgeo {written} and is loaded by skgeo {__version__}: its "
-                "output may differ. Fit it again, or install the version that saved it.",
+                f"This model was saved by skgeo {written} and is loaded by skgeo {__version__}: its output may differ. "
+                "Fit it again, or install the version that saved it.",
                 VersionWarning,
             )
         super().__setstate__(state)
@@ -104,7 +104,8 @@ class LocationTransformer(GeoTransformer):
 
     def _parse(self, X: object) -> Coordinates | LatLonGrid:
         names = self.coordinates
-        valid = names is None or (len(names) == 2 and all(isinstance(name, str) for name in names))
+        listed = isinstance(names, tuple | list) and len(names) == 2
+        valid = names is None or (listed and all(isinstance(name, str) for name in names))
         check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
         return X if isinstance(X, LatLonGrid) else read_coordinates(X, names)
 

@@ -46,7 +46,11 @@ def read_coordinates(X: object, names: Sequence[str] | None = None) -> Coordinat
 
 
 def frame_columns(X: object) -> list[str] | None:
-    """Column names of a pandas or polars DataFrame; None for anything else."""
+    """Column names of a pandas or polars DataFrame or a pyarrow Table; None for anything else."""
+    if hasattr(X, "lazy") and hasattr(X, "collect"):
+        raise CoordinateError(f"X is a {type(X).__name__}, which has no values yet: pass X.collect().")
+    if hasattr(X, "column_names"):
+        return list(X.column_names)
     return list(X.columns) if hasattr(X, "columns") and hasattr(X, "dtypes") else None
 
 
@@ -116,9 +120,10 @@ def read_columns(X: Any, names: Sequence[str]) -> npt.NDArray[Any]:
 
 
 def _column_values(column: Any) -> npt.NDArray[Any]:
-    """Values of a pandas or polars column; missing values of nullable columns become NaN."""
+    """Values of a column of a frame; missing values of nullable columns become NaN."""
     values = np.asarray(column.to_numpy())
-    if values.dtype == object and getattr(column.dtype, "kind", "O") in "fiu":  # pandas nullable or Arrow numbers
+    kind = getattr(getattr(column, "dtype", None), "kind", "O")
+    if values.dtype == object and kind in "fiu":  # pandas nullable or Arrow numbers
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     return values
 

@@ -112,7 +112,8 @@ def read_patches(X: object) -> Patches:
     if columns is None:
         table = read_table(X, len(PATCH_COLUMNS), ", ".join(PATCH_COLUMNS))
     elif sorted(map(str, columns)) == sorted(PATCH_COLUMNS):
-        table = read_columns(X, PATCH_COLUMNS)
+        edges, counts = read_columns(X, PATCH_COLUMNS[:4]), read_columns(X, PATCH_COLUMNS[4:])
+        table = np.hstack([edges, counts.astype(edges.dtype)])  # integer counts leave float32 edges what they are
     else:
         raise CoordinateError(
             f"X has the columns {columns}: a patch table has {list(PATCH_COLUMNS)}, in any order; select these."

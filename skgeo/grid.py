@@ -102,6 +102,10 @@ class LatLonGrid:
         """Refuse: a grid is immutable."""
         raise AttributeError(f"LatLonGrid is immutable: make a new one instead of setting {name}.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by making anew: restored arrays would be writable."""
+        return type(self), (self.latitude, self.longitude, self.mask)
+
     def __repr__(self) -> str:
         """One line: shape, bounds, whether it closes, what the mask keeps."""
         south, north = self.latitude_edges.min(), self.latitude_edges.max()

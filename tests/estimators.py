@@ -1,0 +1,135 @@
+"""Instances of every estimator for scikit-learn's checks, and the checks that are expected to fail, with the reason.
+
+scikit-learn's checks feed tables of any width and value. Two families meet them: the classes as users have them, which
+refuse most of these tables, and subclasses that override nothing but the one method through which every X passes, so
+that any table becomes places.
+"""
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import validate_data
+
+from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo._coordinates import Coordinates
+from skgeo._patch_table import Patches
+
+
+def read_any(estimator, X, reset):
+    """Any table of numbers, with scikit-learn's own checks, and the names of its columns."""
+    table = validate_data(estimator, X, reset=reset, dtype=(np.float64, np.float32))
+    names = getattr(estimator, "feature_names_in_", None)
+    return table, None if names is None else list(names)
+
+
+def fold_points(table, columns):
+    """Rows of any numbers -> points; equal rows to equal points, no latitude beyond 80 degrees."""
+    latitude = 80.0 * np.tanh(_mixture(table, 0.3) / 4.0)
+    return Coordinates(latitude, 40.0 * _mixture(table, 1.9), table.dtype, columns)
+
+
+def fold_patches(table, columns):
+    """Rows of any numbers -> patches of 1 x 1 to 2 x 3 pixels, 2 to 4 degrees high and wide, around their points."""
+    latitude, longitude, dtype, _ = fold_points(table, columns)
+    height, width = (1.0 + np.cos(_mixture(table, phase)) ** 2 for phase in (0.9, 2.5))
+    n_lat, n_lon = (1 + np.round(np.abs(_mixture(table, n))).astype(np.intp) % n for n in (2, 3))
+    edges = latitude - height, latitude + height, longitude - width, longitude + width
+    return Patches(*edges, n_lat, n_lon, dtype, columns)
+
+
+def _mixture(table, phase):
+    """One number a row, from all of its columns."""
+    return table.astype(np.float64) @ np.cos(1.7 * np.arange(table.shape[1]) + phase)
+
+
+class AnySphericalHarmonicPCA(SphericalHarmonicPCA):
+    def _read(self, X, *, reset):
+        return fold_points(*read_any(self, X, reset))
+
+
+class AnyPatchPositionEncoder(PatchPositionEncoder):
+    def _read(self, X, *, reset):
+        return fold_patches(*read_any(self, X, reset))
+
+
+class AnyPatchScaleFeaturizer(PatchScaleFeaturizer):
+    def _read(self, X, *, reset):
+        return fold_patches(*read_any(self, X, reset))
+
+
+CORNERS = [[-60.0, 10.0], [-20.0, 130.0], [0.0, -100.0], [35.0, -20.0], [70.0, 60.0]]
+
+ANY_TABLE = [
+    AnySphericalHarmonicPCA(max_degree=3),
+    AnySphericalHarmonicPCA(max_degree=2, n_components=0.9, spectrum="matern", clip=None, area_weighted=False),
+    AnyPatchPositionEncoder(SphericalHarmonicPCA(max_degree=2)),
+    AnyPatchPositionEncoder(FrozenEstimator(SphericalHarmonicPCA(max_degree=2, n_components=3).fit(CORNERS))),
+    AnyPatchScaleFeaturizer(),
+    AnyPatchScaleFeaturizer(earth_radius=1.0, log=False),
+]
+STRICT = [
+    SphericalHarmonicPCA(max_degree=3),
+    PatchPositionEncoder(SphericalHarmonicPCA(max_degree=2)),
+    PatchScaleFeaturizer(),
+]
+
+TWO_COLUMNS = "the check's table has other than the two columns latitude and longitude"
+SIX_COLUMNS = "the check's table has other than the six columns of a patch"
+IN_DEGREES = "the check's first column has values around 100, which are no latitudes"
+SPARSE = "the check's table is sparse, which scikit-learn 1.6 does not spare transformers of dense tables"
+BY_NAME = "the check's frame names its columns 0 and 1, and frames are read by name"
+
+#: The message with which a check that is expected to fail has to fail, for each reason.
+MESSAGES = {
+    TWO_COLUMNS: r"X has \d+ features, but 2 are expected",
+    SIX_COLUMNS: r"X has \d+ features, but 6 are expected",
+    IN_DEGREES: r"X has latitudes outside \[-90, 90\] degrees",
+    SPARSE: "X is sparse: sparse data is not supported",
+    BY_NAME: r"X has the columns \[0, 1\]: no latitude and longitude among them",
+}
+
+_ANY_WIDTH = (
+    "check_array_api_input",
+    "check_complex_data",
+    "check_dict_unchanged",
+    "check_dont_overwrite_parameters",
+    "check_dtype_object",
+    "check_estimators_dtypes",
+    "check_estimators_nan_inf",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_fit2d_1feature",
+    "check_fit2d_1sample",
+    "check_fit2d_predict1d",
+    "check_fit_score_takes_y",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_n_features_in_after_fitting",
+    "check_pipeline_consistency",
+    "check_positive_only_tag_during_fit",
+    "check_transformer_data_not_an_array",
+    "check_transformer_general",
+    "check_transformer_preserve_dtypes",
+)
+_WEIGHTS_OF_ANY_WIDTH = (
+    "check_all_zero_sample_weights_error",
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weights_list",
+)
+_TWO_WIDE = (
+    "check_estimators_fit_returns_self",
+    "check_estimators_overwrite_params",
+    "check_readonly_memmap_input",
+)
+_TWO_WIDE_AROUND_100 = ("check_fit_check_is_fitted", "check_fit_idempotent", "check_n_features_in")
+
+
+def expected_failed_checks(estimator):
+    """Name -> reason of the checks that a strict estimator fails, all of them by refusing the check's table."""
+    if isinstance(estimator, SphericalHarmonicPCA):
+        return (
+            dict.fromkeys(_ANY_WIDTH + _WEIGHTS_OF_ANY_WIDTH, TWO_COLUMNS)
+            | dict.fromkeys(_TWO_WIDE_AROUND_100, IN_DEGREES)
+            | {"check_sample_weights_pandas_series": BY_NAME}
+            | {"check_sample_weight_equivalence_on_sparse_data": SPARSE}
+        )
+    return dict.fromkeys(_ANY_WIDTH + _TWO_WIDE + _TWO_WIDE_AROUND_100, SIX_COLUMNS)

@@ -1,0 +1,286 @@
+import itertools
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import reference
+from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo.exceptions import CoordinateError
+
+POINTS = reference.uniform_points(60)
+NEW_POINTS = reference.uniform_points(7, seed=1)
+GRID = LatLonGrid(np.arange(-55.0, 60, 10), np.arange(5.0, 200, 10))
+PATCHES = GRID.patches((3, 4))
+PATCH_COLUMNS = ["south", "north", "west", "east", "n_lat", "n_lon"]
+COORDINATE_NAMES = list(itertools.product(["lat", "latitude"], ["lon", "lng", "long", "longitude"]))
+
+
+@pytest.fixture(params=["pandas", "polars", "pyarrow"])
+def frame(request):
+    library = pytest.importorskip(request.param)
+    make = library.table if request.param == "pyarrow" else library.DataFrame
+    return lambda table, columns: make({name: np.array(table)[:, i] for i, name in enumerate(columns)})
+
+
+@pytest.fixture(params=["pandas", "polars"])
+def library(request):
+    return pytest.importorskip(request.param)
+
+
+@pytest.fixture
+def pandas():
+    return pytest.importorskip("pandas")
+
+
+@pytest.fixture
+def polars():
+    return pytest.importorskip("polars")
+
+
+def small_pca(**parameters):
+    return SphericalHarmonicPCA(max_degree=3, **parameters)
+
+
+EXPECTED = small_pca().fit(POINTS).transform(NEW_POINTS)
+
+
+@pytest.mark.parametrize("names", COORDINATE_NAMES)
+@pytest.mark.parametrize("spell", [str, str.upper, str.title])
+def test_coordinates_are_found_by_name_in_any_order_and_case(frame, names, spell):
+    latitude, longitude = map(spell, names)
+    pca = small_pca().fit(frame(POINTS[:, ::-1], [longitude, latitude]))
+    assert_array_equal(pca.transform(frame(NEW_POINTS, [latitude, longitude])), EXPECTED)
+    assert_array_equal(pca.transform(frame(NEW_POINTS[:, ::-1], [longitude, latitude])), EXPECTED)
+
+
+@pytest.mark.parametrize("names", [("breite", "laenge"), ("x", "y"), ("longitude", "latitude")])
+def test_named_coordinates_override_the_usual_names(frame, names):
+    pca = small_pca(coordinates=names).fit(frame(POINTS[:, ::-1], names[::-1]))
+    assert_array_equal(pca.transform(frame(NEW_POINTS, names)), EXPECTED)
+
+
+def test_named_coordinates_are_all_there_is(frame):
+    with pytest.raises(CoordinateError, match=r"columns \['lat', 'lon'\]: expected the columns 'breite' and 'laenge'"):
+        small_pca(coordinates=("breite", "laenge")).fit(frame(POINTS, ["lat", "lon"]))
+    with pytest.raises(CoordinateError, match=r"columns \['breite', 'laenge', 'id'\]: expected the columns 'breite'"):
+        small_pca(coordinates=("breite", "laenge")).fit(
+            frame(np.column_stack([POINTS, POINTS[:, 0]]), ["breite", "laenge", "id"])
+        )
+
+
+@pytest.mark.parametrize("names", ["ab", ("lat",), ("lat", 1), 5])
+def test_named_coordinates_are_two_names(names):
+    with pytest.raises(
+        ValueError, match="coordinates=.*: expected None or the names of the latitude and the longitude"
+    ):
+        small_pca(coordinates=names).fit(POINTS)
+
+
+def test_frame_and_array_are_interchangeable_between_fit_and_transform(frame):
+    points, new_points = frame(POINTS[:, ::-1], ["lon", "lat"]), frame(NEW_POINTS[:, ::-1], ["lon", "lat"])
+    assert_array_equal(small_pca().fit(points).transform(NEW_POINTS), EXPECTED)
+    assert_array_equal(small_pca().fit(POINTS).transform(new_points), EXPECTED)
+    assert_array_equal(small_pca().fit_transform(points), small_pca().fit_transform(POINTS))
+
+
+def test_lists_and_tuples_are_arrays():
+    assert_array_equal(small_pca().fit(POINTS.tolist()).transform(tuple(map(tuple, NEW_POINTS))), EXPECTED)
+    assert_array_equal(
+        PatchScaleFeaturizer().fit_transform(PATCHES.tolist()), PatchScaleFeaturizer().fit_transform(PATCHES)
+    )
+
+
+def test_feature_names_in_are_those_of_the_last_fit(frame):
+    pca = small_pca().fit(frame(POINTS[:, ::-1], ["Lon", "Lat"]))
+    assert pca.n_features_in_ == 2
+    assert pca.feature_names_in_.dtype == object
+    assert pca.feature_names_in_.tolist() == ["Lon", "Lat"]
+    pca.partial_fit(POINTS)
+    pca.transform(frame(POINTS, ["lat", "long"]))
+    assert pca.feature_names_in_.tolist() == ["Lon", "Lat"]
+    assert not hasattr(pca.fit(POINTS), "feature_names_in_")
+    assert not hasattr(pca.fit(GRID), "feature_names_in_")
+    scale = PatchScaleFeaturizer().fit(frame(PATCHES[:, ::-1], PATCH_COLUMNS[::-1]))
+    assert scale.feature_names_in_.tolist() == PATCH_COLUMNS[::-1]
+    assert not hasattr(scale.fit(PATCHES), "feature_names_in_")
+
+
+def test_input_features_are_checked_against_the_columns_of_fit(frame):
+    pca = small_pca(n_components=2).fit(frame(POINTS, ["lat", "lon"]))
+    assert pca.get_feature_names_out(["lat", "lon"]).tolist() == ["shpca0", "shpca1"]
+    with pytest.raises(ValueError, match="input_features is not equal to feature_names_in_"):
+        pca.get_feature_names_out(["lon", "lat"])
+    with pytest.raises(ValueError, match=r"length equal to number of features \(2\), got 3"):
+        pca.get_feature_names_out(["lat", "lon", "depth"])
+
+
+def test_float32_frames_give_float32(frame):
+    single = NEW_POINTS.astype(np.float32)
+    pca = small_pca().fit(frame(POINTS.astype(np.float32), ["lat", "lon"]))
+    assert pca.components_.dtype == np.float64
+    assert pca.transform(frame(single, ["lat", "lon"])).dtype == np.float32
+    assert pca.transform(frame(NEW_POINTS, ["lat", "lon"])).dtype == np.float64
+    assert_allclose(pca.transform(frame(single, ["lat", "lon"])), EXPECTED, atol=1e-5)
+    patches = frame(PATCHES.astype(np.float32), PATCH_COLUMNS)
+    for transformer in (PatchScaleFeaturizer(), PatchPositionEncoder(small_pca())):
+        assert transformer.fit(patches).transform(patches).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int64, np.uint8])
+def test_integer_columns_are_degrees(frame, dtype):
+    whole = np.abs(NEW_POINTS).astype(dtype)
+    got = small_pca().fit(POINTS).transform(frame(whole, ["lat", "lon"]))
+    assert got.dtype == np.float64
+    assert_array_equal(got, small_pca().fit(POINTS).transform(whole.astype(float)))
+
+
+def test_columns_of_different_types_are_read_one_by_one(library):
+    points = library.DataFrame({"lon": NEW_POINTS[:, 1].astype(np.float32), "lat": np.arange(7)})
+    expected = np.column_stack([np.arange(7), NEW_POINTS[:, 1].astype(np.float32).astype(float)])
+    got = small_pca().fit(POINTS).transform(points)
+    assert got.dtype == np.float64
+    assert_array_equal(got, small_pca().fit(POINTS).transform(expected))
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Float32", "double[pyarrow]", "float[pyarrow]"])
+def test_nullable_and_arrow_columns_of_pandas(pandas, dtype):
+    pytest.importorskip("pyarrow")
+    points = pandas.DataFrame(NEW_POINTS, columns=["lat", "lon"]).astype(dtype)
+    got = small_pca().fit(POINTS).transform(points)
+    assert got.dtype == (np.float32 if dtype in ("Float32", "float[pyarrow]") else np.float64)
+    assert_allclose(got, EXPECTED, atol=1e-5 if got.dtype == np.float32 else 0)
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Int64", "double[pyarrow]", "int32[pyarrow]"])
+def test_missing_values_of_pandas_are_refused(pandas, dtype):
+    pytest.importorskip("pyarrow")
+    points = pandas.DataFrame(NEW_POINTS.round(), columns=["lat", "lon"]).astype(dtype)
+    points.iloc[[3, 5], 1] = pandas.NA
+    with pytest.raises(CoordinateError, match="X column 'lon' contains NaN or infinity in 2 rows, first row 3"):
+        small_pca().fit(points)
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Int32"])
+def test_nulls_of_polars_are_refused(polars, dtype):
+    points = polars.DataFrame({"lat": [1.0, None, 3.0], "lon": [4.0, 5.0, 6.0]}).cast(getattr(polars, dtype))
+    with pytest.raises(CoordinateError, match="X column 'lat' contains NaN or infinity in 1 row, first row 1"):
+        small_pca().fit(points)
+
+
+def test_nulls_of_pyarrow_are_refused():
+    table = pytest.importorskip("pyarrow").table({"lat": [1.0, 2.0, 3.0], "lon": [4, None, 6]})
+    with pytest.raises(CoordinateError, match="X column 'lon' contains NaN or infinity in 1 row, first row 1"):
+        small_pca().fit(table)
+
+
+@pytest.mark.parametrize("columns", [[0, 1], ["lat", 1], [("lat", "a"), ("lon", "a")]])
+def test_names_that_are_no_strings_are_refused(pandas, columns):
+    with pytest.raises(CoordinateError, match=r"X has the columns \[.*no latitude and longitude among them"):
+        small_pca().fit(pandas.DataFrame(dict(zip(columns, POINTS.T, strict=True))))
+
+
+@pytest.mark.parametrize("columns", [[0, 1, 2, 3, 4, 5], [*PATCH_COLUMNS[:5], 5]])
+def test_names_of_patch_columns_that_are_no_strings_are_refused(pandas, columns):
+    with pytest.raises(CoordinateError, match=r"X has the columns \[.*: a patch table has"):
+        PatchScaleFeaturizer().fit(pandas.DataFrame(PATCHES, columns=columns))
+
+
+def test_text_is_refused(frame):
+    with pytest.raises(CoordinateError, match="X column 'lat' holds .* values in 7 rows, first row 0.*needs parsing"):
+        small_pca().fit(frame(NEW_POINTS.astype(str), ["lat", "lon"]))
+
+
+def test_more_columns_than_needed_are_refused(frame):
+    more = frame(np.column_stack([POINTS, POINTS[:, 0]]), ["lat", "lon", "depth"])
+    with pytest.raises(CoordinateError, match=r"\['lat', 'lon', 'depth'\]: expected latitude and longitude only"):
+        small_pca().fit(more)
+    with pytest.raises(CoordinateError, match="expected latitude and longitude only"):
+        small_pca().fit(POINTS).transform(more)
+    with pytest.raises(CoordinateError, match="'id'.*: a patch table has .*select these"):
+        PatchScaleFeaturizer().fit(frame(np.column_stack([PATCHES, PATCHES[:, 0]]), [*PATCH_COLUMNS, "id"]))
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [3, 5, 0, 4, 2, 1]])
+@pytest.mark.parametrize("transformer", [PatchScaleFeaturizer(), PatchPositionEncoder(SphericalHarmonicPCA(2))])
+def test_patch_columns_are_found_by_name_in_any_order(frame, transformer, order):
+    patches = frame(PATCHES[:, order], [PATCH_COLUMNS[i] for i in order])
+    expected = transformer.fit(PATCHES).transform(PATCHES)
+    assert_array_equal(transformer.transform(patches), expected)
+    assert_array_equal(transformer.fit(patches).transform(PATCHES), expected)
+
+
+def test_patches_of_a_grid_as_frame_keep_their_index(pandas):
+    patches = GRID.patches((3, 4), as_frame=True)
+    assert_array_equal(patches, PATCHES)
+    got = PatchScaleFeaturizer().set_output(transform="pandas").fit_transform(patches)
+    pandas.testing.assert_index_equal(got.index, patches.index)
+    assert_array_equal(got, PatchScaleFeaturizer().fit_transform(PATCHES))
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_output_frames_have_the_names_and_values_of_the_array(library, output, order):
+    frames = pytest.importorskip(output)
+    points = library.DataFrame(dict(zip(["lat", "lon"][::order], NEW_POINTS.T[::order], strict=True)))
+    got = small_pca().fit(POINTS).set_output(transform=output).transform(points)
+    assert isinstance(got, frames.DataFrame)
+    assert list(got.columns) == [f"shpca{i}" for i in range(15)]
+    assert_array_equal(got.to_numpy(), EXPECTED)
+
+
+def test_output_frames_of_patches_have_the_names_of_the_descriptors(library):
+    patches = library.DataFrame(dict(zip(PATCH_COLUMNS, PATCHES.T, strict=True)))
+    scale = PatchScaleFeaturizer(log=False).set_output(transform=library.__name__).fit(patches)
+    got = scale.transform(patches)
+    assert isinstance(got, library.DataFrame)
+    assert list(got.columns)[:3] == ["extent_lon", "extent_lat", "area"]
+    assert got.shape == (len(PATCHES), 10)
+    position = PatchPositionEncoder(small_pca(n_components=2)).set_output(transform=library.__name__)
+    assert list(position.fit_transform(patches).columns) == ["shpca0", "shpca1"]
+
+
+def test_output_frame_keeps_the_index_of_the_input(pandas):
+    index = pandas.Index(list("abcdefg"), name="station")
+    points = pandas.DataFrame(NEW_POINTS, columns=["lat", "lon"], index=index)
+    got = small_pca().fit(POINTS).set_output(transform="pandas").transform(points)
+    pandas.testing.assert_index_equal(got.index, index)
+
+
+def test_output_frame_of_a_grid_has_a_row_a_cell(library):
+    pca = small_pca().fit(GRID)
+    got = pca.set_output(transform=library.__name__).transform(GRID)
+    assert isinstance(got, library.DataFrame)
+    assert list(got.columns) == pca.get_feature_names_out().tolist()
+    assert_array_equal(got.to_numpy(), pca.set_output(transform="default").transform(GRID))
+
+
+def test_an_encoder_may_return_frames(library):
+    encoder = small_pca().set_output(transform=library.__name__)
+    got = PatchPositionEncoder(encoder).fit(PATCHES).transform(PATCHES)
+    assert_array_equal(got, PatchPositionEncoder(small_pca()).fit(PATCHES).transform(PATCHES))
+
+
+def test_input_is_left_as_it_is(frame):
+    points = frame(POINTS, ["lat", "lon"])
+    before = np.array(POINTS)
+    small_pca().fit(points).transform(points)
+    assert_array_equal(np.column_stack([points["lat"].to_numpy(), points["lon"].to_numpy()]), before)
+    patches = PATCHES.copy()
+    patches.flags.writeable = False
+    PatchPositionEncoder(small_pca()).fit(patches).transform(patches)
+    assert_array_equal(patches, PATCHES)
+
+
+def test_integer_counts_leave_float32_edges_what_they_are(library):
+    columns = {name: PATCHES[:, i].astype(np.float32) for i, name in enumerate(PATCH_COLUMNS[:4])}
+    counts = {name: PATCHES[:, i].astype(np.int64) for i, name in enumerate(PATCH_COLUMNS[4:], start=4)}
+    got = PatchScaleFeaturizer().fit_transform(library.DataFrame(columns | counts))
+    assert got.dtype == np.float32
+    assert_allclose(got, PatchScaleFeaturizer().fit_transform(PATCHES), rtol=1e-6)
+
+
+def test_lazy_frames_are_asked_to_collect(polars):
+    lazy = polars.DataFrame({"lat": [1.0, 2.0], "lon": [3.0, 4.0]}).lazy()
+    with pytest.raises(CoordinateError, match=r"LazyFrame, which has no values yet: pass X\.collect\(\)"):
+        small_pca().fit(lazy)
