@@ -186,7 +186,7 @@ class SphericalHarmonicPCA(LocationTransformer):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_components_)
+        ndarray of shape (n_samples, n_components)
             Standardised components, within +-clip; float32 for float32 points, else float64.
         """
         check_is_fitted(self)
@@ -208,7 +208,7 @@ class SphericalHarmonicPCA(LocationTransformer):
         Returns
         -------
         skgeo.nn.HarmonicPCA
-            Maps (..., 2) degrees to (..., n_components_).
+            Maps (..., 2) degrees to (..., n_components).
         """
         check_is_fitted(self)
         from skgeo.nn import HarmonicPCA  # needs torch
