@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._coordinates import Coordinates, read_coordinates
+from skgeo._coordinates import Coordinates, check_numbers, read_coordinates, warn_radians
 from skgeo._parameters import check_parameter, warn_caller
 from skgeo._patch_table import Patches, read_patches
 from skgeo._version import __version__
@@ -54,20 +54,20 @@ class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
             If ``input_features`` has another length than ``n_features_in_`` or differs from ``feature_names_in_``.
         """
         check_is_fitted(self)
-        given = [] if input_features is None else list(input_features)
-        if input_features is not None and len(given) != self.n_features_in_:
-            raise ValueError(
-                f"input_features should have length equal to number of features ({self.n_features_in_}), "
-                f"got {len(given)}."
-            )
-        if input_features is not None and given != list(getattr(self, "feature_names_in_", given)):
-            raise ValueError(f"input_features is not equal to feature_names_in_: {given}.")
+        if input_features is not None:
+            given = list(input_features)
+            if len(given) != self.n_features_in_:
+                raise ValueError(
+                    f"input_features should have length equal to number of features ({self.n_features_in_}), "
+                    f"got {len(given)}."
+                )
+            if given != list(getattr(self, "feature_names_in_", given)):
+                raise ValueError(f"input_features is not equal to feature_names_in_: {given}.")
         return np.asarray(self._feature_names(), dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
         """Output in float32 for float32 input."""
         tags = super().__sklearn_tags__()
-        assert tags.transformer_tags is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -105,9 +105,16 @@ class LocationTransformer(GeoTransformer):
     def _parse(self, X: object) -> Coordinates | LatLonGrid:
         names = self.coordinates
         listed = isinstance(names, tuple | list) and len(names) == 2
-        valid = names is None or (listed and all(isinstance(name, str) for name in names))
+        valid = names is None or (listed and all(isinstance(name, str) for name in names) and names[0] != names[1])
         check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
         return X if isinstance(X, LatLonGrid) else read_coordinates(X, names)
+
+    def _read(self, X: object, *, reset: bool) -> Any:
+        """As every transformer; what a model is fitted on must not be in radians."""
+        places = super()._read(X, reset=reset)
+        if reset and not isinstance(places, LatLonGrid):
+            warn_radians(places.latitude, places.longitude)
+        return places
 
 
 class PatchTransformer(GeoTransformer):
@@ -135,14 +142,15 @@ def check_sample_weight(sample_weight: npt.ArrayLike | None, shape: tuple[int, .
     """Weights of the given shape, flat where that has as many values: finite, not negative, not all zero."""
     if sample_weight is None:
         return np.ones(shape)
-    weight = np.asarray(sample_weight, dtype=np.float64)
+    if np.ma.is_masked(sample_weight):
+        raise ValueError("sample_weight has masked values: fill them, sample_weight.filled(0), to leave samples out.")
+    weight = check_numbers(np.asarray(sample_weight), "sample_weight").astype(np.float64)
     if weight.shape not in {shape, (int(np.prod(shape)),)}:
-        raise ValueError(f"sample_weight has shape {weight.shape}: expected {shape}, one weight a sample.")
-    bad = np.flatnonzero(~(np.isfinite(weight.ravel()) & (weight.ravel() >= 0.0)))
+        raise ValueError(f"sample_weight has shape {weight.shape}: expected {shape}, one weight per sample.")
+    bad = np.flatnonzero(weight < 0.0)
     if bad.size:
         raise ValueError(
-            f"sample_weight must be finite and not negative; {bad.size} are not, the first at {bad[0]}: "
-            f"{weight.flat[bad[0]]:.15g}."
+            f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {weight.flat[bad[0]]:.15g}."
         )
     if not weight.any():
         raise ValueError("sample_weight is all zero: no sample counts. Give at least one positive weight.")

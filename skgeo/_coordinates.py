@@ -14,7 +14,7 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 LATITUDE_NAMES = ("lat", "latitude")
 LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
 
-# Beyond this a number is no longitude counted on over a few turns: it is metres or feet.
+# Latitudes that are mostly beyond this are no swapped longitudes either: they are metres or feet.
 _PROJECTED = 1000.0
 # A gap between the last and the first column of less than this share of a step is the first column once more.
 _REPEATED = 1e-3
@@ -40,8 +40,7 @@ def read_coordinates(X: object, names: Sequence[str] | None = None) -> Coordinat
     else:
         table = read_columns(X, _coordinate_columns(columns, names))
     latitude, longitude = table.astype(np.float64).T
-    check_range(latitude, longitude, swappable=columns is None)
-    warn_radians(latitude, longitude)
+    _check_range(latitude, longitude, named=columns is not None)
     return Coordinates(latitude, longitude, table.dtype, columns)
 
 
@@ -58,13 +57,13 @@ def read_table(X: object, n_columns: int, meaning: str) -> npt.NDArray[Any]:
     """A real, finite array of shape (n, n_columns), its floating dtype kept."""
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+    if isinstance(X, np.ma.MaskedArray) and X.ndim and np.ma.is_masked(X):
         rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))
         raise CoordinateError(f"X has masked values in {_rows(rows)}: drop these rows, X[~X.mask.any(axis=1)].")
     try:
         table = np.asarray(X)
-    except ValueError as error:
-        raise CoordinateError(f"X is no table of {meaning} rows: its rows differ in length.") from error
+    except (TypeError, ValueError) as error:
+        raise CoordinateError(f"X, a {type(X).__name__}, is not a table of {meaning} rows: {error}") from error
     _check_shape(table, n_columns, meaning)
     return check_numbers(table, "X")
 
@@ -73,7 +72,7 @@ def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
     """Two dimensions, at least a row, the right number of columns."""
     if table.ndim != 2:
         raise CoordinateError(
-            f"X has {table.ndim} dimensions, shape {table.shape}: expected 2, one row of {meaning} a sample. "
+            f"X has {table.ndim} dimensions, shape {table.shape}: expected 2, one row of {meaning} per sample. "
             "Reshape your data: X.reshape(1, -1) for a single sample."
         )
     n_samples, n_features = table.shape
@@ -90,16 +89,18 @@ def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
 def check_numbers(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     """Refuse what is no finite real number, naming the first row; integers become float64."""
     if values.dtype.kind == "c":
-        raise CoordinateError(f"{name}: Complex data not supported; degrees are real numbers, take {name}.real.")
+        raise CoordinateError(
+            f"{name} is complex in {_rows(np.arange(len(values)))}: Complex data not supported, take {name}.real."
+        )
     if values.dtype.kind not in "fiu":
         rows = np.flatnonzero([not _is_number(row) for row in values.reshape(len(values), -1)])
         where = f" in {_rows(rows)}, {values[rows[0]]!r}" if rows.size else ""
         raise CoordinateError(
-            f"{name} holds {values.dtype} values{where}: expected numbers in degrees. "
+            f"{name} holds {values.dtype} values{where}: expected numbers. "
             "Convert them first, for instance with astype(float); text such as 41°24'N needs parsing."
         )
-    if values.dtype not in (np.float32, np.float64):
-        values = values.astype(np.float64)
+    single = values.dtype.kind == "f" and values.dtype.itemsize == 4
+    values = values.astype(np.float32 if single else np.float64, copy=False)  # and in native byte order
     bad = ~np.isfinite(values)
     if bad.any():
         rows = np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))
@@ -156,20 +157,20 @@ def _refuse_columns(columns: list[str], reason: str) -> NoReturn:
     )
 
 
-def check_range(latitude: FloatArray, longitude: FloatArray, *, swappable: bool = True) -> None:
+def _check_range(latitude: FloatArray, longitude: FloatArray, *, named: bool) -> None:
     """Refuse latitudes beyond the poles, and say what probably happened."""
     rows = np.flatnonzero(np.abs(latitude) > 90.0)
     if rows.size == 0:
         return
     row = rows[0]
     message = f"X has latitudes outside [-90, 90] degrees in {_rows(rows)}: {latitude[row]:.15g}."
-    if np.abs(latitude).max() > _PROJECTED:
+    if np.median(np.abs(latitude)) > _PROJECTED:
         message += (
             " These look like projected coordinates in metres: reproject them to EPSG:4326 "
             "(longitude and latitude in degrees) first, for instance with geopandas .to_crs(4326) or pyproj."
         )
     elif np.all(np.abs(longitude) <= 90.0):
-        order = "columns are (latitude, longitude)" if swappable else "the two columns may be misnamed"
+        order = "the two columns may be misnamed" if named else "columns are (latitude, longitude)"
         message += f" Are they swapped? Exchanging them would make every row valid; {order}."
     else:
         message += " Columns are (latitude, longitude) in degrees."
@@ -187,16 +188,20 @@ def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
         )
 
 
-def check_axis(values: npt.ArrayLike, name: str) -> FloatArray:
-    """One axis of a grid as a new float64 array: finite, strictly monotone, latitudes within the poles."""
+def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[Any]]:
+    """One axis of a grid as a new float64 array, and the floating dtype it came in.
+
+    Finite and strictly monotone, latitudes within the poles; longitudes are unwrapped before they can be monotone.
+    """
     if np.ma.is_masked(values):
         raise CoordinateError(f"{name} has masked values: an axis of a grid has no gaps.")
     axis = np.array(values)
     if axis.ndim != 1 or axis.size == 0:
         raise CoordinateError(f"{name} has shape {axis.shape}: expected one dimension with at least one value.")
-    axis = check_numbers(axis, name).astype(np.float64)
+    axis = check_numbers(axis, name)
+    dtype, axis = axis.dtype, axis.astype(np.float64)
     if name == "longitude":
-        return axis
+        return axis, dtype
     outside = np.flatnonzero(np.abs(axis) > 90.0)
     if outside.size:
         raise CoordinateError(
@@ -204,7 +209,7 @@ def check_axis(values: npt.ArrayLike, name: str) -> FloatArray:
             "Swapped with longitude, or projected?"
         )
     _check_monotone(np.diff(axis), axis, name)
-    return axis
+    return axis, dtype
 
 
 def unwrap_longitude(longitude: FloatArray) -> FloatArray:

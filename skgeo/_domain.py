@@ -12,66 +12,96 @@ import numpy.typing as npt
 
 from skgeo._harmonics import (
     FloatArray,
-    blocks,
+    Floats,
     degree_of,
-    legendre,
+    degrees_and_orders,
     legendre_by_order,
+    legendre_series,
     longitude_radians,
     sin_cos_latitude,
     trigonometric,
+    waves,
 )
 
+# Points, or rows times nodes, at a time: enough to drown the interpreter, few enough to stay in cache.
+_BLOCK = 4096
+# Cells of the weight function converted to float64 at a time.
+_BLOCK_CELLS = 2**20
 # Terms that are summed one after the other before sums of sums are formed.
-_RUNNING_SUM = 32
+_RUNNING_SUM = 64
 
 
 def point_coefficients(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, degree: int) -> FloatArray:
     """Coefficients ``sum_i weight_i Y_lm(point_i)`` to ``degree``; points in degrees, any number of them."""
-    coefficients = np.zeros((degree + 1) ** 2)
-    for block in blocks(latitude.size, 8 * (degree + 1)):
+    sums = np.zeros((degree + 1, 2 * degree + 1))
+    for start in range(0, latitude.size, _BLOCK):
+        block = slice(start, start + _BLOCK)
         factors = trigonometric(longitude_radians(longitude[block]), degree)
         factors *= weight[block]
-        coefficients += _sum_over_points(*sin_cos_latitude(latitude[block]), factors)
-    return coefficients
+        sums += _wave_sums(*sin_cos_latitude(latitude[block]), factors)
+    return _coefficients(sums)
 
 
 def cell_coefficients(
-    latitude_edges: FloatArray, longitude_edges: FloatArray, weight: npt.NDArray[np.generic], degree: int
+    latitude_edges: FloatArray,
+    longitude_edges: FloatArray,
+    weight: npt.NDArray[np.generic],
+    degree: int,
+    *,
+    closed: bool = False,
 ) -> FloatArray:
     """Coefficients of a weight function that is constant on each cell of a grid, integrated exactly.
 
     ``latitude_edges`` (n_lat, 2) and ``longitude_edges`` (n_lon, 2) in degrees hold both edges of each row and
-    column, south or west first; ``weight`` (n_lat, n_lon) is a density per steradian.
+    column, south or west first; ``weight`` (n_lat, n_lon) is a density per steradian. When the columns close the
+    circle and no row varies along it, only the coefficients of order 0 are not exactly zero.
     """
-    coefficients = np.zeros((degree + 1) ** 2)
-    factors = cell_factors(longitude_edges, degree)
+    sums = np.zeros((degree + 1, 2 * degree + 1))
+    if closed and np.array_equal(weight, np.broadcast_to(weight[:, :1], weight.shape)):
+        weight, factors = weight[:, :1], np.zeros((2 * degree + 1, 1))
+        factors[degree] = 2.0 * np.pi
+    else:
+        factors = cell_factors(longitude_edges, degree)
     nodes, node_weights = row_nodes(latitude_edges, degree)
-    for block in blocks(latitude_edges.shape[0], weight.shape[1] + 8 * (degree + 1) * nodes.shape[1]):
+    n_rows = max(1, min(_BLOCK // nodes.shape[1], _BLOCK_CELLS // weight.shape[1]))
+    for start in range(0, weight.shape[0], n_rows):
+        block = slice(start, start + n_rows)
         by_row = _pairwise_product(factors, np.asarray(weight[block], dtype=np.float64).T)
-        by_node = by_row[:, :, np.newaxis] * node_weights[block]
-        by_node = by_node.reshape(by_row.shape[0], -1)
-        coefficients += _sum_over_points(*sin_cos_latitude(nodes[block].ravel()), by_node)
+        by_node = (by_row[:, :, np.newaxis] * node_weights[block]).reshape(by_row.shape[0], -1)
+        sums += _wave_sums(*sin_cos_latitude(nodes[block].ravel()), by_node)
+    return _coefficients(sums)
+
+
+def _wave_sums(sin_lat: FloatArray, cos_lat: FloatArray, factors: FloatArray) -> FloatArray:
+    """Sum, over places, waves in colatitude times weighted longitude factors (2 degree + 1, n), shape (n, 2 n - 1).
+
+    Legendre functions of even order are cosine series, those of odd order sine series.
+    """
+    degree = factors.shape[0] // 2
+    sums = np.empty((degree + 1, 2 * degree + 1))
+    for parity, table in enumerate(waves(sin_lat, cos_lat, degree)):
+        orders = slice((degree + parity) % 2, None, 2)
+        sums[:, orders] = _pairwise_product(table, factors[orders].T)
+    return sums
+
+
+def _coefficients(sums: FloatArray) -> FloatArray:
+    """Harmonic coefficients from sums over waves in colatitude (degree + 1, 2 degree + 1)."""
+    max_degree = sums.shape[0] - 1
+    series = legendre_series(max_degree)
+    coefficients = np.empty((max_degree + 1) ** 2)
+    for order in range(-max_degree, max_degree + 1):
+        degree = np.arange(abs(order), max_degree + 1)
+        coefficients[degree * degree + degree + order] = series[abs(order), degree] @ sums[:, max_degree + order]
     return coefficients
 
 
-def _pairwise_product(left: FloatArray, right: FloatArray) -> FloatArray:
-    """``left @ right`` by halves: a running sum over thousands of equal cells would round one way throughout."""
+def _pairwise_product(left: Floats, right: Floats) -> FloatArray:
+    """``left @ right`` by halves: a running sum over thousands of equal terms would round one way throughout."""
     half = left.shape[1] // 2
     if half < _RUNNING_SUM:
         return left @ right
     return _pairwise_product(left[:, :half], right[:half]) + _pairwise_product(left[:, half:], right[half:])
-
-
-def _sum_over_points(sin_lat: FloatArray, cos_lat: FloatArray, factors: FloatArray) -> FloatArray:
-    """Sum the Legendre functions times weighted longitude factors (2 degree + 1, n) over the points."""
-    degree = factors.shape[0] // 2
-    coefficients = np.empty((degree + 1) ** 2)
-    cosines, sines = factors[degree:], factors[degree::-1]
-    for n, block in enumerate(legendre(sin_lat, cos_lat, degree)):
-        centre = n * n + n
-        coefficients[centre : centre + n + 1] = np.vecdot(block, cosines[: n + 1])
-        coefficients[centre - n : centre] = np.vecdot(block[1:], sines[1 : n + 1])[::-1]
-    return coefficients
 
 
 def cell_factors(longitude_edges: FloatArray, degree: int) -> FloatArray:
@@ -100,8 +130,8 @@ def row_nodes(latitude_edges: FloatArray, degree: int) -> tuple[FloatArray, Floa
 def _nodes_needed(order: int, half_width: float) -> int:
     """Fewest nodes whose remainder term is below rounding for exp(i order x) over 2 half_width.
 
-    The remainder of the n-point rule on [-h, h] is h (2 h)^{2n} (n!)^4 f^{(2n)} / ((2n + 1) ((2n)!)^3), times
-    two (Abramowitz & Stegun 25.4.30).
+    The remainder of the n-point rule on [-h, h] is (2 h)^{2n + 1} (n!)^4 f^{(2n)} / ((2n + 1) ((2n)!)^3) (Abramowitz
+    & Stegun 25.4.30); here relative to the length 2 h.
     """
     nodes = 1
     while True:
@@ -133,20 +163,40 @@ def second_moment(coefficients: FloatArray) -> FloatArray:
     """Integrals of the products of all pairs of harmonics of degree <= L, weighted by a domain: (D, D).
 
     The weight function is band-limited to degree 2 L, the product of all three to 4 L: 2 L + 1 Gauss-Legendre
-    latitudes times 4 L + 1 longitudes integrate it exactly, one latitude at a time.
+    latitudes times 4 L + 1 longitudes integrate it exactly.
     """
     max_degree = degree_of(coefficients.size) // 2
-    n_lon = 4 * max_degree + 1
     sines, weights = np.polynomial.legendre.leggauss(2 * max_degree + 1)
-    longitude = 2.0 * np.pi / n_lon * np.arange(n_lon, dtype=np.float64)
     table = legendre_by_order(sines, np.sqrt(1.0 - sines**2), 2 * max_degree)
-    factors = trigonometric(longitude, 2 * max_degree)
-    rows = _weight_by_order(table, coefficients)
-    values = rows.T @ factors
+    if is_zonal(coefficients):
+        degrees = np.arange(2 * max_degree + 1)
+        return _zonal_integrals(
+            table[: max_degree + 1], 2.0 * np.pi * weights * (coefficients[degrees**2 + degrees] @ table[0])
+        )
+    n_lon = 4 * max_degree + 1
+    factors = trigonometric(2.0 * np.pi / n_lon * np.arange(n_lon, dtype=np.float64), 2 * max_degree)
+    values = _weight_by_order(table, coefficients).T @ factors
     values *= (2.0 * np.pi / n_lon * weights)[:, np.newaxis]
     inner = factors[max_degree : 3 * max_degree + 1]
     by_latitude = np.matmul(inner * values[:, np.newaxis, :], inner.T)
     return _product_integrals(table, by_latitude)
+
+
+def is_zonal(coefficients: FloatArray) -> bool:
+    """Whether a domain looks the same at all longitudes: then harmonics of different order do not covary."""
+    return not coefficients[degrees_and_orders(degree_of(coefficients.size))[1] != 0].any()
+
+
+def _zonal_integrals(table: list[FloatArray], weight: FloatArray) -> FloatArray:
+    """Integrals of products of harmonics over a domain that depends on latitude only: zero between orders."""
+    max_degree = len(table) - 1
+    result = np.zeros(((max_degree + 1) ** 2,) * 2)
+    for order in range(-max_degree, max_degree + 1):
+        degree = np.arange(abs(order), max_degree + 1)
+        legendre = table[abs(order)][: degree.size]
+        column = degree * degree + degree + order
+        result[np.ix_(column, column)] = (legendre * weight) @ legendre.T
+    return result
 
 
 def _weight_by_order(table: list[FloatArray], coefficients: FloatArray) -> FloatArray:
@@ -168,9 +218,3 @@ def _product_integrals(table: list[FloatArray], by_latitude: FloatArray) -> Floa
         pairs = legendre_rows * by_latitude[:, max_degree + m, max_degree + order].T
         result[rows] = legendre_rows[rows] @ pairs.T
     return (result + result.T) / 2.0
-
-
-def degrees_and_orders(max_degree: int) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
-    """Degree l and order m of every harmonic, in column order."""
-    degree = np.repeat(np.arange(max_degree + 1), 2 * np.arange(max_degree + 1) + 1)
-    return degree, np.arange(degree.size) - degree * (degree + 1)

@@ -20,6 +20,8 @@ from skgeo._harmonics import FloatArray, degree_of
 _RESOLUTION = 2e-10
 _EQUAL = 1e-6
 _TIE = 1e-4
+# Eigenvalues to look at beyond those wanted, to see where their last group ends.
+_MARGIN = 32
 
 
 class Eigenbasis(NamedTuple):
@@ -30,20 +32,56 @@ class Eigenbasis(NamedTuple):
     whole_sizes: npt.NDArray[np.int_]
 
 
-def canonical_eigenbasis(covariance: FloatArray, mean_square: float) -> Eigenbasis:
-    """All resolvable eigenvectors of a covariance (D - 1, D - 1), largest first, the same on every machine.
+def canonical_eigenbasis(
+    covariance: FloatArray,
+    mean_square: float,
+    *,
+    n_wanted: int | None = None,
+    blocks: list[npt.NDArray[np.int_]] | None = None,
+) -> Eigenbasis:
+    """Resolvable eigenvectors of a covariance (D - 1, D - 1), largest first, the same on every machine.
 
-    The constant harmonic, which has no variance, is left out: column j belongs to harmonic j + 1.
-    ``mean_square`` is the squared norm of the mean that was subtracted: it sets the rounding of the covariance.
+    The constant harmonic, which has no variance, is left out: column j belongs to harmonic j + 1. ``mean_square`` is
+    the squared norm of the mean that was subtracted: it sets the rounding of the covariance. ``n_wanted`` is how many
+    components are needed; at least these are found, None finds all. ``blocks`` are the columns of the diagonal blocks
+    into which the covariance falls apart, if it does.
     """
-    values, vectors = linalg.eigh(covariance)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    floor = _RESOLUTION * degree_of(values.size + 1) * (values[0] + mean_square)
-    groups = [slice(0, 0)] + [group for group in _groups(values, floor) if values[group.stop - 1] > floor]
-    rank = groups[-1].stop
-    components = np.vstack([_canonical_rows(vectors[:, group]) for group in groups])
-    variance = np.einsum("rd,dr->r", components, covariance @ components.T)
-    return Eigenbasis(components, variance, _whole_sizes(components, groups[1:], rank))
+    n_harmonics = covariance.shape[0]
+    few = n_wanted is not None and blocks is None and 4 * n_wanted + _MARGIN < n_harmonics
+    count = n_wanted + _MARGIN if few and n_wanted is not None else n_harmonics
+    while True:
+        values, vectors = _leading(covariance, count, blocks)
+        floor = _RESOLUTION * degree_of(n_harmonics + 1) * (values[0] + mean_square)
+        groups = _groups(values, floor)
+        if count < n_harmonics:
+            groups.pop()  # its end is not in sight
+        if count == n_harmonics or (groups and groups[-1].stop >= (n_wanted or 0)):
+            break
+        count = min(2 * count, n_harmonics)
+    groups = [group for group in groups if values[group.stop - 1] > floor]
+    rows = [_canonical_rows(vectors[:, group]) for group in groups]
+    components = np.vstack([np.empty((0, n_harmonics)), *rows])
+    spread = [np.square(row @ vectors[:, group]) @ values[group] for row, group in zip(rows, groups, strict=True)]
+    return Eigenbasis(components, np.concatenate([np.empty(0), *spread]), _whole_sizes(components, groups))
+
+
+def _leading(
+    covariance: FloatArray, count: int, blocks: list[npt.NDArray[np.int_]] | None
+) -> tuple[FloatArray, FloatArray]:
+    """The ``count`` largest eigenvalues, descending, and their eigenvectors in columns."""
+    size = covariance.shape[0]
+    if blocks is None:
+        subset = None if count == size else (size - count, size - 1)
+        values, vectors = linalg.eigh(covariance, subset_by_index=subset, driver="evd" if subset is None else "evr")
+        return values[::-1], vectors[:, ::-1]
+    values, vectors = np.empty(size), np.zeros((size, size))
+    start = 0
+    for block in blocks:
+        columns = slice(start, start + block.size)
+        values[columns], vectors[block, columns] = linalg.eigh(covariance[np.ix_(block, block)])
+        start += block.size
+    order = np.argsort(values, kind="stable")[::-1]
+    return values[order], vectors[:, order]
 
 
 def _groups(values: FloatArray, floor: float) -> list[slice]:
@@ -57,7 +95,8 @@ def _groups(values: FloatArray, floor: float) -> list[slice]:
 def _canonical_rows(span: FloatArray) -> FloatArray:
     """An orthonormal basis of the span of some columns (D, g), as rows, chosen without regard to their rotation.
 
-    Again and again take the direction of the harmonic of which the remaining span holds most, and deflate.
+    Again and again take the direction of the harmonic of which the remaining span holds most, and deflate. The entry of
+    that harmonic, the largest up to ties, comes out positive.
     """
     n_harmonics, size = span.shape
     if size == n_harmonics:  # the span is the whole space: the rule ends at the harmonics themselves
@@ -65,12 +104,8 @@ def _canonical_rows(span: FloatArray) -> FloatArray:
     rows = np.empty((size, n_harmonics))
     for i in range(size):
         held = np.einsum("dg,dg->d", span, span)
-        harmonic = int(np.argmax(held >= held.max(initial=0.0) * (1.0 - _TIE)))
-        if i < size - 1:
-            span, direction = _deflate(span, span[harmonic])
-        else:
-            direction = span[:, 0] * np.sign(span[harmonic, 0])
-        rows[i] = _positive(direction)
+        harmonic = int(np.argmax(held >= held.max() * (1.0 - _TIE)))
+        span, rows[i] = _deflate(span, span[harmonic])
     return rows
 
 
@@ -84,13 +119,7 @@ def _deflate(span: FloatArray, inside: FloatArray) -> tuple[FloatArray, FloatArr
     return reflected[:, 1:], span @ unit
 
 
-def _positive(row: FloatArray) -> FloatArray:
-    """Flip the row so that the first of its entries that ties for the largest is positive."""
-    size = np.abs(row)
-    return row * np.copysign(1.0, row[np.argmax(size >= size.max() * (1.0 - _TIE))])
-
-
-def _whole_sizes(components: FloatArray, groups: list[slice], rank: int) -> npt.NDArray[np.int_]:
+def _whole_sizes(components: FloatArray, groups: list[slice]) -> npt.NDArray[np.int_]:
     """Numbers of components that cut through no group; pure harmonics may also be cut between degrees."""
     pure = np.abs(components).max(axis=1, initial=0.0) >= 1.0 - _EQUAL
     degree = np.sqrt(1 + np.argmax(np.abs(components), axis=1)).astype(int)
@@ -100,4 +129,4 @@ def _whole_sizes(components: FloatArray, groups: list[slice], rank: int) -> npt.
         inside = between[(between > group.start) & (between < group.stop)]
         if pure[group].all():
             sizes.update(inside.tolist())
-    return np.array(sorted(sizes | {rank}), dtype=int)
+    return np.array(sorted(sizes | {components.shape[0]}), dtype=int)

@@ -13,10 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
-
-# A block of harmonics should stay in the second-level cache, and no block needs to be longer than this.
-_BLOCK_VALUES = 2**19
-_LONGEST_BLOCK = 4096
+Floats = npt.NDArray[np.floating]
 
 
 def sin_cos_latitude(latitude: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -33,7 +30,7 @@ def longitude_radians(longitude: npt.ArrayLike) -> FloatArray:
 def legendre(sin_lat: FloatArray, cos_lat: FloatArray, max_degree: int) -> Iterator[FloatArray]:
     """Yield, for l = 0 .. max_degree, the normalised associated Legendre functions of degree l.
 
-    Each block has shape (l + 1, n), order m = 0 .. l, and is overwritten two steps later: use it at once.
+    Each block has shape (l + 1, n), order m = 0 .. l, and is overwritten three steps later: use it at once.
     The factor is that of the orthonormal harmonics, so ``P_00 = 1 / sqrt(4 pi)``. The recurrence in l at fixed
     m is the forward-column method of Holmes & Featherstone (2002), free of cancellation; its seeds underflow to
     zero only where the function itself is negligible.
@@ -58,24 +55,37 @@ def legendre(sin_lat: FloatArray, cos_lat: FloatArray, max_degree: int) -> Itera
         yield block[: degree + 1]
 
 
-def trigonometric(radians: FloatArray, max_order: int) -> FloatArray:
-    """The longitude factors ``trig_m`` for m = -max_order .. max_order, shape (2 max_order + 1, n).
+def waves(
+    cosine: FloatArray, sine: FloatArray, max_order: int, dtype: npt.DTypeLike = np.float64
+) -> tuple[Floats, Floats]:
+    """Cosines and sines of 0 .. max_order times an angle given by its cosine and sine: two of (max_order + 1, n).
 
-    Powers of exp(i lon) are built by doubling, whose rounding grows with log(m) only.
+    The known multiples are turned on by their number, again and again. These turns are doubled in double precision,
+    so that in single precision an entry is off by a few roundings; in double precision by ``max_order`` of them.
     """
-    powers = np.empty((max_order + 2, radians.size), dtype=np.complex128)
-    powers[0] = 1.0
-    np.exp(1j * radians, out=powers[1])
-    known = 2
+    cosines = np.empty((max_order + 1, cosine.size), dtype=dtype)
+    sines, scratch = np.empty_like(cosines), np.empty_like(cosines)
+    cosines[0], sines[0] = 1.0, 0.0
+    known = 1
     while known <= max_order:
-        stop = min(2 * known - 1, max_order + 1)
-        np.multiply(powers[1 : stop - known + 1], powers[known - 1], out=powers[known:stop])
+        stop = min(2 * known, max_order + 1)
+        low, high, part = slice(stop - known), slice(known, stop), scratch[: stop - known]
+        turn_cosine, turn_sine = cosine.astype(dtype, copy=False), sine.astype(dtype, copy=False)
+        np.multiply(cosines[low], turn_cosine, out=cosines[high])
+        cosines[high] -= np.multiply(sines[low], turn_sine, out=part)
+        np.multiply(sines[low], turn_cosine, out=sines[high])
+        sines[high] += np.multiply(cosines[low], turn_sine, out=part)
+        cosine, sine = cosine * cosine - sine * sine, 2.0 * sine * cosine
         known = stop
-    table = np.empty((2 * max_order + 1, radians.size))
-    table[max_order] = 1.0
-    np.multiply(powers.real[1 : max_order + 1], np.sqrt(2.0), out=table[max_order + 1 :])
-    np.multiply(powers.imag[max_order:0:-1], np.sqrt(2.0), out=table[:max_order])
-    return table
+    return cosines, sines
+
+
+def trigonometric(radians: FloatArray, max_order: int) -> FloatArray:
+    """The longitude factors ``trig_m`` for m = -max_order .. max_order, shape (2 max_order + 1, n)."""
+    cosines, sines = waves(np.cos(radians), np.sin(radians), max_order)
+    cosines[1:] *= np.sqrt(2.0)
+    sines *= np.sqrt(2.0)
+    return np.concatenate([sines[:0:-1], cosines])
 
 
 def harmonics(latitude: FloatArray, longitude: FloatArray, max_degree: int) -> FloatArray:
@@ -87,46 +97,6 @@ def harmonics(latitude: FloatArray, longitude: FloatArray, max_degree: int) -> F
         np.multiply(block, factors[max_degree : max_degree + degree + 1], out=table[row : row + degree + 1])
         np.multiply(block[:0:-1], factors[max_degree - degree : max_degree], out=table[row - degree : row])
     return table
-
-
-def blocks(n_points: int, values_per_point: int) -> Iterator[slice]:
-    """Consecutive slices of ``range(n_points)``, short enough that a block of values stays in cache."""
-    length = min(_LONGEST_BLOCK, max(64, _BLOCK_VALUES // values_per_point))
-    for start in range(0, n_points, length):
-        yield slice(start, min(start + length, n_points))
-
-
-def project_points(
-    latitude: FloatArray, longitude: FloatArray, coefficients: FloatArray
-) -> Iterator[tuple[slice, FloatArray]]:
-    """Yield blocks of points and their projections ``coefficients @ harmonics``, transposed: (n, k).
-
-    ``coefficients`` (k, (L + 1) ** 2) is a linear map of the harmonics; a constant rides on ``Y_00``.
-    """
-    max_degree = degree_of(coefficients.shape[1])
-    for block in blocks(latitude.size, coefficients.shape[1]):
-        yield block, harmonics(latitude[block], longitude[block], max_degree).T @ coefficients.T
-
-
-def project_rows(
-    latitude: FloatArray, longitude: FloatArray, coefficients: FloatArray
-) -> Iterator[tuple[int, FloatArray]]:
-    """Yield, for each latitude, its position and the projections at all longitudes: (n_lon, k).
-
-    The harmonics separate, so the sum over degrees is done once per row: (n_lat, 2 L + 1, k) numbers.
-    """
-    n_components, max_degree = coefficients.shape[0], degree_of(coefficients.shape[1])
-    factors = trigonometric(longitude_radians(longitude), max_degree).T
-    orders = np.arange(-max_degree, max_degree + 1)
-    for block in blocks(latitude.size, orders.size * n_components):
-        table = legendre_by_order(*sin_cos_latitude(latitude[block]), max_degree)
-        rows = np.empty((latitude[block].size, orders.size, n_components))
-        for order in orders:
-            degrees = np.arange(abs(order), max_degree + 1)
-            of_order = coefficients[:, degrees * degrees + degrees + order]
-            rows[:, max_degree + order] = table[abs(order)].T @ of_order.T
-        for position, row in enumerate(rows, start=block.start):
-            yield position, factors @ row
 
 
 def legendre_by_order(sin_lat: FloatArray, cos_lat: FloatArray, max_degree: int) -> list[FloatArray]:
@@ -141,3 +111,28 @@ def legendre_by_order(sin_lat: FloatArray, cos_lat: FloatArray, max_degree: int)
 def degree_of(n_harmonics: int) -> int:
     """The maximum degree L whose (L + 1) ** 2 harmonics are ``n_harmonics``."""
     return math.isqrt(n_harmonics) - 1
+
+
+def degrees_and_orders(max_degree: int) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
+    """Degree l and order m of every harmonic, in column order."""
+    degree = np.repeat(np.arange(max_degree + 1), 2 * np.arange(max_degree + 1) + 1)
+    return degree, np.arange(degree.size) - degree * (degree + 1)
+
+
+def legendre_series(max_degree: int) -> FloatArray:
+    """The Legendre functions as Fourier series in colatitude, shape (L + 1, L + 1, L + 1): order, degree, wave.
+
+    ``P_lm = sum_n series[m, l, n] * cos(n colatitude)`` for even m, and the same with sines for odd m: around a whole
+    meridian they are trigonometric polynomials of degree l, which 2 L + 1 equally spaced places determine. Sums over
+    many places thereby become matrix products of waves.
+    """
+    n_places = 2 * max_degree + 1
+    wave = np.arange(max_degree + 1)
+    angles = 2.0 * np.pi / n_places * (np.outer(np.arange(n_places), wave) % n_places)
+    analysis = np.where(wave == 0, 1.0, 2.0) / n_places * np.stack([np.cos(angles), np.sin(angles)])
+    circle = angles[:, 1] if max_degree else angles[:, 0]
+    series = np.zeros((max_degree + 1,) * 3)
+    for degree, block in enumerate(legendre(np.cos(circle), np.sin(circle), max_degree)):
+        for parity in (0, 1):
+            series[parity : degree + 1 : 2, degree] = block[parity::2] @ analysis[parity]
+    return series

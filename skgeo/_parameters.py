@@ -28,7 +28,10 @@ def is_real(value: object) -> bool:
 
 def check_pair(value: Any, name: str) -> tuple[int, int]:
     """A pair of positive integers (latitude, longitude) from one or two."""
-    pair = np.asarray(value)
+    try:
+        pair = np.asarray(value)
+    except ValueError:  # ragged
+        pair = np.asarray(None)
     valid = pair.dtype.kind in "iu" and pair.shape in ((), (2,)) and bool((pair >= 1).all())
     check_parameter(name, value, valid, "a positive integer or a pair of them (latitude, longitude)")
     along_latitude, along_longitude = np.broadcast_to(pair, (2,)).tolist()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import check_range, frame_columns, read_columns, read_table
+from skgeo._coordinates import frame_columns, read_columns, read_table
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, import_optional
 from skgeo.exceptions import CoordinateError
@@ -119,8 +119,8 @@ def read_patches(X: object) -> Patches:
             f"X has the columns {columns}: a patch table has {list(PATCH_COLUMNS)}, in any order; select these."
         )
     south, north, west, east, n_lat, n_lon = table.astype(np.float64).T
-    _check_patches(south, north, west, east, np.stack([n_lat, n_lon]))
     east = np.where(east < west, east + 360.0 * np.ceil((west - east) / 360.0), east)
+    _check_patches(south, north, west, east, np.stack([n_lat, n_lon]))
     return Patches(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp), table.dtype, columns)
 
 
@@ -128,11 +128,13 @@ def _check_patches(
     south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray, counts: FloatArray
 ) -> None:
     """Refuse patches that are no piece of the sphere or have no whole number of pixels."""
-    check_range(np.where(np.abs(north) > np.abs(south), north, south), west, swappable=False)
+    _refuse((south < -90.0) | (north > 90.0), "south and north must lie in [-90, 90] degrees", south, north)
     _refuse(south >= north, "south must be less than north", south, north)
-    _refuse(east == west, "east must differ from west; all around is east = west + 360", west, east)
+    _refuse(
+        east == west, "east must differ from west by more than whole turns; all around is east = west + 360", west, east
+    )
     _refuse(east - west > 360.0 + 1e-9, "a patch is at most 360 degrees wide", west, east)
-    whole = (counts >= 1) & (counts == np.round(counts))
+    whole = (counts >= 1) & (counts == np.round(counts)) & (counts < 2**31)
     _refuse(~whole.all(axis=0), "n_lat and n_lon must be whole numbers of pixels, 1 or more", *counts)
 
 

@@ -6,15 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._coordinates import check_axis, check_mask, unwrap_longitude
-from skgeo._parameters import check_pair, check_parameter
+from skgeo._parameters import check_pair, check_parameter, is_real
 from skgeo._patch_table import outer_edges, patch_frame, window_shares, window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
 from skgeo.exceptions import CoordinateError
 
 __all__ = ["LatLonGrid"]
-
-# Longitudes close the circle when the gap from last to first is a spacing, to this share.
-_CLOSED = 1.01
 
 
 class LatLonGrid:
@@ -49,6 +46,9 @@ class LatLonGrid:
         ``(n_lat, n_lon)``.
     closed : bool
         Whether the columns close the circle.
+    dtype : dtype
+        float32 if both axes came as float32, and then that of embeddings of the cells; else float64. All geometry is
+        float64.
 
     Raises
     ------
@@ -74,9 +74,10 @@ class LatLonGrid:
     mask: npt.NDArray[np.bool_] | npt.NDArray[np.float64] | None
     shape: tuple[int, int]
     closed: bool
+    dtype: np.dtype[np.floating]
 
     def __init__(self, latitude: npt.ArrayLike, longitude: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> None:
-        latitude, longitude = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
+        (latitude, dtype), (longitude, other) = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
         unwrapped = unwrap_longitude(longitude)
         spacings = [abs(float(axis[1] - axis[0])) for axis in (latitude, unwrapped) if axis.size > 1]
         if not spacings:
@@ -84,7 +85,7 @@ class LatLonGrid:
                 "latitude and longitude hold one value each: the size of a single cell is unknown. "
                 "Give at least two values on one axis."
             )
-        columns, closed = _closing_edges(unwrapped, spacings[0])
+        columns, closed = longitude_edges(unwrapped, spacings[0])
         shape = (latitude.size, longitude.size)
         arrays = {
             "latitude": latitude,
@@ -96,15 +97,19 @@ class LatLonGrid:
         for array in arrays.values():
             if array is not None:
                 array.flags.writeable = False
-        vars(self).update(arrays, shape=shape, closed=closed)
+        vars(self).update(arrays, shape=shape, closed=closed, dtype=np.result_type(dtype, other))
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse: a grid is immutable."""
         raise AttributeError(f"LatLonGrid is immutable: make a new one instead of setting {name}.")
 
+    def __delattr__(self, name: str) -> None:
+        """Refuse: a grid is immutable."""
+        raise AttributeError(f"LatLonGrid is immutable: {name} cannot be deleted.")
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by making anew: restored arrays would be writable."""
-        return type(self), (self.latitude, self.longitude, self.mask)
+        return type(self), (self.latitude.astype(self.dtype), self.longitude.astype(self.dtype), self.mask)
 
     def __repr__(self) -> str:
         """One line: shape, bounds, whether it closes, what the mask keeps."""
@@ -166,6 +171,7 @@ class LatLonGrid:
         Returns
         -------
         ndarray of shape (n_lat * n_lon, 2)
+            float32 if both axes came as float32, else float64.
 
         Examples
         --------
@@ -175,7 +181,8 @@ class LatLonGrid:
                [  0., 180.],
                [  0., 190.]])
         """
-        return np.stack(np.meshgrid(self.latitude, self.longitude, indexing="ij"), axis=-1).reshape(-1, 2)
+        axes = self.latitude.astype(self.dtype), self.longitude.astype(self.dtype)
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
 
     def patches(
         self,
@@ -234,7 +241,8 @@ class LatLonGrid:
         """
         sizes = check_pair(patch_size, "patch_size")
         strides = sizes if stride is None else check_pair(stride, "stride")
-        check_parameter("min_fraction", min_fraction, 0.0 <= min_fraction <= 1.0, "a number in [0, 1]")
+        valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
+        check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
         rows = window_starts("latitude", self.shape[0], sizes[0], strides[0], partial, closed=False)
         columns = window_starts("longitude", self.shape[1], sizes[1], strides[1], partial, closed=self.closed)
         index, count = windows(rows, columns)
@@ -254,17 +262,3 @@ class LatLonGrid:
     def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The factors of the cell areas on the unit sphere: one a row, one a column."""
         return band_heights(*self.latitude_edges.T), np.radians(np.diff(self.longitude_edges, axis=1))[:, 0]
-
-
-def _closing_edges(unwrapped: npt.NDArray[np.float64], spacing: float) -> tuple[npt.NDArray[np.float64], bool]:
-    """Edges of columns; on a closed circle the outermost ones meet exactly."""
-    edges = longitude_edges(unwrapped, spacing)
-    if unwrapped.size == 1:
-        return edges, False
-    gap = 360.0 - abs(unwrapped[-1] - unwrapped[0])
-    closed = bool(gap <= _CLOSED * max(abs(unwrapped[1] - unwrapped[0]), abs(unwrapped[-1] - unwrapped[-2])))
-    if closed:
-        west, east = int(np.argmin(unwrapped)), int(np.argmax(unwrapped))
-        edges[west, 0] = unwrapped[west] - gap / 2.0
-        edges[east, 1] = edges[west, 0] + 360.0
-    return edges, closed

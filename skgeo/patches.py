@@ -1,5 +1,6 @@
 """Where a patch is: the area-weighted mean of a location encoder over its pixels."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -12,7 +13,9 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skgeo._base import PatchTransformer, all_or_nothing
 from skgeo._parameters import check_parameter
 from skgeo._patch_table import Patches
+from skgeo._projection import Boxes
 from skgeo._sphere import band_heights
+from skgeo.exceptions import CoordinateWarning
 from skgeo.pca import SphericalHarmonicPCA
 
 __all__ = ["PatchPositionEncoder"]
@@ -31,8 +34,9 @@ class PatchPositionEncoder(PatchTransformer):
     Parameters
     ----------
     encoder : transformer of (latitude, longitude) points, default=None
-        None means ``SphericalHarmonicPCA()``. A clone is fitted on the pixels of the training patches, each once. To
-        use an encoder as already fitted, wrap it in ``sklearn.frozen.FrozenEstimator``.
+        Needs ``get_feature_names_out``. None means ``SphericalHarmonicPCA()``. A clone is fitted on the pixels of the
+        training patches, each once, with their size as ``sample_weight`` where sizes differ and the encoder takes it
+        (a Pipeline does not). To use an encoder as already fitted, wrap it in ``sklearn.frozen.FrozenEstimator``.
     average : "pixels", default="pixels"
         What the mean runs over.
 
@@ -80,8 +84,8 @@ class PatchPositionEncoder(PatchTransformer):
         ----------
         X : array-like or DataFrame of shape (n_patches, 6)
             A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels).
-        y : array-like, default=None
-            Passed to no one: the encoder is fitted on pixels, not on patches.
+        y : None
+            Ignored.
 
         Returns
         -------
@@ -95,8 +99,10 @@ class PatchPositionEncoder(PatchTransformer):
                 check_is_fitted(encoder)
             else:
                 points, weight = _distinct_pixels(patches)
-                weighted = np.ptp(weight) > _SAME_PIXEL * weight.max() and has_fit_parameter(encoder, "sample_weight")
-                encoder.fit(points, **({"sample_weight": weight} if weighted else {}))
+                weighted = not np.allclose(weight, weight[0]) and has_fit_parameter(encoder, "sample_weight")
+                with warnings.catch_warnings():  # pixels of patches are in degrees, near zero as well
+                    warnings.simplefilter("ignore", CoordinateWarning)
+                    encoder.fit(points, **({"sample_weight": weight} if weighted else {}))
             self.encoder_ = encoder
         return self
 
@@ -115,6 +121,9 @@ class PatchPositionEncoder(PatchTransformer):
         """
         check_is_fitted(self)
         patches = self._read(X, reset=False)
+        encoder = self.encoder_.estimator if isinstance(self.encoder_, FrozenEstimator) else self.encoder_
+        if type(encoder) is SphericalHarmonicPCA:
+            return encoder._average_pixels(Boxes(*patches[:6]), patches.dtype)
         height, width = _pixel_steps(patches)
         area = np.zeros(patches.south.size)
         mean = np.zeros((area.size, len(self.get_feature_names_out())))
@@ -150,7 +159,10 @@ def _pixels(patches: Patches) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArra
 
 
 def _distinct_pixels(patches: Patches) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Centres of the pixels of all patches, each place once, and their areas over the cosine of latitude."""
+    """Centres of the pixels of all patches, each place once, and their areas without the cosine of latitude.
+
+    That factor is the encoder's: SphericalHarmonicPCA weighs points by it.
+    """
     height, width = _pixel_steps(patches)
     size = 2.0 * np.sin(np.radians(height) / 2.0) * np.radians(width)
     turn = round(360.0 / _SAME_PIXEL)

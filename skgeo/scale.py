@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import PatchTransformer, all_or_nothing
 from skgeo._parameters import check_parameter, is_real
-from skgeo._sphere import EARTH_RADIUS, extents
+from skgeo._sphere import EARTH_RADIUS, descriptors, extents
 
 if TYPE_CHECKING:
     from skgeo.nn import PatchScale
@@ -134,24 +134,10 @@ class PatchScaleFeaturizer(PatchTransformer):
         check_is_fitted(self)
         patches = self._read(X, reset=False)
         lon, lat, area = extents(patches.south, patches.north, patches.west, patches.east)
-        lon, lat, area = lon * self.earth_radius, lat * self.earth_radius, area * self.earth_radius**2
-        pixel_lon, pixel_lat = lon / patches.n_lon, lat / patches.n_lat
-        half_circle = np.pi * self.earth_radius
-        descriptors = np.column_stack(
-            [
-                lon,
-                lat,
-                area,
-                lon / lat,
-                pixel_lon,
-                pixel_lat,
-                np.sqrt(pixel_lon * pixel_lat),
-                pixel_lon / pixel_lat,
-                half_circle / lon,
-                half_circle / lat,
-            ]
-        )
-        return (np.log(descriptors) if self.log else descriptors).astype(patches.dtype, copy=False)
+        radius = self.earth_radius
+        sizes = lon * radius, lat * radius, area * radius**2
+        table = np.column_stack(descriptors(*sizes, patches.n_lon, patches.n_lat, radius))
+        return (np.log(table) if self.log else table).astype(patches.dtype, copy=False)
 
     def to_torch(self) -> "PatchScale":
         """A differentiable twin of ``transform``: a torch module.

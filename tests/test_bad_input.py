@@ -28,6 +28,7 @@ BAD_POINTS = {
         r"outside \[-90, 90\] degrees in 2 rows, first row 1: 120\..*swapped\?",
     ),
     "beyond the pole": (with_value(7, 0, 90.5), r"1 row, first row 7: 90\.5\."),
+    "a fill value": (with_value(7, 0, -9999), r"^(?!.*projected).*first row 7: -9999"),
     "projected": ([[6_200_000.0, 420_000.0], [6_210_000.0, 430_000.0]], "look like projected.*EPSG:4326.*to_crs"),
     "NaN": (with_value(4, 1, np.nan), "NaN or infinity in 1 row, first row 4"),
     "infinite": (with_value([2, 5], 0, np.inf), "NaN or infinity in 2 rows, first row 2"),
@@ -38,15 +39,15 @@ BAD_POINTS = {
     "one point as 1-D": ([10.0, 20.0], r"1 dimensions.*X\.reshape\(1, -1\)"),
     "a number": (10.0, "0 dimensions"),
     "three dimensions": (PLACES[np.newaxis], "3 dimensions"),
-    "ragged": ([[1.0, 2.0], [3.0]], "rows differ in length"),
+    "ragged": ([[1.0, 2.0], [3.0]], "is not a table of .latitude, longitude. rows"),
     "strings": ([["10", "20"], ["N41", "E12"]], "holds <U3 values in 2 rows, first row 0.*expected numbers"),
     "objects": (np.array([[1.0, 2.0], [None, 4.0]], dtype=object), "object values in 1 row, first row 1.*astype"),
     "numbers as objects": (np.array([[1.0, 2.0]], dtype=object), r"object values: expected numbers.*astype\(float\)"),
     "bools": ([[True, False]], "bool values"),
     "dates": (np.array([["2020-01-01", "2020-01-02"]], dtype="M8[D]"), "datetime64"),
-    "complex": (PLACES.astype(complex), "Complex data not supported"),
+    "complex": (PLACES.astype(complex), "complex in 50 rows, first row 0: Complex data not supported"),
     "masked": (masked, "masked values in 2 rows, first row 3"),
-    "nothing": (None, "dimensions|object"),
+    "nothing": (None, "0 dimensions"),
 }
 
 
@@ -79,7 +80,7 @@ def test_swapped_is_only_suggested_when_it_would_help():
     assert "(latitude, longitude)" in str(caught.value)
 
 
-@pytest.mark.parametrize("spread", [np.radians(PLACES), [[-1.5, 0], [1.5, 3.0]]])
+@pytest.mark.parametrize("spread", [np.radians(PLACES), [[-1.5, 0], [1.5, 3.0]], [[0.1, -3], [0.2, 3.1]]])
 def test_radians_are_a_warning(spread):
     with pytest.warns(CoordinateWarning, match="radians.*np.degrees") as caught:
         SphericalHarmonicPCA(2).fit(spread)
@@ -173,6 +174,8 @@ BAD_PARAMETERS = [
     ({"area_weighted": "yes"}, "area_weighted='yes'"),
     ({"coordinates": "lat"}, "coordinates='lat'"),
     ({"coordinates": ("lat",)}, "coordinates="),
+    ({"coordinates": ("lat", "lat")}, "coordinates="),
+    ({"coordinates": 5}, "coordinates=5"),
 ]
 
 
@@ -188,8 +191,11 @@ def test_bad_parameters(parameters, message):
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        (np.r_[-1.0, np.ones(49)], r"not negative; 1 are not, the first at 0: -1"),
-        (np.r_[np.ones(49), np.nan], "finite.*the first at 49: nan"),
+        (np.ma.masked_less(np.arange(50.0), 5), "masked values: fill them"),
+        (np.ones(50, dtype=complex), "sample_weight is complex"),
+        (np.full(50, "1"), "sample_weight holds"),
+        (np.r_[-1.0, np.ones(49)], r"not be negative; 1 are, the first at 0: -1"),
+        (np.r_[np.ones(49), np.nan], "sample_weight contains NaN or infinity in 1 row, first row 49"),
         (np.zeros(50), "all zero"),
         (np.ones(49), r"shape \(49,\): expected \(50,\)"),
         (np.ones((50, 1)), "shape"),
@@ -235,9 +241,11 @@ def to_torch(transformer):
 BAD_PATCHES = {
     "south above north": ([10, 0, 0, 10, 2, 2], "south must be less than north.*first row 1: 10, 0"),
     "no height": ([10, 10, 0, 10, 2, 2], "south must be less than north"),
+    "no width across the antimeridian": ([-10, 10, 180, -180, 2, 2], "east must differ from west by more than whole"),
+    "huge count": ([0, 10, 0, 10, 1e300, 2], "whole numbers of pixels"),
     "no width": ([0, 10, 5, 5, 2, 2], r"east must differ from west.*west \+ 360"),
     "too wide": ([0, 10, 0, 400, 2, 2], "at most 360 degrees"),
-    "beyond the pole": ([80, 95, 0, 10, 2, 2], r"outside \[-90, 90\].*first row 1: 95"),
+    "beyond the pole": ([80, 95, 0, 10, 2, 2], r"south and north must lie in \[-90, 90\] .*first row 1: 80, 95"),
     "half a pixel": ([0, 10, 0, 10, 2.5, 2], "whole numbers of pixels.*first row 1: 2.5, 2"),
     "no pixel": ([0, 10, 0, 10, 2, 0], "whole numbers of pixels"),
     "NaN": ([0, np.nan, 0, 10, 2, 2], "NaN or infinity in 1 row, first row 1"),
@@ -282,6 +290,8 @@ def test_bad_patch_parameters():
         ({"patch_size": 19}, "patch_size=19: expected at most the 18 pixels of the grid's latitude"),
         ({"patch_size": (2, 40)}, "patch_size=40: expected at most the 36 pixels of the grid's longitude"),
         ({"patch_size": 2, "stride": 0}, "stride=0"),
+        ({"patch_size": 2, "stride": [1, [2, 3]]}, "stride="),
+        ({"patch_size": 2, "min_fraction": "0.5"}, "min_fraction='0.5'"),
         ({"patch_size": 2, "min_fraction": 1.5}, r"min_fraction=1.5: expected a number in \[0, 1\]"),
     ],
 )

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from skgeo._harmonics import FloatArray, degree_of, legendre_by_order
+from skgeo._harmonics import FloatArray, degree_of, legendre_series
 from skgeo._parameters import check_parameter, is_real
 from skgeo._patch_table import PATCH_COLUMNS
-from skgeo._sphere import EARTH_RADIUS
+from skgeo._sphere import EARTH_RADIUS, descriptors
 
 __all__ = ["HarmonicPCA", "PatchScale"]
 
@@ -192,24 +192,8 @@ class PatchScale(nn.Module):
         lon, lat = self.earth_radius * width * parallel, self.earth_radius * height
         # sin(north) - sin(south) without cancellation
         area = self.earth_radius**2 * width * 2.0 * torch.sin(height / 2.0) * parallel
-        pixel_lon, pixel_lat = lon / n_lon, lat / n_lat
-        half_circle = torch.pi * self.earth_radius
-        descriptors = torch.stack(
-            [
-                lon,
-                lat,
-                area,
-                lon / lat,
-                pixel_lon,
-                pixel_lat,
-                torch.sqrt(pixel_lon * pixel_lat),
-                pixel_lon / pixel_lat,
-                half_circle / lon,
-                half_circle / lat,
-            ],
-            dim=-1,
-        )
-        return _like(patches, torch.log(descriptors) if self.log else descriptors)
+        table = torch.stack(descriptors(lon, lat, area, n_lon, n_lat, self.earth_radius), dim=-1)
+        return _like(patches, torch.log(table) if self.log else table)
 
     def extra_repr(self) -> str:
         """What ``print`` shows of the module."""
@@ -217,26 +201,15 @@ class PatchScale(nn.Module):
 
 
 def _double_fourier(affine: FloatArray) -> FloatArray:
-    """The Fourier series in longitude and colatitude of a map of harmonics; shape (2, L + 1, L + 1, k).
-
-    Along a whole meridian circle P_lm is a series of cosines (m even) or sines (m odd) of up to l times the
-    colatitude, which 2 L + 1 equally spaced places determine.
-    """
+    """The Fourier series in longitude and colatitude of a map of harmonics; shape (2, L + 1, L + 1, k)."""
     max_degree = degree_of(affine.shape[1])
-    circle = np.arange(2 * max_degree + 1) * (2.0 * np.pi / (2 * max_degree + 1))
-    table = legendre_by_order(np.cos(circle), np.sin(circle), max_degree)
-    n = np.arange(max_degree + 1)
-    waves = [wave(np.outer(n, circle)) * np.where(n == 0, 1.0, 2.0)[:, np.newaxis] for wave in (np.cos, np.sin)]
     series = np.zeros((2, max_degree + 1, max_degree + 1, affine.shape[0]))
-    for order in range(max_degree + 1):
+    for order, of_degree in enumerate(legendre_series(max_degree)):
         degree = np.arange(order, max_degree + 1)
-        middle = degree * degree + degree
-        of_degree = waves[order % 2] @ table[order].T / circle.size
-        if order == 0:
-            series[0, 0] = of_degree @ affine[:, middle].T
-        else:
-            series[0, order] = np.sqrt(2.0) * of_degree @ affine[:, middle + order].T
-            series[1, order] = np.sqrt(2.0) * of_degree @ affine[:, middle - order].T
+        for part, sign in enumerate((1, -1)[: 1 + (order > 0)]):  # cosines, sines
+            column = degree * degree + degree + sign * order
+            series[part, order] = (affine[:, column] @ of_degree[degree]).T
+    series[:, 1:] *= np.sqrt(2.0)
     return series
 
 
