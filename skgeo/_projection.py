@@ -100,23 +100,33 @@ def map_grid(
 
 
 def map_patches(
-    patches: Boxes, coefficients: FloatArray, clip: float | None, out: Floats, n_jobs: int | None = None
+    patches: Boxes,
+    coefficients: FloatArray,
+    clip: float | None,
+    out: Floats,
+    n_jobs: int | None = None,
+    done: Callable[[int], object] = lambda n_pixels: None,
 ) -> None:
     """Write the mean of the map over the pixels of each patch, by area, into ``out`` (n, k).
 
     Pixels divide a patch evenly. Patches that share their rows of pixels share the sums over degrees of these rows.
+    ``done`` is told how many more pixels are done.
     """
     pieces, parent = _sorted_pieces(patches)
     share = _areas(pieces) / _areas(patches)[parent]
+    scaled = coefficients / (clip or 1.0)
+    precisions = list(_precisions(coefficients, out.dtype))
     out[...] = 0.0
-    for columns, dtype in _precisions(coefficients, out.dtype):
-        scaled = coefficients[columns] / (clip or 1.0)
 
-        def mean(batch: slice, scaled: FloatArray = scaled, dtype: npt.DTypeLike = dtype) -> tuple[slice, Floats]:
-            return batch, _piece_means(pieces.take(batch), scaled, clip, dtype)
+    def means(batch: slice) -> list[Floats]:
+        boxes = pieces.take(batch)
+        return [_piece_means(boxes, scaled[columns], clip, dtype) for columns, dtype in precisions]
 
-        for batch, means in _each(mean, _batches(pieces, scaled.shape[0]), n_jobs):
-            np.add.at(out[:, columns], parent[batch], means * share[batch, np.newaxis])
+    batches = _batches(pieces, max(1, scaled.shape[0]))
+    for batch, parts in zip(batches, _each(means, batches, n_jobs), strict=True):
+        for (columns, _), values in zip(precisions, parts, strict=True):
+            np.add.at(out[:, columns], parent[batch], values * share[batch, np.newaxis])
+        done(int(pieces.n_lat[batch] @ pieces.n_lon[batch]))
 
 
 class _PointMap:

@@ -1,7 +1,7 @@
 """Where a patch is: the area-weighted mean of a location encoder over its pixels."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skgeo._base import PatchTransformer, all_or_nothing
 from skgeo._parameters import check_parameter
 from skgeo._patch_table import Patches
+from skgeo._progress import progress
 from skgeo._projection import Boxes
 from skgeo._sphere import band_heights
 from skgeo.exceptions import CoordinateWarning
@@ -39,6 +40,8 @@ class PatchPositionEncoder(PatchTransformer):
         (a Pipeline does not). To use an encoder as already fitted, wrap it in ``sklearn.frozen.FrozenEstimator``.
     average : "pixels", default="pixels"
         What the mean runs over.
+    verbose : bool, default=False
+        Show a progress bar while patches are transformed; needs tqdm.
 
     Attributes
     ----------
@@ -73,9 +76,10 @@ class PatchPositionEncoder(PatchTransformer):
            [ 0.   ,  0.866,  0.   ]])
     """
 
-    def __init__(self, encoder: Any = None, *, average: str = "pixels") -> None:
+    def __init__(self, encoder: Any = None, *, average: str = "pixels", verbose: bool = False) -> None:
         self.encoder = encoder
         self.average = average
+        self.verbose = verbose
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Fit the encoder on the union of the pixels of the patches, unless it is frozen.
@@ -92,6 +96,7 @@ class PatchPositionEncoder(PatchTransformer):
         self
         """
         check_parameter("average", self.average, self.average == "pixels", "'pixels'")
+        check_parameter("verbose", self.verbose, isinstance(self.verbose, bool | np.bool_), "True or False")
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
         with all_or_nothing(self):
             patches = self._read(X, reset=True)
@@ -122,8 +127,13 @@ class PatchPositionEncoder(PatchTransformer):
         check_is_fitted(self)
         patches = self._read(X, reset=False)
         encoder = self.encoder_.estimator if isinstance(self.encoder_, FrozenEstimator) else self.encoder_
-        if type(encoder) is SphericalHarmonicPCA:
-            return encoder._average_pixels(Boxes(*patches[:6]), patches.dtype)
+        with progress(int(patches.n_lat @ patches.n_lon), "pixel", shown=self.verbose) as done:
+            if type(encoder) is SphericalHarmonicPCA:
+                return encoder._average_pixels(Boxes(*patches[:6]), patches.dtype, done)
+            return self._average_pixels(patches, done)
+
+    def _average_pixels(self, patches: Patches, done: Callable[[int], object]) -> npt.NDArray[np.floating]:
+        """The mean of any encoder, a fixed number of pixels at a time."""
         height, width = _pixel_steps(patches)
         area = np.zeros(patches.south.size)
         mean = np.zeros((area.size, len(self.get_feature_names_out())))
@@ -133,6 +143,7 @@ class PatchPositionEncoder(PatchTransformer):
             area[patch[first]] += np.add.reduceat(weight, first)
             values = np.asarray(self.encoder_.transform(points), dtype=np.float64) * weight[:, np.newaxis]
             mean[patch[first]] += np.add.reduceat(values, first, axis=0)
+            done(patch.size)
         mean /= area[:, np.newaxis]
         return mean.astype(patches.dtype, copy=False)
 

@@ -1,6 +1,7 @@
 """Area-weighted principal components of spherical harmonics over a domain."""
 
 import math
+from collections.abc import Callable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -232,10 +233,15 @@ class SphericalHarmonicPCA(LocationTransformer):
 
         return HarmonicPCA(self._affine(), clip=self.clip)
 
-    def _average_pixels(self, patches: Boxes, dtype: npt.DTypeLike) -> npt.NDArray[np.floating]:
-        """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels."""
+    def _average_pixels(
+        self, patches: Boxes, dtype: npt.DTypeLike, done: Callable[[int], object]
+    ) -> npt.NDArray[np.floating]:
+        """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels.
+
+        ``done`` is told how many more pixels are done.
+        """
         means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
-        map_patches(patches, self._affine(), self.clip, means, self.n_jobs)
+        map_patches(patches, self._affine(), self.clip, means, self.n_jobs, done)
         return means
 
     def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import reference
@@ -168,3 +169,14 @@ def test_halving_the_pixels_leaves_the_patch_as_large():
     assert_array_equal(fine[:, [0, 1, 2, 3, 8, 9]], coarse[:, [0, 1, 2, 3, 8, 9]])
     assert_allclose(fine[:, [4, 5, 6]], coarse[:, [4, 5, 6]] / 2)
     assert_allclose(fine[:, 7], coarse[:, 7])
+
+
+@pytest.mark.parametrize("encoder", [SphericalHarmonicPCA(2), make_pipeline(SphericalHarmonicPCA(2))])
+def test_a_progress_bar_counts_all_pixels(encoder, capsys):
+    quiet = PatchPositionEncoder(encoder).fit(AWKWARD)
+    expected = quiet.transform(AWKWARD)
+    assert capsys.readouterr().err == ""
+    assert_array_equal(quiet.set_params(verbose=True).transform(AWKWARD), expected)
+    assert "100%" in capsys.readouterr().err.splitlines()[-1]
+    quiet.transform(AWKWARD[:1])
+    assert "1.00/1.00" in capsys.readouterr().err  # one pixel

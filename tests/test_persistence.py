@@ -14,7 +14,7 @@ from sklearn.pipeline import make_union
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
 from skgeo.exceptions import VersionWarning
 
-OPTIONAL = ("torch", "pandas", "polars", "pyarrow", "xarray", "netCDF4", "matplotlib", "dask", "geopandas")
+OPTIONAL = ("torch", "pandas", "polars", "pyarrow", "xarray", "netCDF4", "tqdm", "matplotlib", "dask", "geopandas")
 
 
 def coast(step):
@@ -180,10 +180,13 @@ from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, Spheri
 grid = LatLonGrid(np.arange(-55, 60, 10), np.arange(0, 200, 10))
 features = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer())
 print(features.fit_transform(grid.patches((3, 4))).shape)
-try:
-    grid.patches((3, 4), as_frame=True)
-except ImportError as error:
-    print(error)
+patches = grid.patches((3, 4))
+verbose = features.set_params(patchpositionencoder__verbose=True)
+for ask in (lambda: grid.patches((3, 4), as_frame=True), lambda: verbose.transform(patches)):
+    try:
+        ask()
+    except ImportError as error:
+        print(error)
 """
 
 
@@ -191,4 +194,5 @@ def test_the_core_works_without_any_optional_package():
     assert run_python(WITHOUT_OPTIONAL).splitlines() == [
         "(20, 25)",
         "as_frame=True needs pandas: pip install 'skgeo[pandas]'.",
+        "verbose=True needs tqdm.auto: pip install 'skgeo[progress]'.",
     ]
