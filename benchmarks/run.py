@@ -1,0 +1,172 @@
+"""Measure skgeo beside its peers and the physical limit: a table, benchmark.json and benchmark.png.
+
+Every contender of a workload lives in a process of its own, with a given number of threads; they take turns, and the
+median of the turns counts. Memory is the peak resident size of the process.
+
+    python benchmarks/run.py                # about an hour
+    python benchmarks/run.py --quick        # small, under two minutes: only to see that all results are right
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import re
+import statistics
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+PACKAGES = ("skgeo", "numpy", "scipy", "scikit-learn", "sphericart", "joblib")
+SHORTEST = 0.2  # seconds; what is faster is repeated within a turn
+
+
+def resident(field):
+    """``VmRSS`` (now) or ``VmHWM`` (the most so far) of this process in MB; nan where the system does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return float("nan")
+    return int(re.search(rf"{field}:\s+(\d+)", status)[1]) / 1024
+
+
+def worker(connection, threads, quick, index, name):
+    """Prepare one contender, then take a turn at every request; after the last one give sample and memory."""
+    import warnings
+
+    from workloads import workloads
+
+    warnings.simplefilter("ignore")  # that 96 components cut through a group is no news here
+    workload = workloads(threads, quick=quick)[index]
+    work = workload.contenders[name]()
+    before, number, result = resident("VmRSS"), 0, None
+    connection.send("ready")
+    while connection.recv() == "go":
+        if not number:  # how often a turn has to repeat the work; the first time also warms up
+            start = time.perf_counter()
+            result = work()
+            number = max(1, round(SHORTEST / (time.perf_counter() - start)))
+            if name in workload.slow:
+                connection.send(time.perf_counter() - start)
+                continue
+        start = time.perf_counter()
+        for _ in range(number):
+            result = work()
+        connection.send((time.perf_counter() - start) / number)
+    peak = resident("VmHWM")
+    sample = None if workload.sample is None or name.startswith("limit") else workload.sample(result)
+    connection.send((sample, before, peak))
+
+
+class Contender:
+    """The process of one contender."""
+
+    def __init__(self, *task):
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self.process = context.Process(target=worker, args=(other, *task), daemon=True)
+        self.process.start()
+        self.times = []
+        self.connection.recv()
+
+    def turn(self):
+        """Do the work once more, or a few times, and note how long once takes."""
+        self.connection.send("go")
+        self.times.append(self.connection.recv())
+
+    def stop(self):
+        """End the process; returns the sample of its result, and its memory before and at most."""
+        self.connection.send("stop")
+        last = self.connection.recv()
+        self.process.join()
+        return last
+
+
+def measure(workload, index, threads, quick, n_rounds):
+    """One block of the table: a row for each contender."""
+    import numpy as np
+
+    names = [name for name in workload.contenders if name != "sphericart" or find_spec("sphericart")]
+    contenders = {name: Contender(threads, quick, index, name) for name in names}
+    for turn in range(n_rounds):
+        for name, contender in contenders.items():
+            if turn == 0 or name not in workload.slow:
+                contender.turn()
+    exact = workload.exact() if workload.exact else None
+    rows = []
+    fastest = statistics.median(contenders[names[0]].times)
+    for name, contender in contenders.items():
+        sample, before, peak = contender.stop()
+        seconds = statistics.median(contender.times)
+        error = None if sample is None or exact is None else float(np.abs(sample - exact).max() / np.abs(exact).max())
+        row = {"workload": workload.title, "threads": threads, "contender": name, "seconds": seconds}
+        row |= {"turns": contender.times, "ratio": seconds / fastest, "error": error}
+        rows.append(row | {"peak_mb": peak, "growth_mb": peak - before})
+        if name.startswith("skgeo") and error is not None and error > workload.bound:
+            raise SystemExit(f"{workload.title}: {name} is off by {error:.1e}, more than {workload.bound:.0e}.")
+    return rows
+
+
+def show(rows):
+    """Print one block of the table."""
+    print(f"\n{rows[0]['workload']}; {rows[0]['threads']} thread(s), median of {len(rows[0]['turns'])} turns")
+    for row in rows:
+        error = "" if row["error"] is None else f"error {row['error']:.0e}"
+        memory = f"peak {row['peak_mb']:7.0f} MB, {row['growth_mb']:+7.0f} MB"
+        ratio = f"{row['ratio']:10.2f} x skgeo"
+        once = " (once)" if len(row["turns"]) < len(rows[0]["turns"]) else ""
+        print(f"  {row['contender']:30}{row['seconds']:12.5f} s {ratio}   {memory}   {error}{once}", flush=True)
+
+
+def machine():
+    """What the figures depend on."""
+    try:
+        model = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())[1]
+    except (OSError, TypeError):
+        model = platform.processor()
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = None
+    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions}
+
+
+def main():
+    """Run all workloads, with one and with two threads."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small inputs: checks results, says nothing about speed")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="workloads whose title has this in it")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    options = parser.parse_args()
+    n_rounds = 1 if options.quick else options.rounds
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # of this process, which measures growth
+
+    from growth import draw, growth
+    from workloads import workloads
+
+    rows = []
+    for threads in options.threads[: 1 if options.quick else None]:
+        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+        for index, workload in enumerate(workloads(threads, quick=options.quick)):
+            if options.only in workload.title:
+                rows.append(measure(workload, index, threads, options.quick, n_rounds))
+                show(rows[-1])
+    curves = growth(quick=options.quick) if not options.only else []
+    options.out.mkdir(parents=True, exist_ok=True)
+    result = {"machine": machine(), "rows": [row for block in rows for row in block], "growth": curves}
+    (options.out / "benchmark.json").write_text(json.dumps(result, indent=1))
+    draw(result, options.out / "benchmark.png")
+    print(f"\n{options.out / 'benchmark.json'}, {options.out / 'benchmark.png'}")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    main()
