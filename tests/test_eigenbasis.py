@@ -67,3 +67,29 @@ def test_pure_harmonics_may_be_cut_between_degrees():
     basis = canonical_eigenbasis(np.eye(15) / (4 * np.pi), 0.0)
     assert_array_equal(basis.components, np.eye(15))
     assert_array_equal(basis.whole_sizes, [3, 8, 15])
+
+
+@pytest.mark.parametrize("n_wanted", [1, 5, 6, 9, 12])
+@pytest.mark.parametrize("multiplicity", [1, 2, 7, 60])
+def test_a_few_components_are_the_first_of_all(n_wanted, multiplicity):
+    # With 60 equal eigenvalues the first look does not reach the end of the group that is cut.
+    rng = np.random.default_rng(6)
+    values = np.repeat(np.geomspace(1, 1e-4, 420 // multiplicity), multiplicity)
+    matrix = covariance(values, random_rotation(rng, values.size))
+    every, few = canonical_eigenbasis(matrix, 0.0), canonical_eigenbasis(matrix, 0.0, n_wanted=n_wanted)
+    assert n_wanted <= few.variance.size < every.variance.size
+    assert_allclose(few.components, every.components[: few.variance.size], atol=1e-9)
+    assert_allclose(few.variance, every.variance[: few.variance.size], rtol=1e-12)
+    assert_array_equal(few.whole_sizes, every.whole_sizes[every.whole_sizes <= few.variance.size])
+
+
+def test_blocks_are_solved_one_by_one_to_the_same_basis():
+    rng = np.random.default_rng(7)
+    blocks = [np.array([4, 0, 7]), np.array([2]), np.array([1, 3, 5, 6])]
+    matrix = np.zeros((8, 8))
+    for block in blocks:
+        part = rng.normal(size=(block.size, block.size))
+        matrix[np.ix_(block, block)] = part @ part.T
+    whole, apart = canonical_eigenbasis(matrix, 0.0), canonical_eigenbasis(matrix, 0.0, blocks=blocks)
+    assert_allclose(apart.variance, whole.variance, rtol=1e-12)
+    assert_allclose(apart.components, whole.components, atol=1e-12)
