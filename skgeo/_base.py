@@ -11,11 +11,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._coordinates import Coordinates, check_numbers, read_coordinates, warn_radians
+from skgeo._coordinates import Coordinates, check_numbers, number, read_coordinates, warn_radians
 from skgeo._parameters import check_parameter, warn_caller
 from skgeo._patch_table import Patches, read_patches
 from skgeo._version import __version__
-from skgeo.exceptions import VersionWarning
+from skgeo.exceptions import CoordinateError, VersionWarning
 from skgeo.grid import LatLonGrid
 
 
@@ -123,6 +123,8 @@ class PatchTransformer(GeoTransformer):
     _n_columns = 6
 
     def _parse(self, X: object) -> Patches:
+        if isinstance(X, LatLonGrid):
+            raise CoordinateError("X is a LatLonGrid: expected a patch table, for instance X.patches((16, 16)).")
         return read_patches(X)
 
 
@@ -150,7 +152,7 @@ def check_sample_weight(sample_weight: npt.ArrayLike | None, shape: tuple[int, .
     bad = np.flatnonzero(weight < 0.0)
     if bad.size:
         raise ValueError(
-            f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {weight.flat[bad[0]]:.15g}."
+            f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {number(weight.flat[bad[0]])}."
         )
     if not weight.any():
         raise ValueError("sample_weight is all zero: no sample counts. Give at least one positive weight.")

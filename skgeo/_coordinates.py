@@ -14,6 +14,8 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 LATITUDE_NAMES = ("lat", "latitude")
 LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
 
+# Latitude of the poles, with a tenth of a millimetre for rounding.
+POLE = 90.0 + 1e-9
 # Latitudes that are mostly beyond this are no swapped longitudes either: they are metres or feet.
 _PROJECTED = 1000.0
 # A gap between the last and the first column of less than this share of a step is the first column once more.
@@ -38,6 +40,7 @@ def read_coordinates(X: object, names: Sequence[str] | None = None) -> Coordinat
     if columns is None:
         table = read_table(X, 2, "(latitude, longitude)")
     else:
+        check_length(X, 2)
         table = read_columns(X, _coordinate_columns(columns, names))
     latitude, longitude = table.astype(np.float64).T
     _check_range(latitude, longitude, named=columns is not None)
@@ -60,9 +63,14 @@ def read_table(X: object, n_columns: int, meaning: str) -> npt.NDArray[Any]:
     if isinstance(X, np.ma.MaskedArray) and X.ndim and np.ma.is_masked(X):
         rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))
         raise CoordinateError(f"X has masked values in {_rows(rows)}: drop these rows, X[~X.mask.any(axis=1)].")
+    if hasattr(X, "dims") and hasattr(X, "coords"):
+        raise CoordinateError(
+            f"X is a {type(X).__name__}: its columns go by names, which are not read here; pass a DataFrame, or "
+            f"X.values if they are {meaning}."
+        )
     try:
         table = np.asarray(X)
-    except (TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise CoordinateError(f"X, a {type(X).__name__}, is not a table of {meaning} rows: {error}") from error
     _check_shape(table, n_columns, meaning)
     return check_numbers(table, "X")
@@ -80,10 +88,15 @@ def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
         raise CoordinateError(
             f"X has 0 feature(s) (shape=({n_samples}, 0)) while a minimum of {n_columns} is required: {meaning}."
         )
-    if n_samples == 0:
-        raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
+    check_length(table, n_features)
     if n_features != n_columns:
         raise CoordinateError(f"X has {n_features} features, but {n_columns} are expected: {meaning}.")
+
+
+def check_length(table: Any, n_features: int) -> None:
+    """At least one row."""
+    if len(table) == 0:
+        raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
 
 
 def check_numbers(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
@@ -115,8 +128,6 @@ def _is_number(row: npt.NDArray[Any]) -> bool:
 
 def read_columns(X: Any, names: Sequence[str]) -> npt.NDArray[Any]:
     """Columns of a frame as a real, finite array of shape (n, len(names)), float32 only if all are."""
-    if len(X) == 0:
-        raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {len(names)})) while a minimum of 1 is required.")
     return np.column_stack([check_numbers(_column_values(X[name]), f"X column {name!r}") for name in names])
 
 
@@ -159,11 +170,11 @@ def _refuse_columns(columns: list[str], reason: str) -> NoReturn:
 
 def _check_range(latitude: FloatArray, longitude: FloatArray, *, named: bool) -> None:
     """Refuse latitudes beyond the poles, and say what probably happened."""
-    rows = np.flatnonzero(np.abs(latitude) > 90.0)
+    rows = np.flatnonzero(np.abs(latitude) > POLE)
     if rows.size == 0:
         return
     row = rows[0]
-    message = f"X has latitudes outside [-90, 90] degrees in {_rows(rows)}: {latitude[row]:.15g}."
+    message = f"X has latitudes outside [-90, 90] degrees in {_rows(rows)}: {number(latitude[row])}."
     if np.median(np.abs(latitude)) > _PROJECTED:
         message += (
             " These look like projected coordinates in metres: reproject them to EPSG:4326 "
@@ -195,17 +206,20 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
     """
     if np.ma.is_masked(values):
         raise CoordinateError(f"{name} has masked values: an axis of a grid has no gaps.")
-    axis = np.array(values)
+    try:
+        axis = np.array(values)
+    except (TypeError, ValueError) as error:
+        raise CoordinateError(f"{name} is not an array: {error}") from error
     if axis.ndim != 1 or axis.size == 0:
         raise CoordinateError(f"{name} has shape {axis.shape}: expected one dimension with at least one value.")
     axis = check_numbers(axis, name)
     dtype, axis = axis.dtype, axis.astype(np.float64)
     if name == "longitude":
         return axis, dtype
-    outside = np.flatnonzero(np.abs(axis) > 90.0)
+    outside = np.flatnonzero(np.abs(axis) > POLE)
     if outside.size:
         raise CoordinateError(
-            f"{name} is outside [-90, 90] degrees in {_rows(outside)}: {axis[outside[0]]:.15g}. "
+            f"{name} is outside [-90, 90] degrees in {_rows(outside)}: {number(axis[outside[0]])}. "
             "Swapped with longitude, or projected?"
         )
     _check_monotone(np.diff(axis), axis, name)
@@ -218,7 +232,7 @@ def unwrap_longitude(longitude: FloatArray) -> FloatArray:
     _check_monotone(steps, longitude, "longitude")
     if 360.0 - abs(steps.sum()) < _REPEATED * np.abs(steps).min(initial=360.0):
         raise CoordinateError(
-            f"longitude goes around more than once, from {longitude[0]:.15g} to {longitude[-1]:.15g}: "
+            f"longitude goes around more than once, from {number(longitude[0])} to {number(longitude[-1])}: "
             "drop the columns that repeat."
         )
     along = longitude[0] + np.concatenate([[0.0], np.cumsum(steps)])
@@ -231,8 +245,8 @@ def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
     if turns.size:
         i = int(turns[0])
         raise CoordinateError(
-            f"{name} must rise or fall throughout, but goes from {axis[i]:.15g} to {axis[i + 1]:.15g} at position "
-            f"{i}: sort the axis, with the data along it, and drop repeated values."
+            f"{name} must rise or fall throughout, but goes from {number(axis[i])} to {number(axis[i + 1])} at "
+            f"position {i}: sort the axis, with the data along it, and drop repeated values."
         )
 
 
@@ -252,11 +266,17 @@ def check_mask(mask: npt.ArrayLike, shape: tuple[int, int]) -> npt.NDArray[Any]:
             row, column = outside[0].tolist()
             raise CoordinateError(
                 f"mask is outside [0, 1] in {len(outside)} cells, the first at ({row}, {column}): "
-                f"{values[row, column]:.15g}. Give booleans or the fraction of each cell; percent needs mask / 100."
+                f"{number(values[row, column])}. Give booleans or the fraction of each cell; percent needs mask / 100."
             )
     if not values.any():
         raise CoordinateError("mask keeps nothing: all cells are False or 0. True or 1 means inside the domain.")
     return values
+
+
+def number(value: float) -> str:
+    """A number as people write it, in full where a shorter form would be another number."""
+    short = f"{value:.15g}"
+    return short if float(short) == value else repr(float(value))
 
 
 def _rows(rows: npt.NDArray[np.intp]) -> str:

@@ -72,6 +72,50 @@ def cell_coefficients(
     return _coefficients(sums)
 
 
+def union_coefficients(
+    south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray, degree: int
+) -> FloatArray:
+    """Coefficients of the union of boxes with edges (n,) in degrees, east beyond west, integrated exactly.
+
+    The edges of all boxes cut the sphere into cells, each wholly inside or outside; where these are too many, the
+    boxes are cut in two halves first.
+    """
+    west, east = np.mod(west, 360.0), np.mod(west, 360.0) + (east - west)
+    around = east > 360.0
+    boxes = np.concatenate(
+        [
+            np.column_stack([south, north, west, np.minimum(east, 360.0)]),
+            np.column_stack([south, north, np.zeros_like(west), east - 360.0])[around],
+        ]
+    )
+    coefficients = np.zeros((degree + 1) ** 2)
+    parts = [np.unique(boxes, axis=0)]
+    while parts:
+        part = parts.pop()
+        edges = [np.unique(part[:, :2]), np.unique(part[:, 2:])]
+        if edges[0].size * edges[1].size <= _BLOCK_CELLS // 16:
+            rows, columns = (np.column_stack([along[:-1], along[1:]]) for along in edges)
+            coefficients += cell_coefficients(rows, columns, _covered(part, *edges), degree)
+        else:
+            axis = int(edges[1].size > edges[0].size)
+            cut = edges[axis][edges[axis].size // 2]
+            low, high = part[part[:, 2 * axis] < cut], part[part[:, 2 * axis + 1] > cut]
+            low[:, 2 * axis + 1] = np.minimum(low[:, 2 * axis + 1], cut)
+            high[:, 2 * axis] = np.maximum(high[:, 2 * axis], cut)
+            parts += [low, high]
+    return coefficients
+
+
+def _covered(boxes: FloatArray, rows: FloatArray, columns: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which of the cells between the given edges lie in any of the boxes (n, 4), whose edges are among these."""
+    south, north = np.searchsorted(rows, boxes[:, :2]).T
+    west, east = np.searchsorted(columns, boxes[:, 2:]).T
+    count = np.zeros((rows.size, columns.size), dtype=np.intp)
+    for row, column, step in ((south, west, 1), (north, west, -1), (south, east, -1), (north, east, 1)):
+        np.add.at(count, (row, column), step)
+    return count.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
+
+
 def _wave_sums(sin_lat: FloatArray, cos_lat: FloatArray, factors: FloatArray) -> FloatArray:
     """Sum, over places, waves in colatitude times weighted longitude factors (2 degree + 1, n), shape (n, 2 n - 1).
 

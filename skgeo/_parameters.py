@@ -1,6 +1,7 @@
 """Checks of constructor parameters, with one form of message: name, value given, what is accepted."""
 
 import importlib
+import math
 import sys
 import warnings
 from numbers import Integral, Real
@@ -23,7 +24,12 @@ def is_integer(value: object) -> bool:
 
 def is_real(value: object) -> bool:
     """Whether the value is a finite real number and no bool."""
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def check_pair(value: Any, name: str) -> tuple[int, int]:

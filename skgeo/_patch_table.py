@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import frame_columns, read_columns, read_table
+from skgeo._coordinates import POLE, check_length, frame_columns, number, read_columns, read_table
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, import_optional
 from skgeo.exceptions import CoordinateError
@@ -112,6 +112,7 @@ def read_patches(X: object) -> Patches:
     if columns is None:
         table = read_table(X, len(PATCH_COLUMNS), ", ".join(PATCH_COLUMNS))
     elif sorted(map(str, columns)) == sorted(PATCH_COLUMNS):
+        check_length(X, len(PATCH_COLUMNS))
         edges, counts = read_columns(X, PATCH_COLUMNS[:4]), read_columns(X, PATCH_COLUMNS[4:])
         table = np.hstack([edges, counts.astype(edges.dtype)])  # integer counts leave float32 edges what they are
     else:
@@ -120,27 +121,28 @@ def read_patches(X: object) -> Patches:
         )
     south, north, west, east, n_lat, n_lon = table.astype(np.float64).T
     east = np.where(east < west, east + 360.0 * np.ceil((west - east) / 360.0), east)
-    _check_patches(south, north, west, east, np.stack([n_lat, n_lon]))
+    rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)
+    _check_patches(south, north, west, east, np.stack([n_lat, n_lon]), rounding)
+    east = np.minimum(east, west + 360.0)
     return Patches(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp), table.dtype, columns)
 
 
 def _check_patches(
-    south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray, counts: FloatArray
+    south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray, counts: FloatArray, rounding: float
 ) -> None:
     """Refuse patches that are no piece of the sphere or have no whole number of pixels."""
-    _refuse((south < -90.0) | (north > 90.0), "south and north must lie in [-90, 90] degrees", south, north)
+    _refuse((south < -POLE) | (north > POLE), "south and north must lie in [-90, 90] degrees", south, north)
     _refuse(south >= north, "south must be less than north", south, north)
-    _refuse(
-        east == west, "east must differ from west by more than whole turns; all around is east = west + 360", west, east
-    )
-    _refuse(east - west > 360.0 + 1e-9, "a patch is at most 360 degrees wide", west, east)
+    empty = east - west <= rounding
+    _refuse(empty, "east must differ from west by more than whole turns; all around is east = west + 360", west, east)
+    _refuse(east - west > 360.0 + rounding, "a patch is at most 360 degrees wide", west, east)
     whole = (counts >= 1) & (counts == np.round(counts)) & (counts < 2**31)
-    _refuse(~whole.all(axis=0), "n_lat and n_lon must be whole numbers of pixels, 1 or more", *counts)
+    _refuse(~whole.all(axis=0), "n_lat and n_lon must be whole numbers of pixels, from 1 to 2147483647", *counts)
 
 
 def _refuse(bad: npt.NDArray[np.bool_], rule: str, *values: FloatArray) -> None:
     """Raise for the first row that breaks a rule."""
     rows = np.flatnonzero(bad)
     if rows.size:
-        given = ", ".join(f"{value[rows[0]]:.15g}" for value in values)
+        given = ", ".join(number(value[rows[0]]) for value in values)
         raise CoordinateError(f"X: {rule}; broken in {rows.size} of {bad.size} patches, first row {rows[0]}: {given}.")

@@ -5,15 +5,13 @@ and clipping stay in cache and nothing of size places x harmonics is ever kept. 
 (k, (L + 1) ** 2); a constant rides on ``Y_00``.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed, effective_n_jobs
-from threadpoolctl import threadpool_limits
 
 from skgeo._harmonics import (
     FloatArray,
@@ -26,18 +24,21 @@ from skgeo._harmonics import (
     trigonometric,
     waves,
 )
+from skgeo._parallel import each
 from skgeo._sphere import band_heights
 
 Integers = npt.NDArray[np.intp]
-Result = TypeVar("Result")
+Columns = slice | Integers
 
-# Values that a block may hold: a few megabytes, the size of the caches.
+# Values that a block may hold, harmonics or results: a few megabytes, the size of the caches.
 _BLOCK_VALUES = 2**19
-# In single precision a map was seen to err by up to 4e-8 times the degree times the norm of its row of coefficients.
-# Rows where that may be more than 1e-5, of components that hardly vary over their domain, take double precision.
+# In single precision clipped maps of fitted bases were seen to err by up to 4e-8 times the degree times the norm of
+# their row of coefficients. Rows where that may exceed 1e-5, of components of little variance, take double precision.
 _SINGLE_PRECISION = 240.0
 # Larger patches are averaged in pieces of at most so many pixels a side.
 _PIECE = 64
+# With no more pixels than these to a row, sums over degrees of the row do not pay.
+_FEW_PIXELS = 8
 
 
 class Boxes(NamedTuple):
@@ -65,13 +66,14 @@ def map_points(
     n_jobs: int | None = None,
 ) -> None:
     """Write the map at points into ``out`` (n, k), in the precision of ``out``."""
-    for columns, dtype in _precisions(coefficients, out.dtype):
-        point_map = _PointMap(coefficients[columns], clip, dtype)
+    maps = [(c, _PointMap(coefficients[c], clip, dtype)) for c, dtype in _precisions(coefficients, out.dtype)]
 
-        def fill(part: slice, point_map: "_PointMap" = point_map, target: Floats = out[:, columns]) -> None:
-            point_map.fill(latitude[part], longitude[part], target[part])
+    def fill(part: slice) -> None:
+        for columns, point_map in maps:
+            with _written(out[part], columns, point_map.dtype) as target:
+                point_map.fill(latitude[part], longitude[part], target)
 
-        deque(_each(fill, _blocks(latitude.size, point_map.block), n_jobs), maxlen=0)
+    each(fill, _blocks(latitude.size, min((point_map.block for _, point_map in maps), default=1)), n_jobs)
 
 
 def map_grid(
@@ -86,17 +88,19 @@ def map_grid(
 
     The harmonics separate, so the sum over degrees is done once per row: (2 L + 1, k) numbers.
     """
-    for columns, dtype in _precisions(coefficients, out.dtype):
-        scaled = coefficients[columns] / (clip or 1.0)
-        factors = trigonometric(longitude_radians(longitude), degree_of(scaled.shape[1])).T.astype(dtype)
+    scaled = coefficients / (clip or 1.0)
+    trig = trigonometric(longitude_radians(longitude), degree_of(scaled.shape[1])).T
+    maps = [(scaled[c], trig.astype(dtype), c) for c, dtype in _precisions(coefficients, out.dtype)]
 
-        def fill(part: slice, scaled: FloatArray = scaled, factors: Floats = factors, columns: slice = columns) -> None:
-            rows = _row_coefficients(latitude[part], scaled).astype(factors.dtype)
-            for row, target in zip(rows, out[part, :, columns], strict=True):
-                _clip(np.matmul(factors, row, out=target), clip)
+    def fill(part: slice) -> None:
+        for matrix, factors, columns in maps:
+            rows = _row_coefficients(latitude[part], matrix).astype(factors.dtype)
+            for row, values in zip(rows, out[part], strict=True):
+                with _written(values, columns, factors.dtype) as target:
+                    _clip(np.matmul(factors, row, out=target), clip)
 
-        length = max(1, _BLOCK_VALUES // (factors.shape[1] * scaled.shape[0]))
-        deque(_each(fill, _blocks(latitude.size, length), n_jobs), maxlen=0)
+    length = max(1, _BLOCK_VALUES // max(1, trig.shape[1] * scaled.shape[0]))
+    each(fill, _blocks(latitude.size, length), n_jobs)
 
 
 def map_patches(
@@ -114,19 +118,21 @@ def map_patches(
     """
     pieces, parent = _sorted_pieces(patches)
     share = _areas(pieces) / _areas(patches)[parent]
-    scaled = coefficients / (clip or 1.0)
-    precisions = list(_precisions(coefficients, out.dtype))
+    maps = [(c, _PatchMap(coefficients[c], clip, dtype)) for c, dtype in _precisions(coefficients, out.dtype)]
     out[...] = 0.0
 
-    def means(batch: slice) -> list[Floats]:
+    def means(batch: slice) -> Floats:
         boxes = pieces.take(batch)
-        return [_piece_means(boxes, scaled[columns], clip, dtype) for columns, dtype in precisions]
+        values = np.empty((boxes.south.size, out.shape[1]), dtype=out.dtype)
+        for columns, patch_map in maps:
+            values[:, columns] = patch_map.means(boxes)
+        return values * share[batch, np.newaxis]
 
-    batches = _batches(pieces, max(1, scaled.shape[0]))
-    for batch, parts in zip(batches, _each(means, batches, n_jobs), strict=True):
-        for (columns, _), values in zip(precisions, parts, strict=True):
-            np.add.at(out[:, columns], parent[batch], values * share[batch, np.newaxis])
+    def add(batch: slice, values: Floats) -> None:
+        np.add.at(out, parent[batch], values)
         done(int(pieces.n_lat[batch] @ pieces.n_lon[batch]))
+
+    each(means, _batches(pieces, coefficients), n_jobs, add)
 
 
 class _PointMap:
@@ -134,7 +140,7 @@ class _PointMap:
 
     def __init__(self, coefficients: FloatArray, clip: float | None, dtype: npt.DTypeLike) -> None:
         max_degree = degree_of(coefficients.shape[1])
-        self.clip = clip
+        self.clip, self.dtype = clip, dtype
         self.series = [table[m:].astype(dtype) for m, table in enumerate(legendre_series(max_degree))]
         degrees = [np.arange(m, max_degree + 1) for m in range(max_degree + 1)]
         chosen = [n * n + n + sign * m for m, n in enumerate(degrees) for sign in (1, -1)[: 1 + (m > 0)]]
@@ -163,23 +169,74 @@ class _PointMap:
         return table
 
 
-def _precisions(coefficients: FloatArray, dtype: npt.DTypeLike) -> Iterator[tuple[slice, npt.DTypeLike]]:
-    """Runs of rows, and the precision in which they have to be worked out for an output of this dtype."""
-    double = np.linalg.norm(coefficients, axis=1) * degree_of(coefficients.shape[1]) > _SINGLE_PRECISION
-    if dtype != np.float32:
-        double[:] = True
-    bounds = [0, *(np.flatnonzero(np.diff(double)) + 1).tolist(), double.size]
-    for start, stop in pairwise(sorted(set(bounds))):  # no rows, no runs
-        yield slice(start, stop), np.float64 if double[start] else np.float32
+class _PatchMap:
+    """The mean of a map over the pixels of one batch of pieces after another."""
+
+    def __init__(self, coefficients: FloatArray, clip: float | None, dtype: npt.DTypeLike) -> None:
+        self.scaled, self.clip, self.dtype = coefficients / (clip or 1.0), clip, dtype
+        self.point_map = _PointMap(coefficients, clip, dtype)
+
+    def means(self, pieces: Boxes) -> Floats:
+        """Means (n, k) over the pixels of pieces that are equal in their pixel counts and sorted by their rows."""
+        n_lat, n_lon = int(pieces.n_lat[0]), int(pieces.n_lon[0])
+        longitude = _pixel_centres(pieces.west, pieces.east, n_lon)
+        new = (np.diff(pieces.south, prepend=np.nan) != 0.0) | (np.diff(pieces.north, prepend=np.nan) != 0.0)
+        first = np.flatnonzero(new)
+        south, north = pieces.south[first], pieces.north[first]
+        latitude = _pixel_centres(south, north, n_lat)
+        half = (north - south)[:, np.newaxis] / (2 * n_lat)
+        weight = band_heights(latitude - half, latitude + half)
+        weight /= n_lon * weight.sum(axis=1, keepdims=True)
+        if longitude.size <= _FEW_PIXELS * first.size:
+            rows = np.cumsum(new) - 1
+            return self._by_points(latitude[rows], longitude, weight[rows].astype(self.dtype))
+        return self._by_rows(latitude, longitude, weight.astype(self.dtype), [*first.tolist(), longitude.shape[0]])
+
+    def _by_points(self, latitude: FloatArray, longitude: FloatArray, weight: Floats) -> Floats:
+        """Means over pixels at latitudes (n, n_lat) and longitudes (n, n_lon) without anything in common."""
+        shape = (latitude.shape[0], latitude.shape[1], longitude.shape[1])
+        lat = np.broadcast_to(latitude[:, :, np.newaxis], shape).ravel()
+        lon = np.broadcast_to(longitude[:, np.newaxis, :], shape).ravel()
+        values = np.empty((lat.size, self.scaled.shape[0]), dtype=self.dtype)
+        for block in _blocks(lat.size, self.point_map.block):
+            self.point_map.fill(lat[block], lon[block], values[block])
+        return np.einsum("pr,prck->pk", weight, values.reshape(*shape, -1))
+
+    def _by_rows(self, latitude: FloatArray, longitude: FloatArray, weight: Floats, bounds: list[int]) -> Floats:
+        """Means over pixels; pieces ``bounds[i]`` to ``bounds[i + 1]`` share row i of the latitudes and weights."""
+        (n_pieces, n_lon), (n_groups, n_lat), n_components = longitude.shape, latitude.shape, self.scaled.shape[0]
+        factors = trigonometric(longitude_radians(longitude.ravel()), degree_of(self.scaled.shape[1])).T
+        factors = factors.astype(self.dtype).reshape(n_pieces, n_lon, -1)
+        rows = _row_coefficients(latitude.ravel(), self.scaled).astype(self.dtype)
+        rows = rows.reshape(n_groups, n_lat, -1, n_components)
+        means = np.empty((n_pieces, n_components), dtype=self.dtype)
+        for row, of_row, (start, stop) in zip(rows, weight, pairwise(bounds), strict=True):
+            matrix = row.transpose(1, 0, 2).reshape(factors.shape[2], -1)
+            values = _clip(factors[start:stop].reshape(-1, factors.shape[2]) @ matrix, self.clip)
+            by_row = values.reshape(stop - start, n_lon, n_lat, n_components).sum(axis=1)
+            means[start:stop] = np.einsum("r,prk->pk", of_row, by_row)
+        return means
 
 
-def _each(work: Callable[[slice], Result], parts: list[slice], n_jobs: int | None) -> Iterator[Result]:
-    """Results of ``work`` on parts, in order; threads share the parts and leave BLAS one thread each."""
-    if len(parts) == 1 or effective_n_jobs(n_jobs) == 1:
-        yield from map(work, parts)
-        return
-    with threadpool_limits(1, user_api="blas"):
-        yield from Parallel(n_jobs, backend="threading", return_as="generator")(delayed(work)(part) for part in parts)
+def _precisions(coefficients: FloatArray, dtype: npt.DTypeLike) -> list[tuple[Columns, npt.DTypeLike]]:
+    """Rows, and the precision in which they have to be worked out for an output of this dtype."""
+    hard = np.linalg.norm(coefficients, axis=1) * degree_of(coefficients.shape[1]) > _SINGLE_PRECISION
+    if dtype != np.float32 or hard.all():
+        return [(slice(None), np.float64)]
+    if not hard.any():
+        return [(slice(None), np.float32)]
+    return [(np.flatnonzero(~hard), np.float32), (np.flatnonzero(hard), np.float64)]
+
+
+@contextmanager
+def _written(out: Floats, columns: Columns, dtype: npt.DTypeLike) -> Iterator[Floats]:
+    """Columns of ``out`` to write into: in place where they are all of them and in that precision."""
+    if isinstance(columns, slice) and out.dtype == dtype:
+        yield out
+    else:
+        values = np.empty((out.shape[0], out[:1, columns].shape[1]), dtype=dtype)
+        yield values
+        out[:, columns] = values
 
 
 def _blocks(n_items: int, length: int) -> list[slice]:
@@ -235,35 +292,16 @@ def _areas(boxes: Boxes) -> FloatArray:
     return np.radians(boxes.east - boxes.west) * band_heights(boxes.south, boxes.north)
 
 
-def _batches(pieces: Boxes, n_components: int) -> list[slice]:
-    """Runs of pieces with equal pixel counts, each with some _BLOCK_VALUES values."""
+def _batches(pieces: Boxes, coefficients: FloatArray) -> list[slice]:
+    """Runs of pieces with equal pixel counts, each with some _BLOCK_VALUES pixel values and row coefficients."""
+    n_factors, n_components = 2 * degree_of(coefficients.shape[1]) + 1, max(1, coefficients.shape[0])
     change = np.flatnonzero(np.diff(pieces.n_lat) | np.diff(pieces.n_lon)) + 1
     batches = []
     for start, stop in pairwise([0, *change.tolist(), pieces.south.size]):
-        length = max(1, 2 * _BLOCK_VALUES // int(pieces.n_lat[start] * pieces.n_lon[start] * n_components))
+        values = int(pieces.n_lat[start]) * max(int(pieces.n_lon[start]), n_factors) * n_components
+        length = max(1, 2 * _BLOCK_VALUES // values)
         batches += [slice(start + part.start, start + part.stop) for part in _blocks(stop - start, length)]
     return batches
-
-
-def _piece_means(pieces: Boxes, scaled: FloatArray, clip: float | None, dtype: npt.DTypeLike) -> Floats:
-    """Means (n, k) over the pixels of pieces that are equal in their pixel counts and sorted by their rows."""
-    n_lat, n_lon, n_components = int(pieces.n_lat[0]), int(pieces.n_lon[0]), scaled.shape[0]
-    longitude = _pixel_centres(pieces.west, pieces.east, n_lon)
-    factors = trigonometric(longitude_radians(longitude.ravel()), degree_of(scaled.shape[1])).T.astype(dtype)
-    factors = factors.reshape(-1, n_lon, factors.shape[1])
-    first = np.flatnonzero(np.diff(pieces.south, prepend=np.nan) + np.diff(pieces.north, prepend=np.nan) != 0.0)
-    south, north = pieces.south[first], pieces.north[first]
-    latitude = _pixel_centres(south, north, n_lat)
-    rows = _row_coefficients(latitude.ravel(), scaled).astype(dtype).reshape(first.size, n_lat, -1, n_components)
-    half = (north - south)[:, np.newaxis] / (2 * n_lat)
-    weight = band_heights(latitude - half, latitude + half)
-    weight /= n_lon * weight.sum(axis=1, keepdims=True)
-    means = np.empty((pieces.south.size, n_components), dtype=dtype)
-    for row, of_row, (start, stop) in zip(rows, weight, pairwise([*first, means.shape[0]]), strict=True):
-        values = factors[start:stop].reshape(-1, factors.shape[2]) @ row.transpose(1, 0, 2).reshape(row.shape[1], -1)
-        by_row = _clip(values, clip).reshape(stop - start, n_lon, n_lat, n_components).sum(axis=1)
-        means[start:stop] = np.einsum("r,prk->pk", of_row.astype(dtype), by_row)
-    return means
 
 
 def _pixel_centres(low: FloatArray, high: FloatArray, count: int) -> FloatArray:

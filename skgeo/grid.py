@@ -210,7 +210,7 @@ class LatLonGrid:
         min_fraction : float, default=0
             Keep patches of whose area at least this fraction is inside the mask.
         as_frame : bool, default=False
-            Return a pandas DataFrame indexed by (row, column).
+            Return the table as a pandas DataFrame indexed by (row, column).
         return_index : bool, default=False
             Also return the row and column of each patch's first pixel.
 
@@ -242,6 +242,8 @@ class LatLonGrid:
         sizes = check_pair(patch_size, "patch_size")
         strides = sizes if stride is None else check_pair(stride, "stride")
         valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
+        for name, flag in (("partial", partial), ("as_frame", as_frame), ("return_index", return_index)):
+            check_parameter(name, flag, isinstance(flag, bool | np.bool_), "True or False")
         check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
         rows = window_starts("latitude", self.shape[0], sizes[0], strides[0], partial, closed=False)
         columns = window_starts("longitude", self.shape[1], sizes[1], strides[1], partial, closed=self.closed)
@@ -255,9 +257,8 @@ class LatLonGrid:
                 f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
             )
         table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
-        if as_frame:
-            return patch_frame(table, index)
-        return (table, index) if return_index else table
+        patches = patch_frame(table, index) if as_frame else table
+        return (patches, index) if return_index else patches
 
     def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The factors of the cell areas on the unit sphere: one a row, one a column."""

@@ -23,8 +23,8 @@ __all__ = ["PatchPositionEncoder"]
 
 # Pixels encoded at a time: enough to keep the encoder busy, little enough to be nothing in memory.
 _PIXELS_AT_A_TIME = 2**16
-# Pixel centres closer than this many degrees are the same pixel of overlapping patches.
-_SAME_PIXEL = 1e-7
+# Pixel centres closer than this share of the smallest pixel are the same pixel of overlapping patches.
+_SAME_PIXEL = 0.01
 
 
 class PatchPositionEncoder(PatchTransformer):
@@ -35,9 +35,10 @@ class PatchPositionEncoder(PatchTransformer):
     Parameters
     ----------
     encoder : transformer of (latitude, longitude) points, default=None
-        Needs ``get_feature_names_out``. None means ``SphericalHarmonicPCA()``. A clone is fitted on the pixels of the
-        training patches, each once, with their size as ``sample_weight`` where sizes differ and the encoder takes it
-        (a Pipeline does not). To use an encoder as already fitted, wrap it in ``sklearn.frozen.FrozenEstimator``.
+        None means ``SphericalHarmonicPCA()``. A clone is fitted on the union of the training patches: harmonics on its
+        area (with ``area_weighted=True``), other encoders on the centres of its pixels, each once, with their size
+        (less the cosine of latitude) as ``sample_weight`` where the encoder takes it, which a Pipeline does not. To
+        use an encoder as already fitted, wrap it in ``sklearn.frozen.FrozenEstimator``.
     average : "pixels", default="pixels"
         What the mean runs over.
     verbose : bool, default=False
@@ -95,7 +96,11 @@ class PatchPositionEncoder(PatchTransformer):
         -------
         self
         """
-        check_parameter("average", self.average, self.average == "pixels", "'pixels'")
+        known = isinstance(self.average, str) and self.average == "pixels"
+        check_parameter("average", self.average, known, "'pixels'")
+        usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
+        accepted = "None or an instance of a transformer of (latitude, longitude) points"
+        check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
         check_parameter("verbose", self.verbose, isinstance(self.verbose, bool | np.bool_), "True or False")
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
         with all_or_nothing(self):
@@ -103,11 +108,7 @@ class PatchPositionEncoder(PatchTransformer):
             if isinstance(encoder, FrozenEstimator):
                 check_is_fitted(encoder)
             else:
-                points, weight = _distinct_pixels(patches)
-                weighted = not np.allclose(weight, weight[0]) and has_fit_parameter(encoder, "sample_weight")
-                with warnings.catch_warnings():  # pixels of patches are in degrees, near zero as well
-                    warnings.simplefilter("ignore", CoordinateWarning)
-                    encoder.fit(points, **({"sample_weight": weight} if weighted else {}))
+                _fit_encoder(encoder, patches)
             self.encoder_ = encoder
         return self
 
@@ -136,19 +137,36 @@ class PatchPositionEncoder(PatchTransformer):
         """The mean of any encoder, a fixed number of pixels at a time."""
         height, width = _pixel_steps(patches)
         area = np.zeros(patches.south.size)
-        mean = np.zeros((area.size, len(self.get_feature_names_out())))
+        mean = np.zeros((area.size, self._encode(np.zeros((1, 2))).shape[1]))
         for patch, points in _pixels(patches):
             weight = width[patch] * band_heights(points[:, 0] - height[patch] / 2.0, points[:, 0] + height[patch] / 2.0)
             first = np.flatnonzero(np.diff(patch, prepend=-1))
             area[patch[first]] += np.add.reduceat(weight, first)
-            values = np.asarray(self.encoder_.transform(points), dtype=np.float64) * weight[:, np.newaxis]
-            mean[patch[first]] += np.add.reduceat(values, first, axis=0)
+            values = self._encode(points)
+            mean[patch[first]] += np.add.reduceat(values * weight[:, np.newaxis], first, axis=0)
             done(patch.size)
         mean /= area[:, np.newaxis]
         return mean.astype(patches.dtype, copy=False)
 
+    def _encode(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The output of the encoder as a dense array."""
+        values = self.encoder_.transform(points)
+        return np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float64)
+
     def _feature_names(self) -> list[str]:
         return list(self.encoder_.get_feature_names_out())
+
+
+def _fit_encoder(encoder: Any, patches: Patches) -> None:
+    """Fit an encoder on the union of patches: as an area if it can, else on the pixels."""
+    if type(encoder) is SphericalHarmonicPCA and encoder.area_weighted:
+        encoder._fit_union(Boxes(*patches[:6]))
+        return
+    points, weight = _distinct_pixels(patches)
+    weights = {"sample_weight": weight} if has_fit_parameter(encoder, "sample_weight") else {}
+    with warnings.catch_warnings():  # pixels of patches are in degrees, near zero as well
+        warnings.simplefilter("ignore", CoordinateWarning)
+        encoder.fit(points, **weights)
 
 
 def _pixel_steps(patches: Patches) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -176,11 +194,15 @@ def _distinct_pixels(patches: Patches) -> tuple[npt.NDArray[np.float64], npt.NDA
     """
     height, width = _pixel_steps(patches)
     size = 2.0 * np.sin(np.radians(height) / 2.0) * np.radians(width)
-    turn = round(360.0 / _SAME_PIXEL)
+    bins = _SAME_PIXEL * height.min(), _SAME_PIXEL * width.min()
+    turn = int(360.0 // bins[1]) + 1
     parts = []
     for patch, points in _pixels(patches):
-        latitude, longitude = np.round(np.add(points, [90.0, 0.0]) / _SAME_PIXEL).astype(np.int64).T
-        place, first = np.unique(latitude * turn + longitude % turn, return_index=True)
+        # Bins have the centres of the pixels of a grid in their middle, where rounding does not part them.
+        origin = [patches.south[0] + height[0] / 2.0, patches.west[0] + width[0] / 2.0]
+        along_lat, along_lon = (points - origin + np.divide(bins, 2.0)).T
+        row, column = np.floor([along_lat / bins[0], np.mod(along_lon, 360.0) / bins[1]]).astype(np.int64)
+        place, first = np.unique(row * turn + column, return_index=True)
         parts.append((place, points[first], size[patch[first]]))
     place, points, weight = (np.concatenate(values) for values in zip(*parts, strict=True))
     first = np.sort(np.unique(place, return_index=True)[1])

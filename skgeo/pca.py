@@ -260,6 +260,16 @@ class SphericalHarmonicPCA(LocationTransformer):
             self._set_basis(partial=partial)
         return self
 
+    def _fit_union(self, patches: Boxes) -> None:
+        """Fit on the area that patches cover together, whatever their pixels."""
+        self._check_parameters()
+        with all_or_nothing(self):
+            self.n_features_in_ = self._n_columns
+            edges = patches[:4]
+            self._coefficients = _domain.union_coefficients(*edges, 2 * self.max_degree)
+            self._area = float(self._coefficients[0]) * math.sqrt(4.0 * math.pi)
+            self._set_basis(partial=False)
+
     def _integrate(self, places: Any, sample_weight: npt.ArrayLike | None) -> tuple[npt.NDArray[np.float64], float]:
         """Coefficients of the weight function to degree 2 L, and the area of the domain; not known for points."""
         if not isinstance(places, LatLonGrid):

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-import reference
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, patches
 
 R = 6_371_008.8
@@ -73,41 +74,77 @@ def test_mean_over_pixels_of_any_patch(south, height, west, width, n_lat, n_lon)
     assert_allclose(got[0], areas @ BASIS.transform(centres) / areas.sum(), atol=1e-9)
 
 
-def test_chunks_do_not_matter(monkeypatch):
-    table = np.vstack([GLOBE.patches((5, 10)), AWKWARD])
-    encoder = PatchPositionEncoder(FrozenEstimator(BASIS)).fit(table)
-    expected = encoder.transform(table)
-    for chunk in (1, 7, 100, 10**6):
-        monkeypatch.setattr(patches, "_PIXELS_AT_A_TIME", chunk)
-        assert_allclose(encoder.transform(table[-12:]), expected[-12:], atol=1e-12)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_harmonics_are_fitted_on_the_area_that_the_patches_cover(dtype):
+    fine, coarse = (LatLonGrid(np.arange(20 + h, 60, 2 * h), np.arange(160 + h, 210, 2 * h)) for h in (0.5, 2.5))
+    expected = SphericalHarmonicPCA(6, 12).fit(fine)
+    for table in (fine.patches(10), fine.patches((8, 12), (4, 2)), coarse.patches(2), coarse.patches((8, 10), (1, 3))):
+        got = PatchPositionEncoder(SphericalHarmonicPCA(6, 12)).fit(table.astype(dtype)).encoder_
+        assert_allclose(got.transform(fine), expected.transform(fine), atol=1e-6)
+        assert_allclose(got.total_weight_, expected.total_weight_, rtol=1e-9)
+        assert_allclose(got.shannon_number_, expected.shannon_number_, rtol=1e-9)
 
 
-def test_encoder_is_fitted_on_the_union_of_the_pixels():
-    grid = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
-    direct = SphericalHarmonicPCA(4).fit(grid.points())
-    for stride in (None, 2):
-        encoder = PatchPositionEncoder(SphericalHarmonicPCA(4)).fit(grid.patches((4, 8), stride))
-        assert_allclose(encoder.encoder_.components_, direct.components_, atol=1e-9)
-        assert_allclose(encoder.encoder_.total_weight_, direct.total_weight_, rtol=1e-12)
+def test_the_union_of_patches_counts_each_place_once():
+    rng = np.random.default_rng(8)
+    corner, size = rng.integers([-90, -180], [80, 180], (200, 2)), rng.integers(1, [11, 40], (200, 2))
+    mask = np.zeros((180, 360), dtype=bool)
+    for (row, column), (height, width) in zip(np.add(corner, [90, 180]), size, strict=True):
+        mask[np.ix_(row + np.arange(height), (column + np.arange(width)) % 360)] = True
+    (south, west), (n_lat, n_lon) = corner.T, size.T
+    table = np.column_stack([south, south + n_lat, west, west + n_lon, size])
+    expected = SphericalHarmonicPCA(8).fit(LatLonGrid(np.arange(-89.5, 90), np.arange(-179.5, 180), mask))
+    got = PatchPositionEncoder(SphericalHarmonicPCA(8)).fit(table).encoder_
+    assert_allclose(got.explained_variance_, expected.explained_variance_, atol=1e-14)
+    assert_allclose(got.components_, expected.components_, atol=1e-7)
+
+
+class Recorder(TransformerMixin, BaseEstimator):
+    """Keeps what it is fitted on."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Remember."""
+        self.points_, self.weight_ = X, sample_weight
+        return self
+
+    def transform(self, X):
+        """Longitude, as a sparse column."""
+        return sparse.csr_matrix(X[:, 1:])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("spacing", [3, 0.75, 1 / 128])
+def test_other_encoders_are_fitted_on_each_pixel_once(dtype, spacing, monkeypatch):
+    grid = LatLonGrid(3.3 + spacing * np.arange(24), 353.1 + spacing * np.arange(70))
+    monkeypatch.setattr(patches, "_PIXELS_AT_A_TIME", 50)
+    encoder = PatchPositionEncoder(Recorder()).fit(grid.patches((4, 10), (2, 3)).astype(dtype)).encoder_
+    order = np.lexsort(encoder.points_.T[::-1])
+    expected = grid.points()
+    assert_allclose(encoder.points_[order], expected[np.lexsort(expected.T[::-1])], atol=1e-4 * (dtype is np.float32))
+    assert_allclose(encoder.weight_, 2 * np.sin(np.radians(spacing / 2)) * np.radians(spacing), rtol=1e-2)
 
 
 def test_pixels_of_different_sizes_count_by_their_area():
-    fine, coarse = [0, 10, 0, 10, 20, 20], [10, 20, 0, 10, 4, 4]
-    encoder = PatchPositionEncoder(SphericalHarmonicPCA(2)).fit([fine, coarse])
-    centres, areas = (np.concatenate(values) for values in zip(pixels(fine), pixels(coarse), strict=True))
-    _, mean, covariance = reference.moments(centres, areas, 2)
-    assert_allclose(encoder.encoder_.mean_, mean, atol=1e-12)
-    components = encoder.encoder_.components_
-    assert_allclose(components @ covariance @ components.T, np.diag(encoder.encoder_.explained_variance_), atol=1e-10)
+    tiny = PatchPositionEncoder(Recorder()).fit([[0, 0.05, 0, 0.05, 100, 100], [0, 0.05, 0.05, 0.1, 25, 25]]).encoder_
+    assert_allclose(np.average(tiny.points_[:, 1], weights=tiny.weight_), 0.05, atol=1e-9)
+
+
+def test_sparse_output_becomes_dense():
+    got = PatchPositionEncoder(Recorder()).fit(AWKWARD).transform(AWKWARD[:2])
+    assert_allclose(got, [[20.5], [15]])
+
+
+def test_pixels_of_any_size_are_told_apart():
+    table = [[lat, lat + 16e-6, 5, 5 + 16e-6, 16, 16] for lat in (-60, 0, 60)]
+    assert len(PatchPositionEncoder(Recorder()).fit(table).encoder_.points_) == 768
 
 
 @pytest.mark.parametrize("encoder", [StandardScaler(), FunctionTransformer(feature_names_out="one-to-one")])
 def test_any_transformer_of_points_will_do(encoder):
-    table = GLOBE.patches((5, 10))
-    got = PatchPositionEncoder(encoder).fit(table).transform(table)
-    centres = np.column_stack([table[:, :2].mean(axis=1), table[:, 2:4].mean(axis=1)])
-    assert got.shape == centres.shape
-    assert np.corrcoef(got[:, 1], centres[:, 1])[0, 1] > 1 - 1e-9
+    encoder = PatchPositionEncoder(encoder).fit(AWKWARD)
+    for patch, got in zip(AWKWARD, encoder.transform(AWKWARD), strict=True):
+        centres, areas = pixels(patch)
+        assert_allclose(got, areas @ encoder.encoder_.transform(centres) / areas.sum(), atol=1e-9)
 
 
 def test_names_are_those_of_the_encoder():

@@ -5,9 +5,10 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.frozen import FrozenEstimator
 
 import reference
-from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA, _projection
+from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA, _projection, patches
 from skgeo._projection import Boxes, map_grid, map_patches, map_points
 from skgeo.datasets import load_land_mask
 
@@ -82,6 +83,10 @@ TABLE = [
     [-90, 90, 0, 360, 70, 150],
     [-90, 90, 5, 5.5, 130, 1],
     [3, 3.5, 100, 460, 1, 65],
+    [2, 4.5, 100, 460, 1, 65],  # the same centre
+    [-20, 20, 0, 20, 4, 16],
+    [-10, 10, 0, 20, 4, 16],
+    [-5, 5, 0, 20, 4, 16],
 ]
 
 
@@ -105,14 +110,19 @@ def test_patches(dtype, n_jobs, block, monkeypatch):
     assert_allclose(out, [mean_over_pixels(patch, coefficients) for patch in TABLE], atol=BOUND[dtype])
 
 
-def test_patches_take_the_fast_way_and_the_long_way_to_the_same_place():
+def test_patches_take_the_fast_way_and_the_long_way_to_the_same_place(monkeypatch):
     class Plain(SphericalHarmonicPCA):
         """Not exactly a SphericalHarmonicPCA, so its pixels are transformed one by one."""
 
     globe = LatLonGrid(np.arange(-88.0, 90, 4), np.arange(2.0, 360, 4), np.arange(45 * 90).reshape(45, 90) % 7 > 2)
     table = np.vstack([globe.patches((5, 9), (3, 5), partial=True), TABLE])
-    fast, plain = (PatchPositionEncoder(kind(8)).fit(globe.patches(5)) for kind in (SphericalHarmonicPCA, Plain))
-    assert_allclose(fast.transform(table), plain.transform(table), atol=1e-12)
+    frozen = [FrozenEstimator(kind(8).fit(globe)) for kind in (SphericalHarmonicPCA, Plain)]
+    fast, plain = (PatchPositionEncoder(encoder).fit(table) for encoder in frozen)
+    expected = plain.transform(table)
+    assert_allclose(fast.transform(table), expected, atol=1e-12)
+    for chunk in (1, 7, 100):
+        monkeypatch.setattr(patches, "_PIXELS_AT_A_TIME", chunk)
+        assert_allclose(plain.transform(table[-12:]), expected[-12:], atol=1e-12)
 
 
 @pytest.mark.parametrize("n_jobs", [2, -1])
