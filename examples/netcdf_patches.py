@@ -126,6 +126,7 @@ def describe(options, grid, basis):
         "min_fraction": options.min_fraction,
         "max_degree": options.max_degree,
         "n_components": basis.n_components_,
+        "n_components_supported": np.count_nonzero(basis.explained_variance_),
         "shannon_number": basis.shannon_number_,
         "earth_radius_m": PatchScaleFeaturizer().earth_radius,
     }
@@ -134,7 +135,8 @@ def describe(options, grid, basis):
 def report(options, grid, basis, table):
     print(f"{options.file.name}: {grid}")
     print(f"  domain {grid.domain_area() / 1e6:,.0f} km^2, {table.attrs['domain']}")
-    print(f"  basis of {basis.n_components_} components, Shannon number {basis.shannon_number_:.1f}")
+    kept, supported = basis.n_components_, np.count_nonzero(basis.explained_variance_)
+    print(f"  basis of {kept} components, {supported} of them supported, Shannon number {basis.shannon_number_:.1f}")
     print(f"  {table.sizes['patch']} patches, extents and pixels in km:")
     for name in ("extent_lon", "extent_lat", "pixel_scale"):
         km = np.exp(table["features"].sel(feature=f"log_{name}")) / 1000

@@ -13,12 +13,14 @@ import numpy.typing as npt
 from skgeo._harmonics import (
     FloatArray,
     Floats,
+    columns_of_order,
     degree_of,
     degrees_and_orders,
     legendre_by_order,
     legendre_series,
     longitude_radians,
     sin_cos_latitude,
+    sum_over_degrees,
     trigonometric,
     waves,
 )
@@ -27,7 +29,7 @@ from skgeo._harmonics import (
 _BLOCK = 4096
 # Cells of the weight function converted to float64 at a time.
 _BLOCK_CELLS = 2**20
-# Terms that are summed one after the other before sums of sums are formed.
+# At least so many terms are summed one after the other before sums of sums are formed.
 _RUNNING_SUM = 64
 
 
@@ -117,9 +119,10 @@ def _covered(boxes: FloatArray, rows: FloatArray, columns: FloatArray) -> npt.ND
 
 
 def _wave_sums(sin_lat: FloatArray, cos_lat: FloatArray, factors: FloatArray) -> FloatArray:
-    """Sum, over places, waves in colatitude times weighted longitude factors (2 degree + 1, n), shape (n, 2 n - 1).
+    """Sums over places of waves in colatitude times weighted longitude factors (2 degree + 1, n).
 
-    Legendre functions of even order are cosine series, those of odd order sine series.
+    Shape (degree + 1, 2 degree + 1). Legendre functions of even order are cosine series, those of odd order sine
+    series.
     """
     degree = factors.shape[0] // 2
     sums = np.empty((degree + 1, 2 * degree + 1))
@@ -135,8 +138,8 @@ def _coefficients(sums: FloatArray) -> FloatArray:
     series = legendre_series(max_degree)
     coefficients = np.empty((max_degree + 1) ** 2)
     for order in range(-max_degree, max_degree + 1):
-        degree = np.arange(abs(order), max_degree + 1)
-        coefficients[degree * degree + degree + order] = series[abs(order), degree] @ sums[:, max_degree + order]
+        of_degree = series[abs(order), abs(order) :]
+        coefficients[columns_of_order(order, max_degree)] = of_degree @ sums[:, max_degree + order]
     return coefficients
 
 
@@ -213,17 +216,14 @@ def second_moment(coefficients: FloatArray) -> FloatArray:
     sines, weights = np.polynomial.legendre.leggauss(2 * max_degree + 1)
     table = legendre_by_order(sines, np.sqrt(1.0 - sines**2), 2 * max_degree)
     if is_zonal(coefficients):
-        degrees = np.arange(2 * max_degree + 1)
-        return _zonal_integrals(
-            table[: max_degree + 1], 2.0 * np.pi * weights * (coefficients[degrees**2 + degrees] @ table[0])
-        )
+        by_latitude = coefficients[columns_of_order(0, 2 * max_degree)] @ table[0]
+        return _zonal_integrals(table[: max_degree + 1], 2.0 * np.pi * weights * by_latitude)
     n_lon = 4 * max_degree + 1
     factors = trigonometric(2.0 * np.pi / n_lon * np.arange(n_lon, dtype=np.float64), 2 * max_degree)
-    values = _weight_by_order(table, coefficients).T @ factors
+    values = sum_over_degrees(table, coefficients[np.newaxis])[:, :, 0].T @ factors
     values *= (2.0 * np.pi / n_lon * weights)[:, np.newaxis]
     inner = factors[max_degree : 3 * max_degree + 1]
-    by_latitude = np.matmul(inner * values[:, np.newaxis, :], inner.T)
-    return _product_integrals(table, by_latitude)
+    return _product_integrals(table, np.matmul(inner * values[:, np.newaxis, :], inner.T))
 
 
 def is_zonal(coefficients: FloatArray) -> bool:
@@ -236,19 +236,10 @@ def _zonal_integrals(table: list[FloatArray], weight: FloatArray) -> FloatArray:
     max_degree = len(table) - 1
     result = np.zeros(((max_degree + 1) ** 2,) * 2)
     for order in range(-max_degree, max_degree + 1):
-        degree = np.arange(abs(order), max_degree + 1)
-        legendre = table[abs(order)][: degree.size]
-        column = degree * degree + degree + order
-        result[np.ix_(column, column)] = (legendre * weight) @ legendre.T
+        columns = columns_of_order(order, max_degree)
+        legendre = table[abs(order)][: columns.size]
+        result[np.ix_(columns, columns)] = (legendre * weight) @ legendre.T
     return result
-
-
-def _weight_by_order(table: list[FloatArray], coefficients: FloatArray) -> FloatArray:
-    """Sum the coefficients over degrees: the longitude Fourier coefficients (2 degree + 1, n_lat) of each row."""
-    degree = len(table) - 1
-    orders = np.arange(-degree, degree + 1)
-    degrees = [np.arange(abs(order), degree + 1) for order in orders]
-    return np.stack([coefficients[n * n + n + m] @ table[abs(m)] for m, n in zip(orders, degrees, strict=True)])
 
 
 def _product_integrals(table: list[FloatArray], by_latitude: FloatArray) -> FloatArray:
@@ -261,4 +252,4 @@ def _product_integrals(table: list[FloatArray], by_latitude: FloatArray) -> Floa
         rows = order == m
         pairs = legendre_rows * by_latitude[:, max_degree + m, max_degree + order].T
         result[rows] = legendre_rows[rows] @ pairs.T
-    return (result + result.T) / 2.0
+    return result

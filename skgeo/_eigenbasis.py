@@ -47,15 +47,15 @@ def canonical_eigenbasis(
     into which the covariance falls apart, if it does.
     """
     n_harmonics = covariance.shape[0]
-    few = n_wanted is not None and blocks is None and 4 * n_wanted + _MARGIN < n_harmonics
-    count = n_wanted + _MARGIN if few and n_wanted is not None else n_harmonics
+    wanted = n_harmonics if n_wanted is None else n_wanted
+    count = wanted + _MARGIN if blocks is None and 4 * wanted + _MARGIN < n_harmonics else n_harmonics
     while True:
         values, vectors = _leading(covariance, count, blocks)
         floor = _RESOLUTION * degree_of(n_harmonics + 1) * (values[0] + mean_square)
         groups = _groups(values, floor)
         if count < n_harmonics:
             groups.pop()  # its end is not in sight
-        if count == n_harmonics or (groups and groups[-1].stop >= (n_wanted or 0)):
+        if count == n_harmonics or values[-1] <= floor or (groups and groups[-1].stop >= wanted):
             break
         count = min(2 * count, n_harmonics)
     groups = [group for group in groups if values[group.stop - 1] > floor]

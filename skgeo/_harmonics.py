@@ -108,6 +108,25 @@ def legendre_by_order(sin_lat: FloatArray, cos_lat: FloatArray, max_degree: int)
     return table
 
 
+def columns_of_order(order: int, max_degree: int) -> npt.NDArray[np.int_]:
+    """Columns of the harmonics of one order, by degree."""
+    degree = np.arange(abs(order), max_degree + 1)
+    return degree * degree + degree + order
+
+
+def sum_over_degrees(table: list[FloatArray], coefficients: FloatArray) -> FloatArray:
+    """Maps ``coefficients`` (k, D) summed over degrees at given latitudes: factors (2 L + 1, n, k) of ``trig_m``.
+
+    ``table`` holds the Legendre functions there, by order.
+    """
+    max_degree = len(table) - 1
+    sums = np.empty((2 * max_degree + 1, table[0].shape[1], coefficients.shape[0]))
+    for order in range(-max_degree, max_degree + 1):
+        columns = columns_of_order(order, max_degree)
+        np.matmul(table[abs(order)].T, coefficients[:, columns].T, out=sums[max_degree + order])
+    return sums
+
+
 def degree_of(n_harmonics: int) -> int:
     """The maximum degree L whose (L + 1) ** 2 harmonics are ``n_harmonics``."""
     return math.isqrt(n_harmonics) - 1

@@ -28,7 +28,7 @@ def window_starts(
     check_parameter("patch_size", size, size <= length, f"at most the {length} pixels of the grid's {axis}")
     starts = np.arange(0, length, stride)
     whole = starts + (min(stride, size) if closed else size) <= length
-    counts = np.where(whole, size, np.minimum(size, length - starts))
+    counts = np.where(whole, size, length - starts)
     covered = np.concatenate([[0], np.maximum.accumulate(starts + counts)[:-1]])
     kept = whole | (covered < length) if partial else whole
     return starts[kept], counts[kept]

@@ -12,6 +12,6 @@ def progress(total: int, unit: str, *, shown: bool) -> Iterator[Callable[[int], 
     if not shown:
         yield lambda count: None
         return
-    tqdm = import_optional("tqdm.auto", "verbose=True", "progress")
+    tqdm = import_optional("tqdm", "verbose=True", "progress")
     with tqdm.tqdm(total=total, unit=unit, unit_scale=True) as bar:
         yield bar.update

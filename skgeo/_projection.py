@@ -16,11 +16,13 @@ import numpy.typing as npt
 from skgeo._harmonics import (
     FloatArray,
     Floats,
+    columns_of_order,
     degree_of,
     legendre_by_order,
     legendre_series,
     longitude_radians,
     sin_cos_latitude,
+    sum_over_degrees,
     trigonometric,
     waves,
 )
@@ -95,9 +97,9 @@ def map_grid(
     def fill(part: slice) -> None:
         for matrix, factors, columns in maps:
             rows = _row_coefficients(latitude[part], matrix).astype(factors.dtype)
-            for row, values in zip(rows, out[part], strict=True):
+            for i, values in enumerate(out[part]):
                 with _written(values, columns, factors.dtype) as target:
-                    _clip(np.matmul(factors, row, out=target), clip)
+                    _clip(np.matmul(factors, rows[:, i], out=target), clip)
 
     length = max(1, _BLOCK_VALUES // max(1, trig.shape[1] * scaled.shape[0]))
     each(fill, _blocks(latitude.size, length), n_jobs)
@@ -142,10 +144,10 @@ class _PointMap:
         max_degree = degree_of(coefficients.shape[1])
         self.clip, self.dtype = clip, dtype
         self.series = [table[m:].astype(dtype) for m, table in enumerate(legendre_series(max_degree))]
-        degrees = [np.arange(m, max_degree + 1) for m in range(max_degree + 1)]
-        chosen = [n * n + n + sign * m for m, n in enumerate(degrees) for sign in (1, -1)[: 1 + (m > 0)]]
-        scale = np.sqrt(np.where(np.arange(coefficients.shape[1]) <= max_degree, 1.0, 2.0)) / (clip or 1.0)
-        self.matrix = np.ascontiguousarray((coefficients[:, np.concatenate(chosen)] * scale).T, dtype=dtype)
+        signed = [sign * m for m in range(max_degree + 1) for sign in (1, -1)[: 1 + (m > 0)]]
+        columns = np.concatenate([columns_of_order(order, max_degree) for order in signed])
+        scale = np.sqrt(np.where(np.arange(columns.size) <= max_degree, 1.0, 2.0)) / (clip or 1.0)
+        self.matrix = np.ascontiguousarray((coefficients[:, columns] * scale).T, dtype=dtype)
         self.block = int(np.clip(2 * _BLOCK_VALUES // coefficients.shape[1], 256, 4096))
 
     def fill(self, latitude: FloatArray, longitude: FloatArray, out: Floats) -> None:
@@ -184,8 +186,7 @@ class _PatchMap:
         first = np.flatnonzero(new)
         south, north = pieces.south[first], pieces.north[first]
         latitude = _pixel_centres(south, north, n_lat)
-        half = (north - south)[:, np.newaxis] / (2 * n_lat)
-        weight = band_heights(latitude - half, latitude + half)
+        weight = sin_cos_latitude(latitude)[1]  # pixels of a patch are equally high: their areas go by the cosine
         weight /= n_lon * weight.sum(axis=1, keepdims=True)
         if longitude.size <= _FEW_PIXELS * first.size:
             rows = np.cumsum(new) - 1
@@ -208,13 +209,12 @@ class _PatchMap:
         factors = trigonometric(longitude_radians(longitude.ravel()), degree_of(self.scaled.shape[1])).T
         factors = factors.astype(self.dtype).reshape(n_pieces, n_lon, -1)
         rows = _row_coefficients(latitude.ravel(), self.scaled).astype(self.dtype)
-        rows = rows.reshape(n_groups, n_lat, -1, n_components)
+        rows = rows.reshape(-1, n_groups, n_lat * n_components)
         means = np.empty((n_pieces, n_components), dtype=self.dtype)
-        for row, of_row, (start, stop) in zip(rows, weight, pairwise(bounds), strict=True):
-            matrix = row.transpose(1, 0, 2).reshape(factors.shape[2], -1)
-            values = _clip(factors[start:stop].reshape(-1, factors.shape[2]) @ matrix, self.clip)
+        for group, (start, stop) in enumerate(pairwise(bounds)):
+            values = _clip(factors[start:stop].reshape(-1, factors.shape[2]) @ rows[:, group], self.clip)
             by_row = values.reshape(stop - start, n_lon, n_lat, n_components).sum(axis=1)
-            means[start:stop] = np.einsum("r,prk->pk", of_row, by_row)
+            means[start:stop] = np.einsum("r,prk->pk", weight[group], by_row)
         return means
 
 
@@ -253,14 +253,9 @@ def _clip(values: Floats, clip: float | None) -> Floats:
 
 
 def _row_coefficients(latitude: FloatArray, coefficients: FloatArray) -> FloatArray:
-    """The map summed over degrees at given latitudes: coefficients (n_lat, 2 L + 1, k) of the longitude factors."""
-    max_degree = degree_of(coefficients.shape[1])
-    table = legendre_by_order(*sin_cos_latitude(latitude), max_degree)
-    rows = np.empty((latitude.size, 2 * max_degree + 1, coefficients.shape[0]))
-    for order in range(-max_degree, max_degree + 1):
-        degree = np.arange(abs(order), max_degree + 1)
-        rows[:, max_degree + order] = table[abs(order)].T @ coefficients[:, degree * degree + degree + order].T
-    return rows
+    """The map summed over degrees at given latitudes: factors (2 L + 1, n_lat, k) of ``trig_m``."""
+    table = legendre_by_order(*sin_cos_latitude(latitude), degree_of(coefficients.shape[1]))
+    return sum_over_degrees(table, coefficients)
 
 
 def _sorted_pieces(patches: Boxes) -> tuple[Boxes, Integers]:

@@ -11,11 +11,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skgeo._base import PatchTransformer, all_or_nothing
+from skgeo._harmonics import sin_cos_latitude
 from skgeo._parameters import check_parameter
 from skgeo._patch_table import Patches
 from skgeo._progress import progress
 from skgeo._projection import Boxes
-from skgeo._sphere import band_heights
 from skgeo.exceptions import CoordinateWarning
 from skgeo.pca import SphericalHarmonicPCA
 
@@ -106,7 +106,7 @@ class PatchPositionEncoder(PatchTransformer):
         with all_or_nothing(self):
             patches = self._read(X, reset=True)
             if isinstance(encoder, FrozenEstimator):
-                check_is_fitted(encoder)
+                check_is_fitted(encoder, msg="The encoder in FrozenEstimator is not fitted: fit it before freezing it.")
             else:
                 _fit_encoder(encoder, patches)
             self.encoder_ = encoder
@@ -135,11 +135,10 @@ class PatchPositionEncoder(PatchTransformer):
 
     def _average_pixels(self, patches: Patches, done: Callable[[int], object]) -> npt.NDArray[np.floating]:
         """The mean of any encoder, a fixed number of pixels at a time."""
-        height, width = _pixel_steps(patches)
         area = np.zeros(patches.south.size)
         mean = np.zeros((area.size, self._encode(np.zeros((1, 2))).shape[1]))
         for patch, points in _pixels(patches):
-            weight = width[patch] * band_heights(points[:, 0] - height[patch] / 2.0, points[:, 0] + height[patch] / 2.0)
+            weight = sin_cos_latitude(points[:, 0])[1]  # pixels of a patch are equally high
             first = np.flatnonzero(np.diff(patch, prepend=-1))
             area[patch[first]] += np.add.reduceat(weight, first)
             values = self._encode(points)

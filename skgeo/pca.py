@@ -312,8 +312,8 @@ class SphericalHarmonicPCA(LocationTransformer):
         blocks = None
         if _domain.is_zonal(self._coefficients):
             blocks = [np.flatnonzero(order[1:] == m) for m in range(-self.max_degree, self.max_degree + 1)]
-        wanted = self.n_components if isinstance(self.n_components, Integral) else None
-        basis = canonical_eigenbasis(covariance[1:, 1:], mean_square, n_wanted=wanted and int(wanted), blocks=blocks)
+        wanted = int(self.n_components) if isinstance(self.n_components, Integral) else None
+        basis = canonical_eigenbasis(covariance[1:, 1:], mean_square, n_wanted=wanted, blocks=blocks)
         variance = float(np.trace(covariance[1:, 1:]))
         supported = basis.variance.size
         if supported == 0 and not partial:
@@ -323,7 +323,7 @@ class SphericalHarmonicPCA(LocationTransformer):
                 "on the whole domain that will be transformed."
             )
         self.n_components_ = self._number_to_keep(basis.variance / variance, supported)
-        self._warn_resolution(basis, covariance.shape[0] - 1)
+        self._warn_resolution(basis)
 
         kept = min(self.n_components_, supported)
         self.components_ = np.zeros((self.n_components_, n_harmonics))
@@ -345,7 +345,7 @@ class SphericalHarmonicPCA(LocationTransformer):
             return int(asked)
         return min(1 + int(np.searchsorted(np.cumsum(ratio), float(asked))), supported)
 
-    def _warn_resolution(self, basis: Eigenbasis, n_harmonics: int) -> None:
+    def _warn_resolution(self, basis: Eigenbasis) -> None:
         """One warning when the number kept is more than the domain supports or splits equal eigenvalues."""
         kept, supported = self.n_components_, basis.variance.size
         if kept > supported:
@@ -395,6 +395,8 @@ class SphericalHarmonicPCA(LocationTransformer):
         check_parameter(
             "area_weighted", self.area_weighted, isinstance(self.area_weighted, bool | np.bool_), "True or False"
         )
+        valid = self.n_jobs is None or (is_integer(self.n_jobs) and self.n_jobs != 0)
+        check_parameter("n_jobs", self.n_jobs, valid, "None or an integer other than 0")
         if isinstance(self.spectrum, str) or self.spectrum is None:
             valid = self.spectrum in (None, "matern")
         else:

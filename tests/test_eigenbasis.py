@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skgeo import _eigenbasis
 from skgeo._eigenbasis import canonical_eigenbasis
 
 
@@ -74,7 +75,7 @@ def test_pure_harmonics_may_be_cut_between_degrees():
 def test_a_few_components_are_the_first_of_all(n_wanted, multiplicity):
     # With 60 equal eigenvalues the first look does not reach the end of the group that is cut.
     rng = np.random.default_rng(6)
-    values = np.repeat(np.geomspace(1, 1e-4, 420 // multiplicity), multiplicity)
+    values = np.repeat(np.geomspace(1, 1e-4, 240 // multiplicity), multiplicity)
     matrix = covariance(values, random_rotation(rng, values.size))
     every, few = canonical_eigenbasis(matrix, 0.0), canonical_eigenbasis(matrix, 0.0, n_wanted=n_wanted)
     assert n_wanted <= few.variance.size < every.variance.size
@@ -93,3 +94,30 @@ def test_blocks_are_solved_one_by_one_to_the_same_basis():
     whole, apart = canonical_eigenbasis(matrix, 0.0), canonical_eigenbasis(matrix, 0.0, blocks=blocks)
     assert_allclose(apart.variance, whole.variance, rtol=1e-12)
     assert_allclose(apart.components, whole.components, atol=1e-12)
+
+
+def test_a_domain_that_supports_fewer_than_wanted_is_looked_at_once(monkeypatch):
+    looks = []
+    leading = _eigenbasis._leading
+    monkeypatch.setattr(_eigenbasis, "_leading", lambda *given: looks.append(given[1]) or leading(*given))
+    values = np.concatenate([np.geomspace(1, 1e-3, 35), np.zeros(600)])
+    matrix = covariance(values, random_rotation(np.random.default_rng(10), values.size))
+    assert canonical_eigenbasis(matrix, 0.0, n_wanted=100).variance.size == 35
+    assert looks == [132]
+
+
+@pytest.mark.parametrize(("distance", "together"), [(5e-7, True), (2e-6, False)])
+def test_eigenvalues_within_a_millionth_are_one_group(distance, together):
+    values = np.array([3.0, 1.0, 1.0 - distance, 0.2])
+    basis = canonical_eigenbasis(covariance(values, random_rotation(np.random.default_rng(11), 4)), 0.0)
+    assert (2 not in basis.whole_sizes) == together
+
+
+@pytest.mark.parametrize(("tilt", "first"), [(5e-5, 0), (-5e-5, 0), (2e-3, 1), (-2e-3, 0)])
+def test_ties_within_1e_4_go_to_the_first_harmonic(tilt, first):
+    # A plane in three dimensions that holds 1/2 + tilt of harmonic 1, and 1/2 of harmonics 0 and 2, all but the tilt.
+    share = np.array([0.75, 0.75 * (1 + tilt), 0.5 - 0.75 * tilt])
+    normal = np.sqrt(1.0 - share)
+    plane = np.linalg.svd(normal[np.newaxis])[2][1:]
+    rows = canonical_eigenbasis(plane.T @ plane + 0.1 * np.eye(3), 0.0).components
+    assert np.argmax(np.abs(rows[0])) == first

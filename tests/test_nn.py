@@ -1,5 +1,6 @@
 """The torch side: twins against SciPy, mpmath and their transformers; the projection head as it is trained."""
 
+import copy
 import subprocess
 import sys
 from functools import cache
@@ -19,6 +20,7 @@ import reference
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo.exceptions import ResolutionWarning
 from skgeo.nn import HarmonicPCA, PatchProjectionHead, PatchScale
+from skgeo.scale import DESCRIPTORS
 
 EDGES = [[90, 0], [-90, 33], [90, 190], [0, 0], [0, 180], [0, -180], [0, 360], [45, 179.999], [89.999, 20], [-45.5, 90]]
 PLACES = np.vstack([EDGES, reference.uniform_points(500, seed=3)])
@@ -327,10 +329,13 @@ def test_head_is_the_formula(union):
 
 def test_statistics_of_constant_descriptors_count_as_one():
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(50, 6)) * [1, 1, 1, 0, 1e-9, 1e4] + [0, 0, 0, 3, 20, 1e6]
+    features = rng.normal(size=(50, 6)) * [1, 1, 1, 0, 1e-2, 1e4] + [0, 0, 0, 3, 20, 1e6]
     head = PatchProjectionHead.from_features(features, n_scale=4, embed_dim=3)
     assert_allclose(head.scale_mean, features[:, 2:].mean(axis=0), rtol=1e-6)
     assert_allclose(head.scale_std, [features[:, 2].std(), 1, 1, features[:, 5].std()], rtol=1e-6)
+    plain = PatchProjectionHead.from_features(features, n_scale=4, log=False, embed_dim=3)
+    # What is no logarithm is measured in units of itself, where it varies by less than a tenth.
+    assert_allclose(plain.scale_std, [features[:, 2].std(), 3, *features[:, 4:].mean(axis=0)], rtol=1e-6)
     one = PatchProjectionHead.from_features(features[:1], n_scale=4, embed_dim=3)
     assert_array_equal(one.scale_std, np.ones(4))
 
@@ -342,6 +347,38 @@ def test_statistics_are_taken_in_float64():
         head = PatchProjectionHead.from_features(given, n_scale=1, embed_dim=1)
         assert_allclose(head.scale_mean, [1e5 + 1 / 3], rtol=1e-7)
         assert_allclose(head.scale_std, [np.sqrt(2) / 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_patches_of_a_finer_grid_stay_moderate_and_apart(log):
+    def features(step):
+        grid = LatLonGrid(np.linspace(-90, 90, int(180 / step) + 1), np.arange(0, 360, step))  # pole rows
+        patches = grid.patches(16)
+        return union.transform(patches), patches
+
+    union = make_union(PatchPositionEncoder(FrozenEstimator(basis("globe", 4))), PatchScaleFeaturizer(log=log))
+    union.fit(np.array([[0.0, 1, 0, 1, 2, 2]]))
+    _, training = features(1.5)
+    head = PatchProjectionHead.from_transformers(union, training, embed_dim=32)
+    other = torch.from_numpy(features(0.5)[0])
+    # What hardly varies on the coarse grid is a matter of its pole rows.
+    latitudinal = [DESCRIPTORS.index(name) for name in ("extent_lat", "pixel_lat", "cutoff_degree_lat")]
+    standardised = (other[:, head.scale_columns] - head.scale_mean) / head.scale_std
+    assert standardised[:, latitudinal].abs().max() < 3
+    parallel = np.abs(np.corrcoef(head(other).detach().numpy()))
+    assert parallel.mean() < 0.9  # 0.999 with deviations of 0.01
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_leaves_the_statistics_what_they_are(union, dtype):
+    features = torch.from_numpy(union.transform(PATCHES))
+    head = PatchProjectionHead.from_features(features, embed_dim=8)
+    mean, std, expected = head.scale_mean.clone(), head.scale_std.clone(), head(features)
+    half = copy.deepcopy(head).to(dtype)
+    assert half.position_gain.dtype == half(features).dtype == dtype
+    assert_array_equal(half.scale_mean, mean)
+    assert_array_equal(half.scale_std, std)
+    assert_allclose(half(features).float().detach(), expected.detach(), atol=0.02)
 
 
 def test_sizes_stay_apart_where_layer_norm_makes_them_parallel():

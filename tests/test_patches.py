@@ -210,6 +210,7 @@ def test_halving_the_pixels_leaves_the_patch_as_large():
 
 @pytest.mark.parametrize("encoder", [SphericalHarmonicPCA(2), make_pipeline(SphericalHarmonicPCA(2))])
 def test_a_progress_bar_counts_all_pixels(encoder, capsys):
+    pytest.importorskip("tqdm")
     quiet = PatchPositionEncoder(encoder).fit(AWKWARD)
     expected = quiet.transform(AWKWARD)
     assert capsys.readouterr().err == ""

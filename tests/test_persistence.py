@@ -194,5 +194,5 @@ def test_the_core_works_without_any_optional_package():
     assert run_python(WITHOUT_OPTIONAL).splitlines() == [
         "(20, 25)",
         "as_frame=True needs pandas: pip install 'skgeo[pandas]'.",
-        "verbose=True needs tqdm.auto: pip install 'skgeo[progress]'.",
+        "verbose=True needs tqdm: pip install 'skgeo[progress]'.",
     ]

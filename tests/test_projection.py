@@ -1,6 +1,7 @@
 """The fast kernels of transform against the full table of harmonics, over awkward points, grids and patches."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -156,3 +157,52 @@ def test_float32_axes_give_float32_and_lose_no_more_than_that():
     assert_allclose(embedding, pca.transform(double), atol=1e-5)
     assert_allclose(embedding, pca.transform(single.points()), atol=1e-5)
     assert LatLonGrid(single.latitude, longitude.astype(np.float32)).dtype == np.float64
+
+
+@pytest.mark.parametrize("max_degree", [10, 40])
+def test_single_precision_harmonics_are_within_1e_6_of_double_precision(max_degree):
+    latitude, longitude = np.ascontiguousarray(PLACES.T)
+    unit = np.eye((max_degree + 1) ** 2)
+    single, double = (_projection._PointMap(unit, None, dtype).harmonics(latitude, longitude) for dtype in BOUND)
+    assert (single.dtype, double.dtype) == (np.float32, np.float64)
+    assert np.all(np.abs(single - double).max(axis=1) <= 1e-6 * np.abs(double).max(axis=1))
+
+
+def test_components_that_need_double_precision_may_stand_anywhere():
+    land = load_land_mask()
+    pca = SphericalHarmonicPCA(20, spectrum="matern").fit(LatLonGrid(land.latitude, land.longitude, land.fraction))
+    (easy, _), (hard, _) = _projection._precisions(pca._affine(), np.float32)
+    assert hard.min() < easy.max()
+    assert_array_equal(np.sort(np.concatenate([easy, hard])), np.arange(pca.n_components_))
+    points = PLACES.astype(np.float32)
+    assert_allclose(pca.transform(points), pca.transform(points.astype(np.float64)), atol=1e-5)
+
+
+def grown(work):
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 2**20
+
+
+@pytest.mark.parametrize(
+    ("n_lat", "n_lon", "n"), [(1, 1, 5000), (64, 1, 100), (1, 64, 100), (2000, 3, 1), (300, 300, 1)]
+)
+def test_patches_of_any_shape_take_little_memory(n_lat, n_lon, n):
+    rng = np.random.default_rng(9)
+    south, west = rng.uniform(-80, 60, n), rng.uniform(-180, 180, n)
+    counts = np.full(n, n_lat), np.full(n, n_lon)
+    table = Boxes(south, south + 0.01 * n_lat, west, west + 0.01 * n_lon, *counts)
+    coefficients, out = random_map(64, 30) * 1e-2, np.empty((n, 64))
+    assert grown(lambda: map_patches(table, coefficients, 3.0, out)) < 60
+
+
+def test_points_and_grids_take_little_memory_beyond_their_output():
+    points = reference.uniform_points(100_000)
+    coefficients, out = random_map(16, 20), np.empty((100_000, 16))
+    latitude, longitude = np.ascontiguousarray(points.T)
+    assert grown(lambda: map_points(latitude, longitude, coefficients, 3.0, out)) < 30
+    axes = np.linspace(-90, 90, 250), np.linspace(0, 359, 400)
+    assert grown(lambda: map_grid(*axes, coefficients, 3.0, out.reshape(250, 400, 16))) < 30
+    assert grown(lambda: SphericalHarmonicPCA(20, 16).fit(points)) < 60

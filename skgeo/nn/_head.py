@@ -1,5 +1,6 @@
 """The small trainable network that turns the features of a patch into an embedding to add to its token."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -12,8 +13,9 @@ from skgeo.scale import DESCRIPTORS
 
 __all__ = ["PatchProjectionHead"]
 
-# A descriptor that varies by less than this, relative or in logarithm, varies by rounding only.
-_CONSTANT = 1e-6
+# A descriptor that varies by less than this share of itself tells no training patches apart. Divided by its deviation,
+# that of a patch of another grid would drown all else.
+_CONSTANT = 0.1
 
 
 class PatchProjectionHead(nn.Module):
@@ -43,8 +45,8 @@ class PatchProjectionHead(nn.Module):
     position_gain, scale_gain : Parameter of shape (n_position,) and (n_scale,)
         Learnable gains; ones to begin with.
     scale_mean, scale_std : Tensor of shape (n_scale,)
-        Buffers: mean and standard deviation of the training descriptors. The deviation of one that is constant, to
-        a millionth of its size (or of 1, if that is more), is 1.
+        Buffers: mean and standard deviation of the training descriptors. One that varies by less than a tenth of itself
+        is divided by its mean instead, or by 1 if it is a logarithm, so that other grids stay within a few units.
     position_columns, scale_columns : Tensor of shape (n_position,) and (n_scale,)
         Buffers: the columns of the features that hold each part.
     layers : Sequential
@@ -111,7 +113,7 @@ class PatchProjectionHead(nn.Module):
 
     @classmethod
     def from_features(
-        cls, features: Any, *, n_scale: int = 10, embed_dim: int = 768, hidden_dim: int | None = None
+        cls, features: Any, *, n_scale: int = 10, log: bool = True, embed_dim: int = 768, hidden_dim: int | None = None
     ) -> Self:
         """Build a head for given training features, and take the statistics of the descriptors from them.
 
@@ -119,6 +121,8 @@ class PatchProjectionHead(nn.Module):
         ----------
         features : array-like or Tensor of shape (..., n_position + n_scale)
             Features of the training patches; the descriptors of scale are the last columns.
+        log : bool, default=True
+            Whether the descriptors are logarithms.
         n_scale, embed_dim, hidden_dim : int
             As for the class.
 
@@ -129,12 +133,13 @@ class PatchProjectionHead(nn.Module):
         Raises
         ------
         ValueError
-            If the features are empty, too few columns, or not finite.
+            If the features are empty, too few columns, or not finite real numbers.
         """
         table = _table(features)
+        check_parameter("log", log, isinstance(log, bool), "True or False")
         check_parameter("n_scale", n_scale, is_integer(n_scale) and n_scale >= 1, "a positive integer")
-        columns = list(range(table.shape[1]))
-        return cls._from_table(table, columns[-n_scale:], embed_dim, hidden_dim)
+        scale_columns = dict.fromkeys(list(range(table.shape[1]))[-n_scale:], log)
+        return cls._from_table(table, scale_columns, embed_dim, hidden_dim)
 
     @classmethod
     def from_transformers(
@@ -167,7 +172,8 @@ class PatchProjectionHead(nn.Module):
         return cls._from_table(_table(union.transform(patches)), _scale_columns(names), embed_dim, hidden_dim)
 
     @classmethod
-    def _from_table(cls, table: Tensor, scale_columns: list[int], embed_dim: int, hidden_dim: int | None) -> Self:
+    def _from_table(cls, table: Tensor, scale_columns: dict[int, bool], embed_dim: int, hidden_dim: int | None) -> Self:
+        """Build a head; ``scale_columns`` says of each column of a descriptor whether it is a logarithm."""
         position_columns = sorted(set(range(table.shape[1])) - set(scale_columns))
         if not position_columns:
             raise ValueError(
@@ -175,12 +181,22 @@ class PatchProjectionHead(nn.Module):
                 "beside them."
             )
         head = cls(len(position_columns), len(scale_columns), embed_dim, hidden_dim)
-        mean, std = _statistics(table[:, scale_columns])
+        mean, std = _statistics(table[:, list(scale_columns)], torch.tensor(list(scale_columns.values())))
         head.scale_mean.copy_(mean)
         head.scale_std.copy_(std)
         head.position_columns.copy_(torch.tensor(position_columns))
-        head.scale_columns.copy_(torch.tensor(scale_columns))
+        head.scale_columns.copy_(torch.tensor(list(scale_columns)))
         return head
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move and cast as every module, but never round the statistics below single precision."""
+        mean, std = self.scale_mean, self.scale_std
+        module: Any = super()  # torch gives this method no types
+        module._apply(fn, recurse)
+        if self.scale_mean.dtype.itemsize < 4:
+            device = self.scale_mean.device
+            self.scale_mean, self.scale_std = mean.to(device, torch.float32), std.to(device, torch.float32)
+        return self
 
     def forward(self, features: Tensor) -> Tensor:
         """Project features of patches.
@@ -210,18 +226,25 @@ class PatchProjectionHead(nn.Module):
 
 def _table(features: Any) -> Tensor:
     """Any features as a float64 tensor of rows on the CPU."""
-    tensor = features if isinstance(features, Tensor) else torch.from_numpy(np.array(features, dtype=np.float64))
-    table = tensor.detach().cpu().to(torch.float64)
+    values = features if isinstance(features, Tensor) else np.asarray(features)
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind not in "fiu" or np.ma.is_masked(features):
+            raise ValueError(f"features holds {values.dtype} values or masked ones: expected real numbers.")
+        values = torch.from_numpy(values.astype(np.float64))
+    table = values.detach().cpu().to(torch.float64)
     if table.ndim < 2 or table.numel() == 0:
         raise ValueError(f"features has shape {tuple(table.shape)}: expected (n_patches, n_position + n_scale).")
-    return table.flatten(0, -2)
+    table = table.flatten(0, -2)
+    if not torch.isfinite(table).all():
+        raise ValueError("features has NaN or infinity: drop these patches first.")
+    return table
 
 
-def _scale_columns(names: list[str]) -> list[int]:
-    """The columns that hold descriptors, by their names without the prefixes of unions and of logarithms."""
+def _scale_columns(names: list[str]) -> dict[int, bool]:
+    """The columns that hold descriptors, by their names without the prefixes of unions, and which are logarithms."""
     known = {prefix + name for name in DESCRIPTORS for prefix in ("", "log_")}
     plain = [name.rsplit("__", maxsplit=1)[-1] for name in names]
-    columns = [column for column, name in enumerate(plain) if name in known]
+    columns = {column: name.startswith("log_") for column, name in enumerate(plain) if name in known}
     found = [plain[column] for column in columns]
     if not found or len(set(found)) < len(found):
         raise ValueError(
@@ -232,10 +255,8 @@ def _scale_columns(names: list[str]) -> list[int]:
     return columns
 
 
-def _statistics(descriptors: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each column; the deviation of a constant is 1."""
-    if not torch.isfinite(descriptors).all():
-        raise ValueError("features has NaN or infinity among the descriptors of scale: drop these patches first.")
+def _statistics(descriptors: Tensor, log: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each column; of one that hardly varies, its unit instead of its deviation."""
     mean, std = descriptors.mean(dim=0), descriptors.std(dim=0, correction=0)
-    constant = std <= _CONSTANT * mean.abs().clamp(min=1.0)
-    return mean, torch.where(constant, torch.ones_like(std), std)
+    unit = torch.where(log, torch.ones_like(mean), mean.abs())
+    return mean, torch.where(std <= _CONSTANT * unit, unit, std)

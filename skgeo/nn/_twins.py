@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from skgeo._harmonics import FloatArray, degree_of, legendre_series
+from skgeo._harmonics import FloatArray, columns_of_order, degree_of, legendre_series
 from skgeo._parameters import check_parameter, is_real
 from skgeo._patch_table import PATCH_COLUMNS
 from skgeo._sphere import EARTH_RADIUS, descriptors
@@ -48,8 +48,8 @@ class HarmonicPCA(nn.Module):
     Notes
     -----
     A call computes in the wider dtype of points and buffer and returns the dtype of the points. The buffer is made in
-    float64: float32 points then agree with ``transform`` to float32 rounding, and ``torch.autocast``, which leaves
-    float64 alone, does no harm. ``twin.float()`` is for devices without float64. Its error is some 1e-7 times the
+    float64: float32 points then agree with ``transform`` to float32 rounding, under ``torch.autocast`` too.
+    ``twin.float()`` is for devices without float64. Its error is some 1e-7 times the
     largest coefficient: 3e-6 for a basis of the globe, but 1e-3 for a small region, whose coefficients are in the
     thousands. A call holds some 4 (L + 1)^2 numbers a point: feed millions of points in batches. Values are not
     checked: what ``transform`` refuses, such as NaN, passes through.
@@ -106,7 +106,8 @@ class HarmonicPCA(nn.Module):
         of_colatitude = torch.where(odd, torch.sin(south).unsqueeze(-2), torch.cos(south).unsqueeze(-2))
         of_longitude = torch.stack([torch.cos(east), torch.sin(east)], dim=-2)
         waves = of_longitude.unsqueeze(-1) * of_colatitude.unsqueeze(-3)
-        values = waves.flatten(-3) @ self.coefficients.to(wide.dtype).flatten(0, 2)
+        with torch.autocast(points.device.type, enabled=False):  # half precision would leave two digits
+            values = waves.flatten(-3) @ self.coefficients.to(wide.dtype).flatten(0, 2)
         if self.clip is not None:
             values = self.clip * torch.tanh(values / self.clip)
         return _like(points, values)
@@ -205,10 +206,8 @@ def _double_fourier(affine: FloatArray) -> FloatArray:
     max_degree = degree_of(affine.shape[1])
     series = np.zeros((2, max_degree + 1, max_degree + 1, affine.shape[0]))
     for order, of_degree in enumerate(legendre_series(max_degree)):
-        degree = np.arange(order, max_degree + 1)
         for part, sign in enumerate((1, -1)[: 1 + (order > 0)]):  # cosines, sines
-            column = degree * degree + degree + sign * order
-            series[part, order] = (affine[:, column] @ of_degree[degree]).T
+            series[part, order] = (affine[:, columns_of_order(sign * order, max_degree)] @ of_degree[order:]).T
     series[:, 1:] *= np.sqrt(2.0)
     return series
 
