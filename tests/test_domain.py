@@ -59,6 +59,14 @@ def test_covariance_of_the_globe_is_the_identity(latitude, max_degree):
     assert_allclose(covariance, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(1, 500), (1, 20_000), (40, 1), (7, 30)])
+@pytest.mark.parametrize("degree", [20, 80])
+def test_a_box_is_the_same_to_rounding_whatever_its_cells(shape, degree):
+    whole = _domain.cell_coefficients(edges(30, 60, 1), edges(-10, 40, 1), np.ones((1, 1)), degree)
+    cut = _domain.cell_coefficients(edges(30, 60, shape[0]), edges(-10, 40, shape[1]), np.ones(shape), degree)
+    assert_allclose(cut, whole, atol=1.2e-16 if shape[0] == 1 else 5e-16)
+
+
 def test_a_domain_of_latitude_bands_has_no_order_but_zero():
     latitude, longitude, weight = edges(-90, 90, 9), edges(0, 360, 4), np.random.default_rng(4).uniform(size=9)
     rows = np.repeat(weight[:, np.newaxis], 4, axis=1)

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import reference
 from skgeo import LatLonGrid
+from skgeo.exceptions import CoordinateError
 
 R = 6_371_008.8
 LAT, LON = np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5)
@@ -199,3 +200,23 @@ def test_patches_as_frame_are_indexed_by_first_pixel():
     assert_array_equal(frame.to_numpy(), grid.patches((9, 24)))
     assert_array_equal(frame.loc[(9, 48)], [-45, 0, 240, 360, 9, 24])
     assert pandas.api.types.is_integer_dtype(frame["n_lat"])
+
+
+@pytest.mark.parametrize(("last", "closed"), [(350.05, True), (349.95, True), (349.5, False), (345, False)])
+def test_the_circle_closes_where_the_gap_is_a_spacing_to_a_hundredth(last, closed):
+    longitude = np.append(np.arange(0, 350, 10.0), last)
+    assert LatLonGrid([0, 10], longitude).closed == closed
+
+
+@pytest.mark.parametrize(("last", "edge"), [(87.6, 90), (86.0, 90), (84.0, 87.0), (82.5, 85)])
+def test_rows_reach_the_pole_where_less_than_a_third_of_a_cell_is_left(last, edge):
+    latitude = np.append(np.arange(-2.5, 78, 5), last)
+    expected = last + (last - 77.5) / 2 if edge < 90 else 90
+    assert_allclose(LatLonGrid(latitude, [0, 10]).latitude_edges[-1, 1], expected)
+
+
+@pytest.mark.parametrize("extra", [360.0, 360 - 1e-9, 360.001, 365])
+def test_columns_that_go_around_more_than_once_are_refused(extra):
+    with pytest.raises(CoordinateError, match="goes around more than once"):
+        LatLonGrid([0, 10], np.append(np.arange(0, 360, 10.0), extra))
+    LatLonGrid([0, 10], np.append(np.arange(0, 360, 10.0), 359.5))

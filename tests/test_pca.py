@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 import reference
-from skgeo import LatLonGrid, SphericalHarmonicPCA, matern_spectrum
+from skgeo import LatLonGrid, SphericalHarmonicPCA, _domain, matern_spectrum
 from skgeo.exceptions import ResolutionWarning
 
 BOX = (30.0, 60.0, -10.0, 40.0)
@@ -358,3 +358,28 @@ np.save(sys.argv[1], SphericalHarmonicPCA(10).fit(grid).components_)
         subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=environment)
         results.append(np.load(path))
     assert_allclose(results[0], results[1], atol=1e-6)
+
+
+def test_two_halves_of_the_globe_make_the_harmonics():
+    halves = [LatLonGrid(np.arange(-89, 90, 2), np.arange(west + 1, west + 180, 2)) for west in (0, 180)]
+    pca = SphericalHarmonicPCA(12)
+    for half in halves:
+        pca.partial_fit(half)
+    assert not _domain.is_zonal(pca._coefficients)
+    assert_allclose(pca.components_, np.eye(169)[1:], atol=1e-6)
+    assert_allclose(pca.explained_variance_, 1 / (4 * np.pi), rtol=1e-12)
+
+
+def test_cells_without_weight_are_no_area():
+    grid = LatLonGrid(np.arange(-85, 90, 10.0), np.arange(5, 360, 10.0))
+    weight = np.repeat(np.linspace(0.1, 2, 18), 36).reshape(18, 36)
+    weight[:9] = 0
+    assert_allclose(SphericalHarmonicPCA(4).fit(grid, sample_weight=weight).shannon_number_, 25 / 2)
+
+
+def test_the_floor_of_rounding_knows_the_prior():
+    # A prior that is all in the lowest degrees leaves the others far above their own rounding.
+    grid = LatLonGrid(np.arange(31, 60, 2.0), np.arange(1, 40, 2.0))
+    prior = np.geomspace(1, 1e-12, 9)
+    supported = SphericalHarmonicPCA(8, spectrum=prior).fit(grid)
+    assert_allclose(SphericalHarmonicPCA(8, spectrum=1e6 * prior).fit(grid).n_components_, supported.n_components_)
