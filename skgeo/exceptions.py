@@ -4,16 +4,64 @@ __all__ = ["CoordinateError", "CoordinateWarning", "ResolutionWarning", "Version
 
 
 class CoordinateError(ValueError):
-    """Coordinates that cannot be read as latitude and longitude in degrees."""
+    """Coordinates that cannot be read as latitude and longitude in degrees.
+
+    Examples
+    --------
+    >>> from skgeo import SphericalHarmonicPCA
+    >>> SphericalHarmonicPCA().fit([[151.2, -33.9], [144.9, -37.8]])
+    Traceback (most recent call last):
+    ...
+    skgeo.exceptions.CoordinateError: X has latitudes outside [-90, 90] degrees in 2 rows, first row 0: 151.2. Are they \
+    swapped? Exchanging them would make every row valid; columns are (latitude, longitude).
+    """
 
 
 class CoordinateWarning(UserWarning):
-    """Coordinates that are valid but probably not what was meant, such as radians."""
+    """Coordinates that are valid but probably not what was meant, such as radians.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skgeo import SphericalHarmonicPCA
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = SphericalHarmonicPCA(1).fit(np.radians([[-80, 0], [80, 170], [0, 90]]))
+    >>> caught[0].category.__name__
+    'CoordinateWarning'
+    """
 
 
 class ResolutionWarning(UserWarning):
-    """A number of components that the domain does not support, or that splits equal eigenvalues."""
+    """A number of components that the domain does not support, or that splits equal eigenvalues.
+
+    Examples
+    --------
+    The globe supports all components alike; those of one degree belong together.
+
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = SphericalHarmonicPCA(2, n_components=5).fit(LatLonGrid(np.arange(-85, 90, 10), np.arange(0, 360, 10)))
+    >>> print(caught[0].message)
+    n_components=5 cuts through components of equal variance, which are only defined together: 3 or 8 keeps them whole.
+    """
 
 
 class VersionWarning(UserWarning):
-    """A model file written by another version of skgeo."""
+    """A model file written by another version of skgeo.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skgeo import PatchScaleFeaturizer
+    >>> old = PatchScaleFeaturizer().__getstate__() | {"_skgeo_version": "0.0.1"}
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     PatchScaleFeaturizer().__setstate__(old)
+    >>> caught[0].category.__name__
+    'VersionWarning'
+    """

@@ -227,6 +227,8 @@ class LatLonGrid:
         ValueError
             If sizes or strides are not positive integers, a patch is larger than the grid, or ``min_fraction``
             is outside [0, 1] or keeps nothing.
+        ImportError
+            From ``as_frame=True`` without pandas.
 
         Examples
         --------

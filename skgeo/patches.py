@@ -58,6 +58,12 @@ class PatchPositionEncoder(PatchTransformer):
     CoordinateError
         If X is no patch table: a value that is not finite, latitudes out of range, south >= north, east == west, wider
         than 360 degrees, or pixel counts that are no whole numbers.
+    ValueError
+        From ``fit``, if a parameter is not what it accepts, or the encoder refuses the pixels.
+    NotFittedError
+        From ``transform`` before ``fit``, and from ``fit`` if the encoder in FrozenEstimator is not fitted.
+    ImportError
+        From ``transform`` with ``verbose=True`` and without tqdm.
 
     See Also
     --------

@@ -87,6 +87,10 @@ class SphericalHarmonicPCA(LocationTransformer):
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
         From ``fit``, if a parameter or ``sample_weight`` is out of range, or the domain has no extent.
+    NotFittedError
+        From ``transform`` and ``to_torch`` before ``fit``.
+    ImportError
+        From ``to_torch`` without torch.
 
     Warns
     -----
@@ -106,8 +110,8 @@ class SphericalHarmonicPCA(LocationTransformer):
     coincide to 1e-6, or to what rounding can tell apart, the basis is the one closest to single harmonics, lowest
     degree first; on the whole globe the components are the harmonics.
 
-    float32 input is worked out in float32, to 1e-5 of the float64 result; components of so little variance that this
-    would not do, in float64.
+    float32 input is worked out in float32, to 1e-5 of the float64 result (without ``clip``, of its largest values);
+    components of so little variance that this would not do, in float64.
 
     References
     ----------

@@ -68,6 +68,12 @@ class PatchScaleFeaturizer(PatchTransformer):
     CoordinateError
         If X is no patch table: a value that is not finite, latitudes out of range, south >= north, east == west, wider
         than 360 degrees, or pixel counts that are no whole numbers.
+    ValueError
+        From ``fit``, if a parameter is not what it accepts.
+    NotFittedError
+        From ``transform`` before ``fit``.
+    ImportError
+        From ``to_torch`` without torch.
 
     See Also
     --------
