@@ -13,7 +13,7 @@ class CoordinateError(ValueError):
     Traceback (most recent call last):
     ...
     skgeo.exceptions.CoordinateError: X has latitudes outside [-90, 90] degrees in 2 rows, first row 0: 151.2. Are they \
-    swapped? Exchanging them would make every row valid; columns are (latitude, longitude).
+    they swapped? Exchanging them would make every row valid; columns are (latitude, longitude).
     """
 
 
