@@ -55,6 +55,7 @@ def worker(connection, threads, quick, index, name):
                 continue
         start = time.perf_counter()
         for _ in range(number):
+            result = None  # so that its memory is free for the next
             result = work()
         connection.send((time.perf_counter() - start) / number)
     peak = resident("VmHWM")
@@ -68,7 +69,7 @@ class Contender:
     def __init__(self, *task):
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
-        self.process = context.Process(target=worker, args=(other, *task), daemon=True)
+        self.process = context.Process(target=worker, args=(other, *task))
         self.process.start()
         self.times = []
         self.connection.recv()

@@ -140,13 +140,16 @@ def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
-def check_sample_weight(sample_weight: npt.ArrayLike | None, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Weights of the given shape, flat where that has as many values: finite, not negative, not all zero."""
-    if sample_weight is None:
-        return np.ones(shape)
+def check_sample_weight(
+    sample_weight: npt.ArrayLike, shape: tuple[int, ...], *, some: bool = True
+) -> npt.NDArray[np.float64]:
+    """Weights of the given shape, flat where that has as many values: finite, not negative, and some not zero."""
     if np.ma.is_masked(sample_weight):
         raise ValueError("sample_weight has masked values: fill them, sample_weight.filled(0), to leave samples out.")
-    weight = check_numbers(np.asarray(sample_weight), "sample_weight").astype(np.float64)
+    values = np.asarray(sample_weight)
+    if values.dtype.kind == "b":  # a selection
+        values = values.astype(np.float64)
+    weight = check_numbers(values, "sample_weight").astype(np.float64)
     if weight.shape not in {shape, (int(np.prod(shape)),)}:
         raise ValueError(f"sample_weight has shape {weight.shape}: expected {shape}, one weight per sample.")
     bad = np.flatnonzero(weight < 0.0)
@@ -154,6 +157,6 @@ def check_sample_weight(sample_weight: npt.ArrayLike | None, shape: tuple[int, .
         raise ValueError(
             f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {number(weight.flat[bad[0]])}."
         )
-    if not weight.any():
+    if some and not weight.any():
         raise ValueError("sample_weight is all zero: no sample counts. Give at least one positive weight.")
     return weight.reshape(shape)

@@ -18,6 +18,8 @@ LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
 POLE = 90.0 + 1e-9
 # Latitudes that are mostly beyond this are no swapped longitudes either: they are metres or feet.
 _PROJECTED = 1000.0
+# Fractions come out of regridding with rounding errors of so much.
+_FRACTION = 1e-6
 # A gap between the last and the first column of less than this share of a step is the first column once more.
 _REPEATED = 1e-3
 
@@ -261,13 +263,14 @@ def check_mask(mask: npt.ArrayLike, shape: tuple[int, int]) -> npt.NDArray[Any]:
         )
     if values.dtype.kind != "b":
         values = check_numbers(values, "mask").astype(np.float64)
-        outside = np.argwhere((values < 0.0) | (values > 1.0))
+        outside = np.argwhere((values < -_FRACTION) | (values > 1.0 + _FRACTION))
         if len(outside):
             row, column = outside[0].tolist()
             raise CoordinateError(
                 f"mask is outside [0, 1] in {len(outside)} cells, the first at ({row}, {column}): "
                 f"{number(values[row, column])}. Give booleans or the fraction of each cell; percent needs mask / 100."
             )
+        values = values.clip(0.0, 1.0)
     if not values.any():
         raise CoordinateError("mask keeps nothing: all cells are False or 0. True or 1 means inside the domain.")
     return values

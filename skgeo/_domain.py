@@ -30,7 +30,7 @@ _BLOCK = 4096
 # Cells of the weight function converted to float64 at a time.
 _BLOCK_CELLS = 2**20
 # At least so many terms are summed one after the other before sums of sums are formed.
-_RUNNING_SUM = 64
+_RUNNING_SUM = 128
 
 
 def point_coefficients(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, degree: int) -> FloatArray:

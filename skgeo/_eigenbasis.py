@@ -5,30 +5,34 @@ Here equal eigenvalues form groups whose basis is chosen by a rule that rounding
 that rounding decides are left out.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg
+from scipy.linalg import lapack
 
 from skgeo._harmonics import FloatArray, degree_of
 
 # An eigenvector is known to (rounding of the covariance) / (distance to the next eigenvalue). The rounding was measured
 # at 1e-16 to 2e-16 times the degree, relative to the mean square of the harmonics along their largest direction; to
-# reproduce a component to 1e-6, eigenvalues closer than this times the degree (or as close to zero) count as equal.
-_RESOLUTION = 2e-10
+# reproduce a component to 1e-6 everywhere in the domain, corners included, eigenvalues closer than this times the
+# degree (or as close to zero) count as equal.
+_RESOLUTION = 1e-9
 _EQUAL = 1e-6
 _TIE = 1e-4
-# Eigenvalues to look at beyond those wanted, to see where their last group ends.
-_MARGIN = 32
+# Up to this share of all eigenvectors it is faster to find them one by one than all together.
+_FEW = 1.0 / 3.0
 
 
 class Eigenbasis(NamedTuple):
-    """Components in rows (r, D), their variances (r,), and the sizes that split no group of equal eigenvalues."""
+    """Leading components in rows (r, D) and their variances (r,); how many there are; sizes that split no group."""
 
     components: FloatArray
     variance: FloatArray
+    n_supported: int
     whole_sizes: npt.NDArray[np.int_]
 
 
@@ -42,38 +46,67 @@ def canonical_eigenbasis(
     """Resolvable eigenvectors of a covariance (D - 1, D - 1), largest first, the same on every machine.
 
     The constant harmonic, which has no variance, is left out: column j belongs to harmonic j + 1. ``mean_square`` is
-    the squared norm of the mean that was subtracted: it sets the rounding of the covariance. ``n_wanted`` is how many
-    components are needed; at least these are found, None finds all. ``blocks`` are the columns of the diagonal blocks
-    into which the covariance falls apart, if it does.
+    the squared norm of the mean that was subtracted: it sets the rounding of the covariance. At least ``n_wanted``
+    components are found, if the domain supports so many; None finds all. ``blocks`` are the columns of the diagonal
+    blocks into which the covariance falls apart, if it does.
     """
     n_harmonics = covariance.shape[0]
     wanted = n_harmonics if n_wanted is None else n_wanted
-    count = wanted + _MARGIN if blocks is None and 4 * wanted + _MARGIN < n_harmonics else n_harmonics
-    while True:
-        values, vectors = _leading(covariance, count, blocks)
-        floor = _RESOLUTION * degree_of(n_harmonics + 1) * (values[0] + mean_square)
-        groups = _groups(values, floor)
-        if count < n_harmonics:
-            groups.pop()  # its end is not in sight
-        if count == n_harmonics or values[-1] <= floor or (groups and groups[-1].stop >= wanted):
-            break
-        count = min(2 * count, n_harmonics)
-    groups = [group for group in groups if values[group.stop - 1] > floor]
-    rows = [_canonical_rows(vectors[:, group]) for group in groups]
-    components = np.vstack([np.empty((0, n_harmonics)), *rows])
-    spread = [np.square(row @ vectors[:, group]) @ values[group] for row, group in zip(rows, groups, strict=True)]
-    return Eigenbasis(components, np.concatenate([np.empty(0), *spread]), _whole_sizes(components, groups))
+    if blocks is not None:
+        values, leading = _solve_blocks(covariance, blocks)
+    elif wanted <= _FEW * n_harmonics:
+        values, leading = _solve_few(covariance)
+    else:
+        values, leading = _solve_all(covariance)
+    floor = _RESOLUTION * degree_of(n_harmonics + 1) * (values[0] + mean_square)
+    groups = [group for group in _groups(values, floor) if values[group.stop - 1] > floor]
+    vectors = leading(max((group.stop for group in groups if group.start < wanted), default=0))
+    components, variance = [np.empty((0, n_harmonics))], [np.empty(0)]
+    for group in groups:
+        if group.start < wanted:
+            # One more than wanted tells whether the cut is between degrees.
+            rows = _canonical_rows(vectors[:, group], min(group.stop, wanted + 1) - group.start)
+            components.append(rows)
+            variance.append(np.square(rows @ vectors[:, group]) @ values[group])
+    found = np.vstack(components)
+    n_supported = groups[-1].stop if groups else 0
+    return Eigenbasis(found, np.concatenate(variance), n_supported, _whole_sizes(found, groups))
 
 
-def _leading(
-    covariance: FloatArray, count: int, blocks: list[npt.NDArray[np.int_]] | None
-) -> tuple[FloatArray, FloatArray]:
-    """The ``count`` largest eigenvalues, descending, and their eigenvectors in columns."""
+Solution = tuple[FloatArray, Callable[[int], FloatArray]]
+"""All eigenvalues, descending, and a function that gives so many leading eigenvectors in columns."""
+
+
+def _solve_all(covariance: FloatArray) -> Solution:
+    """By divide and conquer."""
+    values, vectors = linalg.eigh(covariance, driver="evd")
+    return values[::-1], lambda count: vectors[:, ::-1][:, :count]
+
+
+def _solve_few(covariance: FloatArray) -> Solution:
+    """By way of a tridiagonal matrix, of which any number of leading eigenvectors can be found."""
     size = covariance.shape[0]
-    if blocks is None:
-        subset = None if count == size else (size - count, size - 1)
-        values, vectors = linalg.eigh(covariance, subset_by_index=subset, driver="evd" if subset is None else "evr")
-        return values[::-1], vectors[:, ::-1]
+    work = int(lapack.dsytrd_lwork(size, lower=1)[0])
+    reflectors, diagonal, beside, factors, _ = lapack.dsytrd(covariance, lower=1, lwork=work)
+
+    def leading(count: int) -> FloatArray:
+        if count > _FEW * size:
+            return _solve_all(covariance)[1](count)
+        if count == 0:
+            return np.empty((size, 0))
+        chosen = (size - count, size - 1)
+        vectors = linalg.eigh_tridiagonal(diagonal, beside, select="i", select_range=chosen)[1][:, ::-1]
+        inner, below = np.asfortranarray(vectors[1:]), reflectors[1:, :-1]
+        work = int(lapack.dormqr("L", "N", below, factors, inner, -1)[1][0])
+        return np.vstack([vectors[:1], lapack.dormqr("L", "N", below, factors, inner, work)[0]])
+
+    values = np.asarray(linalg.eigvalsh_tridiagonal(diagonal, beside), dtype=np.float64)
+    return values[::-1], leading
+
+
+def _solve_blocks(covariance: FloatArray, blocks: list[npt.NDArray[np.int_]]) -> Solution:
+    """Block by block."""
+    size = covariance.shape[0]
     values, vectors = np.empty(size), np.zeros((size, size))
     start = 0
     for block in blocks:
@@ -81,7 +114,7 @@ def _leading(
         values[columns], vectors[block, columns] = linalg.eigh(covariance[np.ix_(block, block)])
         start += block.size
     order = np.argsort(values, kind="stable")[::-1]
-    return values[order], vectors[:, order]
+    return values[order], lambda count: vectors[:, order[:count]]
 
 
 def _groups(values: FloatArray, floor: float) -> list[slice]:
@@ -92,31 +125,25 @@ def _groups(values: FloatArray, floor: float) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
-def _canonical_rows(span: FloatArray) -> FloatArray:
-    """An orthonormal basis of the span of some columns (D, g), as rows, chosen without regard to their rotation.
+def _canonical_rows(span: FloatArray, n_rows: int) -> FloatArray:
+    """The first rows of an orthonormal basis of the span of some columns (D, g), whatever the rotation of these.
 
-    Again and again take the direction of the harmonic of which the remaining span holds most, and deflate. The entry of
-    that harmonic, the largest up to ties, comes out positive.
+    Again and again take the direction of the harmonic of which the remaining span holds most. The entry of that
+    harmonic, the largest up to ties, comes out positive.
     """
     n_harmonics, size = span.shape
     if size == n_harmonics:  # the span is the whole space: the rule ends at the harmonics themselves
         return np.eye(size)
-    rows = np.empty((size, n_harmonics))
-    for i in range(size):
-        held = np.einsum("dg,dg->d", span, span)
+    rows = np.empty((n_rows, n_harmonics))
+    held = np.einsum("dg,dg->d", span, span)
+    for i in range(n_rows):
         harmonic = int(np.argmax(held >= held.max() * (1.0 - _TIE)))
-        span, rows[i] = _deflate(span, span[harmonic])
+        taken = rows[:i]
+        row = span @ span[harmonic] - taken[:, harmonic] @ taken
+        row -= (taken @ row) @ taken
+        rows[i] = row / np.linalg.norm(row)
+        held -= np.square(rows[i])
     return rows
-
-
-def _deflate(span: FloatArray, inside: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Split an orthonormal span into the direction ``span @ inside`` and its complement, by one reflection."""
-    unit = inside / np.linalg.norm(inside)
-    mirror = unit.copy()
-    mirror[0] += np.copysign(1.0, unit[0])
-    mirror /= np.linalg.norm(mirror)
-    reflected = span - 2.0 * np.outer(span @ mirror, mirror)
-    return reflected[:, 1:], span @ unit
 
 
 def _whole_sizes(components: FloatArray, groups: list[slice]) -> npt.NDArray[np.int_]:
@@ -129,4 +156,4 @@ def _whole_sizes(components: FloatArray, groups: list[slice]) -> npt.NDArray[np.
         inside = between[(between > group.start) & (between < group.stop)]
         if pure[group].all():
             sizes.update(inside.tolist())
-    return np.array(sorted(sizes | {components.shape[0]}), dtype=int)
+    return np.array(sorted(sizes), dtype=int)

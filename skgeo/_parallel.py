@@ -2,23 +2,26 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
 
-from joblib import Parallel, delayed, effective_n_jobs
-from threadpoolctl import threadpool_limits
+from joblib import Parallel, delayed
+from threadpoolctl import ThreadpoolController
 
 
 def each(
     work: Callable[[slice], Any],
     parts: list[slice],
-    n_jobs: int | None,
+    n_jobs: int | None = None,
     then: Callable[[slice, Any], object] = lambda part, result: None,
 ) -> None:
-    """Call ``work`` on all parts, on ``n_jobs`` threads, and ``then`` on every result, in order, on this thread."""
-    if len(parts) <= 1 or effective_n_jobs(n_jobs) == 1:
-        for part in parts:
-            then(part, work(part))
+    """Call ``work`` on all parts, on ``n_jobs`` threads, and ``then`` on every result, in order, on this thread.
+
+    Meanwhile BLAS has one thread: parts are too small to be shared once more.
+    """
+    if len(parts) == 1:
+        then(parts[0], work(parts[0]))
         return
     with _single_threaded_blas():
         results = Parallel(n_jobs, backend="threading", return_as="generator")(delayed(work)(part) for part in parts)
@@ -31,15 +34,22 @@ class _BlasLimit:
 
     lock = threading.Lock()
     users = 0
-    limits: threadpool_limits
+    limiter: AbstractContextManager[Any]
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """What knows the BLAS of numpy; to find it takes milliseconds."""
+    return ThreadpoolController()
 
 
 @contextmanager
 def _single_threaded_blas() -> Iterator[None]:
-    """Leave BLAS one thread, where every thread of ours calls it."""
+    """Leave BLAS one thread."""
     with _BlasLimit.lock:
         if _BlasLimit.users == 0:
-            _BlasLimit.limits = threadpool_limits(1, user_api="blas")
+            _BlasLimit.limiter = _controller().limit(limits=1, user_api="blas")
+            _BlasLimit.limiter.__enter__()
         _BlasLimit.users += 1
     try:
         yield
@@ -47,4 +57,4 @@ def _single_threaded_blas() -> Iterator[None]:
         with _BlasLimit.lock:
             _BlasLimit.users -= 1
             if _BlasLimit.users == 0:
-                _BlasLimit.limits.restore_original_limits()
+                _BlasLimit.limiter.__exit__(None, None, None)

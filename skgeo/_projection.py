@@ -34,9 +34,9 @@ Columns = slice | Integers
 
 # Values that a block may hold, harmonics or results: a few megabytes, the size of the caches.
 _BLOCK_VALUES = 2**19
-# In single precision clipped maps of fitted bases were seen to err by up to 4e-8 times the degree times the norm of
+# In single precision clipped maps of fitted bases were seen to err by up to 6e-8 times (degree + 2) times the norm of
 # their row of coefficients. Rows where that may exceed 1e-5, of components of little variance, take double precision.
-_SINGLE_PRECISION = 240.0
+_SINGLE_PRECISION = 160.0
 # Larger patches are averaged in pieces of at most so many pixels a side.
 _PIECE = 64
 # With no more pixels than these to a row, sums over degrees of the row do not pay.
@@ -90,6 +90,10 @@ def map_grid(
 
     The harmonics separate, so the sum over degrees is done once per row: (2 L + 1, k) numbers.
     """
+    if longitude.size <= _FEW_PIXELS:
+        places = np.repeat(latitude, longitude.size), np.tile(longitude, latitude.size)
+        map_points(*places, coefficients, clip, out.reshape(-1, *out.shape[2:]), n_jobs)
+        return
     scaled = coefficients / (clip or 1.0)
     trig = trigonometric(longitude_radians(longitude), degree_of(scaled.shape[1])).T
     maps = [(scaled[c], trig.astype(dtype), c) for c, dtype in _precisions(coefficients, out.dtype)]
@@ -220,7 +224,7 @@ class _PatchMap:
 
 def _precisions(coefficients: FloatArray, dtype: npt.DTypeLike) -> list[tuple[Columns, npt.DTypeLike]]:
     """Rows, and the precision in which they have to be worked out for an output of this dtype."""
-    hard = np.linalg.norm(coefficients, axis=1) * degree_of(coefficients.shape[1]) > _SINGLE_PRECISION
+    hard = np.linalg.norm(coefficients, axis=1) * (degree_of(coefficients.shape[1]) + 2) > _SINGLE_PRECISION
     if dtype != np.float32 or hard.all():
         return [(slice(None), np.float64)]
     if not hard.any():

@@ -12,8 +12,8 @@ class CoordinateError(ValueError):
     >>> SphericalHarmonicPCA().fit([[151.2, -33.9], [144.9, -37.8]])
     Traceback (most recent call last):
     ...
-    skgeo.exceptions.CoordinateError: X has latitudes outside [-90, 90] degrees in 2 rows, first row 0: 151.2. Are they \
-    they swapped? Exchanging them would make every row valid; columns are (latitude, longitude).
+    skgeo.exceptions.CoordinateError: X has latitudes outside [-90, 90] degrees in 2 rows, first row 0: 151.2. \
+    Are they swapped? Exchanging them would make every row valid; columns are (latitude, longitude).
     """
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SphericalHarmonicPCA", "matern_spectrum"]
 
+# Numbers of components do not depend on rounding: what falls short by so little is reached.
+_ROUNDING = 1e-9
+
 
 class SphericalHarmonicPCA(LocationTransformer):
     """Principal components of real spherical harmonics, weighted by area over a domain.
@@ -64,7 +67,8 @@ class SphericalHarmonicPCA(LocationTransformer):
     components_ : ndarray of shape (n_components, D)
         Principal axes, orthonormal rows; with a spectrum, times the square root of the prior variance of the degree.
     explained_variance_ : ndarray of shape (n_components,)
-        Variance over the domain of each component before standardising; zero beyond the supported number.
+        Variance over the domain of each component before standardising; zero beyond the supported number. Falling, but
+        for the last supported ones, which rounding does not tell apart.
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the total variance.
     scale_ : ndarray of shape (n_components,)
@@ -105,7 +109,7 @@ class SphericalHarmonicPCA(LocationTransformer):
     Notes
     -----
     The covariance of harmonics over a domain follows from the harmonic coefficients of its weight function to
-    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Eigenvalues below 2e-10 L times (the
+    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Eigenvalues below 1e-9 L times (the
     largest plus the squared norm of the mean) are rounding, and their components are left out. Where eigenvalues
     coincide to 1e-6, or to what rounding can tell apart, the basis is the one closest to single harmonics, lowest
     degree first; on the whole globe the components are the harmonics.
@@ -133,6 +137,7 @@ class SphericalHarmonicPCA(LocationTransformer):
            [0.   , 1.732, 0.   ]])
     """
 
+    n_components_: int
     _coefficients: npt.NDArray[np.float64]
     _area: float
 
@@ -253,7 +258,7 @@ class SphericalHarmonicPCA(LocationTransformer):
         resume = partial and hasattr(self, "_coefficients")
         with all_or_nothing(self):
             places = self._read(X, reset=not resume)
-            coefficients, area = self._integrate(places, sample_weight)
+            coefficients, area = self._integrate(places, sample_weight, partial=partial)
             if resume:
                 if self._coefficients.size != coefficients.size:
                     raise ValueError(
@@ -270,67 +275,60 @@ class SphericalHarmonicPCA(LocationTransformer):
         with all_or_nothing(self):
             self.n_features_in_ = self._n_columns
             edges = patches[:4]
-            self._coefficients = _domain.union_coefficients(*edges, 2 * self.max_degree)
+            self._coefficients = _domain.union_coefficients(*edges, 2 * int(self.max_degree))
             self._area = float(self._coefficients[0]) * math.sqrt(4.0 * math.pi)
             self._set_basis(partial=False)
 
-    def _integrate(self, places: Any, sample_weight: npt.ArrayLike | None) -> tuple[npt.NDArray[np.float64], float]:
+    def _integrate(
+        self, places: Any, sample_weight: npt.ArrayLike | None, *, partial: bool
+    ) -> tuple[npt.NDArray[np.float64], float]:
         """Coefficients of the weight function to degree 2 L, and the area of the domain; not known for points."""
+        shape = places.shape if isinstance(places, LatLonGrid) else places.latitude.shape
+        weight = None if sample_weight is None else check_sample_weight(sample_weight, shape, some=not partial)
+        degree = 2 * int(self.max_degree)
         if not isinstance(places, LatLonGrid):
-            weight = check_sample_weight(sample_weight, places.latitude.shape)
+            weight = np.ones(shape) if weight is None else weight
             if self.area_weighted:
                 weight = weight * sin_cos_latitude(places.latitude)[1]
-            return _domain.point_coefficients(places.latitude, places.longitude, weight, 2 * self.max_degree), np.nan
-        density = np.broadcast_to(1.0, places.shape) if places.mask is None else places.mask
+            return _domain.point_coefficients(places.latitude, places.longitude, weight, degree), np.nan
+        density = np.broadcast_to(1.0, shape) if places.mask is None else places.mask
         area = places.domain_area(radius=1.0)
-        if sample_weight is not None:
-            weight = check_sample_weight(sample_weight, places.shape)
+        if weight is not None:
             area = float(np.sum(places.cell_areas(radius=1.0) * density * (weight > 0.0)))
             density = density * weight
         if not self.area_weighted:
             density = density / places.cell_areas(radius=1.0)
         edges = places.latitude_edges, places.longitude_edges
-        return _domain.cell_coefficients(*edges, density, 2 * self.max_degree, closed=places.closed), area
+        return _domain.cell_coefficients(*edges, density, degree, closed=places.closed), area
 
     def _set_basis(self, *, partial: bool) -> None:
         """Solve the eigenproblem of the accumulated domain and set all fitted attributes.
 
-        The first part of a domain may be too small to have components; a whole domain may not.
+        The first part of a domain may be too small to have components, or have no weight; a whole domain may not.
         """
-        n_harmonics = (self.max_degree + 1) ** 2
-        if not self._coefficients[0] > 0.0:
-            raise ValueError(
-                "The total weight of X is zero: points at the poles have no area, and sample_weight or the mask "
-                "leaves nothing else. area_weighted=False weighs all points alike."
-            )
-        self.total_weight_, self.mean_, covariance = _domain.moments(self._coefficients)
-        area = self._area
-        if np.isnan(area):
-            area = self._coefficients[0] ** 2 * 4.0 * np.pi / np.square(self._coefficients).sum()
-        self.shannon_number_ = float(n_harmonics * area / (4.0 * np.pi))
-
-        degree, order = degrees_and_orders(self.max_degree)
+        max_degree = int(self.max_degree)
+        covariance = self._set_moments(partial=partial)
+        degree, order = degrees_and_orders(max_degree)
         root = np.sqrt(self._prior())[degree]
         covariance *= np.outer(root, root)
         mean_square = float(np.square(root * self.mean_)[1:].sum())
         blocks = None
         if _domain.is_zonal(self._coefficients):
-            blocks = [np.flatnonzero(order[1:] == m) for m in range(-self.max_degree, self.max_degree + 1)]
-        wanted = int(self.n_components) if isinstance(self.n_components, Integral) else None
+            blocks = [np.flatnonzero(order[1:] == m) for m in range(-max_degree, max_degree + 1)]
+        wanted = self._number_wanted()
         basis = canonical_eigenbasis(covariance[1:, 1:], mean_square, n_wanted=wanted, blocks=blocks)
-        variance = float(np.trace(covariance[1:, 1:]))
-        supported = basis.variance.size
-        if supported == 0 and not partial:
+        if basis.n_supported == 0 and not partial:
             raise ValueError(
-                f"X has no extent that max_degree={self.max_degree} could resolve: no component varies by more than "
-                "rounding. It is one point (n_samples=1), the same point repeated, or a few hundred metres wide; fit "
-                "on the whole domain that will be transformed."
+                f"X has no extent that max_degree={max_degree} could resolve: no component varies by more than "
+                "rounding. It is one point (n_samples=1), the same point repeated, or a few kilometres wide; fit on "
+                "the whole domain that will be transformed."
             )
-        self.n_components_ = self._number_to_keep(basis.variance / variance, supported)
+        variance = float(np.trace(covariance[1:, 1:])) or 1.0
+        self.n_components_ = self._number_to_keep(basis.variance / variance, basis.n_supported)
         self._warn_resolution(basis)
 
-        kept = min(self.n_components_, supported)
-        self.components_ = np.zeros((self.n_components_, n_harmonics))
+        kept = min(self.n_components_, basis.n_supported)
+        self.components_ = np.zeros((self.n_components_, degree.size))
         self.components_[:kept, 1:] = basis.components[:kept] * root[1:]
         self.explained_variance_ = np.zeros(self.n_components_)
         self.explained_variance_[:kept] = basis.variance[:kept]
@@ -338,20 +336,41 @@ class SphericalHarmonicPCA(LocationTransformer):
         self.scale_ = np.ones(self.n_components_)
         self.scale_[:kept] = np.sqrt(basis.variance[:kept])
 
-    def _number_to_keep(self, ratio: npt.NDArray[np.float64], supported: int) -> int:
-        """The number of components that ``n_components`` asks for."""
-        asked = self.n_components
-        if asked is None:
-            return supported
-        if isinstance(asked, str):
-            return min(max(round(self.shannon_number_), 1), supported)
-        if is_integer(asked):
-            return int(asked)
-        return min(1 + int(np.searchsorted(np.cumsum(ratio), float(asked))), supported)
+    def _set_moments(self, *, partial: bool) -> npt.NDArray[np.float64]:
+        """Set total weight, mean and Shannon number of the accumulated domain; returns the covariance."""
+        n_harmonics = (int(self.max_degree) + 1) ** 2
+        if not self._coefficients[0] > 0.0:
+            if not partial:
+                raise ValueError(
+                    "The total weight of X is zero: points at the poles have no area, and sample_weight or the mask "
+                    "leaves nothing else. area_weighted=False weighs all points alike."
+                )
+            self.total_weight_, self.mean_, self.shannon_number_ = 0.0, np.zeros(n_harmonics), 0.0
+            return np.zeros((n_harmonics, n_harmonics))
+        self.total_weight_, self.mean_, covariance = _domain.moments(self._coefficients)
+        area = self._area
+        if np.isnan(area):
+            area = 4.0 * np.pi / np.square(self._coefficients / self._coefficients[0]).sum()
+        self.shannon_number_ = float(n_harmonics * area / (4.0 * np.pi))
+        return covariance
+
+    def _number_wanted(self) -> int | None:
+        """The number of components asked for, where it does not depend on their variances."""
+        if isinstance(self.n_components, str):
+            return max(1, math.floor(self.shannon_number_ + 0.5 + _ROUNDING))
+        return int(self.n_components) if isinstance(self.n_components, Integral) else None
+
+    def _number_to_keep(self, ratio: npt.NDArray[np.float64], n_supported: int) -> int:
+        """The number of components that ``n_components`` asks for, given their shares of the variance."""
+        wanted = self._number_wanted()
+        if wanted is not None:
+            return min(wanted, n_supported) if isinstance(self.n_components, str) else wanted
+        share = math.inf if self.n_components is None else float(self.n_components) - _ROUNDING
+        return min(1 + int(np.searchsorted(np.cumsum(ratio), share)), n_supported)
 
     def _warn_resolution(self, basis: Eigenbasis) -> None:
         """One warning when the number kept is more than the domain supports or splits equal eigenvalues."""
-        kept, supported = self.n_components_, basis.variance.size
+        kept, supported = self.n_components_, basis.n_supported
         if kept > supported:
             message = (
                 f"n_components={self.n_components!r}: this domain supports {supported} components at "
@@ -378,14 +397,16 @@ class SphericalHarmonicPCA(LocationTransformer):
     def _prior(self) -> npt.NDArray[np.float64]:
         """Prior variance of each degree."""
         if self.spectrum is None:
-            return np.ones(self.max_degree + 1)
+            return np.ones(int(self.max_degree) + 1)
         if isinstance(self.spectrum, str):
-            return matern_spectrum(self.max_degree)
+            return matern_spectrum(int(self.max_degree))
         return np.asarray(self.spectrum, dtype=np.float64)
 
     def _check_parameters(self) -> None:
-        degree, asked, clip = self.max_degree, self.n_components, self.clip
-        check_parameter("max_degree", degree, is_integer(degree) and degree >= 1, "an integer, at least 1")
+        asked, clip = self.n_components, self.clip
+        valid = is_integer(self.max_degree) and self.max_degree >= 1
+        check_parameter("max_degree", self.max_degree, valid, "an integer, at least 1")
+        degree = int(self.max_degree)
         most = (degree + 1) ** 2 - 1
         if isinstance(asked, str):
             valid = asked == "shannon"

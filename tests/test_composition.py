@@ -203,12 +203,12 @@ BAD_PARTS = {
     "spectrum": ({"spectrum": [1.0]}, POINTS, None, "spectrum"),
     "coordinates": ({"coordinates": "lat"}, POINTS, None, "coordinates='lat'"),
     "negative weight": ({}, POINTS, -np.ones(150), "not be negative"),
-    "all weights zero": ({}, POINTS, np.zeros(150), "all zero"),
     "shape of weights": ({}, POINTS, np.ones(3), "shape"),
     "weights of a grid": ({}, GRID, np.ones(3), "shape"),
 }
 # As a part beside others these would do.
 BAD_WHOLES = {
+    "all weights zero": ({}, POINTS, np.zeros(150), "all zero"),
     "one place": ({}, [[5.0, 5.0]], None, "no extent"),
     "pole only": ({}, [[90.0, 0.0], [90.0, 10.0]], None, "total weight of X is zero"),
 }
@@ -245,11 +245,20 @@ def test_a_fit_that_fails_leaves_the_basis_as_it_was(method, bad, fitted_on):
     assert_same_state(state(pca), before)
 
 
-def test_a_first_part_without_weight_leaves_nothing():
-    pca = SphericalHarmonicPCA(max_degree=3)
-    with pytest.raises(ValueError, match="total weight of X is zero"):
-        pca.partial_fit([[90.0, 0.0]])
-    assert state(pca) == {}
+@pytest.mark.parametrize("order", [1, -1])
+def test_parts_without_weight_may_come_at_any_time(order):
+    rows = [np.column_stack([np.full(18, latitude), np.arange(0, 360, 20.0)]) for latitude in np.linspace(90, -90, 19)]
+    pca, whole = SphericalHarmonicPCA(max_degree=3), SphericalHarmonicPCA(max_degree=3).fit(np.vstack(rows))
+    for row in rows[::order]:
+        pca.partial_fit(row)
+    pca.partial_fit(rows[5], sample_weight=np.zeros(18))
+    assert_allclose(pca.transform(POINTS), whole.transform(POINTS), atol=1e-6)
+
+
+def test_a_first_part_without_weight_has_no_components_yet():
+    pca = SphericalHarmonicPCA(max_degree=3).partial_fit([[90.0, 0.0]])
+    assert (pca.total_weight_, pca.shannon_number_, pca.n_components_) == (0, 0, 0)
+    assert pca.transform(POINTS).shape == (len(POINTS), 0)
 
 
 def test_a_first_part_of_one_point_has_no_components_yet():

@@ -60,7 +60,7 @@ def test_directions_below_resolution_are_left_out(ratio):
 def test_a_large_mean_raises_the_floor():
     values = np.array([1.0, 1e-6, 1e-7])
     assert canonical_eigenbasis(np.diag(values), 0.0).variance.size == 3
-    assert canonical_eigenbasis(np.diag(values), 1e3).variance.size == 2
+    assert canonical_eigenbasis(np.diag(values), 1e2).variance.size == 2
     assert canonical_eigenbasis(np.diag(values), 1e12).variance.size == 0
 
 
@@ -78,10 +78,11 @@ def test_a_few_components_are_the_first_of_all(n_wanted, multiplicity):
     values = np.repeat(np.geomspace(1, 1e-4, 240 // multiplicity), multiplicity)
     matrix = covariance(values, random_rotation(rng, values.size))
     every, few = canonical_eigenbasis(matrix, 0.0), canonical_eigenbasis(matrix, 0.0, n_wanted=n_wanted)
-    assert n_wanted <= few.variance.size < every.variance.size
+    assert n_wanted <= few.variance.size <= n_wanted + 1
     assert_allclose(few.components, every.components[: few.variance.size], atol=1e-9)
     assert_allclose(few.variance, every.variance[: few.variance.size], rtol=1e-12)
-    assert_array_equal(few.whole_sizes, every.whole_sizes[every.whole_sizes <= few.variance.size])
+    assert few.n_supported == every.n_supported == values.size
+    assert_array_equal(few.whole_sizes, every.whole_sizes)
 
 
 def test_blocks_are_solved_one_by_one_to_the_same_basis():
@@ -96,14 +97,23 @@ def test_blocks_are_solved_one_by_one_to_the_same_basis():
     assert_allclose(apart.components, whole.components, atol=1e-12)
 
 
-def test_a_domain_that_supports_fewer_than_wanted_is_looked_at_once(monkeypatch):
-    looks = []
-    leading = _eigenbasis._leading
-    monkeypatch.setattr(_eigenbasis, "_leading", lambda *given: looks.append(given[1]) or leading(*given))
-    values = np.concatenate([np.geomspace(1, 1e-3, 35), np.zeros(600)])
+@pytest.mark.parametrize("n_wanted", [20, 36, 100, 300])
+def test_a_domain_that_supports_fewer_than_wanted_gives_what_it_has(n_wanted):
+    values = np.concatenate([np.geomspace(1, 1e-3, 35), np.zeros(325)])
     matrix = covariance(values, random_rotation(np.random.default_rng(10), values.size))
-    assert canonical_eigenbasis(matrix, 0.0, n_wanted=100).variance.size == 35
-    assert looks == [132]
+    basis = canonical_eigenbasis(matrix, 0.0, n_wanted=n_wanted)
+    assert basis.n_supported == basis.whole_sizes[-1] == 35
+    assert basis.variance.size >= min(35, n_wanted)
+    assert_allclose(basis.variance, values[: basis.variance.size], rtol=1e-10)
+
+
+def test_a_large_group_is_not_worked_out_beyond_what_is_wanted(monkeypatch):
+    asked = []
+    canonical_rows = _eigenbasis._canonical_rows
+    monkeypatch.setattr(_eigenbasis, "_canonical_rows", lambda *given: asked.append(given[1]) or canonical_rows(*given))
+    values = np.concatenate([[3.0, 2.0], np.ones(200), np.full(38, 1e-3)])
+    canonical_eigenbasis(covariance(values, random_rotation(np.random.default_rng(12), 240)), 0.0, n_wanted=10)
+    assert asked == [1, 1, 9]
 
 
 @pytest.mark.parametrize(("distance", "together"), [(5e-7, True), (2e-6, False)])

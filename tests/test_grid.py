@@ -220,3 +220,8 @@ def test_columns_that_go_around_more_than_once_are_refused(extra):
     with pytest.raises(CoordinateError, match="goes around more than once"):
         LatLonGrid([0, 10], np.append(np.arange(0, 360, 10.0), extra))
     LatLonGrid([0, 10], np.append(np.arange(0, 360, 10.0), 359.5))
+
+
+def test_fractions_may_be_off_by_rounding():
+    mask = LatLonGrid([0, 10], [0, 10], [[1 + 1e-7, -1e-17], [0.5, 1]]).mask
+    assert_array_equal(mask, [[1, 0], [0.5, 1]])
