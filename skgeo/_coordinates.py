@@ -20,6 +20,8 @@ POLE = 90.0 + 1e-9
 _PROJECTED = 1000.0
 # Fractions come out of regridding with rounding errors of so much.
 _FRACTION = 1e-6
+# Rounding of longitudes in single precision, 180 and 360 having been added or subtracted.
+_SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
 # A gap between the last and the first column of less than this share of a step is the first column once more.
 _REPEATED = 1e-3
 
@@ -239,6 +241,30 @@ def unwrap_longitude(longitude: FloatArray) -> FloatArray:
         )
     along = longitude[0] + np.concatenate([[0.0], np.cumsum(steps)])
     return longitude + 360.0 * np.round((along - longitude) / 360.0)
+
+
+def even_axis(axis: FloatArray) -> FloatArray:
+    """The evenly spaced axis of which single precision made this one, if there is one; else the axis as it is.
+
+    Files hold axes in single precision, where columns of a twentieth of a degree have widths that differ in the third
+    digit, and differently in another longitude convention. Step and first value are taken to be the simplest fractions
+    that agree with all values to their rounding.
+    """
+    if axis.size < 3:
+        return axis
+    count = np.arange(axis.size)
+    step = _simplest_fraction((axis[-1] - axis[0]) / (axis.size - 1), 2.0 * _SINGLE_ROUNDING / (axis.size - 1))
+    offset = _simplest_fraction(float(np.mean(axis - step * count)) / step, _SINGLE_ROUNDING / abs(step))
+    even = np.asarray((offset + count) * step, dtype=np.float64)
+    return even if np.abs(even - axis).max() <= _SINGLE_ROUNDING else axis
+
+
+def _simplest_fraction(value: float, tolerance: float) -> float:
+    """The fraction of the least denominator within a tolerance; the value itself if that is no small one."""
+    denominator = np.arange(1, 10_000)
+    fraction = np.round(value * denominator) / denominator
+    near = np.abs(fraction - value) <= tolerance
+    return float(fraction[np.argmax(near)]) if near.any() else value
 
 
 def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:

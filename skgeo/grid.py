@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import check_axis, check_mask, unwrap_longitude
+from skgeo._coordinates import check_axis, check_mask, even_axis, unwrap_longitude
 from skgeo._parameters import check_pair, check_parameter, is_real
 from skgeo._patch_table import outer_edges, patch_frame, window_shares, window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
@@ -36,7 +36,7 @@ class LatLonGrid:
     Attributes
     ----------
     latitude, longitude : ndarray of shape (n_lat,), (n_lon,)
-        The centres as given, in degrees.
+        The centres as given, in degrees; of evenly spaced float32 axes, what they were before they were rounded.
     latitude_edges, longitude_edges : ndarray of shape (n_lat, 2), (n_lon, 2)
         South and north edge of each row, west and east edge of each column, in degrees. Longitude edges run
         on past 180 or 360 instead of wrapping.
@@ -79,6 +79,9 @@ class LatLonGrid:
     def __init__(self, latitude: npt.ArrayLike, longitude: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> None:
         (latitude, dtype), (longitude, other) = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
         unwrapped = unwrap_longitude(longitude)
+        if dtype == other == np.float32:
+            latitude, even = even_axis(latitude), even_axis(unwrapped)
+            longitude, unwrapped = longitude + (even - unwrapped), even
         spacings = [abs(float(axis[1] - axis[0])) for axis in (latitude, unwrapped) if axis.size > 1]
         if not spacings:
             raise CoordinateError(

@@ -225,3 +225,25 @@ def test_columns_that_go_around_more_than_once_are_refused(extra):
 def test_fractions_may_be_off_by_rounding():
     mask = LatLonGrid([0, 10], [0, 10], [[1 + 1e-7, -1e-17], [0.5, 1]]).mask
     assert_array_equal(mask, [[1, 0], [0.5, 1]])
+
+
+@pytest.mark.parametrize("spacing", [0.05, 1 / 12, 0.1, 1 / 3, 5 / 6, 0.75])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_evenly_spaced_axes_survive_single_precision_in_any_convention(spacing, direction):
+    latitude = 30 + spacing * (np.arange(60) + 0.5)
+    longitude = 357 + spacing * (np.arange(90) + 0.5)
+    single = longitude.astype(np.float32)
+    relabelled = (single + np.float32(180)) % np.float32(360) - np.float32(180)
+    for columns, turns in ((single, 0), (relabelled, 360)):
+        grid = LatLonGrid(latitude[::direction].astype(np.float32), columns[::direction])
+        assert_allclose(grid.latitude[::direction], latitude, atol=1e-12)
+        assert_allclose(grid.longitude[::direction] + turns, longitude, atol=1e-12)
+        assert_allclose(np.diff(grid.longitude_edges), spacing, rtol=1e-9)
+
+
+def test_uneven_axes_in_single_precision_are_taken_as_they_are():
+    latitude = reference.gaussian_latitudes(320).astype(np.float32)
+    longitude = np.cumsum(np.random.default_rng(0).uniform(0.5, 1, 300)).astype(np.float32)
+    grid = LatLonGrid(latitude, longitude)
+    assert_array_equal(grid.latitude, latitude.astype(np.float64))
+    assert_array_equal(grid.longitude, longitude.astype(np.float64))
