@@ -1,4 +1,4 @@
-"""How the time grows with the number of points and pixels, and the picture of all results."""
+"""How the time grows with the number of points and pixels."""
 
 import statistics
 import time
@@ -69,42 +69,3 @@ def _timed(work):
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-KINDS = {"straightforward": "tab:red", "scikit-learn": "tab:orange", "sphericart": "tab:purple", "skgeo": "tab:blue"}
-
-
-def draw(result, path):
-    """One line a workload, with the times of all contenders beside skgeo; below, the curves of growth."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    threads = max((row["threads"] for row in result["rows"]), default=1)
-    rows = [row for row in result["rows"] if row["threads"] == threads]
-    titles = list(dict.fromkeys(row["workload"] for row in rows))[::-1]
-    height = 0.35 * len(titles) + 1
-    figure, (ratios, curves) = plt.subplots(
-        2, 1, figsize=(9, height + 3.5), height_ratios=[height, 3.5], layout="constrained"
-    )
-    for kind, colour in (KINDS | {"limit": "0.5"}).items():
-        chosen = [row for row in rows if row["contender"].startswith(kind)]
-        places = [titles.index(row["workload"]) for row in chosen]
-        values = [row["ratio"] for row in chosen]
-        ratios.scatter(values, places, 60, colour, "|" if kind == "limit" else "o", label=kind)
-        for value, place in zip(values, places, strict=True):
-            if kind != "skgeo":
-                ratios.annotate(f"{value:.3g}", (value, place), (5, 4), textcoords="offset points", fontsize=7)
-    ratios.set(xscale="log", xlabel=f"time / time of skgeo, {threads} thread(s)", yticks=range(len(titles)))
-    ratios.set_yticklabels(titles, fontsize=8)
-    ratios.axvline(1, color="tab:blue", linewidth=0.8, zorder=0)
-    ratios.grid(axis="y", linewidth=0.3)
-    ratios.legend(fontsize=8, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    for curve in result["growth"]:
-        label = f"{curve['title']}: exponent {curve['exponent']:.2f}"
-        curves.loglog(curve["sizes"], curve["seconds"], marker="o", label=label)
-    curves.set(xlabel="points or pixels", ylabel=f"seconds, 1 thread, L={DEGREE}, k={COMPONENTS}")
-    if result["growth"]:
-        curves.legend(fontsize=8)
-    figure.savefig(path, dpi=150)

@@ -65,9 +65,9 @@ def canonical_eigenbasis(
     for group in groups:
         if group.start < wanted:
             # One more than wanted tells whether the cut is between degrees.
-            rows = _canonical_rows(vectors[:, group], min(group.stop, wanted + 1) - group.start)
+            rows, inside = _canonical_rows(vectors[:, group], min(group.stop, wanted + 1) - group.start)
             components.append(rows)
-            variance.append(np.square(rows @ vectors[:, group]) @ values[group])
+            variance.append(np.square(inside) @ values[group])
     found = np.vstack(components)
     n_supported = groups[-1].stop if groups else 0
     return Eigenbasis(found, np.concatenate(variance), n_supported, _whole_sizes(found, groups))
@@ -125,15 +125,16 @@ def _groups(values: FloatArray, floor: float) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
-def _canonical_rows(span: FloatArray, n_rows: int) -> FloatArray:
+def _canonical_rows(span: FloatArray, n_rows: int) -> tuple[FloatArray, FloatArray]:
     """The first rows of an orthonormal basis of the span of some columns (D, g), whatever the rotation of these.
 
+    Also the rows in terms of the columns (n_rows, g).
     Again and again take the direction of the harmonic of which the remaining span holds most. The entry of that
     harmonic, the largest up to ties, comes out positive.
     """
     n_harmonics, size = span.shape
     if size == n_harmonics:  # the span is the whole space: the rule ends at the harmonics themselves
-        return np.eye(size)
+        return np.eye(n_rows, size), span[:n_rows]
     rows = np.empty((n_rows, n_harmonics))
     held = np.einsum("dg,dg->d", span, span)
     for i in range(n_rows):
@@ -143,7 +144,7 @@ def _canonical_rows(span: FloatArray, n_rows: int) -> FloatArray:
         row -= (taken @ row) @ taken
         rows[i] = row / np.linalg.norm(row)
         held -= np.square(rows[i])
-    return rows
+    return rows, rows @ span
 
 
 def _whole_sizes(components: FloatArray, groups: list[slice]) -> npt.NDArray[np.int_]:
@@ -152,6 +153,8 @@ def _whole_sizes(components: FloatArray, groups: list[slice]) -> npt.NDArray[np.
     degree = np.sqrt(1 + np.argmax(np.abs(components), axis=1)).astype(int)
     between = 1 + np.flatnonzero(pure[:-1] & pure[1:] & (degree[:-1] < degree[1:]))
     sizes = {group.stop for group in groups}
+    if sizes == {components.shape[1]}:  # all harmonics alike
+        return np.arange(2, 1 + degree_of(1 + components.shape[1]) + 1) ** 2 - 1
     for group in groups:
         inside = between[(between > group.start) & (between < group.stop)]
         if pure[group].all():

@@ -1,0 +1,71 @@
+"""The results as a picture and as a table for the documentation."""
+
+from growth import COMPONENTS, DEGREE
+
+KINDS = {"straightforward": "tab:red", "scikit-learn": "tab:orange", "sphericart": "tab:purple", "skgeo": "tab:blue"}
+
+
+def draw(result, path):
+    """One line a workload, with the times of all contenders beside skgeo; below, the curves of growth."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    threads = min((row["threads"] for row in result["rows"]), default=1)
+    rows = [row for row in result["rows"] if row["threads"] == threads and row["ratio"] < float("inf")]
+    titles = list(dict.fromkeys(row["workload"] for row in rows))[::-1]
+    height = 0.35 * len(titles) + 1
+    figure, (ratios, curves) = plt.subplots(
+        2, 1, figsize=(9, height + 3.5), height_ratios=[height, 3.5], layout="constrained"
+    )
+    for kind, colour in (KINDS | {"limit": "0.5"}).items():
+        chosen = [row for row in rows if row["contender"].startswith(kind)]
+        places = [titles.index(row["workload"]) for row in chosen]
+        values = [row["ratio"] for row in chosen]
+        ratios.scatter(values, places, 60, colour, "|" if kind == "limit" else "o", label=kind)
+        for value, place in zip(values, places, strict=True):
+            if kind != "skgeo":
+                ratios.annotate(f"{value:.3g}", (value, place), (5, 4), textcoords="offset points", fontsize=7)
+    ratios.set(xscale="log", xlabel=f"time / time of skgeo, {threads} thread(s)", yticks=range(len(titles)))
+    ratios.set_yticklabels(titles, fontsize=8)
+    ratios.axvline(1, color="tab:blue", linewidth=0.8, zorder=0)
+    ratios.grid(axis="y", linewidth=0.3)
+    ratios.legend(fontsize=8, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    for curve in result["growth"]:
+        label = f"{curve['title']}: exponent {curve['exponent']:.2f}"
+        curves.loglog(curve["sizes"], curve["seconds"], marker="o", label=label)
+    curves.set(xlabel="points or pixels", ylabel=f"seconds, 1 thread, L={DEGREE}, k={COMPONENTS}")
+    if result["growth"]:
+        curves.legend(fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+def write_table(result, path):
+    """Two tables in reStructuredText: all contenders of all workloads, and the exponents of growth."""
+    lines = [
+        ".. list-table::",
+        "   :header-rows: 1",
+        "",
+        "   * - workload",
+        "     - threads",
+        "     - who",
+        "     - seconds",
+        "     - x skgeo",
+        "     - growth of memory, MB",
+        "     - error",
+    ]
+    title = None
+    for row in result["rows"]:
+        error = "" if row["error"] is None else f"{row['error']:.0e}"
+        once = "" if len(row["turns"]) > 1 else " (one turn)"
+        cells = [row["workload"] if row["workload"] != title else "", row["threads"], row["contender"] + once]
+        cells += [f"{row['seconds']:.3g}", f"{row['ratio']:.3g}", f"{row['growth_mb']:.0f}", error]
+        title = row["workload"]
+        lines += [f"   {'* -' if i == 0 else '  -'} {cell}".rstrip() for i, cell in enumerate(cells)]
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    exponents = "; ".join(f"{curve['title']} {curve['exponent']:.2f}" for curve in result["growth"])
+    lines += ["", f"Machine: {machine['cpu']}, {machine['cores']} cores; Python {machine['python']}, {versions}."]
+    lines += ["", f"Exponents of growth from 1e5 to 1e7, L={DEGREE}, k={COMPONENTS}, one thread: {exponents}.", ""]
+    path.write_text("\n".join(lines))
