@@ -153,8 +153,9 @@ def _whole_sizes(components: FloatArray, groups: list[slice]) -> npt.NDArray[np.
     degree = np.sqrt(1 + np.argmax(np.abs(components), axis=1)).astype(int)
     between = 1 + np.flatnonzero(pure[:-1] & pure[1:] & (degree[:-1] < degree[1:]))
     sizes = {group.stop for group in groups}
-    if sizes == {components.shape[1]}:  # all harmonics alike
-        return np.arange(2, 1 + degree_of(1 + components.shape[1]) + 1) ** 2 - 1
+    n_harmonics = components.shape[1]
+    if sizes == {n_harmonics}:  # all harmonics alike, whole degrees of them
+        return np.union1d(np.arange(2, degree_of(n_harmonics + 1) + 2) ** 2 - 1, [n_harmonics])
     for group in groups:
         inside = between[(between > group.start) & (between < group.stop)]
         if pure[group].all():
