@@ -209,9 +209,8 @@ def sea(n_lat, n_lon, *, poles=False, masked=True, dtype=np.float64):
 
 def scattered(n, dtype=np.float32):
     """Points spread evenly over the sphere."""
-    rng = np.random.default_rng(0)
-    latitude = np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
-    return np.column_stack([latitude, rng.uniform(-180, 180, n)]).astype(dtype)
+    height, turn = np.random.default_rng(0).uniform(size=(n, 2)).T  # the first of many are the same as few
+    return np.column_stack([np.degrees(np.arcsin(2 * height - 1)), 360 * turn - 180]).astype(dtype)
 
 
 def archive(n):

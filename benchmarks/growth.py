@@ -23,7 +23,7 @@ def _tasks(pca):
     def transform(n):
         points = baselines.scattered(n)
         parts = [points[start : start + LARGEST_OUTPUT] for start in range(0, n, LARGEST_OUTPUT)]
-        return lambda: [pca.transform(part)[0] for part in parts]
+        return lambda: [pca.transform(part).size for part in parts]
 
     def fit_points(n):
         points = baselines.scattered(n)

@@ -215,10 +215,13 @@ class _PatchMap:
         rows = _row_coefficients(latitude.ravel(), self.scaled).astype(self.dtype)
         rows = rows.reshape(-1, n_groups, n_lat * n_components)
         means = np.empty((n_pieces, n_components), dtype=self.dtype)
+        length = max(1, _BLOCK_VALUES // 2 // (n_lon * n_lat * n_components))
         for group, (start, stop) in enumerate(pairwise(bounds)):
-            values = _clip(factors[start:stop].reshape(-1, factors.shape[2]) @ rows[:, group], self.clip)
-            by_row = values.reshape(stop - start, n_lon, n_lat, n_components).sum(axis=1)
-            means[start:stop] = np.einsum("r,prk->pk", weight[group], by_row)
+            for block in _blocks(stop - start, length):
+                part = slice(start + block.start, start + block.stop)
+                values = _clip(factors[part].reshape(-1, factors.shape[2]) @ rows[:, group], self.clip)
+                by_row = values.reshape(-1, n_lon, n_lat, n_components).sum(axis=1)
+                means[part] = np.einsum("r,prk->pk", weight[group], by_row)
         return means
 
 
@@ -292,13 +295,15 @@ def _areas(boxes: Boxes) -> FloatArray:
 
 
 def _batches(pieces: Boxes, coefficients: FloatArray) -> list[slice]:
-    """Runs of pieces with equal pixel counts, each with some _BLOCK_VALUES pixel values and row coefficients."""
-    n_factors, n_components = 2 * degree_of(coefficients.shape[1]) + 1, max(1, coefficients.shape[0])
+    """Runs of pieces with equal pixel counts, each with some _BLOCK_VALUES row coefficients and not too many pixels."""
+    n_components, n_factors = max(1, coefficients.shape[0]), 2 * degree_of(coefficients.shape[1]) + 1
     change = np.flatnonzero(np.diff(pieces.n_lat) | np.diff(pieces.n_lon)) + 1
     batches = []
     for start, stop in pairwise([0, *change.tolist(), pieces.south.size]):
-        values = int(pieces.n_lat[start]) * max(int(pieces.n_lon[start]), n_factors) * n_components
-        length = max(1, 2 * _BLOCK_VALUES // values)
+        n_groups = 1 + np.count_nonzero(np.diff(pieces.south[start:stop]) + 1j * np.diff(pieces.north[start:stop]))
+        n_lat, n_lon = int(pieces.n_lat[start]), int(pieces.n_lon[start])
+        row_values = n_lat * n_factors * n_components * n_groups // (stop - start)
+        length = max(1, 2 * _BLOCK_VALUES // max(1, row_values, n_lat * n_lon * n_components // 8))
         batches += [slice(start + part.start, start + part.stop) for part in _blocks(stop - start, length)]
     return batches
 
