@@ -24,13 +24,18 @@ def draw(result, path):
         places = [titles.index(row["workload"]) for row in chosen]
         values = [row["ratio"] for row in chosen]
         ratios.scatter(values, places, 60, colour, "|" if kind == "limit" else "o", label=kind)
-        for value, place in zip(values, places, strict=True):
+        below = kind in ("limit", "scikit-learn")
+        for row, value, place in zip(chosen, values, places, strict=True):
             if kind != "skgeo":
-                ratios.annotate(f"{value:.3g}", (value, place), (5, 4), textcoords="offset points", fontsize=7)
+                part = " (part of the work)" if " of the " in row["contender"] else ""
+                where = (-4, -11) if below else (3, 4)
+                text = f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+                ratios.annotate(text + part, (value, place), where, textcoords="offset points", fontsize=7)
     ratios.set(xscale="log", xlabel=f"time / time of skgeo, {threads} thread(s)", yticks=range(len(titles)))
     ratios.set_yticklabels(titles, fontsize=8)
     ratios.axvline(1, color="tab:blue", linewidth=0.8, zorder=0)
     ratios.grid(axis="y", linewidth=0.3)
+    ratios.margins(x=0.12)
     ratios.legend(fontsize=8, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     for curve in result["growth"]:
         label = f"{curve['title']}: exponent {curve['exponent']:.2f}"

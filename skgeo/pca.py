@@ -194,15 +194,15 @@ class SphericalHarmonicPCA(LocationTransformer):
         -------
         self
 
-        Notes
-        -----
-        Each call solves the eigenproblem anew, in milliseconds at degree 10 and about a second at degree 40. Cells of
-        grids weigh steradians, points do not: to mix them, give points their areas over cos(latitude) as weights.
-
         Raises
         ------
         ValueError
             As ``fit``; or if ``max_degree`` has changed.
+
+        Notes
+        -----
+        Each call solves the eigenproblem anew, in milliseconds at degree 10 and about a second at degree 40. Cells of
+        grids weigh steradians, points do not: to mix them, give points their areas over cos(latitude) as weights.
         """
         return self._fit(X, sample_weight, partial=True)
 

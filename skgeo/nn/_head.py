@@ -121,9 +121,11 @@ class PatchProjectionHead(nn.Module):
         ----------
         features : array-like or Tensor of shape (..., n_position + n_scale)
             Features of the training patches; the descriptors of scale are the last columns.
+        n_scale : int, default=10
+            Number of descriptors.
         log : bool, default=True
             Whether the descriptors are logarithms.
-        n_scale, embed_dim, hidden_dim : int
+        embed_dim, hidden_dim : int
             As for the class.
 
         Returns
