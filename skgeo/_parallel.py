@@ -20,10 +20,10 @@ def each(
 
     Meanwhile BLAS has one thread: parts are too small to be shared once more.
     """
-    if len(parts) == 1:
-        then(parts[0], work(parts[0]))
-        return
     with _single_threaded_blas():
+        if len(parts) == 1:
+            then(parts[0], work(parts[0]))
+            return
         results = Parallel(n_jobs, backend="threading", return_as="generator")(delayed(work)(part) for part in parts)
         for part, result in zip(parts, results, strict=True):
             then(part, result)
