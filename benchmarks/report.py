@@ -47,7 +47,7 @@ def draw(result, path):
 
 
 def write_table(result, path):
-    """Two tables in reStructuredText: all contenders of all workloads, and the exponents of growth."""
+    """All contenders of all workloads as a table in reStructuredText, the machine and the exponents of growth."""
     lines = [
         ".. list-table::",
         "   :header-rows: 1",

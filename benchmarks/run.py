@@ -3,7 +3,7 @@
 Every contender of a workload lives in a process of its own, with a given number of threads; they take turns, and the
 median of the turns counts. Memory is the peak resident size of the process.
 
-    python benchmarks/run.py                # about 40 minutes, 17 GB of memory
+    python benchmarks/run.py                # about an hour, 8 GB of memory
     python benchmarks/run.py --quick        # small, under two minutes: only to see that all results are right
 """
 

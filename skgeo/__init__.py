@@ -4,8 +4,9 @@ from skgeo import exceptions
 from skgeo._version import __version__
 from skgeo.grid import LatLonGrid
 from skgeo.patches import PatchPositionEncoder
-from skgeo.pca import SphericalHarmonicPCA, matern_spectrum
+from skgeo.pca import SphericalHarmonicPCA
 from skgeo.scale import PatchScaleFeaturizer
+from skgeo.spectrum import matern_spectrum
 
 __all__ = [
     "LatLonGrid",

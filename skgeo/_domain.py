@@ -58,12 +58,18 @@ def cell_coefficients(
     column, south or west first; ``weight`` (n_lat, n_lon) is a density per steradian. When the columns close the
     circle and no row varies along it, only the coefficients of order 0 are not exactly zero.
     """
-    sums = np.zeros((degree + 1, 2 * degree + 1))
     if closed and np.array_equal(weight, np.broadcast_to(weight[:, :1], weight.shape)):
         weight, factors = weight[:, :1], np.zeros((2 * degree + 1, 1))
         factors[degree] = 2.0 * np.pi
     else:
         factors = cell_factors(longitude_edges, degree)
+    return _coefficients(_cell_sums(latitude_edges, factors, weight))
+
+
+def _cell_sums(latitude_edges: FloatArray, factors: FloatArray, weight: npt.NDArray[np.generic]) -> FloatArray:
+    """Sums over cells, as of :func:`_wave_sums`, given the longitude factors integrated over each column."""
+    degree = factors.shape[0] // 2
+    sums = np.zeros((degree + 1, 2 * degree + 1))
     nodes, node_weights = row_nodes(latitude_edges, degree)
     n_rows = max(1, min(_BLOCK // nodes.shape[1], _BLOCK_CELLS // weight.shape[1]))
     for start in range(0, weight.shape[0], n_rows):
@@ -71,7 +77,7 @@ def cell_coefficients(
         by_row = _pairwise_product(factors, np.asarray(weight[block], dtype=np.float64).T)
         by_node = (by_row[:, :, np.newaxis] * node_weights[block]).reshape(by_row.shape[0], -1)
         sums += _wave_sums(*sin_cos_latitude(nodes[block].ravel()), by_node)
-    return _coefficients(sums)
+    return sums
 
 
 def union_coefficients(
@@ -90,14 +96,14 @@ def union_coefficients(
             np.column_stack([south, north, np.zeros_like(west), east - 360.0])[around],
         ]
     )
-    coefficients = np.zeros((degree + 1) ** 2)
+    sums = np.zeros((degree + 1, 2 * degree + 1))
     parts = [np.unique(boxes, axis=0)]
     while parts:
         part = parts.pop()
         edges = [np.unique(part[:, :2]), np.unique(part[:, 2:])]
         if edges[0].size * edges[1].size <= _BLOCK_CELLS // 16:
             rows, columns = (np.column_stack([along[:-1], along[1:]]) for along in edges)
-            coefficients += cell_coefficients(rows, columns, _covered(part, *edges), degree)
+            sums += _cell_sums(rows, cell_factors(columns, degree), _covered(part, *edges))
         else:
             axis = int(edges[1].size > edges[0].size)
             cut = edges[axis][edges[axis].size // 2]
@@ -105,7 +111,7 @@ def union_coefficients(
             low[:, 2 * axis + 1] = np.minimum(low[:, 2 * axis + 1], cut)
             high[:, 2 * axis] = np.maximum(high[:, 2 * axis], cut)
             parts += [low, high]
-    return coefficients
+    return _coefficients(sums)
 
 
 def _covered(boxes: FloatArray, rows: FloatArray, columns: FloatArray) -> npt.NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -34,7 +34,7 @@ class _BlasLimit:
 
     lock = threading.Lock()
     users = 0
-    limiter: AbstractContextManager[Any]
+    limiter: Any
 
 
 @cache
@@ -49,7 +49,6 @@ def _single_threaded_blas() -> Iterator[None]:
     with _BlasLimit.lock:
         if _BlasLimit.users == 0:
             _BlasLimit.limiter = _controller().limit(limits=1, user_api="blas")
-            _BlasLimit.limiter.__enter__()
         _BlasLimit.users += 1
     try:
         yield
@@ -57,4 +56,4 @@ def _single_threaded_blas() -> Iterator[None]:
         with _BlasLimit.lock:
             _BlasLimit.users -= 1
             if _BlasLimit.users == 0:
-                _BlasLimit.limiter.__exit__(None, None, None)
+                _BlasLimit.limiter.restore_original_limits()

@@ -17,6 +17,17 @@ def check_parameter(name: str, value: object, valid: bool, accepted: str) -> Non
         raise ValueError(f"{name}={value!r}: expected {accepted}.")
 
 
+def check_flag(name: str, value: object) -> None:
+    """Raise ValueError unless the value is a bool."""
+    check_parameter(name, value, isinstance(value, bool | np.bool_), "True or False")
+
+
+def check_degree(value: Any) -> int:
+    """A maximum degree as an int: numpy's integers of few bits would overflow on the way."""
+    check_parameter("max_degree", value, is_integer(value) and value >= 1, "an integer, at least 1")
+    return int(value)
+
+
 def is_integer(value: object) -> bool:
     """Whether the value is an integer and no bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)

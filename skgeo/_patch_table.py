@@ -8,12 +8,11 @@ import numpy.typing as npt
 from skgeo._coordinates import POLE, check_length, frame_columns, number, read_columns, read_table
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, import_optional
+from skgeo._sphere import Boxes, Integers
 from skgeo.exceptions import CoordinateError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Integers = npt.NDArray[np.intp]
 
 PATCH_COLUMNS = ("south", "north", "west", "east", "n_lat", "n_lon")
 
@@ -94,14 +93,9 @@ def patch_frame(table: FloatArray, index: Integers) -> "pd.DataFrame":
 
 
 class Patches(NamedTuple):
-    """Outer edges (n,) in float64 degrees, east beyond west; pixel counts (n,); the dtype and columns they came in."""
+    """The patches of a table, and the dtype and columns they came in."""
 
-    south: FloatArray
-    north: FloatArray
-    west: FloatArray
-    east: FloatArray
-    n_lat: Integers
-    n_lon: Integers
+    boxes: Boxes
     dtype: np.dtype[np.floating]
     columns: list[str] | None
 
@@ -124,7 +118,8 @@ def read_patches(X: object) -> Patches:
     rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)
     _check_patches(south, north, west, east, np.stack([n_lat, n_lon]), rounding)
     east = np.minimum(east, west + 360.0)
-    return Patches(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp), table.dtype, columns)
+    boxes = Boxes(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp))
+    return Patches(boxes, table.dtype, columns)
 
 
 def _check_patches(

@@ -8,7 +8,6 @@ and clipping stay in cache and nothing of size places x harmonics is ever kept. 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +26,8 @@ from skgeo._harmonics import (
     waves,
 )
 from skgeo._parallel import each
-from skgeo._sphere import band_heights
+from skgeo._sphere import Boxes, Integers, extents
 
-Integers = npt.NDArray[np.intp]
 Columns = slice | Integers
 
 # Values that a block may hold, harmonics or results: a few megabytes, the size of the caches.
@@ -41,22 +39,6 @@ _SINGLE_PRECISION = 160.0
 _PIECE = 64
 # With no more pixels than these to a row, sums over degrees of the row do not pay.
 _FEW_PIXELS = 8
-
-
-class Boxes(NamedTuple):
-    """Edges in degrees (n,), east beyond west, and pixel counts (n,)."""
-
-    south: FloatArray
-    north: FloatArray
-    west: FloatArray
-    east: FloatArray
-    n_lat: Integers
-    n_lon: Integers
-
-    def take(self, index: slice | Integers) -> "Boxes":
-        """Some of the boxes, in the order given."""
-        south, north, west, east = (edge[index] for edge in (self.south, self.north, self.west, self.east))
-        return Boxes(south, north, west, east, self.n_lat[index], self.n_lon[index])
 
 
 def map_points(
@@ -75,7 +57,7 @@ def map_points(
             with _written(out[part], columns, point_map.dtype) as target:
                 point_map.fill(latitude[part], longitude[part], target)
 
-    each(fill, _blocks(latitude.size, min((point_map.block for _, point_map in maps), default=1)), n_jobs)
+    each(fill, _blocks(latitude.size, min(point_map.block for _, point_map in maps)), n_jobs)
 
 
 def map_grid(
@@ -123,7 +105,7 @@ def map_patches(
     ``done`` is told how many more pixels are done.
     """
     pieces, parent = _sorted_pieces(patches)
-    share = _areas(pieces) / _areas(patches)[parent]
+    share = extents(*pieces[:4])[2] / extents(*patches[:4])[2][parent]
     maps = [(c, _PatchMap(coefficients[c], clip, dtype)) for c, dtype in _precisions(coefficients, out.dtype)]
     out[...] = 0.0
 
@@ -186,7 +168,7 @@ class _PatchMap:
         """Means (n, k) over the pixels of pieces that are equal in their pixel counts and sorted by their rows."""
         n_lat, n_lon = int(pieces.n_lat[0]), int(pieces.n_lon[0])
         longitude = _pixel_centres(pieces.west, pieces.east, n_lon)
-        new = (np.diff(pieces.south, prepend=np.nan) != 0.0) | (np.diff(pieces.north, prepend=np.nan) != 0.0)
+        new = _new_rows(pieces)
         first = np.flatnonzero(new)
         south, north = pieces.south[first], pieces.north[first]
         latitude = _pixel_centres(south, north, n_lat)
@@ -289,23 +271,24 @@ def _cut(
     return index[whole], last - first, low[whole] + first * step, low[whole] + last * step
 
 
-def _areas(boxes: Boxes) -> FloatArray:
-    """Areas of boxes on the unit sphere."""
-    return np.radians(boxes.east - boxes.west) * band_heights(boxes.south, boxes.north)
-
-
 def _batches(pieces: Boxes, coefficients: FloatArray) -> list[slice]:
     """Runs of pieces with equal pixel counts, each with some _BLOCK_VALUES row coefficients and not too many pixels."""
     n_components, n_factors = max(1, coefficients.shape[0]), 2 * degree_of(coefficients.shape[1]) + 1
     change = np.flatnonzero(np.diff(pieces.n_lat) | np.diff(pieces.n_lon)) + 1
+    new = _new_rows(pieces)
     batches = []
     for start, stop in pairwise([0, *change.tolist(), pieces.south.size]):
-        n_groups = 1 + np.count_nonzero(np.diff(pieces.south[start:stop]) + 1j * np.diff(pieces.north[start:stop]))
+        n_groups = max(1, np.count_nonzero(new[start:stop]))
         n_lat, n_lon = int(pieces.n_lat[start]), int(pieces.n_lon[start])
         row_values = n_lat * n_factors * n_components * n_groups // (stop - start)
         length = max(1, 2 * _BLOCK_VALUES // max(1, row_values, n_lat * n_lon * n_components // 8))
         batches += [slice(start + part.start, start + part.stop) for part in _blocks(stop - start, length)]
     return batches
+
+
+def _new_rows(pieces: Boxes) -> npt.NDArray[np.bool_]:
+    """Which pieces lie between other latitudes than the one before."""
+    return (np.diff(pieces.south, prepend=np.nan) != 0.0) | (np.diff(pieces.north, prepend=np.nan) != 0.0)
 
 
 def _pixel_centres(low: FloatArray, high: FloatArray, count: int) -> FloatArray:

@@ -1,11 +1,13 @@
 """Kernel: cell edges in degrees, areas and extents on the unit sphere, descriptors of patches."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from skgeo._harmonics import FloatArray
+
+Integers = npt.NDArray[np.intp]
 
 #: Mean radius of the Earth in metres (2 a + b) / 3, International Union of Geodesy and Geophysics (Moritz 2000).
 EARTH_RADIUS = 6_371_008.8
@@ -14,6 +16,22 @@ EARTH_RADIUS = 6_371_008.8
 _POLE_GAP = 1.0 / 3.0
 # Longitudes close the circle when the gap from last to first is a spacing, to this share.
 _CLOSED = 1.01
+
+
+class Boxes(NamedTuple):
+    """Edges in degrees (n,), east beyond west, and pixel counts (n,)."""
+
+    south: FloatArray
+    north: FloatArray
+    west: FloatArray
+    east: FloatArray
+    n_lat: Integers
+    n_lon: Integers
+
+    def take(self, index: slice | Integers) -> "Boxes":
+        """Some of the boxes, in the order given."""
+        south, north, west, east = (edge[index] for edge in (self.south, self.north, self.west, self.east))
+        return Boxes(south, north, west, east, self.n_lat[index], self.n_lon[index])
 
 
 def latitude_edges(centres: FloatArray, spacing: float | None = None) -> FloatArray:

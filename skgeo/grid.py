@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._coordinates import check_axis, check_mask, even_axis, unwrap_longitude
-from skgeo._parameters import check_pair, check_parameter, is_real
+from skgeo._parameters import check_flag, check_pair, check_parameter, is_real
 from skgeo._patch_table import outer_edges, patch_frame, window_shares, window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
 from skgeo.exceptions import CoordinateError
@@ -248,7 +248,7 @@ class LatLonGrid:
         strides = sizes if stride is None else check_pair(stride, "stride")
         valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
         for name, flag in (("partial", partial), ("as_frame", as_frame), ("return_index", return_index)):
-            check_parameter(name, flag, isinstance(flag, bool | np.bool_), "True or False")
+            check_flag(name, flag)
         check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
         rows = window_starts("latitude", self.shape[0], sizes[0], strides[0], partial, closed=False)
         columns = window_starts("longitude", self.shape[1], sizes[1], strides[1], partial, closed=self.closed)

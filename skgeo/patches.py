@@ -12,10 +12,9 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skgeo._base import PatchTransformer, all_or_nothing
 from skgeo._harmonics import sin_cos_latitude
-from skgeo._parameters import check_parameter
-from skgeo._patch_table import Patches
+from skgeo._parameters import check_flag, check_parameter
 from skgeo._progress import progress
-from skgeo._projection import Boxes
+from skgeo._sphere import Boxes
 from skgeo.exceptions import CoordinateWarning
 from skgeo.pca import SphericalHarmonicPCA
 
@@ -107,14 +106,14 @@ class PatchPositionEncoder(PatchTransformer):
         usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
         accepted = "None or an instance of a transformer of (latitude, longitude) points"
         check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
-        check_parameter("verbose", self.verbose, isinstance(self.verbose, bool | np.bool_), "True or False")
+        check_flag("verbose", self.verbose)
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
         with all_or_nothing(self):
             patches = self._read(X, reset=True)
             if isinstance(encoder, FrozenEstimator):
                 check_is_fitted(encoder, msg="The encoder in FrozenEstimator is not fitted: fit it before freezing it.")
             else:
-                _fit_encoder(encoder, patches)
+                _fit_encoder(encoder, patches.boxes)
             self.encoder_ = encoder
         return self
 
@@ -132,14 +131,14 @@ class PatchPositionEncoder(PatchTransformer):
             float32 for float32 input, else float64.
         """
         check_is_fitted(self)
-        patches = self._read(X, reset=False)
+        patches, dtype, _ = self._read(X, reset=False)
         encoder = self.encoder_.estimator if isinstance(self.encoder_, FrozenEstimator) else self.encoder_
         with progress(int(patches.n_lat @ patches.n_lon), "pixel", shown=self.verbose) as done:
             if type(encoder) is SphericalHarmonicPCA:
-                return encoder._average_pixels(Boxes(*patches[:6]), patches.dtype, done)
-            return self._average_pixels(patches, done)
+                return encoder._average_pixels(patches, dtype, done)
+            return self._average_pixels(patches, done).astype(dtype, copy=False)
 
-    def _average_pixels(self, patches: Patches, done: Callable[[int], object]) -> npt.NDArray[np.floating]:
+    def _average_pixels(self, patches: Boxes, done: Callable[[int], object]) -> npt.NDArray[np.float64]:
         """The mean of any encoder, a fixed number of pixels at a time."""
         area = np.zeros(patches.south.size)
         mean = np.zeros((area.size, self._encode(np.zeros((1, 2))).shape[1]))
@@ -150,8 +149,7 @@ class PatchPositionEncoder(PatchTransformer):
             values = self._encode(points)
             mean[patch[first]] += np.add.reduceat(values * weight[:, np.newaxis], first, axis=0)
             done(patch.size)
-        mean /= area[:, np.newaxis]
-        return mean.astype(patches.dtype, copy=False)
+        return mean / area[:, np.newaxis]
 
     def _encode(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The output of the encoder as a dense array."""
@@ -162,10 +160,10 @@ class PatchPositionEncoder(PatchTransformer):
         return list(self.encoder_.get_feature_names_out())
 
 
-def _fit_encoder(encoder: Any, patches: Patches) -> None:
+def _fit_encoder(encoder: Any, patches: Boxes) -> None:
     """Fit an encoder on the union of patches: as an area if it can, else on the pixels."""
     if type(encoder) is SphericalHarmonicPCA and encoder.area_weighted:
-        encoder._fit_union(Boxes(*patches[:6]))
+        encoder._fit_union(patches)
         return
     points, weight = _distinct_pixels(patches)
     weights = {"sample_weight": weight} if has_fit_parameter(encoder, "sample_weight") else {}
@@ -174,12 +172,12 @@ def _fit_encoder(encoder: Any, patches: Patches) -> None:
         encoder.fit(points, **weights)
 
 
-def _pixel_steps(patches: Patches) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _pixel_steps(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Height and width of the pixels of each patch in degrees."""
     return (patches.north - patches.south) / patches.n_lat, (patches.east - patches.west) / patches.n_lon
 
 
-def _pixels(patches: Patches) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
+def _pixels(patches: Boxes) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
     """Yield the patch number (n,) and the centre (n, 2) of all pixels, a fixed number at a time."""
     height, width = _pixel_steps(patches)
     ends = np.cumsum(patches.n_lat * patches.n_lon)
@@ -192,7 +190,7 @@ def _pixels(patches: Patches) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArra
         yield patch, np.column_stack([latitude, longitude])
 
 
-def _distinct_pixels(patches: Patches) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _distinct_pixels(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Centres of the pixels of all patches, each place once, and their areas without the cosine of latitude.
 
     That factor is the encoder's: SphericalHarmonicPCA weighs points by it.

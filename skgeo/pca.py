@@ -13,15 +13,17 @@ from skgeo import _domain
 from skgeo._base import LocationTransformer, all_or_nothing, check_sample_weight
 from skgeo._eigenbasis import Eigenbasis, canonical_eigenbasis
 from skgeo._harmonics import degrees_and_orders, sin_cos_latitude
-from skgeo._parameters import check_parameter, is_integer, is_real, warn_caller
-from skgeo._projection import Boxes, map_grid, map_patches, map_points
+from skgeo._parameters import check_degree, check_flag, check_parameter, is_integer, is_real, warn_caller
+from skgeo._projection import map_grid, map_patches, map_points
+from skgeo._sphere import Boxes
 from skgeo.exceptions import ResolutionWarning
 from skgeo.grid import LatLonGrid
+from skgeo.spectrum import matern_spectrum
 
 if TYPE_CHECKING:
     from skgeo.nn import HarmonicPCA
 
-__all__ = ["SphericalHarmonicPCA", "matern_spectrum"]
+__all__ = ["SphericalHarmonicPCA"]
 
 # Numbers of components do not depend on rounding: what falls short by so little is reached.
 _ROUNDING = 1e-9
@@ -404,9 +406,7 @@ class SphericalHarmonicPCA(LocationTransformer):
 
     def _check_parameters(self) -> None:
         asked, clip = self.n_components, self.clip
-        valid = is_integer(self.max_degree) and self.max_degree >= 1
-        check_parameter("max_degree", self.max_degree, valid, "an integer, at least 1")
-        degree = int(self.max_degree)
+        degree = check_degree(self.max_degree)
         most = (degree + 1) ** 2 - 1
         if isinstance(asked, str):
             valid = asked == "shannon"
@@ -417,9 +417,7 @@ class SphericalHarmonicPCA(LocationTransformer):
         accepted = f"an integer from 1 to (max_degree + 1)^2 - 1 = {most}, a fraction in (0, 1), 'shannon' or None"
         check_parameter("n_components", asked, valid, accepted)
         check_parameter("clip", clip, clip is None or (is_real(clip) and clip > 0), "a positive number or None")
-        check_parameter(
-            "area_weighted", self.area_weighted, isinstance(self.area_weighted, bool | np.bool_), "True or False"
-        )
+        check_flag("area_weighted", self.area_weighted)
         valid = self.n_jobs is None or (is_integer(self.n_jobs) and self.n_jobs != 0)
         check_parameter("n_jobs", self.n_jobs, valid, "None or an integer other than 0")
         if isinstance(self.spectrum, str) or self.spectrum is None:
@@ -432,47 +430,3 @@ class SphericalHarmonicPCA(LocationTransformer):
 
     def _feature_names(self) -> list[str]:
         return [f"shpca{i}" for i in range(self.n_components_)]
-
-
-def matern_spectrum(max_degree: int, *, nu: float = 1.0, kappa: float = 5.0) -> npt.NDArray[np.float64]:
-    """Prior variance per harmonic of a Matern random field on the sphere.
-
-    Proportional to (kappa^2 + l (l + 1))^-(nu + 1) [1]_, normalised so that the harmonics of degree 0 to
-    ``max_degree`` have a mean prior variance of one.
-
-    Parameters
-    ----------
-    max_degree : int
-        Largest degree L.
-    nu : float, default=1.0
-        Smoothness: the field has the derivatives of order less than nu, in the mean square.
-    kappa : float, default=5.0
-        Inverse range, per radian: correlations fall off over about sqrt(8 nu) / kappa radians (32 degrees).
-
-    Returns
-    -------
-    ndarray of shape (max_degree + 1,)
-        One weight per degree, for ``SphericalHarmonicPCA(spectrum=...)``.
-
-    Raises
-    ------
-    ValueError
-        If ``max_degree`` is no integer of at least 1, or ``nu`` or ``kappa`` is not positive.
-
-    References
-    ----------
-    .. [1] Lindgren, F., Rue, H. & Lindstrom, J. (2011). An explicit link between Gaussian fields and Gaussian
-       Markov random fields. Journal of the Royal Statistical Society B 73(4), 423-498.
-
-    Examples
-    --------
-    >>> from skgeo import matern_spectrum
-    >>> matern_spectrum(3).round(3)
-    array([1.597, 1.369, 1.039, 0.729])
-    """
-    check_parameter("max_degree", max_degree, is_integer(max_degree) and max_degree >= 1, "an integer, at least 1")
-    check_parameter("nu", nu, is_real(nu) and nu > 0, "a positive number")
-    check_parameter("kappa", kappa, is_real(kappa) and kappa > 0, "a positive number")
-    degree = np.arange(max_degree + 1.0)
-    density = (kappa**2 + degree * (degree + 1.0)) ** -(nu + 1.0)
-    return density * degree.size**2 / np.sum((2.0 * degree + 1.0) * density)

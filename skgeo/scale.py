@@ -7,7 +7,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import PatchTransformer, all_or_nothing
-from skgeo._parameters import check_parameter, is_real
+from skgeo._parameters import check_flag, check_parameter, is_real
 from skgeo._sphere import EARTH_RADIUS, descriptors, extents
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class PatchScaleFeaturizer(PatchTransformer):
         """
         radius = self.earth_radius
         check_parameter("earth_radius", radius, is_real(radius) and radius > 0, "a positive number of metres")
-        check_parameter("log", self.log, isinstance(self.log, bool | np.bool_), "True or False")
+        check_flag("log", self.log)
         with all_or_nothing(self):
             self._read(X, reset=True)
         return self
@@ -139,10 +139,10 @@ class PatchScaleFeaturizer(PatchTransformer):
         """
         check_is_fitted(self)
         patches = self._read(X, reset=False)
-        lon, lat, area = extents(patches.south, patches.north, patches.west, patches.east)
+        lon, lat, area = extents(*patches.boxes[:4])
         radius = self.earth_radius
         sizes = lon * radius, lat * radius, area * radius**2
-        table = np.column_stack(descriptors(*sizes, patches.n_lon, patches.n_lat, radius))
+        table = np.column_stack(descriptors(*sizes, patches.boxes.n_lon, patches.boxes.n_lat, radius))
         return (np.log(table) if self.log else table).astype(patches.dtype, copy=False)
 
     def to_torch(self) -> "PatchScale":

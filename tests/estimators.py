@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._coordinates import Coordinates
 from skgeo._patch_table import Patches
+from skgeo._sphere import Boxes
 
 
 def read_any(estimator, X, reset):
@@ -33,7 +34,7 @@ def fold_patches(table, columns):
     height, width = (1.0 + np.cos(_mixture(table, phase)) ** 2 for phase in (0.9, 2.5))
     n_lat, n_lon = (1 + np.round(np.abs(_mixture(table, n))).astype(np.intp) % n for n in (2, 3))
     edges = latitude - height, latitude + height, longitude - width, longitude + width
-    return Patches(*edges, n_lat, n_lon, dtype, columns)
+    return Patches(Boxes(*edges, n_lat, n_lon), dtype, columns)
 
 
 def _mixture(table, phase):

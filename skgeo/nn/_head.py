@@ -140,7 +140,7 @@ class PatchProjectionHead(nn.Module):
         table = _table(features)
         check_parameter("log", log, isinstance(log, bool), "True or False")
         check_parameter("n_scale", n_scale, is_integer(n_scale) and n_scale >= 1, "a positive integer")
-        scale_columns = dict.fromkeys(list(range(table.shape[1]))[-n_scale:], log)
+        scale_columns = dict.fromkeys(range(table.shape[1])[-n_scale:], log)
         return cls._from_table(table, scale_columns, embed_dim, hidden_dim)
 
     @classmethod
