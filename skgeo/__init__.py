@@ -2,6 +2,7 @@
 
 from skgeo import exceptions
 from skgeo._version import __version__
+from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
 from skgeo.patches import PatchPositionEncoder
 from skgeo.pca import SphericalHarmonicPCA
@@ -9,6 +10,7 @@ from skgeo.scale import PatchScaleFeaturizer
 from skgeo.spectrum import matern_spectrum
 
 __all__ = [
+    "CellGrid",
     "LatLonGrid",
     "PatchPositionEncoder",
     "PatchScaleFeaturizer",

@@ -1,8 +1,11 @@
 """The base of every estimator: the one seam through which X passes, feature names, dtype, version of a pickle."""
 
+import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +15,17 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._coordinates import Coordinates, check_numbers, number, read_coordinates, warn_radians
-from skgeo._parameters import check_parameter, warn_caller
-from skgeo._patch_table import Patches, read_patches
+from skgeo._dask import chunked_rows, is_lazy, lazy_cells, lazy_rows
+from skgeo._harmonics import FloatArray
+from skgeo._parameters import check_flag, check_parameter, warn_caller
+from skgeo._patch_table import Patches, PixelStack, read_patches, read_stack
+from skgeo._progress import check_verbose
 from skgeo._version import __version__
+from skgeo.cells import CellGrid
 from skgeo.exceptions import CoordinateError, VersionWarning
-from skgeo.grid import LatLonGrid
+from skgeo.grid import GridPart, LatLonGrid
+
+Places = Coordinates | LatLonGrid | CellGrid | GridPart
 
 
 class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
@@ -28,13 +37,16 @@ class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
         """Turn any X into checked numbers; with ``reset`` (in ``fit``) remember its columns."""
         places = self._parse(X)
         if reset:
-            columns = getattr(places, "columns", None)
-            self.n_features_in_ = self._n_columns
-            if columns is not None:
-                self.feature_names_in_ = np.asarray(columns, dtype=object)
-            elif hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
+            self._remember(getattr(places, "columns", None))
         return places
+
+    def _remember(self, columns: list[str] | None) -> None:
+        """Set what scikit-learn wants known of the columns seen in ``fit``."""
+        self.n_features_in_ = self._n_columns
+        if columns is not None:
+            self.feature_names_in_ = np.asarray(columns, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> npt.NDArray[np.object_]:
         """Names of the output columns.
@@ -101,31 +113,140 @@ class LocationTransformer(GeoTransformer):
 
     _n_columns = 2
     coordinates: tuple[str, str] | None = None
+    missing: str = "error"
+    add_indicator: bool = False
+    verbose: bool | None = None
 
-    def _parse(self, X: object) -> Coordinates | LatLonGrid:
+    def transform(self, X: Any) -> Any:
+        """Embed points, or all cells of a grid.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
+            Points as (latitude, longitude) in degrees, or a grid, taken at its cell centres in C order; its mask
+            is not looked at.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+            The embedding; float32 for float32 points or axes, else float64. Of chunked input it is a dask array or
+            DataFrame, not computed yet.
+        """
+        check_is_fitted(self)
+        if is_lazy(X):
+            return lazy_rows(as_fitted(self), X)
+        places = self._read(X, reset=False)
+        chunked = isinstance(places, LatLonGrid | CellGrid) and places.chunked
+        return self._lazily(places) if chunked else self._values(places)
+
+    def _values(self, places: Places) -> npt.NDArray[np.floating]:
+        """The embedding with missing places as the policy wants them."""
+        values = self._embed(places)
+        absent = np.isnan(places.latitude).ravel()
+        if self.missing == "mean" and absent.any():
+            values[absent] = 0.0
+        if self.add_indicator:
+            values = np.column_stack([values, absent.astype(values.dtype)])
+        return values
+
+    def _lazily(self, places: LatLonGrid | CellGrid) -> Any:
+        """The embedding of chunked cells, not computed yet."""
+        model, output = as_fitted(self), (len(self._feature_names()), places.dtype)
+        if isinstance(places, LatLonGrid):
+            latitude = chunked_rows(places.latitude, like=places.mask)
+            embed = partial(_embed_rows, model, places.part())
+            return lazy_cells(embed, latitude, cells_per_row=places.shape[1], output=output)
+        embed = partial(_embed_centres, model, places.dtype)
+        cells_per_row = math.prod(places.shape[1:])
+        return lazy_cells(embed, places.latitude, places.longitude, cells_per_row=cells_per_row, output=output)
+
+    def _parse(self, X: object) -> Places:
         names = self.coordinates
         listed = isinstance(names, tuple | list) and len(names) == 2
         valid = names is None or (listed and all(isinstance(name, str) for name in names) and names[0] != names[1])
         check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
-        return X if isinstance(X, LatLonGrid) else read_coordinates(X, names)
+        known = isinstance(self.missing, str) and self.missing in ("error", "nan", "mean")
+        check_parameter("missing", self.missing, known, "'error', 'nan' or 'mean'")
+        check_flag("add_indicator", self.add_indicator)
+        check_verbose(self.verbose)
+        if isinstance(X, LatLonGrid | CellGrid):
+            return X
+        return read_coordinates(X, names, missing=self.missing != "error")
 
     def _read(self, X: object, *, reset: bool) -> Any:
         """As every transformer; what a model is fitted on must not be in radians."""
         places = super()._read(X, reset=reset)
-        if reset and not isinstance(places, LatLonGrid):
+        if reset and isinstance(places, Coordinates):
             warn_radians(places.latitude, places.longitude)
         return places
 
+    @abstractmethod
+    def _embed(self, places: Places) -> npt.NDArray[np.floating]:
+        """The embedding (n, k) of places, a row of NaN where they are missing."""
+
+    @abstractmethod
+    def _embedding_names(self) -> list[str]:
+        """Names of the columns of the embedding."""
+
+    def _feature_names(self) -> list[str]:
+        return self._embedding_names() + ["missing_location"] * self.add_indicator
+
+    def __sklearn_tags__(self) -> Tags:
+        """Missing coordinates are allowed by policy."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags
+
+
+def _embed_rows(model: LocationTransformer, columns: GridPart, latitude: FloatArray) -> npt.NDArray[np.floating]:
+    """The embedding of some rows of a grid."""
+    return model._values(columns._replace(latitude=latitude))
+
+
+def _embed_centres(
+    model: LocationTransformer, dtype: np.dtype[Any], latitude: FloatArray, longitude: FloatArray
+) -> npt.NDArray[np.floating]:
+    """The embedding of a block of cells."""
+    return model._values(Coordinates(latitude.ravel(), longitude.ravel(), dtype, None))
+
+
+def as_fitted(estimator: Any) -> Any:
+    """A copy with arrays for output, which a later fit of the estimator does not change."""
+    return copy.copy(estimator).set_output(transform="default")
+
 
 class PatchTransformer(GeoTransformer):
-    """A transformer of patch tables."""
+    """A transformer of patches: of patch tables, and of stacks of pixel centres, accepted wherever tables are."""
 
     _n_columns = 6
 
-    def _parse(self, X: object) -> Patches:
-        if isinstance(X, LatLonGrid):
-            raise CoordinateError("X is a LatLonGrid: expected a patch table, for instance X.patches((16, 16)).")
-        return read_patches(X)
+    def transform(self, X: Any) -> Any:
+        """Describe patches.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
+            A patch table, or the (latitude, longitude) of the pixels of patches in degrees.
+
+        Returns
+        -------
+        ndarray of shape (n_patches, n_outputs)
+            float32 for float32 input, else float64. Of chunked input it is a dask array or DataFrame, not computed
+            yet.
+        """
+        check_is_fitted(self)
+        return lazy_rows(as_fitted(self), X) if is_lazy(X) else self._describe(self._read(X, reset=False))
+
+    @abstractmethod
+    def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
+        """The features (n, k) of patches."""
+
+    def _parse(self, X: Any) -> Patches | PixelStack:
+        if isinstance(X, LatLonGrid | CellGrid):
+            kind = type(X).__name__
+            raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
+        X = X.compute() if is_lazy(X) else X
+        return read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X)
 
 
 @contextmanager

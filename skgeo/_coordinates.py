@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from skgeo._dask import is_lazy, map_cells
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -22,12 +23,17 @@ _PROJECTED = 1000.0
 _FRACTION = 1e-6
 # Rounding of longitudes in single precision, 180 and 360 having been added or subtracted.
 _SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
+# What to do about missing coordinates, beside dropping them.
+_POLICY = ", or let missing='nan' or missing='mean' take them"
 # A gap between the last and the first column of less than this share of a step is the first column once more.
 _REPEATED = 1e-3
 
 
 class Coordinates(NamedTuple):
-    """Latitude and longitude (n,) in float64 degrees, the dtype they came in, and the columns of the frame."""
+    """Latitude and longitude (n,) in float64 degrees, the dtype they came in, and the columns of the frame.
+
+    Both are NaN where either is missing.
+    """
 
     latitude: FloatArray
     longitude: FloatArray
@@ -35,19 +41,26 @@ class Coordinates(NamedTuple):
     columns: list[str] | None
 
 
-def read_coordinates(X: object, names: Sequence[str] | None = None) -> Coordinates:
-    """Read points from an array of (latitude, longitude) rows or a frame with such columns, and check them.
+def read_coordinates(X: object, names: Sequence[str] | None = None, *, missing: bool = False) -> Coordinates:
+    """Read points from an array of (latitude, longitude) rows, a frame with such columns or geometries; check them.
 
-    ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual ones.
+    ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual ones. With
+    ``missing`` coordinates may be.
     """
-    columns = frame_columns(X)
-    if columns is None:
-        table = read_table(X, 2, "(latitude, longitude)")
+    allowed = True if missing else _POLICY
+    columns = None if is_geometric(X) else frame_columns(X)
+    if is_geometric(X):
+        table = _point_table(X, allowed)
+    elif columns is None:
+        table = read_table(X, 2, "(latitude, longitude)", allowed)
     else:
         check_length(X, 2)
-        table = read_columns(X, _coordinate_columns(columns, names))
+        table = read_columns(X, _coordinate_columns(columns, names), allowed)
     latitude, longitude = table.astype(np.float64).T
-    _check_range(latitude, longitude, named=columns is not None)
+    absent = np.isnan(latitude) | np.isnan(longitude)
+    if absent.any():
+        latitude, longitude = (np.where(absent, np.nan, degrees) for degrees in (latitude, longitude))
+    _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), named=columns is not None)
     return Coordinates(latitude, longitude, table.dtype, columns)
 
 
@@ -60,13 +73,52 @@ def frame_columns(X: object) -> list[str] | None:
     return list(X.columns) if hasattr(X, "columns") and hasattr(X, "dtypes") else None
 
 
-def read_table(X: object, n_columns: int, meaning: str) -> npt.NDArray[Any]:
-    """A real, finite array of shape (n, n_columns), its floating dtype kept."""
+def is_geometric(X: object) -> bool:
+    """Whether X is a GeoDataFrame or GeoSeries; GeoPandas is not imported to see that."""
+    return hasattr(X, "crs") and hasattr(X, "to_crs")
+
+
+def _point_table(X: Any, missing: bool | str) -> npt.NDArray[np.float64]:
+    """Latitude and longitude (n, 2) of the points of a GeoDataFrame or GeoSeries, from whatever CRS they are in."""
+    kind = type(X).__name__
+    try:
+        points = X.geometry
+    except AttributeError as error:
+        raise CoordinateError(f"X is a {kind} without an active geometry: set it, X.set_geometry(...).") from error
+    check_length(points, 2)
+    crs = points.crs
+    if crs is None:
+        raise CoordinateError(
+            f"X is a {kind} without a CRS: say what its coordinates are, X.set_crs(4326) for longitude and latitude in "
+            "degrees."
+        )
+    absent = np.asarray(points.isna() | points.is_empty)
+    others = sorted(set(points[~absent].geom_type) - {"Point"})
+    if others:
+        raise CoordinateError(
+            f"X holds {', '.join(others)}: expected points. X.representative_point() gives a point inside each."
+        )
+    if not crs.equals("EPSG:4326", ignore_axis_order=True):
+        points = points.to_crs(4326)
+        warn_caller(f"X is in {crs.to_string()}: reprojected to EPSG:4326, latitude and longitude.", CoordinateWarning)
+    table = np.full((len(points), 2), np.nan)
+    table[~absent] = np.column_stack([points[~absent].y, points[~absent].x])
+    return check_numbers(table, "X", missing)
+
+
+def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = False) -> npt.NDArray[Any]:
+    """A real, finite array of shape (n, n_columns), its floating dtype kept.
+
+    NaN and masked values are let through as NaN if ``missing`` is True; a text says how they may be.
+    """
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
     if isinstance(X, np.ma.MaskedArray) and X.ndim and np.ma.is_masked(X):
-        rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))
-        raise CoordinateError(f"X has masked values in {_rows(rows)}: drop these rows, X[~X.mask.any(axis=1)].")
+        if missing is not True:
+            rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))
+            cure = f"drop these rows, X[~X.mask.any(axis=1)]{missing or ''}"
+            raise CoordinateError(f"X has masked values in {_rows(rows)}: {cure}.")
+        X = _unmasked(X)
     if hasattr(X, "dims") and hasattr(X, "coords"):
         raise CoordinateError(
             f"X is a {type(X).__name__}: its columns go by names, which are not read here; pass a DataFrame, or "
@@ -77,7 +129,7 @@ def read_table(X: object, n_columns: int, meaning: str) -> npt.NDArray[Any]:
     except (RuntimeError, TypeError, ValueError) as error:
         raise CoordinateError(f"X, a {type(X).__name__}, is not a table of {meaning} rows: {error}") from error
     _check_shape(table, n_columns, meaning)
-    return check_numbers(table, "X")
+    return check_numbers(table, "X", missing)
 
 
 def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
@@ -103,8 +155,11 @@ def check_length(table: Any, n_features: int) -> None:
         raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
 
 
-def check_numbers(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    """Refuse what is no finite real number, naming the first row; integers become float64."""
+def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = False) -> npt.NDArray[Any]:
+    """Refuse what is no finite real number, naming the first row; integers become float64.
+
+    NaN is let through if ``missing`` is True; a text says how it may be.
+    """
     if values.dtype.kind == "c":
         raise CoordinateError(
             f"{name} is complex in {_rows(np.arange(len(values)))}: Complex data not supported, take {name}.real."
@@ -118,10 +173,11 @@ def check_numbers(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
         )
     single = values.dtype.kind == "f" and values.dtype.itemsize == 4
     values = values.astype(np.float32 if single else np.float64, copy=False)  # and in native byte order
-    bad = ~np.isfinite(values)
+    bad = np.isinf(values) if missing is True else ~np.isfinite(values)
     if bad.any():
         rows = np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))
-        raise CoordinateError(f"{name} contains NaN or infinity in {_rows(rows)}: drop or impute these rows first.")
+        what, cure = ("infinity", "") if missing is True else ("NaN or infinity", missing or "")
+        raise CoordinateError(f"{name} contains {what} in {_rows(rows)}: drop or impute these rows first{cure}.")
     return values
 
 
@@ -130,9 +186,9 @@ def _is_number(row: npt.NDArray[Any]) -> bool:
     return all(isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in row.tolist())
 
 
-def read_columns(X: Any, names: Sequence[str]) -> npt.NDArray[Any]:
+def read_columns(X: Any, names: Sequence[str], missing: bool | str = False) -> npt.NDArray[Any]:
     """Columns of a frame as a real, finite array of shape (n, len(names)), float32 only if all are."""
-    return np.column_stack([check_numbers(_column_values(X[name]), f"X column {name!r}") for name in names])
+    return np.column_stack([check_numbers(_column_values(X[name]), f"X column {name!r}", missing) for name in names])
 
 
 def _column_values(column: Any) -> npt.NDArray[Any]:
@@ -172,13 +228,12 @@ def _refuse_columns(columns: list[str], reason: str) -> NoReturn:
     )
 
 
-def _check_range(latitude: FloatArray, longitude: FloatArray, *, named: bool) -> None:
-    """Refuse latitudes beyond the poles, and say what probably happened."""
-    rows = np.flatnonzero(np.abs(latitude) > POLE)
-    if rows.size == 0:
+def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[np.intp], *, named: bool) -> None:
+    """Refuse latitudes beyond the poles, and say what probably happened; values are those of the given rows."""
+    outside = np.flatnonzero(np.abs(latitude) > POLE)
+    if outside.size == 0:
         return
-    row = rows[0]
-    message = f"X has latitudes outside [-90, 90] degrees in {_rows(rows)}: {number(latitude[row])}."
+    message = f"X has latitudes outside [-90, 90] degrees in {_rows(row[outside])}: {number(latitude[outside[0]])}."
     if np.median(np.abs(latitude)) > _PROJECTED:
         message += (
             " These look like projected coordinates in metres: reproject them to EPSG:4326 "
@@ -194,7 +249,8 @@ def _check_range(latitude: FloatArray, longitude: FloatArray, *, named: bool) ->
 
 def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
     """Warn when coordinates fill the range that radians have."""
-    if np.abs(latitude).max() > np.pi / 2 or np.abs(longitude).max() > np.pi:
+    latitude, longitude = latitude[~np.isnan(latitude)], longitude[~np.isnan(longitude)]
+    if np.abs(latitude).max(initial=0.0) > np.pi / 2 or np.abs(longitude).max(initial=0.0) > np.pi or not latitude.size:
         return
     if np.ptp(latitude) > np.pi / 2 or np.ptp(longitude) > np.pi:
         warn_caller(
@@ -278,28 +334,64 @@ def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
         )
 
 
-def check_mask(mask: npt.ArrayLike, shape: tuple[int, int]) -> npt.NDArray[Any]:
-    """The mask of a grid as a new array: bool, or float64 fractions in [0, 1]."""
-    if np.ma.is_masked(mask):
-        raise CoordinateError("mask has masked values: fill them, mask.filled(0), to leave those cells out.")
-    values = np.array(mask)
-    if values.shape != shape:
-        raise CoordinateError(
-            f"mask has shape {values.shape}, the grid has {shape} (latitude, longitude): transpose or subset it."
-        )
-    if values.dtype.kind != "b":
-        values = check_numbers(values, "mask").astype(np.float64)
-        outside = np.argwhere((values < -_FRACTION) | (values > 1.0 + _FRACTION))
-        if len(outside):
-            row, column = outside[0].tolist()
+def check_array(values: Any, name: str) -> npt.NDArray[Any]:
+    """Numbers as a new array of a floating dtype, NaN where masked or missing; infinity is refused."""
+    try:
+        array = _unmasked(values) if np.ma.is_masked(values) else np.array(values)
+    except (TypeError, ValueError) as error:
+        raise CoordinateError(f"{name} is not an array: {error}") from error
+    return check_numbers(array, name, missing=True)
+
+
+def _unmasked(values: Any) -> npt.NDArray[Any]:
+    """Floating numbers, NaN where masked."""
+    return np.asarray(values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan))
+
+
+def check_centres(values: npt.ArrayLike, others: npt.ArrayLike, name: str) -> FloatArray:
+    """Latitudes or longitudes of cells in float64, NaN where they or the others are missing; within the poles."""
+    centres = check_array(values, name).astype(np.float64)
+    if name == "latitude":
+        outside = np.flatnonzero(np.abs(centres) > POLE)
+        if outside.size:
             raise CoordinateError(
-                f"mask is outside [0, 1] in {len(outside)} cells, the first at ({row}, {column}): "
-                f"{number(values[row, column])}. Give booleans or the fraction of each cell; percent needs mask / 100."
+                f"{name} is outside [-90, 90] degrees in {outside.size} cells: {number(centres.flat[outside[0]])}. "
+                "Swapped with longitude, projected, or a fill value that is not marked as missing?"
             )
-        values = values.clip(0.0, 1.0)
+    centres[np.isnan(check_array(others, name))] = np.nan
+    return centres
+
+
+def check_mask(mask: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """The mask of a grid as a new array: bool, or float64 fractions in [0, 1]. A chunked one is checked later."""
+    if np.shape(mask) != shape:
+        raise CoordinateError(
+            f"mask has shape {np.shape(mask)}, the grid has {shape} (latitude, longitude): transpose or subset it."
+        )
+    if is_lazy(mask):
+        return map_cells(check_mask_values, mask, dtype=np.bool_ if mask.dtype == np.bool_ else np.float64)
+    values = check_mask_values(mask)
     if not values.any():
         raise CoordinateError("mask keeps nothing: all cells are False or 0. True or 1 means inside the domain.")
     return values
+
+
+def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
+    """A mask, or a block of one, as a new array."""
+    if np.ma.is_masked(mask):
+        raise CoordinateError("mask has masked values: fill them, mask.filled(0), to leave those cells out.")
+    values = np.array(mask)
+    if values.dtype.kind == "b":
+        return values
+    values = check_numbers(values, "mask").astype(np.float64)
+    outside = np.argwhere((values < -_FRACTION) | (values > 1.0 + _FRACTION))
+    if len(outside):
+        cell = tuple(outside[0].tolist())
+        raise CoordinateError(
+            f"mask is outside [0, 1] in {len(outside)} cells, the first at {cell}: "
+            f"{number(values[cell])}. Give booleans or the fraction of each cell; percent needs mask / 100."
+        )
+    return values.clip(0.0, 1.0)
 
 
 def number(value: float) -> str:

@@ -24,6 +24,7 @@ from skgeo._harmonics import (
     trigonometric,
     waves,
 )
+from skgeo._parallel import Done, unheard
 
 # Points, or rows times nodes, at a time: enough to drown the interpreter, few enough to stay in cache.
 _BLOCK = 4096
@@ -33,14 +34,20 @@ _BLOCK_CELLS = 2**20
 _RUNNING_SUM = 128
 
 
-def point_coefficients(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, degree: int) -> FloatArray:
-    """Coefficients ``sum_i weight_i Y_lm(point_i)`` to ``degree``; points in degrees, any number of them."""
+def point_coefficients(
+    latitude: FloatArray, longitude: FloatArray, weight: FloatArray, degree: int, done: Done = unheard
+) -> FloatArray:
+    """Coefficients ``sum_i weight_i Y_lm(point_i)`` to ``degree``; points in degrees, any number of them.
+
+    ``done`` is told how many more are.
+    """
     sums = np.zeros((degree + 1, 2 * degree + 1))
     for start in range(0, latitude.size, _BLOCK):
         block = slice(start, start + _BLOCK)
         factors = trigonometric(longitude_radians(longitude[block]), degree)
         factors *= weight[block]
         sums += _wave_sums(*sin_cos_latitude(latitude[block]), factors)
+        done(factors.shape[1])
     return _coefficients(sums)
 
 

@@ -9,6 +9,13 @@ from typing import Any
 from joblib import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 
+#: Is told how many more points, cells or pixels are done.
+Done = Callable[[int], object]
+
+
+def unheard(count: int) -> None:
+    """Nobody asks how many more are done."""
+
 
 def each(
     work: Callable[[slice], Any],

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import POLE, check_length, frame_columns, number, read_columns, read_table
+from skgeo._coordinates import (
+    POLE,
+    check_array,
+    check_centres,
+    check_length,
+    frame_columns,
+    number,
+    read_columns,
+    read_table,
+)
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, import_optional
 from skgeo._sphere import Boxes, Integers
@@ -98,6 +107,32 @@ class Patches(NamedTuple):
     boxes: Boxes
     dtype: np.dtype[np.floating]
     columns: list[str] | None
+
+
+class PixelStack(NamedTuple):
+    """The pixel centres (n, h, w) of patches in degrees, NaN where missing, and the dtype they came in."""
+
+    latitude: FloatArray
+    longitude: FloatArray
+    dtype: np.dtype[np.floating]
+
+
+def read_stack(X: npt.ArrayLike) -> PixelStack:
+    """Read stacks (n, h, w, 2) of pixel centres, and check them."""
+    table = check_array(X, "X")
+    if table.shape[-1] != 2 or table.size == 0:
+        raise CoordinateError(
+            f"X has shape {table.shape}: expected (n_patches, n_rows, n_columns, 2), the latitudes and longitudes of "
+            "pixel centres."
+        )
+    latitude = check_centres(table[..., 0], table[..., 1], name="latitude")
+    longitude = check_centres(table[..., 1], table[..., 0], name="longitude")
+    empty = np.flatnonzero(np.isnan(latitude).all(axis=(1, 2)))
+    if empty.size:
+        raise CoordinateError(
+            f"X has {empty.size} patches without any pixel that has coordinates, first row {empty[0]}: drop them."
+        )
+    return PixelStack(latitude, longitude, table.dtype)
 
 
 def read_patches(X: object) -> Patches:

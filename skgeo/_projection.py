@@ -5,7 +5,7 @@ and clipping stay in cache and nothing of size places x harmonics is ever kept. 
 (k, (L + 1) ** 2); a constant rides on ``Y_00``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ from skgeo._harmonics import (
     trigonometric,
     waves,
 )
-from skgeo._parallel import each
+from skgeo._parallel import Done, each, unheard
 from skgeo._sphere import Boxes, Integers, extents
 
 Columns = slice | Integers
@@ -48,8 +48,9 @@ def map_points(
     clip: float | None,
     out: Floats,
     n_jobs: int | None = None,
+    done: Done = unheard,
 ) -> None:
-    """Write the map at points into ``out`` (n, k), in the precision of ``out``."""
+    """Write the map at points into ``out`` (n, k), in the precision of ``out``; ``done`` is told how many more are."""
     maps = [(c, _PointMap(coefficients[c], clip, dtype)) for c, dtype in _precisions(coefficients, out.dtype)]
 
     def fill(part: slice) -> None:
@@ -57,7 +58,8 @@ def map_points(
             with _written(out[part], columns, point_map.dtype) as target:
                 point_map.fill(latitude[part], longitude[part], target)
 
-    each(fill, _blocks(latitude.size, min(point_map.block for _, point_map in maps)), n_jobs)
+    blocks = _blocks(latitude.size, min(point_map.block for _, point_map in maps))
+    each(fill, blocks, n_jobs, lambda part, _: done(part.stop - part.start))
 
 
 def map_grid(
@@ -67,14 +69,16 @@ def map_grid(
     clip: float | None,
     out: Floats,
     n_jobs: int | None = None,
+    done: Done = unheard,
 ) -> None:
     """Write the map on the product of two axes into ``out`` (n_lat, n_lon, k).
 
-    The harmonics separate, so the sum over degrees is done once per row: (2 L + 1, k) numbers.
+    The harmonics separate, so the sum over degrees is done once per row: (2 L + 1, k) numbers. ``done`` is told how
+    many more cells are done.
     """
     if longitude.size <= _FEW_PIXELS:
         places = np.repeat(latitude, longitude.size), np.tile(longitude, latitude.size)
-        map_points(*places, coefficients, clip, out.reshape(-1, *out.shape[2:]), n_jobs)
+        map_points(*places, coefficients, clip, out.reshape(-1, *out.shape[2:]), n_jobs, done)
         return
     scaled = coefficients / (clip or 1.0)
     trig = trigonometric(longitude_radians(longitude), degree_of(scaled.shape[1])).T
@@ -88,7 +92,8 @@ def map_grid(
                     _clip(np.matmul(factors, rows[:, i], out=target), clip)
 
     length = max(1, _BLOCK_VALUES // max(1, trig.shape[1] * scaled.shape[0]))
-    each(fill, _blocks(latitude.size, length), n_jobs)
+    cells = longitude.size
+    each(fill, _blocks(latitude.size, length), n_jobs, lambda part, _: done(cells * (part.stop - part.start)))
 
 
 def map_patches(
@@ -97,7 +102,7 @@ def map_patches(
     clip: float | None,
     out: Floats,
     n_jobs: int | None = None,
-    done: Callable[[int], object] = lambda n_pixels: None,
+    done: Done = unheard,
 ) -> None:
     """Write the mean of the map over the pixels of each patch, by area, into ``out`` (n, k).
 

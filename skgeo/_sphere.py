@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._harmonics import FloatArray
+from skgeo._harmonics import FloatArray, longitude_radians, sin_cos_latitude
 
 Integers = npt.NDArray[np.intp]
 
@@ -104,3 +104,79 @@ def descriptors(lon: Any, lat: Any, area: Any, n_lon: Any, n_lat: Any, radius: A
     pixel_lon, pixel_lat = lon / n_lon, lat / n_lat
     pixels = [pixel_lon, pixel_lat, (pixel_lon * pixel_lat) ** 0.5, pixel_lon / pixel_lat]
     return [lon, lat, area, lon / lat, *pixels, np.pi * radius / lon, np.pi * radius / lat]
+
+
+def unit_vectors(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Points in degrees as vectors (..., 3) of length one; NaN stays NaN."""
+    sine, cosine = sin_cos_latitude(latitude)
+    radians = longitude_radians(longitude)
+    return np.stack([cosine * np.cos(radians), cosine * np.sin(radians), sine], axis=-1)
+
+
+def polygon_areas(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Areas (...) on the unit sphere of polygons with great-circle sides and corners (..., n) in degrees.
+
+    Corners go around in either sense; missing ones are left out. A polygon is a fan of triangles, whose areas have a
+    sign: van Oosterom & Strackee (1983), IEEE Transactions on Biomedical Engineering 30, 125-126.
+    """
+    present = np.isfinite(latitude) & np.isfinite(longitude)
+    order = np.argsort(~present, axis=-1, kind="stable")  # the last one present stands in for those missing
+    last = np.minimum(np.arange(order.shape[-1]), present.sum(axis=-1)[..., np.newaxis] - 1)
+    order = np.take_along_axis(order, last, axis=-1)
+    corners = unit_vectors(*(np.take_along_axis(degrees, order, axis=-1) for degrees in (latitude, longitude)))
+    first, second, third = corners[..., :1, :], corners[..., 1:-1, :], corners[..., 2:, :]
+    # Of differences, which small triangles need to be accurate.
+    triple = np.sum(first * np.cross(second - first, third - first), axis=-1)
+    cosines = np.sum(first * second + second * third + third * first, axis=-1)
+    return np.abs(np.sum(2.0 * np.arctan2(triple, 1.0 + cosines), axis=-1))
+
+
+def cell_sizes(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Width along rows, width along columns and area, on the unit sphere, of cells with centres (..., h, w) in degrees.
+
+    A width is the mean great-circle distance to the neighbours before and after; the area is the product of both
+    widths with the sine of the angle between rows and columns. Cells with neighbours in one direction only are
+    squares. NaN is where a centre is missing or has no neighbours.
+    """
+    centres = unit_vectors(latitude, longitude)
+    along_row, of_row = _spacing(centres, axis=-2)
+    along_column, of_column = _spacing(centres, axis=-3)
+    size = np.sqrt(np.sum(of_row**2, axis=-1) * np.sum(of_column**2, axis=-1))
+    triple = np.abs(np.sum(centres * np.cross(of_row, of_column), axis=-1))
+    sine = np.divide(triple, size, out=np.ones_like(size), where=size > 0.0)
+    along_row, along_column = (
+        np.where(np.isnan(width), other, width)
+        for width, other in ((along_row, along_column), (along_column, along_row))
+    )
+    return along_row, along_column, along_row * along_column * np.minimum(sine, 1.0)
+
+
+def _spacing(centres: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]:
+    """Mean distance to the neighbours along an axis, NaN without any, and the vector from the one to the other."""
+    pad = [(0, 0)] * centres.ndim
+    pad[axis] = (1, 1)
+    padded = np.pad(centres, pad, constant_values=np.nan)
+    length = centres.shape[axis]
+    neighbours = [padded.take(range(start, start + length), axis=axis) for start in (0, 2)]
+    total, count, ends = np.zeros(centres.shape[:-1]), np.zeros(centres.shape[:-1]), []
+    for neighbour in neighbours:
+        distance = 2.0 * np.arcsin(np.minimum(np.linalg.norm(neighbour - centres, axis=-1) / 2.0, 1.0))
+        known = np.isfinite(distance)
+        total += np.where(known, distance, 0.0)
+        count += known
+        ends.append(np.where(known[..., np.newaxis], neighbour, np.nan_to_num(centres)))
+    width = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return width, ends[1] - ends[0]
+
+
+def stack_extents(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Extents along rows and along columns, and area, of patches with pixel centres (n, h, w), on the unit sphere.
+
+    An extent is that of a mean pixel times their number. NaN where no pixel has a neighbour.
+    """
+    along_row, along_column, area = cell_sizes(latitude, longitude)
+    known = np.isfinite(area)
+    count = np.where(known.any(axis=(1, 2)), known.sum(axis=(1, 2)), np.nan)
+    total = [np.sum(size, axis=(1, 2), where=known) for size in (along_row, along_column, area)]
+    n_lat, n_lon = latitude.shape[1:]
+    return n_lon * total[0] / count, n_lat * total[1] / count, total[2]

@@ -1,11 +1,14 @@
 """A regular grid of latitude-longitude cells, and the table of patches cut from it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from skgeo._coordinates import check_axis, check_mask, even_axis, unwrap_longitude
+from skgeo._dask import is_lazy
+from skgeo._harmonics import FloatArray
+from skgeo._immutable import Immutable
 from skgeo._parameters import check_flag, check_pair, check_parameter, is_real
 from skgeo._patch_table import outer_edges, patch_frame, window_shares, window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
@@ -14,7 +17,20 @@ from skgeo.exceptions import CoordinateError
 __all__ = ["LatLonGrid"]
 
 
-class LatLonGrid:
+class GridPart(NamedTuple):
+    """Some rows of a grid: latitudes of the rows, longitudes of the columns in degrees, and their dtype."""
+
+    latitude: FloatArray
+    longitude: FloatArray
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.latitude.size, self.longitude.size
+
+
+class LatLonGrid(Immutable):
     """An immutable regular grid of cells, given by the latitudes and longitudes of their centres.
 
     Edges are the midpoints between centres; the outermost ones lie half a spacing beyond, clipped at the poles,
@@ -97,32 +113,27 @@ class LatLonGrid:
             "longitude_edges": columns,
             "mask": None if mask is None else check_mask(mask, shape),
         }
-        for array in arrays.values():
-            if array is not None:
-                array.flags.writeable = False
-        vars(self).update(arrays, shape=shape, closed=closed, dtype=np.result_type(dtype, other))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Refuse: a grid is immutable."""
-        raise AttributeError(f"LatLonGrid is immutable: make a new one instead of setting {name}.")
-
-    def __delattr__(self, name: str) -> None:
-        """Refuse: a grid is immutable."""
-        raise AttributeError(f"LatLonGrid is immutable: {name} cannot be deleted.")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy by making anew: restored arrays would be writable."""
-        return type(self), (self.latitude.astype(self.dtype), self.longitude.astype(self.dtype), self.mask)
+        self._freeze({**arrays, "shape": shape, "closed": closed, "dtype": np.result_type(dtype, other)})
 
     def __repr__(self) -> str:
         """One line: shape, bounds, whether it closes, what the mask keeps."""
         south, north = self.latitude_edges.min(), self.latitude_edges.max()
         west, east = self.longitude_edges.min(), self.longitude_edges.max()
         closed = ", closed" if self.closed else ""
-        share = self.domain_area() / self.cell_areas().sum()
-        masked = "" if self.mask is None else f", mask keeps {share:.1%} of the area"
+        masked = "" if self.mask is None else ", chunked mask"
+        if self.mask is not None and not self.chunked:
+            masked = f", mask keeps {self.domain_area() / self.cell_areas().sum():.1%} of the area"
         bounds = f"latitude {south:g}..{north:g}, longitude {west:g}..{east:g}"
         return f"LatLonGrid({self.shape[0]} x {self.shape[1]}, {bounds}{closed}{masked})"
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the mask is a dask array."""
+        return is_lazy(self.mask)
+
+    def part(self) -> GridPart:
+        """Axes without edges and mask: all that embedding needs."""
+        return GridPart(self.latitude, self.longitude, self.dtype)
 
     def cell_areas(self, radius: float = EARTH_RADIUS) -> npt.NDArray[np.float64]:
         """Exact areas of the cells on a sphere, mask not applied.

@@ -1,7 +1,7 @@
 """Where a patch is: the area-weighted mean of a location encoder over its pixels."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -10,26 +10,35 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skgeo._base import PatchTransformer, all_or_nothing
+from skgeo._base import LocationTransformer, PatchTransformer, all_or_nothing
 from skgeo._harmonics import sin_cos_latitude
-from skgeo._parameters import check_flag, check_parameter
-from skgeo._progress import progress
-from skgeo._sphere import Boxes
+from skgeo._parallel import Done
+from skgeo._parameters import check_parameter
+from skgeo._patch_table import Patches, PixelStack
+from skgeo._progress import check_verbose, progress
+from skgeo._sphere import EARTH_RADIUS, Boxes, cell_sizes
+from skgeo.cells import CellGrid
 from skgeo.exceptions import CoordinateWarning
 from skgeo.pca import SphericalHarmonicPCA
 
 __all__ = ["PatchPositionEncoder"]
 
+Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.float64]]
+
 # Pixels encoded at a time: enough to keep the encoder busy, little enough to be nothing in memory.
 _PIXELS_AT_A_TIME = 2**16
+# Pixel centres of stacks are the same if they agree to so many degrees, ten centimetres.
+_SAME_PLACE = 1e-6
 # Pixel centres closer than this share of the smallest pixel are the same pixel of overlapping patches.
 _SAME_PIXEL = 0.01
 
 
 class PatchPositionEncoder(PatchTransformer):
-    """The mean of a location encoder over the pixels of a patch, weighted by their exact areas.
+    """The mean of a location encoder over the pixels of a patch, weighted by their areas.
 
-    The pixels of a patch divide it evenly in latitude and longitude.
+    The pixels of a row of a patch table divide the patch evenly in latitude and longitude, and their areas are exact.
+    Patches of a curvilinear grid or a swath are given as the centres of their pixels; areas follow from the distances
+    of neighbours, and missing pixels are left out.
 
     Parameters
     ----------
@@ -40,8 +49,9 @@ class PatchPositionEncoder(PatchTransformer):
         use an encoder as already fitted, wrap it in ``sklearn.frozen.FrozenEstimator``.
     average : "pixels", default="pixels"
         What the mean runs over.
-    verbose : bool, default=False
-        Show a progress bar while patches are transformed; needs tqdm.
+    verbose : bool or None, default=None
+        Show a progress bar while patches are transformed; needs tqdm. None shows it in interactive sessions, when work
+        takes longer than two seconds.
 
     Attributes
     ----------
@@ -82,7 +92,7 @@ class PatchPositionEncoder(PatchTransformer):
            [ 0.   ,  0.866,  0.   ]])
     """
 
-    def __init__(self, encoder: Any = None, *, average: str = "pixels", verbose: bool = False) -> None:
+    def __init__(self, encoder: Any = None, *, average: str = "pixels", verbose: bool | None = None) -> None:
         self.encoder = encoder
         self.average = average
         self.verbose = verbose
@@ -92,8 +102,9 @@ class PatchPositionEncoder(PatchTransformer):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_patches, 6)
-            A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels).
+        X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
+            A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or the (latitude,
+            longitude) of the pixels of patches.
         y : None
             Ignored.
 
@@ -106,50 +117,40 @@ class PatchPositionEncoder(PatchTransformer):
         usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
         accepted = "None or an instance of a transformer of (latitude, longitude) points"
         check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
-        check_flag("verbose", self.verbose)
+        check_verbose(self.verbose)
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
         with all_or_nothing(self):
             patches = self._read(X, reset=True)
             if isinstance(encoder, FrozenEstimator):
                 check_is_fitted(encoder, msg="The encoder in FrozenEstimator is not fitted: fit it before freezing it.")
             else:
-                _fit_encoder(encoder, patches.boxes)
+                _fit_encoder(encoder, patches)
             self.encoder_ = encoder
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[np.floating]:
-        """Average the encoder over the pixels of each patch.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_patches, 6)
-            A patch table.
-
-        Returns
-        -------
-        ndarray of shape (n_patches, n_outputs)
-            float32 for float32 input, else float64.
-        """
-        check_is_fitted(self)
-        patches, dtype, _ = self._read(X, reset=False)
+    def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         encoder = self.encoder_.estimator if isinstance(self.encoder_, FrozenEstimator) else self.encoder_
-        with progress(int(patches.n_lat @ patches.n_lon), "pixel", shown=self.verbose) as done:
-            if type(encoder) is SphericalHarmonicPCA:
-                return encoder._average_pixels(patches, dtype, done)
-            return self._average_pixels(patches, done).astype(dtype, copy=False)
+        n_pixels = patches.latitude.size if isinstance(patches, PixelStack) else _count_pixels(patches.boxes)
+        with progress(n_pixels, "pixel", shown=self.verbose) as done:
+            if isinstance(patches, PixelStack):
+                means = self._average(len(patches.latitude), _stacked_pixels(patches), done)
+            elif type(encoder) is SphericalHarmonicPCA and not encoder.add_indicator:
+                return encoder._average_pixels(patches.boxes, patches.dtype, done)
+            else:
+                means = self._average(patches.boxes.south.size, _pixels(patches.boxes), done)
+        return means.astype(patches.dtype, copy=False)
 
-    def _average_pixels(self, patches: Boxes, done: Callable[[int], object]) -> npt.NDArray[np.float64]:
-        """The mean of any encoder, a fixed number of pixels at a time."""
-        area = np.zeros(patches.south.size)
-        mean = np.zeros((area.size, self._encode(np.zeros((1, 2))).shape[1]))
-        for patch, points in _pixels(patches):
-            weight = sin_cos_latitude(points[:, 0])[1]  # pixels of a patch are equally high
+    def _average(self, n_patches: int, pixels: Iterator[Pixels], done: Done) -> npt.NDArray[np.float64]:
+        """The mean of any encoder over pixels that come a number at a time, patch after patch."""
+        total = np.zeros(n_patches)
+        mean = np.zeros((n_patches, self._encode(np.zeros((1, 2))).shape[1]))
+        for patch, points, weight in pixels:
             first = np.flatnonzero(np.diff(patch, prepend=-1))
-            area[patch[first]] += np.add.reduceat(weight, first)
+            total[patch[first]] += np.add.reduceat(weight, first)
             values = self._encode(points)
             mean[patch[first]] += np.add.reduceat(values * weight[:, np.newaxis], first, axis=0)
             done(patch.size)
-        return mean / area[:, np.newaxis]
+        return mean / total[:, np.newaxis]
 
     def _encode(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The output of the encoder as a dense array."""
@@ -160,16 +161,54 @@ class PatchPositionEncoder(PatchTransformer):
         return list(self.encoder_.get_feature_names_out())
 
 
-def _fit_encoder(encoder: Any, patches: Boxes) -> None:
+def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
     """Fit an encoder on the union of patches: as an area if it can, else on the pixels."""
-    if type(encoder) is SphericalHarmonicPCA and encoder.area_weighted:
-        encoder._fit_union(patches)
+    if isinstance(patches, PixelStack):
+        points, weight = _distinct_stacked_pixels(patches)
+        if isinstance(encoder, LocationTransformer):
+            encoder.fit(CellGrid(*points.T, areas=weight if weight.any() else None))
+            return
+    elif type(encoder) is SphericalHarmonicPCA and encoder.area_weighted:
+        encoder._fit_union(patches.boxes)
         return
-    points, weight = _distinct_pixels(patches)
+    else:
+        points, weight = _distinct_pixels(patches.boxes)
     weights = {"sample_weight": weight} if has_fit_parameter(encoder, "sample_weight") else {}
     with warnings.catch_warnings():  # pixels of patches are in degrees, near zero as well
         warnings.simplefilter("ignore", CoordinateWarning)
         encoder.fit(points, **weights)
+
+
+def _count_pixels(patches: Boxes) -> int:
+    return int(patches.n_lat @ patches.n_lon)
+
+
+def _stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
+    """Yield the patch number (n,), the centre (n, 2) and the area (n,) of the pixels of stacks that are not missing.
+
+    All pixels of a patch weigh the same where nothing tells their areas.
+    """
+    length = max(1, _PIXELS_AT_A_TIME // stack.latitude[0].size)
+    for start in range(0, len(stack.latitude), length):
+        latitude, longitude = (axis[start : start + length] for axis in stack[:2])
+        area = np.nan_to_num(cell_sizes(latitude, longitude)[2])
+        area[~area.any(axis=(1, 2))] = 1.0
+        present = np.isfinite(latitude)
+        patch = start + np.nonzero(present)[0]
+        points, weight = np.column_stack([latitude[present], longitude[present]]), area[present]
+        for at in range(0, patch.size, _PIXELS_AT_A_TIME):
+            part = slice(at, at + _PIXELS_AT_A_TIME)
+            yield patch[part], points[part], weight[part]
+
+
+def _distinct_stacked_pixels(stack: PixelStack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Centres of the pixels of all stacks, each place once, and their areas in square metres; zero where not known."""
+    area = np.nan_to_num(cell_sizes(stack.latitude, stack.longitude)[2]) * EARTH_RADIUS**2
+    present = np.isfinite(stack.latitude)
+    points = np.column_stack([stack.latitude[present], stack.longitude[present]])
+    rounded = np.round(np.column_stack([points[:, 0], np.mod(points[:, 1], 360.0)]) / _SAME_PLACE)
+    first = np.sort(np.unique(rounded, axis=0, return_index=True)[1])
+    return points[first], area[present][first]
 
 
 def _pixel_steps(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -177,8 +216,8 @@ def _pixel_steps(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[n
     return (patches.north - patches.south) / patches.n_lat, (patches.east - patches.west) / patches.n_lon
 
 
-def _pixels(patches: Boxes) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
-    """Yield the patch number (n,) and the centre (n, 2) of all pixels, a fixed number at a time."""
+def _pixels(patches: Boxes) -> Iterator[Pixels]:
+    """Yield the patch number (n,), the centre (n, 2) and the weight (n,) of all pixels, a fixed number at a time."""
     height, width = _pixel_steps(patches)
     ends = np.cumsum(patches.n_lat * patches.n_lon)
     for start in range(0, int(ends[-1]), _PIXELS_AT_A_TIME):
@@ -187,7 +226,8 @@ def _pixels(patches: Boxes) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[
         row, column = np.divmod(pixel - (ends - patches.n_lat * patches.n_lon)[patch], patches.n_lon[patch])
         latitude = patches.south[patch] + (row + 0.5) * height[patch]
         longitude = patches.west[patch] + (column + 0.5) * width[patch]
-        yield patch, np.column_stack([latitude, longitude])
+        weight = sin_cos_latitude(latitude)[1]  # pixels of a patch are equally high
+        yield patch, np.column_stack([latitude, longitude]), weight
 
 
 def _distinct_pixels(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -200,7 +240,7 @@ def _distinct_pixels(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArr
     bins = _SAME_PIXEL * height.min(), _SAME_PIXEL * width.min()
     turn = int(360.0 // bins[1]) + 1
     parts = []
-    for patch, points in _pixels(patches):
+    for patch, points, _ in _pixels(patches):
         # Bins have the centres of the pixels of a grid in their middle, where rounding does not part them.
         origin = [patches.south[0] + height[0] / 2.0, patches.west[0] + width[0] / 2.0]
         along_lat, along_lon = (points - origin + np.divide(bins, 2.0)).T

@@ -1,23 +1,27 @@
 """Area-weighted principal components of spherical harmonics over a domain."""
 
 import math
-from collections.abc import Callable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo import _domain
-from skgeo._base import LocationTransformer, all_or_nothing, check_sample_weight
+from skgeo._base import LocationTransformer, Places, all_or_nothing
+from skgeo._dask import is_lazy
 from skgeo._eigenbasis import Eigenbasis, canonical_eigenbasis
-from skgeo._harmonics import degrees_and_orders, sin_cos_latitude
+from skgeo._harmonics import degrees_and_orders
+from skgeo._moments import Integration
+from skgeo._parallel import Done
 from skgeo._parameters import check_degree, check_flag, check_parameter, is_integer, is_real, warn_caller
+from skgeo._progress import progress
 from skgeo._projection import map_grid, map_patches, map_points
 from skgeo._sphere import Boxes
 from skgeo.exceptions import ResolutionWarning
-from skgeo.grid import LatLonGrid
+from skgeo.grid import GridPart, LatLonGrid
 from skgeo.spectrum import matern_spectrum
 
 if TYPE_CHECKING:
@@ -59,8 +63,16 @@ class SphericalHarmonicPCA(LocationTransformer):
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case.
+    missing : "error", "nan" or "mean", default="error"
+        What to do with points of which a coordinate is missing: refuse them, or leave them out of ``fit`` and embed
+        them as NaN or as the mean of the embedding over the domain, which is zero.
+    add_indicator : bool, default=False
+        Add a column ``missing_location``, 1 where a coordinate is missing.
     n_jobs : int or None, default=None
         Threads for ``transform``; None is 1 unless in a ``joblib.parallel_config``. The output does not depend on it.
+    verbose : bool or None, default=None
+        Show a progress bar; needs tqdm, or dask for what is chunked. None shows it in interactive sessions, when work
+        takes longer than two seconds.
 
     Attributes
     ----------
@@ -152,7 +164,10 @@ class SphericalHarmonicPCA(LocationTransformer):
         clip: float | None = 3.0,
         area_weighted: bool = True,
         coordinates: tuple[str, str] | None = None,
+        missing: str = "error",
+        add_indicator: bool = False,
         n_jobs: int | None = None,
+        verbose: bool | None = None,
     ) -> None:
         self.max_degree = max_degree
         self.n_components = n_components
@@ -160,18 +175,22 @@ class SphericalHarmonicPCA(LocationTransformer):
         self.clip = clip
         self.area_weighted = area_weighted
         self.coordinates = coordinates
+        self.missing = missing
+        self.add_indicator = add_indicator
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def fit(self, X: Any, y: object = None, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Learn the mean, the components and their scale over a domain.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, 2), or LatLonGrid
-            Points as (latitude, longitude) in degrees, or a grid, whose cells are integrated exactly.
+        X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid or CellGrid
+            Points as (latitude, longitude) in degrees; a grid, whose cells are integrated exactly; or cells, taken at
+            their centres. What is chunked (dask) is summed block by block, on a cluster where there is one.
         y : None
             Ignored.
-        sample_weight : array-like of shape (n_samples,) or (n_lat, n_lon), default=None
+        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
             Weights of points or cells, beside area and mask.
 
         Returns
@@ -185,11 +204,11 @@ class SphericalHarmonicPCA(LocationTransformer):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, 2), or LatLonGrid
+        X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid or CellGrid
             More points as (latitude, longitude) in degrees, or another grid. Overlaps count twice.
         y : None
             Ignored.
-        sample_weight : array-like of shape (n_samples,) or (n_lat, n_lon), default=None
+        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
             Weights of points or cells, beside area and mask.
 
         Returns
@@ -208,29 +227,6 @@ class SphericalHarmonicPCA(LocationTransformer):
         """
         return self._fit(X, sample_weight, partial=True)
 
-    def transform(self, X: Any) -> npt.NDArray[np.floating]:
-        """Embed points, or all cell centres of a grid.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, 2), or LatLonGrid
-            Points as (latitude, longitude) in degrees, or a grid, taken at its cell centres in C order; its mask
-            is not looked at.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_components)
-            Standardised components, within +-clip; float32 for float32 points or axes, else float64.
-        """
-        check_is_fitted(self)
-        places = self._read(X, reset=False)
-        on_grid = isinstance(places, LatLonGrid)
-        shape = places.shape if on_grid else places.latitude.shape
-        embedding = np.empty((*shape, self.n_components_), dtype=places.dtype)
-        write = map_grid if on_grid else map_points
-        write(places.latitude, places.longitude, self._affine(), self.clip, embedding, self.n_jobs)
-        return embedding.reshape(math.prod(shape), self.n_components_)
-
     def to_torch(self) -> "HarmonicPCA":
         """A differentiable twin of ``transform``: a torch module with the fitted constants as buffers.
 
@@ -244,13 +240,18 @@ class SphericalHarmonicPCA(LocationTransformer):
 
         return HarmonicPCA(self._affine(), clip=self.clip)
 
-    def _average_pixels(
-        self, patches: Boxes, dtype: npt.DTypeLike, done: Callable[[int], object]
-    ) -> npt.NDArray[np.floating]:
-        """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels.
+    def _embed(self, places: Places) -> npt.NDArray[np.floating]:
+        latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
+        on_grid = isinstance(places, LatLonGrid | GridPart)
+        shape = (latitude.size, longitude.size) if on_grid else (latitude.size,)
+        embedding = np.empty((*shape, self.n_components_), dtype=places.dtype)
+        write = map_grid if on_grid else map_points
+        with progress(math.prod(shape), "place", shown=self.verbose) as done:
+            write(latitude, longitude, self._affine(), self.clip, embedding, self.n_jobs, done)
+        return embedding.reshape(math.prod(shape), self.n_components_)
 
-        ``done`` is told how many more pixels are done.
-        """
+    def _average_pixels(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> npt.NDArray[np.floating]:
+        """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels."""
         means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
         map_patches(patches, self._affine(), self.clip, means, self.n_jobs, done)
         return means
@@ -259,8 +260,8 @@ class SphericalHarmonicPCA(LocationTransformer):
         self._check_parameters()
         resume = partial and hasattr(self, "_coefficients")
         with all_or_nothing(self):
-            places = self._read(X, reset=not resume)
-            coefficients, area = self._integrate(places, sample_weight, partial=partial)
+            sums = self._integrate(X, sample_weight, partial=partial, reset=not resume)
+            coefficients, area = sums[:-1], float(sums[-1])
             if resume:
                 if self._coefficients.size != coefficients.size:
                     raise ValueError(
@@ -271,6 +272,17 @@ class SphericalHarmonicPCA(LocationTransformer):
             self._set_basis(partial=partial)
         return self
 
+    def _integrate(
+        self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool, reset: bool
+    ) -> npt.NDArray[np.float64]:
+        """Coefficients of the weight function to degree 2 L, and behind them the area of the domain, NaN for points."""
+        integration = Integration(2 * int(self.max_degree), self.area_weighted, some=not partial, verbose=self.verbose)
+        if not is_lazy(X):
+            return integration.of_places(self._read(X, reset=reset), sample_weight)
+        if reset:
+            self._remember(list(X.columns) if hasattr(X, "columns") else None)
+        return integration.of_rows(X, sample_weight, clone(self)._parse)
+
     def _fit_union(self, patches: Boxes) -> None:
         """Fit on the area that patches cover together, whatever their pixels."""
         self._check_parameters()
@@ -280,28 +292,6 @@ class SphericalHarmonicPCA(LocationTransformer):
             self._coefficients = _domain.union_coefficients(*edges, 2 * int(self.max_degree))
             self._area = float(self._coefficients[0]) * math.sqrt(4.0 * math.pi)
             self._set_basis(partial=False)
-
-    def _integrate(
-        self, places: Any, sample_weight: npt.ArrayLike | None, *, partial: bool
-    ) -> tuple[npt.NDArray[np.float64], float]:
-        """Coefficients of the weight function to degree 2 L, and the area of the domain; not known for points."""
-        shape = places.shape if isinstance(places, LatLonGrid) else places.latitude.shape
-        weight = None if sample_weight is None else check_sample_weight(sample_weight, shape, some=not partial)
-        degree = 2 * int(self.max_degree)
-        if not isinstance(places, LatLonGrid):
-            weight = np.ones(shape) if weight is None else weight
-            if self.area_weighted:
-                weight = weight * sin_cos_latitude(places.latitude)[1]
-            return _domain.point_coefficients(places.latitude, places.longitude, weight, degree), np.nan
-        density = np.broadcast_to(1.0, shape) if places.mask is None else places.mask
-        area = places.domain_area(radius=1.0)
-        if weight is not None:
-            area = float(np.sum(places.cell_areas(radius=1.0) * density * (weight > 0.0)))
-            density = density * weight
-        if not self.area_weighted:
-            density = density / places.cell_areas(radius=1.0)
-        edges = places.latitude_edges, places.longitude_edges
-        return _domain.cell_coefficients(*edges, density, degree, closed=places.closed), area
 
     def _set_basis(self, *, partial: bool) -> None:
         """Solve the eigenproblem of the accumulated domain and set all fitted attributes.
@@ -428,5 +418,5 @@ class SphericalHarmonicPCA(LocationTransformer):
         accepted = f"None, 'matern' or max_degree + 1 = {degree + 1} weights, not negative, not all zero"
         check_parameter("spectrum", self.spectrum, valid, accepted)
 
-    def _feature_names(self) -> list[str]:
+    def _embedding_names(self) -> list[str]:
         return [f"shpca{i}" for i in range(self.n_components_)]

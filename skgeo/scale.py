@@ -7,8 +7,11 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import PatchTransformer, all_or_nothing
+from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, is_real
-from skgeo._sphere import EARTH_RADIUS, descriptors, extents
+from skgeo._patch_table import Patches, PixelStack
+from skgeo._sphere import EARTH_RADIUS, descriptors, extents, stack_extents
+from skgeo.exceptions import CoordinateError
 
 if TYPE_CHECKING:
     from skgeo.nn import PatchScale
@@ -48,6 +51,9 @@ class PatchScaleFeaturizer(PatchTransformer):
                               wavelength is the patch
     ``cutoff_degree_lat``     pi R / extent_lat                                     1
     ========================  ====================================================  ======
+
+    Patches of a curvilinear grid or a swath, given as the centres of their pixels, are measured along their own rows
+    (``lon``) and columns (``lat``): by the mean great-circle distance of neighbouring pixels, times their number.
 
     Parameters
     ----------
@@ -108,8 +114,9 @@ class PatchScaleFeaturizer(PatchTransformer):
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_patches, 6)
-            A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels).
+        X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
+            A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or the (latitude,
+            longitude) of the pixels of patches.
         y : None
             Ignored.
 
@@ -124,25 +131,13 @@ class PatchScaleFeaturizer(PatchTransformer):
             self._read(X, reset=True)
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[np.floating]:
-        """Describe patches.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_patches, 6)
-            A patch table.
-
-        Returns
-        -------
-        ndarray of shape (n_patches, 10)
-            The descriptors; float32 for float32 input, else float64.
-        """
-        check_is_fitted(self)
-        patches = self._read(X, reset=False)
-        lon, lat, area = extents(*patches.boxes[:4])
+    def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         radius = self.earth_radius
-        sizes = lon * radius, lat * radius, area * radius**2
-        table = np.column_stack(descriptors(*sizes, patches.boxes.n_lon, patches.boxes.n_lat, radius))
+        if isinstance(patches, PixelStack):
+            (lon, lat, area), (n_lat, n_lon) = _stack_extents(patches), patches.latitude.shape[1:]
+        else:
+            (lon, lat, area), (n_lat, n_lon) = extents(*patches.boxes[:4]), patches.boxes[4:]
+        table = np.column_stack(descriptors(lon * radius, lat * radius, area * radius**2, n_lon, n_lat, radius))
         return (np.log(table) if self.log else table).astype(patches.dtype, copy=False)
 
     def to_torch(self) -> "PatchScale":
@@ -160,3 +155,15 @@ class PatchScaleFeaturizer(PatchTransformer):
 
     def _feature_names(self) -> list[str]:
         return [f"log_{name}" if self.log else name for name in DESCRIPTORS]
+
+
+def _stack_extents(patches: PixelStack) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Extents of patches of pixel centres on the unit sphere; refused where the pixels do not tell them."""
+    sizes = stack_extents(patches.latitude, patches.longitude)
+    unknown = np.flatnonzero(~(np.min(sizes, axis=0) > 0.0))
+    if unknown.size:
+        raise CoordinateError(
+            f"X has {unknown.size} patches without neighbouring pixels at different places, first row {unknown[0]}: "
+            "their pixels have no size. Take patches of at least 2 pixels."
+        )
+    return sizes

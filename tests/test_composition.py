@@ -123,7 +123,10 @@ def test_parameters_reach_the_encoder():
         "clip": 3.0,
         "area_weighted": True,
         "coordinates": None,
+        "missing": "error",
+        "add_indicator": False,
         "n_jobs": None,
+        "verbose": None,
     }
     assert PatchScaleFeaturizer().get_params() == {"earth_radius": 6_371_008.8, "log": True}
 

@@ -1,0 +1,363 @@
+"""Cells anywhere on the sphere: curvilinear grids, swaths and unstructured meshes."""
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._coordinates import check_array, check_centres, check_mask, number
+from skgeo._dask import aligned, is_lazy, map_cells
+from skgeo._harmonics import FloatArray
+from skgeo._immutable import Immutable
+from skgeo._parameters import check_flag, check_pair, check_parameter, import_optional, is_real, warn_caller
+from skgeo._patch_table import window_starts, windows
+from skgeo._sphere import EARTH_RADIUS, cell_sizes, polygon_areas
+from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+__all__ = ["CellGrid"]
+
+
+class CellGrid(Immutable):
+    """An immutable set of cells given by their centres: rows and columns that bend, or no order at all.
+
+    For the two-dimensional latitudes and longitudes of ocean models (tripolar grids), regional models (rotated or
+    projected) and satellite swaths, and for the one-dimensional ones of unstructured meshes. Where rows have one
+    latitude and columns one longitude, :class:`skgeo.LatLonGrid` knows more.
+
+    Cells enter a fit as their centres with their areas as weights. Areas come from ``areas``, else from ``vertices``,
+    else, in two dimensions, from the distances between neighbouring centres; otherwise all cells weigh the same, with
+    a warning.
+
+    Parameters
+    ----------
+    latitude, longitude : array-like of shape (n_rows, n_columns) or (n_cells,)
+        Centres in degrees. NaN or masked ones are missing: their cells weigh nothing, and their embedding is NaN.
+        Cells that a file holds twice, such as the halo of a tripolar grid, count twice: mask them.
+    mask : array-like of the same shape, default=None
+        True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
+    areas : array-like of the same shape, default=None
+        Areas of the cells in square metres on a sphere of 6 371 008.8 m.
+    vertices : pair of array-like of shape (..., n_vertices), default=None
+        Latitudes and longitudes of the corners of each cell in degrees, around it, joined by great circles; NaN or a
+        repeated corner where a cell has fewer.
+
+    Attributes
+    ----------
+    latitude, longitude : ndarray
+        The centres, float64 degrees, NaN where missing.
+    solid_angles : ndarray or None
+        Areas of the cells on the unit sphere, zero where missing; None if nothing tells them.
+    mask : ndarray or None
+        The mask as given: bool, or float64 fractions.
+    shape : tuple of int
+        ``(n_rows, n_columns)`` or ``(n_cells,)``.
+    dtype : dtype
+        float32 if both coordinates came as float32, and then that of embeddings of the cells; else float64.
+
+    Raises
+    ------
+    CoordinateError
+        If coordinates, mask, areas or vertices have shapes that do not fit, values out of range, or nothing in them.
+
+    Warns
+    -----
+    CoordinateWarning
+        If nothing tells the areas of cells.
+
+    See Also
+    --------
+    skgeo.LatLonGrid : Cells between parallels and meridians.
+
+    Notes
+    -----
+    All arrays may be dask arrays: then nothing is computed before it is needed, block by block.
+
+    The width of a cell is the mean great-circle distance to its neighbours, its area the product of both widths with
+    the sine of the angle between them. Errors fall with the square of the spacing: 1e-4 of the area at 1 degree.
+
+    Examples
+    --------
+    A swath of 3 x 4 pixels, 10 km apart, that crosses the pole:
+
+    >>> import numpy as np
+    >>> from skgeo import CellGrid
+    >>> along, across = np.meshgrid([-0.09, 0, 0.09], [-0.045, 0.045, 0.135, 0.225], indexing="ij")
+    >>> swath = CellGrid(90 - np.hypot(along, across), np.degrees(np.arctan2(along, across)))
+    >>> swath
+    CellGrid(3 x 4, latitude 89.7577..89.955, 1201.54 km^2)
+    """
+
+    latitude: npt.NDArray[np.float64]
+    longitude: npt.NDArray[np.float64]
+    solid_angles: npt.NDArray[np.float64] | None
+    mask: npt.NDArray[np.bool_] | npt.NDArray[np.float64] | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.floating]
+
+    def __init__(
+        self,
+        latitude: npt.ArrayLike,
+        longitude: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+        *,
+        areas: npt.ArrayLike | None = None,
+        vertices: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    ) -> None:
+        centres = _read_centres(latitude, longitude)
+        shape = centres[0].shape
+        mask = None if mask is None else check_mask(mask, shape)
+        solid_angles = _solid_angles(*centres[:2], areas, vertices)
+        if solid_angles is None:
+            warn_caller(
+                f"The areas of {math.prod(shape)} cells are unknown, all weigh the same: give areas= or vertices=.",
+                CoordinateWarning,
+            )
+        names = ("latitude", "longitude", "mask", "solid_angles")
+        arrays = dict(zip(names, aligned(*centres[:2], mask, solid_angles), strict=True))
+        self._freeze({**arrays, "shape": shape, "dtype": centres[2]})
+
+    def __repr__(self) -> str:
+        """One line: shape, latitudes, area of the domain; nothing of it is computed if it is chunked."""
+        shape = " x ".join(map(str, self.shape))
+        if self.chunked:
+            return f"CellGrid({shape}, chunked)"
+        south, north = np.nanmin(self.latitude), np.nanmax(self.latitude)
+        area = ", areas unknown" if self.solid_angles is None else f", {self.domain_area() / 1e6:,.6g} km^2"
+        return f"CellGrid({shape}, latitude {south:.6g}..{north:.6g}{area})"
+
+    def cell_areas(self, radius: float = EARTH_RADIUS) -> npt.NDArray[np.float64]:
+        """Areas of the cells on a sphere, mask not applied.
+
+        Parameters
+        ----------
+        radius : float, default=6371008.8
+            Radius of the sphere in metres.
+
+        Returns
+        -------
+        ndarray of the shape of the grid
+            Areas in square metres; zero where coordinates are missing.
+
+        Raises
+        ------
+        CoordinateError
+            If nothing tells them.
+
+        Examples
+        --------
+        An octant, given by its corners:
+
+        >>> from skgeo import CellGrid
+        >>> octant = CellGrid([35.0], [45.0], vertices=([[0, 0, 90]], [[0, 90, 0]]))
+        >>> octant.cell_areas(radius=1) / 3.14159265
+        array([0.5])
+        """
+        return radius**2 * self._known_angles()
+
+    def domain_area(self, radius: float = EARTH_RADIUS) -> float:
+        """Area of the domain: of all cells, or of the part of each that is inside the mask.
+
+        Parameters
+        ----------
+        radius : float, default=6371008.8
+            Radius of the sphere in metres.
+
+        Returns
+        -------
+        float
+            Area in square metres.
+
+        Raises
+        ------
+        CoordinateError
+            If nothing tells the areas of cells.
+
+        Examples
+        --------
+        >>> from skgeo import CellGrid
+        >>> CellGrid([0.0, 1.0], [0.0, 1.0], mask=[1, 0.5], areas=[4e6, 2e6]).domain_area()
+        5000000.0...
+        """
+        angles = self._known_angles()
+        return radius**2 * float((angles if self.mask is None else angles * self.mask).sum())
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the arrays are dask arrays."""
+        return is_lazy(self.latitude)
+
+    def points(self) -> npt.NDArray[np.floating]:
+        """Cell centres as (latitude, longitude) rows in degrees, C order, masked and missing cells included.
+
+        Returns
+        -------
+        ndarray of shape (n_cells, 2)
+            float32 if both coordinates came as float32, else float64; a dask array of chunked ones.
+
+        Examples
+        --------
+        >>> from skgeo import CellGrid
+        >>> CellGrid([[50.0, 50.1], [51.0, 51.1]], [[8.0, 9.0], [8.1, 9.1]]).points()[1]
+        array([50.1,  9. ])
+        """
+        stack = import_optional("dask.array", "chunked data", "xarray").stack if self.chunked else np.stack
+        return stack([self.latitude.ravel(), self.longitude.ravel()], axis=-1).astype(self.dtype)
+
+    def patches(
+        self,
+        patch_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        *,
+        min_fraction: float = 0.0,
+        return_index: bool = False,
+    ) -> Any:
+        """Cut the rows and columns into patches: stacks of pixel centres, which the patch transformers accept.
+
+        Parameters
+        ----------
+        patch_size : int or (int, int)
+            Pixels along rows and columns.
+        stride : int or (int, int), default=None
+            Pixels from one patch to the next; None means ``patch_size``: no overlap. Pixels that are left at the ends
+            are dropped.
+        min_fraction : float, default=0
+            Keep patches of whose pixels at least this fraction, by area, is inside the mask and not missing. Of 0,
+            patches without any pixel are dropped all the same.
+        return_index : bool, default=False
+            Also return the row and column of each patch's first pixel.
+
+        Returns
+        -------
+        patches : ndarray of shape (n_patches, n_rows, n_columns, 2)
+            (latitude, longitude) of each pixel in degrees, NaN where missing.
+        index : ndarray of shape (n_patches, 2)
+            Row and column of each first pixel. Only with ``return_index=True``.
+
+        Raises
+        ------
+        CoordinateError
+            If the cells have no rows and columns.
+        ValueError
+            If sizes or strides are not positive integers, a patch is larger than the grid, or ``min_fraction``
+            is outside [0, 1] or keeps nothing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import CellGrid, PatchScaleFeaturizer
+        >>> rows, columns = np.meshgrid(np.arange(6.0), np.arange(8.0), indexing="ij")
+        >>> sheared = CellGrid(50 + rows / 10, 8 + columns / 10 + rows / 20)
+        >>> patches = sheared.patches((3, 4))
+        >>> patches.shape
+        (4, 3, 4, 2)
+        >>> extent_lon, extent_lat = PatchScaleFeaturizer(log=False).fit_transform(patches)[0, :2] / 1000
+        >>> print(f"{extent_lon:.1f} km along rows, {extent_lat:.1f} km along columns")
+        28.5 km along rows, 35.0 km along columns
+        """
+        if len(self.shape) != 2:
+            raise CoordinateError(f"The {self.shape[0]} cells have no rows and columns to cut patches from.")
+        sizes = check_pair(patch_size, "patch_size")
+        strides = sizes if stride is None else check_pair(stride, "stride")
+        check_flag("return_index", return_index)
+        valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
+        check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
+        axes = zip(("rows", "columns"), self.shape, sizes, strides, strict=True)
+        starts = [window_starts(*axis, False, closed=False) for axis in axes]
+        index, _ = windows(*starts)
+
+        def cut(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            view = np.lib.stride_tricks.sliding_window_view(np.asarray(values), sizes)
+            return view[tuple(index.T)]
+
+        latitude, longitude = cut(self.latitude), cut(self.longitude)
+        kept = _shares(*map(cut, self._present_and_inside())) >= min_fraction - 1e-9
+        kept &= np.isfinite(latitude).any(axis=(1, 2))
+        if not kept.any():
+            raise ValueError(
+                f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
+            )
+        patches = np.stack([latitude[kept], longitude[kept]], axis=-1).astype(self.dtype, copy=False)
+        return (patches, index[kept]) if return_index else patches
+
+    def _present_and_inside(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Areas of the cells, relative, zero where missing; and the part of each that is inside the mask."""
+        areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles
+        return areas, areas if self.mask is None else areas * self.mask
+
+    def _known_angles(self) -> npt.NDArray[np.float64]:
+        if self.solid_angles is None:
+            raise CoordinateError("The areas of the cells are unknown: give areas= or vertices=.")
+        return self.solid_angles
+
+
+def _shares(areas: npt.NDArray[Any], inside: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Shares of windows (n, h, w) that are inside; missing pixels are as large as the others on average, not inside."""
+    count = areas.shape[1] * areas.shape[2]
+    present = np.count_nonzero(areas, axis=(1, 2))
+    whole = areas.sum(axis=(1, 2)) * count / np.maximum(present, 1)
+    return np.divide(inside.sum(axis=(1, 2)), whole, out=np.zeros(len(areas)), where=whole > 0.0)
+
+
+def _read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.floating]]:
+    """Centres of cells in float64, NaN where either coordinate is missing, and the dtype they came in."""
+    axes = [_read(latitude, "latitude"), _read(longitude, "longitude")]
+    if axes[0].shape != axes[1].shape or axes[0].ndim not in (1, 2) or 0 in axes[0].shape:
+        raise CoordinateError(
+            f"latitude has shape {axes[0].shape} and longitude {axes[1].shape}: expected the same, (n_rows, n_columns) "
+            "or (n_cells,). LatLonGrid takes a latitude for each row and a longitude for each column."
+        )
+    single = all(axis.dtype == np.float32 for axis in axes)
+    one, other = aligned(*axes)
+    latitude = map_cells(partial(check_centres, name="latitude"), one, other)
+    longitude = map_cells(partial(check_centres, name="longitude"), other, one)
+    if not is_lazy(latitude) and np.isnan(latitude).all():
+        raise CoordinateError("latitude and longitude are missing in all cells.")
+    return latitude, longitude, np.dtype(np.float32 if single else np.float64)
+
+
+def _solid_angles(latitude: Any, longitude: Any, areas: Any, vertices: Any) -> Any:
+    """Areas of cells on the unit sphere, zero where missing, from what tells them; None if nothing does."""
+    shape = latitude.shape
+    if areas is not None:
+        areas = _read(areas, "areas")
+        if areas.shape != shape:
+            raise CoordinateError(f"areas has shape {areas.shape}, the cells have {shape}.")
+        return map_cells(_given_angles, latitude, areas)
+    if vertices is not None:
+        corners = [_read(axis, "vertices") for axis in vertices]
+        if len(corners) != 2 or any(axis.shape[:-1] != shape or axis.shape[-1] < 3 for axis in corners):
+            raise CoordinateError(
+                f"vertices have the shapes {[axis.shape for axis in corners]}: expected a pair, latitudes and "
+                f"longitudes, of {(*shape, 'n_vertices')} with at least 3 vertices."
+            )
+        return map_cells(_angles_of_polygons, latitude, *corners)
+    if len(shape) == 2 and math.prod(shape) > 1:
+        return map_cells(_angles_between, latitude, longitude, halo=1)
+    return None
+
+
+def _read(values: Any, name: str) -> Any:
+    """An array of numbers, NaN where masked; as it is if it is chunked."""
+    return values if is_lazy(values) else check_array(values, name)
+
+
+def _given_angles(latitude: FloatArray, areas: npt.NDArray[Any]) -> FloatArray:
+    """Solid angles of areas in square metres."""
+    areas = check_array(areas, "areas").astype(np.float64)
+    if np.any(areas < 0.0):
+        raise CoordinateError(f"areas must not be negative: {number(np.nanmin(areas))}.")
+    return np.nan_to_num(np.where(np.isnan(latitude), 0.0, areas)) / EARTH_RADIUS**2
+
+
+def _angles_of_polygons(latitude: FloatArray, *vertices: npt.NDArray[Any]) -> FloatArray:
+    """Solid angles of cells with given vertices."""
+    corners = [check_array(axis, "vertices").astype(np.float64) for axis in vertices]
+    check_centres(corners[0].ravel(), corners[1].ravel(), name="latitude")
+    return np.nan_to_num(np.where(np.isnan(latitude), 0.0, polygon_areas(*corners)))
+
+
+def _angles_between(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Solid angles from the distances to neighbours."""
+    return np.nan_to_num(cell_sizes(latitude, longitude)[2])
