@@ -1,5 +1,6 @@
 """Kernel: cell edges in degrees, areas and extents on the unit sphere, descriptors of patches."""
 
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,39 +135,38 @@ def polygon_areas(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
 def cell_sizes(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Width along rows, width along columns and area, on the unit sphere, of cells with centres (..., h, w) in degrees.
 
-    A width is the mean great-circle distance to the neighbours before and after; the area is the product of both
-    widths with the sine of the angle between rows and columns. Cells with neighbours in one direction only are
-    squares. NaN is where a centre is missing or has no neighbours.
+    A width is the mean great-circle distance to the neighbours before and after. The area is the sum of four
+    parallelograms, between the halves of the ways to a neighbour in the row and to one in the column, so that rows
+    may bend. Where one neighbour is missing the cell is symmetric; with neighbours in one direction only it is a
+    square. NaN is where a centre is missing or has no neighbours.
     """
     centres = unit_vectors(latitude, longitude)
-    along_row, of_row = _spacing(centres, axis=-2)
-    along_column, of_column = _spacing(centres, axis=-3)
-    size = np.sqrt(np.sum(of_row**2, axis=-1) * np.sum(of_column**2, axis=-1))
-    triple = np.abs(np.sum(centres * np.cross(of_row, of_column), axis=-1))
-    sine = np.divide(triple, size, out=np.ones_like(size), where=size > 0.0)
+    in_row, in_column = _steps(centres, axis=-2), _steps(centres, axis=-3)
+    along_row, along_column = (np.linalg.norm(steps, axis=-1).mean(axis=0) for steps in (in_row, in_column))
+    area = np.zeros(along_row.shape)
+    for step, other in product(in_row, in_column):
+        area += np.abs(np.sum(centres * np.cross(step, other), axis=-1)) / 4.0
     along_row, along_column = (
-        np.where(np.isnan(width), other, width)
-        for width, other in ((along_row, along_column), (along_column, along_row))
+        np.where(np.isnan(one), other, one) for one, other in ((along_row, along_column), (along_column, along_row))
     )
-    return along_row, along_column, along_row * along_column * np.minimum(sine, 1.0)
+    return along_row, along_column, np.where(np.isnan(area), along_row * along_column, area)
 
 
-def _spacing(centres: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]:
-    """Mean distance to the neighbours along an axis, NaN without any, and the vector from the one to the other."""
+def _steps(centres: FloatArray, axis: int) -> FloatArray:
+    """Ways (2, ..., 3) to the neighbours before and after along an axis: tangents as long as the great circle.
+
+    The one that is missing is opposite to the other; NaN where both are.
+    """
+    length = centres.shape[axis]
     pad = [(0, 0)] * centres.ndim
     pad[axis] = (1, 1)
     padded = np.pad(centres, pad, constant_values=np.nan)
-    length = centres.shape[axis]
-    neighbours = [padded.take(range(start, start + length), axis=axis) for start in (0, 2)]
-    total, count, ends = np.zeros(centres.shape[:-1]), np.zeros(centres.shape[:-1]), []
-    for neighbour in neighbours:
-        distance = 2.0 * np.arcsin(np.minimum(np.linalg.norm(neighbour - centres, axis=-1) / 2.0, 1.0))
-        known = np.isfinite(distance)
-        total += np.where(known, distance, 0.0)
-        count += known
-        ends.append(np.where(known[..., np.newaxis], neighbour, np.nan_to_num(centres)))
-    width = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    return width, ends[1] - ends[0]
+    chord = np.stack([padded.take(range(start, start + length), axis=axis) for start in (0, 2)]) - centres
+    tangent = chord - centres * np.sum(centres * chord, axis=-1, keepdims=True)
+    distance = 2.0 * np.arcsin(np.minimum(np.linalg.norm(chord, axis=-1, keepdims=True) / 2.0, 1.0))
+    norm = np.linalg.norm(tangent, axis=-1, keepdims=True)
+    steps = tangent * np.divide(distance, norm, out=np.ones_like(norm), where=norm > 0.0)
+    return np.where(np.isnan(steps), -steps[::-1], steps)
 
 
 def stack_extents(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
