@@ -142,7 +142,8 @@ class LocationTransformer(GeoTransformer):
     def _values(self, places: Places) -> npt.NDArray[np.floating]:
         """The embedding with missing places as the policy wants them."""
         values = self._embed(places)
-        absent = np.isnan(places.latitude).ravel()
+        on_axes = isinstance(places, LatLonGrid | GridPart)  # which have no gaps
+        absent = np.zeros(len(values), dtype=bool) if on_axes else np.isnan(places.latitude).ravel()
         if self.missing == "mean" and absent.any():
             values[absent] = 0.0
         if self.add_indicator:

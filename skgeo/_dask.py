@@ -51,8 +51,8 @@ def map_cells(function: Callable[..., Any], *arrays: Any, halo: int = 0, dtype: 
     meta = np.empty((0,) * n_cells, dtype=dtype)
     if halo:
         return da.map_overlap(function, *blocks, depth=halo, boundary="none", meta=meta)
-    extra = list(range(n_cells, max(array.ndim for array in arrays)))
-    return da.map_blocks(function, *blocks, drop_axis=extra, meta=meta)
+    indexed = [part for block in blocks for part in (block, tuple(range(block.ndim)))]
+    return da.blockwise(function, tuple(range(n_cells)), *indexed, concatenate=True, meta=meta)
 
 
 def compute(lazy: Any, *, verbose: bool | None = False) -> Any:
