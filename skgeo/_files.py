@@ -159,7 +159,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     entries = _read_archive(path, file)
     metadata = read_metadata(entries.pop(_METADATA), _FORMAT, file)
     with building(file, *TreeReader.errors):
-        arrays = {name.removesuffix(".npy"): _read_array(content) for name, content in entries.items()}
+        arrays = {name.removesuffix(".npy"): _read_array(content, file) for name, content in entries.items()}
         check_arrays(file, metadata["arrays"], {name: _describe(array) for name, array in arrays.items()})
         return TreeReader(_kinds(), arrays).read(metadata["objects"])
 
@@ -260,15 +260,16 @@ def _read_archive(path: str | os.PathLike[str], file: str) -> dict[str, bytes]:
         raise damaged(file, error) from error
 
 
-def _read_array(content: bytes) -> npt.NDArray[Any]:
+def _read_array(content: bytes, file: str) -> npt.NDArray[Any]:
     """An array from the bytes of a ``.npy`` file, of the size that they have and not that they claim."""
     stream = io.BytesIO(content)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError("an array has another version of the npy format")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype.kind not in PLAIN:
-        raise ValueError(f"an array has dtype {dtype}")
-    if stream.tell() + math.prod(shape) * dtype.itemsize != len(content):
-        raise ValueError("an array has other than its declared size")
-    order: Literal["F", "C"] = "F" if fortran_order else "C"
-    return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("an array has another version of the npy format")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        if dtype.kind not in PLAIN or stream.tell() + math.prod(shape) * dtype.itemsize != len(content):
+            raise ValueError("an array has other than its declared type and size")
+        order: Literal["F", "C"] = "F" if fortran_order else "C"
+        return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
+    except Exception as error:  # numpy reads the header as Python, with all that can go wrong there
+        raise damaged(file, error) from error

@@ -122,23 +122,23 @@ class TreeReader:
             return [self._value(part) for part in written]
         if not isinstance(written, dict):
             return written
-        match written:
-            case {"float": str(text)}:
+        match tuple(written.items()):
+            case (("float", str(text)),):
                 return float(text)
-            case {"tuple": list(parts)}:
+            case (("tuple", list(parts)),):
                 return tuple(self._value(part) for part in parts)
-            case {"slice": [start, stop, step]}:
+            case (("slice", [start, stop, step]),):
                 return slice(self._value(start), self._value(stop), self._value(step))
-            case {"dtype": str(text)}:
+            case (("dtype", str(text)),):
                 return np.dtype(text)
-            case {"dict": dict(parts)}:
+            case (("dict", dict(parts)),):
                 return {key: self._value(part) for key, part in parts.items()}
-            case {"strings": list(parts), "shape": list(shape)}:
+            case (("strings", list(parts)), ("shape", list(shape))):
                 return np.array(parts, dtype=object).reshape(shape)
-            case {"array": str(name)}:
+            case (("array", str(name)),):
                 return self._arrays[name]
-            case {"scalar": str(name)}:
+            case (("scalar", str(name)),):
                 return self._arrays[name][()]
-            case {"object": int(number)} if number >= 0:
+            case (("object", int(number)),) if number >= 0:
                 return self._objects[number]
         raise ValueError(f"it holds a value of an unknown kind, {reprlib.repr(written)}")
