@@ -1,6 +1,7 @@
 """skgeo: where something is, and how large a piece of the Earth it describes, as features for models."""
 
 from skgeo import exceptions
+from skgeo._files import load, save
 from skgeo._version import __version__
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
@@ -17,5 +18,7 @@ __all__ = [
     "SphericalHarmonicPCA",
     "__version__",
     "exceptions",
+    "load",
     "matern_spectrum",
+    "save",
 ]

@@ -90,13 +90,7 @@ class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state; warn when another version wrote it."""
         state = dict(state)
-        written = state.pop("_skgeo_version", "unknown")
-        if written != __version__:
-            warn_caller(
-                f"This model was saved by skgeo {written} and is loaded by skgeo {__version__}: its output may differ. "
-                "Fit it again, or install the version that saved it.",
-                VersionWarning,
-            )
+        warn_other_version(state.pop("_skgeo_version", "unknown"))
         super().__setstate__(state)
 
     @abstractmethod
@@ -248,6 +242,16 @@ class PatchTransformer(GeoTransformer):
             raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
         X = X.compute() if is_lazy(X) else X
         return read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X)
+
+
+def warn_other_version(written: str) -> None:
+    """Warn when another version of skgeo wrote a model."""
+    if written != __version__:
+        warn_caller(
+            f"This model was saved by skgeo {written} and is loaded by skgeo {__version__}: its output may differ. "
+            "Fit it again, or install the version that saved it.",
+            VersionWarning,
+        )
 
 
 @contextmanager

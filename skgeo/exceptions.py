@@ -1,6 +1,6 @@
 """The errors and warnings that skgeo raises, besides plain `ValueError`."""
 
-__all__ = ["CoordinateError", "CoordinateWarning", "ResolutionWarning", "VersionWarning"]
+__all__ = ["CoordinateError", "CoordinateWarning", "ModelFileError", "ResolutionWarning", "VersionWarning"]
 
 
 class CoordinateError(ValueError):
@@ -30,6 +30,25 @@ class CoordinateWarning(UserWarning):
     ...     _ = SphericalHarmonicPCA(1).fit(np.radians([[-80, 0], [80, 170], [0, 90]]))
     >>> caught[0].category.__name__
     'CoordinateWarning'
+    """
+
+
+class ModelFileError(ValueError):
+    """A file that is no model of skgeo, or not the whole and unaltered one that was saved.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import skgeo
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "basis.npz")
+    ...     skgeo.save(skgeo.SphericalHarmonicPCA(), path)
+    ...     os.truncate(path, 100)
+    ...     skgeo.load(path)
+    Traceback (most recent call last):
+    ...
+    skgeo.exceptions.ModelFileError: ...basis.npz is cut short or damaged: File is not a zip file. \
+    Copy it again from where it came, or save the model again.
     """
 
 

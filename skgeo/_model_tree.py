@@ -1,0 +1,144 @@
+"""A model as a tree of JSON values beside its arrays, and back, building known classes only."""
+
+import math
+import reprlib
+from collections import UserList
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["PLAIN", "Kind", "TreeReader", "TreeWriter"]
+
+# Kinds of dtype that are plain bytes: booleans, integers, floats, complex, dates and durations, str, bytes.
+PLAIN = "biufcMmUS"
+
+
+class Kind(NamedTuple):
+    """How objects of one class are taken apart and built again."""
+
+    cls: type
+    state: Callable[[Any], Mapping[str, Any]]
+    build: Callable[[Any], object]
+
+
+class TreeWriter:
+    """Takes a model apart.
+
+    JSON's own values stand for themselves; all others are an object of one key, which says how to read it. Objects are
+    listed in ``objects``, each once and after its parts; arrays in ``arrays``, by their names in the file.
+    """
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self.objects: list[dict[str, object]] = []
+        self.arrays: dict[str, npt.NDArray[Any]] = {}
+        self._names = {kind.cls: name for name, kind in kinds.items()}
+        self._kinds = kinds
+        self._numbers: dict[int, int] = {}  # of the objects written so far, by id: parts that are shared stay shared
+
+    def write(self, model: object) -> None:
+        """Take a model apart; it becomes the last of the objects."""
+        name = type(model).__name__
+        if type(model) not in self._names:
+            self._refuse(model, "model")
+        try:
+            self._object(model, name)
+        except RecursionError:
+            raise TypeError(f"{name} contains itself, or is nested too deeply to be saved.") from None
+
+    def _object(self, value: Any, where: str) -> dict[str, int]:
+        number = self._numbers.get(id(value))
+        if number is None:
+            name = self._names[type(value)]
+            state = self._kinds[name].state(value)
+            written = {key: self._value(part, f"{where}.{key}") for key, part in state.items()}
+            self.objects.append({"class": name, "state": written})
+            number = self._numbers[id(value)] = len(self.objects) - 1
+        return {"object": number}
+
+    def _value(self, value: Any, where: str) -> object:
+        if isinstance(value, np.generic) or type(value) in (np.ndarray, np.memmap):
+            return self._array(value, where)
+        if value is None or type(value) in (bool, int, str):
+            return value
+        if type(value) is float:
+            return value if math.isfinite(value) else {"float": repr(value)}
+        if type(value) is list or isinstance(value, UserList):  # scikit-learn's list that warns when it is read
+            return [self._value(part, f"{where}[{i}]") for i, part in enumerate(getattr(value, "data", value))]
+        if type(value) is tuple:
+            return {"tuple": self._value(list(value), where)}
+        if type(value) is slice:
+            return {"slice": self._value([value.start, value.stop, value.step], where)}
+        if isinstance(value, np.dtype) and value.kind in PLAIN:
+            return {"dtype": value.str}
+        if type(value) is dict and all(type(key) is str for key in value):
+            return {"dict": {key: self._value(part, f"{where}[{key!r}]") for key, part in value.items()}}
+        if type(value) in self._names:
+            return self._object(value, where)
+        return self._refuse(value, where)
+
+    def _array(self, value: Any, where: str) -> object:
+        if value.dtype == object and all(type(part) is str for part in value.flat):
+            return {"strings": value.ravel().tolist(), "shape": list(value.shape)}
+        if value.dtype.kind not in PLAIN:
+            self._refuse(value, where)
+        name = f"array_{len(self.arrays)}"
+        self.arrays[name] = np.asarray(value)
+        return {"scalar" if isinstance(value, np.generic) else "array": name}
+
+    def _refuse(self, value: object, where: str) -> object:
+        kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+        dtype = f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
+        raise TypeError(
+            f"{where}={reprlib.repr(value)} cannot be saved: it is a {kind}{dtype}, and a file that runs no code holds "
+            "None, bool, int, float, str, arrays of numbers or str, lists, tuples, dicts with str keys, slices, dtypes "
+            f"and {', '.join(self._kinds)}. Replace it by one of these (a RandomState by an integer, say), or use "
+            "joblib.dump, whose files can run code when they are loaded."
+        )
+
+
+class TreeReader:
+    """Puts a model together from what TreeWriter wrote; anything else raises one of ``errors``."""
+
+    errors = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+
+    def __init__(self, kinds: Mapping[str, Kind], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        self._kinds, self._arrays = kinds, arrays
+        self._objects: list[object] = []
+
+    def read(self, objects: list[dict[str, Any]]) -> object:
+        """Build all objects and return the last."""
+        for written in objects:
+            name = written["class"]
+            if name not in self._kinds:
+                raise ValueError(f"it holds a {name}, which is none of {', '.join(self._kinds)}")
+            state = {key: self._value(part) for key, part in written["state"].items()}
+            self._objects.append(self._kinds[name].build(state))
+        return self._objects[-1]
+
+    def _value(self, written: Any) -> object:
+        if isinstance(written, list):
+            return [self._value(part) for part in written]
+        if not isinstance(written, dict):
+            return written
+        match tuple(written.items()):
+            case (("float", str(text)),):
+                return float(text)
+            case (("tuple", list(parts)),):
+                return tuple(self._value(part) for part in parts)
+            case (("slice", [start, stop, step]),):
+                return slice(self._value(start), self._value(stop), self._value(step))
+            case (("dtype", str(text)),):
+                return np.dtype(text)
+            case (("dict", dict(parts)),):
+                return {key: self._value(part) for key, part in parts.items()}
+            case (("strings", list(parts)), ("shape", list(shape))):
+                return np.array(parts, dtype=object).reshape(shape)
+            case (("array", str(name)),):
+                return self._arrays[name]
+            case (("scalar", str(name)),):
+                return self._arrays[name][()]
+            case (("object", int(number)),) if number >= 0:
+                return self._objects[number]
+        raise ValueError(f"it holds a value of an unknown kind, {reprlib.repr(written)}")

@@ -1,0 +1,202 @@
+"""Torch modules in safetensors files."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skgeo._base import warn_other_version
+from skgeo._model_tree import Kind, TreeReader, TreeWriter
+from skgeo._parameters import import_optional
+from skgeo._sealed import (
+    building,
+    check_arrays,
+    check_start,
+    damaged,
+    read_metadata,
+    sha256,
+    write_file,
+    write_metadata,
+)
+from skgeo.nn._head import PatchProjectionHead
+from skgeo.nn._twins import HarmonicPCA, PatchScale
+
+__all__ = ["load", "save"]
+
+_FORMAT = "skgeo.nn module"
+_START = b'{"__metadata__":{"skgeo":'  # after the 8 bytes of the length of the header
+
+
+def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Write a module to a safetensors file: what it takes to build it, its parameters and its buffers.
+
+    The file cannot run code when it is read, and every safetensors reader finds the tensors in it under their names in
+    ``state_dict``. It holds neither device nor gradients, hooks, nor which parameters are frozen.
+
+    Parameters
+    ----------
+    module : Module
+        A module of skgeo.nn.
+    path : str or path-like
+        Where to write; the name is taken as it is, ``.safetensors`` is usual. An existing file is replaced when the
+        new one is complete, and else left alone.
+
+    Raises
+    ------
+    TypeError
+        If the module is not one of skgeo.nn.
+    ImportError
+        Without safetensors.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    skgeo.nn.load : Reads the file.
+    skgeo.save : The same for estimators.
+
+    Notes
+    -----
+    The metadata of the file has one entry, ``skgeo``, a JSON object with the keys, in this order, ``format``
+    ("skgeo.nn module"), ``format_version`` (1), ``skgeo_version``, ``objects``, ``training``, ``arrays`` and
+    ``sha256``. ``objects`` says how to build the module, as in :func:`skgeo.save`; ``training`` whether it was in
+    training mode. ``arrays`` gives of each tensor ``dtype`` ("float32"), ``shape``, and the ``sha256`` of its bytes in
+    C order. The last key, ``sha256``, is that of the other keys as compact JSON,
+    ``json.dumps(metadata, separators=(",", ":"))``.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import torch
+    >>> from skgeo.nn import PatchProjectionHead, load, save
+    >>> head = PatchProjectionHead(n_position=3, n_scale=2, embed_dim=4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "head.safetensors")
+    ...     save(head, path)
+    ...     loaded = load(path)
+    >>> features = torch.ones(1, 5)
+    >>> bool((loaded(features) == head(features)).all())
+    True
+    """
+    safetensors = import_optional("safetensors.torch", "skgeo.nn.save", "torch")
+    tree = TreeWriter(_KINDS)
+    tree.write(module)
+    if tree.arrays:
+        raise TypeError(f"{type(module).__name__} is built from arrays, which only its state_dict may hold.")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    described = {name: _describe(tensor) for name, tensor in tensors.items()}
+    metadata = write_metadata(_FORMAT, described, objects=tree.objects, training=module.training)
+    write_file(path, safetensors.save(tensors, {"skgeo": metadata}))
+
+
+def load(path: str | os.PathLike[str]) -> nn.Module:
+    """Read a module from a file of :func:`skgeo.nn.save`, without running code from it.
+
+    The content is checked against its hash before anything is built from it. The hash tells damage, not who made the
+    file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    Module
+        The module as it was saved, bit for bit and in the same dtypes, on the CPU. No random numbers are drawn.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is empty, truncated, altered, of another program, of a newer format, or holds a module that this
+        skgeo does not know.
+    ImportError
+        Without safetensors.
+    OSError
+        If the file cannot be read.
+
+    Warns
+    -----
+    VersionWarning
+        If another version of skgeo wrote the file.
+
+    See Also
+    --------
+    skgeo.nn.save : Writes the file; describes its format.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skgeo.nn import PatchScale, load, save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "scale.safetensors")
+    ...     save(PatchScale(log=False), path)
+    ...     load(path)
+    PatchScale(earth_radius=6371008.8, log=False)
+    """
+    file = os.fsdecode(path)
+    metadata, tensors = _read(path, file)
+    with building(file, *TreeReader.errors, RuntimeError):
+        check_arrays(file, metadata["arrays"], {name: _describe(tensor) for name, tensor in tensors.items()})
+        with torch.device("meta"):  # neither memory nor random numbers for what is replaced below
+            module: Any = TreeReader(_KINDS, {}).read(metadata["objects"])
+        module.load_state_dict(tensors, assign=True)
+        module.train(metadata["training"])
+        warn_other_version(metadata["skgeo_version"])
+    return module
+
+
+def _read(path: str | os.PathLike[str], file: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The metadata and the tensors of a file."""
+    safetensors = import_optional("safetensors", "skgeo.nn.load", "torch")
+    with open(path, "rb") as stream:
+        start = stream.read(8 + len(_START))
+    check_start(file, start, _START.startswith(start[8:]), _FORMAT)
+    try:
+        with safetensors.safe_open(file, "pt") as stream:
+            metadata = read_metadata((stream.metadata() or {}).get("skgeo", ""), _FORMAT, file)
+            return metadata, {name: stream.get_tensor(name).clone() for name in stream.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise damaged(file, error) from error
+
+
+def _describe(tensor: Tensor) -> dict[str, object]:
+    """All there is to know of a tensor; its numbers as their hash."""
+    content = tensor.flatten().view(torch.uint8).numpy().tobytes()
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return {"dtype": dtype, "shape": list(tensor.shape), "sha256": sha256(content)}
+
+
+def _head_arguments(head: PatchProjectionHead) -> dict[str, object]:
+    _, hidden, _, output = head.layers
+    return {
+        "n_position": head.position_gain.numel(),
+        "n_scale": head.scale_gain.numel(),
+        "embed_dim": output.out_features,
+        "hidden_dim": hidden.out_features,
+    }
+
+
+def _twin_arguments(twin: HarmonicPCA) -> dict[str, object]:
+    _, width, _, n_components = twin.coefficients.shape
+    return {"max_degree": width - 1, "n_components": n_components, "clip": twin.clip and float(twin.clip)}
+
+
+def _build_twin(arguments: Mapping[str, Any]) -> HarmonicPCA:
+    """A twin whose coefficients are yet to come, without working out those of a map of zeros."""
+    twin = HarmonicPCA(np.zeros((1, 1)), arguments["clip"])
+    width = arguments["max_degree"] + 1
+    twin.coefficients = torch.empty(2, width, width, arguments["n_components"])
+    return twin
+
+
+# The modules that are saved, by the names that they have in files; the only ones that are ever built. The state is the
+# arguments of the constructor; all tensors must be in the state_dict, since the constructor runs on the meta device.
+_KINDS = {
+    "skgeo.nn.HarmonicPCA": Kind(HarmonicPCA, _twin_arguments, _build_twin),
+    "skgeo.nn.PatchProjectionHead": Kind(PatchProjectionHead, _head_arguments, lambda kw: PatchProjectionHead(**kw)),
+    "skgeo.nn.PatchScale": Kind(PatchScale, lambda scale: {"log": bool(scale.log)}, lambda kw: PatchScale(**kw)),
+}

@@ -1,0 +1,834 @@
+"""Safe model files: read and forged with zipfile, json, hashlib and numpy alone, as the docstring describes them."""
+
+import copy
+import hashlib
+import io
+import json
+import math
+import os
+import pickle
+import random
+import subprocess
+import sys
+import tracemalloc
+import warnings
+import zipfile
+from collections import UserList
+from contextlib import contextmanager
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_transformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import skgeo
+from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
+from skgeo.exceptions import ModelFileError, VersionWarning
+from test_persistence import GRID, PATCHES, run_python
+
+POINTS = [[-80.0, 0.0], [80.0, 170.0], [0.0, 90.0], [-20.0, -100.0]]
+
+
+@pytest.fixture(scope="module")
+def basis():
+    return SphericalHarmonicPCA(max_degree=10, n_components=96).fit(GRID)
+
+
+@pytest.fixture(scope="module")
+def features(basis):
+    return make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer()).fit(PATCHES)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A small file with arrays, a text array and every part of the format, and its model."""
+    model = SphericalHarmonicPCA(1, spectrum=np.array([1.0, 0.5])).fit(POINTS)
+    model.feature_names_in_ = np.array(["lat", "lon"], dtype=object)
+    skgeo.save(model, tmp_path / "small.npz")
+    return tmp_path / "small.npz", model
+
+
+def around(value, tmp_path):
+    """A value after a round trip, as a parameter; no estimator looks at it before fit."""
+    skgeo.save(SphericalHarmonicPCA(spectrum=value), tmp_path / "value.npz")
+    return skgeo.load(tmp_path / "value.npz").spectrum
+
+
+def assert_same(got, expected):
+    """The same types and the same bits, all the way down."""
+    if isinstance(expected, UserList):  # scikit-learn 1.6 holds columns in one that warns when it is read
+        got, expected = list(getattr(got, "data", got)), expected.data
+    assert type(got) is type(expected)
+    if isinstance(expected, np.ndarray | np.generic):
+        assert (got.dtype, got.shape) == (expected.dtype, expected.shape)
+        if expected.dtype == object:
+            assert_same(got.tolist(), expected.tolist())
+        else:
+            assert got.tobytes("A") == expected.tobytes("A")
+    elif isinstance(expected, list | tuple):
+        assert len(got) == len(expected)
+        for one, other in zip(got, expected, strict=True):
+            assert_same(one, other)
+    elif isinstance(expected, dict):
+        assert_same(list(got.items()), list(expected.items()))
+    elif isinstance(expected, float):
+        assert repr(got) == repr(expected)
+    elif isinstance(expected, BaseEstimator | LatLonGrid):
+        assert_same(vars(got), vars(expected))
+    else:
+        assert got == expected
+
+
+def models():
+    frame = pytest.importorskip("pandas").DataFrame(POINTS, columns=["lat", "lon"]).assign(height=range(4), river=1)
+    place = SphericalHarmonicPCA(3, 2, area_weighted=False)
+    patches = LatLonGrid([-45, 45], [0, 90, 180, 270]).patches((1, 2), as_frame=True)
+    yield SphericalHarmonicPCA(), GRID
+    yield SphericalHarmonicPCA(2, 0.9, spectrum="matern", clip=None).fit(frame[["lon", "lat"]]), frame[["lat", "lon"]]
+    yield SphericalHarmonicPCA(2, spectrum=[1, 0.5, np.float32(0.25)], n_jobs=2).fit(GRID), GRID
+    yield PatchPositionEncoder(SphericalHarmonicPCA(1)), patches
+    yield PatchPositionEncoder(SphericalHarmonicPCA(1)).fit(patches), patches
+    yield PatchPositionEncoder(make_pipeline(SphericalHarmonicPCA(1))).fit(patches), patches
+    yield PatchScaleFeaturizer(earth_radius=np.float64(1.0), log=False).fit(patches), patches
+    yield FrozenEstimator(place).set_output(transform="default"), patches
+    yield make_union(PatchScaleFeaturizer(), "passthrough", "drop").set_output(transform="pandas").fit(patches), patches
+    yield FeatureUnion([("a", PatchScaleFeaturizer())], transformer_weights={"a": 2.0}, n_jobs=1).fit(patches), patches
+    yield make_column_transformer((place, ["lat", "lon"]), remainder="passthrough").fit(frame), frame
+    yield make_column_transformer((place, [0, 1]), ("drop", slice(2, 3)), ("passthrough", [3])).fit(frame), frame
+    columns = make_column_transformer((make_pipeline(place), ["lat", "lon"])).set_output(transform="pandas")
+    yield make_pipeline(make_union(columns), "passthrough", verbose=False).fit(frame), frame
+    yield make_pipeline("passthrough").fit(frame), frame
+
+
+@pytest.mark.parametrize("which", range(14))
+def test_models_come_back_bit_for_bit(which, tmp_path):
+    listed = list(models())
+    assert len(listed) == 14
+    model, X = listed[which]
+    before = copy.deepcopy(model)
+    skgeo.save(model, tmp_path / "model.npz")
+    loaded = skgeo.load(tmp_path / "model.npz")
+    assert_same(model, before)
+    assert_same(loaded, model)
+    if hasattr(model, "n_features_in_"):
+        assert_same(np.asarray(loaded.transform(X)), np.asarray(model.transform(X)))
+        assert type(loaded.transform(X)) is type(model.transform(X))
+
+
+def test_every_public_estimator_is_saved(tmp_path):
+    public = [getattr(skgeo, name) for name in skgeo.__all__]
+    estimators = [cls for cls in public if isinstance(cls, type) and issubclass(cls, BaseEstimator)]
+    assert len(estimators) >= 3
+    for cls in estimators:
+        skgeo.save(cls(), tmp_path / "model.npz")
+        assert type(skgeo.load(tmp_path / "model.npz")) is cls
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        GRID,
+        LatLonGrid([-90, 0, 90], [350, 355, 0, 5]),
+        LatLonGrid(*np.float32([[-45, 45], [0.1, 0.2]]), [[0, 0.5]] * 2),
+    ],
+    ids=["masked", "wrapped", "float32"],
+)
+def test_grids_come_back_immutable(grid, tmp_path):
+    skgeo.save(grid, tmp_path / "grid.npz")
+    loaded = skgeo.load(tmp_path / "grid.npz")
+    assert_same(loaded, grid)
+    assert not any(value.flags.writeable for value in vars(loaded).values() if isinstance(value, np.ndarray))
+    with pytest.raises(AttributeError, match="immutable"):
+        loaded.mask = None
+
+
+LOAD_AND_TRANSFORM = """
+import sys, pickle
+import numpy as np
+import skgeo
+def refuse(*args, **kwargs):
+    raise AssertionError("unpickled")
+pickle.load = pickle.loads = pickle.Unpickler = refuse
+model, X, output = sys.argv[1:]
+np.save(output, skgeo.load(model).transform(np.load(X)))
+"""
+
+
+def test_the_main_job_in_a_fresh_process(features, tmp_path):
+    skgeo.save(features, tmp_path / "features.npz")
+    np.save(tmp_path / "X.npy", PATCHES)
+    run_python(LOAD_AND_TRANSFORM, tmp_path / "features.npz", tmp_path / "X.npy", tmp_path / "out.npy")
+    got = np.load(tmp_path / "out.npy")
+    assert got.shape == (len(PATCHES), 106)
+    assert got.tobytes() == features.transform(PATCHES).tobytes()
+
+
+def test_a_fit_goes_on_in_a_fresh_process(basis, tmp_path):
+    points = GRID.points()[::7]
+    expected = copy.deepcopy(basis).partial_fit(points).transform(points)
+    skgeo.save(basis, tmp_path / "basis.npz")
+    np.save(tmp_path / "X.npy", points)
+    code = LOAD_AND_TRANSFORM.replace(".transform(", ".partial_fit(np.load(X)).transform(")
+    run_python(code, tmp_path / "basis.npz", tmp_path / "X.npy", tmp_path / "out.npy")
+    assert np.load(tmp_path / "out.npy").tobytes() == expected.tobytes()
+
+
+def test_what_was_shared_is_shared_again(features, tmp_path):
+    skgeo.save(features, tmp_path / "features.npz")
+    encoder = skgeo.load(tmp_path / "features.npz").transformer_list[0][1]
+    assert encoder.encoder is encoder.encoder_
+    assert (tmp_path / "features.npz").stat().st_size < 200_000
+
+
+VALUES = [
+    None,
+    True,
+    0,
+    -(10**40),
+    0.1,
+    -0.0,
+    5e-324,
+    1.7976931348623157e308,
+    math.nan,
+    math.inf,
+    -math.inf,
+    "",
+    'Ozean, \u00e4\u00f6\u00fc, \u6d77, \U0001f30d, \x00, \ud800, "quoted"\\',
+    [],
+    [1, [2.0, ["three"]], None],
+    (),
+    ((1,), [(2, 3)]),
+    {},
+    {"b": 1, "a": {"tuple": (1,)}, "array": np.arange(3), "": math.nan},
+    slice(None, -1, 2),
+    np.dtype(">f4"),
+    np.float32(0.1),
+    np.float64(math.nan),
+    np.int8(-5),
+    np.uint64(2**64 - 1),
+    np.bool_(True),
+    np.complex128(1j),
+    np.str_("sea"),
+    np.bytes_(b"sea"),
+    np.datetime64("2024-02-29T12", "h"),
+    np.timedelta64("NaT"),
+    np.array(3.5),
+    np.zeros((0, 3)),
+    np.array([], dtype="<U0"),
+    np.array([[1, 2], [3, 4]], dtype=">i2"),
+    np.arange(6, dtype=np.float16).reshape(2, 3),
+    np.array([np.nan, np.inf, -0.0]),
+    np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    np.array(["a", "\u00e4bc"]),
+    np.array([b"a", b"bc"]),
+    np.array(["2024-02-29", "NaT"], dtype="datetime64[D]"),
+    np.array([True, False]),
+    np.array([1 + 2j], dtype=np.complex64),
+    np.array(["lat", "lon"], dtype=object),
+    np.array([["a"], ["longer"]], dtype=object),
+    np.array([], dtype=object),
+    SphericalHarmonicPCA(spectrum=[1.0]),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_values_keep_type_and_bits(value, tmp_path):
+    assert_same(around(value, tmp_path), value)
+
+
+def test_arrays_keep_the_order_of_their_memory(tmp_path):
+    columns = around(np.asfortranarray(np.arange(6.0).reshape(2, 3)), tmp_path)
+    assert columns.flags.f_contiguous
+    assert not columns.flags.c_contiguous
+    every_other = np.arange(24.0).reshape(4, 6)[::2, ::-3]
+    got = around(every_other, tmp_path)
+    assert got.flags.c_contiguous
+    assert got.flags.writeable
+    np.testing.assert_array_equal(got, every_other)
+
+
+def test_a_model_that_is_mapped_from_a_file_is_saved(basis, tmp_path):
+    joblib.dump(basis, tmp_path / "basis.joblib")
+    mapped = joblib.load(tmp_path / "basis.joblib", mmap_mode="r")
+    assert isinstance(mapped.components_, np.memmap)
+    skgeo.save(mapped, tmp_path / "basis.npz")
+    assert_same(skgeo.load(tmp_path / "basis.npz"), basis)
+
+
+class MyPCA(SphericalHarmonicPCA):
+    pass
+
+
+class Text(str):
+    __slots__ = ()
+
+
+LISTED = "sklearn.pipeline.Pipeline"
+MIXED = np.array(["lat", None], dtype=object)
+UNSAVED = {
+    "RandomState": (np.random.RandomState(0), "numpy.random.mtrand.RandomState"),
+    "function": (np.sin, "numpy.ufunc"),
+    "class": (int, "type"),
+    "set": ({1}, "set"),
+    "complex": (1j, "complex"),
+    "bytes": (b"a", "bytes"),
+    "str subclass": (Text("a"), "test_files.Text"),
+    "dict of numbers": ({1: 2}, "dict"),
+    "objects": (MIXED, "numpy.ndarray of dtype object"),
+    "records": (np.zeros(2, dtype=[("a", float)]), r"numpy.ndarray of dtype \[\('a', '<f8'\)\]"),
+    "masked": (np.ma.masked_array([1.0]), "numpy.ma.*MaskedArray of dtype float64"),
+    "subclass": (MyPCA(), "test_files.MyPCA"),
+    "other": (StandardScaler(), "sklearn.preprocessing._data.StandardScaler"),
+}
+
+
+@pytest.mark.parametrize("what", UNSAVED)
+def test_other_values_are_refused_by_name_and_type(what, small):
+    path, _ = small
+    before = path.read_bytes()
+    value, kind = UNSAVED[what]
+    model = make_union(PatchPositionEncoder(SphericalHarmonicPCA(spectrum=[1, {"a": value}])))
+    where = r"FeatureUnion.transformer_list\[0\]\[1\].encoder.spectrum\[1\]\['a'\]="
+    with pytest.raises(
+        TypeError, match=rf"^{where}.* cannot be saved: it is a {kind}, .*{LISTED}.*joblib.dump"
+    ) as caught:
+        skgeo.save(model, path)
+    assert len(str(caught.value)) < 1200
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == ["small.npz"]
+
+
+@pytest.mark.parametrize("model", [StandardScaler(), MyPCA(), POINTS, None], ids=lambda model: type(model).__name__)
+def test_other_models_are_refused(model, tmp_path):
+    with pytest.raises(TypeError, match=rf"^model=.* cannot be saved: it is a .*{type(model).__name__}"):
+        skgeo.save(model, tmp_path / "model.npz")
+    assert os.listdir(tmp_path) == []
+
+
+def test_functions_in_a_function_transformer_are_refused(tmp_path):
+    with pytest.raises(TypeError, match=r"^Pipeline.steps\[0\]\[1\].func=<ufunc 'sin'> cannot be saved"):
+        skgeo.save(make_pipeline(FunctionTransformer(np.sin)), tmp_path / "model.npz")
+
+
+def test_what_contains_itself_is_refused(tmp_path):
+    endless = []
+    endless.append(endless)
+    own = PatchPositionEncoder()
+    own.encoder = own
+    for model in (SphericalHarmonicPCA(spectrum=endless), own):
+        with pytest.raises(TypeError, match=f"{type(model).__name__} contains itself, or is nested too deeply"):
+            skgeo.save(model, tmp_path / "model.npz")
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_cache_of_a_pipeline_is_refused(tmp_path):
+    model = Pipeline([("scale", PatchScaleFeaturizer())], memory=str(tmp_path / "cache"))
+    with pytest.raises(ValueError, match=r"memory='.*cache': the cache of a Pipeline holds pickles.*set it after"):
+        skgeo.save(model, tmp_path / "model.npz")
+    skgeo.save(model.set_params(memory=None), tmp_path / "model.npz")
+    forge(tmp_path / "model.npz", lambda metadata, _: metadata["objects"][-1]["state"].update(memory="/cache"))
+    with pytest.raises(ModelFileError, match="memory='/cache': the cache of a Pipeline holds pickles"):
+        skgeo.load(tmp_path / "model.npz")
+
+
+# The format, by hand
+
+
+def test_the_file_is_what_the_docstring_says(small):
+    path, model = small
+    described = skgeo.save.__doc__
+    with np.load(path, allow_pickle=False) as archive:
+        metadata = json.loads(archive["skgeo.json"])
+        arrays = {name: archive[name] for name in archive.files if name != "skgeo.json"}
+    assert list(metadata) == ["format", "format_version", "skgeo_version", "objects", "arrays", "sha256"]
+    assert metadata["format"] == "skgeo model"
+    assert metadata["format_version"] == 1
+    assert metadata["skgeo_version"] == __version__
+    for key in (*metadata, "skgeo.json", "array_0", "tuple", "dict", "slice", "float", "dtype", "scalar", "strings"):
+        assert key in described
+    assert arrays.keys() == metadata["arrays"].keys()
+    for name, array in arrays.items():
+        assert metadata["arrays"][name] == {
+            "dtype": array.dtype.str,
+            "shape": list(array.shape),
+            "order": "C",
+            "sha256": hashlib.sha256(array.tobytes("A")).hexdigest(),
+        }
+    seal = metadata.pop("sha256")
+    assert seal == hashlib.sha256(json.dumps(metadata, separators=(",", ":")).encode()).hexdigest()
+    (written,) = metadata["objects"]
+    assert written["class"] == "skgeo.SphericalHarmonicPCA"
+    state = written["state"]
+    assert state.keys() == vars(model).keys() | {"_skgeo_version"}
+    assert state["max_degree"] == 1
+    np.testing.assert_array_equal(arrays[state["components_"]["array"]], model.components_)
+    assert state["feature_names_in_"] == {"strings": ["lat", "lon"], "shape": [2]}
+
+
+def write_by_hand(path, metadata, entries, compression=zipfile.ZIP_STORED):
+    """A file as the docstring describes it; the hashes of the arrays are the caller's."""
+    metadata = {key: value for key, value in metadata.items() if key != "sha256"}
+    seal = hashlib.sha256(json.dumps(metadata, separators=(",", ":")).encode()).hexdigest()
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("skgeo.json", json.dumps(metadata | {"sha256": seal}))
+        for name, content in entries.items():
+            archive.writestr(f"{name}.npy", content)
+
+
+def forge(path, edit, **how):
+    """Edit the metadata and the entries of a file, and seal it anew."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(entries.pop("skgeo.json"))
+    edit(metadata, entries)
+    write_by_hand(path, metadata, entries, **how)
+
+
+def npy(array, **how):
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, **how)
+    return stream.getvalue()
+
+
+def test_a_file_made_by_hand_is_read(tmp_path):
+    radius = np.array(1.0)
+    digest = hashlib.sha256(radius.tobytes()).hexdigest()
+    state = {"earth_radius": {"scalar": "r"}, "log": False, "n_features_in_": 6, "_skgeo_version": __version__}
+    metadata = {
+        "format": "skgeo model",
+        "format_version": 1,
+        "skgeo_version": __version__,
+        "objects": [{"class": "skgeo.PatchScaleFeaturizer", "state": state}],
+        "arrays": {"r": {"dtype": "<f8", "shape": [], "order": "C", "sha256": digest}},
+    }
+    write_by_hand(tmp_path / "hand.npz", metadata, {"r": npy(radius)})
+    quadrant = [[0.0, 90.0, 0.0, 90.0, 45, 45]]
+    described = dict(
+        zip(skgeo.scale.DESCRIPTORS, skgeo.load(tmp_path / "hand.npz").transform(quadrant)[0], strict=True)
+    )
+    assert described["extent_lat"] == pytest.approx(np.pi / 2)
+    assert described["area"] == pytest.approx(np.pi / 2)
+
+
+def test_the_same_model_gives_the_same_bytes(features, tmp_path):
+    for name in ("one.npz", "two.npz"):
+        skgeo.save(copy.deepcopy(features), tmp_path / name)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+# Files that are not what they should be
+
+
+def outcome(path):
+    """The model of a file, or None where it is refused as it should be: naming the file, in one line."""
+    try:
+        return skgeo.load(path)
+    except ModelFileError as error:
+        message = str(error)
+    assert message.startswith(f"{path} ")
+    assert "\n" not in message
+    return None
+
+
+@contextmanager
+def little_memory():
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
+
+
+def assert_refused_or_same(content, path, model):
+    path.write_bytes(content)
+    loaded = outcome(path)
+    if loaded is not None:
+        assert_same(loaded, model)
+    return loaded is None
+
+
+@pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
+def test_no_changed_byte_gives_another_model(small, mask):
+    path, model = small
+    content = path.read_bytes()
+    refused = np.zeros(len(content), dtype=bool)
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= mask
+        refused[position] = assert_refused_or_same(changed, path, model)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = [(entry.header_offset + 30 + len(entry.filename), entry.file_size) for entry in archive.infolist()]
+    for start, size in entries:  # all content is covered
+        assert refused[start : start + size].all()
+    assert 0.85 < refused.mean() < 1.0  # the times and rights of zip entries are no content
+
+
+def test_no_shortened_or_lengthened_file_gives_another_model(small):
+    path, model = small
+    content = path.read_bytes()
+    for length in range(len(content)):
+        assert assert_refused_or_same(content[:length], path, model)
+    rng = random.Random(0)
+    for _ in range(300):
+        start, stop = sorted(rng.sample(range(len(content) + 1), 2))
+        assert_refused_or_same(content[:start] + content[stop:], path, model)  # a part is lost
+        assert_refused_or_same(content[:stop] + content[start:], path, model)  # a part is there twice
+        assert_refused_or_same(content[:start] + rng.randbytes(stop - start) + content[stop:], path, model)
+
+
+def test_no_changed_word_of_the_metadata_gives_another_model(small):
+    # With the checksum of the archive put right, so that only the hash stands in between.
+    path, model = small
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    rng = random.Random(1)
+    for _ in range(500):
+        name = rng.choice(sorted(entries))
+        changed = bytearray(entries[name])
+        changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+        with zipfile.ZipFile(path, "w") as archive:
+            for each, content in entries.items():
+                archive.writestr(each, bytes(changed) if each == name else content)
+        assert_refused_or_same(path.read_bytes(), path, model)
+
+
+def write_npz(path):
+    np.savez(path, components=np.eye(3))
+
+
+def write_text(path):
+    path.write_text("lat,lon\n1,2\n")
+
+
+def write_word(path):
+    path.write_bytes(b"hi")
+
+
+def write_joblib(path):
+    joblib.dump(PatchScaleFeaturizer(), path)
+
+
+def write_safetensors(path):
+    pytest.importorskip("safetensors.numpy").save_file({"a": np.zeros(3)}, path)
+
+
+@pytest.mark.parametrize("write", [write_npz, write_text, write_word, write_joblib, write_safetensors])
+def test_files_of_others_are_refused(write, tmp_path):
+    write(tmp_path / "model.npz")
+    with pytest.raises(
+        ModelFileError, match=r"model.npz is no file of a skgeo model. skgeo.nn.load reads.*joblib.load"
+    ):
+        skgeo.load(tmp_path / "model.npz")
+
+
+def test_a_foreign_file_is_not_read_to_its_end(tmp_path):
+    with open(tmp_path / "large.npz", "wb") as file:
+        file.write(b"PK\x03\x04")
+        file.truncate(2**33)  # a hole: takes no space
+    with little_memory(), pytest.raises(ModelFileError, match="no file of a skgeo model"):
+        skgeo.load(tmp_path / "large.npz")
+
+
+def test_empty_files_and_folders(tmp_path):
+    (tmp_path / "model.npz").touch()
+    with pytest.raises(ModelFileError, match=r"model.npz is empty. Copy it again"):
+        skgeo.load(tmp_path / "model.npz")
+    (tmp_path / "model.folder").mkdir()
+    with pytest.raises(OSError, match="model.folder"):
+        skgeo.load(tmp_path / "model.folder")
+    with pytest.raises(FileNotFoundError):
+        skgeo.load(tmp_path / "nowhere.npz")
+
+
+def test_a_truncated_file_says_so(small):
+    path, _ = small
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelFileError, match=r"small.npz is cut short or damaged: .*Copy it again from where it came"):
+        skgeo.load(path)
+
+
+def test_a_newer_format_says_what_to_update(small):
+    path, _ = small
+    forge(path, lambda metadata, _: metadata.update(format_version=2, skgeo_version="9.0"))
+    message = rf"format version 2, written by skgeo 9.0; this is skgeo {__version__}, which reads version 1. Update"
+    with pytest.raises(ModelFileError, match=message):
+        skgeo.load(path)
+
+
+def rewrite(path, edit):
+    """Change the entries of a file without sealing it anew."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    edit(entries)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+
+
+ALTERED = {
+    "values": (
+        lambda entries: entries.update({"array_0.npy": npy(np.array([1.0, 0.25]))}),
+        "array_0 is not what its SHA-256 says",
+    ),
+    "dtype": (
+        lambda entries: entries.update({"array_0.npy": npy(np.array([1.0, 0.5]).view(np.int64))}),
+        "array_0 is not what its SHA-256 says",
+    ),
+    "shape": (
+        lambda entries: entries.update({"array_0.npy": npy(np.array([[1.0], [0.5]]))}),
+        "array_0 is not what its SHA-256 says",
+    ),
+    "missing": (lambda entries: entries.pop("array_1.npy"), "array_1 is missing"),
+    "extra": (lambda entries: entries.update({"array_9.npy": npy(np.zeros(2))}), "array_9 was added"),
+    "exchanged": (
+        lambda entries: entries.update({"array_1.npy": entries["array_2.npy"], "array_2.npy": entries["array_1.npy"]}),
+        "array_1 is not what its SHA-256 says",
+    ),
+    "parameter": (
+        lambda entries: entries.update({"skgeo.json": entries["skgeo.json"].replace(b'"clip":3.0', b'"clip":4.0')}),
+        "its metadata is not what its SHA-256 says",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ALTERED)
+def test_altered_files_are_refused(what, small):
+    path, _ = small
+    edit, message = ALTERED[what]
+    rewrite(path, edit)
+    with pytest.raises(ModelFileError, match=f"small.npz was altered after it was saved: {message}. Copy it again"):
+        skgeo.load(path)
+
+
+# Files made to do harm: sealed by their author, so that the hash is right
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["os.system", "builtins.eval", "skgeo.MyPCA", "skgeo._base.GeoTransformer", "sklearn.svm.SVC", "", None, 3, []],
+)
+def test_only_listed_classes_are_built(name, small):
+    path, _ = small
+    forge(path, lambda metadata, _: metadata["objects"][0].update({"class": name}))
+    message = (
+        "holds no model that this skgeo can build: .*If a newer skgeo wrote it, update: pip install --upgrade skgeo"
+    )
+    with pytest.raises(ModelFileError, match=message):
+        skgeo.load(path)
+    if isinstance(name, str):
+        with pytest.raises(ModelFileError, match=f"it holds a {name}, which is none of skgeo.PatchPositionEncoder, "):
+            skgeo.load(path)
+
+
+def nested(depth):
+    value = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"call": "os.system"},
+        {"object": 0},
+        {"object": -1},
+        {"object": 10**30},
+        {"object": "0"},
+        {"array": "nothing"},
+        {"float": "one"},
+        {"dtype": "no type"},
+        {"strings": ["a"], "shape": [10**12]},
+        {"tuple": 1},
+        {"slice": [1]},
+        {"dict": {}, "tuple": []},
+        {},
+        nested(400),
+    ],
+    ids=str,
+)
+def test_values_of_no_meaning_are_refused(value, small):
+    path, _ = small
+    forge(path, lambda metadata, _: metadata["objects"][0]["state"].update(spectrum=value))
+    if value == nested(400):
+        assert_same(skgeo.load(path).spectrum, value)
+    else:
+        assert outcome(path) is None
+
+
+@pytest.mark.parametrize("objects", [[], {}, None, 1, [1], [{}], [{"class": "skgeo.LatLonGrid", "state": []}]], ids=str)
+@pytest.mark.parametrize("key", ["objects", "arrays"])
+def test_trees_of_no_meaning_are_refused(key, objects, small):
+    path, _ = small
+    forge(path, lambda metadata, _: metadata.update({key: objects}))
+    assert outcome(path) is None
+    forge(path, lambda metadata, _: metadata.pop(key))
+    assert outcome(path) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", "[" * 100_000, b"\xff\xfe\x00\xd8", "9" * 10_000])
+def test_metadata_of_no_meaning_is_refused(text, small):
+    path, _ = small
+    rewrite(path, lambda entries: entries.update({"skgeo.json": text}))
+    assert outcome(path) is None
+
+
+class Harmful:
+    def __reduce__(self):
+        return os.abort, ()
+
+
+def claims(**claimed):
+    """An npy file of 16 bytes that claims to be something else."""
+    header = repr({"descr": "<f8", "fortran_order": False, "shape": (2**40,)} | claimed).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16)
+
+
+HARMFUL_ARRAYS = {
+    "pickle": npy(np.array([Harmful()], dtype=object), allow_pickle=True),
+    "bare pickle": pickle.dumps(Harmful()),
+    "pointers": claims(descr="|O", shape=(2,)),
+    "records of pointers": claims(descr=[("a", "|O")], shape=(2,)),
+    "huge": claims(),
+    "overflow": claims(shape=(2**62, 2**62)),
+    "negative": claims(shape=(-2,)),
+    "no shape": claims(shape=None),
+    "of nothing": claims(descr="|V0"),
+    "another version": npy(np.zeros(2), version=(3, 0)),
+    "no dict": b"\x93NUMPY\x01\x00\x05\x00(1,)\n",
+    "no Python": b"\x93NUMPY\x01\x00\x05\x00{(((\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("what", HARMFUL_ARRAYS)
+def test_harmful_arrays_are_refused_before_they_are_made(what, small):
+    path, _ = small
+    forge(path, lambda _, entries: entries.update(array_0=HARMFUL_ARRAYS[what]))
+    with little_memory():
+        assert outcome(path) is None
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(small):
+    path, _ = small
+    forge(path, lambda _, entries: entries.update(array_0=npy(np.zeros(2**23))), compression=zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 2**20
+    with little_memory(), pytest.raises(ModelFileError, match="entries are compressed"):
+        skgeo.load(path)
+
+
+def test_entries_that_overlap_are_refused(small):
+    path, model = small
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        offsets = [entry.header_offset for entry in archive.infolist()]
+    # In the central directory, point the second array at the first.
+    directory = content.index(b"PK\x01\x02")
+    second = content.index(offsets[2].to_bytes(4, "little"), directory)
+    doubled = content[:second] + offsets[1].to_bytes(4, "little") + content[second + 4 :]
+    assert assert_refused_or_same(doubled, path, model)
+
+
+def test_an_entry_that_is_there_twice_is_refused(small):
+    path, _ = small
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("array_0.npy", npy(np.array([1.0, 0.5])))
+    with pytest.raises(ModelFileError, match="entries are missing or there twice"):
+        skgeo.load(path)
+
+
+# Versions
+
+
+@pytest.fixture
+def saved_by_another_version(features, basis, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("skgeo._base.__version__", "0.0.1")
+        skgeo.save(features, tmp_path / "features.npz")
+        skgeo.save(basis, tmp_path / "basis.npz")
+    return tmp_path
+
+
+def test_a_file_of_another_version_warns(saved_by_another_version, basis):
+    with pytest.warns(VersionWarning, match=f"saved by skgeo 0.0.1 and is loaded by skgeo {__version__}") as record:
+        loaded = skgeo.load(saved_by_another_version / "basis.npz")
+    assert [Path(warning.filename) for warning in record] == [Path(__file__)]
+    assert_same(loaded, basis)
+    skgeo.save(loaded, saved_by_another_version / "anew.npz")
+    skgeo.load(saved_by_another_version / "anew.npz")  # warns no more: warnings are errors here
+
+
+def test_the_parts_of_a_file_of_another_version_warn_once_together(saved_by_another_version):
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("default")
+        skgeo.load(saved_by_another_version / "features.npz")
+    assert [warning.category for warning in record] == [VersionWarning]
+
+
+# Writing
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+def test_a_failed_save_leaves_the_old_file(function, small, monkeypatch):
+    path, model = small
+
+    def full(*args):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, function, full)
+    with pytest.raises(OSError, match="no space left"):
+        skgeo.save(SphericalHarmonicPCA(5), path)
+    assert os.listdir(path.parent) == ["small.npz"]
+    assert_same(skgeo.load(path), model)
+
+
+def test_the_name_is_taken_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["model", "model.npz", "model.skgeo", "m\u00f6del"]
+    for path in ("model", Path("model.npz"), str(tmp_path / "model.skgeo"), os.fsencode("m\u00f6del")):
+        skgeo.save(PatchScaleFeaturizer(log=False), path)
+        assert not skgeo.load(path).log
+    assert sorted(os.listdir()) == sorted(names)
+    with pytest.raises(FileNotFoundError):
+        skgeo.save(PatchScaleFeaturizer(), tmp_path / "nowhere" / "model.npz")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and rights are POSIX")
+def test_links_are_followed_and_rights_are_usual(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "link.npz").symlink_to(tmp_path / "store" / "model.npz")
+    skgeo.save(PatchScaleFeaturizer(), tmp_path / "link.npz")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "link.npz").is_symlink()
+    assert (tmp_path / "store" / "model.npz").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    unpacked = subprocess.run(
+        [sys.executable, "-m", "zipfile", "-t", tmp_path / "link.npz"], capture_output=True, text=True, check=True
+    )
+    assert "Done testing" in unpacked.stdout
+
+
+# skops
+
+
+def test_skops_asks_to_trust_our_own_classes_and_nothing_else(features, basis, tmp_path):
+    skops = pytest.importorskip("skops.io")
+    encoder = "skgeo.patches.PatchPositionEncoder"
+    pca, scale = "skgeo.pca.SphericalHarmonicPCA", "skgeo.scale.PatchScaleFeaturizer"
+    parts = [model for _, model in features.transformer_list]
+    for model, X, types in (
+        (features, PATCHES, [encoder, pca, scale]),
+        (basis, GRID, [pca]),
+        (parts[0], PATCHES, [encoder, pca]),
+        (parts[1], PATCHES, [scale]),
+    ):
+        content = skops.dumps(model)
+        assert sorted(skops.get_untrusted_types(data=content)) == types
+        loaded = skops.loads(content, trusted=types)
+        assert loaded.transform(X).tobytes() == model.transform(X).tobytes()
