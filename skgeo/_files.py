@@ -22,6 +22,7 @@ from skgeo._sealed import (
     write_file,
     write_metadata,
 )
+from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
 from skgeo.patches import PatchPositionEncoder
 from skgeo.pca import SphericalHarmonicPCA
@@ -42,7 +43,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    model : estimator or LatLonGrid
+    model : estimator, LatLonGrid or CellGrid
         A transformer of skgeo, fitted or not, or scikit-learn's ColumnTransformer, FeatureUnion, FrozenEstimator,
         FunctionTransformer without functions, or Pipeline made of them, in any nesting.
     path : str or path-like
@@ -124,7 +125,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    estimator or LatLonGrid
+    estimator, LatLonGrid or CellGrid
         The model as it was saved: the same output bit for bit, and ``partial_fit`` goes on.
 
     Raises
@@ -172,7 +173,9 @@ def _kinds() -> Mapping[str, Kind]:
     from sklearn.pipeline import FeatureUnion, Pipeline
     from sklearn.preprocessing import FunctionTransformer
 
-    estimators = {
+    classes = {
+        "skgeo.CellGrid": CellGrid,
+        "skgeo.LatLonGrid": LatLonGrid,
         "skgeo.PatchPositionEncoder": PatchPositionEncoder,
         "skgeo.PatchScaleFeaturizer": PatchScaleFeaturizer,
         "skgeo.SphericalHarmonicPCA": SphericalHarmonicPCA,
@@ -182,23 +185,22 @@ def _kinds() -> Mapping[str, Kind]:
         "sklearn.pipeline.Pipeline": Pipeline,
         "sklearn.preprocessing.FunctionTransformer": FunctionTransformer,  # what "passthrough" becomes in a fit
     }
-    kinds = {name: Kind(cls, _state, partial(_restore, cls)) for name, cls in estimators.items()}
-    return kinds | {"skgeo.LatLonGrid": Kind(LatLonGrid, vars, _restore_grid)}
+    return {name: Kind(cls, _state, partial(_restore, cls)) for name, cls in classes.items()}
 
 
-def _state(estimator: Any) -> dict[str, Any]:
+def _state(model: Any) -> dict[str, Any]:
     """What pickle would write, the version included."""
-    state: dict[str, Any] = estimator.__getstate__()
+    state: dict[str, Any] = model.__getstate__()
     _check_no_cache(state)
     return state
 
 
 def _restore(cls: Any, state: dict[str, Any]) -> Any:
-    """An estimator from its state, as pickle makes it: ``__setstate__`` compares versions."""
+    """A model from its state, as pickle makes it: ``__setstate__`` compares versions."""
     _check_no_cache(state)
-    estimator = cls.__new__(cls)
-    estimator.__setstate__(state)
-    return estimator
+    model = cls.__new__(cls)
+    model.__setstate__(state)
+    return model
 
 
 def _check_no_cache(state: dict[str, Any]) -> None:
@@ -208,16 +210,6 @@ def _check_no_cache(state: dict[str, Any]) -> None:
             f"memory={state['memory']!r}: the cache of a Pipeline holds pickles, which can run code. Save the Pipeline "
             "with memory=None and set it after loading"
         )
-
-
-def _restore_grid(state: dict[str, Any]) -> LatLonGrid:
-    """A grid from its attributes, immutable as before."""
-    for value in state.values():
-        if isinstance(value, np.ndarray):
-            value.flags.writeable = False
-    grid = LatLonGrid.__new__(LatLonGrid)
-    vars(grid).update(state)
-    return grid
 
 
 def _describe(array: npt.NDArray[Any]) -> dict[str, object]:
