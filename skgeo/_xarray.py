@@ -373,8 +373,7 @@ def _read_mask(obj: Any, mask: Any, latitude: Any, longitude: Any) -> Any:
         own_dims, order = dims, {}
         for dim in dims:
             _check_index(mask, obj, dim)
-    absent = [dim for dim in own_dims if dim not in mask.dims]
-    if absent:
+    if not set(own_dims) <= set(mask.dims) or len(set(own_dims)) < len(dims):
         raise CoordinateError(
             f"mask has the dimensions {mask.dims}, the grid {dims}: give it these, and coordinates if they differ."
         )
@@ -510,7 +509,8 @@ def label_patches(
 
 
 def _as_array(values: Any) -> Any:
-    """Arrays as they are, lazy ones too; anything else as NumPy."""
+    """Arrays as they are, lazy ones too, also of a DataArray; anything else as NumPy."""
+    values = values.data if hasattr(values, "dims") else values
     return values if hasattr(values, "dask") or isinstance(values, np.ndarray) else np.asarray(values)
 
 
@@ -537,7 +537,10 @@ def _axes_of(grid: "LatLonGrid") -> list[Axis]:
 
 def _axes_like(obj: Any) -> list[Axis]:
     """Both coordinates of an object."""
-    return [Axis(axis.name, axis.dims[0], axis.to_numpy(), axis.attrs) for axis in _find_both(obj, 1)]
+    named = [
+        (axis, {key: axis.attrs[key] for key in ("long_name",) if key in axis.attrs}) for axis in _find_both(obj, 1)
+    ]
+    return [Axis(axis.name, axis.dims[0], axis.to_numpy(), attributes) for axis, attributes in named]
 
 
 def _cell_coordinates(grid: "LatLonGrid", axes: list[Axis]) -> tuple[dict[Hashable, Any], tuple[Hashable, Hashable]]:
