@@ -371,17 +371,22 @@ def _bring_near(edges: FloatArray, centres: FloatArray, name: str) -> FloatArray
             _refuse_bounds(name, f"reach beyond a pole at position {outside}, {cell}: clip them to [-90, 90]")
         edges = np.sort(edges.clip(-90.0, 90.0), axis=1)
     else:
-        centre = centres[:, np.newaxis]
-        near = np.sort(edges + 360.0 * np.round((centre - edges) / 360.0), axis=1)
-        # Only a cell of more than half a circle has edges that are nearer to its centre the other way around.
-        whole = np.sort(edges, axis=1)
-        whole = whole + 360.0 * np.round((centre - whole.mean(axis=1, keepdims=True)) / 360.0)
-        inside = (near[:, :1] - _SINGLE_ROUNDING <= centre) & (centre <= near[:, 1:] + _SINGLE_ROUNDING)
-        edges = np.where(inside & (np.diff(near, axis=1) > _SINGLE_ROUNDING), near, whole)
+        edges = _arcs(edges, centres)
     empty = _first(edges[:, 0] >= edges[:, 1])
     if empty is not None:
         _refuse_bounds(name, f"give the cell at position {empty} no width: both edges are {number(edges[empty, 0])}")
     return edges
+
+
+def _arcs(edges: FloatArray, centres: FloatArray) -> FloatArray:
+    """Of the two arcs between the longitudes of each pair that which holds the centre; the narrower if both do."""
+    low, high = np.sort(edges, axis=1).T
+    arcs = np.stack([np.stack([low, high]), np.stack([high, low + 360.0])])
+    arcs += 360.0 * np.round((centres - arcs.mean(axis=1, keepdims=True)) / 360.0)
+    (west, east), width = arcs.swapaxes(0, 1), arcs[:, 1] - arcs[:, 0]
+    holds = (west - _SINGLE_ROUNDING <= centres) & (centres <= east + _SINGLE_ROUNDING) & (width > _SINGLE_ROUNDING)
+    other = holds[1] & (~holds[0] | (width[1] < width[0])) & (high - low > _SINGLE_ROUNDING)
+    return np.where(other, arcs[1], arcs[0]).T
 
 
 def _direction(centres: FloatArray) -> int:

@@ -97,10 +97,17 @@ def read_cells(obj: Any, mask: Any = None) -> dict[str, Any]:
     ``vertices`` is None or latitudes and longitudes with one more dimension, the vertices of a cell.
     """
     latitude, longitude = _find_both(check_object(obj, "CellGrid(latitude, longitude)"), 2)
-    if not (set(latitude.dims) == set(longitude.dims) and latitude.dims):
+    if 0 in (latitude.ndim, longitude.ndim):
+        _refuse_scalar(latitude, longitude)
+    if set(latitude.dims) != set(longitude.dims):
         raise CoordinateError(
-            f"{_say(latitude, longitude)} are on dimensions of their own: this grid is regular. "
-            "Use LatLonGrid.from_xarray(obj)."
+            f"{_say(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: those of cells are "
+            "on the same ones. Of a regular grid, use LatLonGrid.from_xarray(obj)."
+        )
+    if latitude.ndim > 2:
+        raise CoordinateError(
+            f"{_say(latitude, longitude)} have the dimensions {latitude.dims}: expected one or two. "
+            f"Select one grid, obj.isel({latitude.dims[0]}=0)."
         )
     dims = latitude.dims
     corners = [_read_vertices(obj, axis, kind, dims) for axis, kind in ((latitude, LATITUDE), (longitude, LONGITUDE))]
@@ -117,7 +124,7 @@ def read_cells(obj: Any, mask: Any = None) -> dict[str, Any]:
 def read_points(obj: Any) -> tuple[Any, Any, tuple[Hashable, ...]]:
     """Latitudes and longitudes of points, NumPy or dask, and the dimensions they share: one, or those of a swath."""
     latitude, longitude = _find_both(check_object(obj, "an array of (latitude, longitude) rows"), 1)
-    if not latitude.dims or not longitude.dims:
+    if 0 in (latitude.ndim, longitude.ndim):
         _refuse_scalar(latitude, longitude)
     if set(latitude.dims) != set(longitude.dims):
         raise CoordinateError(
@@ -242,8 +249,8 @@ def _refuse_absent(obj: Any, kind: Kind) -> NoReturn:
     if strange:
         _refuse_grid(obj, strange)
     raise CoordinateError(
-        f"No {kind.name} among {list(map(str, _variables(obj)))}. Rename it to {kind.name!r}, obj.rename, or say which "
-        f"it is: obj['name'].attrs['standard_name'] = {kind.name!r}."
+        f"No {kind.name} among {list(map(str, _variables(obj)))}. Add it with obj.assign_coords, name it {kind.name!r} "
+        f"with obj.rename, or say which it is: obj['name'].attrs['standard_name'] = {kind.name!r}."
     )
 
 
@@ -412,7 +419,7 @@ def _named_mask(obj: Any, name: str, dims: tuple[Hashable, ...]) -> Any:
 def _align_axis(mask: Any, axis: Any, kind: Kind) -> tuple[Hashable, npt.NDArray[np.intp] | None]:
     """The dimension of a mask that is an axis of the grid, and the order that makes its values the grid's."""
     own = _find(mask, kind, 1)
-    if own is None or own.ndim != 1:
+    if own is None or own.ndim != 1 or mask.ndim < 2:
         return axis.dims[0], None
     values, wanted = np.asarray(own, dtype=np.float64), np.asarray(axis, dtype=np.float64)
     if values.size == wanted.size:

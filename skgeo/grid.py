@@ -369,8 +369,8 @@ class LatLonGrid:
         >>> table = grid.to_xarray(basis.transform(grid), estimator=basis)
         >>> dict(table.embedding.sizes)
         {'latitude': 18, 'longitude': 36, 'feature': 3}
-        >>> table.embedding.sel(feature="shpca1").isel(longitude=0).argmax().item()  # from south to north
-        17
+        >>> table.feature.values.tolist(), table.latitude_bnds.values[0].tolist()
+        (['shpca0', 'shpca1', 'shpca2'], [-90.0, -80.0])
         """
         return label_cells(self, values, names, estimator=estimator, name=name)
 

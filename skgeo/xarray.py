@@ -153,10 +153,16 @@ class SkgeoAccessor:
         ----------
         features : fitted transformer of patch tables
             For instance a union of :class:`skgeo.PatchPositionEncoder` and :class:`skgeo.PatchScaleFeaturizer`.
-        patch_size, stride, partial, min_fraction
-            As for :meth:`skgeo.LatLonGrid.patches`.
+        patch_size : int or (int, int)
+            Pixels along latitude and longitude.
+        stride : int or (int, int), default=None
+            Pixels from one patch to the next; None means ``patch_size``: no overlap.
         mask : None, str, xarray.DataArray or array-like, default=None
             As for :meth:`grid`; counts only with ``min_fraction``.
+        partial : bool, default=False
+            Keep the smaller patches at the ends where sizes do not divide.
+        min_fraction : float, default=0
+            Keep patches of whose area at least this fraction is inside the mask.
 
         Returns
         -------
