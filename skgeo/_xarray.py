@@ -85,8 +85,8 @@ def read_grid(obj: Any, mask: Any) -> dict[str, Any]:
         "latitude": latitude.to_numpy(),
         "longitude": longitude.to_numpy(),
         "mask": _read_mask(obj, mask, latitude, longitude),
-        "latitude_bounds": _read_edges(obj, latitude, LATITUDE),
-        "longitude_bounds": _read_edges(obj, longitude, LONGITUDE),
+        "latitude_bounds": _find_bounds(obj, latitude, LATITUDE, 2, 2),
+        "longitude_bounds": _find_bounds(obj, longitude, LONGITUDE, 2, 2),
     }
 
 
@@ -110,10 +110,13 @@ def read_cells(obj: Any, mask: Any = None) -> dict[str, Any]:
             f"Select one grid, obj.isel({latitude.dims[0]}=0)."
         )
     dims = latitude.dims
-    corners = [_read_vertices(obj, axis, kind, dims) for axis, kind in ((latitude, LATITUDE), (longitude, LONGITUDE))]
+    longitude = longitude.transpose(*dims)
+    corners = [
+        _find_bounds(obj, axis, kind, 3, np.inf) for axis, kind in ((latitude, LATITUDE), (longitude, LONGITUDE))
+    ]
     return {
         "latitude": latitude.data,
-        "longitude": longitude.transpose(*dims).data,
+        "longitude": longitude.data,
         "mask": _read_mask(obj, mask, latitude, longitude),
         "areas": _read_areas(obj, dims),
         "vertices": None if any(corner is None for corner in corners) else tuple(corners),
@@ -307,32 +310,20 @@ def _declared(variable: Any, name: str) -> str:
 # --- bounds, areas, masks ---
 
 
-def _read_edges(obj: Any, axis: Any, kind: Kind) -> Any:
-    """Both edges (n, 2) of the cells of an axis, or None."""
-    bounds = _find_bounds(obj, axis, kind, 2, 2)
-    return None if bounds is None else bounds.to_numpy()
-
-
-def _read_vertices(obj: Any, axis: Any, kind: Kind, dims: tuple[Hashable, ...]) -> Any:
-    """The vertices (..., n_vertices) of cells, or None."""
-    bounds = _find_bounds(obj, axis, kind, 3, np.inf)
-    return None if bounds is None else bounds.transpose(*dims, ...).data
-
-
 def _find_bounds(obj: Any, axis: Any, kind: Kind, least: float, most: float) -> Any:
-    """The variable that holds the bounds of a coordinate: the one that it names, else one of the usual name."""
+    """Bounds of a coordinate, or None: of the variable that it names, else of one with the usual name."""
     variables, declared = _variables(obj), _declared(axis, "bounds")
     names = dict.fromkeys([str(axis.name).lower(), kind.name, *kind.names])
     usual = [f"{name}_{end}" for name in names for end in ("bnds", "bounds", "vertices")]
     usual += [f"{start}_{name}" for name in names for start in ("bnds", "bounds", "vertices")]
     by_name = {str(name).lower(): name for name in variables}
     for name in (declared, *(by_name.get(each) for each in usual)):
-        if name not in variables:
+        if name is None or name not in variables:
             continue
         bounds = _drop_single(variables[name], axis.dims)
         corners = [dim for dim in bounds.dims if dim not in axis.dims]
         if len(corners) == 1 and set(axis.dims) < set(bounds.dims) and least <= bounds.sizes[corners[0]] <= most:
-            return bounds.transpose(*axis.dims, *corners)
+            return bounds.transpose(*axis.dims, *corners).data
         if name == declared:
             raise CoordinateError(
                 f"The bounds {name!r} of {axis.name!r} have the dimensions {dict(bounds.sizes)}: expected {axis.dims} "
@@ -342,7 +333,7 @@ def _find_bounds(obj: Any, axis: Any, kind: Kind, least: float, most: float) -> 
 
 
 def _drop_single(variable: Any, keep: tuple[Hashable, ...]) -> Any:
-    """Without dimensions of size one other than those to keep; of bounds, the last stays where it is the only other."""
+    """Without dimensions of size one other than those to keep."""
     single = [dim for dim, size in variable.sizes.items() if size == 1 and dim not in keep]
     return variable.isel(dict.fromkeys(single, 0))
 
@@ -470,7 +461,9 @@ def label_cells(
     values = _as_array(values)
     labels = _feature_names(names, estimator)
     n_cells = grid.shape[0] * grid.shape[1]
-    flat = values.shape[:1] == (n_cells,) and (values.ndim == 1 or values.shape != grid.shape or labels is not None)
+    # A column of cells, (n, 1), is either; names say that it is one feature.
+    table = values.ndim == 2 and (values.shape != grid.shape or labels is not None)
+    flat = values.shape[:1] == (n_cells,) and (values.ndim == 1 or table)
     cells = (n_cells,) if flat else grid.shape
     rest = values.shape[len(cells) :]
     fits = values.shape[: len(cells)] == cells and len(rest) <= 1

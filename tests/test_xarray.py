@@ -590,6 +590,7 @@ def test_values_of_every_shape_and_lazy_ones():
     assert "feature" not in PLAIN.to_xarray(flat).coords
     column = LatLonGrid(LAT, [0])
     assert column.to_xarray(np.ones((12, 1))).embedding.dims == ("latitude", "longitude")
+    assert column.to_xarray(np.ones((12, 1, 2))).embedding.shape == (12, 1, 2)
     assert column.to_xarray(np.ones((12, 1)), ["a"]).embedding.dims == ("latitude", "longitude", "feature")
 
 
