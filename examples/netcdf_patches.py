@@ -14,18 +14,9 @@ import xarray as xr
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
-from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
+from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo.datasets import load_land_mask
-
-NAMES = {"latitude": ["latitude", "lat"], "longitude": ["longitude", "lon", "long", "lng"]}
-# All spellings that the CF conventions allow, sections 4.1 and 4.2.
-UNITS = {
-    "latitude": ["degrees_north", "degree_north", "degree_N", "degrees_N", "degreeN", "degreesN"],
-    "longitude": ["degrees_east", "degree_east", "degree_E", "degrees_E", "degreeE", "degreesE"],
-}
-EDGE_UNITS = {"south": "degrees_north", "north": "degrees_north", "west": "degrees_east", "east": "degrees_east"}
-LENGTHS = ["extent_lon", "extent_lat", "pixel_lon", "pixel_lat", "pixel_scale"]
-FEATURE_UNITS = {f"log_{name}": "ln(re 1 m)" for name in LENGTHS} | {"log_area": "ln(re 1 m2)"}
+from skgeo.xarray import patches_to_xarray
 
 
 def main():
@@ -43,7 +34,7 @@ def main():
         verbose_feature_names_out=False,
     )
     Z = features.fit_transform(patches)
-    table = label(Z, features.get_feature_names_out(), patches, index)
+    table = patches_to_xarray(Z, patches, estimator=features, index=index)
     table.attrs |= describe(options, grid, basis)
     table.to_netcdf(options.out, engine="netcdf4")
     report(options, grid, basis, table)
@@ -76,59 +67,25 @@ def make_sea_file(path):
 
 
 def read_grid(dataset, mask_variable):
-    latitude, longitude = (find_coordinate(dataset, kind) for kind in NAMES)
     if mask_variable is None:
-        return LatLonGrid(latitude, longitude)
+        return LatLonGrid.from_xarray(dataset)
     if mask_variable not in dataset.data_vars:
         raise SystemExit(f"--mask {mask_variable}: the file has the variables {sorted(dataset.data_vars)}.")
-    horizontal = latitude.dims + longitude.dims
-    present = dataset[mask_variable].notnull()
-    always = present.all([name for name in present.dims if name not in horizontal])
-    return LatLonGrid(latitude, longitude, mask=always.transpose(*horizontal))
-
-
-def find_coordinate(dataset, kind):
-    """The one-dimensional latitude or longitude: by standard name, else by units, else by name."""
-    axes = [dataset[name] for name in dataset.variables if dataset[name].ndim == 1]
-    by_standard_name = [axis for axis in axes if axis.attrs.get("standard_name") == kind]
-    by_units = [axis for axis in axes if axis.attrs.get("units") in UNITS[kind]]
-    by_name = [axis for axis in axes if axis.name.lower() in NAMES[kind]]
-    found = by_standard_name or by_units or by_name
-    if len(found) != 1:
-        listed = [axis.name for axis in found or axes]
-        raise SystemExit(f"{'More than one' if found else 'No one-dimensional'} {kind} in the file: {listed}.")
-    return found[0]
-
-
-def label(Z, names, patches, index):
-    """The features with named dimensions; beside each patch its edges, its pixel counts and its first pixel."""
-    edges = {name: ("patch", patches[:, i], {"units": units}) for i, (name, units) in enumerate(EDGE_UNITS.items())}
-    edges["east"][2]["comment"] = "runs past 180 or 360 where the patch crosses the antimeridian"
-    numbers = {"n_lat": patches[:, 4], "n_lon": patches[:, 5], "row": index[:, 0], "column": index[:, 1]}
-    numbers = {name: ("patch", values.astype(int)) for name, values in numbers.items()}
-    units = [FEATURE_UNITS.get(name, "1") for name in names]
-    attributes = {"long_name": "position (in standard deviations over the domain) and scale of the patch"}
-    return xr.Dataset(
-        {"features": (("patch", "feature"), Z, attributes)},
-        {"feature": list(names), "unit": ("feature", units), **edges, **numbers},
-    )
+    return LatLonGrid.from_xarray(dataset[mask_variable], mask="valid")
 
 
 def describe(options, grid, basis):
     return {
         "title": "Position and scale features of patches of a grid",
         "source": f"grid of {options.file.name}",
-        "skgeo_version": __version__,
         "grid": repr(grid),
         "domain": "whole grid" if options.mask is None else f"where {options.mask} is never missing",
         "domain_area_km2": grid.domain_area() / 1e6,
         "patch_size": options.patch_size,
         "min_fraction": options.min_fraction,
-        "max_degree": options.max_degree,
         "n_components": basis.n_components_,
         "n_components_supported": np.count_nonzero(basis.explained_variance_),
         "shannon_number": basis.shannon_number_,
-        "earth_radius_m": PatchScaleFeaturizer().earth_radius,
     }
 
 

@@ -14,8 +14,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from skgeo._cf import is_xarray, layout
 from skgeo._coordinates import Coordinates, check_numbers, number, read_coordinates, warn_radians
 from skgeo._dask import chunked_rows, is_lazy, lazy_cells, lazy_rows
+from skgeo._from_xarray import everywhere, read_points
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, warn_caller
 from skgeo._patch_table import Patches, PixelStack, read_patches, read_stack
@@ -155,7 +157,7 @@ class LocationTransformer(GeoTransformer):
         cells_per_row = math.prod(places.shape[1:])
         return lazy_cells(embed, places.latitude, places.longitude, cells_per_row=cells_per_row, output=output)
 
-    def _parse(self, X: object) -> Places:
+    def _parse(self, X: Any) -> Places:
         names = self.coordinates
         listed = isinstance(names, tuple | list) and len(names) == 2
         valid = names is None or (listed and all(isinstance(name, str) for name in names) and names[0] != names[1])
@@ -166,6 +168,11 @@ class LocationTransformer(GeoTransformer):
         check_verbose(self.verbose)
         if isinstance(X, LatLonGrid | CellGrid):
             return X
+        if is_xarray(X):
+            kind = layout(X)
+            if kind == "points":
+                return read_coordinates(read_points(X), missing=self.missing != "error")
+            return LatLonGrid.from_xarray(X, everywhere(X)) if kind == "grid" else CellGrid.from_xarray(X)
         return read_coordinates(X, names, missing=self.missing != "error")
 
     def _read(self, X: object, *, reset: bool) -> Any:

@@ -22,7 +22,7 @@ _PROJECTED = 1000.0
 # Fractions come out of regridding with rounding errors of so much.
 _FRACTION = 1e-6
 # Rounding of longitudes in single precision, 180 and 360 having been added or subtracted.
-_SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
+SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
 # What to do about missing coordinates, beside dropping them.
 _POLICY = ", or let missing='nan' or missing='mean' take them"
 # A gap between the last and the first column of less than this share of a step is the first column once more.
@@ -309,10 +309,10 @@ def even_axis(axis: FloatArray) -> FloatArray:
     if axis.size < 3:
         return axis
     count = np.arange(axis.size)
-    step = _simplest_fraction((axis[-1] - axis[0]) / (axis.size - 1), 2.0 * _SINGLE_ROUNDING / (axis.size - 1))
-    offset = _simplest_fraction(float(np.mean(axis - step * count)) / step, _SINGLE_ROUNDING / abs(step))
+    step = _simplest_fraction((axis[-1] - axis[0]) / (axis.size - 1), 2.0 * SINGLE_ROUNDING / (axis.size - 1))
+    offset = _simplest_fraction(float(np.mean(axis - step * count)) / step, SINGLE_ROUNDING / abs(step))
     even = np.asarray((offset + count) * step, dtype=np.float64)
-    return even if np.abs(even - axis).max() <= _SINGLE_ROUNDING else axis
+    return even if np.abs(even - axis).max() <= SINGLE_ROUNDING else axis
 
 
 def _simplest_fraction(value: float, tolerance: float) -> float:

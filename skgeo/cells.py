@@ -1,20 +1,26 @@
 """Cells anywhere on the sphere: curvilinear grids, swaths and unstructured meshes."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from skgeo._coordinates import check_array, check_centres, check_mask, number
 from skgeo._dask import aligned, is_lazy, map_cells
+from skgeo._from_xarray import read_cells
 from skgeo._harmonics import FloatArray
 from skgeo._immutable import Immutable
 from skgeo._parameters import check_flag, check_pair, check_parameter, import_optional, is_real, warn_caller
 from skgeo._patch_table import window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, cell_sizes, polygon_areas
+from skgeo._to_xarray import label_cells
 from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["CellGrid"]
 
@@ -86,7 +92,7 @@ class CellGrid(Immutable):
     >>> along, across = np.meshgrid([-0.09, 0, 0.09], [-0.045, 0.045, 0.135, 0.225], indexing="ij")
     >>> swath = CellGrid(90 - np.hypot(along, across), np.degrees(np.arctan2(along, across)))
     >>> swath
-    CellGrid(3 x 4, latitude 89.7577..89.955, 1201.54 km^2)
+    CellGrid(3 x 4, latitude 89.7577..89.955, 1,201.81 km^2)
     """
 
     latitude: npt.NDArray[np.float64]
@@ -117,6 +123,51 @@ class CellGrid(Immutable):
         names = ("latitude", "longitude", "mask", "solid_angles")
         arrays = dict(zip(names, aligned(*centres[:2], mask, solid_angles), strict=True))
         self._freeze({**arrays, "shape": shape, "dtype": centres[2]})
+
+    @classmethod
+    def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
+        """Read the cells of an xarray object: its coordinates, their bounds, cell areas and a mask, nothing else.
+
+        Latitude and longitude are recognised as by :meth:`skgeo.LatLonGrid.from_xarray`, those of two dimensions first.
+        Vertices are the bounds of the coordinates; areas are those of ``cell_measures`` or of a variable with the
+        standard name ``cell_area``, in m2 or km2.
+
+        Parameters
+        ----------
+        obj : xarray.Dataset or xarray.DataArray
+            An object with latitude and longitude in degrees, on the same one or two dimensions.
+        mask : None, str, xarray.DataArray or array-like, default=None
+            Which part of each cell belongs to the domain, as for :meth:`skgeo.LatLonGrid.from_xarray`: ``"valid"`` is
+            where the variable is never missing.
+
+        Returns
+        -------
+        CellGrid
+            Chunked if the coordinates or the mask are.
+
+        Raises
+        ------
+        CoordinateError
+            If latitude or longitude are absent, ambiguous, in radians or on different dimensions; if the mask does not
+            fit; and as from the constructor.
+        ImportError
+            Without xarray.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> from skgeo import CellGrid
+        >>> rows, columns = np.meshgrid(np.arange(3.0), np.arange(4.0), indexing="ij")
+        >>> coordinates = {"lat": (("y", "x"), 60 + rows - columns / 5), "lon": (("y", "x"), 10 + columns + rows / 2)}
+        >>> ice = xr.DataArray(np.where(rows > 0, 1.0, np.nan), coordinates, ("y", "x"), name="ice")
+        >>> CellGrid.from_xarray(ice, mask="valid")
+        CellGrid(3 x 4, latitude 59.4..62, 52,466.9 km^2)
+        """
+        arguments = read_cells(obj, mask)
+        if arguments["areas"] is not None:
+            arguments["vertices"] = None
+        return cls(**arguments)
 
     def __repr__(self) -> str:
         """One line: shape, latitudes, area of the domain; nothing of it is computed if it is chunked."""
@@ -280,6 +331,51 @@ class CellGrid(Immutable):
             )
         patches = np.stack([latitude[kept], longitude[kept]], axis=-1).astype(self.dtype, copy=False)
         return (patches, index[kept]) if return_index else patches
+
+    def to_xarray(
+        self,
+        values: Any,
+        names: Sequence[str] | None = None,
+        *,
+        estimator: Any = None,
+        name: str = "embedding",
+    ) -> "xr.Dataset":
+        """Label values of the cells, with their coordinates, areas and feature names; ready for NetCDF and Zarr.
+
+        Parameters
+        ----------
+        values : array of shape (n_cells, k), (n_rows, n_columns, k), (n_cells,) or (n_rows, n_columns)
+            NumPy or dask; lazy values stay lazy.
+        names : sequence of str of length k, default=None
+            Names of the features. None means those of the estimator, if there is one.
+        estimator : fitted transformer, default=None
+            What computed the values: its class and parameters (as JSON) become attributes.
+        name : str, default="embedding"
+            Name of the variable.
+
+        Returns
+        -------
+        xarray.Dataset
+            The variable, of dimensions (y, x) or (cell,), and feature if there are any.
+
+        Raises
+        ------
+        ValueError
+            If the shape of ``values`` or the number of names does not fit.
+        ImportError
+            Without xarray.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import CellGrid, SphericalHarmonicPCA
+        >>> rows, columns = np.meshgrid(np.arange(3.0), np.arange(4.0), indexing="ij")
+        >>> cells = CellGrid(60 + rows - columns / 5, 10 + columns + rows / 2)
+        >>> basis = SphericalHarmonicPCA(max_degree=40, n_components=2).fit(cells)
+        >>> cells.to_xarray(basis.transform(cells), estimator=basis).embedding.sel(feature="shpca0").shape
+        (3, 4)
+        """
+        return label_cells(self, values, names, estimator=estimator, name=name)
 
     def _present_and_inside(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Areas of the cells, relative, zero where missing; and the part of each that is inside the mask."""

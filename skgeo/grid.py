@@ -1,18 +1,25 @@
 """A regular grid of latitude-longitude cells, and the table of patches cut from it."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._bounds import check_bounds, true_edges
 from skgeo._coordinates import check_axis, check_mask, even_axis, unwrap_longitude
 from skgeo._dask import is_lazy
+from skgeo._from_xarray import read_grid
 from skgeo._harmonics import FloatArray
 from skgeo._immutable import Immutable
 from skgeo._parameters import check_flag, check_pair, check_parameter, is_real
 from skgeo._patch_table import outer_edges, patch_frame, window_shares, window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
+from skgeo._to_xarray import label_cells
 from skgeo.exceptions import CoordinateError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["LatLonGrid"]
 
@@ -35,7 +42,8 @@ class LatLonGrid(Immutable):
 
     Edges are the midpoints between centres; the outermost ones lie half a spacing beyond, clipped at the poles,
     and reach the pole where less than a third of a spacing would be left (Gaussian grids). The grid closes the
-    circle when the gap between its last and first longitude is no more than a spacing.
+    circle when the gap between its last and first longitude is no more than a spacing. Bounds, where given, are the
+    edges instead, and the grid closes the circle where the outermost meet.
 
     Parameters
     ----------
@@ -48,6 +56,12 @@ class LatLonGrid(Immutable):
     mask : array-like of shape (n_lat, n_lon), default=None
         True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it. Fractions
         describe a coast better than booleans do.
+    latitude_bounds : array-like of shape (n_lat, 2), default=None
+        Both edges of each row in degrees, in either order, as the bounds of the CF conventions. Cells must touch, and
+        hold their centres. None means the midpoints; so do bounds that differ from these by the rounding of
+        single precision only. A single cell, 1 x 1, needs both bounds.
+    longitude_bounds : array-like of shape (n_lon, 2), default=None
+        Both edges of each column in degrees, likewise, in any longitude convention.
 
     Attributes
     ----------
@@ -70,7 +84,8 @@ class LatLonGrid(Immutable):
     ------
     CoordinateError
         If an axis is empty, not finite, out of range, not monotone or repeats a value, or the mask has another
-        shape, values outside [0, 1], or nothing in it.
+        shape, values outside [0, 1], or nothing in it, or bounds have another shape, are not finite, leave gaps,
+        overlap, miss their centres or reach beyond a pole.
 
     Examples
     --------
@@ -92,28 +107,72 @@ class LatLonGrid(Immutable):
     closed: bool
     dtype: np.dtype[np.floating]
 
-    def __init__(self, latitude: npt.ArrayLike, longitude: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        latitude: npt.ArrayLike,
+        longitude: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+        *,
+        latitude_bounds: npt.ArrayLike | None = None,
+        longitude_bounds: npt.ArrayLike | None = None,
+    ) -> None:
         (latitude, dtype), (longitude, other) = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
         unwrapped = unwrap_longitude(longitude)
         if dtype == other == np.float32:
             latitude, even = even_axis(latitude), even_axis(unwrapped)
             longitude, unwrapped = longitude + (even - unwrapped), even
-        spacings = [abs(float(axis[1] - axis[0])) for axis in (latitude, unwrapped) if axis.size > 1]
-        if not spacings:
-            raise CoordinateError(
-                "latitude and longitude hold one value each: the size of a single cell is unknown. "
-                "Give at least two values on one axis."
-            )
-        columns, closed = longitude_edges(unwrapped, spacings[0])
+        rows, columns, closed = _cell_edges(latitude, unwrapped, latitude_bounds, longitude_bounds)
         shape = (latitude.size, longitude.size)
         arrays = {
             "latitude": latitude,
             "longitude": longitude,
-            "latitude_edges": latitude_edges(latitude, spacings[-1]),
+            "latitude_edges": rows,
             "longitude_edges": columns,
             "mask": None if mask is None else check_mask(mask, shape),
         }
         self._freeze({**arrays, "shape": shape, "closed": closed, "dtype": np.result_type(dtype, other)})
+
+    @classmethod
+    def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
+        """Read the grid of an xarray object: its coordinates, their bounds and a mask, never other variables.
+
+        Latitude and longitude are recognised by ``standard_name``, by ``units`` (degrees_north and degrees_east, in
+        all spellings of the CF conventions), by ``axis`` (Y and X), or by name (lat, latitude, lon, lng, long,
+        longitude), in this order, among the coordinates and then among the variables. Bounds are those that the
+        attribute ``bounds`` names, or ``lat_bnds``, ``lat_bounds`` and the like; without, edges are midpoints.
+
+        Parameters
+        ----------
+        obj : xarray.Dataset or xarray.DataArray
+            An object with one-dimensional latitude and longitude in degrees, on a dimension each.
+        mask : None, str, xarray.DataArray or array-like, default=None
+            Which part of each cell belongs to the domain. A DataArray has the grid's dimensions or its coordinates, in
+            any order. ``"valid"`` is where the variable is not missing, ever: over all other dimensions, such as time
+            and level; of a DataArray itself, of a Dataset its only variable on the grid. Any other string names a
+            variable that holds the mask. An array is as the constructor takes it.
+
+        Returns
+        -------
+        LatLonGrid
+
+        Raises
+        ------
+        CoordinateError
+            If latitude or longitude are absent, ambiguous, in radians, rotated, projected, two-dimensional or on one
+            dimension; if the mask does not fit; and as from the constructor.
+        ImportError
+            Without xarray.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> from skgeo import LatLonGrid
+        >>> sst = xr.DataArray([[np.nan, 1.0], [2.0, 3.0]], {"lat": [-45, 45], "lon": [0, 180]}, name="sst")
+        >>> LatLonGrid.from_xarray(sst, mask="valid")
+        LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed, mask keeps 75.0% of the area)
+        """
+        return cls(**read_grid(obj, mask))
 
     def __repr__(self) -> str:
         """One line: shape, bounds, whether it closes, what the mask keeps."""
@@ -195,8 +254,7 @@ class LatLonGrid(Immutable):
                [  0., 180.],
                [  0., 190.]])
         """
-        axes = self.latitude.astype(self.dtype), self.longitude.astype(self.dtype)
-        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+        return np.stack(np.meshgrid(*self._axes(), indexing="ij"), axis=-1).reshape(-1, 2)
 
     def patches(
         self,
@@ -276,6 +334,84 @@ class LatLonGrid(Immutable):
         patches = patch_frame(table, index) if as_frame else table
         return (patches, index) if return_index else patches
 
+    def to_xarray(
+        self,
+        values: Any,
+        names: Sequence[str] | None = None,
+        *,
+        estimator: Any = None,
+        name: str = "embedding",
+    ) -> "xr.Dataset":
+        """Label values of the cells, with coordinates, bounds and feature names; ready for NetCDF and Zarr.
+
+        A Dataset and no DataArray, as only that has room for the bounds of the cells, with which
+        :meth:`from_xarray` makes the same grid again.
+
+        Parameters
+        ----------
+        values : array of shape (n_lat * n_lon, k), (n_lat, n_lon, k), (n_lat * n_lon,) or (n_lat, n_lon)
+            NumPy or dask; lazy values stay lazy.
+        names : sequence of str of length k, default=None
+            Names of the features. None means those of the estimator, if there is one.
+        estimator : fitted transformer, default=None
+            What computed the values: its class and parameters (as JSON) become attributes.
+        name : str, default="embedding"
+            Name of the variable.
+
+        Returns
+        -------
+        xarray.Dataset
+            The variable, of dimensions (latitude, longitude) and feature if there are any, and the coordinates
+            latitude, longitude, latitude_bnds, longitude_bnds (degrees) and feature.
+
+        Raises
+        ------
+        ValueError
+            If ``values`` or ``names`` do not fit the grid.
+        ImportError
+            Without xarray.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+        >>> grid = LatLonGrid(np.arange(-85, 90, 10), np.arange(5, 360, 10))
+        >>> basis = SphericalHarmonicPCA(max_degree=1).fit(grid)
+        >>> table = grid.to_xarray(basis.transform(grid), estimator=basis)
+        >>> dict(table.embedding.sizes)
+        {'latitude': 18, 'longitude': 36, 'feature': 3}
+        >>> table.feature.values.tolist(), table.latitude_bnds.values[0].tolist()
+        (['shpca0', 'shpca1', 'shpca2'], [-90.0, -80.0])
+        """
+        return label_cells(self, values, names, estimator=estimator, name=name)
+
+    def _axes(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """Latitudes and longitudes in the dtype that they came in."""
+        return self.latitude.astype(self.dtype), self.longitude.astype(self.dtype)
+
     def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The factors of the cell areas on the unit sphere: one a row, one a column."""
         return band_heights(*self.latitude_edges.T), np.radians(np.diff(self.longitude_edges, axis=1))[:, 0]
+
+
+def _cell_edges(
+    latitude: npt.NDArray[np.float64],
+    longitude: npt.NDArray[np.float64],
+    latitude_bounds: npt.ArrayLike | None,
+    longitude_bounds: npt.ArrayLike | None,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], bool]:
+    """Edges of rows and columns, from bounds where these are given, and whether the columns close the circle."""
+    spacings = [abs(float(axis[1] - axis[0])) for axis in (latitude, longitude) if axis.size > 1]
+    if not spacings and (latitude_bounds is None or longitude_bounds is None):
+        raise CoordinateError(
+            "latitude and longitude hold one value each: the size of a single cell is unknown. "
+            "Give at least two values on one axis, or latitude_bounds and longitude_bounds."
+        )
+    rows = latitude_edges(latitude, spacings[-1] if spacings else 0.0)
+    columns, closed = longitude_edges(longitude, spacings[0] if spacings else 0.0)
+    if latitude_bounds is not None:
+        rows = true_edges(check_bounds(latitude_bounds, latitude, "latitude"), rows)
+    if longitude_bounds is not None:
+        columns = true_edges(check_bounds(longitude_bounds, longitude, "longitude"), columns)
+        closed = bool(np.ptp(columns) > 360.0 - 1e-9)  # then they are a turn apart, to rounding
+    return rows, columns, closed

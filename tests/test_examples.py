@@ -1,5 +1,6 @@
+import json
 import os
-import runpy
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -153,20 +154,26 @@ def test_netcdf_example_agrees_with_brute_force(tmp_path):
     ]
     assert written.attrs["source"] == "grid of in.nc"
     assert written.attrs["skgeo_version"] == skgeo.__version__
-    assert [written.attrs[name] for name in ("patch_size", "max_degree", "n_components")] == [8, 4, 9]
+    assert [written.attrs[name] for name in ("patch_size", "n_components")] == [8, 9]
+    (_, position), (_, scale) = json.loads(written.attrs["estimator_parameters"])["transformer_list"]
+    frozen = position["PatchPositionEncoder"]["encoder"]["FrozenEstimator"]["estimator"]
+    assert frozen["SphericalHarmonicPCA"]["max_degree"] == 4
+    assert scale["PatchScaleFeaturizer"]["earth_radius"] == EARTH_RADIUS
 
 
 @pytest.mark.parametrize(
-    ("coordinates", "message"),
+    ("latitudes", "options", "message"),
     [
-        ({"lat": ("y", [0.0, 1.0]), "latitude": ("y", [0.0, 1.0])}, r"More than one latitude.*'lat', 'latitude'"),
-        ({"lat": (("y", "x"), np.ones((2, 2))), "x": [0.0, 1.0]}, r"No one-dimensional latitude.*\['x'\]"),
+        (["lat", "latitude"], [], r"More than one latitude: ['lat', 'latitude']"),
+        (["y"], [], r"The coordinates ['y'] may be projected"),
+        (["lat"], ["--mask", "sst"], r"--mask sst: the file has the variables ['t']"),
     ],
 )
-def test_netcdf_example_refuses_files_without_one_latitude(coordinates, message):
-    example = runpy.run_path(str(ROOT / "examples" / "netcdf_patches.py"))
-    with pytest.raises(SystemExit, match=message):
-        example["find_coordinate"](xr.Dataset(coords=coordinates), "latitude")
+def test_netcdf_example_says_what_is_wrong_with_a_file(latitudes, options, message, tmp_path):
+    coordinates = {name: ("j", [0.0, 1.0]) for name in latitudes} | {"lon": ("i", [0.0, 1.0, 2.0])}
+    xr.Dataset({"t": (("j", "i"), np.ones((2, 3)))}, coordinates).to_netcdf(tmp_path / "in.nc", engine="netcdf4")
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        netcdf_patches("in.nc", *options, folder=tmp_path)
 
 
 @needs_shared_data

@@ -27,7 +27,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skgeo
-from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
+from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
 from skgeo.exceptions import ModelFileError, VersionWarning
 from test_persistence import GRID, PATCHES, run_python
 
@@ -78,7 +78,7 @@ def assert_same(got, expected):
         assert_same(list(got.items()), list(expected.items()))
     elif isinstance(expected, float):
         assert repr(got) == repr(expected)
-    elif isinstance(expected, BaseEstimator | LatLonGrid):
+    elif isinstance(expected, BaseEstimator | LatLonGrid | CellGrid):
         assert_same(vars(got), vars(expected))
     else:
         assert got == expected
@@ -134,9 +134,11 @@ def test_every_public_estimator_is_saved(tmp_path):
     [
         GRID,
         LatLonGrid([-90, 0, 90], [350, 355, 0, 5]),
+        LatLonGrid([0.0], [0.0], latitude_bounds=[[-1, 2]], longitude_bounds=[[-3, 4]]),
+        CellGrid([[0.0, np.nan], [1.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]], mask=[[1, 1], [0.5, 0]]),
         LatLonGrid(*np.float32([[-45, 45], [0.1, 0.2]]), [[0, 0.5]] * 2),
     ],
-    ids=["masked", "wrapped", "float32"],
+    ids=["masked", "wrapped", "bounds", "cells", "float32"],
 )
 def test_grids_come_back_immutable(grid, tmp_path):
     skgeo.save(grid, tmp_path / "grid.npz")
@@ -622,7 +624,7 @@ def test_only_listed_classes_are_built(name, small):
     with pytest.raises(ModelFileError, match=message):
         skgeo.load(path)
     if isinstance(name, str):
-        with pytest.raises(ModelFileError, match=f"it holds a {name}, which is none of skgeo.PatchPositionEncoder, "):
+        with pytest.raises(ModelFileError, match=f"it holds a {name}, which is none of skgeo.CellGrid, "):
             skgeo.load(path)
 
 

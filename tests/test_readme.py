@@ -56,10 +56,10 @@ def test_commands_are_one_line_each_and_take_the_constraints():
         assert "install -c constraints.txt" in command
 
 
-@pytest.mark.parametrize("module", ["skgeo", "skgeo.nn", "skgeo.datasets", "skgeo.exceptions"])
+@pytest.mark.parametrize("module", ["skgeo", "skgeo.nn", "skgeo.xarray", "skgeo.datasets", "skgeo.exceptions"])
 def test_reference_lists_every_public_name(module):
-    if module == "skgeo.nn":
-        pytest.importorskip("torch")
+    if module in {"skgeo.nn", "skgeo.xarray"}:
+        pytest.importorskip({"skgeo.nn": "torch", "skgeo.xarray": "xarray"}[module])
     listed = set(re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "api.rst").read_text(encoding="utf-8"), re.MULTILINE))
     prefix = module.removeprefix("skgeo").removeprefix(".")
     public = {name for name in import_module(module).__all__ if name not in {"__version__", "exceptions"}}

@@ -1,0 +1,217 @@
+"""Bridge to xarray: values of cells and features of patches as labelled objects, ready for NetCDF and Zarr."""
+
+import json
+import math
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._cf import LATITUDE, LONGITUDE, Kind, find_both
+from skgeo._parameters import check_parameter, import_optional
+from skgeo._patch_table import read_patches
+from skgeo._version import __version__
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from skgeo.cells import CellGrid
+    from skgeo.grid import LatLonGrid
+
+
+class Axis(NamedTuple):
+    """A coordinate to be written: name, dimensions, values and attributes."""
+
+    name: Hashable
+    dims: tuple[Hashable, ...]
+    values: Any
+    attributes: dict[Any, Any]
+
+
+# Units of the descriptors of PatchScaleFeaturizer; everything else is a pure number.
+_UNITS = dict.fromkeys(("extent_lon", "extent_lat", "pixel_lon", "pixel_lat", "pixel_scale"), "m") | {"area": "m2"}
+_KINDS = (LATITUDE, LONGITUDE)
+_EDGES = {"south": "degrees_north", "north": "degrees_north", "west": "degrees_east", "east": "degrees_east"}
+
+
+def label_cells(
+    cells: "LatLonGrid | CellGrid",
+    values: Any,
+    names: Sequence[str] | None = None,
+    *,
+    estimator: Any = None,
+    name: str = "embedding",
+    like: Any = None,
+) -> "xr.Dataset":
+    """A Dataset of values of cells; ``like`` gives it the names and coordinates of another object."""
+    xarray = import_optional("xarray", "to_xarray", "xarray")
+    values, shape = _as_array(values), cells.shape
+    labels = _feature_names(names, estimator)
+    n_cells = math.prod(shape)
+    # A column of cells, (n, 1), is either; names say that it is one feature.
+    table = values.ndim == 2 and (values.shape != shape or labels is not None)
+    flat = values.shape[:1] == (n_cells,) and (values.ndim == 1 or table)
+    leading = (n_cells,) if flat else shape
+    rest = values.shape[len(leading) :]
+    fits = values.shape[: len(leading)] == leading and len(rest) <= 1
+    shapes = [(n_cells,), shape] if len(shape) == 2 else [shape]
+    accepted = " or ".join(f"{each}, {(*each, 'k')}" for each in shapes).replace("'", "")
+    check_parameter("values.shape", values.shape, fits, f"shape {accepted}")
+    coordinates, dims = (_cell_coordinates if hasattr(cells, "solid_angles") else _grid_coordinates)(cells, like)
+    coordinates |= _feature_coordinate(labels, rest)
+    variable = (dims + ("feature",) * len(rest), values.reshape(shape + rest))
+    return _without_fill(xarray.Dataset({name: variable}, coordinates, _attributes(estimator)))
+
+
+def label_patches(
+    values: Any,
+    patches: Any,
+    names: Sequence[str] | None = None,
+    *,
+    estimator: Any = None,
+    index: npt.ArrayLike | None = None,
+) -> "xr.Dataset":
+    """A Dataset of features of patches; see ``skgeo.xarray.patches_to_xarray``."""
+    xarray = import_optional("xarray", "patches_to_xarray", "xarray")
+    values = _as_array(values)
+    coordinates = _patch_coordinates(patches)
+    n_patches = len(next(iter(coordinates.values()))[1])
+    fits = values.ndim == 2 and values.shape[0] == n_patches
+    check_parameter("values.shape", values.shape, fits, f"({n_patches}, k), one row per patch")
+    rows: Any = getattr(patches, "index", None)
+    if index is None and list(getattr(rows, "names", [])) == ["row", "column"]:
+        index = np.array(list(rows))
+    if index is not None:
+        index = np.asarray(index)
+        check_parameter("index.shape", index.shape, index.shape == (n_patches, 2), f"({n_patches}, 2), row and column")
+        for i, along in enumerate(("row", "column")):
+            coordinates[along] = ("patch", index[:, i], {"long_name": f"{along} of the first pixel in the grid"})
+    labels = _feature_names(names, estimator)
+    coordinates |= _feature_coordinate(labels, values.shape[1:])
+    if labels is not None:
+        units = [_feature_unit(label) for label in labels]
+        coordinates["unit"] = ("feature", np.array(units, dtype=object), {"long_name": "unit of the feature"})
+    variable = (("patch", "feature"), values, {"long_name": "features of the patches"})
+    return _without_fill(xarray.Dataset({"features": variable}, coordinates, _attributes(estimator)))
+
+
+def _as_array(values: Any) -> Any:
+    """Arrays as they are, lazy ones too, also of a DataArray; anything else as NumPy."""
+    values = values.data if hasattr(values, "dims") else values
+    return values if hasattr(values, "dask") or isinstance(values, np.ndarray) else np.asarray(values)
+
+
+def _feature_names(names: Sequence[str] | None, estimator: Any) -> list[str] | None:
+    """The names given, else those of the estimator, else None."""
+    if names is None and estimator is not None:
+        names = estimator.get_feature_names_out()
+    return None if names is None else [str(name) for name in names]
+
+
+def _feature_coordinate(labels: list[str] | None, rest: tuple[int, ...]) -> dict[Hashable, Any]:
+    """The names of the features; objects, as Zarr has no specification for text of fixed width."""
+    if labels is None:
+        return {}
+    check_parameter("names", labels, (len(labels),) == rest, f"one name for each of the {rest} features")
+    return {"feature": ("feature", np.array(labels, dtype=object), {"long_name": "name of the feature"})}
+
+
+def _grid_coordinates(grid: Any, like: Any) -> tuple[dict[Hashable, Any], tuple[Hashable, ...]]:
+    """The axes of a grid with their bounds, as CF wants them, and their dimensions."""
+    coordinates: dict[Hashable, Any] = {}
+    axes = _axes_like(like, 1) if like is not None else _axes_of(grid, [("latitude",), ("longitude",)])
+    edges = grid.latitude_edges, grid.longitude_edges
+    for kind, bounds, (name, dims, values, attributes) in zip(_KINDS, edges, axes, strict=True):
+        known = {**_cf(kind), "axis": kind.axis.upper(), "bounds": f"{name}_bnds"}
+        coordinates[name] = (dims, values, attributes | known)
+        coordinates[f"{name}_bnds"] = ((*dims, "bnds"), bounds)
+    return coordinates, axes[0].dims + axes[1].dims
+
+
+def _cell_coordinates(cells: Any, like: Any) -> tuple[dict[Hashable, Any], tuple[Hashable, ...]]:
+    """The centres of cells and their areas, where known, and their dimensions."""
+    own = ("y", "x") if len(cells.shape) == 2 else ("cell",)
+    axes = _axes_like(like, 2) if like is not None else _axes_of(cells, [own, own])
+    coordinates: dict[Hashable, Any] = {
+        name: (dims, values, attributes | _cf(kind))
+        for kind, (name, dims, values, attributes) in zip(_KINDS, axes, strict=True)
+    }
+    dims = axes[0].dims
+    if cells.solid_angles is not None:
+        areas = {"standard_name": "cell_area", "units": "m2"}
+        coordinates["cell_area"] = (dims, cells.cell_areas(), areas)
+    return coordinates, dims
+
+
+def _axes_of(cells: Any, dims: list[tuple[Hashable, ...]]) -> list[Axis]:
+    """Both coordinates of cells, in the precision that they came in."""
+    axes = (cells.latitude.astype(cells.dtype), cells.longitude.astype(cells.dtype))
+    return [Axis(kind.name, own, axis, {}) for kind, own, axis in zip(_KINDS, dims, axes, strict=True)]
+
+
+def _axes_like(obj: Any, ndim: int) -> list[Axis]:
+    """Both coordinates of an object, on the same dimensions in the same order if they share them."""
+    latitude, longitude = find_both(obj, ndim)
+    if set(latitude.dims) == set(longitude.dims):
+        longitude = longitude.transpose(*latitude.dims)
+    kept = [{key: axis.attrs[key] for key in ("long_name",) if key in axis.attrs} for axis in (latitude, longitude)]
+    return [
+        Axis(axis.name, axis.dims, axis.data, attributes)
+        for axis, attributes in zip((latitude, longitude), kept, strict=True)
+    ]
+
+
+def _cf(kind: Kind) -> dict[str, str]:
+    """What the CF conventions want to be said of a coordinate."""
+    return {"standard_name": kind.name, "units": kind.units[0]}
+
+
+def _patch_coordinates(patches: Any) -> dict[Hashable, Any]:
+    """Edges and pixel counts of a patch table, or the pixel centres of stacks of pixels."""
+    if np.ndim(patches) == 4:
+        stacks = np.asarray(patches)
+        check_parameter("patches.shape", stacks.shape, stacks.shape[3] == 2, "(n_patches, 6) or (n_patches, h, w, 2)")
+        return {kind.name: (("patch", "y", "x"), stacks[..., i], _cf(kind)) for i, kind in enumerate(_KINDS)}
+    boxes = read_patches(patches).boxes
+    coordinates: dict[Hashable, Any] = {
+        name: ("patch", getattr(boxes, name), {"long_name": f"{name} edge of the patch", "units": units})
+        for name, units in _EDGES.items()
+    }
+    coordinates["east"][2]["comment"] = "runs past 180 or 360 where the patch crosses the antimeridian"
+    for name, along in (("n_lat", "latitude"), ("n_lon", "longitude")):
+        coordinates[name] = ("patch", getattr(boxes, name), {"long_name": f"pixels along {along}"})
+    return coordinates
+
+
+def _feature_unit(name: str) -> str:
+    """The unit of a feature, by its name, which may have the prefix of a FeatureUnion."""
+    plain = name.rpartition("__")[2]
+    unit = _UNITS.get(plain.removeprefix("log_"), "1")
+    return f"ln(re 1 {unit})" if plain.startswith("log_") and unit != "1" else unit
+
+
+def _attributes(estimator: Any) -> dict[str, str]:
+    """What a file says of its origin."""
+    attributes = {"Conventions": "CF-1.8", "skgeo_version": __version__}
+    if estimator is not None:
+        attributes["estimator"] = type(estimator).__name__
+        attributes["estimator_parameters"] = json.dumps(estimator.get_params(deep=False), default=_as_json)
+    return attributes
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON has no form for: estimators by class and parameters, arrays as lists, functions by name."""
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return {type(value).__name__: value.get_params(deep=False)}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return getattr(value, "__qualname__", None) or str(value)
+
+
+def _without_fill(dataset: "xr.Dataset") -> "xr.Dataset":
+    """Coordinates have no missing values, and CF wants none declared."""
+    for coordinate in dataset.coords.values():
+        if coordinate.dtype.kind == "f":
+            coordinate.encoding["_FillValue"] = None
+    return dataset

@@ -1,0 +1,186 @@
+"""Labels for grids and patches: importing this module gives xarray objects the accessor ``.skgeo``.
+
+>>> import numpy as np
+>>> import xarray as xr
+>>> import skgeo.xarray
+>>> from skgeo import PatchScaleFeaturizer
+>>> latitude, longitude = np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5)
+>>> sst = xr.DataArray(np.ones((36, 72)), {"lat": latitude, "lon": longitude}, name="sst")
+>>> sst.skgeo.grid()
+LatLonGrid(36 x 72, latitude -90..90, longitude 0..360, closed)
+"""
+
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy.typing as npt
+
+from skgeo._cf import layout
+from skgeo._parameters import import_optional
+from skgeo._to_xarray import label_cells, label_patches
+from skgeo.cells import CellGrid
+from skgeo.exceptions import CoordinateWarning
+from skgeo.grid import LatLonGrid
+
+if find_spec("xarray") is None:  # say what to install before an import below says less
+    import_optional("xarray", "skgeo.xarray", "xarray")
+
+import xarray as xr
+
+__all__ = ["SkgeoAccessor", "patches_to_xarray"]
+
+
+def patches_to_xarray(
+    values: Any,
+    patches: Any,
+    names: Sequence[str] | None = None,
+    *,
+    estimator: Any = None,
+    index: npt.ArrayLike | None = None,
+) -> xr.Dataset:
+    """Label features of patches with their edges, pixels, names and units; ready for NetCDF and Zarr.
+
+    Parameters
+    ----------
+    values : array of shape (n_patches, k)
+        Features, NumPy or dask; lazy values stay lazy.
+    patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, h, w, 2)
+        A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or stacks of pixel centres,
+        (latitude, longitude) in degrees.
+    names : sequence of str of length k, default=None
+        Names of the features. None means those of the estimator, if there is one.
+    estimator : fitted transformer, default=None
+        What computed the features: its class and parameters (as JSON) become attributes.
+    index : array-like of shape (n_patches, 2), default=None
+        Row and column of the first pixel of each patch. A DataFrame from ``patches(as_frame=True)`` brings its own.
+
+    Returns
+    -------
+    xarray.Dataset
+        The variable ``features`` of dimensions (patch, feature). Coordinates along the patches are south, north, west,
+        east (east runs past 180 or 360 across the antimeridian), n_lat, n_lon, and row and column if known, or
+        latitude and longitude (patch, y, x) of stacks; along the features their names and units.
+
+    Raises
+    ------
+    CoordinateError
+        If ``patches`` is no patch table.
+    ValueError
+        If ``values``, ``names`` or ``index`` do not fit the patches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeo import LatLonGrid, PatchScaleFeaturizer
+    >>> from skgeo.xarray import patches_to_xarray
+    >>> grid = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
+    >>> patches, index = grid.patches((12, 12), return_index=True)
+    >>> scale = PatchScaleFeaturizer(log=False).fit(patches)
+    >>> table = patches_to_xarray(scale.transform(patches), patches, estimator=scale, index=index)
+    >>> table.features.sel(feature="extent_lat").max().round().item(), table.unit.sel(feature="extent_lat").item()
+    (6671705.0, 'm')
+    """
+    return label_patches(values, patches, names, estimator=estimator, index=index)
+
+
+class SkgeoAccessor:
+    """What skgeo makes of an xarray object, as ``.skgeo`` of every Dataset and DataArray.
+
+    Parameters
+    ----------
+    obj : xarray.Dataset or xarray.DataArray
+        An object on a regular grid, see :meth:`skgeo.LatLonGrid.from_xarray`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> import skgeo.xarray
+    >>> from skgeo import SphericalHarmonicPCA
+    >>> axes = {"lat": np.arange(-85, 90, 10), "lon": np.arange(5, 360, 10)}
+    >>> sst = xr.DataArray(np.ones((18, 36)), axes, ("lat", "lon"), name="sst")
+    >>> basis = SphericalHarmonicPCA(max_degree=2).fit(sst.skgeo.grid())
+    >>> embedding = sst.skgeo.transform(basis)
+    >>> xr.merge([sst, embedding], join="exact").sizes["feature"]
+    8
+    """
+
+    def __init__(self, obj: "xr.Dataset | xr.DataArray") -> None:
+        self._obj = obj
+
+    def grid(self, mask: Any = None) -> LatLonGrid | CellGrid:
+        """The grid of the object, by the ``from_xarray`` of its kind.
+
+        Parameters
+        ----------
+        mask : None, str, xarray.DataArray or array-like, default=None
+            The domain, for instance ``"valid"``: where the variable is never missing.
+
+        Returns
+        -------
+        LatLonGrid or CellGrid
+            A CellGrid if latitude and longitude share their dimensions.
+        """
+        return (LatLonGrid if layout(self._obj) == "grid" else CellGrid).from_xarray(self._obj, mask)
+
+    def transform(self, encoder: Any) -> xr.Dataset:
+        """Embed all cell centres, or points.
+
+        Parameters
+        ----------
+        encoder : fitted transformer of (latitude, longitude) points
+            For instance a :class:`skgeo.SphericalHarmonicPCA`.
+
+        Returns
+        -------
+        xarray.Dataset
+            As from :meth:`skgeo.LatLonGrid.to_xarray`, with the names and coordinates of the object, to which it can be
+            merged.
+        """
+        with warnings.catch_warnings():  # the areas of cells do not matter to their embedding
+            warnings.simplefilter("ignore", CoordinateWarning)
+            grid = self.grid()
+        return label_cells(grid, encoder.transform(self._obj), estimator=encoder, like=self._obj)
+
+    def patch_features(
+        self,
+        features: Any,
+        patch_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        *,
+        mask: Any = None,
+        partial: bool = False,
+        min_fraction: float = 0.0,
+    ) -> xr.Dataset:
+        """Features of the patches of the grid.
+
+        Parameters
+        ----------
+        features : fitted transformer of patch tables
+            For instance a union of :class:`skgeo.PatchPositionEncoder` and :class:`skgeo.PatchScaleFeaturizer`.
+        patch_size : int or (int, int)
+            Pixels along latitude and longitude.
+        stride : int or (int, int), default=None
+            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+        mask : None, str, xarray.DataArray or array-like, default=None
+            As for :meth:`grid`; counts only with ``min_fraction``.
+        partial : bool, default=False
+            Keep the smaller patches at the ends where sizes do not divide; of a regular grid only.
+        min_fraction : float, default=0
+            Keep patches of whose area at least this fraction is inside the mask.
+
+        Returns
+        -------
+        xarray.Dataset
+            As from :func:`patches_to_xarray`, with the row and column of each patch.
+        """
+        grid = self.grid(mask)
+        options = {"partial": partial} if isinstance(grid, LatLonGrid) else {}
+        patches, index = grid.patches(patch_size, stride, min_fraction=min_fraction, return_index=True, **options)
+        return patches_to_xarray(features.transform(patches), patches, estimator=features, index=index)
+
+
+for register in (xr.register_dataset_accessor, xr.register_dataarray_accessor):
+    register("skgeo")(SkgeoAccessor)  # type: ignore[no-untyped-call]
