@@ -81,10 +81,7 @@ def is_geometric(X: object) -> bool:
 def _point_table(X: Any, missing: bool | str) -> npt.NDArray[np.float64]:
     """Latitude and longitude (n, 2) of the points of a GeoDataFrame or GeoSeries, from whatever CRS they are in."""
     kind = type(X).__name__
-    try:
-        points = X.geometry
-    except AttributeError as error:
-        raise CoordinateError(f"X is a {kind} without an active geometry: set it, X.set_geometry(...).") from error
+    points = X.geometry
     check_length(points, 2)
     crs = points.crs
     if crs is None:

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import reference
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 POINTS = reference.uniform_points(60)
 NEW_POINTS = reference.uniform_points(7, seed=1)
@@ -284,3 +284,184 @@ def test_lazy_frames_are_asked_to_collect(polars):
     lazy = polars.DataFrame({"lat": [1.0, 2.0], "lon": [3.0, 4.0]}).lazy()
     with pytest.raises(CoordinateError, match=r"LazyFrame, which has no values yet: pass X\.collect\(\)"):
         small_pca().fit(lazy)
+
+
+# Missing coordinates.
+
+HOLES = NEW_POINTS.copy()
+HOLES[[1, 4], [0, 1]] = np.nan
+ABSENT = np.isnan(HOLES).any(axis=1)
+
+
+def test_missing_coordinates_are_refused_unless_a_policy_takes_them(frame):
+    message = "contains NaN or infinity in 1 row, .*or let missing='nan' or missing='mean' take them"
+    for X in (HOLES, HOLES.tolist(), frame(HOLES, ["lat", "lon"])):
+        with pytest.raises(CoordinateError, match=message.replace("1 row", "(1 row|2 rows)")):
+            small_pca().fit(POINTS).transform(X)
+
+
+@pytest.mark.parametrize(("missing", "value"), [("nan", np.nan), ("mean", 0.0)])
+@pytest.mark.parametrize("indicator", [False, True])
+def test_missing_coordinates_by_policy(frame, missing, value, indicator):
+    pca = small_pca(missing=missing, add_indicator=indicator).fit(POINTS)
+    for X in (HOLES, HOLES.tolist(), frame(HOLES, ["lat", "lon"]), frame(HOLES[:, ::-1], ["lon", "lat"])):
+        got = pca.transform(X)
+        assert_array_equal(got[~ABSENT, :15], EXPECTED[~ABSENT])
+        assert_array_equal(got[ABSENT, :15], np.full((2, 15), value))
+        assert got.shape[1] == 15 + indicator
+        if indicator:
+            assert_array_equal(got[:, 15], ABSENT)
+    names = pca.get_feature_names_out().tolist()
+    assert names == [f"shpca{i}" for i in range(15)] + ["missing_location"] * indicator
+
+
+def test_missing_coordinates_weigh_nothing_in_a_fit(frame):
+    weight = np.random.default_rng(0).uniform(size=7)
+    kept = small_pca().fit(NEW_POINTS[~ABSENT], sample_weight=weight[~ABSENT])
+    for X in (HOLES, frame(HOLES, ["lat", "lon"]), np.ma.masked_invalid(HOLES)):
+        pca = small_pca(missing="mean").fit(X, sample_weight=weight)
+        assert_allclose(pca.mean_, kept.mean_, atol=1e-15)
+        assert pca.n_components_ == kept.n_components_
+    with pytest.raises(ValueError, match="total weight of X is zero"):
+        small_pca(missing="nan").fit(np.full((3, 2), np.nan))
+
+
+def test_masked_values_are_missing():
+    masked = np.ma.array(NEW_POINTS, mask=np.isnan(HOLES))
+    got = small_pca(missing="mean").fit(POINTS).transform(masked)
+    assert_array_equal(got[ABSENT], 0.0)
+    assert_array_equal(got[~ABSENT], EXPECTED[~ABSENT])
+    whole = np.ma.array(np.arange(14).reshape(7, 2), mask=np.isnan(HOLES))
+    assert np.isfinite(small_pca(missing="mean").fit(POINTS).transform(whole)).all()
+    with pytest.raises(CoordinateError, match="masked values in 2 rows.*or let missing='nan'"):
+        small_pca().fit(masked)
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Int64", "double[pyarrow]"])
+def test_missing_values_of_pandas_by_policy(pandas, dtype):
+    pytest.importorskip("pyarrow")
+    points = pandas.DataFrame(NEW_POINTS.round(), columns=["lat", "lon"]).astype(dtype)
+    points.iloc[[3, 5], 1] = pandas.NA
+    got = small_pca(missing="nan", add_indicator=True).fit(POINTS).transform(points)
+    assert_array_equal(np.flatnonzero(np.isnan(got[:, 0])), [3, 5])
+    assert_array_equal(np.flatnonzero(got[:, -1]), [3, 5])
+
+
+def test_nulls_of_polars_by_policy(polars):
+    points = polars.DataFrame({"lat": [1.0, None, 3.0], "lon": [4, 5, None]})
+    got = small_pca(missing="mean").set_output(transform="polars").fit(POINTS).transform(points)
+    assert_array_equal(got.to_numpy()[1:], 0.0)
+    assert got.null_count().sum_horizontal().item() == 0
+
+
+def test_infinite_coordinates_are_never_missing():
+    with pytest.raises(CoordinateError, match="X contains infinity in 1 row, first row 2: drop or impute"):
+        small_pca(missing="nan").fit([[0.0, 1.0], [np.nan, 2.0], [3.0, np.inf]])
+
+
+def test_rows_are_counted_with_those_that_are_missing():
+    with pytest.raises(CoordinateError, match=r"outside \[-90, 90\] degrees in 1 row, first row 2: 91"):
+        small_pca(missing="nan").fit([[0.0, 1.0], [np.nan, 2.0], [91.0, 170.0]])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"missing": "drop"}, "missing='drop': expected 'error', 'nan' or 'mean'"),
+        ({"missing": None}, "missing=None: expected 'error'"),
+        ({"add_indicator": 1}, "add_indicator=1: expected True or False"),
+        ({"verbose": 1}, "verbose=1: expected True, False or None"),
+    ],
+)
+def test_policies_are_checked(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        small_pca(**parameters).fit(POINTS)
+
+
+def test_a_column_transformer_takes_the_coordinates_from_other_columns(library):
+    compose = pytest.importorskip("sklearn.compose")
+    columns = dict(zip(["lat", "lon"], NEW_POINTS.T, strict=True)) | {"height": np.arange(7.0), "b": np.arange(7)}
+    frame = library.DataFrame({name: columns[name] for name in ("height", "lon", "b", "lat")})
+    place = small_pca(n_components=2, add_indicator=True, missing="mean").fit(POINTS)
+    transformer = compose.make_column_transformer((place, ["lat", "lon"]), remainder="passthrough")
+    got = transformer.set_output(transform=library.__name__).fit(frame).transform(frame)
+    assert list(got.columns)[-3:] == [
+        "sphericalharmonicpca__missing_location",
+        "remainder__height",
+        "remainder__b",
+    ]
+    assert_array_equal(got.to_numpy()[:, 3], np.arange(7))
+
+
+# Geometries.
+
+
+@pytest.fixture
+def geopandas():
+    return pytest.importorskip("geopandas")
+
+
+def as_series(geopandas, points=NEW_POINTS, crs=4326):
+    return geopandas.GeoSeries(geopandas.points_from_xy(points[:, 1], points[:, 0]), crs=crs)
+
+
+def test_geometries_are_places(geopandas):
+    series = as_series(geopandas)
+    frame = geopandas.GeoDataFrame({"height": range(7), "lat": 0.0}, geometry=series)
+    pca = small_pca().fit(POINTS)
+    same = (series, frame, frame[["geometry"]], frame.rename_geometry("place"), as_series(geopandas, crs="OGC:CRS84"))
+    for X in same:
+        assert_array_equal(pca.transform(X), EXPECTED)
+        assert not hasattr(small_pca().fit(X), "feature_names_in_")
+    index = pytest.importorskip("pandas").Index(list("abcdefg"))
+    assert pca.set_output(transform="pandas").transform(frame.set_index(index)).index.equals(index)
+
+
+def test_a_geoframe_without_geometry_is_a_frame(geopandas):
+    frame = geopandas.GeoDataFrame({"lon": NEW_POINTS[:, 1], "lat": NEW_POINTS[:, 0]})
+    assert_array_equal(small_pca().fit(POINTS).transform(frame), EXPECTED)
+
+
+def test_geometries_in_a_pipeline_of_columns(geopandas):
+    compose = pytest.importorskip("sklearn.compose")
+    frame = geopandas.GeoDataFrame({"height": range(7)}, geometry=as_series(geopandas))
+    columns = compose.make_column_transformer((small_pca().fit(POINTS), ["geometry"]), remainder="passthrough")
+    assert_array_equal(columns.fit_transform(frame)[:, -1], np.arange(7))
+    alone = small_pca().fit_transform(as_series(geopandas))
+    assert_array_equal(columns.transform(frame)[:, :-1], alone)
+
+
+@pytest.mark.parametrize("crs", [3857, 6933, 4269])
+def test_geometries_in_another_crs_are_reprojected_with_a_notice(geopandas, crs):
+    away = as_series(geopandas).to_crs(crs)
+    with pytest.warns(CoordinateWarning, match=f"X is in EPSG:{crs}: reprojected to EPSG:4326"):
+        got = small_pca().fit(POINTS).transform(away)
+    assert_allclose(got, EXPECTED, atol=1e-9)
+
+
+def test_missing_geometries_are_missing_coordinates(geopandas):
+    shapely = pytest.importorskip("shapely")
+    series = as_series(geopandas)
+    series[1], series[4] = None, shapely.Point()
+    with pytest.raises(CoordinateError, match="NaN or infinity in 2 rows, first row 1.*missing='nan'"):
+        small_pca().fit(series)
+    got = small_pca(missing="mean").fit(POINTS).transform(series)
+    assert_array_equal(got[[1, 4]], 0.0)
+    assert_array_equal(got[~ABSENT], EXPECTED[~ABSENT])
+
+
+def test_geometries_that_are_no_points_in_degrees_are_refused(geopandas):
+    shapely = pytest.importorskip("shapely")
+    series = as_series(geopandas)
+    pca = small_pca().fit(POINTS)
+    with pytest.raises(CoordinateError, match=r"X is a GeoSeries without a CRS: .*X\.set_crs\(4326\)"):
+        pca.transform(as_series(geopandas, crs=None))
+    box = geopandas.GeoSeries([shapely.box(0, 0, 1, 1), shapely.Point(0, 0)], crs=4326)
+    with pytest.raises(CoordinateError, match=r"X holds Polygon: expected points. X\.representative_point\(\) gives"):
+        pca.transform(box)
+    assert pca.transform(box.representative_point()).shape == (2, 15)
+    with pytest.raises(CoordinateError, match="X is empty"):
+        pca.transform(series[:0])
+    swapped = geopandas.GeoSeries([shapely.Point(10, 120)], crs=4326)
+    with pytest.raises(CoordinateError, match="Are they swapped"):
+        pca.transform(swapped)

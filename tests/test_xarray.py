@@ -784,3 +784,52 @@ def test_a_sea_surface_temperature(decode_coords):
     assert grid.closed
     assert_array_equal(grid.mask, ~missing)
     assert_allclose(np.diff(grid.longitude_edges), 1 / 1.2, rtol=1e-9)
+
+
+# Cells that bend
+
+
+@pytest.mark.parametrize("how", ["netcdf", "zarr"])
+@pytest.mark.parametrize("single", [False, True])
+def test_written_cells_come_back_equal(how, single, tmp_path):
+    dtype = np.float32 if single else np.float64
+    latitude, longitude = np.meshgrid(LAT, LON, indexing="ij")
+    latitude, longitude = (latitude + longitude / 10).astype(dtype), (longitude - latitude / 7).astype(dtype)
+    latitude[3, 4] = np.nan
+    cells = CellGrid(latitude, longitude)
+    encoder = SphericalHarmonicPCA(3, n_components=5, spectrum=np.ones(4)).fit(cells)
+    labelled = cells.to_xarray(encoder.transform(cells), estimator=encoder)
+    assert labelled.embedding.dims == ("y", "x", "feature")
+    assert labelled.attrs["skgeo_version"] == skgeo.__version__
+    read = write_and_read(labelled, tmp_path, how)
+    xr.testing.assert_identical(read.drop_attrs(), labelled.drop_attrs())
+    again = CellGrid.from_xarray(read)
+    assert again.dtype == dtype
+    for name in ("latitude", "longitude"):
+        assert_array_equal(getattr(again, name), getattr(cells, name))
+    assert_allclose(again.solid_angles, cells.solid_angles, rtol=1e-14)
+    got = read.embedding.sel(feature="shpca2")
+    assert_array_equal(got.values.ravel(), encoder.transform(cells)[:, 2])
+
+
+def test_the_accessor_keeps_names_and_coordinates_of_cells_and_points():
+    encoder = SphericalHarmonicPCA(3, n_components=5, spectrum=np.ones(4)).fit(PLAIN)
+    obj = ocean()
+    assert isinstance(obj.skgeo.grid("valid"), CellGrid)
+    merged = xr.merge([obj, obj.skgeo.transform(encoder)], join="exact", compat="equals")
+    assert merged.embedding.dims == ("y", "x", "feature")
+    assert_array_equal(merged.embedding.values.reshape(-1, 5), encoder.transform(CellGrid.from_xarray(obj)))
+    stations = xr.Dataset({"t": ("station", np.ones(12))}, {"lon": ("station", LON[:12]), "lat": ("station", LAT)})
+    embedding = stations.skgeo.transform(encoder).embedding
+    assert embedding.dims == ("station", "feature")
+    assert_array_equal(embedding, encoder.transform(np.column_stack([LAT, LON[:12]])))
+
+
+def test_patch_features_of_cells_are_labelled_by_their_pixels():
+    obj = curvilinear()
+    table = obj.skgeo.patch_features(PatchScaleFeaturizer().fit(PLAIN.patches(4)), (3, 4))
+    stack = CellGrid.from_xarray(obj).patches((3, 4))
+    assert table.latitude.dims == ("patch", "y", "x")
+    assert_array_equal(table.latitude, stack[..., 0])
+    assert_array_equal(table.features, PatchScaleFeaturizer().fit_transform(stack))
+    assert table.unit.values.tolist()[:3] == ["ln(re 1 m)", "ln(re 1 m)", "ln(re 1 m2)"]

@@ -1,0 +1,79 @@
+import sys
+
+import numpy as np
+import pytest
+from sklearn.frozen import FrozenEstimator
+
+import reference
+from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA
+
+tqdm = pytest.importorskip("tqdm")
+
+GRID = LatLonGrid(np.arange(-55.0, 60, 10), np.arange(5.0, 200, 10))
+POINTS = reference.uniform_points(5000)
+
+
+@pytest.fixture
+def bars(monkeypatch):
+    """The bars that are made: their options, and how far they got."""
+    made = []
+
+    class Bar(tqdm.tqdm):
+        def __init__(self, *arguments, **options):
+            made.append((options, self))
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    return made
+
+
+def basis(**parameters):
+    return SphericalHarmonicPCA(3, **parameters)
+
+
+def long_work(verbose):
+    """All that has a bar, with how many units it works through."""
+    patches = GRID.patches((3, 4))
+    encoder = PatchPositionEncoder(FrozenEstimator(basis().fit(GRID)), verbose=verbose).fit(patches)
+    other = PatchPositionEncoder(FrozenEstimator(basis(add_indicator=True).fit(GRID)), verbose=verbose).fit(patches)
+    return [
+        (lambda: basis(verbose=verbose).fit(POINTS), 5000),
+        (lambda: basis().fit(GRID).set_params(verbose=verbose).transform(POINTS), 5000),
+        (lambda: basis().fit(GRID).set_params(verbose=verbose).transform(GRID), 240),
+        (lambda: encoder.transform(patches), 240),
+        (lambda: other.transform(patches), 240),
+    ]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_bar_shows_when_asked_and_gets_to_its_end(bars, number):
+    work, total = long_work(True)[number]
+    work()
+    ((options, bar),) = bars
+    assert options["total"] == bar.n == total
+    assert options["delay"] == 0
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_no_bar_shows_unasked(bars, number):
+    for verbose in (False, None):
+        long_work(verbose)[number][0]()
+    assert bars == []
+
+
+def test_in_an_interactive_session_a_bar_shows_when_work_takes_long(bars, monkeypatch):
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    basis().fit(POINTS)
+    ((options, _),) = bars
+    assert options["delay"] == 2.0
+    basis(verbose=False).fit(POINTS)
+    assert len(bars) == 1
+
+
+def test_without_tqdm_an_interactive_session_goes_on_and_a_wish_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr("skgeo._progress.find_spec", lambda name: None)
+    basis().fit(POINTS)
+    with pytest.raises(ImportError, match=r"verbose=True needs tqdm: pip install 'skgeo\[progress\]'"):
+        basis(verbose=True).fit(POINTS)
