@@ -176,11 +176,7 @@ def _named_mask(obj: Any, name: str, dims: tuple[Hashable, ...]) -> Any:
     if name in variables:
         raise CoordinateError("mask='valid' is a variable too: pass obj['valid'], or obj['sst'].notnull().all('time').")
     if hasattr(obj, "data_vars"):
-        kinds = (LATITUDE, LONGITUDE)
-        fields = [
-            field for field in list(pools(obj))[1] if not any(told_how(field, kind) is not None for kind in kinds)
-        ]
-        fields = [field for field in fields if set(dims) <= set(field.dims)]
+        fields = [field for field in list(pools(obj))[1] if set(dims) <= set(field.dims) and not _is_geometry(field)]
         if len(fields) != 1:
             names = [str(field.name) for field in fields]
             cure = f"select one, obj[{names[0]!r}]" if names else "give a mask"
@@ -188,6 +184,12 @@ def _named_mask(obj: Any, name: str, dims: tuple[Hashable, ...]) -> Any:
         obj = fields[0]
     present = obj.notnull()
     return present.all([dim for dim in present.dims if dim not in dims])
+
+
+def _is_geometry(variable: Any) -> bool:
+    """Whether a variable says where cells are or how large."""
+    placed = any(told_how(variable, kind) is not None for kind in (LATITUDE, LONGITUDE))
+    return placed or attribute(variable, "standard_name") == "cell_area"
 
 
 def _align_axis(mask: Any, axis: Any, kind: Kind) -> tuple[Hashable, npt.NDArray[np.intp] | None]:
