@@ -213,8 +213,11 @@ def _embed_centres(
 
 
 def as_fitted(estimator: Any) -> Any:
-    """A copy with arrays for output, which a later fit of the estimator does not change."""
-    return copy.copy(estimator).set_output(transform="default")
+    """A quiet copy with arrays for output, which a later fit of the estimator does not change."""
+    model = copy.copy(estimator)
+    if hasattr(model, "verbose"):
+        model.verbose = False
+    return model.set_output(transform="default")
 
 
 class PatchTransformer(GeoTransformer):

@@ -56,7 +56,7 @@ class Integration:
         """Over points, which weigh as the cells of a regular grid do."""
         measure = sin_cos_latitude(points.latitude)[1] if self.area_weighted else np.ones(points.latitude.shape)
         weight = measure * self._weight(sample_weight, measure.shape)
-        kept = weight > 0.0  # not those that are missing
+        kept = (weight > 0.0) & np.isfinite(points.latitude)
         if not kept.all():
             points, weight = (
                 points._replace(latitude=points.latitude[kept], longitude=points.longitude[kept]),

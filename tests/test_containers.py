@@ -315,11 +315,12 @@ def test_missing_coordinates_by_policy(frame, missing, value, indicator):
     assert names == [f"shpca{i}" for i in range(15)] + ["missing_location"] * indicator
 
 
-def test_missing_coordinates_weigh_nothing_in_a_fit(frame):
+@pytest.mark.parametrize("by_area", [True, False])
+def test_missing_coordinates_weigh_nothing_in_a_fit(frame, by_area):
     weight = np.random.default_rng(0).uniform(size=7)
-    kept = small_pca().fit(NEW_POINTS[~ABSENT], sample_weight=weight[~ABSENT])
+    kept = small_pca(area_weighted=by_area).fit(NEW_POINTS[~ABSENT], sample_weight=weight[~ABSENT])
     for X in (HOLES, frame(HOLES, ["lat", "lon"]), np.ma.masked_invalid(HOLES)):
-        pca = small_pca(missing="mean").fit(X, sample_weight=weight)
+        pca = small_pca(missing="mean", area_weighted=by_area).fit(X, sample_weight=weight)
         assert_allclose(pca.mean_, kept.mean_, atol=1e-15)
         assert pca.n_components_ == kept.n_components_
     with pytest.raises(ValueError, match="total weight of X is zero"):

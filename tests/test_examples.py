@@ -206,3 +206,42 @@ def test_the_picture_is_small_and_white_at_the_corners(tmp_path):
         assert picture.size == (1920, 660)
         assert {picture.convert("RGB").getpixel((x, y)) for x in (0, 1919) for y in (0, 659)} == {(255, 255, 255)}
     assert (tmp_path / "basis.png").stat().st_size < 400_000
+
+
+def numbers(pattern, said):
+    return [float(number.replace(",", "")) for number in re.findall(pattern, said)]
+
+
+def test_dask_example_agrees_with_memory_in_flat_memory(tmp_path):
+    said = run(ROOT / "examples" / "dask_land_mask.py", folder=tmp_path)
+    assert "100% Completed" in said
+    assert "LatLonGrid(3600 x 7200" in said
+    (difference,) = numbers(r"from the fit in memory: (\S+)", said)
+    assert difference < 1e-10
+    before, peak = numbers(r"(\d+) MB", said)
+    assert peak - before < 100  # the mask alone is 26 MB, its harmonics would be 91 GB
+    assert "{'latitude': 500, 'longitude': 800, 'feature': 100}" in said
+
+
+def test_swath_example_writes_labelled_features(tmp_path):
+    said = run(ROOT / "examples" / "swath_patches.py", folder=tmp_path)
+    with xr.open_dataset(tmp_path / "swath_features.nc") as table:
+        table.load()
+    assert f"{table.sizes['patch']} patches of 32 x 32 pixels" in said
+    assert table.features.notnull().all()
+    assert dict(table.latitude.sizes) == {"patch": table.sizes["patch"], "y": 32, "x": 32}
+    across, along = (
+        np.exp(table.features.sel(feature=f"patchscalefeaturizer__log_extent_{axis}")) / 1000 for axis in ("lon", "lat")
+    )
+    # 120 degrees of orbit in 1200 lines; 110 degrees of look in 256 pixels, which are wider at the edge.
+    np.testing.assert_allclose(along, 32 * np.radians(120 / 1199) * EARTH_RADIUS / 1000, rtol=0.03)
+    assert across.max() > 2.5 * across.min()
+
+
+def test_tables_example_says_the_same_for_every_library(tmp_path):
+    said = run(ROOT / "examples" / "tables.py", folder=tmp_path)
+    (rooms,) = numbers(r"rooms alone: (\S+)", said)
+    scores = numbers(r"with places, \w+: (\S+)", said)
+    assert len(scores) == 3
+    assert len(set(scores)) == 1
+    assert scores[0] > 0.8 > 0.4 > rooms

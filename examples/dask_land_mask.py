@@ -1,0 +1,81 @@
+"""The basis of the land at 0.05 degrees (3600 x 7200 cells), from a Zarr store, on a cluster of two workers.
+
+    python examples/dask_land_mask.py
+
+Masks of any size go through: each worker holds a few blocks at a time, and what it returns for a block is a few hundred
+numbers. On another cluster, give its address to Client. Needs: pip install 'skgeo[xarray]' distributed
+"""
+
+import resource
+import tempfile
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from distributed import Client, LocalCluster
+
+from skgeo import LatLonGrid, SphericalHarmonicPCA
+from skgeo.datasets import load_land_mask
+
+FINER = 10  # cells of the bundled mask, half a degree, are cut into so many along each side
+
+
+def main():
+    options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1GiB", "dashboard_address": None}
+    with tempfile.TemporaryDirectory() as folder, LocalCluster(**options) as cluster, Client(cluster) as client:
+        make_store(Path(folder) / "land.zarr")
+        dataset = xr.open_zarr(Path(folder) / "land.zarr", consolidated=False)
+        before = worker_memory(client)
+
+        grid = LatLonGrid.from_xarray(dataset, mask="land")  # reads the coordinates; the mask stays in the store
+        basis = SphericalHarmonicPCA(max_degree=20, n_components=100, verbose=True).fit(grid)  # dask's progress bar
+        print(f"\n{grid}")
+        print(f"worker memory {before:.0f} MB before the fit, {worker_memory(client):.0f} MB at its peak")
+
+        in_memory = LatLonGrid(dataset.lat, dataset.lon, mask=dataset.land.to_numpy())
+        expected = SphericalHarmonicPCA(max_degree=20, n_components=100).fit(in_memory)
+        print(f"largest difference from the fit in memory: {difference(basis, expected):.0e}")
+
+        europe = dataset.sel(lat=slice(35, 60), lon=slice(-10, 30))
+        embedding = write_embedding(basis, europe, Path(folder) / "europe.zarr")
+        print(f"embedding of Europe, written block by block: {embedding}")
+
+
+def make_store(path):
+    """A fine mask of the land as a Zarr store in blocks, which is never in memory as a whole."""
+    land = load_land_mask()
+    coarse = da.from_array(land.mask, chunks=(60, 120))
+    mask = da.repeat(da.repeat(coarse, FINER, axis=0), FINER, axis=1).rechunk((600, 1200))
+    axes = {
+        name: (name, centres(axis), {"units": f"degrees_{direction}"})
+        for name, axis, direction in (("lat", land.latitude, "north"), ("lon", land.longitude, "east"))
+    }
+    xr.Dataset({"land": (("lat", "lon"), mask)}, axes).to_zarr(path, consolidated=False)
+
+
+def centres(axis):
+    """Centres of finer cells within those of an evenly spaced axis."""
+    step = axis[1] - axis[0]
+    return (axis[0] - step / 2) + (np.arange(axis.size * FINER) + 0.5) * step / FINER
+
+
+def worker_memory(client):
+    """The largest memory that a worker has had so far, in MB."""
+    return max(client.run(lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss).values()) / 1024
+
+
+def difference(basis, expected):
+    return max(np.abs(getattr(basis, name) - getattr(expected, name)).max() for name in ("mean_", "components_"))
+
+
+def write_embedding(basis, region, path):
+    """Embed all cells of a region into a Zarr store; nothing is computed before it is written."""
+    grid = LatLonGrid.from_xarray(region, mask="land")
+    labelled = grid.to_xarray(basis.transform(grid).astype(np.float32), estimator=basis)
+    labelled.to_zarr(path, consolidated=False)
+    return dict(xr.open_zarr(path, consolidated=False).embedding.sizes)
+
+
+if __name__ == "__main__":
+    main()

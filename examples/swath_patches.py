@@ -1,0 +1,67 @@
+"""Patch features of a satellite swath, whose rows and columns bend: position of the pixels, size along the swath.
+
+    python examples/swath_patches.py --out swath_features.nc
+
+Makes the ground track of a polar orbiter with a scanning radiometer: 1200 lines of 256 pixels over the North Pole, some
+lines lost. Latitude and longitude are two-dimensional and NaN where nothing was measured. Needs:
+pip install 'skgeo[xarray]'
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_union
+
+import skgeo.xarray  # gives Datasets the accessor .skgeo
+from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Patch features of a satellite swath.")
+    parser.add_argument("--out", type=Path, default=Path("swath_features.nc"), help="file to write")
+    options = parser.parse_args()
+
+    swath = make_swath()
+    cells = swath.skgeo.grid("valid")  # areas of pixels from the distances to their neighbours
+    print(cells)
+    basis = SphericalHarmonicPCA(max_degree=20, n_components=0.999).fit(cells)
+    features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer())
+    features.fit(cells.patches(32))
+    table = swath.skgeo.patch_features(features, 32, mask="valid", min_fraction=0.5)
+    table.to_netcdf(options.out)
+    report(table)
+
+
+def make_swath(n_lines=1200, n_pixels=256):
+    """Brightness along an orbit of inclination 98 degrees, looking 55 degrees to either side of the track."""
+    along = np.radians(np.linspace(30, 150, n_lines))[:, np.newaxis]  # since the equator, northbound
+    look = np.radians(np.linspace(-55, 55, n_pixels))
+    across = np.arcsin((1 + 0.11) * np.sin(look)) - look  # angle at the centre of the Earth, from 700 km above
+    tilt = np.radians(98)
+    # In the orbit's own frame the track is the equator; the frame is turned about x by the inclination.
+    x, y, z = np.cos(across) * np.cos(along), np.cos(across) * np.sin(along), np.sin(across) * np.ones_like(along)
+    y, z = y * np.cos(tilt) - z * np.sin(tilt), y * np.sin(tilt) + z * np.cos(tilt)
+    latitude, longitude = np.degrees(np.arcsin(z)), np.degrees(np.arctan2(y, x)) + 15.0
+    lost = (np.arange(n_lines) % 97 < 3)[:, np.newaxis] & np.ones(n_pixels, dtype=bool)
+    latitude, longitude = (np.where(lost, np.nan, axis) for axis in (latitude, longitude))
+    brightness = np.where(lost, np.nan, 250 + 30 * np.cos(np.radians(latitude)))
+    coordinates = {
+        "lat": (("line", "pixel"), latitude.astype(np.float32), {"units": "degrees_north"}),
+        "lon": (("line", "pixel"), longitude.astype(np.float32), {"units": "degrees_east"}),
+    }
+    return xr.Dataset({"brightness": (("line", "pixel"), brightness, {"units": "K"})}, coordinates)
+
+
+def report(table):
+    print(f"{table.sizes['patch']} patches of {table.sizes['y']} x {table.sizes['x']} pixels")
+    for name, meaning in (("log_extent_lon", "across the track"), ("log_extent_lat", "along the track")):
+        column = [label for label in table.feature.values if label.endswith(name)]
+        km = np.exp(table.features.sel(feature=column)) / 1000
+        print(f"  {meaning}: {km.min():.0f} to {km.max():.0f} km")
+
+
+if __name__ == "__main__":
+    main()
