@@ -15,7 +15,7 @@ import xarray as xr
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_union
 
-import skgeo.xarray  # gives Datasets the accessor .skgeo
+import skgeo.xarray  # noqa: F401 - gives Datasets the accessor .skgeo
 from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 
 

@@ -151,7 +151,7 @@ class LocationTransformer(GeoTransformer):
         model, output = as_fitted(self), (len(self._feature_names()), places.dtype)
         if isinstance(places, LatLonGrid):
             latitude = chunked_rows(places.latitude, like=places.mask)
-            embed = partial(_embed_rows, model, places.part())
+            embed = partial(_embed_rows, model, GridPart(places.latitude, places.longitude, places.dtype))
             return lazy_cells(embed, latitude, cells_per_row=places.shape[1], output=output)
         embed = partial(_embed_centres, model, places.dtype)
         cells_per_row = math.prod(places.shape[1:])

@@ -190,10 +190,6 @@ class LatLonGrid(Immutable):
         """Whether the mask is a dask array."""
         return is_lazy(self.mask)
 
-    def part(self) -> GridPart:
-        """Axes without edges and mask: all that embedding needs."""
-        return GridPart(self.latitude, self.longitude, self.dtype)
-
     def cell_areas(self, radius: float = EARTH_RADIUS) -> npt.NDArray[np.float64]:
         """Exact areas of the cells on a sphere, mask not applied.
 
