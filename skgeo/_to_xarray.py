@@ -16,9 +16,6 @@ from skgeo._version import __version__
 if TYPE_CHECKING:
     import xarray as xr
 
-    from skgeo.cells import CellGrid
-    from skgeo.grid import LatLonGrid
-
 
 class Axis(NamedTuple):
     """A coordinate to be written: name, dimensions, values and attributes."""
@@ -35,8 +32,64 @@ _KINDS = (LATITUDE, LONGITUDE)
 _EDGES = {"south": "degrees_north", "north": "degrees_north", "west": "degrees_east", "east": "degrees_east"}
 
 
+class Labelled:
+    """Cells whose values get labels."""
+
+    def to_xarray(
+        self,
+        values: Any,
+        names: Sequence[str] | None = None,
+        *,
+        estimator: Any = None,
+        name: str = "embedding",
+    ) -> "xr.Dataset":
+        """Label values of the cells, with coordinates, bounds or areas, and feature names; ready for NetCDF and Zarr.
+
+        A Dataset and no DataArray, as only that has room for the bounds of the cells, with which ``from_xarray`` makes
+        the same grid again.
+
+        Parameters
+        ----------
+        values : array of shape (n_cells, k) or (n_cells,), or that of the grid, with k features behind it or without
+            NumPy or dask; lazy values stay lazy.
+        names : sequence of str of length k, default=None
+            Names of the features. None means those of the estimator, if there is one.
+        estimator : fitted transformer, default=None
+            What computed the values: its class and parameters (as JSON) become attributes.
+        name : str, default="embedding"
+            Name of the variable.
+
+        Returns
+        -------
+        xarray.Dataset
+            The variable, of dimensions (latitude, longitude) of a LatLonGrid, (y, x) or (cell,) of a CellGrid, and
+            feature if there are any; and the coordinates latitude and longitude (degrees), their bounds or the areas of
+            cells (m2), and feature.
+
+        Raises
+        ------
+        ValueError
+            If ``values`` or ``names`` do not fit the grid.
+        ImportError
+            Without xarray.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+        >>> grid = LatLonGrid(np.arange(-85, 90, 10), np.arange(5, 360, 10))
+        >>> basis = SphericalHarmonicPCA(max_degree=1).fit(grid)
+        >>> table = grid.to_xarray(basis.transform(grid), estimator=basis)
+        >>> dict(table.embedding.sizes)
+        {'latitude': 18, 'longitude': 36, 'feature': 3}
+        >>> table.feature.values.tolist(), table.latitude_bnds.values[0].tolist()
+        (['shpca0', 'shpca1', 'shpca2'], [-90.0, -80.0])
+        """
+        return label_cells(self, values, names, estimator=estimator, name=name)
+
+
 def label_cells(
-    cells: "LatLonGrid | CellGrid",
+    cells: Any,
     values: Any,
     names: Sequence[str] | None = None,
     *,

@@ -1,7 +1,6 @@
 """Cells anywhere on the sphere: curvilinear grids, swaths and unstructured meshes."""
 
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +15,7 @@ from skgeo._immutable import Immutable
 from skgeo._parameters import check_flag, check_pair, check_parameter, import_optional, is_real, warn_caller
 from skgeo._patch_table import window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, cell_sizes, polygon_areas
-from skgeo._to_xarray import label_cells
+from skgeo._to_xarray import Labelled
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CellGrid"]
 
 
-class CellGrid(Immutable):
+class CellGrid(Labelled, Immutable):
     """An immutable set of cells given by their centres: rows and columns that bend, or no order at all.
 
     For the two-dimensional latitudes and longitudes of ocean models (tripolar grids), regional models (rotated or
@@ -331,51 +330,6 @@ class CellGrid(Immutable):
             )
         patches = np.stack([latitude[kept], longitude[kept]], axis=-1).astype(self.dtype, copy=False)
         return (patches, index[kept]) if return_index else patches
-
-    def to_xarray(
-        self,
-        values: Any,
-        names: Sequence[str] | None = None,
-        *,
-        estimator: Any = None,
-        name: str = "embedding",
-    ) -> "xr.Dataset":
-        """Label values of the cells, with their coordinates, areas and feature names; ready for NetCDF and Zarr.
-
-        Parameters
-        ----------
-        values : array of shape (n_cells, k), (n_rows, n_columns, k), (n_cells,) or (n_rows, n_columns)
-            NumPy or dask; lazy values stay lazy.
-        names : sequence of str of length k, default=None
-            Names of the features. None means those of the estimator, if there is one.
-        estimator : fitted transformer, default=None
-            What computed the values: its class and parameters (as JSON) become attributes.
-        name : str, default="embedding"
-            Name of the variable.
-
-        Returns
-        -------
-        xarray.Dataset
-            The variable, of dimensions (y, x) or (cell,), and feature if there are any.
-
-        Raises
-        ------
-        ValueError
-            If the shape of ``values`` or the number of names does not fit.
-        ImportError
-            Without xarray.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skgeo import CellGrid, SphericalHarmonicPCA
-        >>> rows, columns = np.meshgrid(np.arange(3.0), np.arange(4.0), indexing="ij")
-        >>> cells = CellGrid(60 + rows - columns / 5, 10 + columns + rows / 2)
-        >>> basis = SphericalHarmonicPCA(max_degree=40, n_components=2).fit(cells)
-        >>> cells.to_xarray(basis.transform(cells), estimator=basis).embedding.sel(feature="shpca0").shape
-        (3, 4)
-        """
-        return label_cells(self, values, names, estimator=estimator, name=name)
 
     def _present_and_inside(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Areas of the cells, relative, zero where missing; and the part of each that is inside the mask."""

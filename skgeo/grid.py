@@ -1,6 +1,5 @@
 """A regular grid of latitude-longitude cells, and the table of patches cut from it."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -15,7 +14,7 @@ from skgeo._immutable import Immutable
 from skgeo._parameters import check_flag, check_pair, check_parameter, is_real
 from skgeo._patch_table import outer_edges, patch_frame, window_shares, window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
-from skgeo._to_xarray import label_cells
+from skgeo._to_xarray import Labelled
 from skgeo.exceptions import CoordinateError
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class GridPart(NamedTuple):
         return self.latitude.size, self.longitude.size
 
 
-class LatLonGrid(Immutable):
+class LatLonGrid(Labelled, Immutable):
     """An immutable regular grid of cells, given by the latitudes and longitudes of their centres.
 
     Edges are the midpoints between centres; the outermost ones lie half a spacing beyond, clipped at the poles,
@@ -329,57 +328,6 @@ class LatLonGrid(Immutable):
         table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
         patches = patch_frame(table, index) if as_frame else table
         return (patches, index) if return_index else patches
-
-    def to_xarray(
-        self,
-        values: Any,
-        names: Sequence[str] | None = None,
-        *,
-        estimator: Any = None,
-        name: str = "embedding",
-    ) -> "xr.Dataset":
-        """Label values of the cells, with coordinates, bounds and feature names; ready for NetCDF and Zarr.
-
-        A Dataset and no DataArray, as only that has room for the bounds of the cells, with which
-        :meth:`from_xarray` makes the same grid again.
-
-        Parameters
-        ----------
-        values : array of shape (n_lat * n_lon, k), (n_lat, n_lon, k), (n_lat * n_lon,) or (n_lat, n_lon)
-            NumPy or dask; lazy values stay lazy.
-        names : sequence of str of length k, default=None
-            Names of the features. None means those of the estimator, if there is one.
-        estimator : fitted transformer, default=None
-            What computed the values: its class and parameters (as JSON) become attributes.
-        name : str, default="embedding"
-            Name of the variable.
-
-        Returns
-        -------
-        xarray.Dataset
-            The variable, of dimensions (latitude, longitude) and feature if there are any, and the coordinates
-            latitude, longitude, latitude_bnds, longitude_bnds (degrees) and feature.
-
-        Raises
-        ------
-        ValueError
-            If ``values`` or ``names`` do not fit the grid.
-        ImportError
-            Without xarray.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
-        >>> grid = LatLonGrid(np.arange(-85, 90, 10), np.arange(5, 360, 10))
-        >>> basis = SphericalHarmonicPCA(max_degree=1).fit(grid)
-        >>> table = grid.to_xarray(basis.transform(grid), estimator=basis)
-        >>> dict(table.embedding.sizes)
-        {'latitude': 18, 'longitude': 36, 'feature': 3}
-        >>> table.feature.values.tolist(), table.latitude_bnds.values[0].tolist()
-        (['shpca0', 'shpca1', 'shpca2'], [-90.0, -80.0])
-        """
-        return label_cells(self, values, names, estimator=estimator, name=name)
 
     def _axes(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
         """Latitudes and longitudes in the dtype that they came in."""
