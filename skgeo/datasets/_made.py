@@ -18,8 +18,8 @@ RandomState = int | np.random.RandomState | None
 def fibonacci_lattice(n: int) -> Points:
     """Points that are spread evenly over the sphere, on a spiral [1]_.
 
-    Point i of n has the latitude asin(z) with z from -1 + 1 / n to 1 - 1 / n in equal steps, so that each stands for the
-    same area, and the longitude i times 360 degrees over the golden ratio.
+    Point i of n has the latitude asin(z) with z from -1 + 1 / n to 1 - 1 / n in equal steps, so that each stands for
+    the same area, and the longitude i times 360 degrees over the golden ratio.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def make_land_ocean(n_samples: int = 5000, random_state: RandomState = None) -> 
     """
     X = _uniform(n_samples, random_state)
     mask = load_land_mask().mask
-    index = np.floor((X + [90.0, 180.0]) / [180.0, 360.0] * mask.shape).astype(np.intp)
+    index = np.floor(np.add(X, [90.0, 180.0]) / [180.0, 360.0] * mask.shape).astype(np.intp)
     row, column = np.minimum(index, np.subtract(mask.shape, 1)).T  # the north pole belongs to the last row
     return X, mask[row, column]
 
@@ -116,8 +116,8 @@ def make_checkerboard(
 ) -> tuple[Points, npt.NDArray[np.int_]]:
     """Random places, uniform on the sphere, in classes that alternate over cells of about the same size everywhere.
 
-    The second experiment of [1]_. The cells are those of a Fibonacci lattice: a place has the class of the nearest point
-    of the lattice, and that of point i is i modulo ``n_classes``. The board itself is always the same.
+    The second experiment of [1]_. The cells are those of a Fibonacci lattice: a place has the class of the nearest
+    point of the lattice, and that of point i is i modulo ``n_classes``. The board itself is always the same.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def make_checkerboard(
     X = _uniform(n_samples, random_state)
     # a nearer chord is a nearer great circle
     nearest = cKDTree(_unit_vectors(fibonacci_lattice(n_support))).query(_unit_vectors(X))[1]
-    return X, nearest % int(n_classes)
+    return X, np.asarray(nearest, dtype=np.int_) % int(n_classes)
 
 
 def _uniform(n_samples: int, random_state: RandomState) -> Points:

@@ -66,9 +66,9 @@ class SphereCEncoder(ScaledEncoder):
 
     Notes
     -----
-    Not continuous at the poles, but for the scale 1 in radians; nor over the antimeridian unless ``periodic``. Longitude
-    is taken in [-180, 180), in whatever convention it comes. The code of [2]_ repeats every column; here each is
-    there once, which has the same span.
+    Not continuous at the poles, but for the scale 1 in radians; nor over the antimeridian unless ``periodic``.
+    Longitude is taken in [-180, 180), in whatever convention it comes. The code of [2]_ repeats every column; here each
+    is there once, which has the same span.
 
     References
     ----------

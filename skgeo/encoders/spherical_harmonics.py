@@ -1,6 +1,6 @@
 """Real spherical harmonics."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,8 @@ class SphericalHarmonics(FixedEncoder):
     """Real spherical harmonics, which are to the sphere what sines and cosines are to the circle.
 
     (L + 1)^2 columns with max_degree L, less those below ``min_degree``: ``sh_l0_m0``, ``sh_l1_m-1``, ``sh_l1_m0``,
-    ``sh_l1_m1``, ``sh_l2_m-2`` and so on, by degree l and order m from -l to l, the sines at m < 0. They are orthonormal
-    on the unit sphere, without the Condon-Shortley phase. A location encoder in [1]_.
+    ``sh_l1_m1``, ``sh_l2_m-2`` and so on, by degree l and order m from -l to l, the sines at m < 0. They are
+    orthonormal on the unit sphere, without the Condon-Shortley phase. A location encoder in [1]_.
 
     Parameters
     ----------

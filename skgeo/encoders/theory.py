@@ -10,12 +10,12 @@ __all__ = ["TheoryEncoder"]
 
 
 class TheoryEncoder(ScaledEncoder):
-    """Sine and cosine along three directions, 120 degrees apart on the map, on many scales: the "theory" of Space2Vec [1]_.
+    """Sine and cosine along three directions on many scales, the "theory" of Space2Vec [1]_.
 
     6 S columns: ``theory_0_sin_s0`` to ``theory_0_sin_s{S-1}`` from the smallest to the largest scale, then
     ``theory_0_cos_*``, ``theory_120_sin_*``, ``theory_120_cos_*``, ``theory_240_sin_*``, ``theory_240_cos_*``. The
-    directions are (1, 0), (-1/2, sqrt(3)/2) and (-1/2, -sqrt(3)/2) in (longitude, latitude), as of the hexagonal
-    firing of the grid cells of mammals.
+    directions are (1, 0), (-1/2, sqrt(3)/2) and (-1/2, -sqrt(3)/2) in (longitude, latitude), 120 degrees apart on the
+    map: the sum of such waves peaks on a hexagonal lattice, as grid cells of the brain do.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ class TheoryEncoder(ScaledEncoder):
     Notes
     -----
     Not continuous at the poles, where longitude still counts; nor over the antimeridian unless ``periodic``, which
-    rounds the waves of each direction by themselves. Longitude is taken in [-180, 180), in whatever convention it comes.
+    rounds the waves of each direction by themselves. Longitude is taken in [-180, 180), in whatever convention it
+    comes.
 
     References
     ----------

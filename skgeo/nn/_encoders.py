@@ -40,7 +40,8 @@ class EncoderTwin(nn.Module):
     -----
     The buffers are the angular rates of the scales. A call computes in the wider dtype of points and buffers, float64
     as made, and returns the dtype of the points. Gradients are finite everywhere; those of encoders that jump at the
-    antimeridian do not know of the jump. Values are not checked: what ``transform`` refuses, such as NaN, passes through.
+    antimeridian do not know of the jump. Values are not checked: what ``transform`` refuses, such as NaN, passes
+    through.
 
     Examples
     --------
@@ -179,7 +180,8 @@ class Harmonics(nn.Module):
         with torch.autocast(points.device.type, enabled=False):  # half precision would leave two digits
             even = torch.cos(south) @ series[:, 0::2].flatten(1)
             odd = torch.sin(south) @ series[:, 1::2].flatten(1)
-        legendre = torch.cat([even, odd], dim=-1).unflatten(-1, (-1, self.max_degree + 1))
+        legendre = torch.cat([even, odd], dim=-1)
+        legendre = legendre.reshape(*wide.shape[:-1], order.numel(), order.numel())
         east = torch.cat([east[..., 0::2], east[..., 1::2]], dim=-1)  # even orders first, as before
         waves = torch.stack([torch.cos(east), torch.sin(east)], dim=-2)
         values = waves.unsqueeze(-1) * legendre.unsqueeze(-3)

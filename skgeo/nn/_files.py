@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skgeo import encoders
 from skgeo._base import warn_other_version
 from skgeo._model_tree import Kind, TreeReader, TreeWriter
 from skgeo._parameters import import_optional
@@ -21,7 +22,6 @@ from skgeo._sealed import (
     write_file,
     write_metadata,
 )
-from skgeo import encoders
 from skgeo.nn._encoders import EncoderTwin, Harmonics
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._twins import HarmonicPCA, PatchScale
@@ -211,8 +211,8 @@ def _harmonics_arguments(twin: Harmonics) -> dict[str, object]:
 
 
 # The modules that are saved, by the names that they have in files; the only ones that are ever built. The state is the
-# arguments of the constructor; all tensors must be in the state_dict or come from_numpy, since the constructor runs on the
-# meta device.
+# arguments of the constructor; all tensors must be in the state_dict, or come from numpy, since the constructor runs on
+# the meta device.
 _KINDS = {
     "skgeo.nn.EncoderTwin": Kind(EncoderTwin, _encoder_arguments, _build_encoder_twin),
     "skgeo.nn.HarmonicPCA": Kind(HarmonicPCA, _twin_arguments, _build_twin),
