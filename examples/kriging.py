@@ -4,9 +4,9 @@
     python examples/kriging.py --out kriging.png --large    # four times as many points, some minutes
 
 A smooth and a rough random field on the sphere are observed with noise. Kriging (scikit-learn's
-GaussianProcessRegressor, Matern kernel of the chordal distance) solves a system as large as the data. Ridge regression on
-harmonics weighted by a Matern spectrum is a Gaussian process too, of the same kind of kernel cut off at a degree, in time
-that grows with the data: as good where the degree resolves the field, and worse where it does not. Needs:
+GaussianProcessRegressor, Matern kernel of the chordal distance) solves a system as large as the data. Ridge regression
+on harmonics weighted by a Matern spectrum is a Gaussian process too, of the same kind of kernel cut off at a degree, in
+time that grows with the data: as good where the degree resolves the field, and worse where it does not. Needs:
 pip install 'skgeo[plot]'
 """
 

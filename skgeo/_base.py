@@ -108,6 +108,7 @@ class LocationTransformer(GeoTransformer):
     """A transformer of points (latitude, longitude) and of grids, which are accepted wherever points are."""
 
     _n_columns = 2
+    _missing_policies: tuple[str, ...] = ("error", "nan", "mean")
     coordinates: tuple[str, str] | None = None
     missing: str = "error"
     add_indicator: bool = False
@@ -162,8 +163,11 @@ class LocationTransformer(GeoTransformer):
         listed = isinstance(names, tuple | list) and len(names) == 2
         valid = names is None or (listed and all(isinstance(name, str) for name in names) and names[0] != names[1])
         check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
-        known = isinstance(self.missing, str) and self.missing in ("error", "nan", "mean")
-        check_parameter("missing", self.missing, known, "'error', 'nan' or 'mean'")
+        *others, last = policies = self._missing_policies
+        known = isinstance(self.missing, str) and self.missing in policies
+        check_parameter("missing", self.missing, known, f"{', '.join(map(repr, others))} or {last!r}")
+        cure = ", or let " + " or ".join(f"missing={policy!r}" for policy in policies[1:]) + " take them"
+        missing = self.missing != "error" or cure
         check_flag("add_indicator", self.add_indicator)
         check_verbose(self.verbose)
         if isinstance(X, LatLonGrid | CellGrid):
@@ -171,9 +175,9 @@ class LocationTransformer(GeoTransformer):
         if is_xarray(X):
             kind = layout(X)
             if kind == "points":
-                return read_coordinates(read_points(X), missing=self.missing != "error")
+                return read_coordinates(read_points(X), missing=missing)
             return LatLonGrid.from_xarray(X, everywhere(X)) if kind == "grid" else CellGrid.from_xarray(X)
-        return read_coordinates(X, names, missing=self.missing != "error")
+        return read_coordinates(X, names, missing=missing)
 
     def _read(self, X: object, *, reset: bool) -> Any:
         """As every transformer; what a model is fitted on must not be in radians."""

@@ -23,8 +23,6 @@ _PROJECTED = 1000.0
 _FRACTION = 1e-6
 # Rounding of longitudes in single precision, 180 and 360 having been added or subtracted.
 SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
-# What to do about missing coordinates, beside dropping them.
-_POLICY = ", or let missing='nan' or missing='mean' take them"
 # A gap between the last and the first column of less than this share of a step is the first column once more.
 _REPEATED = 1e-3
 
@@ -41,21 +39,20 @@ class Coordinates(NamedTuple):
     columns: list[str] | None
 
 
-def read_coordinates(X: object, names: Sequence[str] | None = None, *, missing: bool = False) -> Coordinates:
+def read_coordinates(X: object, names: Sequence[str] | None = None, *, missing: bool | str = False) -> Coordinates:
     """Read points from an array of (latitude, longitude) rows, a frame with such columns or geometries; check them.
 
-    ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual ones. With
-    ``missing`` coordinates may be.
+    ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual ones.
+    Coordinates may be missing if ``missing`` is True; a text says how they may be.
     """
-    allowed = True if missing else _POLICY
     columns = None if is_geometric(X) else frame_columns(X)
     if is_geometric(X):
-        table = _point_table(X, allowed)
+        table = _point_table(X, missing)
     elif columns is None:
-        table = read_table(X, 2, "(latitude, longitude)", allowed)
+        table = read_table(X, 2, "(latitude, longitude)", missing)
     else:
         check_length(X, 2)
-        table = read_columns(X, _coordinate_columns(columns, names), allowed)
+        table = read_columns(X, _coordinate_columns(columns, names), missing)
     latitude, longitude = table.astype(np.float64).T
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():

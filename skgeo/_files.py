@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from skgeo import encoders
 from skgeo._model_tree import PLAIN, Kind, TreeReader, TreeWriter
 from skgeo._sealed import (
     building,
@@ -179,6 +180,7 @@ def _kinds() -> Mapping[str, Kind]:
         "skgeo.PatchPositionEncoder": PatchPositionEncoder,
         "skgeo.PatchScaleFeaturizer": PatchScaleFeaturizer,
         "skgeo.SphericalHarmonicPCA": SphericalHarmonicPCA,
+        **{f"skgeo.encoders.{name}": getattr(encoders, name) for name in encoders.__all__},
         "sklearn.compose.ColumnTransformer": ColumnTransformer,
         "sklearn.frozen.FrozenEstimator": FrozenEstimator,
         "sklearn.pipeline.FeatureUnion": FeatureUnion,

@@ -22,7 +22,7 @@ from skgeo._projection import map_grid, map_patches, map_points
 from skgeo._sphere import Boxes
 from skgeo.exceptions import ResolutionWarning
 from skgeo.grid import GridPart, LatLonGrid
-from skgeo.spectrum import matern_spectrum
+from skgeo.spectrum import check_spectrum, prior_variance
 
 if TYPE_CHECKING:
     from skgeo.nn import HarmonicPCA
@@ -301,7 +301,7 @@ class SphericalHarmonicPCA(LocationTransformer):
         max_degree = int(self.max_degree)
         covariance = self._set_moments(partial=partial)
         degree, order = degrees_and_orders(max_degree)
-        root = np.sqrt(self._prior())[degree]
+        root = np.sqrt(prior_variance(self.spectrum, max_degree))[degree]
         covariance *= np.outer(root, root)
         mean_square = float(np.square(root * self.mean_)[1:].sum())
         blocks = None
@@ -386,14 +386,6 @@ class SphericalHarmonicPCA(LocationTransformer):
         affine[:, 0] -= affine @ self.mean_ * np.sqrt(4.0 * np.pi)
         return affine
 
-    def _prior(self) -> npt.NDArray[np.float64]:
-        """Prior variance of each degree."""
-        if self.spectrum is None:
-            return np.ones(int(self.max_degree) + 1)
-        if isinstance(self.spectrum, str):
-            return matern_spectrum(int(self.max_degree))
-        return np.asarray(self.spectrum, dtype=np.float64)
-
     def _check_parameters(self) -> None:
         asked, clip = self.n_components, self.clip
         degree = check_degree(self.max_degree)
@@ -410,13 +402,7 @@ class SphericalHarmonicPCA(LocationTransformer):
         check_flag("area_weighted", self.area_weighted)
         valid = self.n_jobs is None or (is_integer(self.n_jobs) and self.n_jobs != 0)
         check_parameter("n_jobs", self.n_jobs, valid, "None or an integer other than 0")
-        if isinstance(self.spectrum, str) or self.spectrum is None:
-            valid = self.spectrum in (None, "matern")
-        else:
-            prior = self._prior()
-            valid = prior.shape == (degree + 1,) and bool(np.all(np.isfinite(prior) & (prior >= 0)) and prior[1:].any())
-        accepted = f"None, 'matern' or max_degree + 1 = {degree + 1} weights, not negative, not all zero"
-        check_parameter("spectrum", self.spectrum, valid, accepted)
+        check_spectrum(self.spectrum, degree)
 
     def _embedding_names(self) -> list[str]:
         return [f"shpca{i}" for i in range(self.n_components_)]

@@ -1,5 +1,7 @@
 """Prior variances of the degrees of harmonics."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -49,3 +51,22 @@ def matern_spectrum(max_degree: int, *, nu: float = 1.0, kappa: float = 5.0) -> 
     check_parameter("kappa", kappa, is_real(kappa) and kappa > 0, "a positive number")
     density = (kappa**2 + degree * (degree + 1.0)) ** -(nu + 1.0)
     return density * degree.size**2 / np.sum((2.0 * degree + 1.0) * density)
+
+
+def prior_variance(spectrum: Any, max_degree: int) -> npt.NDArray[np.float64]:
+    """Prior variance of each degree, for the parameter ``spectrum`` of estimators."""
+    if spectrum is None:
+        return np.ones(max_degree + 1)
+    return matern_spectrum(max_degree) if isinstance(spectrum, str) else np.asarray(spectrum, dtype=np.float64)
+
+
+def check_spectrum(spectrum: Any, max_degree: int) -> None:
+    """Raise ValueError unless the parameter says the prior variance of each degree."""
+    if isinstance(spectrum, str) or spectrum is None:
+        valid = spectrum in (None, "matern")
+    else:
+        prior = prior_variance(spectrum, max_degree)
+        usable = bool(np.all(np.isfinite(prior) & (prior >= 0)))
+        valid = prior.shape == (max_degree + 1,) and usable and bool(prior[1:].any())
+    accepted = f"None, 'matern' or max_degree + 1 = {max_degree + 1} weights, not negative, not all zero"
+    check_parameter("spectrum", spectrum, valid, accepted)

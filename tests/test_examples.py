@@ -245,3 +245,17 @@ def test_tables_example_says_the_same_for_every_library(tmp_path):
     assert len(scores) == 3
     assert len(set(scores)) == 1
     assert scores[0] > 0.8 > 0.4 > rooms
+
+
+def test_kriging_example_shows_where_each_model_wins(tmp_path):
+    said = run(ROOT / "examples" / "kriging.py", folder=tmp_path)
+    rows = re.findall(r"^(kriging|harmonics, degree \d+) +(\d+) +(\S+) +(\S+) +(\S+) (\S+)$", said, re.MULTILINE)
+    error = {(name, int(n)): (float(smooth), float(rough)) for name, n, _, _, smooth, rough in rows}
+    memory = {(name, int(n)): float(megabytes) for name, n, _, megabytes, _, _ in rows}
+    for n in (250, 1000, 4000):  # as good on a smooth field, worse on one that is finer than the degree
+        assert error["harmonics, degree 40", n][0] < 1.05 * error["kriging", n][0]
+        assert error["harmonics, degree 20", n][1] > 1.2 * error["kriging", n][1]
+    assert error["harmonics, degree 20", 64000][0] < error["kriging", 4000][0] / 4
+    assert memory["kriging", 4000] > 10 * memory["harmonics, degree 20", 4000]
+    with Image.open(tmp_path / "kriging.png") as picture:
+        assert picture.size == (1800, 540)

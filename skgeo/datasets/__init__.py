@@ -1,5 +1,6 @@
-"""Data that comes with skgeo: no network, no pickles."""
+"""Data that come with skgeo or are made up: no network, no pickles."""
 
 from skgeo.datasets._land_mask import load_land_mask
+from skgeo.datasets._made import fibonacci_lattice, make_checkerboard, make_land_ocean
 
-__all__ = ["load_land_mask"]
+__all__ = ["fibonacci_lattice", "load_land_mask", "make_checkerboard", "make_land_ocean"]

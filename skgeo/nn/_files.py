@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skgeo import encoders
 from skgeo._base import warn_other_version
 from skgeo._model_tree import Kind, TreeReader, TreeWriter
 from skgeo._parameters import import_optional
@@ -21,6 +22,7 @@ from skgeo._sealed import (
     write_file,
     write_metadata,
 )
+from skgeo.nn._encoders import EncoderTwin, Harmonics
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._twins import HarmonicPCA, PatchScale
 
@@ -193,10 +195,28 @@ def _build_twin(arguments: Mapping[str, Any]) -> HarmonicPCA:
     return twin
 
 
+def _encoder_arguments(twin: EncoderTwin) -> dict[str, object]:
+    return {"encoder": type(twin.encoder).__name__, "parameters": twin.encoder._own_parameters()}
+
+
+def _build_encoder_twin(arguments: Mapping[str, Any]) -> EncoderTwin:
+    name = arguments["encoder"]
+    if name not in encoders.__all__:
+        raise ValueError(f"encoder={name!r} is not in skgeo.encoders")
+    return EncoderTwin(getattr(encoders, name)(**arguments["parameters"]))
+
+
+def _harmonics_arguments(twin: Harmonics) -> dict[str, object]:
+    return {"max_degree": twin.max_degree, "min_degree": twin.min_degree}
+
+
 # The modules that are saved, by the names that they have in files; the only ones that are ever built. The state is the
-# arguments of the constructor; all tensors must be in the state_dict, since the constructor runs on the meta device.
+# arguments of the constructor; all tensors must be in the state_dict, or come from numpy, since the constructor runs on
+# the meta device.
 _KINDS = {
+    "skgeo.nn.EncoderTwin": Kind(EncoderTwin, _encoder_arguments, _build_encoder_twin),
     "skgeo.nn.HarmonicPCA": Kind(HarmonicPCA, _twin_arguments, _build_twin),
+    "skgeo.nn.Harmonics": Kind(Harmonics, _harmonics_arguments, lambda kw: Harmonics(**kw)),
     "skgeo.nn.PatchProjectionHead": Kind(PatchProjectionHead, _head_arguments, lambda kw: PatchProjectionHead(**kw)),
     "skgeo.nn.PatchScale": Kind(PatchScale, lambda scale: {"log": bool(scale.log)}, lambda kw: PatchScale(**kw)),
 }

@@ -97,11 +97,11 @@ class HarmonicPCA(nn.Module):
         Tensor of shape (..., k)
             In the dtype of ``points``; integers give that of the buffer.
         """
-        _check_last(points, "points", ("latitude", "longitude"))
+        check_last(points, "points", ("latitude", "longitude"))
         wide = points.to(torch.promote_types(points.dtype, self.coefficients.dtype))
         order = torch.arange(self.coefficients.shape[1], dtype=wide.dtype, device=wide.device)
-        south = _multiples(order, -wide[..., :1], start=90.0)
-        east = _multiples(order, wide[..., 1:])
+        south = multiples(order, -wide[..., :1], start=90.0)
+        east = multiples(order, wide[..., 1:])
         odd = (order % 2 == 1).unsqueeze(-1)
         of_colatitude = torch.where(odd, torch.sin(south).unsqueeze(-2), torch.cos(south).unsqueeze(-2))
         of_longitude = torch.stack([torch.cos(east), torch.sin(east)], dim=-2)
@@ -110,7 +110,7 @@ class HarmonicPCA(nn.Module):
             values = waves.flatten(-3) @ self.coefficients.to(wide.dtype).flatten(0, 2)
         if self.clip is not None:
             values = self.clip * torch.tanh(values / self.clip)
-        return _like(points, values)
+        return like(points, values)
 
     def extra_repr(self) -> str:
         """What ``print`` shows of the module."""
@@ -184,7 +184,7 @@ class PatchScale(nn.Module):
         Tensor of shape (..., 10)
             The descriptors, in the dtype of ``patches``; integers give that of the buffer.
         """
-        _check_last(patches, "patches", PATCH_COLUMNS)
+        check_last(patches, "patches", PATCH_COLUMNS)
         wide = patches.to(torch.promote_types(patches.dtype, self.earth_radius.dtype))
         south, north, west, east, n_lat, n_lon = wide.unbind(-1)
         turns = torch.ceil((west - east) / 360.0).clamp(min=0.0).detach()
@@ -194,7 +194,7 @@ class PatchScale(nn.Module):
         # sin(north) - sin(south) without cancellation
         area = self.earth_radius**2 * width * 2.0 * torch.sin(height / 2.0) * parallel
         table = torch.stack(descriptors(lon, lat, area, n_lon, n_lat, self.earth_radius), dim=-1)
-        return _like(patches, torch.log(table) if self.log else table)
+        return like(patches, torch.log(table) if self.log else table)
 
     def extra_repr(self) -> str:
         """What ``print`` shows of the module."""
@@ -212,7 +212,7 @@ def _double_fourier(affine: FloatArray) -> FloatArray:
     return series
 
 
-def _multiples(order: Tensor, degrees: Tensor, start: float = 0.0) -> Tensor:
+def multiples(order: Tensor, degrees: Tensor, start: float = 0.0) -> Tensor:
     """``order * (start + degrees)`` in radians, with an error that grows neither with the order nor with the turns.
 
     Multiples of whole degrees are exact, so that only those of the remaining half degree are rounded.
@@ -228,13 +228,13 @@ def _cos_degrees(latitude: Tensor) -> Tensor:
     return 2.0 * torch.sin(torch.deg2rad(45.0 - half)) * torch.sin(torch.deg2rad(45.0 + half))
 
 
-def _check_last(values: Tensor, name: str, columns: tuple[str, ...]) -> None:
+def check_last(values: Tensor, name: str, columns: tuple[str, ...]) -> None:
     """Refuse another last dimension than that of the columns."""
     if values.ndim == 0 or values.shape[-1] != len(columns):
         expected = f"(..., {len(columns)}): {', '.join(columns)}"
         raise ValueError(f"{name} has shape {tuple(values.shape)}: expected {expected}.")
 
 
-def _like(given: Tensor, values: Tensor) -> Tensor:
+def like(given: Tensor, values: Tensor) -> Tensor:
     """``values`` in the dtype of what was given, unless that holds no fractions."""
     return values.to(given.dtype) if given.is_floating_point() else values

@@ -1,0 +1,180 @@
+"""Data that are made up."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+from sklearn.utils import check_random_state
+
+from skgeo._harmonics import sin_cos_latitude
+from skgeo._parameters import check_parameter, is_integer
+from skgeo.datasets._land_mask import load_land_mask
+
+__all__ = ["fibonacci_lattice", "make_checkerboard", "make_land_ocean"]
+
+Points = npt.NDArray[np.float64]
+RandomState = int | np.random.RandomState | None
+
+
+def fibonacci_lattice(n: int) -> Points:
+    """Points that are spread evenly over the sphere, on a spiral [1]_.
+
+    Point i of n has the latitude asin(z) with z from -1 + 1 / n to 1 - 1 / n in equal steps, so that each stands for
+    the same area, and the longitude i times 360 degrees over the golden ratio.
+
+    Parameters
+    ----------
+    n : int
+        Number of points.
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+        Latitude, rising, and longitude in [-180, 180), in degrees.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is no integer of at least 1.
+
+    References
+    ----------
+    .. [1] Gonzalez, A. (2010). Measurement of areas on a sphere using Fibonacci and latitude-longitude lattices.
+       Mathematical Geosciences 42, 49-64.
+
+    Examples
+    --------
+    A mean over the lattice is a mean over the sphere: that of sin(latitude)^2 is 1/3.
+
+    >>> import numpy as np
+    >>> from skgeo.datasets import fibonacci_lattice
+    >>> latitude, longitude = fibonacci_lattice(1000).T
+    >>> round(float(np.mean(np.sin(np.radians(latitude)) ** 2)), 4)
+    0.3333
+    """
+    check_parameter("n", n, is_integer(n) and n >= 1, "an integer, at least 1")
+    index = np.arange(int(n))
+    latitude = np.degrees(np.arcsin((2.0 * index + 1.0 - n) / n))
+    turns = np.fmod(index * ((np.sqrt(5.0) - 1.0) / 2.0), 1.0)  # 1 / golden ratio
+    return np.column_stack([latitude, 360.0 * turns - 360.0 * (turns >= 0.5)])
+
+
+def make_land_ocean(n_samples: int = 5000, random_state: RandomState = None) -> tuple[Points, npt.NDArray[np.bool_]]:
+    """Random places, uniform on the sphere, and whether they are on land.
+
+    The first experiment of [1]_, with the land mask that comes with skgeo in place of country polygons: a place is on
+    land if at least half of its cell of half a degree is.
+
+    Parameters
+    ----------
+    n_samples : int, default=5000
+        Number of places.
+    random_state : int, RandomState instance or None, default=None
+        Give an int for the same places every time.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, 2)
+        Latitude and longitude in degrees.
+    y : ndarray of shape (n_samples,)
+        True on land.
+
+    Raises
+    ------
+    ValueError
+        If ``n_samples`` is no integer of at least 1.
+
+    See Also
+    --------
+    skgeo.datasets.load_land_mask : The mask, and what in it counts as land.
+
+    References
+    ----------
+    .. [1] Russwurm, M., Klemmer, K., Rolf, E., Zbinden, R. & Tuia, D. (2024). Geographic location encoding with
+       spherical harmonics and sinusoidal representation networks. International Conference on Learning Representations.
+
+    Examples
+    --------
+    Land covers 29 percent of the Earth.
+
+    >>> from skgeo.datasets import make_land_ocean
+    >>> X, y = make_land_ocean(20000, random_state=0)
+    >>> X.shape, round(float(y.mean()), 2)
+    ((20000, 2), 0.29)
+    """
+    X = _uniform(n_samples, random_state)
+    mask = load_land_mask().mask
+    index = np.floor(np.add(X, [90.0, 180.0]) / [180.0, 360.0] * mask.shape).astype(np.intp)
+    row, column = np.minimum(index, np.subtract(mask.shape, 1)).T  # the north pole belongs to the last row
+    return X, mask[row, column]
+
+
+def make_checkerboard(
+    n_samples: int = 10_000,
+    n_support: int = 200,
+    n_classes: int = 16,
+    random_state: RandomState = None,
+) -> tuple[Points, npt.NDArray[np.int_]]:
+    """Random places, uniform on the sphere, in classes that alternate over cells of about the same size everywhere.
+
+    The second experiment of [1]_. The cells are those of a Fibonacci lattice: a place has the class of the nearest
+    point of the lattice, and that of point i is i modulo ``n_classes``. The board itself is always the same.
+
+    Parameters
+    ----------
+    n_samples : int, default=10000
+        Number of places.
+    n_support : int, default=200
+        Number of cells. They are about sqrt(41253 / n_support) degrees wide.
+    n_classes : int, default=16
+        Number of classes.
+    random_state : int, RandomState instance or None, default=None
+        Give an int for the same places every time.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, 2)
+        Latitude and longitude in degrees.
+    y : ndarray of shape (n_samples,)
+        Class, 0 to ``n_classes - 1``.
+
+    Raises
+    ------
+    ValueError
+        If a number is no integer of at least 1.
+
+    See Also
+    --------
+    skgeo.datasets.fibonacci_lattice : The points in the middle of the cells.
+
+    References
+    ----------
+    .. [1] Russwurm, M., Klemmer, K., Rolf, E., Zbinden, R. & Tuia, D. (2024). Geographic location encoding with
+       spherical harmonics and sinusoidal representation networks. International Conference on Learning Representations.
+
+    Examples
+    --------
+    >>> from skgeo.datasets import make_checkerboard
+    >>> X, y = make_checkerboard(1000, random_state=0)
+    >>> X.shape, len(set(y.tolist()))
+    ((1000, 2), 16)
+    """
+    for name, value in (("n_support", n_support), ("n_classes", n_classes)):
+        check_parameter(name, value, is_integer(value) and value >= 1, "an integer, at least 1")
+    X = _uniform(n_samples, random_state)
+    # a nearer chord is a nearer great circle
+    nearest = cKDTree(_unit_vectors(fibonacci_lattice(n_support))).query(_unit_vectors(X))[1]
+    return X, np.asarray(nearest, dtype=np.int_) % int(n_classes)
+
+
+def _uniform(n_samples: int, random_state: RandomState) -> Points:
+    """Random places, uniform on the sphere."""
+    check_parameter("n_samples", n_samples, is_integer(n_samples) and n_samples >= 1, "an integer, at least 1")
+    along_axis, around = check_random_state(random_state).uniform(-1.0, 1.0, (2, int(n_samples)))
+    return np.column_stack([np.degrees(np.arcsin(along_axis)), 180.0 * around])
+
+
+def _unit_vectors(X: Points) -> Points:
+    """Places on the unit sphere in space."""
+    sine, cosine = sin_cos_latitude(X[:, 0])
+    longitude = np.radians(X[:, 1])
+    return np.column_stack([cosine * np.cos(longitude), cosine * np.sin(longitude), sine])

@@ -1,0 +1,194 @@
+"""The bases of encoders that learn nothing: how they are fitted, laid out, and where scales come from."""
+
+import math
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from skgeo._base import LocationTransformer, Places, all_or_nothing
+from skgeo._dask import is_lazy
+from skgeo._harmonics import FloatArray, Floats
+from skgeo._parallel import Done, each
+from skgeo._parameters import check_flag, check_parameter, is_integer, is_real
+from skgeo._progress import progress
+from skgeo.grid import GridPart, LatLonGrid
+
+if TYPE_CHECKING:
+    from skgeo.nn import EncoderTwin
+
+# Values of one term that a block may hold: some hundred kilobytes, the size of the inner caches.
+_BLOCK_VALUES = 2**16
+
+
+class FixedEncoder(LocationTransformer):
+    """An encoder that is a function of the place alone: ``fit`` checks, and learns nothing."""
+
+    _missing_policies = ("error", "nan")
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Check the parameters and the coordinates; nothing is learned from them.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
+            Points as (latitude, longitude) in degrees, or a grid. What is chunked (dask) is not looked at.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._check_parameters()
+        with all_or_nothing(self):
+            if is_lazy(X):
+                self._remember(list(X.columns) if hasattr(X, "columns") else None)
+            else:
+                self._read(X, reset=True)
+        return self
+
+    def _embed(self, places: Places) -> npt.NDArray[np.floating]:
+        latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
+        on_grid = isinstance(places, LatLonGrid | GridPart)
+        shape = (latitude.size, longitude.size) if on_grid else (latitude.size,)
+        embedding = np.empty((*shape, len(self._embedding_names())), dtype=places.dtype)
+        with progress(math.prod(shape), "place", shown=self.verbose) as done:
+            (self._write_grid if on_grid else self._write_points)(latitude, longitude, embedding, done)
+        return embedding.reshape(math.prod(shape), embedding.shape[-1])
+
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise ValueError if a parameter is not what it accepts."""
+
+    @abstractmethod
+    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+        """Write the embedding of points into ``out`` (n, k)."""
+
+    @abstractmethod
+    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+        """Write the embedding of the cells between two axes into ``out`` (n_lat, n_lon, k)."""
+
+
+class FormulaEncoder(FixedEncoder):
+    """An encoder whose columns are a formula of elementary functions, written once for numpy and for torch.
+
+    The formula makes terms, of which each is a run of columns, one for each scale.
+    """
+
+    @abstractmethod
+    def _terms(self) -> tuple[str, ...]:
+        """Names of the terms; ``{}`` stands for the scale, where there are scales."""
+
+    @abstractmethod
+    def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        """The terms at places in degrees, longitudes in [-180, 180), whose last axis is one for scales to go along.
+
+        ``xp`` is numpy or torch. On a grid latitude and longitude lie on axes of their own, and terms need only
+        broadcast to the cells.
+        """
+
+    def _constants(self) -> dict[str, FloatArray]:
+        """The arrays that the formula wants, which are buffers of the twin."""
+        return {"degree": np.radians([1.0])}
+
+    def _own_parameters(self) -> dict[str, Any]:
+        """The parameters of the formula, as plain Python."""
+        return {}
+
+    def to_torch(self) -> "EncoderTwin":
+        """A differentiable twin of ``transform``: a torch module with the constants as buffers.
+
+        Returns
+        -------
+        skgeo.nn.EncoderTwin
+            Maps (..., 2) degrees to (..., n_outputs).
+        """
+        check_is_fitted(self)
+        from skgeo.nn import EncoderTwin  # needs torch
+
+        return EncoderTwin(self)
+
+    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+        self._write(latitude[:, np.newaxis], longitude[:, np.newaxis], out, done)
+
+    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+        self._write(latitude[:, np.newaxis, np.newaxis], longitude[:, np.newaxis], out, done)
+
+    def _write(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+        """Write terms block by block along the first axis of ``out``; longitudes go along with it, or across it."""
+        constants, n_terms = self._constants(), len(self._terms())
+        longitude = wrap_longitude(longitude, np)
+        along = latitude.ndim == longitude.ndim
+        terms = out.reshape(*out.shape[:-1], n_terms, out.shape[-1] // n_terms)
+
+        def fill(part: slice) -> None:
+            places = latitude[part], longitude[part] if along else longitude
+            for i, values in enumerate(self._formula(*places, constants, np)):
+                terms[part, ..., i, :] = values
+
+        length = max(1, _BLOCK_VALUES * n_terms // math.prod(out.shape[1:]))
+        cells = math.prod(out.shape[1:-1])
+        blocks = [slice(start, min(start + length, len(out))) for start in range(0, len(out), length)]
+        each(fill, blocks, None, lambda part, _: done(cells * (part.stop - part.start)))
+
+    def _check_parameters(self) -> None:
+        """There are no parameters."""
+
+    def _embedding_names(self) -> list[str]:
+        return list(self._terms())
+
+
+class ScaledEncoder(FormulaEncoder):
+    """A formula of coordinates divided by scales in geometric progression."""
+
+    n_scales: int
+    min_scale: float
+    max_scale: float
+    units: str
+    periodic: bool
+
+    def _constants(self) -> dict[str, FloatArray]:
+        """Radians of angle per degree of the coordinate divided by each scale; ``east`` is that along longitude."""
+        rate = self._unscaled() / np.geomspace(float(self.min_scale), float(self.max_scale), int(self.n_scales))
+        return {"rate": rate, "east": self._eastwards(rate)}
+
+    def _unscaled(self) -> FloatArray:
+        """Radians of angle per degree of the coordinate itself."""
+        return np.array([1.0 if self.units == "degrees" else math.radians(1.0)])
+
+    def _eastwards(self, rate: FloatArray) -> FloatArray:
+        """Angle per degree of longitude; if periodic, of the nearest whole number of waves around the Earth."""
+        return np.radians(np.maximum(1.0, np.round(np.degrees(rate)))) if self.periodic else rate
+
+    def _own_parameters(self) -> dict[str, Any]:
+        scales = {"min_scale": float(self.min_scale), "max_scale": float(self.max_scale)}
+        return {"n_scales": int(self.n_scales), **scales, "units": self.units, "periodic": bool(self.periodic)}
+
+    def _check_parameters(self) -> None:
+        low, high = self.min_scale, self.max_scale
+        valid = is_integer(self.n_scales) and self.n_scales >= 1
+        check_parameter("n_scales", self.n_scales, valid, "an integer, at least 1")
+        check_parameter("min_scale", low, is_real(low) and low > 0, "a positive number")
+        valid = is_real(high) and high >= low
+        check_parameter("max_scale", high, valid, f"a number, at least min_scale={low!r}")
+        valid = isinstance(self.units, str) and self.units in ("degrees", "radians")
+        check_parameter("units", self.units, valid, "'degrees' or 'radians'")
+        check_flag("periodic", self.periodic)
+
+    def _embedding_names(self) -> list[str]:
+        return [term.format(f"s{scale}") for term in self._terms() for scale in range(int(self.n_scales))]
+
+
+def wrap_longitude(longitude: Any, xp: Any) -> Any:
+    """Degrees in [-180, 180), without rounding: 180 is -180."""
+    turned = xp.fmod(longitude, 360.0)
+    return turned - 360.0 * xp.where(turned >= 180.0, 1.0, xp.where(turned < -180.0, -1.0, 0.0))
+
+
+def sin_cos(degrees: Any, degree: Any, xp: Any) -> tuple[Any, Any]:
+    """Sine and cosine of degrees; the cosine is exactly zero at 90, and smooth everywhere."""
+    half = degrees / 2.0
+    return xp.sin(degrees * degree), 2.0 * xp.sin((45.0 + half) * degree) * xp.sin((45.0 - half) * degree)

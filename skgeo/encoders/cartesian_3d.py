@@ -1,0 +1,87 @@
+"""The position on the unit sphere."""
+
+from typing import Any
+
+from skgeo.encoders._base import FormulaEncoder, sin_cos
+
+__all__ = ["Cartesian3DEncoder"]
+
+
+class Cartesian3DEncoder(FormulaEncoder):
+    """The position on the unit sphere in space, as in [1]_.
+
+    Three columns, at latitude ``lat`` and longitude ``lon``: ``cartesian_x`` is cos(lat) cos(lon), ``cartesian_y`` is
+    cos(lat) sin(lon), ``cartesian_z`` is sin(lat).
+
+    Parameters
+    ----------
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any order and case.
+    missing : "error" or "nan", default="error"
+        What to do with points of which a coordinate is missing: refuse them, or embed them as NaN.
+    add_indicator : bool, default=False
+        Add a column ``missing_location``, 1 where a coordinate is missing.
+    verbose : bool or None, default=None
+        Show a progress bar; needs tqdm. None shows it in interactive sessions, when work takes longer than two seconds.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        2: latitude and longitude.
+    feature_names_in_ : ndarray of shape (2,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        From any method that takes X, if it is not latitude and longitude in degrees.
+    ValueError
+        From ``fit``, if a parameter is not what it accepts.
+    NotFittedError
+        From ``transform`` and ``to_torch`` before ``fit``.
+    ImportError
+        From ``to_torch`` without torch.
+
+    See Also
+    --------
+    skgeo.encoders.SphericalHarmonics : Of degree 1 they are these three, each times sqrt(3 / 4 pi), and a constant.
+
+    Notes
+    -----
+    Smooth everywhere on the sphere, the antimeridian and the poles included.
+
+    References
+    ----------
+    .. [1] Russwurm, M., Klemmer, K., Rolf, E., Zbinden, R. & Tuia, D. (2024). Geographic location encoding with
+       spherical harmonics and sinusoidal representation networks. International Conference on Learning Representations.
+
+    Examples
+    --------
+    >>> from skgeo.encoders import Cartesian3DEncoder
+    >>> Cartesian3DEncoder().fit_transform([[0.0, 0.0], [0.0, 90.0], [90.0, 77.0]]).round(4)
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
+    """
+
+    def __init__(
+        self,
+        *,
+        coordinates: tuple[str, str] | None = None,
+        missing: str = "error",
+        add_indicator: bool = False,
+        verbose: bool | None = None,
+    ) -> None:
+        self.coordinates = coordinates
+        self.missing = missing
+        self.add_indicator = add_indicator
+        self.verbose = verbose
+
+    def _terms(self) -> tuple[str, ...]:
+        return ("cartesian_x", "cartesian_y", "cartesian_z")
+
+    def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        lat_sin, lat_cos = sin_cos(latitude, constants["degree"], xp)
+        lon_sin, lon_cos = sin_cos(longitude, constants["degree"], xp)
+        return [lat_cos * lon_cos, lat_cos * lon_sin, lat_sin]

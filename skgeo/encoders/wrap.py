@@ -1,0 +1,86 @@
+"""Sine and cosine of latitude and longitude."""
+
+from typing import Any
+
+from skgeo.encoders._base import FormulaEncoder, sin_cos
+
+__all__ = ["WrapEncoder"]
+
+
+class WrapEncoder(FormulaEncoder):
+    """Sine and cosine of latitude and of longitude, which wraps longitude around, after [1]_.
+
+    Four columns: ``wrap_lat_sin``, ``wrap_lat_cos``, ``wrap_lon_sin``, ``wrap_lon_cos``.
+
+    Parameters
+    ----------
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any order and case.
+    missing : "error" or "nan", default="error"
+        What to do with points of which a coordinate is missing: refuse them, or embed them as NaN.
+    add_indicator : bool, default=False
+        Add a column ``missing_location``, 1 where a coordinate is missing.
+    verbose : bool or None, default=None
+        Show a progress bar; needs tqdm. None shows it in interactive sessions, when work takes longer than two seconds.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        2: latitude and longitude.
+    feature_names_in_ : ndarray of shape (2,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        From any method that takes X, if it is not latitude and longitude in degrees.
+    ValueError
+        From ``fit``, if a parameter is not what it accepts.
+    NotFittedError
+        From ``transform`` and ``to_torch`` before ``fit``.
+    ImportError
+        From ``to_torch`` without torch.
+
+    See Also
+    --------
+    skgeo.encoders.GridEncoder : The same on many scales.
+
+    Notes
+    -----
+    Continuous over the antimeridian, but not at the poles, where longitude still counts. This is the encoder as
+    [2]_ has it and its table; in [1]_ latitude is doubled first, so that both poles get the same values.
+
+    References
+    ----------
+    .. [1] Mac Aodha, O., Cole, E. & Perona, P. (2019). Presence-only geographical priors for fine-grained image
+       classification. International Conference on Computer Vision.
+    .. [2] Russwurm, M., Klemmer, K., Rolf, E., Zbinden, R. & Tuia, D. (2024). Geographic location encoding with
+       spherical harmonics and sinusoidal representation networks. International Conference on Learning Representations.
+
+    Examples
+    --------
+    >>> from skgeo.encoders import WrapEncoder
+    >>> WrapEncoder().fit_transform([[30.0, 90.0], [30.0, -270.0]]).round(4)
+    array([[0.5  , 0.866, 1.   , 0.   ],
+           [0.5  , 0.866, 1.   , 0.   ]])
+    """
+
+    def __init__(
+        self,
+        *,
+        coordinates: tuple[str, str] | None = None,
+        missing: str = "error",
+        add_indicator: bool = False,
+        verbose: bool | None = None,
+    ) -> None:
+        self.coordinates = coordinates
+        self.missing = missing
+        self.add_indicator = add_indicator
+        self.verbose = verbose
+
+    def _terms(self) -> tuple[str, ...]:
+        return ("wrap_lat_sin", "wrap_lat_cos", "wrap_lon_sin", "wrap_lon_cos")
+
+    def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        return [*sin_cos(latitude, constants["degree"], xp), *sin_cos(longitude, constants["degree"], xp)]
