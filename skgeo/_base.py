@@ -44,7 +44,7 @@ class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
 
     def _remember(self, columns: list[str] | None) -> None:
         """Set what scikit-learn wants known of the columns seen in ``fit``."""
-        self.n_features_in_ = self._n_columns
+        self.n_features_in_ = self._n_columns if columns is None else len(columns)
         if columns is not None:
             self.feature_names_in_ = np.asarray(columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):
@@ -130,6 +130,7 @@ class LocationTransformer(GeoTransformer):
             DataFrame, not computed yet.
         """
         check_is_fitted(self)
+        X = points_of(X)
         if is_lazy(X):
             return lazy_rows(as_fitted(self), X)
         places = self._read(X, reset=False)
@@ -172,11 +173,9 @@ class LocationTransformer(GeoTransformer):
         check_verbose(self.verbose)
         if isinstance(X, LatLonGrid | CellGrid):
             return X
+        X = points_of(X)
         if is_xarray(X):
-            kind = layout(X)
-            if kind == "points":
-                return read_coordinates(read_points(X), missing=missing)
-            return LatLonGrid.from_xarray(X, everywhere(X)) if kind == "grid" else CellGrid.from_xarray(X)
+            return (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
         return read_coordinates(X, names, missing=missing)
 
     def _read(self, X: object, *, reset: bool) -> Any:
@@ -185,6 +184,15 @@ class LocationTransformer(GeoTransformer):
         if reset and isinstance(places, Coordinates):
             warn_radians(places.latitude, places.longitude)
         return places
+
+    def _check_twin(self) -> None:
+        """A twin passes NaN on and has no indicator."""
+        valid = self.missing != "mean" and not self.add_indicator
+        given = f"missing={self.missing!r}, add_indicator={self.add_indicator!r}"
+        if not valid:
+            raise ValueError(
+                f"{given}: a torch twin hands NaN on. set_params(missing='nan', add_indicator=False) before to_torch()."
+            )
 
     @abstractmethod
     def _embed(self, places: Places) -> npt.NDArray[np.floating]:
@@ -204,6 +212,11 @@ class LocationTransformer(GeoTransformer):
         return tags
 
 
+def points_of(X: Any) -> Any:
+    """The points of an xarray object that lie along a dimension; anything else as it is."""
+    return read_points(X) if is_xarray(X) and layout(X) == "points" else X
+
+
 def _embed_rows(model: LocationTransformer, columns: GridPart, latitude: FloatArray) -> npt.NDArray[np.floating]:
     """The embedding of some rows of a grid."""
     return model._values(columns._replace(latitude=latitude))
@@ -217,11 +230,12 @@ def _embed_centres(
 
 
 def as_fitted(estimator: Any) -> Any:
-    """A quiet copy with arrays for output, which a later fit of the estimator does not change."""
-    model = copy.copy(estimator)
-    if hasattr(model, "verbose"):
-        model.verbose = False
-    return model.set_output(transform="default")
+    """A quiet copy with arrays for output, which a later fit of the estimator or of its parts does not change."""
+    model = copy.deepcopy(estimator).set_output(transform="default")
+    parts = [model, getattr(model, "encoder_", model)]
+    for part in (part for part in parts if hasattr(part, "verbose")):
+        part.verbose = False
+    return model
 
 
 class PatchTransformer(GeoTransformer):
@@ -255,6 +269,7 @@ class PatchTransformer(GeoTransformer):
             kind = type(X).__name__
             raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
         X = X.compute() if is_lazy(X) else X
+        X = np.asarray(X) if isinstance(X, list | tuple) and np.ndim(X) == 4 else X
         return read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X)
 
 

@@ -45,8 +45,9 @@ def read_coordinates(X: object, names: Sequence[str] | None = None, *, missing: 
     ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual ones.
     Coordinates may be missing if ``missing`` is True; a text says how they may be.
     """
-    columns = None if is_geometric(X) else frame_columns(X)
-    if is_geometric(X):
+    geometric = is_geometric(X)
+    columns = _geometry_columns(X) if geometric else frame_columns(X)
+    if geometric:
         table = _point_table(X, missing)
     elif columns is None:
         table = read_table(X, 2, "(latitude, longitude)", missing)
@@ -57,7 +58,9 @@ def read_coordinates(X: object, names: Sequence[str] | None = None, *, missing: 
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
         latitude, longitude = (np.where(absent, np.nan, degrees) for degrees in (latitude, longitude))
-    _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), named=columns is not None)
+    order = "columns are (latitude, longitude)" if columns is None else "the two columns may be misnamed"
+    order = "geometries are (x, y): longitude, latitude" if geometric else order
+    _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), order)
     return Coordinates(latitude, longitude, table.dtype, columns)
 
 
@@ -75,9 +78,17 @@ def is_geometric(X: object) -> bool:
     return hasattr(X, "crs") and hasattr(X, "to_crs")
 
 
+def _geometry_columns(X: Any) -> list[str] | None:
+    """The geometry column of a GeoDataFrame that has nothing else, as a ColumnTransformer hands it over."""
+    columns = list(getattr(X, "columns", []))
+    return columns if len(columns) == 1 else None
+
+
 def _point_table(X: Any, missing: bool | str) -> npt.NDArray[np.float64]:
     """Latitude and longitude (n, 2) of the points of a GeoDataFrame or GeoSeries, from whatever CRS they are in."""
     kind = type(X).__name__
+    if not hasattr(X, "geometry"):
+        raise CoordinateError(f"X is a {kind}: pass a GeoSeries, geopandas.GeoSeries(X).")
     points = X.geometry
     check_length(points, 2)
     crs = points.crs
@@ -131,7 +142,7 @@ def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
     if table.ndim != 2:
         raise CoordinateError(
             f"X has {table.ndim} dimensions, shape {table.shape}: expected 2, one row of {meaning} per sample. "
-            "Reshape your data: X.reshape(1, -1) for a single sample."
+            f"Reshape your data: {'X[np.newaxis]' if table.ndim == 3 else 'X.reshape(1, -1)'} for a single sample."
         )
     n_samples, n_features = table.shape
     if n_features == 0:
@@ -222,7 +233,7 @@ def _refuse_columns(columns: list[str], reason: str) -> NoReturn:
     )
 
 
-def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[np.intp], *, named: bool) -> None:
+def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[np.intp], order: str) -> None:
     """Refuse latitudes beyond the poles, and say what probably happened; values are those of the given rows."""
     outside = np.flatnonzero(np.abs(latitude) > POLE)
     if outside.size == 0:
@@ -234,7 +245,6 @@ def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[n
             "(longitude and latitude in degrees) first, for instance with geopandas .to_crs(4326) or pyproj."
         )
     elif np.all(np.abs(longitude) <= 90.0):
-        order = "the two columns may be misnamed" if named else "columns are (latitude, longitude)"
         message += f" Are they swapped? Exchanging them would make every row valid; {order}."
     else:
         message += " Columns are (latitude, longitude) in degrees."
@@ -377,6 +387,12 @@ def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
     values = np.array(mask)
     if values.dtype.kind == "b":
         return values
+    missing = np.count_nonzero(np.isnan(values)) if values.dtype.kind == "f" else 0
+    if missing:
+        raise CoordinateError(
+            f"mask contains NaN in {missing} cells: fill them, np.nan_to_num(mask) or mask.fillna(0), to leave those "
+            "cells out."
+        )
     values = check_numbers(values, "mask").astype(np.float64)
     outside = np.argwhere((values < -_FRACTION) | (values > 1.0 + _FRACTION))
     if len(outside):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from skgeo._parameters import import_optional
 from skgeo._progress import DELAY, is_interactive
+from skgeo.exceptions import CoordinateError
 
 # Blocks of embeddings that are written to a store: so many bytes at most.
 _BLOCK_BYTES = 2**26
@@ -78,9 +79,10 @@ def fold(work: Callable[..., Any], blocks: list[tuple[Any, ...]], *, verbose: bo
     return np.asarray(compute(sums[0], verbose=verbose))
 
 
-def cell_blocks(*arrays: Any) -> list[tuple[Any, ...]]:
-    """Delayed blocks of chunked arrays of one shape, which may be None, in C order."""
-    together = aligned(*arrays)
+def cell_blocks(*arrays: Any, weight: Any = None) -> list[tuple[Any, ...]]:
+    """Delayed blocks of chunked arrays of one shape, in C order, and of weights; what is None stays None."""
+    shape = next(array.shape for array in arrays if array is not None)
+    together = aligned(*arrays, None if weight is None else _weights(weight, shape))
     n_blocks = next(array.npartitions for array in together if array is not None)
     delayed = [[None] * n_blocks if array is None else array.to_delayed().ravel() for array in together]
     return list(zip(*delayed, strict=True))
@@ -88,49 +90,50 @@ def cell_blocks(*arrays: Any) -> list[tuple[Any, ...]]:
 
 def grid_blocks(rows: Any, columns: Any, closed: bool, mask: Any, weight: Any) -> list[tuple[Any, ...]]:
     """Blocks of a grid: edges of its rows and columns, whether these close the circle, delayed mask and weight."""
-    if weight is not None and math.prod(np.shape(weight)) == mask.size:
-        weight = weight.reshape(mask.shape) if is_lazy(weight) else np.reshape(weight, mask.shape)
-    mask, weight = aligned(mask, weight)
     starts = [np.cumsum((0, *counts)) for counts in mask.chunks]
     parts = [
         [edges[start:stop] for start, stop in pairwise(bounds.tolist())]
         for edges, bounds in zip((rows, columns), starts, strict=True)
     ]
     closed = closed and len(parts[1]) == 1
-    return [(*edges, closed, *values) for edges, values in zip(product(*parts), cell_blocks(mask, weight), strict=True)]
+    return [
+        (*edges, closed, *values)
+        for edges, values in zip(product(*parts), cell_blocks(mask, weight=weight), strict=True)
+    ]
 
 
 def row_blocks(X: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
     """Delayed parts of a dask array or DataFrame with the weights of their rows, or None."""
-    if hasattr(X, "partitions") and not hasattr(X, "chunks"):
+    framed = _check_rows(X)
+    if framed:
         parts = list(X.to_delayed())
-        if sample_weight is not None:
-            lengths = tuple(X.map_partitions(len).compute().tolist())
+        lengths = tuple(X.map_partitions(len).compute().tolist()) if sample_weight is not None else ()
     else:
-        X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+        X = _whole_rows(X)
         parts, lengths = list(X.to_delayed().ravel()), X.chunks[0]
     if sample_weight is None:
         return [(part, None) for part in parts]
+    if any(map(math.isnan, lengths)):
+        raise ValueError("sample_weight needs an X whose chunks have known sizes: X.compute_chunk_sizes().")
     if hasattr(sample_weight, "to_dask_array"):
         sample_weight = sample_weight.to_dask_array(lengths=True)
-    weights = _dask_array().asarray(sample_weight)
-    if weights.shape != (sum(lengths),):
-        raise ValueError(f"sample_weight has shape {weights.shape}: expected {(sum(lengths),)}, one weight per sample.")
+    weights = _weights(sample_weight, (sum(lengths),))
     return list(zip(parts, weights.rechunk((lengths,)).to_delayed().ravel(), strict=True))
 
 
 def lazy_rows(model: Any, X: Any) -> Any:
     """The transform of a dask array or DataFrame, not computed yet, in chunks of rows."""
     names = list(model.get_feature_names_out())
-    if hasattr(X, "partitions") and not hasattr(X, "chunks"):
+    shared = import_optional("dask", "chunked data", "xarray").delayed(model)  # once, not with every block
+    if _check_rows(X):
         pandas = import_optional("pandas", "a dask DataFrame", "pandas")
-        meta = pandas.DataFrame(columns=names, dtype=np.float64)
-        return X.map_partitions(_transform_frame, model, names, meta=meta)
-    X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
-    dtype = np.float32 if X.dtype == np.float32 else np.float64
-    meta = np.empty((0, 0), dtype=dtype)
-    drop = list(range(2, X.ndim))
-    return X.map_blocks(_transform_block, model, dtype, drop_axis=drop, chunks=(X.chunks[0], (len(names),)), meta=meta)
+        single = all(dtype == np.float32 for dtype in X.dtypes)
+        meta = pandas.DataFrame(columns=names, dtype=np.float32 if single else np.float64)
+        return X.map_partitions(_transform_frame, shared, meta, meta=meta)
+    X = _whole_rows(X)
+    meta = np.empty((0, len(names)), dtype=np.float32 if X.dtype == np.float32 else np.float64)
+    chunks, drop = (X.chunks[0], (len(names),)), list(range(2, X.ndim))
+    return X.map_blocks(_transform_block, model=shared, empty=meta, drop_axis=drop, chunks=chunks, meta=meta)
 
 
 def lazy_cells(embed: Callable[..., Any], *axes: Any, cells_per_row: int, output: tuple[int, np.dtype[Any]]) -> Any:
@@ -139,16 +142,47 @@ def lazy_cells(embed: Callable[..., Any], *axes: Any, cells_per_row: int, output
     Axes are chunked arrays with a row for ``cells_per_row`` cells; ``output`` has ``n_outputs`` and the dtype.
     """
     n_outputs, dtype = output
-    row_bytes = cells_per_row * n_outputs * np.dtype(dtype).itemsize
-    rows = _row_chunks(axes[0].chunks[0], row_bytes)
+    rows = _row_chunks(axes[0].chunks[0], cells_per_row * n_outputs * np.dtype(dtype).itemsize)
     blocks = [axis.rechunk((rows, *axis.shape[1:])) for axis in axes]
     return _dask_array().map_blocks(
-        embed,
+        _call,
         *blocks,
+        function=import_optional("dask", "chunked data", "xarray").delayed(embed),  # once, not with every block
         new_axis=1 if blocks[0].ndim == 1 else None,
         chunks=(tuple(count * cells_per_row for count in rows), (n_outputs,)),
         meta=np.empty((0, 0), dtype=dtype),
     )
+
+
+def computed(*arrays: Any) -> list[npt.NDArray[Any]]:
+    """Arrays in memory; chunked ones are computed together, what they share once."""
+    if not any(map(is_lazy, arrays)):
+        return list(arrays)
+    return list(import_optional("dask", "chunked data", "xarray").compute(*arrays))
+
+
+def _check_rows(X: Any) -> bool:
+    """Whether X is a DataFrame; refused if it is no array of rows either."""
+    is_array = hasattr(type(X), "rechunk")  # of the class, as a Delayed has any attribute
+    if hasattr(type(X), "map_partitions") and not is_array:
+        return True
+    if not is_array or X.ndim not in (2, 4):
+        shape = f" of shape {X.shape}" if is_array else ""
+        raise CoordinateError(f"X is a dask {type(X).__name__}{shape}: expected a DataFrame or an array of rows.")
+    return False
+
+
+def _whole_rows(X: Any) -> Any:
+    """A dask array with chunks along its first axis only."""
+    return X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+
+
+def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Any:
+    """Weights as a dask array of the given shape, flat where that has as many values."""
+    weights = _dask_array().asarray(sample_weight)
+    if weights.shape not in {shape, (math.prod(shape),)}:
+        raise ValueError(f"sample_weight has shape {weights.shape}: expected {shape}, one weight per sample.")
+    return weights.reshape(shape)
 
 
 def _dask_array() -> Any:
@@ -161,11 +195,16 @@ def _row_chunks(rows: tuple[int, ...], row_bytes: int) -> tuple[int, ...]:
     return tuple(min(most, count - start) for count in rows for start in range(0, count, most))
 
 
-def _transform_frame(part: Any, model: Any, names: list[str]) -> Any:
-    pandas = import_optional("pandas", "a dask DataFrame", "pandas")
-    values = model.transform(part) if len(part) else np.empty((0, len(names)))
-    return pandas.DataFrame(values, index=part.index, columns=names)
+def _transform_frame(part: Any, model: Any, empty: Any) -> Any:
+    if not len(part):
+        return empty
+    values = model.transform(part)
+    return type(empty)(values, index=part.index, columns=empty.columns).astype(empty.dtypes)
 
 
-def _transform_block(block: npt.NDArray[Any], model: Any, dtype: npt.DTypeLike) -> Any:
-    return model.transform(block).astype(dtype, copy=False)
+def _transform_block(block: npt.NDArray[Any], *, model: Any, empty: npt.NDArray[Any]) -> Any:
+    return model.transform(block).astype(empty.dtype, copy=False) if len(block) else empty
+
+
+def _call(*blocks: npt.NDArray[Any], function: Callable[..., Any]) -> Any:
+    return function(*blocks)

@@ -47,14 +47,22 @@ def read_grid(obj: Any, mask: Any) -> dict[str, Any]:
 
 
 def everywhere(obj: Any) -> Any:
-    """A mask that keeps all of a grid, in the chunks of the object, so that its embedding is chunked; else None."""
+    """A mask that keeps all cells, in the chunks of the object, so that their embedding is chunked; else None."""
     latitude, longitude = find_both(obj, 1)
-    sizes, dims = obj.chunksizes, latitude.dims + longitude.dims
-    if not set(dims) & set(sizes):
+    dims = tuple(dict.fromkeys(latitude.dims + longitude.dims))
+    chunks = _chunks(obj, dims)
+    if chunks is None:
         return None
-    chunks = [sizes.get(dim, (obj.sizes[dim],)) for dim in dims]
     shape = [sum(along) for along in chunks]
-    return import_optional("dask.array", "chunked data", "xarray").ones(shape, chunks=tuple(chunks), dtype=bool)
+    return import_optional("dask.array", "chunked data", "xarray").ones(shape, chunks=chunks, dtype=bool)
+
+
+def _chunks(obj: Any, dims: tuple[Hashable, ...]) -> tuple[tuple[int, ...], ...] | None:
+    """Chunks along the given dimensions, those of the first variable that has any; None if none has."""
+    sizes: dict[Hashable, tuple[int, ...]] = {}
+    for variable in (*variables_of(obj).values(), *([] if hasattr(obj, "data_vars") else [obj])):
+        sizes = {**variable.chunksizes, **sizes}
+    return tuple(sizes.get(dim, (obj.sizes[dim],)) for dim in dims) if set(dims) & set(sizes) else None
 
 
 def read_cells(obj: Any, mask: Any = None) -> dict[str, Any]:
@@ -86,9 +94,14 @@ def read_cells(obj: Any, mask: Any = None) -> dict[str, Any]:
     }
 
 
-def read_points(obj: Any) -> npt.NDArray[Any]:
-    """Points (n, 2) along a dimension, latitude first, in memory."""
-    return np.column_stack([axis.to_numpy() for axis in find_both(obj, 1)])
+def read_points(obj: Any) -> Any:
+    """Points (n, 2) along a dimension, latitude first; a dask array if the object is chunked along it."""
+    latitude, longitude = find_both(obj, 1)
+    chunks = _chunks(obj, latitude.dims)
+    if chunks is None:
+        return np.column_stack([latitude.to_numpy(), longitude.to_numpy()])
+    da = import_optional("dask.array", "chunked data", "xarray")
+    return da.stack([da.asarray(axis.data).rechunk(chunks) for axis in (latitude, longitude)], axis=1)
 
 
 def _find_bounds(obj: Any, axis: Any, kind: Kind, least: float, most: float) -> Any:

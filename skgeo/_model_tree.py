@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._dask import is_lazy
+
 __all__ = ["PLAIN", "Kind", "TreeReader", "TreeWriter"]
 
 # Kinds of dtype that are plain bytes: booleans, integers, floats, complex, dates and durations, str, bytes.
@@ -88,6 +90,10 @@ class TreeWriter:
         return {"scalar" if isinstance(value, np.generic) else "array": name}
 
     def _refuse(self, value: object, where: str) -> object:
+        if is_lazy(value):
+            raise TypeError(
+                f"{where} is chunked: compute it first, {where.split('.')[-1]}.compute(); a file holds numbers."
+            )
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
         dtype = f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
         raise TypeError(

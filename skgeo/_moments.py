@@ -37,8 +37,10 @@ class Integration:
         if isinstance(places, LatLonGrid):
             return self._of_lat_lon_grid(places, sample_weight)
         if isinstance(places, CellGrid):
-            arrays = (places.latitude, places.longitude, places.solid_angles, places.mask, sample_weight)
-            return self._fold(Integration.of_cells, cell_blocks(*arrays)) if places.chunked else self.of_cells(*arrays)
+            arrays = (places.latitude, places.longitude, places.solid_angles, places.mask)
+            if places.chunked:
+                return self._fold(Integration.of_cells, cell_blocks(*arrays, weight=sample_weight))
+            return self.of_cells(*arrays, sample_weight)
         with progress(places.latitude.size, "point", shown=self.verbose) as done:
             return self.of_points(places, sample_weight, done)
 

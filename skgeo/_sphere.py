@@ -15,6 +15,9 @@ EARTH_RADIUS = 6_371_008.8
 
 # A gap to the pole of less than this share of the last cell's height is how a Gaussian grid ends, and no missing land.
 _POLE_GAP = 1.0 / 3.0
+# A step between cells of more than so many times the opposite one is a jump, and one of less than this share of it is
+# the same place once more.
+_JUMP, _REPEATED = 5.0, 1e-4
 # Longitudes close the circle when the gap from last to first is a spacing, to this share.
 _CLOSED = 1.01
 
@@ -138,7 +141,8 @@ def cell_sizes(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray,
     A width is the mean great-circle distance to the neighbours before and after. The area is the sum of four
     parallelograms, between the halves of the ways to a neighbour in the row and to one in the column, so that rows
     may bend. Where one neighbour is missing the cell is symmetric; with neighbours in one direction only it is a
-    square. NaN is where a centre is missing or has no neighbours.
+    square. A neighbour much farther than the opposite one is none: there the data jump. NaN is where a centre is
+    missing or has no neighbours.
     """
     centres = unit_vectors(latitude, longitude)
     in_row, in_column = _steps(centres, axis=-2), _steps(centres, axis=-3)
@@ -166,7 +170,21 @@ def _steps(centres: FloatArray, axis: int) -> FloatArray:
     distance = 2.0 * np.arcsin(np.minimum(np.linalg.norm(chord, axis=-1, keepdims=True) / 2.0, 1.0))
     norm = np.linalg.norm(tangent, axis=-1, keepdims=True)
     steps = tangent * np.divide(distance, norm, out=np.ones_like(norm), where=norm > 0.0)
-    return np.where(np.isnan(steps), -steps[::-1], steps)
+    opposite = distance[::-1]
+    jumps = (distance > _JUMP * opposite) & (opposite > _REPEATED * distance)
+    return np.where(np.isnan(steps) | jumps, -steps[::-1], steps)
+
+
+def cell_areas(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Areas as of :func:`cell_sizes`, zero where a centre is missing; without neighbours, the mean of the others.
+
+    All are zero where no cell has a neighbour.
+    """
+    area = cell_sizes(latitude, longitude)[2]
+    known = np.isfinite(area)
+    count = known.sum(axis=(-2, -1), keepdims=True)
+    mean = np.sum(area, axis=(-2, -1), where=known, keepdims=True) / np.maximum(count, 1)
+    return np.where(known, area, np.where(np.isfinite(latitude), mean, 0.0))
 
 
 def stack_extents(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

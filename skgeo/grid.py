@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from skgeo._bounds import check_bounds, true_edges
 from skgeo._coordinates import check_axis, check_mask, even_axis, unwrap_longitude
-from skgeo._dask import is_lazy
+from skgeo._dask import computed, is_lazy
 from skgeo._from_xarray import read_grid
 from skgeo._harmonics import FloatArray
 from skgeo._immutable import Immutable
@@ -318,7 +318,8 @@ class LatLonGrid(Labelled, Immutable):
         columns = window_starts("longitude", self.shape[1], sizes[1], strides[1], partial, closed=self.closed)
         index, count = windows(rows, columns)
         if min_fraction > 0.0 and self.mask is not None:
-            share = window_shares(self.mask, *self._heights_and_widths(), rows, columns)
+            (mask,) = computed(self.mask)
+            share = window_shares(mask, *self._heights_and_widths(), rows, columns)
             kept = share >= min_fraction - 1e-9  # sums of areas are known to rounding only
             index, count = index[kept], count[kept]
         if index.size == 0:

@@ -16,7 +16,7 @@ from skgeo._parallel import Done
 from skgeo._parameters import check_parameter
 from skgeo._patch_table import Patches, PixelStack
 from skgeo._progress import check_verbose, progress
-from skgeo._sphere import EARTH_RADIUS, Boxes, cell_sizes
+from skgeo._sphere import EARTH_RADIUS, Boxes, cell_areas
 from skgeo.cells import CellGrid
 from skgeo.encoders._base import FixedEncoder
 from skgeo.exceptions import CoordinateWarning
@@ -45,9 +45,9 @@ class PatchPositionEncoder(PatchTransformer):
     ----------
     encoder : transformer of (latitude, longitude) points, default=None
         None means ``SphericalHarmonicPCA()``. A clone is fitted on the union of the training patches: harmonics on its
-        area (with ``area_weighted=True``), other encoders on the centres of its pixels, each once, with their size
-        (less the cosine of latitude) as ``sample_weight`` where the encoder takes it, which a Pipeline does not. To
-        use an encoder as already fitted, wrap it in ``sklearn.frozen.FrozenEstimator``.
+        area (with ``area_weighted=True``), other encoders on the centres of its pixels, each once, with their areas as
+        ``sample_weight`` where the encoder takes it, which a Pipeline does not. To use an encoder as already fitted,
+        wrap it in ``sklearn.frozen.FrozenEstimator``.
     average : "pixels", default="pixels"
         What the mean runs over.
     verbose : bool or None, default=None
@@ -176,6 +176,8 @@ def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
         return
     else:
         points, weight = _distinct_pixels(patches.boxes)
+        if not isinstance(encoder, LocationTransformer):  # these bring the cosine of latitude themselves
+            weight = weight * sin_cos_latitude(points[:, 0])[1]
     weights = {"sample_weight": weight} if has_fit_parameter(encoder, "sample_weight") else {}
     with warnings.catch_warnings():  # pixels of patches are in degrees, near zero as well
         warnings.simplefilter("ignore", CoordinateWarning)
@@ -194,7 +196,7 @@ def _stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
     length = max(1, _PIXELS_AT_A_TIME // stack.latitude[0].size)
     for start in range(0, len(stack.latitude), length):
         latitude, longitude = (axis[start : start + length] for axis in stack[:2])
-        area = np.nan_to_num(cell_sizes(latitude, longitude)[2])
+        area = cell_areas(latitude, longitude)
         area[~area.any(axis=(1, 2))] = 1.0
         present = np.isfinite(latitude)
         patch = start + np.nonzero(present)[0]
@@ -206,7 +208,7 @@ def _stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
 
 def _distinct_stacked_pixels(stack: PixelStack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Centres of the pixels of all stacks, each place once, and their areas in square metres; zero where not known."""
-    area = np.nan_to_num(cell_sizes(stack.latitude, stack.longitude)[2]) * EARTH_RADIUS**2
+    area = cell_areas(stack.latitude, stack.longitude) * EARTH_RADIUS**2
     present = np.isfinite(stack.latitude)
     points = np.column_stack([stack.latitude[present], stack.longitude[present]])
     rounded = np.round(np.column_stack([points[:, 0], np.mod(points[:, 1], 360.0)]) / _SAME_PLACE)

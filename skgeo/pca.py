@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo import _domain
-from skgeo._base import LocationTransformer, Places, all_or_nothing
+from skgeo._base import LocationTransformer, Places, all_or_nothing, points_of
 from skgeo._dask import is_lazy
 from skgeo._eigenbasis import Eigenbasis, canonical_eigenbasis
 from skgeo._harmonics import degrees_and_orders
@@ -236,6 +236,7 @@ class SphericalHarmonicPCA(LocationTransformer):
             Maps (..., 2) degrees to (..., n_components).
         """
         check_is_fitted(self)
+        self._check_twin()
         from skgeo.nn import HarmonicPCA  # needs torch
 
         return HarmonicPCA(self._affine(), clip=self.clip)
@@ -277,10 +278,11 @@ class SphericalHarmonicPCA(LocationTransformer):
     ) -> npt.NDArray[np.float64]:
         """Coefficients of the weight function to degree 2 L, and behind them the area of the domain, NaN for points."""
         integration = Integration(2 * int(self.max_degree), self.area_weighted, some=not partial, verbose=self.verbose)
+        X = points_of(X)
         if not is_lazy(X):
             return integration.of_places(self._read(X, reset=reset), sample_weight)
         if reset:
-            self._remember(list(X.columns) if hasattr(X, "columns") else None)
+            self._remember(list(X.columns) if hasattr(type(X), "columns") else None)
         return integration.of_rows(X, sample_weight, clone(self)._parse)
 
     def _fit_union(self, patches: Boxes) -> None:
@@ -334,8 +336,8 @@ class SphericalHarmonicPCA(LocationTransformer):
         if not self._coefficients[0] > 0.0:
             if not partial:
                 raise ValueError(
-                    "The total weight of X is zero: points at the poles have no area, and sample_weight or the mask "
-                    "leaves nothing else. area_weighted=False weighs all points alike."
+                    "The total weight of X is zero: points at the poles have no area, missing places have no weight, "
+                    "and sample_weight or the mask leaves nothing else. area_weighted=False weighs all points alike."
                 )
             self.total_weight_, self.mean_, self.shannon_number_ = 0.0, np.zeros(n_harmonics), 0.0
             return np.zeros((n_harmonics, n_harmonics))

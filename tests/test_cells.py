@@ -104,7 +104,7 @@ def test_areas_from_neighbours_converge_on_a_grid_with_a_fold_and_two_poles():
     assert errors[2] < 1e-4
 
 
-@given(st.lists(st.tuples(st.floats(-90, 90), st.floats(-80, 80)), min_size=3, max_size=3, unique=True))
+@given(st.lists(st.tuples(st.floats(-80, 80), st.floats(-80, 80)), min_size=3, max_size=3, unique=True))
 def test_areas_of_triangles_are_their_angular_excess(corners):
     latitude, longitude = np.array(corners).T
     got = CellGrid([0.0], [0.0], vertices=([latitude], [longitude])).cell_areas(radius=1.0)[0]
@@ -153,6 +153,36 @@ def test_missing_centres_leave_their_neighbours_what_they_are():
     assert_allclose(got[~holes & ~in_row & in_column], (EARTH_RADIUS * np.radians(1.0)) ** 2)  # squares
     masked = CellGrid(np.ma.array(latitude, mask=holes), np.ma.array(longitude, mask=holes)).cell_areas()
     assert_array_equal(masked, got)
+
+
+def test_where_the_data_jump_cells_have_no_neighbours():
+    granules = [np.meshgrid(south + 0.05 * np.arange(100), west + 0.05 * np.arange(60), indexing="ij")
+                for south, west in ((10.0, 20.0), (-55.0, 170.0))]  # fmt: skip
+    apart = sum(CellGrid(*granule).domain_area() for granule in granules)
+    for stack in (np.vstack, np.hstack):
+        together = CellGrid(*(stack(axis) for axis in zip(*granules, strict=True)))
+        assert_allclose(together.domain_area(), apart, rtol=1e-12)
+        assert together.cell_areas().max() < 1.1 * together.cell_areas().min() * 2
+
+
+def test_repeated_columns_share_their_area():
+    latitude, longitude = np.meshgrid(np.arange(10.5, 20), np.arange(0.5, 360, 10), indexing="ij")
+    halo = CellGrid(*(np.insert(axis, 7, axis[:, 7], axis=1) for axis in (latitude, longitude)))
+    assert_allclose(halo.domain_area(), CellGrid(latitude, longitude).domain_area(), rtol=1e-12)
+
+
+def test_pixels_without_neighbours_have_the_area_of_the_others():
+    latitude, longitude = np.meshgrid(np.arange(30.5, 40), np.arange(10.5, 24), indexing="ij")
+    alone = latitude.copy()
+    alone[3:6, 3:6] = np.nan
+    alone[4, 4] = latitude[4, 4]
+    areas = CellGrid(alone, longitude).cell_areas()
+    assert_allclose(areas[4, 4], np.delete(areas.ravel(), 4 * 14 + 4)[np.delete(np.isfinite(alone).ravel(), 60)].mean())
+    everyone = np.where(
+        (np.indices(latitude.shape).sum(axis=0) % 2 == 0) & (np.indices(latitude.shape)[0] % 2 == 0), latitude, np.nan
+    )
+    with pytest.warns(CoordinateWarning, match="areas of 140 cells are unknown"):
+        CellGrid(everyone, longitude)
 
 
 def test_repeated_and_missing_vertices_are_those_of_a_polygon_with_fewer():
@@ -256,6 +286,8 @@ BAD = [
     (([0.0, 1.0], [0.0, 1.0]), {"areas": [1.0, -2.0]}, "areas must not be negative: -2"),
     (([0.0], [0.0]), {"vertices": ([[0.0, 1.0]], [[0.0, 1.0]])}, r"expected a pair.*at least 3 vertices"),
     (([0.0], [0.0]), {"vertices": np.zeros((4, 1, 1))}, "expected a pair, latitudes and longitudes"),
+    (([0.0], [0.0]), {"vertices": 3}, "expected a pair, latitudes and longitudes"),
+    (([[0.0, 1.0]], [[0.0, 1.0]]), {"mask": [[0, np.nan]]}, r"mask contains NaN in 1 cells: fill them, .*mask\.fillna"),
     (([0.0], [0.0]), {"vertices": ([[0.0, 100.0, 1.0]], [[0.0, 1.0, 2.0]])}, "outside .* 100"),
     (([[0.0, 1.0]], [[0.0, 1.0]]), {"mask": [[True], [True]]}, r"mask has shape \(2, 1\), the grid has \(1, 2\)"),
     (([[0.0, 1.0]], [[0.0, 1.0]]), {"mask": [[0, 0]]}, "mask keeps nothing"),
@@ -374,6 +406,15 @@ def test_one_pixel_patches_have_a_place_but_no_size():
         CoordinateError, match="5684 patches without neighbouring pixels at different places, first row 0"
     ):
         PatchScaleFeaturizer().fit(patches).transform(patches)
+
+
+def test_stacks_may_be_lists_and_one_patch_gets_an_axis():
+    patches = CELLS.patches((4, 6))[:3]
+    assert_array_equal(
+        PatchScaleFeaturizer().fit_transform(patches.tolist()), PatchScaleFeaturizer().fit_transform(patches)
+    )
+    with pytest.raises(CoordinateError, match=r"X has 3 dimensions.*Reshape your data: X\[np\.newaxis\]"):
+        PatchScaleFeaturizer().fit(patches[0])
 
 
 @pytest.mark.parametrize("size", [(1, 4), (4, 1)])

@@ -323,8 +323,19 @@ def test_missing_coordinates_weigh_nothing_in_a_fit(frame, by_area):
         pca = small_pca(missing="mean", area_weighted=by_area).fit(X, sample_weight=weight)
         assert_allclose(pca.mean_, kept.mean_, atol=1e-15)
         assert pca.n_components_ == kept.n_components_
-    with pytest.raises(ValueError, match="total weight of X is zero"):
+    with pytest.raises(ValueError, match="total weight of X is zero: .*missing places have no weight"):
         small_pca(missing="nan").fit(np.full((3, 2), np.nan))
+
+
+@pytest.mark.parametrize("parameters", [{"missing": "mean"}, {"add_indicator": True}])
+def test_a_twin_that_would_differ_is_refused(parameters):
+    pytest.importorskip("torch")
+    pca = small_pca(**parameters).fit(POINTS)
+    with pytest.raises(
+        ValueError, match=r"a torch twin hands NaN on. set_params\(missing='nan', add_indicator=False\)"
+    ):
+        pca.to_torch()
+    pca.set_params(missing="nan", add_indicator=False).to_torch()
 
 
 def test_masked_values_are_missing():
@@ -413,7 +424,8 @@ def test_geometries_are_places(geopandas):
     same = (series, frame, frame[["geometry"]], frame.rename_geometry("place"), as_series(geopandas, crs="OGC:CRS84"))
     for X in same:
         assert_array_equal(pca.transform(X), EXPECTED)
-        assert not hasattr(small_pca().fit(X), "feature_names_in_")
+    assert small_pca().fit(frame[["geometry"]]).feature_names_in_.tolist() == ["geometry"]
+    assert not hasattr(small_pca().fit(series), "feature_names_in_")
     index = pytest.importorskip("pandas").Index(list("abcdefg"))
     assert pca.set_output(transform="pandas").transform(frame.set_index(index)).index.equals(index)
 
@@ -430,6 +442,9 @@ def test_geometries_in_a_pipeline_of_columns(geopandas):
     assert_array_equal(columns.fit_transform(frame)[:, -1], np.arange(7))
     alone = small_pca().fit_transform(as_series(geopandas))
     assert_array_equal(columns.transform(frame)[:, :-1], alone)
+    names = [f"sphericalharmonicpca__shpca{i}" for i in range(alone.shape[1])] + ["remainder__height"]
+    assert columns.get_feature_names_out().tolist() == names
+    assert list(columns.set_output(transform="pandas").fit_transform(frame).columns) == names
 
 
 @pytest.mark.parametrize("crs", [3857, 6933, 4269])
@@ -464,5 +479,7 @@ def test_geometries_that_are_no_points_in_degrees_are_refused(geopandas):
     with pytest.raises(CoordinateError, match="X is empty"):
         pca.transform(series[:0])
     swapped = geopandas.GeoSeries([shapely.Point(10, 120)], crs=4326)
-    with pytest.raises(CoordinateError, match="Are they swapped"):
+    with pytest.raises(CoordinateError, match=r"Are they swapped\?.*geometries are \(x, y\): longitude, latitude"):
         pca.transform(swapped)
+    with pytest.raises(CoordinateError, match=r"X is a GeometryArray: pass a GeoSeries, geopandas\.GeoSeries\(X\)"):
+        pca.transform(series.values)

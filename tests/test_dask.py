@@ -1,4 +1,5 @@
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -148,8 +149,54 @@ def test_points_in_chunks(chunks):
     lazy = model.transform(X)
     assert lazy.chunks[1] == (48,)
     assert_allclose(lazy.compute(), model.transform(POINTS), atol=1e-14)
-    single = model.transform(X.astype(np.float32))
+    single = pca(n_components=5).fit(X).transform(X.astype(np.float32))
     assert single.dtype == single.compute().dtype == np.float32
+
+
+def test_blocks_may_be_empty():
+    X = da.from_array(POINTS[np.argsort(POINTS[:, 0])], chunks=(100, 2))
+    north = X[X[:, 0] > 40]  # of unknown sizes, some of them zero
+    model = pca(n_components=5).fit(north)
+    expected = POINTS[np.argsort(POINTS[:, 0])]
+    assert_allclose(model.transform(north).compute(), model.transform(expected[expected[:, 0] > 40]), atol=1e-12)
+    with pytest.raises(
+        ValueError, match=r"sample_weight needs an X whose chunks have known sizes: X\.compute_chunk_sizes"
+    ):
+        pca().fit(north, sample_weight=np.ones(3))
+
+
+def test_what_is_no_table_is_refused():
+    model = pca().fit(POINTS)
+    for X in (da.ones(5), da.ones((2, 3, 4)), dask.delayed(POINTS)):
+        for call in (model.transform, pca().fit):
+            with pytest.raises(CoordinateError, match="X is a dask .*: expected a DataFrame or an array of rows"):
+                call(X)
+
+
+def test_a_model_goes_along_with_its_blocks_once():
+    lazy = pca().fit(POINTS).transform(da.from_array(POINTS, chunks=(5, 2)))
+    tasks = [len(pickle.dumps(task)) for task in dict(lazy.__dask_graph__()).values()]
+    assert sorted(tasks)[-2] < max(tasks) / 10
+
+
+def test_a_lazy_embedding_of_patches_stays_that_of_the_fit():
+    basis = pca(n_components=5).fit(GRID)
+    patches = GRID.patches(6)
+    encoder = PatchPositionEncoder(FrozenEstimator(basis)).fit(patches)
+    lazy, expected = encoder.transform(da.from_array(patches, chunks=(100, 6))), encoder.transform(patches)
+    basis.fit(POINTS)
+    assert_allclose(lazy.compute(), expected, atol=1e-14)
+
+
+def test_a_mask_is_computed_once_to_cut_patches():
+    counted = Counted(FRACTION)
+    mask = da.from_array(counted, chunks=(90, 180), meta=np.empty((0, 0)))
+    assert_array_equal(
+        LatLonGrid(LATITUDE, LONGITUDE, mask=mask).patches(10, min_fraction=0.4), GRID.patches(10, min_fraction=0.4)
+    )
+    assert len(counted.read) == 1
+    CellGrid(*CENTRES, mask=mask).patches(10, min_fraction=0.4)
+    assert len(counted.read) == 2
 
 
 def test_errors_in_chunks_of_points_reach_the_caller():
@@ -185,6 +232,9 @@ def test_dask_dataframes():
     assert list(got.columns) == [f"shpca{i}" for i in range(5)]
     kept = table[table["Lat"] > 60]
     pandas.testing.assert_frame_equal(got.compute(), model.set_output(transform="pandas").transform(kept))
+    single = pca(n_components=5).fit(X).transform(X.astype(np.float32))
+    assert (single.dtypes == np.float32).all()
+    assert (single.compute().dtypes == np.float32).all()
 
 
 @pytest.mark.parametrize("chunks", [(90, 180), (31, 50), (1, 180)])
@@ -221,6 +271,19 @@ def test_chunked_cells_with_areas_or_vertices():
 
 
 CORNERS = (-1, -1, 1, 1), (-1, 1, 1, -1)
+
+
+@pytest.mark.parametrize("shape", [(90, 180), (90 * 180,)])
+def test_weights_of_chunked_cells(shape):
+    weight = np.random.default_rng(0).uniform(size=(90, 180))
+    cells = CellGrid(da.from_array(CENTRES[0], chunks=(31, 50)), CENTRES[1], FRACTION)
+    expected = pca().fit(CellGrid(*CENTRES, FRACTION), sample_weight=weight)
+    assert_same_basis(pca().fit(cells, sample_weight=weight.reshape(shape)), expected)
+    for grid in (cells, LatLonGrid(LATITUDE, LONGITUDE, mask=da.from_array(FRACTION, chunks=50))):
+        with pytest.raises(
+            ValueError, match=r"sample_weight has shape \(7,\): expected \(90, 180\), one weight per sample"
+        ):
+            pca().fit(grid, sample_weight=np.ones(7))
 
 
 def test_unstructured_cells_in_chunks():

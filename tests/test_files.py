@@ -160,6 +160,12 @@ def test_grids_come_back_immutable(grid, tmp_path):
         loaded.mask = None
 
 
+def test_a_chunked_grid_is_asked_to_be_computed(tmp_path):
+    da = pytest.importorskip("dask.array")
+    with pytest.raises(TypeError, match=r"LatLonGrid\.mask is chunked: compute it first, mask\.compute\(\)"):
+        skgeo.save(LatLonGrid([-45, 45], [0, 90, 180, 270], da.ones((2, 4), chunks=1)), tmp_path / "grid.npz")
+
+
 LOAD_AND_TRANSFORM = """
 import sys, pickle
 import numpy as np

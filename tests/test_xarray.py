@@ -500,9 +500,15 @@ def test_an_object_of_points_is_points_to_an_encoder():
     )
     points = np.column_stack([LAT, LON[:12]])
     encoder = SphericalHarmonicPCA(3).fit(points)
-    for obj in (stations, stations["t"], stations.astype(np.float64)):
-        assert_array_equal(SphericalHarmonicPCA(3).fit(obj).transform(obj), encoder.transform(points))
-    holes = stations.assign_coords(Lat=("station", np.where(LAT > 0, LAT, np.nan)))
+    for obj in (stations, stations["t"]):  # chunked, so lazy
+        lazy = SphericalHarmonicPCA(3).fit(obj).transform(obj)
+        assert isinstance(lazy, da.Array)
+        assert_allclose(lazy.compute(), encoder.transform(points), atol=1e-12)
+    loaded = stations.drop_vars("t").load()
+    assert_array_equal(SphericalHarmonicPCA(3).fit(loaded).transform(loaded), encoder.transform(points))
+    lazy = loaded.assign(t=("station", da.ones(12, chunks=5))).skgeo.transform(encoder).embedding.data
+    assert lazy.chunks[0] == (5, 5, 2)
+    holes = loaded.assign_coords(Lat=("station", np.where(LAT > 0, LAT, np.nan)))
     with pytest.raises(CoordinateError, match="NaN or infinity in .*missing='nan'"):
         encoder.transform(holes)
     assert np.isnan(encoder.set_params(missing="nan").transform(holes)).any(axis=1).sum() == (LAT <= 0).sum()
@@ -529,6 +535,11 @@ def test_the_embedding_of_an_object_in_chunks_is_in_chunks():
         assert lazy.chunks[0] == (100, 100, 40)
         assert_allclose(lazy.compute(), encoder.transform(PLAIN), atol=1e-14)
     assert LatLonGrid.from_xarray(chunked).mask is None
+    otherwise = xr.DataArray(da.ones(SHAPE, chunks=(4, 10)), {"lat": LAT, "lon": LON}, ("lat", "lon"))
+    both = xr.Dataset({"a": chunked, "b": otherwise})  # which have different chunks
+    assert encoder.transform(both).chunks[0] == (100, 100, 40)
+    bent = curvilinear().drop_vars("t").load().assign(more=(("y", "x"), da.ones(SHAPE, chunks=(5, 20))))
+    assert isinstance(encoder.transform(bent), da.Array)
 
 
 # Writing

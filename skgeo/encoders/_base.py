@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import LocationTransformer, Places, all_or_nothing
+from skgeo._base import LocationTransformer, Places, all_or_nothing, points_of
 from skgeo._dask import is_lazy
 from skgeo._harmonics import FloatArray, Floats
 from skgeo._parallel import Done, each
@@ -43,9 +43,10 @@ class FixedEncoder(LocationTransformer):
         self
         """
         self._check_parameters()
+        X = points_of(X)
         with all_or_nothing(self):
             if is_lazy(X):
-                self._remember(list(X.columns) if hasattr(X, "columns") else None)
+                self._remember(list(X.columns) if hasattr(type(X), "columns") else None)
             else:
                 self._read(X, reset=True)
         return self
@@ -107,6 +108,7 @@ class FormulaEncoder(FixedEncoder):
             Maps (..., 2) degrees to (..., n_outputs).
         """
         check_is_fitted(self)
+        self._check_twin()
         from skgeo.nn import EncoderTwin  # needs torch
 
         return EncoderTwin(self)

@@ -142,6 +142,7 @@ class SphericalHarmonics(FixedEncoder):
             Maps (..., 2) degrees to (..., n_outputs).
         """
         check_is_fitted(self)
+        self._check_twin()
         from skgeo.nn import Harmonics  # needs torch
 
         return Harmonics(int(self.max_degree), min_degree=int(self.min_degree), spectrum=self._variance())
