@@ -18,6 +18,7 @@ from skgeo._patch_table import Patches, PixelStack
 from skgeo._progress import check_verbose, progress
 from skgeo._sphere import EARTH_RADIUS, Boxes, cell_sizes
 from skgeo.cells import CellGrid
+from skgeo.encoders._base import FixedEncoder
 from skgeo.exceptions import CoordinateWarning
 from skgeo.pca import SphericalHarmonicPCA
 
@@ -163,7 +164,9 @@ class PatchPositionEncoder(PatchTransformer):
 
 def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
     """Fit an encoder on the union of patches: as an area if it can, else on the pixels."""
-    if isinstance(patches, PixelStack):
+    if isinstance(encoder, FixedEncoder):  # whatever the pixels
+        points, weight = np.array([[90.0, 0.0]]), np.ones(1)
+    elif isinstance(patches, PixelStack):
         points, weight = _distinct_stacked_pixels(patches)
         if isinstance(encoder, LocationTransformer):
             encoder.fit(CellGrid(*points.T, areas=weight if weight.any() else None))

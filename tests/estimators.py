@@ -10,9 +10,20 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 
 from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo._base import LocationTransformer
 from skgeo._coordinates import Coordinates
 from skgeo._patch_table import Patches
 from skgeo._sphere import Boxes
+from skgeo.encoders import (
+    Cartesian3DEncoder,
+    DirectEncoder,
+    GridEncoder,
+    SphereCEncoder,
+    SphereMEncoder,
+    SphericalHarmonics,
+    TheoryEncoder,
+    WrapEncoder,
+)
 
 
 def read_any(estimator, X, reset):
@@ -42,9 +53,45 @@ def _mixture(table, phase):
     return table.astype(np.float64) @ np.cos(1.7 * np.arange(table.shape[1]) + phase)
 
 
-class AnySphericalHarmonicPCA(SphericalHarmonicPCA):
+class AnyPoints:
     def _read(self, X, *, reset):
         return fold_points(*read_any(self, X, reset))
+
+
+class AnySphericalHarmonicPCA(AnyPoints, SphericalHarmonicPCA):
+    pass
+
+
+class AnyCartesian3DEncoder(AnyPoints, Cartesian3DEncoder):
+    pass
+
+
+class AnyDirectEncoder(AnyPoints, DirectEncoder):
+    pass
+
+
+class AnyGridEncoder(AnyPoints, GridEncoder):
+    pass
+
+
+class AnySphereCEncoder(AnyPoints, SphereCEncoder):
+    pass
+
+
+class AnySphereMEncoder(AnyPoints, SphereMEncoder):
+    pass
+
+
+class AnySphericalHarmonics(AnyPoints, SphericalHarmonics):
+    pass
+
+
+class AnyTheoryEncoder(AnyPoints, TheoryEncoder):
+    pass
+
+
+class AnyWrapEncoder(AnyPoints, WrapEncoder):
+    pass
 
 
 class AnyPatchPositionEncoder(PatchPositionEncoder):
@@ -64,13 +111,30 @@ ANY_TABLE = [
     AnySphericalHarmonicPCA(max_degree=2, n_components=0.9, spectrum="matern", clip=None, area_weighted=False),
     AnyPatchPositionEncoder(SphericalHarmonicPCA(max_degree=2)),
     AnyPatchPositionEncoder(FrozenEstimator(SphericalHarmonicPCA(max_degree=2, n_components=3).fit(CORNERS))),
+    AnyPatchPositionEncoder(GridEncoder(3)),
     AnyPatchScaleFeaturizer(),
     AnyPatchScaleFeaturizer(earth_radius=1.0, log=False),
+    AnyCartesian3DEncoder(),
+    AnyDirectEncoder(),
+    AnyGridEncoder(3),
+    AnySphereCEncoder(2, plus=True, units="radians"),
+    AnySphereMEncoder(2, periodic=True),
+    AnySphericalHarmonics(2, min_degree=1, spectrum="matern"),
+    AnyTheoryEncoder(2),
+    AnyWrapEncoder(),
 ]
 STRICT = [
     SphericalHarmonicPCA(max_degree=3),
     PatchPositionEncoder(SphericalHarmonicPCA(max_degree=2)),
     PatchScaleFeaturizer(),
+    Cartesian3DEncoder(),
+    DirectEncoder(),
+    GridEncoder(),
+    SphereCEncoder(),
+    SphereMEncoder(),
+    SphericalHarmonics(2),
+    TheoryEncoder(),
+    WrapEncoder(),
 ]
 
 TWO_COLUMNS = "the check's table has other than the two columns latitude and longitude"
@@ -126,11 +190,11 @@ _TWO_WIDE_AROUND_100 = ("check_fit_check_is_fitted", "check_fit_idempotent", "ch
 
 def expected_failed_checks(estimator):
     """Name -> reason of the checks that a strict estimator fails, all of them by refusing the check's table."""
-    if isinstance(estimator, SphericalHarmonicPCA):
-        return (
-            dict.fromkeys(_ANY_WIDTH + _WEIGHTS_OF_ANY_WIDTH, TWO_COLUMNS)
-            | dict.fromkeys(_TWO_WIDE_AROUND_100, IN_DEGREES)
-            | {"check_sample_weights_pandas_series": BY_NAME}
-            | {"check_sample_weight_equivalence_on_sparse_data": SPARSE}
-        )
+    if isinstance(estimator, LocationTransformer):
+        failing = dict.fromkeys(_ANY_WIDTH, TWO_COLUMNS) | dict.fromkeys(_TWO_WIDE_AROUND_100, IN_DEGREES)
+        if isinstance(estimator, SphericalHarmonicPCA):
+            failing |= dict.fromkeys(_WEIGHTS_OF_ANY_WIDTH, TWO_COLUMNS)
+            failing |= {"check_sample_weights_pandas_series": BY_NAME}
+            failing |= {"check_sample_weight_equivalence_on_sparse_data": SPARSE}
+        return failing
     return dict.fromkeys(_ANY_WIDTH + _TWO_WIDE + _TWO_WIDE_AROUND_100, SIX_COLUMNS)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from skgeo import LatLonGrid, SphericalHarmonicPCA
-from skgeo.datasets import load_land_mask
+from skgeo.datasets import fibonacci_lattice, load_land_mask, make_checkerboard, make_land_ocean
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 LAND = load_land_mask()
@@ -170,3 +171,80 @@ def test_agrees_with_natural_earth_and_best_without_a_shift(name):
     best = agreement.pop((0, 0))
     assert best > 0.99
     assert max(agreement.values()) < best - 0.005
+
+
+def unit_vectors(X):
+    latitude, longitude = np.radians(X).T
+    return np.column_stack(
+        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
+    )
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 200, 1001])
+def test_fibonacci_lattice_is_even(n):
+    X = fibonacci_lattice(n)
+    assert X.shape == (n, 2)
+    assert ((X[:, 1] >= -180) & (X[:, 1] < 180)).all()
+    # each point stands for a band of the same area
+    np.testing.assert_allclose(np.sin(np.radians(X[:, 0])), (np.arange(n) + 0.5) * 2 / n - 1, atol=1e-12)
+    np.testing.assert_allclose(np.diff(X[:, 1]) % 360, 360 * 2 / (1 + 5**0.5), atol=1e-9)  # the golden angle
+    if n >= 200:  # neighbours are about as far apart everywhere, as points of so many equal cells are
+        cosine = unit_vectors(X) @ unit_vectors(X).T
+        np.fill_diagonal(cosine, -1.0)
+        nearest = np.degrees(np.arccos(cosine.max(axis=1)))
+        assert nearest.min() / np.sqrt(41253 / n) > 0.7
+        assert nearest.max() / np.sqrt(41253 / n) < 1.1
+
+
+def test_land_ocean_is_the_mask_at_uniform_places():
+    X, y = make_land_ocean(20_000, random_state=3)
+    assert y.dtype == bool
+    # the nearest centre of a cell, by brute force along each axis
+    row = abs(X[:500, :1] - LAND.latitude).argmin(axis=1)
+    column = abs(X[:500, 1:] - LAND.longitude).argmin(axis=1)
+    np.testing.assert_array_equal(y[:500], LAND.mask[row, column])
+    uniform = np.sin(np.radians(X[:, 0])), X[:, 1] / 180.0
+    for values in uniform:
+        assert scipy.stats.kstest(values, "uniform", args=(-1, 2)).pvalue > 0.01
+    assert make_land_ocean(10, random_state=3)[0].shape == (10, 2)
+    np.testing.assert_array_equal(make_land_ocean(10, random_state=3)[0], make_land_ocean(10, random_state=3)[0])
+
+
+def test_known_places_of_the_samples():
+    X, y = make_land_ocean(50_000, random_state=0)
+    latitude, longitude = X.T
+    sahara = (abs(latitude - 22) < 5) & (abs(longitude - 10) < 10)
+    pacific = (abs(latitude) < 5) & (abs(longitude + 130) < 15)
+    assert sahara.sum() > 50 < pacific.sum()
+    assert y[sahara].all()
+    assert not y[pacific].any()
+    assert y[latitude < -80].mean() > 0.7
+
+
+@pytest.mark.parametrize(("n_support", "n_classes"), [(200, 16), (7, 3), (1, 1)])
+def test_checkerboard_is_the_class_of_the_nearest_point(n_support, n_classes):
+    X, y = make_checkerboard(500, n_support, n_classes, random_state=0)
+    nearest = (unit_vectors(X) @ unit_vectors(fibonacci_lattice(n_support)).T).argmax(axis=1)
+    np.testing.assert_array_equal(y, nearest % n_classes)
+
+
+def test_checkerboard_has_equal_cells():
+    _, y = make_checkerboard(random_state=1)
+    assert y.shape == (10_000,)
+    assert np.bincount(y, minlength=16).min() / (10_000 / 16) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: fibonacci_lattice(0), "n=0: expected an integer, at least 1"),
+        (lambda: fibonacci_lattice(2.0), "n=2.0: expected an integer, at least 1"),
+        (lambda: make_land_ocean(-1), "n_samples=-1: expected an integer, at least 1"),
+        (lambda: make_checkerboard("many"), "n_samples='many': expected an integer, at least 1"),
+        (lambda: make_checkerboard(n_support=0), "n_support=0: expected an integer, at least 1"),
+        (lambda: make_checkerboard(n_classes=0), "n_classes=0: expected an integer, at least 1"),
+    ],
+)
+def test_numbers_of_samples_are_checked(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -27,7 +27,16 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skgeo
-from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
+from skgeo import (
+    CellGrid,
+    LatLonGrid,
+    PatchPositionEncoder,
+    PatchScaleFeaturizer,
+    SphericalHarmonicPCA,
+    __version__,
+    encoders,
+)
+from skgeo.encoders import SphereMEncoder, SphericalHarmonics
 from skgeo.exceptions import ModelFileError, VersionWarning
 from test_persistence import GRID, PATCHES, run_python
 
@@ -88,6 +97,8 @@ def models():
     frame = pytest.importorskip("pandas").DataFrame(POINTS, columns=["lat", "lon"]).assign(height=range(4), river=1)
     place = SphericalHarmonicPCA(3, 2, area_weighted=False)
     patches = LatLonGrid([-45, 45], [0, 90, 180, 270]).patches((1, 2), as_frame=True)
+    yield SphericalHarmonics(2, min_degree=1, spectrum=[1, 0.5, np.float32(0.25)]).fit(GRID), GRID
+    yield SphereMEncoder(np.int64(3), 1.0, 90, plus=True).fit(frame[["lon", "lat"]]), frame[["lat", "lon"]]
     yield SphericalHarmonicPCA(), GRID
     yield SphericalHarmonicPCA(2, 0.9, spectrum="matern", clip=None).fit(frame[["lon", "lat"]]), frame[["lat", "lon"]]
     yield SphericalHarmonicPCA(2, spectrum=[1, 0.5, np.float32(0.25)], n_jobs=2).fit(GRID), GRID
@@ -105,10 +116,10 @@ def models():
     yield make_pipeline("passthrough").fit(frame), frame
 
 
-@pytest.mark.parametrize("which", range(14))
+@pytest.mark.parametrize("which", range(16))
 def test_models_come_back_bit_for_bit(which, tmp_path):
     listed = list(models())
-    assert len(listed) == 14
+    assert len(listed) == 16
     model, X = listed[which]
     before = copy.deepcopy(model)
     skgeo.save(model, tmp_path / "model.npz")
@@ -121,9 +132,9 @@ def test_models_come_back_bit_for_bit(which, tmp_path):
 
 
 def test_every_public_estimator_is_saved(tmp_path):
-    public = [getattr(skgeo, name) for name in skgeo.__all__]
+    public = [getattr(module, name) for module in (skgeo, encoders) for name in module.__all__]
     estimators = [cls for cls in public if isinstance(cls, type) and issubclass(cls, BaseEstimator)]
-    assert len(estimators) >= 3
+    assert len(estimators) >= 11
     for cls in estimators:
         skgeo.save(cls(), tmp_path / "model.npz")
         assert type(skgeo.load(tmp_path / "model.npz")) is cls

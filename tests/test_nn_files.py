@@ -17,6 +17,7 @@ from numpy.testing import assert_array_equal
 import skgeo
 from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
 from skgeo import nn as geo_nn
+from skgeo.encoders import SphereMEncoder, WrapEncoder
 from skgeo.exceptions import ModelFileError, VersionWarning
 from skgeo.nn import HarmonicPCA, PatchProjectionHead, PatchScale
 from test_persistence import GRID, PATCHES, run_python
@@ -42,6 +43,10 @@ MODULES = {
     "harmonics": (lambda: SphericalHarmonicPCA(4, 20).fit(GRID).to_torch(), GRID.points()),
     "harmonics in float32": (lambda: SphericalHarmonicPCA(2, clip=None).fit(GRID).to_torch().float(), GRID.points()),
     "harmonics, numpy's clip": (lambda: HarmonicPCA(np.eye(4), clip=np.float32(0.1)), GRID.points()),
+    "encoder": (lambda: geo_nn.EncoderTwin(SphereMEncoder(3, plus=True, periodic=True)), GRID.points()),
+    "encoder without scales": (lambda: geo_nn.EncoderTwin(WrapEncoder()), GRID.points()),
+    "plain harmonics": (lambda: geo_nn.Harmonics(5, min_degree=2, spectrum="matern"), GRID.points()),
+    "plain harmonics in float32": (lambda: geo_nn.Harmonics(3).float(), GRID.points()),
     "scale": (PatchScale, PATCHES),
     "scale of the Moon": (lambda: PatchScale(1_737_400.0, log=False), PATCHES),
 }

@@ -56,7 +56,10 @@ def test_commands_are_one_line_each_and_take_the_constraints():
         assert "install -c constraints.txt" in command
 
 
-@pytest.mark.parametrize("module", ["skgeo", "skgeo.nn", "skgeo.xarray", "skgeo.datasets", "skgeo.exceptions"])
+MODULES = ["skgeo", "skgeo.encoders", "skgeo.nn", "skgeo.xarray", "skgeo.datasets", "skgeo.exceptions"]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_reference_lists_every_public_name(module):
     if module in {"skgeo.nn", "skgeo.xarray"}:
         pytest.importorskip({"skgeo.nn": "torch", "skgeo.xarray": "xarray"}[module])

@@ -10,6 +10,7 @@ from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from estimators import ANY_TABLE, MESSAGES, STRICT, expected_failed_checks
+from skgeo import SphericalHarmonicPCA
 
 SKLEARN = tuple(int(number) for number in sklearn.__version__.split(".")[:2])
 
@@ -50,8 +51,7 @@ def test_strict_estimators_fail_the_expected_checks_only_and_for_the_reason_give
 
 @pytest.mark.parametrize("estimator", ANY_TABLE + STRICT, ids=lambda estimator: type(estimator).__name__)
 def test_no_check_is_lost(estimator):
-    newest = {"SphericalHarmonicPCA": 54, "PatchPositionEncoder": 47, "PatchScaleFeaturizer": 47}
-    expected = newest[type(estimator).__name__.removeprefix("Any")]
+    expected = 54 if isinstance(estimator, SphericalHarmonicPCA) else 47  # seven are about sample weights
     collected = len(checks_of(estimator))
     if SKLEARN == (1, 9):
         assert collected == expected
