@@ -30,7 +30,21 @@ from skgeo.grid import GridPart, LatLonGrid
 Places = Coordinates | LatLonGrid | CellGrid | GridPart
 
 
-class GeoEstimator(BaseEstimator, ABC):
+class VersionedEstimator(BaseEstimator):
+    """An estimator whose files say which version wrote them."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The state with the version that wrote it."""
+        return {**super().__getstate__(), "_skgeo_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the state; warn when another version wrote it."""
+        state = dict(state)
+        warn_other_version(state.pop("_skgeo_version", "unknown"))
+        super().__setstate__(state)
+
+
+class GeoEstimator(VersionedEstimator, ABC):
     """An estimator of places: reads X through :meth:`_read` and nowhere else."""
 
     _n_columns: int
@@ -49,16 +63,6 @@ class GeoEstimator(BaseEstimator, ABC):
             self.feature_names_in_ = np.asarray(columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The state with the version that wrote it."""
-        return {**super().__getstate__(), "_skgeo_version": __version__}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the state; warn when another version wrote it."""
-        state = dict(state)
-        warn_other_version(state.pop("_skgeo_version", "unknown"))
-        super().__setstate__(state)
 
     @abstractmethod
     def _parse(self, X: object) -> Any:

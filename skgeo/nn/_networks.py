@@ -1,7 +1,9 @@
 """Networks that turn the embedding of a place into outputs, and the module of an encoder with its network."""
 
+import copy
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -346,6 +348,24 @@ class LocationEncoder(nn.Module):
 
 # By the names that estimators take.
 NETWORKS: Mapping[str, type[nn.Module]] = {"linear": Linear, "fcnet": FcNet, "siren": SirenNet, "mlp": MLP}
+
+
+def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) -> nn.Module:
+    """The network that estimators mean by a name, a function or a module; options are for those with a name."""
+    if isinstance(network, str):
+        cls = NETWORKS[network]
+        return cls(n_inputs, n_outputs, **({} if cls is Linear else options))
+    module = copy.deepcopy(network) if isinstance(network, nn.Module) else network(n_inputs, n_outputs)
+    check_parameter("network", network, isinstance(module, nn.Module), "a function that returns a torch module")
+    training, parameter = module.training, next(module.parameters(), torch.empty(0))
+    with torch.no_grad():
+        shape = module.eval()(torch.zeros(2, n_inputs, dtype=parameter.dtype, device=parameter.device)).shape
+    if tuple(shape) != (2, n_outputs):
+        raise ValueError(
+            f"network gives {tuple(shape)} for 2 embeddings of width {n_inputs}: expected (2, {n_outputs}), a column "
+            "for each output; one for two classes."
+        )
+    return module.train(training)
 
 
 def _check_widths(**widths: int) -> None:

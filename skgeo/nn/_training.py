@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from skgeo._parameters import check_parameter
 from skgeo._progress import progress
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -123,6 +122,11 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def width_of(encoder: nn.Module) -> int:
+    """Width of the embedding of places."""
+    return encoder(torch.zeros(1, 2, dtype=torch.float64)).shape[-1]
+
+
 def arrays_of(module: nn.Module) -> Arrays:
     """The state of a module as arrays of their own."""
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in module.state_dict().items()}
@@ -197,10 +201,11 @@ def _train_epoch(module: nn.Module, optimizer: torch.optim.Optimizer, data: _Dat
     """One pass over the samples in random order; returns the mean loss."""
     module.train()
     n_samples, total = len(data.inputs), 0.0
-    for rows in torch.randperm(n_samples).to(data.weight.device).split(settings.batch_size or n_samples):
+    order = torch.randperm(n_samples).to(data.weight.device)
+    for rows in torch.split(order, settings.batch_size or n_samples):
         optimizer.zero_grad()
         loss = data.total(module, rows)
-        (loss / len(rows)).backward()
+        torch.autograd.backward(loss / len(rows))
         optimizer.step()
         total += float(loss.detach())
     if not np.isfinite(total):
@@ -245,19 +250,3 @@ def _set_moments(optimizer: torch.optim.Optimizer, module: nn.Module, moments: A
         if of:
             state["state"][i] = {key: torch.tensor(value) for key, value in of.items()}
     optimizer.load_state_dict(state)
-
-
-def check_network(module: Any, what: str, n_inputs: int, n_outputs: int) -> nn.Module:
-    """Refuse what is no module, or has other outputs."""
-    check_parameter(what, module, isinstance(module, nn.Module), "a torch module, or a function that makes one")
-    with torch.no_grad():
-        parameter = next(module.parameters(), torch.empty(0))
-        training = module.training
-        shape = module.eval()(torch.zeros(2, n_inputs, dtype=parameter.dtype, device=parameter.device)).shape
-        module.train(training)
-    if tuple(shape) != (2, n_outputs):
-        raise ValueError(
-            f"{what} gives shape {tuple(shape)} for 2 embeddings of width {n_inputs}: expected (2, {n_outputs}), one "
-            "column for each output."
-        )
-    return module
