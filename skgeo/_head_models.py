@@ -81,7 +81,7 @@ class HeadModel(NeuralEstimator):
     def _inputs(self, places: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         return places, np.ones(len(places))
 
-    def _prepare(self, inputs: npt.NDArray[Any]) -> None:
+    def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
         n_features, n_scale = inputs.shape[1], self.n_scale
         check_parameter("n_scale", n_scale, is_integer(n_scale) and n_scale >= 1, "a positive integer")
         check_flag("log", self.log)
@@ -91,12 +91,11 @@ class HeadModel(NeuralEstimator):
                 "descriptors of scale: expected features of position before them, as "
                 "make_union(PatchPositionEncoder(), PatchScaleFeaturizer()) gives."
             )
-        from skgeo.nn import PatchProjectionHead
+        from skgeo.nn._head import statistics
 
-        head = PatchProjectionHead.from_features(
-            inputs, n_scale=n_scale, log=self.log, embed_dim=self.embed_dim, hidden_dim=self.head_dim
-        )
-        self.scale_mean_, self.scale_std_ = head.scale_mean.numpy().copy(), head.scale_std.numpy().copy()
+        self.n_position_ = n_features - int(n_scale)
+        log = np.full(n_scale, self.log)
+        self.scale_mean_, self.scale_std_ = statistics(inputs[:, self.n_position_ :], log, weight)
 
     def _build(self) -> "Parts":
         import torch  # comes with skgeo.nn
@@ -104,10 +103,8 @@ class HeadModel(NeuralEstimator):
         from skgeo.nn import PatchProjectionHead
         from skgeo.nn._training import Parts
 
-        n_scale = int(self.n_scale)
-        head = PatchProjectionHead(self.n_features_in_ - n_scale, n_scale, self.embed_dim, self.head_dim)
-        head.scale_mean.copy_(torch.tensor(self.scale_mean_))
-        head.scale_std.copy_(torch.tensor(self.scale_std_))
+        head = PatchProjectionHead(self.n_position_, len(self.scale_mean_), self.embed_dim, self.head_dim)
+        head.scale_mean, head.scale_std = torch.tensor(self.scale_mean_), torch.tensor(self.scale_std_)
         output = torch.nn.Linear(self.embed_dim, self._n_network_outputs)
         return Parts(None, torch.nn.Sequential(OrderedDict(head=head, output=output)))
 
@@ -153,8 +150,9 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     device : str, default="cpu"
         Where torch computes, such as "cuda".
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
-        bits every time, on a CPU with the same torch and number of threads. torch's own generator is left alone.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
+        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
+        own generator is left as it was.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -173,8 +171,10 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
         Epochs trained.
     best_epoch_ : int
         Epoch after which the weights were kept, from 1.
+    n_position_ : int
+        Number of features before the descriptors.
     scale_mean_, scale_std_ : ndarray of shape (n_scale,)
-        Statistics of the descriptors that the head standardises them with.
+        Weighted statistics of the descriptors, with which the head standardises them.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -288,8 +288,9 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     device : str, default="cpu"
         Where torch computes, such as "cuda".
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
-        bits every time, on a CPU with the same torch and number of threads. torch's own generator is left alone.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
+        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
+        own generator is left as it was.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -308,8 +309,10 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
         Epochs trained.
     best_epoch_ : int
         Epoch after which the weights were kept, from 1.
+    n_position_ : int
+        Number of features before the descriptors.
     scale_mean_, scale_std_ : ndarray of shape (n_scale,)
-        Statistics of the descriptors that the head standardises them with.
+        Weighted statistics of the descriptors, with which the head standardises them.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)

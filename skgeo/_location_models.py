@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skgeo._base import LocationEstimator, LocationTransformer, Places
 from skgeo._coordinates import Coordinates
@@ -128,7 +128,7 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         weight = np.ones(len(points)) if mask is None else mask
         return points, np.where(np.isnan(points).any(axis=1), 0.0, weight)
 
-    def _prepare(self, inputs: npt.NDArray[Any]) -> None:
+    def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
         encoder, network = self.encoder, self.network
         by_name = isinstance(encoder, str) and encoder in ENCODERS
         accepted = f"{', '.join(map(repr, ENCODERS))}, or an encoder with to_torch"
@@ -139,7 +139,10 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         self.encoder_ = clone(ENCODERS[encoder] if isinstance(encoder, str) else encoder)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CoordinateWarning)  # this model has warned already
-            self.encoder_.fit(inputs)
+            if has_fit_parameter(self.encoder_, "sample_weight"):
+                self.encoder_.fit(inputs, sample_weight=weight)
+            else:
+                self.encoder_.fit(inputs)
 
     def _build(self) -> "Parts":
         from skgeo.nn._networks import make_network
@@ -196,8 +199,9 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
-        bits every time, on a CPU with the same torch and number of threads. torch's own generator is left alone.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
+        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
+        own generator is left as it was.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -351,8 +355,9 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
-        bits every time, on a CPU with the same torch and number of threads. torch's own generator is left alone.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
+        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
+        own generator is left as it was.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.

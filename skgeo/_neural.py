@@ -87,12 +87,12 @@ class NeuralEstimator(VersionedEstimator):
         ImportError
             Without torch.
         """
-        settings = self._settings()
+        settings = self._settings(y)
         with all_or_nothing(self):
             for name in {"weights_", "_moments"} & vars(self).keys():
                 delattr(self, name)
             rng = check_random_state(self.random_state)
-            self._seed = int(rng.randint(2**31 - 1))
+            self._seed = self._draw_seed(rng)
             inputs, kept, weight = self._read_inputs(X, sample_weight, reset=True)
             target = self._read_target(y, kept)
             self._set_target(target, weight)
@@ -101,23 +101,23 @@ class NeuralEstimator(VersionedEstimator):
             validation = self._read_validation(X_val, y_val, sample_weight_val) if given else None
             if validation is None and settings.patience is not None:
                 training, validation = self._split(training, rng)
-            self._prepare(training.inputs)
+            self._prepare(training.inputs, training.weight)
             self._set_course(self._train(training, validation, settings))
             del self._moments  # twice as large as the weights
         return self
 
     def _continue(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, classes: Any = None) -> Self:
         """One more epoch, or the first."""
-        settings = self._settings()._replace(max_epochs=1, patience=None, keep="last")
+        settings = self._settings(y)._replace(max_epochs=1, patience=None, keep="last")
         first = not hasattr(self, "weights_")
         with all_or_nothing(self):
             if first:
-                self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+                self._seed = self._draw_seed(check_random_state(self.random_state))
             inputs, kept, weight = self._read_inputs(X, sample_weight, reset=first)
             target = self._read_target(y, kept)
             if first:
                 self._set_target(target, weight, classes)
-                self._prepare(inputs)
+                self._prepare(inputs, weight)
             self._set_course(self._train(self._samples(inputs, target, weight), None, settings))
         return self
 
@@ -125,11 +125,15 @@ class NeuralEstimator(VersionedEstimator):
         """Train, from where the weights are if there are any."""
         from skgeo.nn._training import train
 
-        start, n_epochs = None, 0
+        start, seed = None, self._seed
         if hasattr(self, "weights_"):
-            start, n_epochs = (self.weights_, getattr(self, "_moments", {})), self.n_epochs_
-        seed = int(np.random.SeedSequence([self._seed, n_epochs]).generate_state(1)[0])
+            start = self.weights_, getattr(self, "_moments", {})
+            seed = int(np.random.SeedSequence([seed, self.n_epochs_]).generate_state(1)[0])
         return train(self._build, self._loss, training, validation, settings, seed, start)
+
+    def _draw_seed(self, rng: np.random.RandomState) -> int:
+        """An integer itself, so that it means what it means to torch; else the next one of the generator."""
+        return int(self.random_state) if is_integer(self.random_state) else int(rng.randint(2**31 - 1))
 
     def _set_course(self, course: "Course") -> None:
         """Set what training made; losses follow those of earlier epochs when it went on."""
@@ -163,10 +167,6 @@ class NeuralEstimator(VersionedEstimator):
 
     def _read_target(self, y: Any, kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
         """Checked targets of the samples that count."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
-            )
         target = self._check_target(y)
         check_consistent_length(kept, target)
         return target[kept]
@@ -199,8 +199,12 @@ class NeuralEstimator(VersionedEstimator):
         )
         return learned, held_out
 
-    def _settings(self) -> "Settings":
-        """The parameters of the training, checked."""
+    def _settings(self, y: Any) -> "Settings":
+        """The parameters of the training, checked; first that there is something to learn."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
+            )
         import_optional("torch", type(self).__name__, "torch")
         from skgeo.nn._training import Settings, find_device
 
@@ -240,8 +244,8 @@ class NeuralEstimator(VersionedEstimator):
         """What the network is given (n, k), and how much each row counts (n,)."""
 
     @abstractmethod
-    def _prepare(self, inputs: npt.NDArray[Any]) -> None:
-        """Learn from the training inputs what is not trained."""
+    def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
+        """Learn from the training inputs what is not trained by gradients."""
 
     @abstractmethod
     def _build(self) -> "Parts":
@@ -253,7 +257,7 @@ class NeuralEstimator(VersionedEstimator):
 
     @abstractmethod
     def _set_target(self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64], classes: Any = None) -> None:
-        """Learn from the training targets what is not trained."""
+        """Learn from the training targets what is not trained by gradients."""
 
     @abstractmethod
     def _encode_target(
@@ -368,12 +372,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         value = self.class_weight
         valid = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
         check_parameter("class_weight", value, valid, "None, 'balanced' or a dict of classes and weights")
-        own = (
-            np.ones(len(self.classes_))
-            if value is None
-            else compute_class_weight(value, classes=self.classes_, y=target)
-        )
-        self._class_weights = np.asarray(own, dtype=np.float64)
+        self._class_weights = compute_class_weight(value, classes=self.classes_, y=target).astype(np.float64)
 
     def _encode_target(
         self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64]

@@ -77,11 +77,12 @@ def train(
     device, dtype = find_device(settings.device), getattr(torch, settings.dtype)
     with _seeded(seed, device):
         fixed, module = build()
+        if start is not None:
+            load(module, start[0])
         module = module.to(device, dtype)
         parameters = list(module.parameters())
         optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         if start is not None:
-            load(module, start[0])
             _set_moments(optimizer, module, start[1])
         data = _Data(fixed, training, loss, device, dtype)
         held_out = None if validation is None else _Data(fixed, validation, loss, device, dtype)
@@ -133,8 +134,8 @@ def arrays_of(module: nn.Module) -> Arrays:
 
 
 def load(module: nn.Module, weights: Arrays) -> nn.Module:
-    """Put arrays into a module, in its dtype."""
-    module.load_state_dict({name: torch.tensor(values) for name, values in weights.items()})
+    """Put arrays into a module, which takes their dtype."""
+    module.load_state_dict({name: torch.tensor(values) for name, values in weights.items()}, assign=True)
     return module
 
 
