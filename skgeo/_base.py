@@ -30,8 +30,22 @@ from skgeo.grid import GridPart, LatLonGrid
 Places = Coordinates | LatLonGrid | CellGrid | GridPart
 
 
-class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
-    """A transformer of places: reads X through :meth:`_read` and nowhere else."""
+class VersionedEstimator(BaseEstimator):
+    """An estimator whose files say which version wrote them."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The state with the version that wrote it."""
+        return {**super().__getstate__(), "_skgeo_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the state; warn when another version wrote it."""
+        state = dict(state)
+        warn_other_version(state.pop("_skgeo_version", "unknown"))
+        super().__setstate__(state)
+
+
+class GeoEstimator(VersionedEstimator, ABC):
+    """An estimator of places: reads X through :meth:`_read` and nowhere else."""
 
     _n_columns: int
 
@@ -49,6 +63,14 @@ class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
             self.feature_names_in_ = np.asarray(columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
+
+    @abstractmethod
+    def _parse(self, X: object) -> Any:
+        """Read X and check it; changes nothing."""
+
+
+class GeoTransformer(TransformerMixin, GeoEstimator):
+    """A transformer of places."""
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> npt.NDArray[np.object_]:
         """Names of the output columns.
@@ -85,27 +107,13 @@ class GeoTransformer(TransformerMixin, BaseEstimator, ABC):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def __getstate__(self) -> dict[str, Any]:
-        """The state with the version that wrote it."""
-        return {**super().__getstate__(), "_skgeo_version": __version__}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the state; warn when another version wrote it."""
-        state = dict(state)
-        warn_other_version(state.pop("_skgeo_version", "unknown"))
-        super().__setstate__(state)
-
-    @abstractmethod
-    def _parse(self, X: object) -> Any:
-        """Read X and check it; changes nothing."""
-
     @abstractmethod
     def _feature_names(self) -> list[str]:
         """Names of the output columns."""
 
 
-class LocationTransformer(GeoTransformer):
-    """A transformer of points (latitude, longitude) and of grids, which are accepted wherever points are."""
+class LocationEstimator(GeoEstimator):
+    """An estimator of points (latitude, longitude) and of grids, which are accepted wherever points are."""
 
     _n_columns = 2
     _missing_policies: tuple[str, ...] = ("error", "nan", "mean")
@@ -113,6 +121,42 @@ class LocationTransformer(GeoTransformer):
     missing: str = "error"
     add_indicator: bool = False
     verbose: bool | None = None
+
+    def _parse(self, X: Any) -> Places:
+        names = self.coordinates
+        listed = isinstance(names, tuple | list) and len(names) == 2
+        valid = names is None or (listed and all(isinstance(name, str) for name in names) and names[0] != names[1])
+        check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
+        *others, last = policies = self._missing_policies
+        known = isinstance(self.missing, str) and self.missing in policies
+        check_parameter("missing", self.missing, known, f"{', '.join(map(repr, others))} or {last!r}")
+        cure = ", or let " + " or ".join(f"missing={policy!r}" for policy in policies[1:]) + " take them"
+        missing = self.missing != "error" or (cure if others else False)
+        check_flag("add_indicator", self.add_indicator)
+        check_verbose(self.verbose)
+        if isinstance(X, LatLonGrid | CellGrid):
+            return X
+        X = points_of(X)
+        if is_xarray(X):
+            return (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
+        return read_coordinates(X, names, missing=missing)
+
+    def _read(self, X: object, *, reset: bool) -> Any:
+        """As every transformer; what a model is fitted on must not be in radians."""
+        places = super()._read(X, reset=reset)
+        if reset and isinstance(places, Coordinates):
+            warn_radians(places.latitude, places.longitude)
+        return places
+
+    def __sklearn_tags__(self) -> Tags:
+        """Missing coordinates are allowed by policy."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags
+
+
+class LocationTransformer(LocationEstimator, GeoTransformer):
+    """A transformer of points (latitude, longitude) and of grids, which are accepted wherever points are."""
 
     def transform(self, X: Any) -> Any:
         """Embed points, or all cells of a grid.
@@ -159,32 +203,6 @@ class LocationTransformer(GeoTransformer):
         cells_per_row = math.prod(places.shape[1:])
         return lazy_cells(embed, places.latitude, places.longitude, cells_per_row=cells_per_row, output=output)
 
-    def _parse(self, X: Any) -> Places:
-        names = self.coordinates
-        listed = isinstance(names, tuple | list) and len(names) == 2
-        valid = names is None or (listed and all(isinstance(name, str) for name in names) and names[0] != names[1])
-        check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
-        *others, last = policies = self._missing_policies
-        known = isinstance(self.missing, str) and self.missing in policies
-        check_parameter("missing", self.missing, known, f"{', '.join(map(repr, others))} or {last!r}")
-        cure = ", or let " + " or ".join(f"missing={policy!r}" for policy in policies[1:]) + " take them"
-        missing = self.missing != "error" or cure
-        check_flag("add_indicator", self.add_indicator)
-        check_verbose(self.verbose)
-        if isinstance(X, LatLonGrid | CellGrid):
-            return X
-        X = points_of(X)
-        if is_xarray(X):
-            return (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
-        return read_coordinates(X, names, missing=missing)
-
-    def _read(self, X: object, *, reset: bool) -> Any:
-        """As every transformer; what a model is fitted on must not be in radians."""
-        places = super()._read(X, reset=reset)
-        if reset and isinstance(places, Coordinates):
-            warn_radians(places.latitude, places.longitude)
-        return places
-
     def _check_twin(self) -> None:
         """A twin passes NaN on and has no indicator."""
         valid = self.missing != "mean" and not self.add_indicator
@@ -204,12 +222,6 @@ class LocationTransformer(GeoTransformer):
 
     def _feature_names(self) -> list[str]:
         return self._embedding_names() + ["missing_location"] * self.add_indicator
-
-    def __sklearn_tags__(self) -> Tags:
-        """Missing coordinates are allowed by policy."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.missing != "error"
-        return tags
 
 
 def points_of(X: Any) -> Any:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo import encoders
+from skgeo._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
+from skgeo._location_models import LocationClassifier, LocationRegressor
 from skgeo._model_tree import PLAIN, Kind, TreeReader, TreeWriter
 from skgeo._sealed import (
     building,
@@ -32,6 +34,7 @@ from skgeo.scale import PatchScaleFeaturizer
 __all__ = ["load", "save"]
 
 _FORMAT = "skgeo model"
+_MODELS = (LocationClassifier, LocationRegressor, ProjectionHeadClassifier, ProjectionHeadRegressor)
 _METADATA = "skgeo.json"  # the first entry of the archive, so that its name is at a fixed place
 
 
@@ -45,7 +48,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     model : estimator, LatLonGrid or CellGrid
-        A transformer of skgeo, fitted or not, or scikit-learn's ColumnTransformer, FeatureUnion, FrozenEstimator,
+        An estimator of skgeo, fitted or not, or scikit-learn's ColumnTransformer, FeatureUnion, FrozenEstimator,
         FunctionTransformer without functions, or Pipeline made of them, in any nesting.
     path : str or path-like
         Where to write; the name is taken as it is, ``.npz`` is usual. An existing file is replaced when the new one is
@@ -181,6 +184,7 @@ def _kinds() -> Mapping[str, Kind]:
         "skgeo.PatchScaleFeaturizer": PatchScaleFeaturizer,
         "skgeo.SphericalHarmonicPCA": SphericalHarmonicPCA,
         **{f"skgeo.encoders.{name}": getattr(encoders, name) for name in encoders.__all__},
+        **{f"skgeo.nn.{cls.__name__}": cls for cls in _MODELS},
         "sklearn.compose.ColumnTransformer": ColumnTransformer,
         "sklearn.frozen.FrozenEstimator": FrozenEstimator,
         "sklearn.pipeline.FeatureUnion": FeatureUnion,

@@ -1,4 +1,4 @@
-"""Torch modules: the trainable projection head of patch features, and differentiable twins of the transformers."""
+"""Torch modules, and estimators that train them: location networks, the projection head, twins of transformers."""
 
 from importlib.util import find_spec
 
@@ -7,9 +7,29 @@ from skgeo._parameters import import_optional
 if find_spec("torch") is None:  # say what to install before an import below says less
     import_optional("torch", "skgeo.nn", "torch")
 
+from skgeo._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
+from skgeo._location_models import LocationClassifier, LocationRegressor
 from skgeo.nn._encoders import EncoderTwin, Harmonics
 from skgeo.nn._files import load, save
 from skgeo.nn._head import PatchProjectionHead
+from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
 from skgeo.nn._twins import HarmonicPCA, PatchScale
 
-__all__ = ["EncoderTwin", "HarmonicPCA", "Harmonics", "PatchProjectionHead", "PatchScale", "load", "save"]
+__all__ = [
+    "MLP",
+    "EncoderTwin",
+    "FcNet",
+    "HarmonicPCA",
+    "Harmonics",
+    "Linear",
+    "LocationClassifier",
+    "LocationEncoder",
+    "LocationRegressor",
+    "PatchProjectionHead",
+    "PatchScale",
+    "ProjectionHeadClassifier",
+    "ProjectionHeadRegressor",
+    "SirenNet",
+    "load",
+    "save",
+]

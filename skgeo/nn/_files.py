@@ -24,6 +24,7 @@ from skgeo._sealed import (
 )
 from skgeo.nn._encoders import EncoderTwin, Harmonics
 from skgeo.nn._head import PatchProjectionHead
+from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
 from skgeo.nn._twins import HarmonicPCA, PatchScale
 
 __all__ = ["load", "save"]
@@ -210,10 +211,42 @@ def _harmonics_arguments(twin: Harmonics) -> dict[str, object]:
     return {"max_degree": twin.max_degree, "min_degree": twin.min_degree}
 
 
+def _network_arguments(network: FcNet | MLP | SirenNet) -> dict[str, object]:
+    dropouts = [module.p for module in network.modules() if isinstance(module, nn.Dropout)]
+    first = network.first if isinstance(network, FcNet) else network.layers[0]
+    assert isinstance(first, nn.Linear)
+    return {
+        "n_inputs": first.in_features,
+        "n_outputs": network.output.out_features,
+        "hidden_dim": first.out_features,
+        "n_layers": len(network.layers),
+        "dropout": float(dropouts[0]),
+    }
+
+
+def _siren_arguments(network: SirenNet) -> dict[str, object]:
+    return _network_arguments(network) | {"first_w0": network.first_w0, "w0": network.w0}
+
+
+def _linear_arguments(linear: Linear) -> dict[str, object]:
+    return {"n_inputs": linear.in_features, "n_outputs": linear.out_features}
+
+
+def _location_arguments(model: LocationEncoder) -> dict[str, object]:
+    outputs = {"mean": [0.0] * model.mean.numel(), "scale": [1.0] * model.scale.numel()}
+    of_one = {name: values[0] for name, values in outputs.items()}
+    return {"encoder": model.encoder, "network": model.network, **(outputs if model.mean.ndim else of_one)}
+
+
 # The modules that are saved, by the names that they have in files; the only ones that are ever built. The state is the
 # arguments of the constructor; all tensors must be in the state_dict, or come from numpy, since the constructor runs on
 # the meta device.
 _KINDS = {
+    "skgeo.nn.MLP": Kind(MLP, _network_arguments, lambda kw: MLP(**kw)),
+    "skgeo.nn.FcNet": Kind(FcNet, _network_arguments, lambda kw: FcNet(**kw)),
+    "skgeo.nn.Linear": Kind(Linear, _linear_arguments, lambda kw: Linear(**kw)),
+    "skgeo.nn.LocationEncoder": Kind(LocationEncoder, _location_arguments, lambda kw: LocationEncoder(**kw)),
+    "skgeo.nn.SirenNet": Kind(SirenNet, _siren_arguments, lambda kw: SirenNet(**kw)),
     "skgeo.nn.EncoderTwin": Kind(EncoderTwin, _encoder_arguments, _build_encoder_twin),
     "skgeo.nn.HarmonicPCA": Kind(HarmonicPCA, _twin_arguments, _build_twin),
     "skgeo.nn.Harmonics": Kind(Harmonics, _harmonics_arguments, lambda kw: Harmonics(**kw)),

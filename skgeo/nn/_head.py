@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from sklearn.pipeline import make_union
 from torch import Tensor, nn
 
+from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, is_integer
 from skgeo.scale import DESCRIPTORS
 
@@ -183,9 +185,9 @@ class PatchProjectionHead(nn.Module):
                 "beside them."
             )
         head = cls(len(position_columns), len(scale_columns), embed_dim, hidden_dim)
-        mean, std = _statistics(table[:, list(scale_columns)], torch.tensor(list(scale_columns.values())))
-        head.scale_mean.copy_(mean)
-        head.scale_std.copy_(std)
+        mean, std = statistics(table[:, list(scale_columns)].numpy(), np.array(list(scale_columns.values())))
+        head.scale_mean.copy_(torch.from_numpy(mean))
+        head.scale_std.copy_(torch.from_numpy(std))
         head.position_columns.copy_(torch.tensor(position_columns))
         head.scale_columns.copy_(torch.tensor(list(scale_columns)))
         return head
@@ -257,8 +259,12 @@ def _scale_columns(names: list[str]) -> dict[int, bool]:
     return columns
 
 
-def _statistics(descriptors: Tensor, log: Tensor) -> tuple[Tensor, Tensor]:
+def statistics(
+    descriptors: npt.NDArray[Any], log: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64] | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of each column; of one that hardly varies, its unit instead of its deviation."""
-    mean, std = descriptors.mean(dim=0), descriptors.std(dim=0, correction=0)
-    unit = torch.where(log, torch.ones_like(mean), mean.abs())
-    return mean, torch.where(std <= _CONSTANT * unit, unit, std)
+    values = descriptors.astype(np.float64)
+    mean = np.average(values, axis=0, weights=weight)
+    std = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
+    unit = np.where(log, 1.0, np.abs(mean))
+    return mean, np.where(std <= _CONSTANT * unit, unit, std)
