@@ -174,7 +174,13 @@ def draw(rows, path):
     for network, ax in zip(NETWORKS, axes, strict=True):
         for place, encoder in enumerate(names):
             for row in (row for row in rows if row["cell"] == f"{encoder}-{network}"):
-                ax.plot([row["published"] - row["band"], row["published"] + row["band"]], [place] * 2, "0.8", lw=9)
+                ax.plot(
+                    [row["published"] - row["band"], row["published"] + row["band"]],
+                    [place] * 2,
+                    "0.8",
+                    lw=9,
+                    solid_capstyle="butt",
+                )
                 ax.plot(row["published"], place, "k|", ms=9, mew=1.5)
                 ax.errorbar(row["ours"], place, xerr=row["deviation"], fmt="o", color="tab:blue", ms=5, lw=1.2)
         ax.set(title=TITLES[network], xlabel="test accuracy, %")
@@ -185,7 +191,7 @@ def draw(rows, path):
         plt.Line2D([], [], color="0.8", lw=9, label="band"),
         plt.Line2D([], [], color="tab:blue", marker="o", label="ours, mean and deviation"),
     ]
-    axes[0].legend(handles=handles, fontsize=8, loc="lower right")
+    figure.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=150)
 
 
