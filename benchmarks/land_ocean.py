@@ -174,15 +174,10 @@ def draw(rows, path):
     for network, ax in zip(NETWORKS, axes, strict=True):
         for place, encoder in enumerate(names):
             for row in (row for row in rows if row["cell"] == f"{encoder}-{network}"):
-                ax.plot(
-                    [row["published"] - row["band"], row["published"] + row["band"]],
-                    [place] * 2,
-                    "0.8",
-                    lw=9,
-                    solid_capstyle="butt",
-                )
+                ax.barh(place, 2.0 * row["band"], 0.5, row["published"] - row["band"], color="0.8")
                 ax.plot(row["published"], place, "k|", ms=9, mew=1.5)
                 ax.errorbar(row["ours"], place, xerr=row["deviation"], fmt="o", color="tab:blue", ms=5, lw=1.2)
+        ax.use_sticky_edges = False  # bars would stick to the left one
         ax.set(title=TITLES[network], xlabel="test accuracy, %")
         ax.grid(axis="x", linewidth=0.3)
     axes[0].set_yticks(range(len(names)), [TITLES[name] for name in names])
@@ -191,7 +186,7 @@ def draw(rows, path):
         plt.Line2D([], [], color="0.8", lw=9, label="band"),
         plt.Line2D([], [], color="tab:blue", marker="o", label="ours, mean and deviation"),
     ]
-    figure.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles=handles, fontsize=8, ncols=3, loc="outside upper center")
     figure.savefig(path, dpi=150)
 
 

@@ -140,9 +140,9 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CoordinateWarning)  # this model has warned already
             if has_fit_parameter(self.encoder_, "sample_weight"):
-                self.encoder_.fit(inputs, sample_weight=weight)
+                self.encoder_.fit(inputs, None, sample_weight=weight)
             else:
-                self.encoder_.fit(inputs)
+                self.encoder_.fit(inputs, None)  # FrozenEstimator wants a y
 
     def _build(self) -> "Parts":
         from skgeo.nn._networks import make_network

@@ -368,7 +368,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     def _set_target(self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64], classes: Any = None) -> None:
         self.classes_ = np.unique(target if classes is None else column_or_1d(classes))
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class only, {self.classes_[0]!r}: at least two classes are needed.")
+            raise ValueError(f"y has one class only, {self.classes_.tolist()[0]!r}: at least two classes are needed.")
         value = self.class_weight
         valid = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
         check_parameter("class_weight", value, valid, "None, 'balanced' or a dict of classes and weights")
@@ -379,7 +379,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         unknown = np.setdiff1d(target, self.classes_)
         if unknown.size:
-            raise ValueError(f"y has the class {unknown[0]!r}, which is none of {self.classes_.tolist()}.")
+            raise ValueError(f"y has the class {unknown.tolist()[0]!r}, which is none of {self.classes_.tolist()}.")
         codes = np.searchsorted(self.classes_, target)
         encoded = codes.astype(np.float64) if len(self.classes_) == 2 else codes.astype(np.int64)
         return encoded, weight * self._class_weights[codes]

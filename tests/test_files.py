@@ -131,10 +131,42 @@ def test_models_come_back_bit_for_bit(which, tmp_path):
         assert type(loaded.transform(X)) is type(model.transform(X))
 
 
+def trained():
+    nn = pytest.importorskip("skgeo.nn")
+    frame = pytest.importorskip("pandas").DataFrame(POINTS, columns=["lat", "lon"])
+    settings = {"max_epochs": 2, "patience": None, "random_state": np.int64(0)}
+    features = np.random.default_rng(0).normal(size=(4, 5))
+    targets = np.arange(8.0).reshape(4, 2)
+    yield (
+        nn.LocationClassifier(SphericalHarmonics(2), class_weight="balanced", **settings).fit(frame, list("abba")),
+        frame,
+    )
+    yield nn.LocationRegressor("wrap", "fcnet", hidden_dim=3).partial_fit(POINTS, targets), POINTS
+    yield nn.ProjectionHeadClassifier(2, embed_dim=3, **settings).fit(features, [2, 1, 3, 1]), features
+    yield nn.ProjectionHeadRegressor(2, embed_dim=3, **settings).fit(features, targets), features
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_trained_models_come_back_bit_for_bit(which, tmp_path):
+    model, X = list(trained())[which]
+    skgeo.save(model, tmp_path / "model.npz")
+    loaded = skgeo.load(tmp_path / "model.npz")
+    assert_same(loaded, model)
+    assert_same(loaded.predict(X), model.predict(X))
+
+
+def test_a_network_that_is_an_object_is_refused(tmp_path):
+    torch = pytest.importorskip("torch")
+    model = pytest.importorskip("skgeo.nn").LocationRegressor("wrap", torch.nn.Linear(4, 1))
+    with pytest.raises(TypeError, match=r"LocationRegressor.network=Linear\(.* cannot be saved: it is a torch.nn"):
+        skgeo.save(model, tmp_path / "model.npz")
+
+
 def test_every_public_estimator_is_saved(tmp_path):
-    public = [getattr(module, name) for module in (skgeo, encoders) for name in module.__all__]
+    modules = (skgeo, encoders, pytest.importorskip("skgeo.nn"))
+    public = [getattr(module, name) for module in modules for name in module.__all__]
     estimators = [cls for cls in public if isinstance(cls, type) and issubclass(cls, BaseEstimator)]
-    assert len(estimators) >= 11
+    assert len(estimators) >= 15
     for cls in estimators:
         skgeo.save(cls(), tmp_path / "model.npz")
         assert type(skgeo.load(tmp_path / "model.npz")) is cls

@@ -36,6 +36,11 @@ def trained_head():
     return head
 
 
+def location_encoder(**units):
+    network = geo_nn.SirenNet(25, 2, hidden_dim=4)
+    return geo_nn.LocationEncoder(geo_nn.Harmonics(4, spectrum="matern"), network, **units)
+
+
 MODULES = {
     "head": (trained_head, FEATURES),
     "head in bfloat16": (lambda: trained_head().bfloat16(), FEATURES),
@@ -47,6 +52,12 @@ MODULES = {
     "encoder without scales": (lambda: geo_nn.EncoderTwin(WrapEncoder()), GRID.points()),
     "plain harmonics": (lambda: geo_nn.Harmonics(5, min_degree=2, spectrum="matern"), GRID.points()),
     "plain harmonics in float32": (lambda: geo_nn.Harmonics(3).float(), GRID.points()),
+    "linear": (lambda: geo_nn.Linear(13, 2), FEATURES.astype(np.float32)),
+    "residual network": (lambda: geo_nn.FcNet(13, 2, 5, 3, dropout=0.25).eval(), FEATURES.astype(np.float32)),
+    "siren": (lambda: geo_nn.SirenNet(13, 2, 5, 3, first_w0=10, w0=2.0).double(), FEATURES),
+    "perceptron": (lambda: geo_nn.MLP(13, 2, hidden_dim=5).eval(), FEATURES.astype(np.float32)),
+    "location encoder": (lambda: location_encoder(mean=[1.0, 2.0], scale=[3.0, 4.0]), GRID.points()),
+    "location encoder without units": (lambda: location_encoder().half().float(), GRID.points()),
     "scale": (PatchScale, PATCHES),
     "scale of the Moon": (lambda: PatchScale(1_737_400.0, log=False), PATCHES),
 }
