@@ -30,6 +30,7 @@ from skgeo.nn import (
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
 )
+from skgeo.nn._training import train
 from test_examples import SHARED_DATA, needs_shared_data
 from test_persistence import run_python
 
@@ -238,13 +239,25 @@ def test_patience_starts_anew_with_every_improvement():
     assert model.best_epoch_ == 1 + curve.argmin() == model.n_epochs_ - 3
 
 
-def test_a_share_is_held_out_unless_early_stopping_is_off():
-    # 30 samples, each with a target of its own: the mean and the deviation tell which were learned from.
-    model = LocationRegressor("wrap", "linear", max_epochs=2, validation_fraction=0.3, random_state=0, batch_size=None)
-    places, target = PLACES[:30], 2.0 ** np.arange(30)
-    held = model.fit(places, target)
-    assert len(held.validation_loss_curve_) == len(held.loss_curve_) == 2
-    open_ended = clone(model).set_params(patience=None).fit(places, target)
+def test_a_share_is_held_out_unless_early_stopping_is_off(monkeypatch):
+    seen = []
+
+    def spy(build, loss, training, validation, *others):
+        seen.append((training, validation))
+        return train(build, loss, training, validation, *others)
+
+    monkeypatch.setattr("skgeo.nn._training.train", spy)
+    model = LocationRegressor("wrap", "linear", max_epochs=2, validation_fraction=0.3, random_state=0)
+    model.fit(PLACES[:31], NOISY[:31])
+    rows = np.arange(31)
+    learned, held_out = (np.flatnonzero((PLACES[rows, 0] == part.inputs[:, :1]).any(axis=0)) for part in seen[0])
+    assert len(held_out) == 10  # 9.3, rounded up
+    assert sorted([*learned, *held_out]) == list(rows)
+    assert len(model.validation_loss_curve_) == len(model.loss_curve_) == 2
+    open_ended = model.set_params(patience=None).fit(PLACES[:31], NOISY[:31])
+    training, validation = seen[1]
+    assert len(training.inputs) == 31
+    assert validation is None
     assert len(open_ended.validation_loss_curve_) == 0
     assert open_ended.best_epoch_ == open_ended.n_epochs_ == 2
 
@@ -313,6 +326,8 @@ def test_places_come_in_every_form():
         model.set_params(coordinates=("y", "x")).fit(own, NOISY).predict(own), plain.predict(PLACES), rtol=1e-5
     )
     assert_array_equal(plain.predict(GRID), plain.predict(GRID.points()))
+    chunked = pytest.importorskip("dask.array").from_array(PLACES, chunks=(50, 2))
+    assert_array_equal(plain.predict(chunked), plain.predict(PLACES))
 
 
 def test_cells_of_a_grid_count_as_its_mask_says():
