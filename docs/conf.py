@@ -22,8 +22,11 @@ autosummary_generate = True
 autodoc_typehints = "none"
 autodoc_default_options = {
     "members": True,
-    "inherited-members": "BaseEstimator, TransformerMixin, _SetOutputMixin, _MetadataRequester, Module, BaseException",
-    "exclude-members": "extra_repr, set_fit_request, set_partial_fit_request",
+    "inherited-members": (
+        "BaseEstimator, TransformerMixin, ClassifierMixin, RegressorMixin, _SetOutputMixin, _MetadataRequester, Module, "
+        "BaseException"
+    ),
+    "exclude-members": "extra_repr, set_fit_request, set_partial_fit_request, set_score_request",
 }
 numpydoc_show_class_members = False
 

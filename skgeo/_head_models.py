@@ -163,9 +163,9 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
         The classes, sorted.
     weights_ : dict of str and ndarray
         State of the network: a file of the model holds arrays only, and loads without torch.
-    loss_curve_ : ndarray of shape (n_epochs_,)
+    loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
-    validation_loss_curve_ : ndarray of shape (n_epochs_,)
+    validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean validation loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
         Epochs trained.
@@ -177,7 +177,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
         Weighted statistics of the descriptors, with which the head standardises them.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
     Raises
@@ -301,9 +301,9 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
         Weighted mean and deviation of the training targets, which are standardised.
     weights_ : dict of str and ndarray
         State of the network: a file of the model holds arrays only, and loads without torch.
-    loss_curve_ : ndarray of shape (n_epochs_,)
+    loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
-    validation_loss_curve_ : ndarray of shape (n_epochs_,)
+    validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean validation loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
         Epochs trained.
@@ -315,7 +315,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
         Weighted statistics of the descriptors, with which the head standardises them.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
     Raises

@@ -214,9 +214,9 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         The fitted encoder.
     weights_ : dict of str and ndarray
         State of the network: a file of the model holds arrays only, and loads without torch.
-    loss_curve_ : ndarray of shape (n_epochs_,)
+    loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
-    validation_loss_curve_ : ndarray of shape (n_epochs_,)
+    validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean validation loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
         Epochs trained.
@@ -371,9 +371,9 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         The fitted encoder.
     weights_ : dict of str and ndarray
         State of the network: a file of the model holds arrays only, and loads without torch.
-    loss_curve_ : ndarray of shape (n_epochs_,)
+    loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
-    validation_loss_curve_ : ndarray of shape (n_epochs_,)
+    validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean validation loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
         Epochs trained.
