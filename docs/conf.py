@@ -23,8 +23,8 @@ autodoc_typehints = "none"
 autodoc_default_options = {
     "members": True,
     "inherited-members": (
-        "BaseEstimator, TransformerMixin, ClassifierMixin, RegressorMixin, _SetOutputMixin, _MetadataRequester, Module, "
-        "BaseException"
+        "BaseEstimator, TransformerMixin, ClassifierMixin, RegressorMixin, _SetOutputMixin, _MetadataRequester, "
+        "Module, Linear, BaseException"
     ),
     "exclude-members": "extra_repr, set_fit_request, set_partial_fit_request, set_score_request",
 }
