@@ -94,6 +94,7 @@ def main():
     options = parser.parse_args()
     published = json.loads((options.data / "location_encoder_recipes.json").read_text())["checkerboard"]
     path = options.out / "checkerboard.json"
+    options.out.mkdir(parents=True, exist_ok=True)
     rows = json.loads(path.read_text()) if path.exists() and not options.quick else []
     cells = sorted(published["cells"], key=lambda cell: cell.endswith("-fcnet"))  # these take longest
     for cell in QUICK if options.quick else cells:

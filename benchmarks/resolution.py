@@ -32,9 +32,10 @@ def main():
     curves = [curve(degree) for degree in ((5, 10) if options.quick else (5, 7, 10, 14, 20, 28))]
     for row in curves:
         print(f"L = {row['degree']:2}: {row['resolved']:5.2f} degrees; 180 / (2 L) = {90 / row['degree']:5.2f}")
-    options.out.mkdir(exist_ok=True)
-    (options.out / "resolution.json").write_text(json.dumps(curves, indent=1) + "\n")
-    draw(curves, options.out / "resolution.png")
+    if not options.quick:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / "resolution.json").write_text(json.dumps(curves, indent=1) + "\n")
+        draw(curves, options.out / "resolution.png")
     off = [row["degree"] for row in curves if not 2 / 3 < row["resolved"] * row["degree"] / 90 < 4 / 3]
     if off:
         raise SystemExit(f"degrees {off} do not resolve what 180 / (2 L) says")

@@ -72,7 +72,7 @@ class HeadModel(NeuralEstimator):
         check_is_fitted(self)
         from skgeo.nn._training import load
 
-        head: Any = load(self._build().trained, self.weights_)
+        head: Any = load(self._rebuild().trained, self.weights_)
         return head.head.eval()
 
     def _read(self, X: object, *, reset: bool) -> npt.NDArray[Any]:
@@ -95,6 +95,7 @@ class HeadModel(NeuralEstimator):
 
         self.n_position_ = n_features - int(n_scale)
         log = np.full(n_scale, self.log)
+        self._widths = self.embed_dim, self.head_dim
         self.scale_mean_, self.scale_std_ = statistics(inputs[:, self.n_position_ :], log, weight)
 
     def _build(self) -> "Parts":
@@ -103,9 +104,10 @@ class HeadModel(NeuralEstimator):
         from skgeo.nn import PatchProjectionHead
         from skgeo.nn._training import Parts
 
-        head = PatchProjectionHead(self.n_position_, len(self.scale_mean_), self.embed_dim, self.head_dim)
+        embed_dim, head_dim = self._widths  # those of the fit
+        head = PatchProjectionHead(self.n_position_, len(self.scale_mean_), embed_dim, head_dim)
         head.scale_mean, head.scale_std = torch.tensor(self.scale_mean_), torch.tensor(self.scale_std_)
-        output = torch.nn.Linear(self.embed_dim, self._n_network_outputs)
+        output = torch.nn.Linear(embed_dim, self._n_network_outputs)
         return Parts(None, torch.nn.Sequential(OrderedDict(head=head, output=output)))
 
 

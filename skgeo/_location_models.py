@@ -109,7 +109,7 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         from skgeo.nn import LocationEncoder  # needs torch
         from skgeo.nn._training import load
 
-        fixed, trained = self._build()
+        fixed, trained = self._rebuild()
         assert fixed is not None
         return LocationEncoder(fixed, load(trained, self.weights_), *self._units()).eval()
 
@@ -132,10 +132,13 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         encoder, network = self.encoder, self.network
         by_name = isinstance(encoder, str) and encoder in ENCODERS
         accepted = f"{', '.join(map(repr, ENCODERS))}, or an encoder with to_torch"
-        check_parameter("encoder", encoder, by_name or hasattr(encoder, "to_torch"), accepted)
+        usable = hasattr(encoder, "to_torch") and not isinstance(encoder, type)
+        check_parameter("encoder", encoder, by_name or usable, accepted)
         valid = network in _NETWORKS if isinstance(network, str) else callable(network)
         accepted = f"{', '.join(map(repr, _NETWORKS))}, a torch module, or a function of n_inputs and n_outputs"
         check_parameter("network", network, valid, accepted)
+        given = {"hidden_dim": self.hidden_dim, "n_layers": self.n_layers, "dropout": self.dropout}
+        self._network = network, {name: value for name, value in given.items() if value is not None}
         self.encoder_ = clone(ENCODERS[encoder] if isinstance(encoder, str) else encoder)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CoordinateWarning)  # this model has warned already
@@ -148,10 +151,9 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         from skgeo.nn._networks import make_network
         from skgeo.nn._training import Parts, width_of
 
-        given = {"hidden_dim": self.hidden_dim, "n_layers": self.n_layers, "dropout": self.dropout}
-        options = {name: value for name, value in given.items() if value is not None}
+        network, options = self._network  # those of the fit
         twin = self.encoder_.to_torch()
-        return Parts(twin, make_network(self.network, width_of(twin), self._n_network_outputs, **options))
+        return Parts(twin, make_network(network, width_of(twin), self._n_network_outputs, **options))
 
 
 class LocationClassifier(NeuralClassifier, LocationModel):

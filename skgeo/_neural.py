@@ -150,8 +150,15 @@ class NeuralEstimator(VersionedEstimator):
         inputs, _ = self._inputs(self._read(X, reset=False))
         from skgeo.nn._training import apply, load
 
-        fixed, trained = self._build()
+        fixed, trained = self._rebuild()
         return apply(fixed, load(trained, self.weights_), inputs, self.device).astype(np.float64)
+
+    def _rebuild(self) -> "Parts":
+        """The model with any weights; torch's own generator is left as it was."""
+        from skgeo.nn._training import undisturbed
+
+        with undisturbed():
+            return self._build()
 
     def _read_inputs(
         self, X: Any, sample_weight: npt.ArrayLike | None, *, reset: bool
@@ -372,7 +379,12 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         value = self.class_weight
         valid = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
         check_parameter("class_weight", value, valid, "None, 'balanced' or a dict of classes and weights")
-        self._class_weights = compute_class_weight(value, classes=self.classes_, y=target).astype(np.float64)
+        weights = compute_class_weight(value, classes=self.classes_, y=target).astype(np.float64)
+        valid = bool(np.all(np.isfinite(weights) & (weights >= 0.0)))
+        of_samples = weights[np.searchsorted(self.classes_, target).clip(max=len(weights) - 1)]
+        mean = np.average(of_samples, weights=weight) if valid else 0.0
+        check_parameter("class_weight", value, mean > 0.0, "weights that are finite, not negative, and not all zero")
+        self._class_weights = weights / mean
 
     def _encode_target(
         self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64]
@@ -382,7 +394,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             raise ValueError(f"y has the class {unknown.tolist()[0]!r}, which is none of {self.classes_.tolist()}.")
         codes = np.searchsorted(self.classes_, target)
         encoded = codes.astype(np.float64) if len(self.classes_) == 2 else codes.astype(np.int64)
-        return encoded, weight * self._class_weights[codes]
+        return encoded, weight / weight.mean() * self._class_weights[codes]
 
     @property
     def _n_network_outputs(self) -> int:
@@ -460,7 +472,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         columns = target.reshape(len(target), -1)
         if columns.shape[1] != len(self.target_mean_):
             raise ValueError(f"y has {columns.shape[1]} outputs: expected {len(self.target_mean_)}, as at first.")
-        return (columns - self.target_mean_) / self.target_scale_, weight
+        return (columns - self.target_mean_) / self.target_scale_, weight / weight.mean()
 
     @property
     def _n_network_outputs(self) -> int:

@@ -468,7 +468,10 @@ def test_a_single_sample_leaves_none_to_validate_on():
 
 def test_a_learning_rate_that_is_too_large_is_named():
     model = LocationRegressor("wrap", "mlp", learning_rate=1e30, max_epochs=50)
-    with pytest.raises(ValueError, match=r"learning_rate=1e\+30: the loss became (nan|inf); expected a smaller"):
+    with pytest.raises(
+        ValueError,
+        match=r"learning_rate=1e\+30: the loss became (nan|inf)( on the validation data)?; expected a smaller",
+    ):
         model.fit(PLACES, NOISY)
     assert not hasattr(model, "weights_")
 
@@ -564,3 +567,60 @@ def test_three_cells_of_the_published_table():
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 of 3 cells hold" in done.stdout
+
+
+QUICK = {"max_epochs": 5, "random_state": 0, "verbose": False}
+
+
+def test_parameters_set_after_a_fit_wait_for_the_next():
+    model = LocationRegressor("cartesian3d", "siren", **QUICK).fit(PLACES, WARMTH)
+    expected = model.predict(PLACES)
+    for parameters in ({"network": "mlp"}, {"hidden_dim": 8}):
+        assert_array_equal(model.set_params(**parameters).predict(PLACES), expected)
+    head = ProjectionHeadRegressor(**QUICK).fit(FEATURES, FEATURES[:, 0])
+    expected = head.predict(FEATURES)
+    assert_array_equal(head.set_params(embed_dim=8).predict(FEATURES), expected)
+
+
+def test_prediction_leaves_the_random_numbers_of_torch_alone():
+    model = LocationRegressor("cartesian3d", "siren", **QUICK).fit(PLACES, WARMTH)
+    head = ProjectionHeadRegressor(**QUICK).fit(FEATURES, FEATURES[:, 0])
+    before = torch.get_rng_state()
+    for call in (lambda: model.predict(PLACES), model.to_torch, lambda: head.predict(FEATURES), head.to_torch):
+        call()
+        assert_array_equal(torch.get_rng_state(), before)
+
+
+def test_class_weights_count_where_batches_hold_one_class_each():
+    mean = []
+    for weights in (None, {"north": 1.0, "south": 100.0}):
+        model = LocationClassifier("cartesian3d", "linear", learning_rate=0.01, class_weight=weights, **QUICK)
+        for k in range(40):
+            rows = NORTH if k % 2 else ~NORTH
+            model.partial_fit(PLACES[rows], np.where(NORTH, "north", "south")[rows], classes=["north", "south"])
+        mean.append(model.predict_proba(PLACES)[:, 1].mean())
+    assert mean[1] > mean[0] + 0.03
+
+
+@pytest.mark.parametrize("weights", [{False: -0.2, True: 1.0}, {False: np.nan, True: 1.0}, {False: 0.0, True: 0.0}])
+def test_class_weights_that_mean_nothing_are_refused(weights):
+    model = LocationClassifier("cartesian3d", "linear", class_weight=weights, **QUICK)
+    with pytest.raises(
+        ValueError, match="class_weight=.*: expected weights that are finite, not negative, and not all"
+    ):
+        model.fit(PLACES, NORTH)
+
+
+def test_validation_that_says_nothing_is_refused():
+    with pytest.raises(
+        ValueError, match="the loss became inf on the validation data; expected .* like those to train on"
+    ):
+        LocationRegressor("cartesian3d", **QUICK).fit(PLACES, WARMTH, X_val=PLACES, y_val=np.full(120, 1e30))
+    model = LocationClassifier("cartesian3d", class_weight={False: 1.0, True: 0.0}, **QUICK)
+    with pytest.raises(ValueError, match="The validation data have no weight: sample_weight_val or class_weight"):
+        model.fit(PLACES, NORTH, X_val=PLACES[NORTH], y_val=NORTH[NORTH])
+
+
+def test_an_encoder_is_an_instance():
+    with pytest.raises(ValueError, match="encoder=<class .*expected 'cartesian3d', .*or an encoder with to_torch"):
+        LocationRegressor(GridEncoder, **QUICK).fit(PLACES, WARMTH)

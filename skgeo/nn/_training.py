@@ -1,7 +1,7 @@
 """The training loop of all estimators, from arrays to arrays."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -86,6 +86,10 @@ def train(
             _set_moments(optimizer, module, start[1])
         data = _Data(fixed, training, loss, device, dtype)
         held_out = None if validation is None else _Data(fixed, validation, loss, device, dtype)
+        if validation is not None and not validation.weight.any():
+            raise ValueError(
+                "The validation data have no weight: sample_weight_val or class_weight leaves none of them."
+            )
         with progress(settings.max_epochs, "epoch", shown=settings.verbose) as done:
             losses, validation_losses, best = [], [], (np.inf, 0, arrays_of(module))
             for epoch in range(1, settings.max_epochs + 1):
@@ -93,7 +97,7 @@ def train(
                 done(1)
                 if held_out is None:
                     continue
-                validation_losses.append(_validate(module, held_out))
+                validation_losses.append(_validate(module, held_out, settings))
                 if validation_losses[-1] < best[0]:
                     best = validation_losses[-1], epoch, arrays_of(module) if settings.keep == "best" else {}
                 elif settings.patience is not None and epoch - best[1] >= settings.patience:
@@ -111,6 +115,11 @@ def apply(fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any],
     data = _Inputs(fixed, inputs, place, dtype, keep=False)
     with torch.no_grad():
         return torch.cat([trained(data[rows]).cpu() for rows in data.blocks()]).numpy()
+
+
+def undisturbed() -> AbstractContextManager[None]:
+    """Puts torch's generator back as it was."""
+    return torch.random.fork_rng(devices=[])
 
 
 def find_device(name: str) -> torch.device:
@@ -174,7 +183,7 @@ class _Inputs:
 
 
 class _Data:
-    """Samples as tensors; weights have mean one, so that a batch of any size has a gradient of the same scale."""
+    """Samples as tensors; weights have mean one, or that of the classes, so that gradients keep their scale."""
 
     def __init__(
         self, fixed: nn.Module | None, samples: Samples, loss: Loss, device: torch.device, dtype: torch.dtype
@@ -183,8 +192,7 @@ class _Data:
         self.classes = loss == "log_loss" and samples.target.dtype.kind == "i"
         self.loss = loss
         self.target = torch.tensor(samples.target, dtype=torch.long if self.classes else dtype, device=device)
-        weight = samples.weight / samples.weight.mean()
-        self.weight = torch.tensor(weight, dtype=dtype, device=device)
+        self.weight = torch.tensor(samples.weight, dtype=dtype, device=device)
 
     def total(self, module: nn.Module, rows: slice | Tensor) -> Tensor:
         """The sum of the weighted losses of some samples."""
@@ -217,11 +225,17 @@ def _train_epoch(module: nn.Module, optimizer: torch.optim.Optimizer, data: _Dat
     return total / n_samples
 
 
-def _validate(module: nn.Module, data: _Data) -> float:
+def _validate(module: nn.Module, data: _Data, settings: Settings) -> float:
     """The mean loss, without dropout."""
     module.eval()
     with torch.no_grad():
-        return sum(float(data.total(module, rows)) for rows in data.inputs.blocks()) / len(data.inputs)
+        total = sum(float(data.total(module, rows)) for rows in data.inputs.blocks())
+    if not np.isfinite(total):
+        raise ValueError(
+            f"learning_rate={settings.learning_rate!r}: the loss became {total} on the validation data; expected a "
+            "smaller learning_rate, or targets to validate on like those to train on."
+        )
+    return total / len(data.inputs)
 
 
 @contextmanager
