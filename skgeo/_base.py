@@ -31,7 +31,15 @@ Places = Coordinates | LatLonGrid | CellGrid | GridPart
 
 
 class VersionedEstimator(BaseEstimator):
-    """An estimator whose files say which version wrote them."""
+    """An estimator whose files say which version wrote them, and whose diagram links to our reference."""
+
+    _public_module = "skgeo"  # where users import it from, and the reference has it
+    _doc_link_module = "skgeo"
+    _doc_link_template = "https://skgeo.github.io/skgeo/api/{module}.{name}.html"
+
+    def _doc_link_url_param_generator(self) -> dict[str, str]:
+        """The parts of a link of scikit-learn's HTML representation."""
+        return {"module": self._public_module, "name": type(self).__name__}
 
     def __getstate__(self) -> dict[str, Any]:
         """The state with the version that wrote it."""

@@ -170,8 +170,10 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     network : str, Module or callable, default="siren"
         What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
-    hidden_dim, n_layers : int or None, default=None
-        Width and number of the layers of a network given by name; None is its own default. "linear" has none.
+    hidden_dim : int or None, default=None
+        Width of the layers of a network given by name; None is its own default. "linear" has none.
+    n_layers : int or None, default=None
+        Number of its layers; likewise.
     dropout : float or None, default=None
         Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
     class_weight : dict, "balanced" or None, default=None
@@ -328,8 +330,10 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     network : str, Module or callable, default="siren"
         What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
-    hidden_dim, n_layers : int or None, default=None
-        Width and number of the layers of a network given by name; None is its own default. "linear" has none.
+    hidden_dim : int or None, default=None
+        Width of the layers of a network given by name; None is its own default. "linear" has none.
+    n_layers : int or None, default=None
+        Number of its layers; likewise.
     dropout : float or None, default=None
         Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
     learning_rate : float, default=0.001

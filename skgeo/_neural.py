@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 class NeuralEstimator(VersionedEstimator):
     """What all estimators that train a network share."""
 
+    _public_module = "skgeo.nn"
     _loss: "Loss"
     learning_rate: float
     weight_decay: float

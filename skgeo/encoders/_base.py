@@ -26,6 +26,7 @@ _BLOCK_VALUES = 2**16
 class FixedEncoder(LocationTransformer):
     """An encoder that is a function of the place alone: ``fit`` checks, and learns nothing."""
 
+    _public_module = "skgeo.encoders"
     _missing_policies = ("error", "nan")
 
     def fit(self, X: Any, y: object = None) -> Self:
