@@ -164,7 +164,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     encoder : str or transformer, default="spherical_harmonics"
         What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
         "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in :mod:`skgeo.encoders`; or an encoder with parameters of your own, or
+        its class in ``skgeo.encoders``; or an encoder with parameters of your own, or
         :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
         one as it is.
     network : str, Module or callable, default="siren"
@@ -324,7 +324,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     encoder : str or transformer, default="spherical_harmonics"
         What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
         "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in :mod:`skgeo.encoders`; or an encoder with parameters of your own, or
+        its class in ``skgeo.encoders``; or an encoder with parameters of your own, or
         :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
         one as it is.
     network : str, Module or callable, default="siren"

@@ -10,6 +10,7 @@ from estimators import STRICT
 
 API = (Path(__file__).parents[1] / "docs" / "api.rst").read_text(encoding="utf-8")
 PAGES = {f"skgeo.{name}" for name in re.findall(r"^   ([\w.]+)$", API, re.MULTILINE)}
+SKLEARN = tuple(int(number) for number in sklearn.__version__.split(".")[:2])
 
 estimators = pytest.mark.parametrize("estimator", STRICT, ids=lambda estimator: type(estimator).__name__)
 
@@ -22,7 +23,7 @@ def test_diagram_links_to_a_page_of_our_reference(estimator):
     assert link.group(2).endswith(f".{type(estimator).__name__}")
 
 
-@pytest.mark.skipif(sklearn.__version__ < "1.8", reason="scikit-learn explains parameters on hover from 1.8 on")
+@pytest.mark.skipif(SKLEARN < (1, 8), reason="scikit-learn explains parameters on hover from 1.8 on")
 @estimators
 def test_every_parameter_is_explained_on_hover(estimator):
     html = estimator._repr_html_()
