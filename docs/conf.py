@@ -44,7 +44,11 @@ html_static_path = ["_static"]
 html_css_files = ["skgeo.css"]
 toc_object_entries_show_parents = "hide"
 html_show_sourcelink = False
-html_theme_options = {"secondary_sidebar_items": ["page-toc"], "show_prev_next": False, "header_links_before_dropdown": 5}
+html_theme_options = {
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": False,
+    "header_links_before_dropdown": 5,
+}
 # Pages that have no others below them leave the room of the left column to the text.
 html_sidebars = {"*": [], "gallery/*": []}
 

@@ -21,7 +21,7 @@ from skgeo.model_selection import SphericalBlockKFold, select_max_degree, sugges
 
 rng = np.random.default_rng(0)
 X = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, 3000))), rng.uniform(-180, 180, 3000)])
-spectrum = matern_spectrum(60, length_scale=15.0, smoothness=1.0)
+spectrum = matern_spectrum(60)
 weights = np.repeat(np.sqrt(spectrum), 2 * np.arange(61) + 1) * rng.standard_normal(61**2)
 y = SphericalHarmonics(60).fit_transform(X) @ weights
 y += 0.2 * y.std() * rng.standard_normal(3000)

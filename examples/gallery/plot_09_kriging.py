@@ -17,7 +17,7 @@ from skgeo import SphericalGaussianProcessRegressor, matern_spectrum
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 
 rng = np.random.default_rng(0)
-spectrum = matern_spectrum(30, length_scale=20.0, smoothness=1.5)
+spectrum = matern_spectrum(30, nu=1.5, kappa=5.0)
 weights = np.repeat(np.sqrt(spectrum), 2 * np.arange(31) + 1) * rng.standard_normal(31**2)
 
 
