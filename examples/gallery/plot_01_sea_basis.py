@@ -2,9 +2,9 @@
 What does the basis of the sea look like?
 =========================================
 
-:class:`~skgeo.SphericalHarmonicPCA` finds the patterns that vary most over a domain. Over the sea the first ones are broad
-and live in the open Pacific; later ones are finer and reach along the coasts. Each is standardised over the sea, and
-says nothing of the land.
+:class:`~skgeo.SphericalHarmonicPCA` finds the patterns that vary most over a domain. Over the sea the first ones are
+broad and live in the open Pacific; later ones are finer and reach along the coasts. Each is standardised over the
+sea, and says nothing of the land.
 """
 
 from skgeo import LatLonGrid, SphericalHarmonicPCA
@@ -27,7 +27,7 @@ BasisDisplay.from_estimator(basis, [0, 1, 40], grid=sea, projection="orthographi
 EmbeddingMapDisplay.from_estimator(basis, grid=sea)
 
 # %%
-# How much each component varies, and how many there are: the Shannon number counts those that live inside the sea. Beyond
-# it the variance falls, because the rest of each pattern lies on land.
+# How much each component varies, and how many there are: the Shannon number counts those that live inside the sea.
+# Beyond it the variance falls, because the rest of each pattern lies on land.
 
 SpectrumDisplay.from_estimator(basis)

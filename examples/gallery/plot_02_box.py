@@ -2,9 +2,9 @@
 Which functions live inside a box?
 ==================================
 
-On a small region most harmonics look alike, and their principal components are the few functions that do not: up to their mean
-the Slepian functions of the region, those of a given degree with the most energy inside. How many there are follows from
-the area and the degree, and is called the Shannon number.
+On a small region most harmonics look alike, and their principal components are the few functions that do not: up to
+their mean the Slepian functions of the region, those of a given degree with the most energy inside. How many there
+are follows from the area and the degree, and is called the Shannon number.
 """
 
 import matplotlib.pyplot as plt
@@ -20,9 +20,9 @@ print(f"{basis.n_components_} components, of which {shannon:.0f} live inside")
 BasisDisplay.from_estimator(basis, [0, 1, 2, 10, 30, 50], grid=box)
 
 # %%
-# Concentration, the share of its energy that a function has inside the box, falls from one to zero around that number:
-# steeply, so that a component is either inside or outside. The variance of a component times the area of the box is
-# its concentration.
+# Concentration, the share of its energy that a function has inside the box, falls from one to zero around that
+# number: steeply, so that a component is either inside or outside. The variance of a component times the area of the
+# box is its concentration.
 
 area = basis.total_weight_
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")

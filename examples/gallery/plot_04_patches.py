@@ -2,8 +2,8 @@
 How large is a patch?
 =====================
 
-Patches of 16 x 16 pixels of a grid of half a degree are 8 degrees wide everywhere, and 890 km at the equator, but 60 km at the
-highest latitudes. :class:`~skgeo.PatchScaleFeaturizer` tells a model so, in ten descriptors.
+Patches of 16 x 16 pixels of a grid of half a degree are 8 degrees wide everywhere, and 890 km at the equator, but 60
+km at the highest latitudes. :class:`~skgeo.PatchScaleFeaturizer` tells a model so, in ten descriptors.
 """
 
 import matplotlib.pyplot as plt
@@ -24,8 +24,8 @@ PatchDisplay.from_patches(patches, "area")
 PatchDisplay.from_patches(patches, "anisotropy")
 
 # %%
-# A real field in the same patches: the share of land. The position of a patch is the mean of a basis over its pixels, weighted by
-# their areas; here the first component of the basis of the land.
+# A real field in the same patches: the share of land. The position of a patch is the mean of a basis over its pixels,
+# weighted by their areas; here the first component of the basis of the land.
 
 basis = SphericalHarmonicPCA(max_degree=10, n_components=64).fit(grid)
 position = PatchPositionEncoder(basis).fit(patches)

@@ -2,9 +2,9 @@
 Does a transformer need to know where its patches are?
 ======================================================
 
-A small transformer fills in hidden patches of a field. What a patch looks like depends on where it lies, and how large it is;
-the tokens alone do not say. Position and scale features go through a projection head and are added to the tokens, and
-everything trains together.
+A small transformer fills in hidden patches of a field. What a patch looks like depends on where it lies, and how
+large it is; the tokens alone do not say. Position and scale features go through a projection head and are added to
+the tokens, and everything trains together.
 """
 
 import matplotlib.pyplot as plt

@@ -2,9 +2,9 @@
 Is this land? Five encoders, one linear model
 =============================================
 
-5,000 places all over the globe, and whether they are land. The same logistic regression sees them through five encoders, the
-last at two degrees.
-A linear model on raw coordinates can draw one straight line; on harmonics it draws continents.
+5,000 places all over the globe, and whether they are land. The same logistic regression sees them through five
+encoders, the last at two degrees. A linear model on raw coordinates can draw one straight line; on harmonics it draws
+continents.
 """
 
 import matplotlib.pyplot as plt

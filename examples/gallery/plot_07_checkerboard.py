@@ -2,9 +2,9 @@
 Do encoders work at the poles?
 ==============================
 
-A checkerboard of 400 cells of equal area, uniform on the sphere, with 16 classes. A classifier looks up the nearest samples, and
-what is near is what the encoder says: near a pole latitude and longitude call places far apart that are a short walk
-from each other. Harmonics know no poles.
+A checkerboard of 400 cells of equal area, uniform on the sphere, with 16 classes. A classifier looks up the nearest
+samples, and what is near is what the encoder says: near a pole latitude and longitude call places far apart that are
+a short walk from each other. Harmonics know no poles.
 """
 
 import matplotlib.pyplot as plt

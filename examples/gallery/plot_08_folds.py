@@ -2,8 +2,8 @@
 Do random folds tell the truth?
 ===============================
 
-Neighbours are alike. When test places lie between training places, a model that only remembers its neighbours looks good; asked
-for a region that it has not seen it has nothing to say. Folds made of blocks ask that question.
+Neighbours are alike. When test places lie between training places, a model that only remembers its neighbours looks
+good; asked for a region that it has not seen it has nothing to say. Folds made of blocks ask that question.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +17,8 @@ from skgeo.inspection import FoldDisplay, LeakageDisplay
 from skgeo.model_selection import BufferedKFold, SphericalBlockKFold, leakage_report
 
 # %%
-# A rough field, sampled at 1,500 places between Lisbon and Kyiv: a Gaussian random field, correlated over some 300 km.
+# A rough field, sampled at 1,500 places between Lisbon and Kyiv: a Gaussian random field, correlated over some 300
+# km.
 
 rng = np.random.default_rng(0)
 X = np.column_stack([np.degrees(np.arcsin(rng.uniform(0.5, 0.87, 1500))), rng.uniform(-10, 40, 1500)])

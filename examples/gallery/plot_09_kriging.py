@@ -2,8 +2,8 @@
 What does kriging cost, and is there another way?
 =================================================
 
-Gaussian process regression solves a system as large as the data: twice the data, eight times the time. The same regression on
-harmonics keeps (2 L + 1)² sums of the data, whatever their number.
+Gaussian process regression solves a system as large as the data: twice the data, eight times the time. The same
+regression on harmonics keeps (2 L + 1)² sums of the data, whatever their number.
 """
 
 import time

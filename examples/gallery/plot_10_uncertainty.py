@@ -2,8 +2,8 @@
 How sure is the map?
 ====================
 
-A map without error bars looks as sure where there are no data as where there are many. A Gaussian process says both what it
-expects and how far off it may be.
+A map without error bars looks as sure where there are no data as where there are many. A Gaussian process says both
+what it expects and how far off it may be.
 """
 
 import matplotlib.pyplot as plt
@@ -37,7 +37,8 @@ for ax, values, name in zip(axes, (mean, std), ("mean", "standard deviation"), s
 plt.show()
 
 # %%
-# Is it right to be so sure? Of places all over the globe, land or sea, nine in ten should lie within the interval of 90 %.
+# Is it right to be so sure? Of places all over the globe, land or sea, nine in ten should lie within the interval of
+# 90 %.
 
 truth = harmonics.transform(X) @ weights
 mean, std = model.predict(X, return_std=True)

@@ -2,8 +2,8 @@
 Can a mask be larger than memory?
 =================================
 
-A land mask of 1800 x 3600 cells, in chunks that are made when they are needed and forgotten at once. The fit keeps a few hundred
-numbers of each; the embedding is lazy, and only what is looked at is computed.
+A land mask of 1800 x 3600 cells, in chunks that are made when they are needed and forgotten at once. The fit keeps a
+few hundred numbers of each; the embedding is lazy, and only what is looked at is computed.
 """
 
 import dask.array as da

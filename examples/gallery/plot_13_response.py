@@ -2,8 +2,8 @@
 What has a linear model learned?
 ================================
 
-A linear model on harmonics is a map: its coefficients times the harmonics. Drawn, it shows what the model believes of every place,
-and by degree, at which scales it found anything.
+A linear model on harmonics is a map: its coefficients times the harmonics. Drawn, it shows what the model believes of
+every place, and by degree, at which scales it found anything.
 """
 
 import numpy as np
