@@ -1,4 +1,4 @@
-"""scikit-learn's HTML representation of our estimators: links to our reference, and every parameter explained on hover."""
+"""scikit-learn's diagrams of our estimators: links to our reference, and every parameter explained on hover."""
 
 import re
 from pathlib import Path

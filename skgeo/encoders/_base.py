@@ -192,6 +192,6 @@ def wrap_longitude(longitude: Any, xp: Any) -> Any:
 
 
 def sin_cos(degrees: Any, degree: Any, xp: Any) -> tuple[Any, Any]:
-    """Sine and cosine of degrees, with pi / 180 as ``degree``; the cosine is exactly zero at 90, and smooth everywhere."""
+    """Sine and cosine of degrees, with pi / 180 as ``degree``; the cosine is zero at 90, and smooth everywhere."""
     half = degrees / 2.0
     return xp.sin(degrees * degree), 2.0 * xp.sin((45.0 + half) * degree) * xp.sin((45.0 - half) * degree)
