@@ -39,16 +39,17 @@ def _inertia(vectors: FloatArray) -> float:
 
 
 def _halves(vectors: FloatArray, members: Index) -> tuple[Index, Index]:
-    """Both parts of a cluster."""
+    """Both parts of a cluster; the first has its first point, whichever way the axis points."""
     points = vectors[members]
     points = points - points.mean(axis=0)
     axis = np.linalg.eigh(points.T @ points)[1][:, -1]
     along = points @ axis
     order = np.argsort(along, kind="stable")
     total, count = np.cumsum(along[order]), len(along)
-    left = np.arange(1, count)
-    # The inertia between the parts, less a constant; a cut between equal values would separate copies.
-    between = (total[:-1] ** 2) / left + (total[-1] - total[:-1]) ** 2 / (count - left)
+    before = np.arange(1, count)
+    # The inertia between the parts; a cut between equal values would separate copies.
+    between = (total[:-1] ** 2) / before + (total[-1] - total[:-1]) ** 2 / (count - before)
     between[np.diff(along[order]) <= 0.0] = -1.0
     cut = int(np.argmax(between)) + 1
-    return members[order[:cut]], members[order[cut:]]
+    left, right = members[order[:cut]], members[order[cut:]]
+    return (left, right) if left.min() < right.min() else (right, left)

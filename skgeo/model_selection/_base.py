@@ -189,10 +189,13 @@ def are_names(coordinates: Any) -> bool:
 
 
 def distinct_places(vectors: FloatArray) -> Index:
-    """The place (n,) at which each sample is, numbered: samples at the same place have the same number."""
+    """The place (n,) at which each sample is, numbered as they come: samples at the same place have the same number."""
     rounded = vectors.round(_DIGITS) + 0.0
-    order = np.lexsort(rounded.T)
-    new = np.any(np.diff(rounded[order], axis=0), axis=1)
+    order = np.lexsort(rounded.T)  # which is stable: of copies the first sample comes first
+    new = np.concatenate([[True], np.any(np.diff(rounded[order], axis=0), axis=1)])
+    first = order[new]
+    number = np.empty(first.size, dtype=np.intp)
+    number[np.argsort(first)] = np.arange(first.size)
     places = np.empty(len(vectors), dtype=np.intp)
-    places[order] = np.concatenate([[0], np.cumsum(new)])
+    places[order] = number[np.cumsum(new) - 1]
     return places

@@ -182,7 +182,7 @@ class SphericalBlockKFold(_BlockSplitter):
     0.7
     >>> cv = SphericalBlockKFold(5, block_size_km=3500)
     >>> print(cross_val_score(model, np.radians(X), y, cv=cv, groups=X).mean().round(2))
-    0.1
+    0.16
 
     Coordinates among the columns of a frame are found by name:
 
@@ -397,7 +397,7 @@ class LeaveOneBlockOut(_BlockSplitter):
     >>> cv.get_n_splits(X)
     14
     >>> [(len(train), len(test)) for train, test in cv.split(X)][:3]
-    []
+    [(1833, 143), (1832, 143), (1828, 143)]
     """
 
     def __init__(

@@ -142,10 +142,11 @@ def suggest_max_degree(
     >>> from skgeo.datasets import fibonacci_lattice
     >>> from skgeo.model_selection import suggest_max_degree
     >>> print(suggest_max_degree(fibonacci_lattice(400)))
-    max_degree=17. 400 places are about 1,129 km apart, half a wave of degree 17. At this degree half a wave is 1,177 km,
-    and 324 of 324 harmonics live in the domain.
+    max_degree=17. 400 places are about 1,129 km apart, half a wave of degree 17. At this degree half a wave is
+    1,177 km, and 324 of 324 harmonics live in the domain.
     >>> print(suggest_max_degree(fibonacci_lattice(400), resolution_km=5000))
-    X
+    max_degree=5. 5,000 km is half a wave of degree 5, the places can tell that: 400 places are about 1,129 km apart,
+    half a wave of degree 17. At this degree half a wave is 4,003 km, and 36 of 36 harmonics live in the domain.
     """
     valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
     check_parameter("resolution_km", resolution_km, valid, "None or a positive number")
