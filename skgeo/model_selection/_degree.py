@@ -48,7 +48,7 @@ _N_DEGREES = 6
 class DegreeSuggestion:
     """A degree for the harmonics of a domain, and why: from :func:`suggest_max_degree`.
 
-    Attributes
+    Parameters
     ----------
     max_degree : int
         The suggestion L.

@@ -32,7 +32,7 @@ _MOST_BLOCKS, _FEWEST_BLOCKS, _N_SIZES = 64, 2, 5
 class LeakageReport:
     """Scores of a model in random and in blocked folds, from :func:`leakage_report`.
 
-    Attributes
+    Parameters
     ----------
     block_size_km : ndarray of shape (n_sizes,)
         Widths of the blocks, rising.
@@ -46,6 +46,9 @@ class LeakageReport:
         Median distance, over folds and samples, from a test sample to the nearest training sample.
     random_distance_km : float
         The same for random folds.
+
+    Attributes
+    ----------
     mean, std : ndarray of shape (n_sizes,)
         Mean and standard deviation of the scores over folds.
     random_mean, random_std : float

@@ -1,7 +1,8 @@
 """Folds whose nearest-neighbour distances are those of the places to predict."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import wasserstein_distance
@@ -32,10 +33,11 @@ _N_NUMBERS, _MOST_CLUSTERS = 16, 16_384
 _LARGE_CLUSTERS = 200
 
 
-class DistanceMatch(NamedTuple):
-    """How :class:`NearestNeighbourDistanceKFold` matched distances.
+@dataclass(frozen=True, eq=False)
+class DistanceMatch:
+    """How :class:`NearestNeighbourDistanceKFold` matched distances: what its ``match`` returns.
 
-    Attributes
+    Parameters
     ----------
     folds : ndarray of shape (n_samples,)
         The fold in which each sample is tested.
