@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import resource
 import time
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -86,9 +87,7 @@ def measure(name, samples, n):
     """Seconds of the processor for all splits of a splitter, and by how much they raised the peak of memory."""
     X = places(samples, n)
     before, start = _peak(), time.process_time()
-    last = None
-    for last in splits(name, X):
-        pass
+    last = deque(splits(name, X), maxlen=1)[0]
     seconds, megabytes = time.process_time() - start, _peak() - before
     check(name, X, *last)
     return {"seconds": seconds, "megabytes": megabytes}
