@@ -1,6 +1,6 @@
 """Folds of a million points: seconds and memory; and how much of a score random folds owe to neighbours.
 
-    python benchmarks/folds.py            # about four minutes
+    python benchmarks/folds.py            # about three minutes on an idle core
     python benchmarks/folds.py --quick    # 50,000 points, half a minute; fails if folds are wrong
 
 Each splitter runs in a process of its own, beside scikit-learn's GroupKFold with groups from cells of a degree and from
