@@ -8,7 +8,7 @@ from skgeo.grid import LatLonGrid
 from skgeo.patches import PatchPositionEncoder
 from skgeo.pca import SphericalHarmonicPCA
 from skgeo.scale import PatchScaleFeaturizer
-from skgeo.spectrum import matern_spectrum
+from skgeo.spectrum import degree_wavelength_km, matern_spectrum
 
 __all__ = [
     "CellGrid",
@@ -17,6 +17,7 @@ __all__ = [
     "PatchScaleFeaturizer",
     "SphericalHarmonicPCA",
     "__version__",
+    "degree_wavelength_km",
     "exceptions",
     "load",
     "matern_spectrum",

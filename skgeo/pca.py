@@ -22,7 +22,7 @@ from skgeo._projection import map_grid, map_patches, map_points
 from skgeo._sphere import Boxes
 from skgeo.exceptions import ResolutionWarning
 from skgeo.grid import GridPart, LatLonGrid
-from skgeo.spectrum import check_spectrum, prior_variance
+from skgeo.spectrum import check_spectrum, degree_wavelength_km, prior_variance
 
 if TYPE_CHECKING:
     from skgeo.nn import HarmonicPCA
@@ -94,6 +94,9 @@ class SphericalHarmonicPCA(LocationTransformer):
     shannon_number_ : float
         (L + 1)^2 A / 4 pi. For points A is the area over which they spread, as far as degree 2 L resolves it,
         (integral of w)^2 / integral of w^2 with their weight function w; small domains then count for more.
+    wavelength_km_ : ndarray of shape (L + 1,)
+        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``; the finest detail
+        is half the last one.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
@@ -226,6 +229,12 @@ class SphericalHarmonicPCA(LocationTransformer):
         grids weigh steradians, points do not: to mix them, give points their areas over cos(latitude) as weights.
         """
         return self._fit(X, sample_weight, partial=True)
+
+    @property
+    def wavelength_km_(self) -> npt.NDArray[np.float64]:
+        """Wavelength on the ground, in km, of harmonics of degree 0 to ``max_degree``."""
+        check_is_fitted(self)
+        return degree_wavelength_km(np.arange(int(self.max_degree) + 1))
 
     def to_torch(self) -> "HarmonicPCA":
         """A differentiable twin of ``transform``: a torch module with the fitted constants as buffers.

@@ -11,7 +11,7 @@ from skgeo._parallel import Done
 from skgeo._parameters import check_degree, check_parameter, is_integer
 from skgeo._tables import write_grid, write_points
 from skgeo.encoders._base import FixedEncoder
-from skgeo.spectrum import check_spectrum, prior_variance
+from skgeo.spectrum import check_spectrum, degree_wavelength_km, prior_variance
 
 if TYPE_CHECKING:
     from skgeo.nn import Harmonics
@@ -49,6 +49,9 @@ class SphericalHarmonics(FixedEncoder):
 
     Attributes
     ----------
+    wavelength_km_ : ndarray of shape (L + 1,)
+        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``; the finest detail
+        is half the last one.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
@@ -132,6 +135,12 @@ class SphericalHarmonics(FixedEncoder):
         self.add_indicator = add_indicator
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    @property
+    def wavelength_km_(self) -> npt.NDArray[np.float64]:
+        """Wavelength on the ground, in km, of harmonics of degree 0 to ``max_degree``."""
+        check_is_fitted(self)
+        return degree_wavelength_km(np.arange(int(self.max_degree) + 1))
 
     def to_torch(self) -> "Harmonics":
         """A differentiable twin of ``transform``: a torch module with the constants as buffers.
