@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from skgeo._base import GeoEstimator, LocationEstimator
-from skgeo._coordinates import _coordinate_columns
+from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES, frame_columns, is_geometric, read_coordinates
 from skgeo._parameters import check_parameter, import_optional, is_integer
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
@@ -74,8 +74,8 @@ def table_for(estimator: Any, points: npt.NDArray[np.floating]) -> Any:
     names = getattr(estimator, "feature_names_in_", None)
     if names is None or isinstance(innermost(estimator), GeoEstimator):
         return points
-    latitude, longitude = _coordinate_columns(list(names), None)
-    if len(names) != 2:
+    latitude, longitude = _coordinate_names(list(names))
+    if len(names) != 2 or not latitude or not longitude:
         others = [str(name) for name in names if name not in (latitude, longitude)]
         raise ValueError(
             f"The estimator was fitted on the columns {others} beside coordinates, which a map does not have: predict "
@@ -83,6 +83,20 @@ def table_for(estimator: Any, points: npt.NDArray[np.floating]) -> Any:
         )
     pandas = import_optional("pandas", "an estimator that was fitted on a DataFrame", "pandas")
     return pandas.DataFrame({latitude: points[:, 0], longitude: points[:, 1]})[list(names)]
+
+
+def _coordinate_names(columns: list[str]) -> tuple[str, str]:
+    """The columns of latitude and longitude among others; empty where there is not one of each."""
+    found = [[name for name in columns if str(name).lower() in known] for known in (LATITUDE_NAMES, LONGITUDE_NAMES)]
+    return (found[0][0], found[1][0]) if len(found[0]) == len(found[1]) == 1 else ("", "")
+
+
+def points_of_samples(X: Any, *, missing: bool = False) -> npt.NDArray[np.float64]:
+    """Latitude and longitude (n, 2) of samples: of a frame those columns, whatever else it has."""
+    columns = None if is_geometric(X) else frame_columns(X)
+    latitude, longitude = _coordinate_names(columns or [])
+    places = read_coordinates(X[[latitude, longitude]] if latitude else X, missing=missing)
+    return np.column_stack([places.latitude, places.longitude])
 
 
 def _dense(values: Any) -> npt.NDArray[Any]:

@@ -315,12 +315,23 @@ def project_rings(rings: Sequence[FloatArray], projection: Projection) -> tuple[
     for number, ring in enumerate(rings):
         latitude, relative = _closed_over_pole(ring[:, 0], ring[:, 1] - projection.center[1])
         parts = _seam_pieces(latitude, relative) if projection.seam else [(latitude, relative)]
-        for part in parts:
+        for part in map(_refined_ring, parts):
             if projection.visible(*part).any():
                 corners = np.column_stack(projection.forward(*part))
                 pieces.append(corners[np.isfinite(corners).all(axis=1)])
                 numbers.append(number)
     return pieces, np.asarray(numbers, dtype=np.intp)
+
+
+def _refined_ring(ring: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """A ring with more corners, so that no side is longer than a step: the seam and the poles' lines bend on a map."""
+    corners = np.column_stack(ring)
+    sides = np.roll(corners, -1, axis=0) - corners
+    parts = np.maximum(np.ceil(np.abs(sides).max(axis=1) / _STEP - 1e-9), 1.0).astype(np.intp)
+    corner = np.repeat(np.arange(len(parts)), parts)
+    share = (np.arange(corner.size) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[corner]
+    latitude, longitude = (corners[corner] + share[:, np.newaxis] * sides[corner]).T
+    return latitude, longitude
 
 
 def _closed_over_pole(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import read_coordinates
 from skgeo._parameters import check_flag, check_parameter, import_optional, is_integer
 from skgeo.inspection._maps import CATEGORIES, colour_bar, colours, legend, one_map
+from skgeo.inspection._models import points_of_samples
 from skgeo.inspection._projections import extent_of, padded
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class FoldDisplay:
         """
         check_parameter("splitter", splitter, hasattr(splitter, "split"), "an object with split(X, y, groups)")
         places = X if coordinates is None else coordinates
-        number = read_coordinates(places).latitude.size
+        number = len(points_of_samples(places))
         splits = list(splitter.split(X, y, groups))
         roles = np.full((len(splits), number), EXCLUDED, dtype=np.int8)
         for role, (train, test) in zip(roles, splits, strict=True):
@@ -160,8 +160,7 @@ class FoldDisplay:
         FoldDisplay
         """
         check_flag("colorbar", colorbar)
-        places = read_coordinates(self.coordinates)
-        points = np.column_stack([places.latitude, places.longitude])
+        points = points_of_samples(self.coordinates)
         self._check(len(points), fold)
         tested = self.roles == TESTED
         self.test_fold_ = np.where(tested.any(axis=0), tested.argmax(axis=0), -1)

@@ -7,7 +7,6 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._coordinates import read_coordinates
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, import_optional
 from skgeo.cells import CellGrid
@@ -23,7 +22,7 @@ from skgeo.inspection._maps import (
     one_map,
     outside,
 )
-from skgeo.inspection._models import at_places, response_of
+from skgeo.inspection._models import at_places, points_of_samples, response_of
 from skgeo.inspection._projections import extent_of, padded
 from skgeo.inspection.folds import dot_size
 
@@ -297,7 +296,7 @@ class PredictionMapDisplay:
         """
         check_flag("colorbar", colorbar)
         gridded = isinstance(self.places, LatLonGrid | CellGrid)
-        points = None if gridded else _points(self.places)
+        points = None if gridded else points_of_samples(self.places, missing=True)
         shape = self.places.shape if points is None else (len(points),)
         values = _of_shape(self.values, shape, "values").astype(np.float64)
         gone = outside(self.places) if gridded else None
@@ -330,11 +329,6 @@ def _draw(drawn: Map, places: Any, points: FloatArray | None, values: FloatArray
     size = dot_size(len(points)) if s is None else s
     rim = {"edgecolors": "0.45", "linewidths": 0.3 if size > 3.0 else 0.0}
     return drawn.points(points[:, 0], points[:, 1], values, **{"s": size, "plotnonfinite": True, **rim, **style})
-
-
-def _points(places: Any) -> FloatArray:
-    found = read_coordinates(places, missing=True)
-    return np.column_stack([found.latitude, found.longitude])
 
 
 def _check_kind(kind: Any) -> None:
