@@ -597,6 +597,20 @@ def test_residuals_of_an_estimator_and_of_classes(warmth):
     assert display.classes == ["right", "wrong"]
 
 
+@pytest.mark.parametrize("labels", [[False, True], [0, 1], ["south", "north"]])
+def test_errors_of_a_classifier_are_right_or_wrong(labels):
+    y = np.array(labels)[(POINTS[:, 0] > 0).astype(int)]
+    model = make_pipeline(Cartesian3DEncoder(), LogisticRegression()).fit(POINTS, y)
+    said = y.copy()
+    said[:7] = labels[1]  # the first points are in the south
+    display = PredictionMapDisplay.from_estimator(model, POINTS, said, kind="residual")
+    assert_array_equal(display.values, said != model.predict(POINTS))
+    assert display.values.sum() >= 7
+    assert [text.get_text() for text in display.legend_.get_texts()] == ["right", "wrong"]
+    with pytest.raises(ValueError, match=r"y has shape \(2,\): expected \(300,\), one value for each place"):
+        PredictionMapDisplay.from_estimator(model, POINTS, labels, kind="residual")
+
+
 def test_predictions_of_models_on_frames():
     frame = pd.DataFrame({"lon": POINTS[:, 1], "lat": POINTS[:, 0]})
     model = KNeighborsRegressor(1).fit(frame, POINTS[:, 0])

@@ -56,7 +56,15 @@ def test_commands_are_one_line_each_and_take_the_constraints():
         assert "install -c constraints.txt" in command
 
 
-MODULES = ["skgeo", "skgeo.encoders", "skgeo.nn", "skgeo.xarray", "skgeo.datasets", "skgeo.exceptions"]
+MODULES = [
+    "skgeo",
+    "skgeo.encoders",
+    "skgeo.nn",
+    "skgeo.xarray",
+    "skgeo.datasets",
+    "skgeo.exceptions",
+    "skgeo.inspection",
+]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -175,8 +175,11 @@ class PredictionMapDisplay:
             if gridded or y is None:
                 raise ValueError("kind='residual': expected X and y, the samples and their true values.")
             places = X if coordinates is None else coordinates
+            predicted = estimator.predict(X)
+            if is_classifier(estimator):
+                return cls._of_errors(y, predicted, places, target_name).plot(ax, **plot_options)
             options = {"kind": kind, "target_name": target_name, "unit": unit, "ax": ax, **plot_options}
-            return cls.from_predictions(y, estimator.predict(X), places, **options)
+            return cls.from_predictions(y, predicted, places, **options)
         function, method = response_of(estimator, response_method)
         if gridded:
             places = check_grid(X, 1.0)
@@ -220,7 +223,7 @@ class PredictionMapDisplay:
         coordinates : LatLonGrid, CellGrid, or array-like or DataFrame of shape (n_samples, 2)
             Latitude and longitude in degrees.
         kind : {"residual", "prediction"}, default="residual"
-            Residuals are true minus predicted; of classes, right or wrong.
+            Residuals are true minus predicted; of texts and truth values, right or wrong.
         target_name : str, default=""
             What is predicted, for the label.
         unit : str, default=""
@@ -237,7 +240,7 @@ class PredictionMapDisplay:
         _check_kind(kind)
         shape = coordinates.shape if isinstance(coordinates, LatLonGrid | CellGrid) else (len(coordinates),)
         predicted = _of_shape(y_pred, shape, "y_pred")
-        numeric = predicted.dtype.kind in "fiub"
+        numeric = predicted.dtype.kind in "fiu"  # truth values are classes
         if kind == "prediction":
             if numeric:
                 return cls(predicted, coordinates, label=_label(target_name or "prediction", unit)).plot(
@@ -251,9 +254,13 @@ class PredictionMapDisplay:
             name = f"residual of {target_name}: true - predicted" if target_name else "residual: true - predicted"
             residual = true.astype(np.float64) - predicted.astype(np.float64)
             return cls(residual, coordinates, label=_label(name, unit), signed=True).plot(ax, **plot_options)
-        wrong = (true != predicted).astype(np.float64)
-        display = cls(wrong, coordinates, label=target_name or "class", classes=["right", "wrong"])
-        return display.plot(ax, **plot_options)
+        return cls._of_errors(true, predicted, coordinates, target_name).plot(ax, **plot_options)
+
+    @classmethod
+    def _of_errors(cls, true: Any, predicted: npt.NDArray[Any], places: Any, target_name: str) -> Self:
+        """Which classes are right and which wrong."""
+        wrong = _of_shape(true, predicted.shape, "y") != predicted
+        return cls(wrong.astype(np.float64), places, label=target_name or "class", classes=["right", "wrong"])
 
     def plot(
         self,
