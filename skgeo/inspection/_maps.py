@@ -42,6 +42,8 @@ SIGNED, UNSIGNED = "RdBu_r", "viridis"
 #: Okabe & Ito (2008), Color Universal Design; without yellow, which is hard to see on white.
 CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MASKED, LINE, FAINT = "0.86", "0.25", "0.35"
+# Room for a label such as 120°W, across and upwards.
+_LABEL_INCHES = 0.55, 0.3
 # Widths of lines in points, and by how much they are thinner on small maps without labels.
 _COAST_WIDTH, _RIM_WIDTH, _GRATICULE_WIDTH, _SMALL = 0.5, 0.7, 0.3, 0.7
 
@@ -254,10 +256,14 @@ class Map:
         ticker = import_optional("matplotlib.ticker", "skgeo.inspection", "plot")
         cosine = max(math.cos(math.radians(extent.middle[0])), 0.05)
         self.ax.set(xlim=extent[2:], ylim=extent[:2], aspect=1.0 / cosine)
-        narrow = (extent.east - extent.west) * cosine < 0.6 * (extent.north - extent.south)
-        for axis, signs in ((self.ax.xaxis, "EW"), (self.ax.yaxis, "NS")):
-            few = narrow and signs == "EW"
-            axis.set_major_locator(ticker.MaxNLocator(nbins=2 if few else 5, steps=[1, 1.5, 2, 3, 5, 6, 10]))
+        box = self.ax.get_position().size * self.ax.figure.get_size_inches()
+        shape = (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
+        inches = min(box[0], box[1] / shape), min(box[1], box[0] * shape)
+        for axis, signs, length, room in zip(
+            (self.ax.xaxis, self.ax.yaxis), ("EW", "NS"), inches, _LABEL_INCHES, strict=True
+        ):
+            number = int(np.clip(length / room, 1, 5))
+            axis.set_major_locator(ticker.MaxNLocator(nbins=number, steps=[1, 1.5, 2, 3, 5, 6, 10]))
             axis.set_major_formatter(lambda value, _, signs=signs: degree_label(round(value, 9), signs))
         self.ax.tick_params(labelsize="small", length=3.0, color=LINE)
         self.ax.spines[:].set(color=LINE, linewidth=_RIM_WIDTH)
@@ -370,16 +376,16 @@ def one_map(
 ) -> tuple["Figure", Map]:
     """A figure with one map, and inches below it for a colour bar or a legend; or a map on the axes given."""
     if ax is None:
-        shape = _height_of_width(_projection(projection, center, extent), extent)
+        shape = height_of_width(extent, projection, center)
         width = WIDTH if shape < 0.8 else 5.0
         ax = new_figure(min(max(shape * (width - 0.6), 2.0), 6.0) + below, width)[1]
     figure, ax = one_axes(ax, 0.0)
     return figure, Map(ax, extent, projection=projection, center=center, coastlines=coastlines)
 
 
-def _height_of_width(projection: Projection, extent: Extent) -> float:
+def height_of_width(extent: Extent, projection: str, center: tuple[float, float] | None) -> float:
     """Proportions of a map."""
-    rim = projection.rim()
+    rim = _projection(projection, center, extent).rim()
     if rim is not None:
         width, height = np.ptp(rim, axis=0)
         return float(height / width)

@@ -15,6 +15,7 @@ from skgeo.inspection._maps import (
     check_grid,
     colour_bar,
     colours,
+    height_of_width,
     new_figure,
     outside,
     several_axes,
@@ -202,7 +203,9 @@ class BasisDisplay:
         if n_columns is None:
             n_columns = min(number, 4 if number >= 8 or number == 4 else 3)
         check_parameter("n_columns", n_columns, is_integer(n_columns) and n_columns >= 1, "an integer, at least 1")
-        axes = self._new_axes(n_columns, projection, colorbar=colorbar) if ax is None else several_axes(ax, number)
+        axes = (
+            self._new_axes(n_columns, projection, center, colorbar=colorbar) if ax is None else several_axes(ax, number)
+        )
         gone = outside(self.grid)
         inside = self.values if gone is None else self.values[gone < 1.0]
         limit = self.limit if self.limit is not None else float(np.nanmax(np.abs(inside)))
@@ -214,22 +217,21 @@ class BasisDisplay:
             drawn = Map(each, extent, projection=projection, center=center, coastlines=coastlines, labels=number == 1)
             self.mappables_.append(drawn.cells(self.grid, self.values[..., i], **style))
             each.set_title(self.names[i], fontsize="medium" if number == 1 else "small", pad=3.0)
-            if ax is None and drawn.rim is None:
-                each.label_outer()
+            if ax is None and drawn.rim is None:  # degrees on the outer sides only
+                each.tick_params(labelleft=i % n_columns == 0, labelbottom=i + n_columns >= number)
         if colorbar:
             self.colorbar_ = colour_bar(self.figure_, self.mappables_[0], axes, self.label, inside)
         return self
 
-    def _new_axes(self, n_columns: int, projection: str, *, colorbar: bool) -> list[Any]:
+    def _new_axes(
+        self, n_columns: int, projection: str, center: tuple[float, float] | None, *, colorbar: bool
+    ) -> list[Any]:
         """Panels of a new figure; those left over at its end are taken out."""
         number = len(self.names)
         n_rows = math.ceil(number / n_columns)
-        extent = extent_of(self.grid)
-        square = projection == "orthographic" or (projection == "auto" and extent.east - extent.west <= 180.0)
-        panel = WIDTH / n_columns * (1.0 if square else 0.49) + 0.2
-        figure, axes = new_figure(
-            min(n_rows * panel, 9.0) + 0.6 * colorbar, nrows=n_rows, ncols=n_columns, squeeze=False
-        )
+        panel = WIDTH / n_columns * min(height_of_width(extent_of(self.grid), projection, center), 1.3) + 0.2
+        height = min(n_rows * panel, 9.0) + 0.6 * colorbar
+        figure, axes = new_figure(height, nrows=n_rows, ncols=n_columns, squeeze=False)
         for spare in axes.flat[number:]:
             figure.delaxes(spare)
         return list(axes.flat[:number])
