@@ -10,7 +10,6 @@ import numpy.typing as npt
 from skgeo._coordinates import read_coordinates
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, import_optional, is_real
-from skgeo._sphere import EARTH_RADIUS, unit_vectors
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
 from skgeo.inspection._projections import (
@@ -434,9 +433,3 @@ def outside(grid: Grid | None) -> FloatArray | None:
     if grid is None or grid.mask is None:
         return None
     return 1.0 - np.asarray(grid.mask, dtype=np.float64)
-
-
-def distance_km(place: tuple[float, float], points: FloatArray) -> FloatArray:
-    """Great-circle distances from a place."""
-    here, there = unit_vectors(*np.array(place)), unit_vectors(*points.T)
-    return 2.0 * np.arcsin(np.minimum(np.linalg.norm(there - here, axis=-1) / 2.0, 1.0)) * EARTH_RADIUS / 1000.0
