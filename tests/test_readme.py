@@ -62,6 +62,7 @@ MODULES = [
     "skgeo.xarray",
     "skgeo.datasets",
     "skgeo.exceptions",
+    "skgeo.inspection",
 ]
 
 
