@@ -277,7 +277,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         Returns
         -------
         mean : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            As y was; NaN for cells of a grid that have no place.
+            As y was, in float64; NaN for cells of a grid that have no place.
         std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Only with ``return_std``: standard deviation of the field, without the noise of an observation.
         cov : ndarray of shape (n_samples, n_samples) or (n_samples, n_samples, n_outputs)

@@ -151,6 +151,7 @@ ANY_TABLE = [
     AnyPatchPositionEncoder(SphericalHarmonicPCA(max_degree=2)),
     AnyPatchPositionEncoder(FrozenEstimator(SphericalHarmonicPCA(max_degree=2, n_components=3).fit(CORNERS))),
     AnyPatchPositionEncoder(GridEncoder(3)),
+    AnyPatchPositionEncoder(SphericalHarmonicPCA(max_degree=2), average="exact"),
     AnyPatchScaleFeaturizer(),
     AnyPatchScaleFeaturizer(earth_radius=1.0, log=False),
     AnyCartesian3DEncoder(),
