@@ -83,6 +83,14 @@ class InverseTransformer(LocationTransformer):
             If rows do not determine their place: another one was found that is as near, or a direction is left open,
             because there are too few columns, or because all values but two are at the bound of the soft clip. The
             message counts them and names the first.
+
+        Examples
+        --------
+        >>> from skgeo.encoders import SphericalHarmonics
+        >>> harmonics = SphericalHarmonics(4).fit([[0.0, 0.0]])
+        >>> harmonics.inverse_transform(harmonics.transform([[47.4, 8.5], [-33.9, -161.6]])).round(9)
+        array([[  47.4,    8.5],
+               [ -33.9, -161.6]])
         """
         check_is_fitted(self)
         finite: Any = self.missing == "error" or "allow-nan"
