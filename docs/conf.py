@@ -78,7 +78,10 @@ autodoc_default_options = {
         "BaseEstimator, TransformerMixin, ClassifierMixin, RegressorMixin, _SetOutputMixin, _MetadataRequester, "
         "Module, Linear, BaseException"
     ),
-    "exclude-members": "extra_repr, set_fit_request, set_partial_fit_request, set_score_request, set_split_request",
+    "exclude-members": (
+        "extra_repr, set_fit_request, set_partial_fit_request, set_predict_request, set_score_request, "
+        "set_split_request"
+    ),
 }
 numpydoc_show_class_members = False
 

@@ -4,6 +4,7 @@ from skgeo import exceptions
 from skgeo._files import load, save
 from skgeo._version import __version__
 from skgeo.cells import CellGrid
+from skgeo.gaussian_process import SphericalGaussianProcessRegressor
 from skgeo.grid import LatLonGrid
 from skgeo.patches import PatchPositionEncoder
 from skgeo.pca import SphericalHarmonicPCA
@@ -15,6 +16,7 @@ __all__ = [
     "LatLonGrid",
     "PatchPositionEncoder",
     "PatchScaleFeaturizer",
+    "SphericalGaussianProcessRegressor",
     "SphericalHarmonicPCA",
     "__version__",
     "degree_wavelength_km",

@@ -237,6 +237,16 @@ def points_of(X: Any) -> Any:
     return read_points(X) if is_xarray(X) and layout(X) == "points" else X
 
 
+def points_with_weights(places: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Latitude, longitude and weight (n,) of places: of cells what their mask says, zero where there is no place."""
+    if isinstance(places, Coordinates):
+        return places.latitude, places.longitude, np.ones(len(places.latitude))
+    latitude, longitude = np.asarray(places.points(), dtype=np.float64).T  # which computes what is chunked
+    mask = getattr(places, "mask", None)
+    weight = np.ones(latitude.size) if mask is None else np.asarray(mask, dtype=np.float64).ravel()
+    return latitude, longitude, np.where(np.isnan(latitude) | np.isnan(longitude), 0.0, weight)
+
+
 def _embed_rows(model: LocationTransformer, columns: GridPart, latitude: FloatArray) -> npt.NDArray[np.floating]:
     """The embedding of some rows of a grid."""
     return model._values(columns._replace(latitude=latitude))

@@ -26,6 +26,7 @@ from skgeo._sealed import (
     write_metadata,
 )
 from skgeo.cells import CellGrid
+from skgeo.gaussian_process import SphericalGaussianProcessRegressor
 from skgeo.grid import LatLonGrid
 from skgeo.patches import PatchPositionEncoder
 from skgeo.pca import SphericalHarmonicPCA
@@ -182,6 +183,7 @@ def _kinds() -> Mapping[str, Kind]:
         "skgeo.LatLonGrid": LatLonGrid,
         "skgeo.PatchPositionEncoder": PatchPositionEncoder,
         "skgeo.PatchScaleFeaturizer": PatchScaleFeaturizer,
+        "skgeo.SphericalGaussianProcessRegressor": SphericalGaussianProcessRegressor,
         "skgeo.SphericalHarmonicPCA": SphericalHarmonicPCA,
         **{f"skgeo.encoders.{name}": getattr(encoders, name) for name in encoders.__all__},
         **{f"skgeo.nn.{cls.__name__}": cls for cls in _MODELS},

@@ -8,8 +8,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skgeo._base import LocationEstimator, LocationTransformer, Places
-from skgeo._coordinates import Coordinates
+from skgeo._base import LocationEstimator, LocationTransformer, Places, points_with_weights
 from skgeo._dask import is_lazy
 from skgeo._neural import NeuralClassifier, NeuralEstimator, NeuralRegressor
 from skgeo._parameters import check_parameter
@@ -121,12 +120,8 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         return super()._parse(X.compute() if is_lazy(X) else X)
 
     def _inputs(self, places: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-        if isinstance(places, Coordinates):
-            return np.column_stack([places.latitude, places.longitude]), np.ones(len(places.latitude))
-        points = np.asarray(places.points(), dtype=np.float64)  # which computes what is chunked
-        mask = None if places.mask is None else np.asarray(places.mask, dtype=np.float64).ravel()
-        weight = np.ones(len(points)) if mask is None else mask
-        return points, np.where(np.isnan(points).any(axis=1), 0.0, weight)
+        latitude, longitude, weight = points_with_weights(places)
+        return np.column_stack([latitude, longitude]), weight
 
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
         encoder, network = self.encoder, self.network

@@ -6,9 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from skgeo._box_means import write_box_means
 from skgeo._harmonics import FloatArray, Floats, degrees_and_orders
+from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._parallel import Done
 from skgeo._parameters import check_degree, check_parameter, is_integer
+from skgeo._sphere import Boxes
 from skgeo._tables import write_grid, write_points
 from skgeo.encoders._base import FixedEncoder
 from skgeo.spectrum import check_spectrum, degree_wavelength_km, prior_variance
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["SphericalHarmonics"]
 
 
-class SphericalHarmonics(FixedEncoder):
+class SphericalHarmonics(InverseTransformer, FixedEncoder):
     """Real spherical harmonics, which are to the sphere what sines and cosines are to the circle.
 
     (L + 1)^2 columns with max_degree L, less those below ``min_degree``: ``sh_l0_m0``, ``sh_l1_m-1``, ``sh_l1_m0``,
@@ -161,6 +164,22 @@ class SphericalHarmonics(FixedEncoder):
 
     def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
         write_grid(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, done)
+
+    def _degree_one(self) -> DegreeOne | None:
+        root = float(np.sqrt(self._variance()[1]))
+        if self.min_degree > 1 or root == 0.0:
+            return None
+        first = 1 - min(int(self.min_degree), 1) ** 2  # column of degree 1
+        matrix = np.zeros((3, self._factors().size))
+        matrix[[1, 2, 0], [first, first + 1, first + 2]] = 1.0 / root
+        return DegreeOne(matrix, np.zeros(3))
+
+    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> Floats:
+        """The mean of the harmonics over the area of each patch."""
+        factors = self._factors()
+        means = np.empty((patches.south.size, factors.size), dtype=dtype)
+        write_box_means(patches, factors, int(self.max_degree), means, self.n_jobs, done)
+        return means
 
     def _variance(self) -> FloatArray:
         """Prior variance of each degree."""
