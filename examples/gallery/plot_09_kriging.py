@@ -17,14 +17,14 @@ from skgeo import SphericalGaussianProcessRegressor, matern_spectrum
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 
 rng = np.random.default_rng(0)
-spectrum = matern_spectrum(30, nu=1.5, kappa=5.0)
-weights = np.repeat(np.sqrt(spectrum), 2 * np.arange(31) + 1) * rng.standard_normal(31**2)
+spectrum = matern_spectrum(20, nu=1.5, kappa=5.0)
+weights = np.repeat(np.sqrt(spectrum), 2 * np.arange(21) + 1) * rng.standard_normal(21**2)
 
 
 def sample(n):
     """Places all over the globe, and a smooth field with noise."""
     X = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)])
-    field = SphericalHarmonics(30).fit_transform(X) @ weights
+    field = SphericalHarmonics(20).fit_transform(X) @ weights
     return X, field + 0.1 * rng.standard_normal(n), field
 
 
@@ -33,7 +33,7 @@ xyz = Cartesian3DEncoder().fit(X_test).transform
 exact = GaussianProcessRegressor(Matern(0.5, nu=1.5) + WhiteKernel(0.01), optimizer=None, normalize_y=True)
 ours = SphericalGaussianProcessRegressor(max_degree=20)
 rows = {"kriging, kernel given": [], "harmonics, kernel fitted": []}
-for name, sizes in zip(rows, ([250, 500, 1000, 2000], [250, 1000, 4000, 16_000, 64_000, 256_000]), strict=True):
+for name, sizes in zip(rows, ([250, 500, 1000, 2000], [250, 1000, 4000, 16_000, 64_000]), strict=True):
     for n in sizes:
         X, y, _ = sample(n)
         start = time.perf_counter()

@@ -32,8 +32,7 @@ globe = LatLonGrid(np.arange(-89, 90, 2), np.arange(-179, 180, 2))
 mean, std = model.predict(globe, return_std=True)
 figure, axes = plt.subplots(2, 1, figsize=(6.5, 6.4), layout="constrained")
 for ax, values, name in zip(axes, (mean, std), ("mean", "standard deviation"), strict=True):
-    PredictionMapDisplay(globe, values, label=name).plot(ax)
-    ax.scatter([], [])
+    PredictionMapDisplay(values, globe, label=name).plot(ax)
 plt.show()
 
 # %%
