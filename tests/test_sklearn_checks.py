@@ -3,10 +3,11 @@ import re
 import subprocess
 import sys
 from functools import partial
+from importlib import import_module
 
 import pytest
 import sklearn
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -50,6 +51,17 @@ def test_strict_estimators_fail_the_expected_checks_only_and_for_the_reason_give
         check(estimator)
     messages = [str(error) for error in causes(failure.value)]
     assert any(re.search(MESSAGES[reason], message) for message in messages), messages
+
+
+def public_estimators():
+    modules = [import_module(name) for name in ("skgeo", "skgeo.encoders", "skgeo.nn")]
+    found = {getattr(module, name) for module in modules for name in module.__all__}
+    return {item for item in found if isinstance(item, type) and issubclass(item, BaseEstimator)}
+
+
+def test_no_estimator_is_lost():
+    assert {type(estimator) for estimator in STRICT} == public_estimators()
+    assert {base for estimator in ANY_TABLE for base in type(estimator).__mro__} >= public_estimators()
 
 
 @pytest.mark.parametrize("estimator", ANY_TABLE + STRICT, ids=lambda estimator: type(estimator).__name__)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Values of one term that a block may hold: some hundred kilobytes, the size of the inner caches.
 _BLOCK_VALUES = 2**16
 
+_OF_EVERY_ENCODER = frozenset({"coordinates", "missing", "add_indicator", "verbose"})
+
 
 class FixedEncoder(LocationTransformer):
     """An encoder that is a function of the place alone: ``fit`` checks, and learns nothing."""
@@ -97,8 +99,9 @@ class FormulaEncoder(FixedEncoder):
         return {"degree": np.radians([1.0])}
 
     def _own_parameters(self) -> dict[str, Any]:
-        """The parameters of the formula, as plain Python."""
-        return {}
+        """The parameters of the formula, as plain Python: the torch twin and its file are made of them."""
+        own = (item for item in self.get_params(deep=False).items() if item[0] not in _OF_EVERY_ENCODER)
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in own}
 
     def to_torch(self) -> "EncoderTwin":
         """A differentiable twin of ``transform``: a torch module with the constants as buffers.
@@ -165,10 +168,6 @@ class ScaledEncoder(FormulaEncoder):
     def _eastwards(self, rate: FloatArray) -> FloatArray:
         """Angle per degree of longitude; if periodic, of the nearest whole number of waves around the Earth."""
         return np.radians(np.maximum(1.0, np.round(np.degrees(rate)))) if self.periodic else rate
-
-    def _own_parameters(self) -> dict[str, Any]:
-        scales = {"min_scale": float(self.min_scale), "max_scale": float(self.max_scale)}
-        return {"n_scales": int(self.n_scales), **scales, "units": self.units, "periodic": bool(self.periodic)}
 
     def _check_parameters(self) -> None:
         low, high = self.min_scale, self.max_scale

@@ -115,9 +115,6 @@ class SphereCEncoder(ScaledEncoder):
         self.add_indicator = add_indicator
         self.verbose = verbose
 
-    def _own_parameters(self) -> dict[str, Any]:
-        return super()._own_parameters() | {"plus": bool(self.plus)}
-
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_flag("plus", self.plus)
