@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _BLOCK_VALUES = 2**16
 
 
-class FixedEncoder(LocationTransformer):
-    """An encoder that is a function of the place alone: ``fit`` checks, and learns nothing."""
+class FixedTransformer(LocationTransformer):
+    """A transformer that is a function of the place alone: ``fit`` checks, and learns nothing."""
 
     _missing_policies = ("error", "nan")
 
@@ -51,6 +51,14 @@ class FixedEncoder(LocationTransformer):
                 self._read(X, reset=True)
         return self
 
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise ValueError if a parameter is not what it accepts."""
+
+
+class FixedEncoder(FixedTransformer):
+    """A fixed transformer that writes points and grids into its output."""
+
     def _embed(self, places: Places) -> npt.NDArray[np.floating]:
         latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
         on_grid = isinstance(places, LatLonGrid | GridPart)
@@ -59,10 +67,6 @@ class FixedEncoder(LocationTransformer):
         with progress(math.prod(shape), "place", shown=self.verbose) as done:
             (self._write_grid if on_grid else self._write_points)(latitude, longitude, embedding, done)
         return embedding.reshape(math.prod(shape), embedding.shape[-1])
-
-    @abstractmethod
-    def _check_parameters(self) -> None:
-        """Raise ValueError if a parameter is not what it accepts."""
 
     @abstractmethod
     def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:

@@ -9,10 +9,12 @@ if find_spec("torch") is None:  # say what to install before an import below say
 
 from skgeo._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo._location_models import LocationClassifier, LocationRegressor
+from skgeo._satclip import SatCLIPEncoder, SatCLIPWeights
 from skgeo.nn._encoders import EncoderTwin, Harmonics
 from skgeo.nn._files import load, save
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
+from skgeo.nn._satclip import load_satclip
 from skgeo.nn._twins import HarmonicPCA, PatchScale
 
 __all__ = [
@@ -29,7 +31,10 @@ __all__ = [
     "PatchScale",
     "ProjectionHeadClassifier",
     "ProjectionHeadRegressor",
+    "SatCLIPEncoder",
+    "SatCLIPWeights",
     "SirenNet",
     "load",
+    "load_satclip",
     "save",
 ]

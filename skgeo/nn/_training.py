@@ -1,7 +1,8 @@
 """The training loop of all estimators, from arrays to arrays."""
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from skgeo._progress import progress
 Arrays = dict[str, npt.NDArray[Any]]
 Loss = Literal["log_loss", "squared_error"]
 
+# Held while torch's generator is borrowed.
+_GENERATOR = threading.Lock()
 # Values of an embedding that are kept through the epochs; a larger one is worked out batch by batch.
 _KEPT_VALUES = 2**27
 # Values of an embedding that are worked out at a time.
@@ -108,18 +111,29 @@ def train(
 
 
 def apply(fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any], device: str) -> npt.NDArray[Any]:
-    """The outputs (n, n_outputs) in the dtype of the parameters, block by block."""
+    """The outputs (n, n_outputs) in the dtype of the parameters."""
+    return np.concatenate([values for _, values in outputs(fixed, trained, inputs, device)])
+
+
+def outputs(
+    fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any], device: str
+) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
+    """The outputs (k, n_outputs) of blocks of rows, in the dtype of the parameters."""
     place = find_device(device)
     trained = trained.to(place).eval()
     dtype = next((parameter.dtype for parameter in trained.parameters()), torch.float64)
     data = _Inputs(fixed, inputs, place, dtype, keep=False)
-    with torch.no_grad():
-        return torch.cat([trained(data[rows]).cpu() for rows in data.blocks()]).numpy()
+    for rows in data.blocks():
+        with torch.no_grad():
+            values = trained(data[rows]).cpu().numpy()
+        yield rows, values
 
 
-def undisturbed() -> AbstractContextManager[None]:
-    """Puts torch's generator back as it was."""
-    return torch.random.fork_rng(devices=[])
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Puts torch's generator back as it was, whatever number of threads build models at a time."""
+    with _GENERATOR, torch.random.fork_rng(devices=[]):
+        yield
 
 
 def find_device(name: str) -> torch.device:
