@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo import encoders
+from skgeo._contrastive import ContrastiveLocationEncoder, TrainingState
 from skgeo._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo._location_models import LocationClassifier, LocationRegressor
 from skgeo._model_tree import PLAIN, Kind, TreeReader, TreeWriter
@@ -36,12 +37,14 @@ __all__ = ["load", "save"]
 
 _FORMAT = "skgeo model"
 _MODELS = (
+    ContrastiveLocationEncoder,
     LocationClassifier,
     LocationRegressor,
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
     SatCLIPEncoder,
     SatCLIPWeights,
+    TrainingState,
 )
 _METADATA = "skgeo.json"  # the first entry of the archive, so that its name is at a fixed place
 

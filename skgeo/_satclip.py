@@ -125,9 +125,9 @@ def _check_network(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
 class SatCLIPEncoder(NetworkTransformer, FixedTransformer):
     """Embeddings of places that SatCLIP [1]_ learned from satellite images.
 
-    Spherical harmonics and a network of sines with published weights, which :func:`skgeo.nn.load_satclip` reads. Nothing
-    is learned in ``fit``, so that it can be a step of a Pipeline as it is: ``make_pipeline(load_satclip(path),
-    Ridge())``. Clones share the weights.
+    Spherical harmonics and a network of sines with published weights, which :func:`skgeo.nn.load_satclip` reads.
+    Nothing is learned in ``fit``, so that it can be a step of a Pipeline as it is:
+    ``make_pipeline(load_satclip(path), Ridge())``. Clones share the weights.
 
     Parameters
     ----------

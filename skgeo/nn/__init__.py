@@ -7,9 +7,11 @@ from skgeo._parameters import import_optional
 if find_spec("torch") is None:  # say what to install before an import below says less
     import_optional("torch", "skgeo.nn", "torch")
 
+from skgeo._contrastive import ContrastiveLocationEncoder
 from skgeo._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo._location_models import LocationClassifier, LocationRegressor
 from skgeo._satclip import SatCLIPEncoder, SatCLIPWeights
+from skgeo.nn._contrastive import compute_features
 from skgeo.nn._encoders import EncoderTwin, Harmonics
 from skgeo.nn._files import load, save
 from skgeo.nn._head import PatchProjectionHead
@@ -19,6 +21,7 @@ from skgeo.nn._twins import HarmonicPCA, PatchScale
 
 __all__ = [
     "MLP",
+    "ContrastiveLocationEncoder",
     "EncoderTwin",
     "FcNet",
     "HarmonicPCA",
@@ -34,6 +37,7 @@ __all__ = [
     "SatCLIPEncoder",
     "SatCLIPWeights",
     "SirenNet",
+    "compute_features",
     "load",
     "load_satclip",
     "save",
