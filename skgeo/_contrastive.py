@@ -242,7 +242,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             Places as (latitude, longitude) in degrees. Cells of a grid that are masked are left out.
         y : array-like of shape (n_samples, n_image_features), or iterable
-            Features of the images of these places, in their order: an array, in memory or memory-mapped, which is then
+            Features of the images of these places, in their order (of shape (n_samples,), one of each): an array, in memory or memory-mapped, which is then
             read batch by batch; or an iterable of arrays or tensors of some rows each, which is gone through once. With
             ``image_encoder`` they are the images, as :func:`skgeo.nn.compute_features` takes them.
         X_val, y_val : array-like, default=None
@@ -422,10 +422,9 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         return LocationEncoder(fixed, network).eval()
 
     def __sklearn_tags__(self) -> Tags:
-        """Targets are tables, and are needed."""
+        """Targets are needed."""
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        tags.target_tags.two_d_labels = True
         return tags
 
     def _check_own_parameters(self) -> None:
@@ -590,7 +589,10 @@ def read_features(given: Any, image_encoder: Any, folder: str | None) -> npt.NDA
     if not tabular and (getattr(given[0], "ndim", 1) == 2 if listed and len(given) else not listed):
         given = gather(given, folder)
     accepted = [np.float64, np.float32, np.float16]
-    return check_array(given, dtype=accepted, ensure_all_finite=False, input_name="image_features")
+    table = check_array(given, dtype=accepted, ensure_2d=False, ensure_all_finite=False, input_name="image_features")
+    if table.ndim == 0:
+        raise ValueError(f"image_features={given!r}: expected shape (n_images, n_image_features).")
+    return table[:, np.newaxis] if table.ndim == 1 else table
 
 
 def _retrieval(places: npt.NDArray[Any], images: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
