@@ -159,7 +159,8 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
     >>> places = fibonacci_lattice(400)
     >>> waves = Cartesian3DEncoder().fit_transform(places) @ np.random.default_rng(0).normal(size=(3, 6))
     >>> images = np.sin(3 * waves)
-    >>> model = ContrastiveLocationEncoder(embed_dim=16, learning_rate=0.01, max_epochs=60, random_state=0)
+    >>> model = ContrastiveLocationEncoder("cartesian3d", "mlp", embed_dim=16, learning_rate=0.01, max_epochs=60,
+    ...                                    random_state=0)
     >>> model.fit(places, images).transform([[47.4, 8.5]]).shape
     (1, 16)
 
@@ -299,7 +300,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
             self.feature_mean_, self.feature_scale_ = training.target.statistics("y")
             if validation is not None:
                 self._check_width(validation.target, "y_val")
-                validation.target.statistics("y_val")  # which checks the numbers
+                validation.target.statistics("y" if y_val is None else "y_val")  # which checks the numbers
             self._prepare(training.inputs, training.weight)
             if keeper is not None:
                 keeper.begin(self._seed, self._fingerprint(training, validation))

@@ -147,7 +147,6 @@ class AnyPatchScaleFeaturizer(PatchScaleFeaturizer):
 CORNERS = [[-60.0, 10.0], [-20.0, 130.0], [0.0, -100.0], [35.0, -20.0], [70.0, 60.0]]
 
 
-
 def satclip_arrays(legendre_polys, hidden_dim, n_outputs, n_layers=2, seed=0):
     """Random weights of a network of SatCLIP, distributed as at the start of its training."""
     rng, arrays, width = np.random.default_rng(seed), {}, legendre_polys**2

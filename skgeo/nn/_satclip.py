@@ -4,7 +4,7 @@ import os
 import pickle
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -106,10 +106,16 @@ def parts_of(weights: SatCLIPWeights) -> Parts:
 
 def _read(path: str | os.PathLike[str], file: str) -> Mapping[Any, Any]:
     """What the checkpoint holds, tensors and plain values only."""
+    with open(path, "rb") as stream:
+        content = _unpickle(stream, file)
+    if not isinstance(content, Mapping):
+        raise _foreign(file, f"it holds a {type(content).__name__}, not a dictionary")
+    return content
+
+
+def _unpickle(stream: BinaryIO, file: str) -> Any:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
+        return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL (\S+)", str(error))
         if wanted is None:
@@ -121,9 +127,6 @@ def _read(path: str | os.PathLike[str], file: str) -> Mapping[Any, Any]:
         ) from error
     except Exception as error:  # torch raises a dozen different ones on damaged files
         raise _foreign(file, "it is cut short, damaged or of another kind") from error
-    if not isinstance(content, Mapping):
-        raise _foreign(file, f"it holds a {type(content).__name__}, not a dictionary")
-    return content
 
 
 def _find_network(state: Mapping[Any, Any], file: str) -> dict[str, Any]:
