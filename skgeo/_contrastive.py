@@ -243,9 +243,10 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             Places as (latitude, longitude) in degrees. Cells of a grid that are masked are left out.
         y : array-like of shape (n_samples, n_image_features), or iterable
-            Features of the images of these places, in their order (of shape (n_samples,), one of each): an array, in memory or memory-mapped, which is then
-            read batch by batch; or an iterable of arrays or tensors of some rows each, which is gone through once. With
-            ``image_encoder`` they are the images, as :func:`skgeo.nn.compute_features` takes them.
+            Features of the images of these places, in their order (of shape (n_samples,), one of each): an array, in
+            memory or memory-mapped, which is then read batch by batch; or an iterable of arrays or tensors of some rows
+            each, which is gone through once. With ``image_encoder`` they are the images, as
+            :func:`skgeo.nn.compute_features` takes them.
         X_val, y_val : array-like, default=None
             Pairs to hold out, as X and y, instead of a share of these.
         image_encoder : Module, default=None
@@ -487,7 +488,8 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         from skgeo.nn._contrastive import Images
         from skgeo.nn._training import apply
 
-        model = Images(self._matcher().trained)
+        matcher: Any = self._matcher().trained
+        model = Images(matcher)
         return np.concatenate([apply(None, model, block, self.device) for block in features.blocks()])
 
     def _inputs(self, places: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""ContrastiveLocationEncoder: its loss and retrieval against plain torch and brute force, resuming, and where features come from."""
+"""ContrastiveLocationEncoder: loss and retrieval against plain evaluations, resuming, where features come from."""
 
 import json
 import os
@@ -223,7 +223,7 @@ def test_networks_of_any_kind():
 # ---- going on from a checkpoint
 
 
-class Interrupted(Exception):
+class StopRunError(Exception):
     pass
 
 
@@ -235,7 +235,7 @@ def interrupt(monkeypatch, epochs):
 
     def some(*arguments):
         if next(count, None) is None:
-            raise Interrupted
+            raise StopRunError
         return run(*arguments)
 
     monkeypatch.setattr(training, "_train_epoch", some)
@@ -248,7 +248,7 @@ def test_going_on_gives_the_bits_of_one_run(epochs, options, tmp_path, monkeypat
     expected = clone(model).fit(PLACES, IMAGES)
     with monkeypatch.context() as patched:
         interrupt(patched, epochs)
-        with pytest.raises(Interrupted):
+        with pytest.raises(StopRunError):
             clone(model).fit(PLACES, IMAGES, checkpoint=tmp_path / "state.npz")
     resumed = clone(model).fit(PLACES, IMAGES, checkpoint=tmp_path / "state.npz")
     for name, values in expected.weights_.items():
@@ -268,7 +268,7 @@ def test_without_a_seed_the_checkpoint_has_it(tmp_path, monkeypatch):
     model = encoder(random_state=None, max_epochs=5)
     with monkeypatch.context() as patched:
         interrupt(patched, 2)
-        with pytest.raises(Interrupted):
+        with pytest.raises(StopRunError):
             clone(model).fit(PLACES, IMAGES, checkpoint=tmp_path / "state.npz")
     resumed = clone(model).fit(PLACES, IMAGES, checkpoint=tmp_path / "state.npz")
     seed = resumed._seed

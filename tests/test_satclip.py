@@ -1,4 +1,4 @@
-"""SatCLIP: its harmonics against mpmath, its network against a plain evaluation, and files that are not what they say."""
+"""SatCLIP: its harmonics against mpmath, its network against a plain evaluation, and files that are wrong."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ from estimators import satclip_arrays
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import CoordinateError, ModelFileError
-from skgeo.nn import Harmonics, SatCLIPEncoder, SatCLIPWeights, load, load_satclip, save
+from skgeo.nn import Harmonics, SatCLIPEncoder, load, load_satclip, save
 
 PLACES = reference.uniform_points(40, seed=3)
 POLES = np.array([[90.0, 0.0], [-90.0, 12.0], [0.0, 0.0], [0.0, 180.0], [0.0, -180.0], [45.0, 359.0]])

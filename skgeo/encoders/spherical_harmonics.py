@@ -159,8 +159,12 @@ class SphericalHarmonics(FixedEncoder):
         self._check_twin()
         from skgeo.nn import Harmonics  # needs torch
 
-        parameters = {"min_degree": int(self.min_degree), "convention": self.convention}
-        return Harmonics(int(self.max_degree), spectrum=self._variance(), **parameters)
+        return Harmonics(
+            int(self.max_degree),
+            min_degree=int(self.min_degree),
+            spectrum=self._variance(),
+            convention=self.convention,
+        )
 
     def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
         write_points(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, done)

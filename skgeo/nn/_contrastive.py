@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import DataLoader, RandomSampler
 
 __all__ = ["compute_features"]
 
@@ -78,7 +78,7 @@ class Normalized(nn.Module):
 
 
 def compute_features(
-    images: "Dataset[Any] | Iterable[Any]",
+    images: Any,
     image_encoder: nn.Module,
     *,
     batch_size: int = 64,
@@ -137,7 +137,8 @@ def compute_features(
 def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
     """Batches of features (n, k) as one array, in memory or in a temporary file in a folder."""
     with nullcontext() if folder is None else tempfile.TemporaryFile(dir=folder) as file:
-        parts, shape, dtype = [], (0, 0), np.dtype(np.float32)
+        parts, shape = [], (0, 0)
+        dtype: np.dtype[Any] = np.dtype(np.float64)
         for batch in batches:
             part = np.asarray(batch.detach().cpu() if isinstance(batch, Tensor) else batch)
             if part.ndim != 2 or (shape[0] and part.shape[1] != shape[1]):
@@ -145,7 +146,7 @@ def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
                     f"a batch of features has shape {part.shape}: expected (n, n_features), the same n_features in all."
                 )
             if not shape[0]:
-                dtype = part.dtype if part.dtype.kind == "f" else np.dtype(np.float64)
+                dtype = part.dtype if part.dtype.kind == "f" else dtype
             shape = shape[0] + part.shape[0], part.shape[1]
             part = np.ascontiguousarray(part, dtype=dtype)
             if file is None:

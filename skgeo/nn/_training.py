@@ -37,7 +37,7 @@ class Samples(NamedTuple):
     """Inputs (n, k), targets (n,) or (n, n_outputs) and weights (n,)."""
 
     inputs: npt.NDArray[Any]
-    target: npt.NDArray[Any]
+    target: Any  # an array, or FeatureRows
     weight: npt.NDArray[np.float64]
 
 
