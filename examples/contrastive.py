@@ -42,7 +42,7 @@ def main():
     model.fit(places, images)
     share, chance = model.retrieval_["image_to_place"][0], model.retrieval_["chance"][0]
     print(
-        f"a held-out image finds its own among {round(1 / chance)} places: {share:.0%}, {share / chance:.0f} times chance"
+        f"a held-out image finds its own among {round(1 / chance)} places: {share:.0%}, {share / chance:.0f} x chance"
     )
 
     (best, *_), _ = model.locate(images[:1], places, k=3)
