@@ -49,7 +49,7 @@ _NETWORKS = ("fcnet", "linear", "mlp", "siren")
 class LocationModel(LocationEstimator, NeuralEstimator):
     """Encoder and network, trained on places."""
 
-    _missing_policies = ("error",)
+    _missing_policies: tuple[str, ...] = ("error",)
 
     def __init__(
         self,

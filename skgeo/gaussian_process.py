@@ -63,9 +63,14 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         The nu of Matern kernels: the field has the derivatives of order less than it, in the mean square.
     noise : float, default=0.1
         Variance of the noise of an observation; of the standardised targets with ``normalize_y``.
-    variance_bounds, length_scale_bounds, smoothness_bounds, noise_bounds : (float, float) or "fixed"
-        Where to look for the maximum of the likelihood; "fixed" keeps the value given. Their defaults are (1e-5, 1e5),
-        (0.5, 360), (0.25, 10) and (1e-6, 1e3).
+    variance_bounds : (float, float) or "fixed", default=(1e-5, 1e5)
+        Where to look for the maximum of the likelihood; "fixed" keeps the value given.
+    length_scale_bounds : (float, float) or "fixed", default=(0.5, 360)
+        Likewise.
+    smoothness_bounds : (float, float) or "fixed", default=(0.25, 10)
+        Likewise.
+    noise_bounds : (float, float) or "fixed", default=(1e-6, 1e3)
+        Likewise.
     optimizer : "fmin_l_bfgs_b", callable or None, default="fmin_l_bfgs_b"
         How to look for it. None keeps all values given. A callable gets ``objective``, which maps the logarithms of the
         free hyperparameters to the negative logarithm of the likelihood and its gradient, ``initial_theta`` and

@@ -25,10 +25,13 @@ from skgeo.encoders import (
     WrapEncoder,
 )
 from skgeo.nn import (
+    ContrastiveLocationEncoder,
     LocationClassifier,
     LocationRegressor,
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
+    SatCLIPEncoder,
+    SatCLIPWeights,
 )
 
 
@@ -117,6 +120,14 @@ class AnySphericalGaussianProcessRegressor(AnyPoints, SphericalGaussianProcessRe
     pass
 
 
+class AnySatCLIPEncoder(AnyPoints, SatCLIPEncoder):
+    pass
+
+
+class AnyContrastiveLocationEncoder(AnyPoints, ContrastiveLocationEncoder):
+    pass
+
+
 class AnyProjectionHeadClassifier(ProjectionHeadClassifier):
     def _read(self, X, *, reset):
         return fold_features(read_any(self, X, reset)[0])
@@ -138,6 +149,18 @@ class AnyPatchScaleFeaturizer(PatchScaleFeaturizer):
 
 
 CORNERS = [[-60.0, 10.0], [-20.0, 130.0], [0.0, -100.0], [35.0, -20.0], [70.0, 60.0]]
+
+
+def satclip_arrays(legendre_polys, hidden_dim, n_outputs, n_layers=2, seed=0):
+    """Random weights of a network of SatCLIP, distributed as at the start of its training."""
+    rng, arrays, width = np.random.default_rng(seed), {}, legendre_polys**2
+    for layer, size in [*((f"layers.{i}", hidden_dim) for i in range(n_layers)), ("last_layer", n_outputs)]:
+        bound = 1 / width if layer == "layers.0" else np.sqrt(6 / width)
+        arrays[f"{layer}.weight"] = rng.uniform(-bound, bound, (size, width))
+        arrays[f"{layer}.bias"] = rng.uniform(-bound, bound, size)
+        width = size
+    return arrays
+
 
 #: Training in which neither the order of samples nor their number matters, only their weight.
 EXACTLY = {"learning_rate": 0.05, "patience": None, "batch_size": None, "dtype": "float64"}
@@ -169,6 +192,8 @@ ANY_TABLE = [
     # a weight is not as many observations to a noise that is learned
     AnySphericalGaussianProcessRegressor(14, noise=0.01, noise_bounds="fixed", **RESOLVED),
     AnySphericalGaussianProcessRegressor(14, noise=0.01, optimizer=None, normalize_y=False),
+    AnySatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
+    AnyContrastiveLocationEncoder("cartesian3d", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     AnyProjectionHeadClassifier(2, embed_dim=8, max_epochs=60, **EXACTLY),
     AnyProjectionHeadRegressor(2, embed_dim=16, max_epochs=60, **EXACTLY),
 ]
@@ -187,6 +212,8 @@ STRICT = [
     LocationClassifier("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     LocationRegressor("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     SphericalGaussianProcessRegressor(14, **RESOLVED),
+    SatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
+    ContrastiveLocationEncoder("direct", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     ProjectionHeadClassifier(1, embed_dim=8, max_epochs=60, **EXACTLY),
     ProjectionHeadRegressor(1, embed_dim=8, max_epochs=60, **EXACTLY),
 ]

@@ -46,6 +46,9 @@ def test_the_mean_is_the_integral_over_the_area():
     weighed = SphericalHarmonics(8, min_degree=2, spectrum="matern").fit(POINT)
     factor = np.repeat(np.sqrt(skgeo.matern_spectrum(8)), 2 * np.arange(9) + 1)
     assert_allclose(exact(weighed).fit_transform(AWKWARD), (means * factor)[:, 4:], atol=1e-13)
+    other = SphericalHarmonics(8, convention="satclip").fit(POINT)
+    factor = [(-1) ** l * (np.pi if m == 0 else 1) for l in range(9) for m in range(-l, l + 1)]  # noqa: E741
+    assert_allclose(exact(other).fit_transform(AWKWARD), means * factor, atol=1e-13)
 
 
 @settings(max_examples=25, deadline=None)

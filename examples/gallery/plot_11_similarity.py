@@ -2,9 +2,9 @@
 Which places look alike to an embedding?
 ========================================
 
-An encoder that was trained to match places with what is there calls places alike that look alike, not those that are near. Here
-what is there is a little field around each place; with satellite images in its stead this is SatCLIP, whose published
-weights :func:`skgeo.nn.load_satclip` reads.
+An encoder that was trained to match places with what is there calls places alike that look alike, not those that are
+near. Here what is there is a little field around each place; with satellite images in its stead this is SatCLIP,
+whose published weights :func:`skgeo.nn.load_satclip` reads.
 """
 
 import numpy as np
@@ -16,7 +16,8 @@ from skgeo.inspection import SimilarityDisplay
 from skgeo.nn import ContrastiveLocationEncoder
 
 # %%
-# Places, and what each sees: land or sea around it, and how warm it is. A frozen image model would give such features.
+# Places, and what each sees: land or sea around it, and how warm it is. A frozen image model would give such
+# features.
 
 land = load_land_mask()
 rng = np.random.default_rng(0)

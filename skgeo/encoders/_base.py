@@ -25,8 +25,8 @@ _BLOCK_VALUES = 2**16
 _OF_EVERY_ENCODER = frozenset({"coordinates", "missing", "add_indicator", "verbose"})
 
 
-class FixedEncoder(LocationTransformer):
-    """An encoder that is a function of the place alone: ``fit`` checks, and learns nothing."""
+class FixedTransformer(LocationTransformer):
+    """A transformer that is a function of the place alone: ``fit`` checks, and learns nothing."""
 
     _public_module = "skgeo.encoders"
     _missing_policies = ("error", "nan")
@@ -54,6 +54,14 @@ class FixedEncoder(LocationTransformer):
                 self._read(X, reset=True)
         return self
 
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise ValueError if a parameter is not what it accepts."""
+
+
+class FixedEncoder(FixedTransformer):
+    """A fixed transformer that writes points and grids into its output."""
+
     def _embed(self, places: Places) -> npt.NDArray[np.floating]:
         latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
         on_grid = isinstance(places, LatLonGrid | GridPart)
@@ -62,10 +70,6 @@ class FixedEncoder(LocationTransformer):
         with progress(math.prod(shape), "place", shown=self.verbose) as done:
             (self._write_grid if on_grid else self._write_points)(latitude, longitude, embedding, done)
         return embedding.reshape(math.prod(shape), embedding.shape[-1])
-
-    @abstractmethod
-    def _check_parameters(self) -> None:
-        """Raise ValueError if a parameter is not what it accepts."""
 
     @abstractmethod
     def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
