@@ -46,7 +46,7 @@ _N_DEGREES = 6
 
 @dataclass(frozen=True)
 class DegreeSuggestion:
-    """A degree for the harmonics of a domain, and why: from :func:`suggest_max_degree`.
+    """A degree for the harmonics of a domain, and why: from :func:`~skgeo.model_selection.suggest_max_degree`.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def select_max_degree(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         The target.
     degrees : array-like of int, default=None
-        The degrees to try. None is six, in geometric progression, up to what :func:`suggest_max_degree` says.
+        The degrees to try. None is six, in geometric progression, up to what ``suggest_max_degree`` says.
     param_grid : dict of str to sequence, default=None
         Further parameters to search together with the degree, such as ``{"ridge__alpha": [0.1, 1, 10]}``.
     cv : int, splitter or iterable of splits, default=None

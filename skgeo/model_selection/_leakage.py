@@ -30,7 +30,7 @@ _MOST_BLOCKS, _FEWEST_BLOCKS, _N_SIZES = 64, 2, 5
 
 @dataclass(frozen=True, eq=False)
 class LeakageReport:
-    """Scores of a model in random and in blocked folds, from :func:`leakage_report`.
+    """Scores of a model in random and in blocked folds, from :func:`~skgeo.model_selection.leakage_report`.
 
     Parameters
     ----------

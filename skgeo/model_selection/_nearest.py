@@ -35,7 +35,7 @@ _LARGE_CLUSTERS = 200
 
 @dataclass(frozen=True, eq=False)
 class DistanceMatch:
-    """How :class:`NearestNeighbourDistanceKFold` matched distances: what its ``match`` returns.
+    """How :class:`~skgeo.model_selection.NearestNeighbourDistanceKFold` matched distances: what its ``match`` returns.
 
     Parameters
     ----------
