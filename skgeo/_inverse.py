@@ -256,8 +256,11 @@ def _best(
     chosen, distances = vectors[best], np.sqrt(errors)
     size = np.linalg.norm(embed(_degrees(chosen)), axis=1)
     uncertain = slopes[best] <= _FLAT * size
-    tie = distances <= (distances[best] * (1.0 + _SAME_EMBEDDING) + _SAME_EMBEDDING * size)[row]
-    elsewhere = np.linalg.norm(vectors - chosen[row], axis=1) > _SAME_PLACE
+    margin = _SAME_EMBEDDING * (distances[best] + size)
+    tie = distances <= (distances[best] + margin)[row]
+    # Around the nearest place distances rise with the square of the way unless they are zero: so far it is the same.
+    blur = 10.0 * np.sqrt(margin * distances[best]) / np.maximum(slopes[best], _FLAT * size)
+    elsewhere = np.linalg.norm(vectors - chosen[row], axis=1) > (_SAME_PLACE + blur)[row]
     uncertain[row[tie & elsewhere]] = True
     return _degrees(chosen), uncertain
 

@@ -121,6 +121,12 @@ def test_the_nearest_place_is_that_of_a_fine_search():
         assert reached <= np.linalg.norm(encoder.transform(world) - row, axis=1).min() + 1e-12
 
 
+def test_a_noisy_embedding_of_one_place_is_not_warned_of():
+    encoder = SphericalHarmonicPCA(10, 30).fit(PART)
+    noisy = encoder.transform(reference.uniform_points(60)) + np.random.default_rng(0).normal(0, 0.5, (60, 30))
+    assert np.all(np.isfinite(encoder.inverse_transform(noisy.clip(-2.9, 2.9))))
+
+
 def test_degree_one_is_averaged_over_by_least_squares():
     encoder = SPANNED[0]
     scaled = 3.0 * encoder.transform(PLACES)  # only the direction counts
