@@ -62,9 +62,7 @@ def map_box_means(
             values *= clip
         return values
 
-    # Nodes of a band take some Legendre functions each.
-    band_values = max((2 * max_degree + 1) * len(scaled), 8 * coefficients.shape[1])
-    _write(boxes, means, band_values, out, n_jobs, done)
+    _write(boxes, means, max_degree, out, n_jobs, done)
 
 
 def write_box_means(
@@ -76,15 +74,16 @@ def write_box_means(
     def means(part: Integers, bounds: list[int]) -> FloatArray:
         return _products(*_factors(boxes.take(part), bounds, max_degree), bounds)[:, first:] * factors
 
-    _write(boxes, means, 8 * (max_degree + 1) ** 2, out, n_jobs, done)
+    _write(boxes, means, max_degree, out, n_jobs, done)
 
 
-def _write(boxes: Boxes, means: Means, band_values: int, out: Floats, n_jobs: int | None, done: Done) -> None:
+def _write(boxes: Boxes, means: Means, max_degree: int, out: Floats, n_jobs: int | None, done: Done) -> None:
     """Write ``means`` of boxes that are sorted by their band, some bands at a time, of like heights."""
     order = np.lexsort((boxes.west, boxes.south, boxes.north - boxes.south))
     south, north = boxes.south[order], boxes.north[order]
     new = (np.diff(south, prepend=np.nan) != 0.0) | (np.diff(north, prepend=np.nan) != 0.0)
     band = np.cumsum(new) - 1
+    band_values = 8 * (max_degree + 1) ** 2  # Legendre functions at the nodes of a band
     parts = _blocks(band, max(1, _BLOCK_VALUES // band_values), max(1, _BLOCK_VALUES // max(1, out.shape[1])))
 
     def work(part: slice) -> FloatArray:

@@ -6,6 +6,7 @@ arrays of (2 L + 1) ** 2 numbers, index ``l * l + l + m``, and they add: parts o
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -182,9 +183,15 @@ def row_nodes(latitude_edges: FloatArray, degree: int) -> tuple[FloatArray, Floa
     """
     south, north = latitude_edges.T
     half_width = (north - south) / 2.0
-    nodes, weights = np.polynomial.legendre.leggauss(_nodes_needed(degree + 1, float(np.radians(half_width.max()))))
+    nodes, weights = _gauss(_nodes_needed(degree + 1, float(np.radians(half_width.max()))))
     latitude = (south + half_width)[:, np.newaxis] + half_width[:, np.newaxis] * nodes
     return latitude, np.radians(half_width)[:, np.newaxis] * weights * sin_cos_latitude(latitude)[1]
+
+
+@lru_cache(maxsize=64)
+def _gauss(n_nodes: int) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes and weights on [-1, 1], which are found once: blocks of rows ask for the same again."""
+    return np.polynomial.legendre.leggauss(n_nodes)
 
 
 def _nodes_needed(order: int, half_width: float) -> int:

@@ -61,6 +61,10 @@ class Sums(NamedTuple):
         added = {name: getattr(self, name) + getattr(other, name) for name in self._fields if name != "shift"}
         return Sums(**added, shift=self.shift)
 
+    def mean_weight(self) -> float:
+        """Of the observations."""
+        return float(self.weight[0]) * _ROOT / self.n_observations
+
     def mean_and_scale(self) -> tuple[FloatArray, FloatArray]:
         """Weighted mean and standard deviation (T,) of the targets; 1 where these do not vary."""
         total = self.weight[0] * _ROOT

@@ -17,16 +17,21 @@ from skgeo.datasets._made import fibonacci_lattice
 from skgeo.exceptions import ResolutionWarning
 
 Embed = Callable[[FloatArray], FloatArray]
+Index = npt.NDArray[np.intp]
 
-# Candidates for the nearest place are so many times the square of the degree: a seventh of the shortest wave apart.
-_DENSITY = 60
-# Distances of rows to candidates that are held at a time.
-_BLOCK_VALUES = 2**22
-# Starts of the search for the nearest place, and half the shortest wave that lies between any two of them.
-_STARTS = 4
+# The nearest place is looked for in so many cells of a lattice, times the square of the degree: a seventh of the
+# shortest wave wide. No place is farther from the next centre than this, over the root of their number, in radians.
+_DENSITY, _COVERED = 60, 2.75
+# Values of a block, and rows of embeddings at a time.
+_BLOCK_VALUES, _BLOCK_ROWS = 2**21, 1024
+# So many cells of a row are searched: more hold an embedding as near only where a whole line of places does.
+_MOST_CELLS = 64
 # Half the step of central differences, in radians.
 _STEP = 1e-5
 _MOST_STEPS = 40
+# Damping of steps, in shares of the squared slope, and that itself: with less, rounding may make the normal equations
+# singular where the embedding varies along a line only, or where the clip leaves nothing of it.
+_LEAST_DAMPING, _NO_SLOPE = 1e-12, 1e-150
 # Steps shorter than this, in radians, are rounding.
 _RESOLVED = 1e-13
 # Places are told apart if the embedding differs by more than so much of its size, and if they are this far from each
@@ -34,6 +39,8 @@ _RESOLVED = 1e-13
 _SAME_EMBEDDING, _SAME_PLACE = 1e-9, 1e-6
 # Slopes of the embedding of less than this share of its size leave a direction open.
 _FLAT = 1e-6
+# Values that the clip made so many times smaller have lost digits: others may tell the place better.
+_BLUNT = 5.0
 # Rows with fewer values than this below the bound of the clip may be of many places.
 _ENOUGH = 3
 
@@ -54,8 +61,8 @@ class InverseTransformer(LocationTransformer):
         """The places that have given embeddings.
 
         Where the columns span the harmonics of degree 1, which are the coordinates x, y and z of a place, it follows
-        from these; else it is the place of the nearest embedding, by least squares: the best of a lattice on the whole
-        sphere, and Gauss-Newton steps from there, in some ten milliseconds a row.
+        from these; else it is the place of the nearest embedding, by least squares: Gauss-Newton steps from every cell
+        of a lattice on the whole sphere that may hold it, in some ten milliseconds a row.
 
         Parameters
         ----------
@@ -122,7 +129,8 @@ class InverseTransformer(LocationTransformer):
             direct = np.zeros(len(values), dtype=bool)
         else:
             used = (np.abs(degree_one.matrix) > 0.0).any(axis=0)
-            direct = np.asarray(~saturated[:, used].any(axis=1))
+            blunt = saturated | (np.abs(linear) > _BLUNT * np.abs(values))
+            direct = np.asarray(~blunt[:, used].any(axis=1))
         places = np.empty((len(values), 2))
         uncertain = saturated.any(axis=1) & (np.count_nonzero(~saturated, axis=1) < _ENOUGH)
         if degree_one is not None and direct.any():
@@ -153,34 +161,58 @@ class InverseTransformer(LocationTransformer):
 
 def nearest_places(embed: Embed, targets: FloatArray, max_degree: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Places (n, 2) whose embeddings are nearest to targets (n, k), and which of them are not determined."""
-    lattice = fibonacci_lattice(max(200, _DENSITY * max_degree**2))
-    vectors = _vectors(lattice)
+    vectors = _vectors(fibonacci_lattice(max(200, _DENSITY * max_degree**2)))
     places, uncertain = np.empty((len(targets), 2)), np.empty(len(targets), dtype=bool)
-    length = max(1, _BLOCK_VALUES // len(lattice))
-    for start in range(0, len(targets), length):
-        part = slice(start, start + length)
-        starts = _candidates(embed, targets[part], lattice, vectors, np.cos(0.5 * np.pi / max_degree))
-        ends = [_refined(embed, targets[part], vectors[chosen]) for chosen in starts]
-        places[part], uncertain[part] = _best(embed, targets[part], ends)
+    for start in range(0, len(targets), _BLOCK_ROWS):
+        part = targets[start : start + _BLOCK_ROWS]
+        row, cell = _candidates(embed, part, vectors)
+        length = max(1, _BLOCK_VALUES // (8 * part.shape[1]))
+        blocks = [slice(first, first + length) for first in range(0, row.size, length)]
+        ends = [_refined(embed, part[row[block]], vectors[cell[block]]) for block in blocks]
+        found = [np.concatenate(values) for values in zip(*ends, strict=True)]
+        places[start : start + len(part)], uncertain[start : start + len(part)] = _best(embed, row, *found)
     return places, uncertain
 
 
-def _candidates(
-    embed: Embed, targets: FloatArray, lattice: FloatArray, vectors: FloatArray, apart: float
-) -> list[npt.NDArray[np.intp]]:
-    """Numbers (n,) of the nearest places of a lattice, and of the nearest that are not next to those before."""
-    distances = np.empty((len(targets), len(lattice)))
-    length = max(1, _BLOCK_VALUES // (8 * max(1, targets.shape[1])))
-    for start in range(0, len(lattice), length):
-        part = slice(start, start + length)
-        embedded = embed(lattice[part])
-        distances[:, part] = np.square(embedded).sum(axis=1) - 2.0 * targets @ embedded.T
-    chosen = []
-    for _ in range(_STARTS):
-        nearest = distances.argmin(axis=1)
-        chosen.append(nearest)
-        distances[vectors[nearest] @ vectors.T > apart] = np.inf
-    return chosen
+def _candidates(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Index, Index]:
+    """Pairs of a row, ascending, and a cell of a lattice that may hold the place nearest to it; some for every row.
+
+    In each cell the embedding is linear but for a rest that second differences tell: where it comes nearest to the
+    target is a bound from below for all places in the cell, and from above for the nearest place of all.
+    """
+    reach = float(np.tan(_COVERED / np.sqrt(len(vectors))))
+    length = max(1, _BLOCK_VALUES // max(8 * targets.shape[1], len(targets)))
+    nearest, kept = np.full(len(targets), np.inf), []
+    for start in range(0, len(vectors), length):
+        distance, bend = _distances_to_cells(embed, targets, vectors[start : start + length], reach)
+        nearest = np.minimum(nearest, (distance + bend).min(axis=1))
+        row, cell = np.nonzero(distance - bend / 2.0 <= nearest[:, np.newaxis])
+        kept.append((row, cell + start, distance[row, cell], bend[cell]))
+    row, cell, distances, bends = (np.concatenate(values) for values in zip(*kept, strict=True))
+    order = np.lexsort((distances, row))
+    order = order[(distances - bends / 2.0 <= nearest[row])[order]]
+    rank = np.arange(order.size) - np.searchsorted(row[order], row[order])
+    order = order[rank < _MOST_CELLS]
+    return row[order], cell[order]
+
+
+def _distances_to_cells(
+    embed: Embed, targets: FloatArray, centres: FloatArray, reach: float
+) -> tuple[FloatArray, FloatArray]:
+    """Least distances (n, c) from targets to linear embeddings of cells, and how far (c,) these may be off."""
+    values = embed(_degrees(centres))
+    _, ahead, behind = _steps(embed, centres, reach)
+    bend = np.linalg.norm(ahead + behind - 2.0 * values[:, np.newaxis], axis=2).sum(axis=1)
+    slopes = (ahead - behind) / 2.0  # for a step of reach
+    strength, turn = np.linalg.eigh(slopes @ slopes.transpose(0, 2, 1))
+    square = np.square(values).sum(axis=1) - 2.0 * targets @ values.T + np.square(targets).sum(axis=1)[:, np.newaxis]
+    for axis in range(2):
+        along = np.einsum("ci,cik->ck", turn[:, :, axis], slopes)
+        right = targets @ along.T - np.einsum("ck,ck->c", values, along)
+        power = np.maximum(strength[:, axis], np.finfo(np.float64).tiny)
+        step = np.clip(right / power, -1.0, 1.0)
+        square -= step * (2.0 * right - power * step)
+    return np.sqrt(np.maximum(square, 0.0)), bend
 
 
 def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -200,7 +232,7 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
         residual = targets[active] - embed(_degrees(here))
         normal = slopes @ slopes.transpose(0, 2, 1)
         scale = np.trace(normal, axis1=1, axis2=2)[:, np.newaxis, np.newaxis]
-        normal += (damping[active, np.newaxis, np.newaxis] * scale + np.finfo(np.float64).tiny) * np.eye(2)
+        normal += (damping[active, np.newaxis, np.newaxis] * scale + _NO_SLOPE) * np.eye(2)
         right = np.einsum("nik,nk->ni", slopes, residual)
         step = np.linalg.solve(normal, right[:, :, np.newaxis])[:, :, 0]
         moved = _moved(here, frame, step)
@@ -208,7 +240,7 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
         better = after < error[active]
         rows = active[better]
         vectors[rows], error[rows] = moved[better], after[better]
-        damping[active] = np.clip(np.where(better, damping[active] / 10.0, damping[active] * 10.0), 1e-16, 1e8)
+        damping[active] = np.clip(np.where(better, damping[active] / 10.0, damping[active] * 10.0), _LEAST_DAMPING, 1e8)
         active = active[(np.linalg.norm(step, axis=1) > _RESOLVED) & (damping[active] < 1e8)]
     _, slopes = _slopes(embed, vectors)
     least: FloatArray = np.linalg.svd(slopes, compute_uv=False)[:, -1].astype(np.float64)
@@ -216,17 +248,21 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
 
 
 def _best(
-    embed: Embed, targets: FloatArray, ends: list[tuple[FloatArray, FloatArray, FloatArray]]
+    embed: Embed, row: Index, vectors: FloatArray, errors: FloatArray, slopes: FloatArray
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """The nearest of several places, and whether another one is as near, or it may slide along."""
-    vectors, errors, slopes = (np.stack(values) for values in zip(*ends, strict=True))
-    best, row = errors.argmin(axis=0), np.arange(len(targets))
-    chosen = vectors[best, row]
+    """The nearest place of each row, and whether another one is as near, or it may slide along."""
+    order = np.lexsort((errors, row))
+    best = order[np.diff(row[order], prepend=-1) > 0]
+    chosen, distances = vectors[best], np.sqrt(errors)
     size = np.linalg.norm(embed(_degrees(chosen)), axis=1)
-    distances = np.sqrt(errors)
-    tie = distances <= distances[best, row] * (1.0 + _SAME_EMBEDDING) + _SAME_EMBEDDING * size
-    elsewhere = np.linalg.norm(vectors - chosen, axis=2) > _SAME_PLACE
-    return _degrees(chosen), (tie & elsewhere).any(axis=0) | (slopes[best, row] <= _FLAT * size)
+    uncertain = slopes[best] <= _FLAT * size
+    margin = _SAME_EMBEDDING * (distances[best] + size)
+    tie = distances <= (distances[best] + margin)[row]
+    # Around the nearest place distances rise with the square of the way unless they are zero: so far it is the same.
+    blur = 10.0 * np.sqrt(margin * distances[best]) / np.maximum(slopes[best], _FLAT * size)
+    elsewhere = np.linalg.norm(vectors - chosen[row], axis=1) > (_SAME_PLACE + blur)[row]
+    uncertain[row[tie & elsewhere]] = True
+    return _degrees(chosen), uncertain
 
 
 def _errors(embed: Embed, targets: FloatArray, vectors: FloatArray) -> FloatArray:
@@ -235,14 +271,20 @@ def _errors(embed: Embed, targets: FloatArray, vectors: FloatArray) -> FloatArra
 
 def _slopes(embed: Embed, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Two tangents (n, 2, 3) at unit vectors, and the derivatives (n, 2, k) of the embedding along them."""
+    frame, ahead, behind = _steps(embed, vectors, _STEP)
+    return frame, (ahead - behind) / (2.0 * np.arctan(_STEP))
+
+
+def _steps(embed: Embed, vectors: FloatArray, step: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Two tangents (n, 2, 3) at unit vectors, and the embeddings (n, 2, k) a step ahead and behind along them."""
     axis = np.eye(3)[np.abs(vectors).argmin(axis=1)]
     first = np.cross(vectors, axis)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     frame = np.stack([first, np.cross(vectors, first)], axis=1)
     ahead, behind = (
-        np.stack([embed(_degrees(vectors + step * frame[:, i])) for i in range(2)], axis=1) for step in (_STEP, -_STEP)
+        np.stack([embed(_degrees(vectors + sign * step * frame[:, i])) for i in range(2)], axis=1) for sign in (1, -1)
     )
-    return frame, (ahead - behind) / (2.0 * np.arctan(_STEP))
+    return frame, ahead, behind
 
 
 def _moved(vectors: FloatArray, frame: FloatArray, step: FloatArray) -> FloatArray:

@@ -33,6 +33,8 @@ _HYPERPARAMETERS = ("variance", "length_scale", "smoothness", "noise")
 _TRUNCATED = 0.1
 # Precision of the search: shares of the likelihood, and slopes of it.
 _SEARCH: Any = {"ftol": 1e-11, "gtol": 1e-6}
+# At an end of its bounds is what is this factor or less from it; weights of a smaller mean may be why at the lower one.
+_AT_END, _SMALL_WEIGHT = 1.000001, 0.1
 # Values of the factor of a covariance at places that are held at a time.
 _BLOCK_VALUES = 2**22
 
@@ -132,7 +134,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         From ``fit``, if more than a tenth of the variance of the Matern field lies beyond ``max_degree``: the message
         names the degree that the length scale needs.
     ConvergenceWarning
-        From ``fit``, if the search for the maximum was cut short.
+        From ``fit``, if the search for the maximum was cut short; or if the noise is at an end of its bounds, which
+        weights far from one or targets of large variance bring about.
 
     See Also
     --------
@@ -394,6 +397,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             self._sums = (sums if before is None else before.plus(sums))._asdict()
             self._solve(Sums(**self._sums))
         self._warn_truncation()
+        self._warn_noise()
         return self
 
     def _sum(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, before: Sums | None) -> Sums:
@@ -484,6 +488,21 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             f"beyond. max_degree={needed} leaves {_TRUNCATED:.0%}; else detail that is finer is taken for noise.",
             ResolutionWarning,
         )
+
+    def _warn_noise(self) -> None:
+        """Large weights, such as areas, ask for a noise beyond the bounds, which then decide about the intervals."""
+        if self.optimizer is None or "noise" not in self._free():
+            return
+        low, high = np.array(self.noise_bounds, dtype=np.float64).tolist()
+        weight = Sums(**self._sums).mean_weight()
+        small = weight < _SMALL_WEIGHT and self.noise_ <= low * _AT_END  # with ordinary ones there may be no noise
+        if small or self.noise_ * _AT_END >= high:
+            warn_caller(
+                f"noise_={self.noise_:.3g} is at the end of noise_bounds={self.noise_bounds!r}, and the mean weight is "
+                f"{weight:.3g}: noise is the variance of an observation of weight 1. Divide sample_weight by its mean, "
+                "standardise y, or widen the bounds.",
+                ConvergenceWarning,
+            )
 
     def _map(self, places: Places, coefficients: FloatArray) -> FloatArray:
         """Sums of harmonics with coefficients (k, D) at places (n, k)."""

@@ -370,6 +370,15 @@ def test_intervals_cover_what_they_promise():
         assert np.mean(z < quantile) == pytest.approx(level, abs=0.03)
 
 
+@pytest.mark.parametrize("weight", [1e6, 1e-6])
+def test_weights_that_push_the_noise_to_its_bounds_are_told(weight):
+    y = reference.harmonics(*X.T, 2)[:, 5] + np.random.default_rng(0).normal(0, 0.3, len(X))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResolutionWarning)
+        with pytest.warns(ConvergenceWarning, match=re.escape(f"the mean weight is {weight:.3g}: noise is")):
+            SphericalGaussianProcessRegressor(4).fit(X, y, sample_weight=np.full(len(X), weight))
+
+
 def test_constant_targets_and_single_observations():
     model = SphericalGaussianProcessRegressor(3, length_scale=90.0, optimizer=None).fit(X, np.full(60, 7.3))
     np.testing.assert_allclose(model.predict(NEW), 7.3, rtol=1e-13)

@@ -80,6 +80,38 @@ def test_places_of_a_small_domain_come_back():
     assert degrees_apart(basis.inverse_transform(basis.transform(places)), places).max() < 1e-9
 
 
+@pytest.mark.parametrize(("degree", "n_components"), [(3, 3), (10, 3), (10, 8)])
+def test_few_components_tell_the_place_of_many_that_look_alike(degree, n_components):
+    encoder = SphericalHarmonicPCA(degree, n_components).fit(PART)
+    places = reference.uniform_points(300)
+    assert degrees_apart(encoder.inverse_transform(encoder.transform(places)), places).max() < 1e-9
+
+
+@pytest.mark.parametrize("degree", [3, 10])
+def test_two_components_tell_no_place(degree):
+    encoder = SphericalHarmonicPCA(degree, 2).fit(PART)
+    values = encoder.transform(reference.uniform_points(150))
+    # A smooth map of the sphere into the plane takes almost all of its values an even number of times.
+    with pytest.warns(ResolutionWarning, match="^150 rows of X, the first row 0, do not determine their place"):
+        found = encoder.inverse_transform(values)
+    assert_allclose(encoder.transform(found), values, atol=1e-9)
+
+
+def test_values_that_the_clip_all_but_swallows_do_not_decide():
+    world = reference.uniform_points(300)
+    encoder = SphericalHarmonicPCA(2).fit(BOX)
+    values = encoder.transform(world)
+    assert np.count_nonzero((np.abs(values) < 3.0).all(axis=1) & (np.abs(values) > 2.999999).any(axis=1)) > 5
+    assert degrees_apart(encoder.inverse_transform(values), world).max() < 1e-9
+
+
+def test_a_clip_that_leaves_flat_regions_is_searched_in():
+    encoder = SphericalHarmonicPCA(4, 2, clip=0.05).fit(PART)
+    with pytest.warns(ResolutionWarning, match="^1 rows of X"):
+        found = encoder.inverse_transform([[-0.04999999999944369, 0.05]])
+    assert_allclose(encoder.transform(found), [[-0.05, 0.05]], atol=1e-9)
+
+
 def test_the_nearest_place_is_that_of_a_fine_search():
     encoder = NOT_SPANNED[-1]
     noisy = encoder.transform(PLACES[:5]) + np.random.default_rng(1).normal(0, 0.2, (5, 30))
@@ -89,6 +121,12 @@ def test_the_nearest_place_is_that_of_a_fine_search():
         around = place + np.stack(np.meshgrid(*[np.linspace(-1e-3, 1e-3, 41)] * 2), axis=-1).reshape(-1, 2)
         world = np.vstack([reference.uniform_points(20_000), around])
         assert reached <= np.linalg.norm(encoder.transform(world) - row, axis=1).min() + 1e-12
+
+
+def test_a_noisy_embedding_of_one_place_is_not_warned_of():
+    encoder = SphericalHarmonicPCA(10, 30).fit(PART)
+    noisy = encoder.transform(reference.uniform_points(60)) + np.random.default_rng(0).normal(0, 0.5, (60, 30))
+    assert np.all(np.isfinite(encoder.inverse_transform(noisy.clip(-2.9, 2.9))))
 
 
 def test_degree_one_is_averaged_over_by_least_squares():

@@ -81,6 +81,11 @@ def test_the_report_is_a_table():
     assert lines[-1].split()[:3] == [f"{report.block_size_km[-1]:.0f}", "km", str(report.n_blocks[-1])]
 
 
+def test_few_samples_have_one_size_of_blocks():
+    X = np.random.default_rng(0).uniform([-60, -180], [60, 180], (12, 2))
+    assert leakage_report(KNeighborsRegressor(1), X, X[:, 0]).block_size_km.size == 1
+
+
 def test_coordinates_of_a_report_may_be_columns():
     _, radians, y, X = memory()
     frame = pd.DataFrame({"lat": X[:, 0], "lon": X[:, 1], "noise": y[::-1]})

@@ -135,7 +135,9 @@ def suggest_max_degree(
     Notes
     -----
     The distance between points is the root of their area over their number. The area is that of equal-area blocks, four
-    median nearest-neighbour distances wide, that hold points. Copies of a point count once.
+    median nearest-neighbour distances wide, that hold points. Copies of a point count once. Where points crowd, it is
+    the distance in the crowds that counts, which few harmonics live in (``shannon_number``): round the coordinates of
+    stations that jitter.
 
     Examples
     --------

@@ -236,7 +236,7 @@ def _sizes(given: Any, vectors: FloatArray, n_splits: int) -> FloatArray:
     most = min(_MOST_BLOCKS * n_splits, max(_FEWEST_BLOCKS * n_splits, len(vectors) // 4))
     turned = vectors @ own_frame(vectors).T
     first, last = (size_of_blocks(turned, number) for number in (most, _FEWEST_BLOCKS * n_splits))
-    return np.unique(np.geomspace(first, last, _N_SIZES))
+    return np.unique(np.geomspace(first, last, _N_SIZES if last > first else 1))
 
 
 def _median_distance(vectors: FloatArray, splits: list[tuple[Index, Index]], random: np.random.RandomState) -> float:
