@@ -187,6 +187,17 @@ def load(module: nn.Module, weights: Arrays) -> nn.Module:
     return module
 
 
+def describe(build: Callable[[], Parts], seed: int) -> Iterator[bytes]:
+    """What a model is before it is trained: its layers, and its numbers."""
+    with _seeded(seed, torch.device("cpu")):
+        modules = [module for module in build() if module is not None]
+    for module in modules:
+        yield repr(module).encode()
+        for name, values in arrays_of(module).items():
+            yield repr((name, values.dtype, values.shape)).encode()
+            yield values.tobytes()
+
+
 class _Inputs:
     """Inputs behind the fixed part of the model, which is worked out once unless it is too large for that."""
 
