@@ -68,7 +68,8 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         Stop after so many epochs in which the loss of the held-out pairs reached no new minimum. None trains for
         ``max_epochs`` and holds nothing out.
     validation_fraction : float, default=0.1
-        Share of the pairs that is held out, at random, unless ``fit`` is given such data or patience is None.
+        Share of the pairs that is held out, at random and two at least, unless ``fit`` is given such data or patience
+        is None.
     keep : "best" or "last", default="best"
         Which weights to keep: those of the epoch of the smallest held-out loss, or those of the last.
     dtype : "float32" or "float64", default="float32"
@@ -295,7 +296,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
                     raise ValueError(f"{missing} is None: expected both X_val and y_val, or neither.")
                 validation = self._pairs(X_val, y_val, image_encoder, folder, reset=False)
             elif settings.patience is not None:
-                training, validation = self._split(training, np.random.RandomState(self._seed))
+                training, validation = self._split(training, np.random.RandomState(self._seed), least=2)
             if len(training.inputs) < 2:
                 raise ValueError(
                     f"X has {len(training.inputs)} sample (n_samples={len(training.inputs)}) to learn from: at least "
@@ -306,12 +307,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
                 self._check_width(validation.target, "y_val")
                 validation.target.statistics("y" if y_val is None else "y_val")  # which checks the numbers
                 if len(validation.inputs) < 2:
-                    raise ValueError(
-                        f"X has too few samples: of n_samples={len(training.inputs) + 1} one is held out, which has no "
-                        "other to be told from. Raise validation_fraction, or give patience=None to hold none out."
-                        if y_val is None
-                        else "X_val has 1 sample: at least two places are needed, to be told apart."
-                    )
+                    raise ValueError("X_val has 1 sample: at least two places are needed, to be told apart.")
             self._prepare(training.inputs, training.weight)
             if keeper is not None:
                 keeper.begin(self._seed, self._fingerprint(training, validation, settings), settings.max_epochs)

@@ -94,6 +94,12 @@ def test_the_temperature_stays_above_a_hundredth():
     assert float(matcher.logit_scale.detach()) == pytest.approx(np.log(100.0))
 
 
+def test_the_learned_temperature_is_not_below_the_limit():
+    model = encoder(temperature=0.01, learning_rate=1e-12, max_epochs=1, patience=None).fit(PLACES, IMAGES)
+    assert np.exp(-model.weights_["logit_scale"]) < 0.01  # rounded, or by a last step
+    assert model.temperature_ == 0.01
+
+
 def test_the_losses_are_those_of_the_weights():
     model = encoder(dtype="float64", batch_size=None).fit(PLACES, IMAGES, X_val=PLACES[::3], y_val=IMAGES[::3])
     places, images = embeddings(model, PLACES[::3], IMAGES[::3])
@@ -149,6 +155,14 @@ def test_missing_candidates_come_last(fitted):
     assert similarity[0, -1] == -np.inf
     assert np.isnan(model.similarity(gaps, IMAGES[:1])[0]).all()
     assert np.isnan(model.transform(gaps)[0]).all()
+
+
+@pytest.mark.parametrize("n_samples", [4, 9])
+def test_two_pairs_are_held_out_at_least(n_samples):
+    # one alone has a loss of zero from the first epoch on, after which nothing would be learned
+    model = encoder(max_epochs=3).fit(PLACES[:n_samples], IMAGES[:n_samples])
+    assert model.retrieval_["chance"].tolist() == [0.5, 1.0, 1.0]
+    assert (model.validation_loss_curve_ > 0.0).all()
 
 
 def test_equal_places_count_by_chance():
@@ -472,8 +486,6 @@ def test_features_that_do_not_fit_are_refused_and_change_nothing(fitted):
             compute_features(data.DataLoader(torch.ones(200, 8), **sampler), torch.nn.Identity())
     with pytest.raises(ValueError, match="images is a DataLoader that shuffles"):  # of features
         fitted.fit(PLACES, shuffled)
-    with pytest.raises(ValueError, match=r"of n_samples=9 one is held out, .* Raise validation_fraction"):
-        fitted.fit(PLACES[:9], IMAGES[:9])
     with pytest.raises(ValueError, match="X_val has 1 sample: at least two places are needed"):
         fitted.fit(PLACES, IMAGES, X_val=PLACES[:1], y_val=IMAGES[:1])
     with pytest.raises(ValueError, match="a batch is a dict without images"):
