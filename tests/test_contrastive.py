@@ -196,6 +196,18 @@ def test_it_is_a_step_of_a_pipeline(fitted):
     assert search.predict(PLACES).shape == IMAGES.shape
 
 
+def test_a_learned_embedding_is_the_encoder_of_another_model():
+    # in a process of its own, which can be stopped: it used to wait for itself
+    code = (
+        "from test_contrastive import *; from skgeo.nn import LocationClassifier\n"
+        "frozen = FrozenEstimator(encoder(max_epochs=1).fit(PLACES, IMAGES))\n"
+        "model = LocationClassifier(frozen, 'linear', max_epochs=2).fit(PLACES, PLACES[:, 0] > 0)\n"
+        "assert model.predict(PLACES).shape == (200,)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+
+
 def test_chunks_grids_and_precision(fitted):
     expected = fitted.transform(PLACES)
     assert_allclose(fitted.transform(da.from_array(PLACES, chunks=(33, 2))).compute(), expected, rtol=0, atol=1e-5)

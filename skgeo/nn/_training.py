@@ -19,7 +19,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 Loss = Literal["log_loss", "squared_error", "contrastive"]
 
 # Held while torch's generator is borrowed.
-_GENERATOR = threading.Lock()
+_GENERATOR = threading.RLock()  # an encoder may be a model itself
 # Values of an embedding that are kept through the epochs; a larger one is worked out batch by batch.
 _KEPT_VALUES = 2**27
 # Values of an embedding that are worked out at a time.
