@@ -18,13 +18,14 @@ from skgeo._parameters import check_parameter, is_integer, is_real
 
 if TYPE_CHECKING:
     from skgeo.nn import LocationEncoder
-    from skgeo.nn._training import Parts, Samples
+    from skgeo.nn._training import Parts, Samples, Settings
 
 __all__ = ["ContrastiveLocationEncoder", "TrainingState"]
 
 # Similarities that are worked out at a time.
 _BLOCK_VALUES = 2**22
 _RANKS = (1, 5, 10)
+_LEAST_TEMPERATURE = 0.01
 
 
 class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
@@ -67,7 +68,8 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         Stop after so many epochs in which the loss of the held-out pairs reached no new minimum. None trains for
         ``max_epochs`` and holds nothing out.
     validation_fraction : float, default=0.1
-        Share of the pairs that is held out, at random, unless ``fit`` is given such data or patience is None.
+        Share of the pairs that is held out, at random and two at least, unless ``fit`` is given such data or patience
+        is None.
     keep : "best" or "last", default="best"
         Which weights to keep: those of the epoch of the smallest held-out loss, or those of the last.
     dtype : "float32" or "float64", default="float32"
@@ -294,7 +296,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
                     raise ValueError(f"{missing} is None: expected both X_val and y_val, or neither.")
                 validation = self._pairs(X_val, y_val, image_encoder, folder, reset=False)
             elif settings.patience is not None:
-                training, validation = self._split(training, np.random.RandomState(self._seed))
+                training, validation = self._split(training, np.random.RandomState(self._seed), least=2)
             if len(training.inputs) < 2:
                 raise ValueError(
                     f"X has {len(training.inputs)} sample (n_samples={len(training.inputs)}) to learn from: at least "
@@ -304,12 +306,18 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
             if validation is not None:
                 self._check_width(validation.target, "y_val")
                 validation.target.statistics("y" if y_val is None else "y_val")  # which checks the numbers
+                if len(validation.inputs) < 2:
+                    raise ValueError("X_val has 1 sample: at least two places are needed, to be told apart.")
             self._prepare(training.inputs, training.weight)
             if keeper is not None:
-                keeper.begin(self._seed, self._fingerprint(training, validation))
+                keeper.begin(self._seed, self._fingerprint(training, validation, settings), settings.max_epochs)
+            training = training._replace(target=self._standardised(training.target))
+            if validation is not None:
+                validation = validation._replace(target=self._standardised(validation.target))
             self._set_course(self._train(training, validation, settings, keeper))
             del self._moments
-            self.temperature_ = float(np.exp(-self.weights_["logit_scale"]))
+            # the last step may have gone below the limit
+            self.temperature_ = max(_LEAST_TEMPERATURE, float(np.exp(-self.weights_["logit_scale"])))
             if validation is not None:
                 places = self._unit_places(validation.inputs)
                 self.retrieval_ = _retrieval(places, self._unit_images(validation.target))
@@ -434,7 +442,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
     def _check_own_parameters(self) -> None:
         valid = is_integer(self.embed_dim) and self.embed_dim >= 1
         check_parameter("embed_dim", self.embed_dim, valid, "a positive integer")
-        valid = is_real(self.temperature) and self.temperature >= 0.01
+        valid = is_real(self.temperature) and self.temperature >= _LEAST_TEMPERATURE
         check_parameter("temperature", self.temperature, valid, "a number, at least 0.01")
 
     def _pairs(self, X: Any, y: Any, image_encoder: Any, folder: Any, *, reset: bool) -> "Samples":
@@ -492,7 +500,11 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
 
         matcher: Any = self._matcher().trained
         model = Images(matcher)
-        return np.concatenate([apply(None, model, block, self.device) for block in features.blocks()])
+        blocks = self._standardised(features).blocks()
+        return np.concatenate([apply(None, model, block, self.device) for block in blocks])
+
+    def _standardised(self, features: "FeatureRows") -> "FeatureRows":
+        return features.in_units(self.feature_mean_, self.feature_scale_)
 
     def _inputs(self, places: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         points, weight = super()._inputs(places)
@@ -506,23 +518,22 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         network, options = self._network  # those of the fit
         twin = self.encoder_.to_torch()
         places = make_network(network, width_of(twin), self._embed_dim, **options)
-        statistics = self.feature_mean_, self.feature_scale_
-        return Parts(twin, Matcher(places, self._embed_dim, *statistics, self._first_temperature))
+        return Parts(twin, Matcher(places, len(self.feature_mean_), self._embed_dim, self._first_temperature))
 
-    def _fingerprint(self, training: "Samples", validation: "Samples | None") -> str:
-        """What a checkpoint has to agree with: parameters and data."""
-        plain = (bool, int, float, str, tuple, type(None))
-        parameters = {
-            name: value if isinstance(value, plain) else type(value).__name__
-            for name, value in self.get_params().items()
-            if name not in ("max_epochs", "verbose", "device", "random_state")
-        }
-        digest = hashlib.sha256(repr(sorted(parameters.items())).encode())
+    def _fingerprint(self, training: "Samples", validation: "Samples | None", settings: "Settings") -> str:
+        """What a checkpoint has to agree with: how is trained, the model at first, and all of the data."""
+        from skgeo.nn._training import describe
+
+        course = settings._replace(max_epochs=0, verbose=None)
+        digest = hashlib.sha256(repr([np.asarray(value).tolist() for value in course]).encode())
+        for part in describe(self._build, self._seed):
+            digest.update(part)
         for samples in (training, validation):
             if samples is not None:
-                digest.update(np.ascontiguousarray(samples.inputs).tobytes())
-                digest.update(repr(samples.target.shape).encode())
-        digest.update(np.concatenate([self.feature_mean_, self.feature_scale_]).tobytes())
+                digest.update(repr((samples.target.shape, samples.target.dtype)).encode())
+                digest.update(samples.inputs.tobytes())
+                for block in samples.target.blocks():
+                    digest.update(block.tobytes())
         return digest.hexdigest()
 
     def _embedding_names(self) -> list[str]:
@@ -532,24 +543,43 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
 class FeatureRows:
     """Some rows of a table of features, which stays where it is, on a disk maybe, until they are looked at."""
 
-    def __init__(self, table: npt.NDArray[Any], index: npt.NDArray[np.intp] | None = None) -> None:
+    def __init__(
+        self,
+        table: npt.NDArray[Any],
+        index: npt.NDArray[np.intp] | None = None,
+        units: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None,
+    ) -> None:
         self._table = table
         self._index = np.arange(len(table)) if index is None else index
+        self._units = units
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and features."""
         return len(self._index), self._table.shape[1]
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the table."""
+        return self._table.dtype
+
     def __len__(self) -> int:
         return len(self._index)
 
     def __getitem__(self, rows: Any) -> "FeatureRows":
-        return FeatureRows(self._table, self._index[rows])
+        return FeatureRows(self._table, self._index[rows], self._units)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """The numbers of the rows."""
-        return np.asarray(self._table[self._index], dtype=dtype)
+        values = self._table[self._index]
+        if self._units is not None:
+            mean, scale = self._units
+            values = (values - mean) / scale  # in float64: a mean may be large beside the deviation
+        return np.asarray(values, dtype=dtype)
+
+    def in_units(self, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> "FeatureRows":
+        """The same rows, from a mean and in units of a scale."""
+        return FeatureRows(self._table, self._index, (mean, scale))
 
     def blocks(self) -> Iterator[npt.NDArray[Any]]:
         """The numbers of consecutive rows, some at a time."""
@@ -575,19 +605,21 @@ class FeatureRows:
             )
         mean = sums / len(self)
         scale = np.sqrt(np.maximum(squares / len(self) - mean**2, 0.0))
-        varies = scale > 1e-7 * np.abs(origin + mean)
+        varies = scale > 4 * np.finfo(np.result_type(self.dtype, np.float16)).eps * np.abs(
+            origin + mean
+        )  # not by rounding
         return origin + mean, np.where(varies, scale, 1.0)
 
 
 def read_features(given: Any, image_encoder: Any, folder: str | None) -> npt.NDArray[Any]:
     """A table (n, k) of features, from an array, batches, or images and what makes features of them."""
-    from skgeo.nn._contrastive import compute_features, gather
+    from skgeo.nn._contrastive import as_array, compute_features, gather
 
     if image_encoder is not None:
         return compute_features(given, image_encoder, folder=folder)
     listed = isinstance(given, list | tuple)
     if hasattr(given, "detach"):
-        given = given.detach().cpu()
+        given = as_array(given)
     tabular = (
         hasattr(given, "__array__") or hasattr(given, "__array_interface__") or np.isscalar(given) or given is None
     )
@@ -650,13 +682,19 @@ class _CheckpointFile:
         """The seed of the training that is kept, if one is."""
         return None if self._kept is None else self._kept.seed
 
-    def begin(self, seed: int, fingerprint: str) -> None:
+    def begin(self, seed: int, fingerprint: str, max_epochs: int) -> None:
         """Check that what is kept is of the same training."""
         self._seed, self._fingerprint = seed, fingerprint
         if self._kept is not None and (self._kept.seed, self._kept.fingerprint) != (seed, fingerprint):
             raise ValueError(
                 f"checkpoint={self._path!r} is of a training with other parameters, data or random_state: expected "
-                "those of the run that wrote it (max_epochs may differ), or another file."
+                "those of the run that wrote it (max_epochs may be larger), or another file."
+            )
+        done = 0 if self._kept is None else len(self._kept.state["losses"])
+        if done > max_epochs:
+            raise ValueError(
+                f"max_epochs={max_epochs}: checkpoint={self._path!r} is of {done} epochs already; expected as many or "
+                "more, or another file."
             )
 
     def read(self) -> dict[str, Any] | None:

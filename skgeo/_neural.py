@@ -198,7 +198,7 @@ class NeuralEstimator(VersionedEstimator):
 
         return Samples(inputs, *self._encode_target(target, weight))
 
-    def _split(self, samples: "Samples", rng: np.random.RandomState) -> "tuple[Samples, Samples]":
+    def _split(self, samples: "Samples", rng: np.random.RandomState, least: int = 1) -> "tuple[Samples, Samples]":
         """Samples to learn from, and a random share to validate on."""
         n_samples = len(samples.inputs)
         if n_samples < 2:
@@ -207,7 +207,7 @@ class NeuralEstimator(VersionedEstimator):
                 "or train without early stopping, patience=None."
             )
         order = rng.permutation(n_samples)
-        count = min(n_samples - 1, math.ceil(self.validation_fraction * n_samples))
+        count = min(n_samples - 1, max(least, math.ceil(self.validation_fraction * n_samples)))
         learned, held_out = (
             type(samples)(*(values[rows] for values in samples)) for rows in (order[count:], order[:count])
         )

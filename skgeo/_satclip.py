@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +79,7 @@ class SatCLIPWeights(Immutable):
             if not np.isfinite(values).all():
                 raise ValueError(f"{name} has numbers that are not finite")
             values.flags.writeable = False
-        super()._freeze({"arrays": arrays, **sizes})
+        super()._freeze({"arrays": MappingProxyType(arrays), **sizes})
 
     def __getstate__(self) -> dict[str, Any]:
         """The arrays, from which all else follows."""

@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -70,9 +71,9 @@ def test_the_loss_is_the_symmetric_cross_entropy_of_scaled_cosines(temperature):
     rng = np.random.default_rng(1)
     places, images = rng.normal(size=(7, 4)), rng.normal(3.0, 2.0, size=(7, 5))
     with undisturbed():
-        matcher = Matcher(Linear(4, 3), 3, images.mean(axis=0), images.std(axis=0), temperature).double()
+        matcher = Matcher(Linear(4, 3), 5, 3, temperature).double()
     a = places @ matcher.network.weight.detach().numpy().T + matcher.network.bias.detach().numpy()
-    b = (images - images.mean(axis=0)) / images.std(axis=0) @ matcher.projection.weight.detach().numpy().T
+    b = images @ matcher.projection.weight.detach().numpy().T
     b += matcher.projection.bias.detach().numpy()
     expected = 0.0
     for i in range(7):
@@ -88,9 +89,15 @@ def test_the_loss_is_the_symmetric_cross_entropy_of_scaled_cosines(temperature):
 
 def test_the_temperature_stays_above_a_hundredth():
     with undisturbed():
-        matcher = Matcher(Linear(4, 3), 3, np.zeros(5), np.ones(5), 1e-5).double()
+        matcher = Matcher(Linear(4, 3), 5, 3, 1e-5).double()
     matcher(torch.ones(2, 4).double(), torch.ones(2, 5).double())
     assert float(matcher.logit_scale.detach()) == pytest.approx(np.log(100.0))
+
+
+def test_the_learned_temperature_is_not_below_the_limit():
+    model = encoder(temperature=0.01, learning_rate=1e-12, max_epochs=1, patience=None).fit(PLACES, IMAGES)
+    assert np.exp(-model.weights_["logit_scale"]) < 0.01  # rounded, or by a last step
+    assert model.temperature_ == 0.01
 
 
 def test_the_losses_are_those_of_the_weights():
@@ -150,6 +157,14 @@ def test_missing_candidates_come_last(fitted):
     assert np.isnan(model.transform(gaps)[0]).all()
 
 
+@pytest.mark.parametrize("n_samples", [4, 9])
+def test_two_pairs_are_held_out_at_least(n_samples):
+    # one alone has a loss of zero from the first epoch on, after which nothing would be learned
+    model = encoder(max_epochs=3).fit(PLACES[:n_samples], IMAGES[:n_samples])
+    assert model.retrieval_["chance"].tolist() == [0.5, 1.0, 1.0]
+    assert (model.validation_loss_curve_ > 0.0).all()
+
+
 def test_equal_places_count_by_chance():
     model = encoder(max_epochs=2).fit(PLACES, IMAGES)
     assert model.score(np.repeat([[10.0, 20.0]], 8, axis=0), IMAGES[:8]) == pytest.approx(1 / 8)
@@ -179,6 +194,18 @@ def test_it_is_a_step_of_a_pipeline(fitted):
     pipeline = make_pipeline(encoder(max_epochs=3), Ridge())
     search = GridSearchCV(pipeline, {"ridge__alpha": [0.1, 1.0]}, cv=2, error_score="raise").fit(PLACES, IMAGES)
     assert search.predict(PLACES).shape == IMAGES.shape
+
+
+def test_a_learned_embedding_is_the_encoder_of_another_model():
+    # in a process of its own, which can be stopped: it used to wait for itself
+    code = (
+        "from test_contrastive import *; from skgeo.nn import LocationClassifier\n"
+        "frozen = FrozenEstimator(encoder(max_epochs=1).fit(PLACES, IMAGES))\n"
+        "model = LocationClassifier(frozen, 'linear', max_epochs=2).fit(PLACES, PLACES[:, 0] > 0)\n"
+        "assert model.predict(PLACES).shape == (200,)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
 
 
 def test_chunks_grids_and_precision(fitted):
@@ -283,6 +310,9 @@ def test_without_a_seed_the_checkpoint_has_it(tmp_path, monkeypatch):
         lambda model, path: model.set_params(random_state=7).fit(PLACES, IMAGES, checkpoint=path),
         lambda model, path: model.fit(PLACES + 1e-9, IMAGES, checkpoint=path),
         lambda model, path: model.fit(PLACES, IMAGES + 1e-9, checkpoint=path),
+        lambda model, path: model.fit(PLACES, IMAGES.astype(np.float32), checkpoint=path),
+        lambda model, path: model.set_params(batch_size=np.int64(20)).fit(PLACES, IMAGES, checkpoint=path),
+        lambda model, path: model.set_params(encoder=SphericalHarmonics(4)).fit(PLACES, IMAGES, checkpoint=path),
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused(change, tmp_path):
@@ -290,6 +320,53 @@ def test_a_checkpoint_of_another_training_is_refused(change, tmp_path):
     encoder(max_epochs=2).fit(PLACES, IMAGES, checkpoint=path)
     with pytest.raises(ValueError, match="is of a training with other parameters, data or random_state"):
         change(encoder(max_epochs=2), path)
+
+
+def linear(value):
+    """A network with weights of its own."""
+    network = torch.nn.Linear(16, 8)
+    torch.nn.init.constant_(network.weight, value)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("parameter", "one", "other"),
+    [
+        ("batch_size", np.int64(50), np.int64(100)),
+        ("encoder", *(FrozenEstimator(SphericalHarmonics(3, spectrum=s).fit(PLACES)) for s in (None, "matern"))),
+        ("encoder", *(SphericalHarmonics(3, spectrum=np.array([1.0, *rest])) for rest in ([1, 1, 1], [1, 2, 3]))),
+        ("network", linear(0.1), linear(0.2)),
+        (
+            "network",
+            *(
+                lambda n, k, f=f: torch.nn.Sequential(torch.nn.Linear(n, k), f())
+                for f in (torch.nn.ReLU, torch.nn.Tanh)
+            ),
+        ),
+    ],
+)
+def test_a_checkpoint_knows_what_the_name_of_a_parameter_does_not_say(parameter, one, other, tmp_path):
+    path = tmp_path / "state.npz"
+    encoder(max_epochs=1, **{parameter: one}).fit(PLACES, IMAGES, checkpoint=path)
+    encoder(max_epochs=2, **{parameter: one}).fit(PLACES, IMAGES, checkpoint=path)
+    with pytest.raises(ValueError, match="is of a training with other parameters, data or random_state"):
+        encoder(max_epochs=3, **{parameter: other}).fit(PLACES, IMAGES, checkpoint=path)
+
+
+def test_a_checkpoint_knows_the_order_of_the_features(tmp_path):
+    # the mean and the deviation of integers do not depend on their order
+    path, images = tmp_path / "state.npz", np.round(images_of(PLACES) / 10.0 ** np.arange(-3, 5) * 64)
+    held_out = {"X_val": PLACES[:20], "y_val": images[:20]}
+    encoder(max_epochs=1).fit(PLACES, images, checkpoint=path, **held_out)
+    for changed in ((images[::-1], held_out), (images, held_out | {"y_val": images[19::-1]})):
+        with pytest.raises(ValueError, match="is of a training with other parameters, data or random_state"):
+            encoder(max_epochs=1).fit(PLACES, changed[0], checkpoint=path, **changed[1])
+
+
+def test_fewer_epochs_than_a_checkpoint_has_are_refused(tmp_path):
+    encoder(max_epochs=3).fit(PLACES, IMAGES, checkpoint=tmp_path / "state.npz")
+    with pytest.raises(ValueError, match=r"max_epochs=2: checkpoint=.* is of 3 epochs already; expected as many or"):
+        encoder(max_epochs=2).fit(PLACES, IMAGES, checkpoint=tmp_path / "state.npz")
 
 
 def test_a_damaged_checkpoint_is_refused_and_the_model_stays(fitted, tmp_path):
@@ -337,6 +414,25 @@ def test_features_from_anywhere_give_the_same_bits(which, tmp_path):
     model = encoder(max_epochs=2).fit(PLACES, given, **options)
     assert_array_equal(model.transform(PLACES), expected.transform(PLACES))
     assert set(os.listdir(tmp_path)) == files
+
+
+@pytest.mark.parametrize(("offset", "factor"), [(1e8, 1.0), (0.0, 1e-42), (0.0, 1e42)])
+def test_the_units_of_features_do_not_matter(offset, factor):
+    images = IMAGES / 10.0 ** np.arange(-3, 5)
+    expected = encoder(max_epochs=5).fit(PLACES, images)
+    model = encoder(max_epochs=5).fit(PLACES, images * factor + offset)
+    assert_allclose(model.transform(PLACES), expected.transform(PLACES), rtol=0, atol=1e-4)
+    assert_allclose(
+        model.similarity(PLACES[:5], images * factor + offset), expected.similarity(PLACES[:5], images), atol=1e-4
+    )
+
+
+def test_half_precision_of_torch_is_read():
+    features = torch.tensor(IMAGES[:, :3]).bfloat16()
+    expected = features.float().numpy()
+    assert_array_equal(compute_features([features], torch.nn.Identity()), expected)
+    model = encoder(max_epochs=1).fit(PLACES, features)
+    assert_array_equal(model.transform(PLACES), encoder(max_epochs=1).fit(PLACES, expected).transform(PLACES))
 
 
 def test_the_image_model_is_frozen_and_left_as_it_was():
@@ -393,6 +489,17 @@ def test_features_that_do_not_fit_are_refused_and_change_nothing(fitted):
     shuffled = torch.utils.data.DataLoader(torch.ones(200, 8), shuffle=True)
     with pytest.raises(ValueError, match="images is a DataLoader that shuffles"):
         fitted.fit(PLACES, shuffled, image_encoder=torch.nn.Identity())
+    data = torch.utils.data
+    for sampler in (
+        {"sampler": data.SubsetRandomSampler(range(200))},
+        {"batch_sampler": data.BatchSampler(data.RandomSampler(range(200)), 64, False)},
+    ):
+        with pytest.raises(ValueError, match="images is a DataLoader that shuffles"):
+            compute_features(data.DataLoader(torch.ones(200, 8), **sampler), torch.nn.Identity())
+    with pytest.raises(ValueError, match="images is a DataLoader that shuffles"):  # of features
+        fitted.fit(PLACES, shuffled)
+    with pytest.raises(ValueError, match="X_val has 1 sample: at least two places are needed"):
+        fitted.fit(PLACES, IMAGES, X_val=PLACES[:1], y_val=IMAGES[:1])
     with pytest.raises(ValueError, match="a batch is a dict without images"):
         fitted.fit(PLACES, [{"label": 1}], image_encoder=torch.nn.Identity())
     with pytest.raises(ValueError, match=r"n_samples=1\) to learn from: at least two places"):

@@ -260,3 +260,16 @@ def test_kriging_example_shows_where_each_model_wins(tmp_path):
     assert memory["kriging", 4000] > 10 * memory["harmonics, degree 20", 4000]
     with Image.open(tmp_path / "kriging.png") as picture:
         assert picture.size == (1800, 540)
+
+
+@pytest.mark.parametrize("file", ["nowhere.nc", pytest.param(SHARED_DATA / "eraint_uvz.nc", marks=needs_shared_data)])
+def test_contrastive_example_finds_places_and_saves_what_found_them(file, tmp_path):
+    said = run(ROOT / "examples" / "contrastive.py", "--file", file, folder=tmp_path)
+    assert "3000 places with images of 50 pixels" in said
+    assert ("a synthetic field" in said) == (file == "nowhere.nc")
+    (times_chance,) = numbers(r"(\d+) x chance", said)
+    assert times_chance >= 20
+    (explained,) = numbers(r"not in the images: (\S+)", said)
+    assert explained > 0.2
+    model = skgeo.load(tmp_path / "places.npz")
+    assert times_chance == round(model.retrieval_["image_to_place"][0] / model.retrieval_["chance"][0])

@@ -230,6 +230,8 @@ def test_a_pipeline_neither_loses_nor_trains_the_weights(encoder, arrays):
 def test_the_weights_cannot_be_changed(encoder):
     with pytest.raises(ValueError, match="read-only"):
         encoder.weights.arrays["last_layer.bias"][0] = 1.0
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        encoder.weights.arrays["last_layer.bias"] = np.zeros(8)
     with pytest.raises(AttributeError, match="SatCLIPWeights is immutable"):
         encoder.weights.n_outputs = 3
     twin = encoder.to_torch()
@@ -316,6 +318,7 @@ def test_without_weights_fit_says_where_they_come_from():
         ({"capacity": 512}, "says capacity=512, and its tensors say 16"),
         ({"num_hidden_layers": 3}, "says num_hidden_layers=3, and its tensors say 2"),
         ({"embed_dim": 512}, "says embed_dim=512, and its tensors say 8"),
+        ({"embed_dim": torch.ones(2)}, r"says embed_dim=tensor\(\[1., 1.\]\), and its tensors say 8"),
         ({"le_type": "grid"}, "was trained with le_type='grid': expected 'sphericalharmonics'"),
         ({"pe_type": "fcnet"}, "was trained with pe_type='fcnet': expected 'siren'"),
         ({"harmonics_calculation": "closed-form"}, "harmonics_calculation='closed-form': expected 'analytic'"),
@@ -344,6 +347,24 @@ def test_tensors_have_to_fit_together(name, values, message, arrays, tmp_path):
     torch.save({"state_dict": state, "hyper_parameters": {}}, tmp_path / "bad.ckpt")
     with pytest.raises(ModelFileError, match=message):
         load_satclip(tmp_path / "bad.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda values: values.to_sparse(), "layers.1.weight is a tensor with layout torch.sparse_coo on device cpu"),
+        (lambda values: values.to("meta"), "layers.1.weight is a tensor with layout torch.strided on device meta"),
+        # as small a file as any, and terabytes once it is written out
+        (lambda values: values[0, 0].expand(10**6, 10**6), r"shape \(1000000, 1000000\) and fewer numbers than that"),
+    ],
+)
+def test_tensors_that_are_no_tables_are_refused(change, message, arrays, tmp_path):
+    state = {f"{part}.{name}": torch.tensor(values) for part in "ab" for name, values in arrays.items()}
+    for part in "ab":
+        state[f"{part}.layers.1.weight"] = change(state[f"{part}.layers.1.weight"])
+    torch.save({"state_dict": state}, tmp_path / "odd.ckpt")
+    with pytest.raises(ModelFileError, match=message):
+        load_satclip(tmp_path / "odd.ckpt")
 
 
 def test_two_different_networks_are_ambiguous(arrays, tmp_path):

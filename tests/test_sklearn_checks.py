@@ -110,10 +110,12 @@ def test_array_api_dispatch_changes_nothing():
         "from estimators import ANY_TABLE\n"
         "from sklearn.utils.estimator_checks import check_array_api_input_and_values as check\n"
         "for estimator in ANY_TABLE:\n"
+        "    if 'max_epochs' in estimator.get_params():\n"
+        "        estimator.set_params(max_epochs=2)\n"  # the same two trainings, however long
         "    check(type(estimator).__name__, estimator, array_namespace='numpy')\n"
     )
     environment = {**os.environ, "SCIPY_ARRAY_API": "1", "PYTHONPATH": os.path.dirname(__file__)}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
 
 
 def checks_of(estimator):

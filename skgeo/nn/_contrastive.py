@@ -11,32 +11,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import DataLoader, RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 __all__ = ["compute_features"]
 
 _LARGEST_LOGIT_SCALE = 100.0
+_SHUFFLING = RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 
 class Matcher(nn.Module):
     """A network of places and a linear projection of image features, into one space, with the temperature."""
 
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(
-        self,
-        network: nn.Module,
-        embed_dim: int,
-        mean: npt.NDArray[np.float64],
-        scale: npt.NDArray[np.float64],
-        temperature: float,
-    ) -> None:
+    def __init__(self, network: nn.Module, n_features: int, embed_dim: int, temperature: float) -> None:
         super().__init__()
         self.network = network
-        self.projection = nn.Linear(len(mean), embed_dim)
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("scale", torch.tensor(scale))
+        self.projection = nn.Linear(n_features, embed_dim)
         self.logit_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
 
     def forward(self, embedding: Tensor, features: Tensor) -> Tensor:
@@ -49,8 +38,8 @@ class Matcher(nn.Module):
         return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
     def images(self, features: Tensor) -> Tensor:
-        """Normalised embeddings of images."""
-        return F.normalize(self.projection((features - self.mean) / self.scale), dim=-1)
+        """Normalised embeddings of images, from their standardised features."""
+        return F.normalize(self.projection(features), dim=-1)
 
 
 class Images(nn.Module):
@@ -62,7 +51,7 @@ class Images(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalised embeddings of images."""
-        return self.matcher.images(features.to(self.matcher.mean.dtype))
+        return self.matcher.images(features.to(self.matcher.projection.weight.dtype))
 
 
 class Normalized(nn.Module):
@@ -122,10 +111,7 @@ def compute_features(
     """
     if hasattr(images, "__getitem__") and hasattr(images, "__len__") and not isinstance(images, DataLoader | list):
         images = DataLoader(images, batch_size=batch_size)
-    if isinstance(images, DataLoader) and isinstance(images.sampler, RandomSampler):
-        raise ValueError(
-            "images is a DataLoader that shuffles: expected shuffle=False, so that places keep their order."
-        )
+    _check_order(images)
     training = {module: module.training for module in image_encoder.modules()}
     try:
         return gather(_encode(images, image_encoder.eval()), folder)
@@ -136,11 +122,12 @@ def compute_features(
 
 def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
     """Batches of features (n, k) as one array, in memory or in a temporary file in a folder."""
+    _check_order(batches)
     with nullcontext() if folder is None else tempfile.TemporaryFile(dir=folder) as file:
         parts, shape = [], (0, 0)
         dtype: np.dtype[Any] = np.dtype(np.float64)
         for batch in batches:
-            part = np.asarray(batch.detach().cpu() if isinstance(batch, Tensor) else batch)
+            part = as_array(batch) if isinstance(batch, Tensor) else np.asarray(batch)
             if part.ndim != 2 or (shape[0] and part.shape[1] != shape[1]):
                 raise ValueError(
                     f"a batch of features has shape {part.shape}: expected (n, n_features), the same n_features in all."
@@ -159,6 +146,22 @@ def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
             return np.concatenate(parts)
         file.flush()
         return np.memmap(file, dtype=dtype, mode="r", shape=shape)
+
+
+def as_array(values: Tensor) -> npt.NDArray[Any]:
+    """The numbers of a tensor; those that NumPy has no type for become float32."""
+    values = values.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+
+
+def _check_order(batches: Any) -> None:
+    """Refuse images, or features, that would come in another order than their places."""
+    if isinstance(batches, DataLoader):
+        samplers = batches.sampler, getattr(batches.batch_sampler, "sampler", None)
+        if any(isinstance(sampler, _SHUFFLING) for sampler in samplers):
+            raise ValueError(
+                "images is a DataLoader that shuffles: expected shuffle=False, so that places keep their order."
+            )
 
 
 def _encode(batches: Iterable[Any], image_encoder: nn.Module) -> Iterator[Tensor]:

@@ -139,13 +139,23 @@ def _find_network(state: Mapping[Any, Any], file: str) -> dict[str, Any]:
     networks = {prefix: parts for prefix, parts in networks.items() if "last_layer.weight" in parts}
     if not networks:
         raise _foreign(file, "none of its tensors is named ...last_layer.weight, as of a location network")
+    for parts in networks.values():
+        for name, value in parts.items():
+            _check_tensor(name, value, file)
     (_, first), *others = networks.items()
     if not all(_same(first, other) for _, other in others):
         raise _foreign(file, f"it holds different networks: {', '.join(map(repr, networks))}")
-    for name, value in first.items():
-        if not value.is_floating_point():
-            raise _foreign(file, f"{name} has dtype {value.dtype}")
     return {name: value.detach().to(torch.float64).numpy() for name, value in first.items()}
+
+
+def _check_tensor(name: str, value: Tensor, file: str) -> None:
+    """Refuse what is no table of numbers, or claims to be larger than what the file holds of it."""
+    if not value.is_floating_point():
+        raise _foreign(file, f"{name} has dtype {value.dtype}")
+    if value.is_meta or value.layout != torch.strided:
+        raise _foreign(file, f"{name} is a tensor with layout {value.layout} on device {value.device.type}")
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise _foreign(file, f"{name} has shape {tuple(value.shape)} and fewer numbers than that")
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
@@ -171,7 +181,8 @@ def _check_sizes(parameters: Mapping[Any, Any], weights: SatCLIPWeights, file: s
         "embed_dim": weights.n_outputs,
     }
     for name, size in sizes.items():
-        if parameters.get(name, size) != size:
+        given = parameters.get(name, size)
+        if not isinstance(given, int | float) or given != size:
             raise ModelFileError(
                 f"{file} says {name}={parameters[name]!r}, and its tensors say {size}: it was put together from "
                 "different models, or altered. Get it again from where it came."

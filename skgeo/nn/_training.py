@@ -19,7 +19,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 Loss = Literal["log_loss", "squared_error", "contrastive"]
 
 # Held while torch's generator is borrowed.
-_GENERATOR = threading.Lock()
+_GENERATOR = threading.RLock()  # an encoder may be a model itself
 # Values of an embedding that are kept through the epochs; a larger one is worked out batch by batch.
 _KEPT_VALUES = 2**27
 # Values of an embedding that are worked out at a time.
@@ -185,6 +185,17 @@ def load(module: nn.Module, weights: Arrays) -> nn.Module:
     """Put arrays into a module, which takes their dtype."""
     module.load_state_dict({name: torch.tensor(values) for name, values in weights.items()}, assign=True)
     return module
+
+
+def describe(build: Callable[[], Parts], seed: int) -> Iterator[bytes]:
+    """What a model is before it is trained: its layers, and its numbers."""
+    with _seeded(seed, torch.device("cpu")):
+        modules = [module for module in build() if module is not None]
+    for module in modules:
+        yield repr(module).encode()
+        for name, values in arrays_of(module).items():
+            yield repr((name, values.dtype, values.shape)).encode()
+            yield values.tobytes()
 
 
 class _Inputs:
