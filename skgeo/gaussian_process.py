@@ -17,7 +17,7 @@ from skgeo._base import LocationEstimator, Places, all_or_nothing, check_sample_
 from skgeo._dask import is_lazy
 from skgeo._evidence import Evidence, Matern, Posterior, Sums, draw_weights
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_degree, check_flag, check_parameter, is_integer, is_real, warn_caller
+from skgeo._parameters import LARGEST, SMALLEST, check_degree, check_flag, check_magnitude, check_parameter, is_integer, is_real, warn_caller
 from skgeo._progress import progress
 from skgeo._projection import map_grid, map_points
 from skgeo.exceptions import ResolutionWarning
@@ -361,6 +361,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if point.shape != (len(free),):
             names = ", ".join(free) or "none is free"
             raise ValueError(f"theta has shape {point.shape}: expected ({len(free)},), the logarithms of {names}.")
+        within = bool(np.all(np.abs(point) <= math.log(LARGEST)))
+        check_parameter("theta", theta, within, f"logarithms of numbers from {SMALLEST:g} to {LARGEST:g}")
         if theta is None and not eval_gradient:
             return self.log_marginal_likelihood_value_
         fitted = {name: getattr(self, f"{name}_") for name in _HYPERPARAMETERS}
@@ -552,6 +554,7 @@ def _read_target(
         raise ValueError(f"y has shape {target.shape}: expected (n_samples,) or (n_samples, n_outputs).")
     check_consistent_length(kept, target)
     assert_all_finite(target[kept], input_name="y")
+    check_magnitude("y", target[kept])
     return target[kept].reshape(np.count_nonzero(kept), -1), target.ndim == 1
 
 

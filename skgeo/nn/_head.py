@@ -10,7 +10,7 @@ from sklearn.pipeline import make_union
 from torch import Tensor, nn
 
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, is_integer
+from skgeo._parameters import check_magnitude, check_parameter, is_integer
 from skgeo.scale import DESCRIPTORS
 
 __all__ = ["PatchProjectionHead"]
@@ -264,7 +264,8 @@ def statistics(
 ) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of each column; of one that hardly varies, its unit instead of its deviation."""
     values = descriptors.astype(np.float64)
+    check_magnitude("The table of descriptors", values)
     mean = np.average(values, axis=0, weights=weight)
     std = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
-    unit = np.where(log, 1.0, np.abs(mean))
+    unit = np.where(log | (mean == 0.0), 1.0, np.abs(mean))
     return mean, np.where(std <= _CONSTANT * unit, unit, std)
