@@ -85,7 +85,7 @@ def run(batches, processes, wanted):
     """Run all batches; returns inputs, seconds, failures by text, and accidents."""
     counts, seconds, failures, accidents = Counter(), Counter(), {}, Counter()
     start = shown = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=200) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for name, number, took, failure, slips in pool.imap_unordered(run_batch, batches):
             counts[name] += number
             seconds[name] += took

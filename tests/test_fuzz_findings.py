@@ -124,6 +124,20 @@ def test_similarity_to_a_row_that_is_none(row):
         SimilarityDisplay.from_embedding(np.ones((4, 2)), grid, row)
 
 
+def test_an_embedding_without_columns():
+    pytest.importorskip("matplotlib")
+    from skgeo.inspection import EmbeddingMapDisplay, SimilarityDisplay
+
+    for display in (EmbeddingMapDisplay, SimilarityDisplay):
+        with pytest.raises(ValueError, match=r"embedding has shape \(4, 0\): expected \(4, n_columns\)"):
+            display.from_embedding(np.ones((4, 0)), LatLonGrid([0, 10], [0, 10]), 0)
+
+
+def test_a_head_takes_a_numpy_bool():
+    nn = pytest.importorskip("skgeo.nn")
+    nn.PatchProjectionHead.from_features(np.eye(3), n_scale=1, log=np.True_, embed_dim=2)
+
+
 def test_descriptors_that_are_all_zero():
     nn = pytest.importorskip("skgeo.nn")
     torch = pytest.importorskip("torch")

@@ -142,7 +142,7 @@ class SimilarityDisplay:
         """
         grid, table = check_grid(grid, 1.0), np.asarray(embedding, dtype=np.float64)
         points = grid.points()
-        if table.ndim != 2 or len(table) != len(points):
+        if table.ndim != 2 or len(table) != len(points) or table.size == 0:
             raise ValueError(
                 f"embedding has shape {table.shape}: expected ({len(points)}, n_columns), a row for each cell."
             )
