@@ -60,7 +60,12 @@ def main():
         raise SystemExit(1)
     if not options.quick and not options.only:
         options.out.mkdir(parents=True, exist_ok=True)
-        result = {"examples": total, "seed": options.seed, "failures": len(failures), "inputs": dict(sorted(counts.items()))}
+        result = {
+            "examples": total,
+            "seed": options.seed,
+            "failures": len(failures),
+            "inputs": dict(sorted(counts.items())),
+        }
         (options.out / "fuzz.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
@@ -95,7 +100,7 @@ def run(batches, processes, wanted):
                 known = next((known for known in failures if known.startswith(first)), text)
                 failures[known] = (failures.get(known, (task, 0))[0], failures.get(known, (task, 0))[1] + 1)
                 if known is text:
-                    print(f"\n{name}: {first}", flush=True)
+                    print(f"\n{task}:\n{text}", flush=True)
             if time.monotonic() - shown > 5:
                 shown = time.monotonic()
                 end = "\r" if sys.stdout.isatty() else "\n"

@@ -80,7 +80,9 @@ DEGREE = Parameter((1, 2, 3, np.int8(4), np.uint16(2)), NO_COUNT)
 JOBS = Parameter((None, 1, 2, -1), NO_JOBS)
 VERBOSE = Parameter((None, False), NO_VERBOSE)
 PLACES = {"coordinates": Parameter((None,), NO_NAMES), "add_indicator": FLAG, "verbose": VERBOSE}
-SPECTRUM = Parameter((None, "matern"), (*JUNK, "white", 1.0, [1.0], [1.0, -1.0], [0.0, 0.0], [np.nan, 1.0], "", [None, 1]))
+SPECTRUM = Parameter(
+    (None, "matern"), (*JUNK, "white", 1.0, [1.0], [1.0, -1.0], [0.0, 0.0], [np.nan, 1.0], "", [None, 1])
+)
 
 
 def parameters(source, spec, *, bad=12):
@@ -112,7 +114,9 @@ TRANSFORMERS = {
         skgeo.SphericalHarmonicPCA,
         {
             "max_degree": DEGREE,
-            "n_components": Parameter((None, 1, 3, 0.5, 0.999, "shannon"), (*JUNK, 0, -1, 1.0, 0.0, 1.5, True, 10**6, "all")),
+            "n_components": Parameter(
+                (None, 1, 3, 0.5, 0.999, "shannon"), (*JUNK, 0, -1, 1.0, 0.0, 1.5, True, 10**6, "all")
+            ),
             "spectrum": SPECTRUM,
             "clip": Parameter((None, 3.0, 0.5, 1e-3, 1e6), (*NO_POSITIVE[:11], "3", 0, -1.0)),
             "area_weighted": FLAG,
@@ -146,7 +150,12 @@ def location_transformer(cls, own, source):
     learns = cls is skgeo.SphericalHarmonicPCA
     if fine and not 0 <= chosen.get("min_degree", 0) <= chosen.get("max_degree", 10):
         fine = False
-    if fine and isinstance(chosen.get("n_components"), int) and chosen["n_components"] > 3 and chosen.get("max_degree", 3) < 2:
+    if (
+        fine
+        and isinstance(chosen.get("n_components"), int)
+        and chosen["n_components"] > 3
+        and chosen.get("max_degree", 3) < 2
+    ):
         fine = False
     if fine and chosen.get("min_scale", 10.0) > chosen.get("max_scale", 360.0):
         fine = False
@@ -157,7 +166,9 @@ def location_transformer(cls, own, source):
         source.tell("fit, bad parameter")
         attempt(lambda: model.fit(lattice(20)), False, owner=model)
         return
-    method = source.pick(("transform", "transform", "fit", "fit_transform", "before fit", "grid", "inverse", "torch", "names"))
+    method = source.pick(
+        ("transform", "transform", "fit", "fit_transform", "before fit", "grid", "inverse", "torch", "names")
+    )
     source.tell("method:", method)
     policy = chosen.get("missing", "error")
     if method == "before fit":
@@ -201,7 +212,11 @@ def location_transformer(cls, own, source):
             valid = False if valid is False else None
         if learns and method == "fit" and source.chance(30):
             model.partial_fit(_plain_form(model, lattice(10)))
-            fitted = attempt(lambda: model.partial_fit(given.X, **options), None if valid is False and weighty is False else valid, owner=model)
+            fitted = attempt(
+                lambda: model.partial_fit(given.X, **options),
+                None if valid is False and weighty is False else valid,
+                owner=model,
+            )
             values = Refused if fitted is Refused else _computed(model.transform(given.X))
             right(values is Refused or np.isfinite(values[~given.missing]).all(), "not finite after partial_fit")
             return
@@ -222,7 +237,9 @@ def location_transformer(cls, own, source):
     names = model.get_feature_names_out()
     single = given.single
     missing = given.missing
-    check_output(values, rows=len(given.plain), columns=len(names), single=single, missing=missing if policy == "nan" else None)
+    check_output(
+        values, rows=len(given.plain), columns=len(names), single=single, missing=missing if policy == "nan" else None
+    )
     if model.add_indicator:
         right((values[:, -1] == missing).all(), "the indicator is wrong", values[:, -1])
     expected = reference.transform(_plain_form(model, given.plain))
@@ -258,7 +275,13 @@ def _transform_grid(model, source):
     rows = int(np.prod(grid.shape))
     missing = np.isnan(points).any(axis=1)
     single = grid.dtype == np.float32
-    check_output(values, rows=rows, columns=len(model.get_feature_names_out()), single=single, missing=missing if model.missing != "mean" else None)
+    check_output(
+        values,
+        rows=rows,
+        columns=len(model.get_feature_names_out()),
+        single=single,
+        missing=missing if model.missing != "mean" else None,
+    )
     if expectation and not single:
         centres = np.stack(np.meshgrid(*expectation, indexing="ij"), axis=-1).reshape(-1, 2)
         check_close(points, centres, tolerance=1e-12)
@@ -290,7 +313,12 @@ def _make_grid(source):
 def _dataset(source, given):
     """The grid as an xarray object, and its mask."""
     attributes = source.pick(
-        ({}, {"standard_name": ("latitude", "longitude")}, {"units": ("degrees_north", "degrees_east")}, {"axis": ("Y", "X")})
+        (
+            {},
+            {"standard_name": ("latitude", "longitude")},
+            {"units": ("degrees_north", "degrees_east")},
+            {"axis": ("Y", "X")},
+        )
     )
     names = ("lat", "lon") if not attributes or "axis" in attributes else ("a", "b")
     axes = {}
@@ -327,7 +355,24 @@ def _invert(model, source):
     model.fit(lattice(60))
     places = coordinates(source, huge=False)[:3]
     table = model.transform(places)
-    kind = source.pick(("own", "own", "f4", "list", "NaN", "infinite", "columns", "flat", "empty", "text", "huge", "zeros", "None", "random"))
+    kind = source.pick(
+        (
+            "own",
+            "own",
+            "f4",
+            "list",
+            "NaN",
+            "infinite",
+            "columns",
+            "flat",
+            "empty",
+            "text",
+            "huge",
+            "zeros",
+            "None",
+            "random",
+        )
+    )
     source.tell("inverse of", kind)
     X = {
         "own": table, "f4": table.astype("f4"), "list": table.tolist(), "NaN": np.where(np.eye(*table.shape), np.nan, table),
@@ -353,7 +398,9 @@ def _invert(model, source):
 
 def _vectors(points):
     latitude, longitude = np.radians(np.asarray(points, float)).T
-    return np.column_stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)])
+    return np.column_stack(
+        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
+    )
 
 
 def _twin(model, source):
@@ -364,7 +411,9 @@ def _twin(model, source):
     if twin is not Refused:
         points = coordinates(source, huge=False)
         small = model.get_params().get("min_scale", 10.0) < 1
-        check_close(twin(torch.tensor(points)).detach().numpy(), model.transform(points), tolerance=1e-4 if small else 1e-7)
+        check_close(
+            twin(torch.tensor(points)).detach().numpy(), model.transform(points), tolerance=1e-4 if small else 1e-7
+        )
         attempt(lambda: twin(torch.zeros(source.pick(((), (3,), (2, 3), (4, 1))))), False)
 
 
@@ -377,7 +426,9 @@ for _name, (_cls, _spec) in TRANSFORMERS.items():
 
 @entry("PatchScaleFeaturizer", 10.0)
 def patch_scale(source):
-    chosen, fine = parameters(source, {"earth_radius": Parameter((1.0, EARTH, 10, np.float32(3)), (*NO_POSITIVE, 1e-300, 1e300)), "log": FLAG})
+    chosen, fine = parameters(
+        source, {"earth_radius": Parameter((1.0, EARTH, 10, np.float32(3)), (*NO_POSITIVE, 1e-300, 1e300)), "log": FLAG}
+    )
     model = skgeo.PatchScaleFeaturizer(**chosen)
     if not fine:
         attempt(lambda: model.fit([[0, 1, 0, 1, 1, 1]]), False, owner=model)
@@ -388,7 +439,9 @@ def patch_scale(source):
         expected = clone(model).fit_transform(given.plain)
         check_close(values, expected, tolerance=2e-6 if given.single else 1e-12)
         if given.plain.ndim == 2:
-            far = 90.0 - np.abs(given.plain[:, :2].mean(axis=1)) > 1e-3  # nearer a pole edges are rounded to too few digits
+            far = (
+                90.0 - np.abs(given.plain[:, :2].mean(axis=1)) > 1e-3
+            )  # nearer a pole edges are rounded to too few digits
             check_close(expected[far], _descriptors(given.plain, model)[far], tolerance=1e-9)
 
 
@@ -502,7 +555,9 @@ def lat_lon_grid(source):
 
 def _cut(source, grid):
     """Patches of a grid, which patch transformers take."""
-    sizes = Parameter((1, 2, (1, 2), [2, 1], np.array([1, 1]), np.int8(1)), (*JUNK, 0, -1, 1.5, "2", None, True, (1, 2, 3), (0, 1)))
+    sizes = Parameter(
+        (1, 2, (1, 2), [2, 1], np.array([1, 1]), np.int8(1)), (*JUNK, 0, -1, 1.5, "2", None, True, (1, 2, 3), (0, 1))
+    )
     spec = {
         "patch_size": sizes,
         "stride": Parameter((None, *sizes.good), tuple(bad for bad in sizes.bad if bad is not None)),
@@ -513,12 +568,12 @@ def _cut(source, grid):
         spec |= {"partial": FLAG, "as_frame": FLAG}
     chosen, fine = parameters(source, spec)
     chosen = {"patch_size": 1} | chosen
-    owner = None
     if not fine:
         attempt(lambda: grid.patches(**chosen), False)
         return
     large = len(grid.shape) < 2 or (np.broadcast_to(chosen["patch_size"], 2) > grid.shape).any()
-    patches = attempt(lambda: grid.patches(**chosen), False if large else None if grid.mask is not None or grid.chunked else True, owner=owner)
+    kept = grid.mask is None and not grid.chunked and np.isfinite(grid.points()).all()
+    patches = attempt(lambda: grid.patches(**chosen), False if large else True if kept else None)
     if patches is Refused:
         return
     if chosen.get("return_index", False):
@@ -547,7 +602,22 @@ def cell_grid(source):
 def from_xarray(source):
     """Objects with all that can be wrong with coordinates and masks."""
     given = any_grid(source)
-    kind = source.pick(("good", "good", "cells", "no names", "radians", "rotated", "two latitudes", "scalar", "2-D", "mask", "what", "NaN"))
+    kind = source.pick(
+        (
+            "good",
+            "good",
+            "cells",
+            "no names",
+            "radians",
+            "rotated",
+            "two latitudes",
+            "scalar",
+            "2-D",
+            "mask",
+            "what",
+            "NaN",
+        )
+    )
     source.tell(kind)
     if kind == "what":
         bad = source.pick((None, 5, "a", np.ones((2, 2)), lattice(3), {}, object(), xr.DataTree()))
@@ -577,7 +647,10 @@ def from_xarray(source):
         )  # fmt: skip
         given_valid = isinstance(mask, str) and mask == "valid"
         obj = source.pick((field, field.to_dataset()))
-        attempt(lambda: skgeo.LatLonGrid.from_xarray(obj, mask), given_valid or (None if isinstance(mask, str) and mask == "t" else False))
+        attempt(
+            lambda: skgeo.LatLonGrid.from_xarray(obj, mask),
+            given_valid or (None if isinstance(mask, str) and mask == "t" else False),
+        )
         return
     bad = {
         "no names": field.rename(lat="a", lon="b"),
@@ -585,7 +658,9 @@ def from_xarray(source):
         "rotated": field.rename(lat="rlat", lon="rlon"),
         "two latitudes": field.assign_coords(latitude=("lat", latitude)),
         "scalar": field.isel(lat=0),
-        "2-D": xr.DataArray(np.ones((2, 2)), {"lat": (("y", "x"), np.eye(2)), "lon": (("y", "x"), np.eye(2))}, ("y", "x")),
+        "2-D": xr.DataArray(
+            np.ones((2, 2)), {"lat": (("y", "x"), np.eye(2)), "lon": (("y", "x"), np.eye(2))}, ("y", "x")
+        ),
         "NaN": field.assign_coords(lat=np.where(latitude > 10, np.nan, latitude)),
     }[kind]
     if source.chance(50):
@@ -597,14 +672,16 @@ def from_xarray(source):
 # --- models
 
 #: Good but for squares that overflow or underflow.
-EXTREME = (1e-300, 1e300, 10**150, 1e-160)
+EXTREME = (1e-300, 1e300, 10**150, 1e-160, 1e-100, 1e100, 1e-6, 1e6, 1e-3, 1e3)
 GP = {
     "max_degree": Parameter((1, 3, 5, np.int8(4)), NO_COUNT),
     "variance": Parameter((1.0, 0.1, 5), NO_POSITIVE),
     "length_scale": Parameter((20.0, 60, 5.0), NO_POSITIVE),
     "smoothness": Parameter((0.5, 1.5, 2), NO_POSITIVE),
     "noise": Parameter((0.1, 1, 0.01), NO_POSITIVE),
-    "noise_bounds": Parameter(("fixed", (1e-6, 1e3)), (*JUNK, "free", (1, 2, 3), (5.0, 6.0), (2.0, 1e-6), (0, 10), None, ("a", "b"))),
+    "noise_bounds": Parameter(
+        ("fixed", (1e-6, 1e3)), (*JUNK, "free", (1, 2, 3), (5.0, 6.0), (2.0, 1e-6), (0, 10), None, ("a", "b"))
+    ),
     "n_restarts_optimizer": Parameter((0,), NO_INTEGER),
     "normalize_y": FLAG,
     "n_jobs": JOBS,
@@ -638,9 +715,11 @@ def gaussian_process(source):
     if valid is True and (optimizer or model.noise < 0.1 or extreme):
         valid = None
     source.tell("fit", valid)
-    if source.chance(20) and given.valid is not None:
+    if source.chance(20) and given.valid is not None and not extreme:
         model.fit(_plain_form(model, lattice(9)), np.arange(9.0))
-        fitted = attempt(lambda: model.partial_fit(given.X, y, **options), None if valid is True else valid, owner=model)
+        fitted = attempt(
+            lambda: model.partial_fit(given.X, y, **options), None if valid is True else valid, owner=model
+        )
     else:
         fitted = attempt(lambda: model.fit(given.X, y, **options), valid, owner=model)
     if fitted is Refused:
@@ -664,7 +743,17 @@ def gaussian_process(source):
         bad = source.pick((*NO_COUNT,))
         attempt(lambda: model.sample_y(lattice(2), bad), False)
     elif kind == 2:
-        theta = source.pick((None, [0.0], np.zeros(99), "a", np.full(model.theta_.shape, np.nan), np.full(model.theta_.shape, 1e4), np.array(model.theta_)))
+        theta = source.pick(
+            (
+                None,
+                [0.0],
+                np.zeros(99),
+                "a",
+                np.full(model.theta_.shape, np.nan),
+                np.full(model.theta_.shape, 1e4),
+                np.array(model.theta_),
+            )
+        )
         found = attempt(lambda: model.log_marginal_likelihood(theta), None)
         right(found is Refused or np.isfinite(found), "the likelihood is not finite", found)
 
@@ -686,7 +775,9 @@ NEURAL = {
     "verbose": VERBOSE,
 }
 LOCATION = {
-    "encoder": Parameter(("direct", "wrap", encoders.SphericalHarmonics(2), encoders.GridEncoder(2)), (*JUNK, "other", None, 5, Ridge())),
+    "encoder": Parameter(
+        ("direct", "wrap", encoders.SphericalHarmonics(2), encoders.GridEncoder(2)), (*JUNK, "other", None, 5, Ridge())
+    ),
     "network": Parameter(("linear", "mlp", "siren", "fcnet"), (*JUNK[:5], "other", None, 5, np.array([1.0]))),
     "hidden_dim": Parameter((4, 8), (*JUNK, 0, -1, 1.5, "4", True)),
     "n_layers": Parameter((1, 2), (*JUNK, 0, -1, 1.5, "4", True)),
@@ -754,7 +845,13 @@ def head_model(cls, source):
         return
     kind = source.pick(("good", "good", "f4", "NaN", "narrow", "flat", "text", "empty", "huge", "constant"))
     source.tell(kind)
-    bad = {"NaN": np.where(np.eye(*X.shape), np.nan, X), "narrow": X[:, :1], "flat": X[0], "text": X.astype(str), "empty": X[:0]}
+    bad = {
+        "NaN": np.where(np.eye(*X.shape), np.nan, X),
+        "narrow": X[:, :1],
+        "flat": X[0],
+        "text": X.astype(str),
+        "empty": X[:0],
+    }
     other = {"f4": X.astype("f4"), "huge": X * source.pick((1e300, 1e30)), "constant": 0 * X}
     X = (bad | other).get(kind, X)
     y, known = targets(source, rows, classes=classes)
@@ -796,17 +893,31 @@ def module(cls, spec, source):
     shape = source.pick(((width,), (5, width), (2, 0, width), (2, 3, width)))
     with torch.no_grad():
         out = attempt(lambda: built.eval()(torch.ones(shape)), True)
-        right(out.shape == (*shape[:-1], settings["n_outputs"]) and bool(torch.isfinite(out).all()), "another shape", out.shape)
+        right(
+            out.shape == (*shape[:-1], settings["n_outputs"]) and bool(torch.isfinite(out).all()),
+            "another shape",
+            out.shape,
+        )
 
 
 for _name, (_cls, _spec) in MODULES.items():
     entry(_name, 1.0)(partial(module, _cls, _spec))
 
 
-@entry("nn.Harmonics", 1.5, "nn.HarmonicPCA", "nn.PatchScale", "nn.EncoderTwin", "nn.LocationEncoder", "nn.PatchProjectionHead")
+@entry(
+    "nn.Harmonics",
+    1.5,
+    "nn.HarmonicPCA",
+    "nn.PatchScale",
+    "nn.EncoderTwin",
+    "nn.LocationEncoder",
+    "nn.PatchProjectionHead",
+)
 def twins(source):
     """Constructors of the twins and of what joins them, with parameters of all kinds."""
-    kind = source.pick(("Harmonics", "HarmonicPCA", "PatchScale", "EncoderTwin", "LocationEncoder", "Head", "from_features"))
+    kind = source.pick(
+        ("Harmonics", "HarmonicPCA", "PatchScale", "EncoderTwin", "LocationEncoder", "Head", "from_features")
+    )
     source.tell(kind)
     spec = {
         "Harmonics": {"max_degree": DEGREE, "min_degree": Parameter((0, 1), (*NO_INTEGER, 99)), "spectrum": SPECTRUM},
@@ -816,7 +927,7 @@ def twins(source):
         },
         "PatchScale": {"earth_radius": Parameter((1.0, EARTH), NO_POSITIVE)},
         "EncoderTwin": {"encoder": Parameter((encoders.WrapEncoder(), encoders.GridEncoder(2)), (*JUNK, None, encoders.GridEncoder(0), Ridge()))},
-        "Head": {name: Parameter((1, 3), NO_COUNT) for name in ("n_position", "n_scale", "embed_dim", "hidden_dim")},
+        "Head": {name: Parameter((1, 3), NO_COUNT) for name in ("n_position", "n_scale", "embed_dim")},
         "from_features": {
             "features": Parameter((np.random.default_rng(0).normal(size=(4, 3)),), ("a", None, np.ones((0, 3)), np.full((3, 3), np.nan), np.ones((3, 1)))),
             "n_scale": Parameter((1, 2), (*NO_COUNT, 9)), "log": FLAG, "embed_dim": Parameter((2,), NO_COUNT),
@@ -838,7 +949,9 @@ def twins(source):
         right(bool(torch.isfinite(attempt(lambda: model(points), True)).all()), "not finite")
         attempt(lambda: model(points[:, :1]), False)
         return
-    make = {"Head": nn.PatchProjectionHead, "from_features": nn.PatchProjectionHead.from_features}.get(kind) or getattr(nn, kind)
+    make = {"Head": nn.PatchProjectionHead, "from_features": nn.PatchProjectionHead.from_features}.get(kind) or getattr(
+        nn, kind
+    )
     if kind == "Harmonics" and fine and chosen.get("min_degree", 0) > chosen.get("max_degree", 10):
         fine = False
     attempt(lambda: make(**chosen), fine)
@@ -861,7 +974,9 @@ FOLDS = {
     "random_state": Parameter((0, 7), ("a", -1, 1.5, object())),
     "coordinates": Parameter((None,), NO_NAMES),
     "max_share": Parameter((0.5, 0.9), (*NO_POSITIVE, 1.0, 0.1)),
-    "prediction_locations": Parameter((lattice(5), lattice(30)), (None, "a", 5, lattice(3)[:0], lattice(3)[:, :1], np.full((2, 2), 91.0))),
+    "prediction_locations": Parameter(
+        (lattice(5), lattice(30)), (None, "a", 5, lattice(3)[:0], lattice(3)[:, :1], np.full((2, 2), 91.0))
+    ),
 }
 
 
@@ -906,14 +1021,21 @@ for _name, _cls in SPLITTERS.items():
 
 @entry("model_selection.suggest_max_degree", 1.0, "model_selection.DegreeSuggestion")
 def suggest(source):
-    spec = {"resolution_km": Parameter((None, 100.0, 5000), (*NO_POSITIVE[:11], 0, "a")), "largest": Parameter((1, 60), NO_COUNT)}
+    spec = {
+        "resolution_km": Parameter((None, 100.0, 5000), (*NO_POSITIVE[:11], 0, "a")),
+        "largest": Parameter((1, 60), NO_COUNT),
+    }
     chosen, fine = parameters(source, spec)
     given = any_points(source, spread=True)
     names = {} if given.names is None else {"coordinates": given.names}
     valid = None if given.what == "more columns" else given.valid
     found = attempt(lambda: model_selection.suggest_max_degree(given.X, **chosen, **names), _all((fine, valid)))
     if found is not Refused:
-        right(1 <= found.max_degree <= chosen.get("largest", 60) and np.isfinite(found.spacing_km), "no degree", found.max_degree)
+        right(
+            1 <= found.max_degree <= chosen.get("largest", 60) and np.isfinite(found.spacing_km),
+            "no degree",
+            found.max_degree,
+        )
 
 
 @entry("model_selection.leakage_report", 0.03, "model_selection.LeakageReport", "model_selection.select_max_degree")
@@ -949,23 +1071,52 @@ def leakage(source):
 def functions(source):
     kind = source.integer(0, 2)
     if kind == 0:
-        spec = {"max_degree": DEGREE, "nu": Parameter((0.5, 1, 3.0), NO_POSITIVE), "kappa": Parameter((0.1, 5, 100.0), NO_POSITIVE)}
+        spec = {
+            "max_degree": DEGREE,
+            "nu": Parameter((0.5, 1, 3.0), NO_POSITIVE),
+            "kappa": Parameter((0.1, 5, 100.0), NO_POSITIVE),
+        }
         chosen, fine = parameters(source, spec, bad=40)
         values = attempt(lambda: skgeo.matern_spectrum(**{"max_degree": 3} | chosen), fine)
         right(values is Refused or (np.isfinite(values).all() and (values > 0).all()), "no spectrum", values)
     elif kind == 1:
-        good = source.pick((0, 3, [1, 2.5], np.arange(4), np.int8([3]), np.float32(2), [], 1e-300, 5e-324, np.uint64(2**63), 1e308, [[1]]))
-        bad = source.pick((-1, [1, -2], "a", None, np.nan, [np.nan], 1j, True, [[1], [1, 2]], object(), np.datetime64("now"), -np.inf))
+        good = source.pick(
+            (
+                0,
+                3,
+                [1, 2.5],
+                np.arange(4),
+                np.int8([3]),
+                np.float32(2),
+                [],
+                1e-300,
+                5e-324,
+                np.uint64(2**63),
+                1e308,
+                [[1]],
+            )
+        )
+        bad = source.pick(
+            (-1, [1, -2], "a", None, np.nan, [np.nan], 1j, True, [[1], [1, 2]], object(), np.datetime64("now"), -np.inf)
+        )
         value, fine = (good, True) if source.chance(50) else (bad, False)
         source.tell(value)
         found = attempt(lambda: skgeo.degree_wavelength_km(value), fine)
         right(found is Refused or not np.isnan(found).any(), "NaN", found)
     else:
-        value, fine = (source.pick((1, 2, 100, np.int8(127), np.uint8(200))), True) if source.chance(50) else (source.pick(NO_COUNT), False)
+        value, fine = (
+            (source.pick((1, 2, 100, np.int8(127), np.uint8(200))), True)
+            if source.chance(50)
+            else (source.pick(NO_COUNT), False)
+        )
         source.tell("fibonacci_lattice", value)
         points = attempt(lambda: datasets.fibonacci_lattice(value), fine)
         if points is not Refused:
-            right(points.shape == (value, 2) and np.isfinite(points).all() and (np.abs(points) <= [90, 180]).all(), "no places", points)
+            right(
+                points.shape == (value, 2) and np.isfinite(points).all() and (np.abs(points) <= [90, 180]).all(),
+                "no places",
+                points,
+            )
 
 
 @entry("datasets", 0.5, "datasets.load_land_mask", "datasets.make_land_ocean", "datasets.make_checkerboard")
@@ -1010,7 +1161,10 @@ def _files():
     modules = [
         (nn.MLP(2, 1, hidden_dim=3), lambda model: model(torch.ones(2, 2)).detach().numpy()),
         (basis.to_torch(), lambda model: model(torch.tensor(probes)).numpy()),
-        (nn.PatchProjectionHead(2, 1, embed_dim=2, hidden_dim=2).eval(), lambda model: model(torch.ones(1, 3)).detach().numpy()),
+        (
+            nn.PatchProjectionHead(2, 1, embed_dim=2, hidden_dim=2).eval(),
+            lambda model: model(torch.ones(1, 3)).detach().numpy(),
+        ),
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
@@ -1027,7 +1181,24 @@ def _mutated(source, content):
     """The bytes with some flipped, cut, inserted, doubled or swapped."""
     source = source.details()
     rng, data = source.rng(), bytearray(content)
-    kind = source.pick(("flip", "flip", "bytes", "cut", "head", "insert", "delete", "double", "zeros", "number", "text", "none", "empty", "other"))
+    kind = source.pick(
+        (
+            "flip",
+            "flip",
+            "bytes",
+            "cut",
+            "head",
+            "insert",
+            "delete",
+            "double",
+            "zeros",
+            "number",
+            "text",
+            "none",
+            "empty",
+            "other",
+        )
+    )
     start = int(rng.integers(len(data)))
     if source.chance(50):  # where the structure is
         start = start % 600 if source.chance(50) else len(data) - 1 - start % 600
@@ -1051,9 +1222,22 @@ def _mutated(source, content):
     elif kind == "zeros":
         data[start:stop] = bytes(len(data[start:stop]))
     elif kind == "number":
-        data[start : start + 4] = source.pick((b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80"))[: len(data[start : start + 4])]
+        data[start : start + 4] = source.pick((b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80"))[
+            : len(data[start : start + 4])
+        ]
     elif kind == "text":
-        old, new = source.pick(((b"true", b"null"), (b"1", b"9"), (b"skgeo", b"nogeo"), (b'"', b"'"), (b"float", b"array"), (b"[", b"{"), (b"<f8", b"|O8"), (b"0", b"-")))
+        old, new = source.pick(
+            (
+                (b"true", b"null"),
+                (b"1", b"9"),
+                (b"skgeo", b"nogeo"),
+                (b'"', b"'"),
+                (b"float", b"array"),
+                (b"[", b"{"),
+                (b"<f8", b"|O8"),
+                (b"0", b"-"),
+            )
+        )
         at = content.find(old, start)
         if at >= 0:
             data[at : at + len(old)] = new
@@ -1120,7 +1304,9 @@ def sealed(source):
     if kind == "value" and name is not None:
         state[name] = value
     elif kind == "class":
-        objects[target]["class"] = source.pick(("skgeo.LatLonGrid", "os.system", None, 5, "skgeo.SphericalHarmonicPCA", "sklearn.pipeline.Pipeline"))
+        objects[target]["class"] = source.pick(
+            ("skgeo.LatLonGrid", "os.system", None, 5, "skgeo.SphericalHarmonicPCA", "sklearn.pipeline.Pipeline")
+        )
     elif kind == "drop" and name is not None:
         del state[name]
     elif kind == "empty":
@@ -1142,26 +1328,65 @@ def _silent(cls):
 
 @entry("inspection", 2.0, *(f"inspection.{name}" for name in inspection.__all__))
 def displays(source):
-    kind = source.pick(("basis", "embedding", "similarity", "spectrum", "patches", "folds", "predictions", "response", "from_embedding", "leakage"))
+    kind = source.pick(
+        (
+            "basis",
+            "embedding",
+            "similarity",
+            "spectrum",
+            "patches",
+            "folds",
+            "predictions",
+            "response",
+            "from_embedding",
+            "leakage",
+        )
+    )
     source.tell(kind)
     grid = skgeo.LatLonGrid(np.linspace(-80, 80, 5), np.linspace(0, 300, 6))
     basis = _basis()
     if kind in ("basis", "embedding"):
         cls = _silent(inspection.BasisDisplay if kind == "basis" else inspection.EmbeddingMapDisplay)
         spec = {
-            "components": Parameter((0 if kind == "embedding" else 2, (0, 1, 2), ["shpca0"], [1]), ([99], "x", [-1], [1.5], [None], 1.5, [])),
+            "components": Parameter(
+                (0 if kind == "embedding" else 2, (0, 1, 2), ["shpca0"], [1]), ([99], "x", [-1], [1.5], [None], 1.5, [])
+            ),
             "grid": Parameter((grid,), (*JUNK[:9], "a", 5, lattice(3))),
         }
         chosen, fine = parameters(source, spec, bad=40)
         shown = attempt(lambda: cls.from_estimator(basis, **{"grid": grid} | chosen), fine)
         right(shown is Refused or np.isfinite(shown.values).all(), "values are not finite")
     elif kind == "similarity":
-        place = source.pick(((0.0, 0.0), [90, -720.0], (1e-5, 5e-324), (91.0, 0), (np.nan, 0), "ab", None, (1,), (1, 2, 3), 5, ("a", "b"), (None, 1)))
-        valid = isinstance(place, tuple | list) and len(place) == 2 and not isinstance(place[0], str | None) and abs(place[0]) <= 90
-        shown = attempt(lambda: _silent(inspection.SimilarityDisplay).from_estimator(basis, place, grid=grid), bool(valid))
+        place = source.pick(
+            (
+                (0.0, 0.0),
+                [90, -720.0],
+                (1e-5, 5e-324),
+                (91.0, 0),
+                (np.nan, 0),
+                "ab",
+                None,
+                (1,),
+                (1, 2, 3),
+                5,
+                ("a", "b"),
+                (None, 1),
+            )
+        )
+        valid = (
+            isinstance(place, tuple | list)
+            and len(place) == 2
+            and not isinstance(place[0], str | None)
+            and abs(place[0]) <= 90
+        )
+        shown = attempt(
+            lambda: _silent(inspection.SimilarityDisplay).from_estimator(basis, place, grid=grid), bool(valid)
+        )
         right(shown is Refused or (np.abs(shown.values) <= 1 + 1e-12).all(), "no similarities")
     elif kind == "spectrum":
-        model = source.pick((basis, FrozenEstimator(basis), skgeo.SphericalHarmonicPCA(2), None, Ridge(), encoders.WrapEncoder()))
+        model = source.pick(
+            (basis, FrozenEstimator(basis), skgeo.SphericalHarmonicPCA(2), None, Ridge(), encoders.WrapEncoder())
+        )
         fine = model is basis or isinstance(model, FrozenEstimator)
         attempt(lambda: _silent(inspection.SpectrumDisplay).from_estimator(model), fine)
     elif kind == "patches":
@@ -1172,29 +1397,57 @@ def displays(source):
         fine = descriptor != 5 and descriptor != "other"
         if descriptor is None:
             return
-        shown = attempt(lambda: _silent(inspection.PatchDisplay).from_patches(given.X, descriptor), _all((fine, given.valid)))
+        shown = attempt(
+            lambda: _silent(inspection.PatchDisplay).from_patches(given.X, descriptor), _all((fine, given.valid))
+        )
         right(shown is Refused or np.isfinite(shown.values).all(), "values are not finite")
     elif kind == "folds":
         given = any_points(source, lazy=False, spread=True)
-        names = given.names is not None or given.what in ("more columns", "missing in a frame")
+        names = given.names is not None or given.what in ("more columns", "missing in a frame") or "xarray" in given.what
         cv = model_selection.SphericalBlockKFold(2)
-        shown = attempt(lambda: _silent(inspection.FoldDisplay).from_splitter(cv, given.X), None if names else given.valid)
-        right(shown is Refused or given.plain is None or shown.roles.shape == (2, len(given.plain)), "roles are missing")
+        shown = attempt(
+            lambda: _silent(inspection.FoldDisplay).from_splitter(cv, given.X), None if names else given.valid
+        )
+        right(
+            shown is Refused or given.plain is None or shown.roles.shape == (2, len(given.plain)), "roles are missing"
+        )
     elif kind == "predictions":
         places = coordinates(source)
         y, fine = targets(source, len(places))
-        same = np.shape(y) == (len(places),) and np.asarray(y).dtype.kind in "fiu" and np.isfinite(np.asarray(y, float)).all()
-        shown = attempt(lambda: _silent(inspection.PredictionMapDisplay).from_predictions(y, np.zeros(len(places)), places), None if fine or not same else fine)
+        same = (
+            np.shape(y) == (len(places),)
+            and np.asarray(y).dtype.kind in "fiu"
+            and np.isfinite(np.asarray(y, float)).all()
+        )
+        shown = attempt(
+            lambda: _silent(inspection.PredictionMapDisplay).from_predictions(y, np.zeros(len(places)), places),
+            None if fine or not same else fine,
+        )
         right(shown is Refused or not same or np.isfinite(shown.values).all(), "values are not finite")
     elif kind == "response":
         model = _fitted_pipeline()
-        chosen, fine = parameters(source, {"grid": Parameter((grid,), (*JUNK[:9], "a", 5)), "max_degree": DEGREE}, bad=40)
+        chosen, fine = parameters(
+            source, {"grid": Parameter((grid,), (*JUNK[:9], "a", 5)), "max_degree": DEGREE}, bad=40
+        )
         if "max_degree" in chosen and chosen["max_degree"] is None:
             fine = True
-        shown = attempt(lambda: _silent(inspection.ResponseDisplay).from_estimator(model, **{"grid": grid} | chosen), fine)
+        shown = attempt(
+            lambda: _silent(inspection.ResponseDisplay).from_estimator(model, **{"grid": grid} | chosen), fine
+        )
         right(shown is Refused or np.isfinite(shown.power).all(), "power is not finite")
     elif kind == "from_embedding":
-        table = source.pick((np.ones((30, 4)), np.zeros((30, 4)), np.ones((29, 4)), np.ones(30), "a", None, np.full((30, 4), "x"), np.ones((30, 0))))
+        table = source.pick(
+            (
+                np.ones((30, 4)),
+                np.zeros((30, 4)),
+                np.ones((29, 4)),
+                np.ones(30),
+                "a",
+                None,
+                np.full((30, 4), "x"),
+                np.ones((30, 0)),
+            )
+        )
         row = source.pick((0, 29, -1, 30, "a", None, 1.5))
         attempt(lambda: _silent(inspection.SimilarityDisplay).from_embedding(table, grid, row), None)
         attempt(lambda: _silent(inspection.EmbeddingMapDisplay).from_embedding(table, grid, 0), None)

@@ -24,7 +24,19 @@ HUGE_LONGITUDES = (1e15 + 0.5, -1e18, 1e300, 1.7976931348623157e308)
 TOO_FAR_NORTH = (90.0001, 91.0, -90.5, 180.0, -9999.0, 1e20, -1e300)
 
 #: Values of another type than any number, name or flag that a parameter may take.
-JUNK = (b"1", 1j, float("nan"), [], {}, object, np.array([1.0, 2.0]), np.array(["a"]), {"a": 1}, ..., np.datetime64("NaT"))
+JUNK = (
+    b"1",
+    1j,
+    float("nan"),
+    [],
+    {},
+    object,
+    np.array([1.0, 2.0]),
+    np.array(["a"]),
+    {"a": 1},
+    ...,
+    np.datetime64("NaT"),
+)
 NO_INTEGER = (*JUNK, None, "1", 1.5, True, -1)
 NO_COUNT = (*NO_INTEGER, 0, np.int64(-5))
 NO_NUMBER = (*JUNK, None, "1", True, float("inf"), -1.0, 10**400)
@@ -237,9 +249,13 @@ def frame_form(source, plain):
     if source.chance(20):
         frame.index = np.arange(len(frame))[::-1] * 7
     if library == "polars":
-        frame = pl.DataFrame({name: frame[name].to_numpy(dtype=None if kinds[0][1:].isdigit() else float) for name in frame})
+        frame = pl.DataFrame(
+            {name: frame[name].to_numpy(dtype=None if kinds[0][1:].isdigit() else float) for name in frame}
+        )
     elif library == "pyarrow":
-        frame = pa.table({name: pa.array(np.asarray(frame[name], dtype=float if kinds[0][0] in "FId" else None)) for name in frame})
+        frame = pa.table(
+            {name: pa.array(np.asarray(frame[name], dtype=float if kinds[0][0] in "FId" else None)) for name in frame}
+        )
     elif library == "dask":
         if kind not in ("f8", "f4"):
             frame = frame.astype("f8")
@@ -374,7 +390,9 @@ SPOILT = {
     "a number": lambda t, s: s.pick((1, 1.5, np.float64(3), np.array(2.0), True, 1j, float("nan"))),
     "one row, flat": lambda t, s: t[0],
     "three dimensions": lambda t, s: t[np.newaxis],
-    "text": lambda t, s: s.pick((t.astype(str), t.astype(str).tolist(), "45,10", t.astype("S"), t.astype(str).astype(object))),
+    "text": lambda t, s: s.pick(
+        (t.astype(str), t.astype(str).tolist(), "45,10", t.astype("S"), t.astype(str).astype(object))
+    ),
     "dates": lambda t, s: np.zeros((len(t), 2), s.pick(("M8[D]", "m8[s]"))),
     "records": lambda t, s: np.zeros(len(t), s.pick(([("lat", "f8"), ("lon", "f8")], [("a", "O")]))),
     "bools": lambda t, s: s.pick((np.ones((len(t), 2), bool), [[True, False]] * len(t))),
@@ -386,7 +404,9 @@ SPOILT = {
     "ragged": lambda t, s: [*t.tolist(), [1.0]],
     "nested": lambda t, s: [[[row], row] for row in t.tolist()],
     "sparse": lambda t, s: s.pick((scipy.sparse.csr_array, scipy.sparse.coo_matrix))(t),
-    "no table": lambda t, s: s.pick((object(), iter(t), (row for row in t), {"lat": t[:, 0]}, len, Source, slice(None), ...)),
+    "no table": lambda t, s: s.pick(
+        (object(), iter(t), (row for row in t), {"lat": t[:, 0]}, len, Source, slice(None), ...)
+    ),
     "series": lambda t, s: s.pick((pd.Series(t[:, 0]), pl.Series(t[:, 0]), pd.Index(t[:, 0]))),
     "nameless DataArray": lambda t, s: xr.DataArray(t),
     "Dataset without names": lambda t, s: s.pick((xr.Dataset(), xr.Dataset({"a": ("n", t[:, 0])}), xr.DataTree())),
@@ -443,7 +463,13 @@ def lacking_points(source):
 def any_points(source, **options):
     """Points that are valid, or not."""
     share = source.integer(0, 99)
-    given = valid_points(source, **options) if share < 60 else lacking_points(source) if share < 70 else spoilt_points(source)
+    given = (
+        valid_points(source, **options)
+        if share < 60
+        else lacking_points(source)
+        if share < 70
+        else spoilt_points(source)
+    )
     source.tell("X:", given.what, "valid" if given.valid else "invalid")
     return given
 
@@ -459,7 +485,9 @@ def weights(source, number):
     kind = source.pick(("good", "good", "integers", "bools", "list", "some zero", "tiny", "huge", "f4", "bad"))
     source.tell("weights:", kind)
     if kind == "bad":
-        bad = source.pick(("negative", "NaN", "infinite", "length", "columns", "text", "zero", "complex", "masked", "number"))
+        bad = source.pick(
+            ("negative", "NaN", "infinite", "length", "columns", "text", "zero", "complex", "masked", "number")
+        )
         source.tell(bad)
         values = {
             "negative": np.append(good[1:], -1.0), "NaN": np.append(good[1:], np.nan),
@@ -483,11 +511,17 @@ def targets(source, number, *, classes=False):
     good = rng.integers(0, 3, number) if classes else rng.normal(10.0, 3.0, number)
     if classes and number > 1:
         good[:2] = 0, 1
-    kinds = ("good",) * 4 + ("list", "f4", "two", "wild", "bad") if not classes else ("good",) * 4 + ("list", "text", "bools", "bad")
+    kinds = (
+        ("good",) * 4 + ("list", "f4", "two", "wild", "bad")
+        if not classes
+        else ("good",) * 4 + ("list", "text", "bools", "bad")
+    )
     kind = source.pick(kinds)
     source.tell("y:", kind)
     if kind == "bad":
-        bad = source.pick(("NaN", "infinite", "length", "words", "None", "three dimensions", "empty", "number", "complex"))
+        bad = source.pick(
+            ("NaN", "infinite", "length", "words", "None", "three dimensions", "empty", "number", "complex")
+        )
         source.tell(bad)
         floats = good.astype(float)
         values = {
@@ -522,7 +556,9 @@ def patch_numbers(source, *, most_pixels):
         edges[1] = np.minimum(90.0, edges[0].clip(-90, 89.9) + height)
         edges[0] = np.minimum(edges[0].clip(-90, 89.9), np.nextafter(edges[1], -90))
     west = rng.uniform(-180, 180, number) + 360.0 * rng.integers(-2, 3, number) * source.chance(50)
-    width = rng.choice([1e-3, 1.0, 90.0, 180.0, 359.0, 360.0], number) * (rng.uniform(0.1, 1, number) if source.chance(50) else 1)
+    width = rng.choice([1e-3, 1.0, 90.0, 180.0, 359.0, 360.0], number) * (
+        rng.uniform(0.1, 1, number) if source.chance(50) else 1
+    )
     if source.chance(30):
         west = west.round()
     counts = rng.integers(1, most_pixels, (2, number), endpoint=True)
@@ -661,12 +697,15 @@ def _axes(source):
     n_lat, n_lon = source.pick(((2, 3), (1, 4), (4, 1), (3, 2), (6, 8), (5, 12)))
     closed = source.chance(40) and n_lon > 2
     latitude = np.linspace(-90, 90, n_lat + 2)[1:-1] if source.chance(50) else np.sort(rng.uniform(-89, 89, n_lat))
-    longitude = np.arange(n_lon) * (360 / n_lon) if closed else np.sort(rng.uniform(-100, 100, n_lon))
+    longitude = np.arange(n_lon) * (360 / n_lon) if closed else np.sort(rng.uniform(-80, 80, n_lon))
     if source.chance(20) and n_lat > 1:
         latitude = np.linspace(-90, 90, n_lat)
     if source.chance(20):
         step = 10.0 ** -source.integer(0, 6)
-        latitude, longitude = step * np.arange(n_lat) + rng.uniform(-80, 80), step * np.arange(n_lon) + rng.uniform(-180, 180)
+        latitude, longitude = (
+            step * np.arange(n_lat) + rng.uniform(-80, 80),
+            step * np.arange(n_lon) + rng.uniform(-180, 180),
+        )
     if source.chance(40):
         latitude = latitude[::-1]
     if source.chance(30):
@@ -697,7 +736,9 @@ def _spoilt_axis(source, axis, name):
     source = source.details()
     rng = source.rng()
     axis = np.array(axis)
-    kind = source.pick(("NaN", "infinite", "twice", "turns", "2-D", "empty", "text", "none", "masked", "complex", "dates", "far"))
+    kind = source.pick(
+        ("NaN", "infinite", "twice", "turns", "2-D", "empty", "text", "none", "masked", "complex", "dates", "far")
+    )
     source.tell("bad", name, kind)
     if kind == "far" and name == "longitude":
         kind = "NaN"
@@ -737,7 +778,9 @@ def any_grid(source):
         arguments["latitude_bounds"] = bounds if source.chance(50) else bounds[:, ::-1]
         valid = True if latitude.size > 1 and not single else None
     if source.chance(8):  # so narrow, or so far, that rounding decides
-        longitude = source.pick(([0.0, 5e-324], [1e15, 1e15 + 1], [1e300, 1e300], [0.0, 1e-300, 1.0], [0.0, 359.9999999]))
+        longitude = source.pick(
+            ([0.0, 5e-324], [1e15, 1e15 + 1], [1e300, 1e300], [0.0, 1e-300, 1.0], [0.0, 359.9999999])
+        )
         latitude = source.pick(([0.0, 5e-324], [89.9999999999, 90.0], [0.0, 1e-300], [-90.0, 90.0]))
         return Grid({"latitude": latitude, "longitude": longitude}, None, None, None)
     return Grid(arguments, valid, np.asarray(latitude, float), np.asarray(longitude, float), single)
@@ -794,7 +837,7 @@ def any_cells(source):
         )
     if source.chance(40):
         arguments["mask"] = np.ones(shape) if source.chance(50) else rng.random(shape) > 0.3
-    valid = True if "mask" not in arguments or arguments["mask"].any() else False
+    valid = bool("mask" not in arguments or arguments["mask"].any())
     kind = source.pick(("good", "good", "good", "missing", "f4", "dask", "bad", "bad", "special"))
     source.tell("cells", shape, kind, sorted(arguments))
     if kind == "missing":

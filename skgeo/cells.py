@@ -12,7 +12,15 @@ from skgeo._dask import aligned, computed, is_lazy, map_cells
 from skgeo._from_xarray import read_cells
 from skgeo._harmonics import FloatArray
 from skgeo._immutable import Immutable
-from skgeo._parameters import check_flag, check_pair, check_parameter, check_radius, import_optional, is_real, warn_caller
+from skgeo._parameters import (
+    check_flag,
+    check_pair,
+    check_parameter,
+    check_radius,
+    import_optional,
+    is_real,
+    warn_caller,
+)
 from skgeo._patch_table import window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, cell_areas, polygon_areas
 from skgeo._to_xarray import Labelled

@@ -11,7 +11,16 @@ from sklearn.utils import check_random_state
 from skgeo._blocks import balanced_folds, band_counts, block_of, own_frame, random_turn
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, is_integer, is_real
-from skgeo.model_selection._base import FARTHEST, RADIUS, Index, LocationSplitter, check_n_splits, chord, distinct_places, tree
+from skgeo.model_selection._base import (
+    FARTHEST,
+    RADIUS,
+    Index,
+    LocationSplitter,
+    check_n_splits,
+    chord,
+    distinct_places,
+    tree,
+)
 
 __all__ = ["BufferedKFold", "LeaveOneBlockOut", "SphericalBlockKFold"]
 
