@@ -30,7 +30,6 @@ from fuzz_inputs import (
     coordinates,
     lattice,
     targets,
-    valid_points,
     weights,
 )
 from sklearn.base import clone
@@ -326,7 +325,7 @@ def _dataset(source, given):
         values = (given.latitude, given.longitude)[i]
         axes[name] = (name, np.asarray(values), {key: value[i] for key, value in attributes.items()})
     shape = (given.latitude.size, given.longitude.size)
-    field = xr.DataArray(np.ones(shape), {key: value for key, value in axes.items()}, names, name="t")
+    field = xr.DataArray(np.ones(shape), axes, names, name="t")
     mask = source.pick((None, "valid", "given"))
     source.tell("from_xarray", names, attributes, mask)
     if source.chance(30):
@@ -375,11 +374,20 @@ def _invert(model, source):
     )
     source.tell("inverse of", kind)
     X = {
-        "own": table, "f4": table.astype("f4"), "list": table.tolist(), "NaN": np.where(np.eye(*table.shape), np.nan, table),
-        "infinite": np.where(np.eye(*table.shape), np.inf, table), "columns": np.column_stack([table, table]), "flat": table[0],
-        "empty": table[:0], "text": np.full(table.shape, "a"), "huge": table * source.pick((1e300, 1e150, 1e20)), "zeros": 0 * table,
-        "None": None, "random": source.rng().normal(size=table.shape),
-    }[kind]  # fmt: skip
+        "own": table,
+        "f4": table.astype("f4"),
+        "list": table.tolist(),
+        "NaN": np.where(np.eye(*table.shape), np.nan, table),
+        "infinite": np.where(np.eye(*table.shape), np.inf, table),
+        "columns": np.column_stack([table, table]),
+        "flat": table[0],
+        "empty": table[:0],
+        "text": np.full(table.shape, "a"),
+        "huge": table * source.pick((1e300, 1e150, 1e20)),
+        "zeros": 0 * table,
+        "None": None,
+        "random": source.rng().normal(size=table.shape),
+    }[kind]
     bad = ("infinite", "columns", "flat", "empty", "text", "None")
     valid = False if kind in bad else None if kind in ("huge", "random", "zeros") else True
     if kind == "NaN":
@@ -540,6 +548,11 @@ def lat_lon_grid(source):
         return
     areas = attempt(lambda: grid.cell_areas(), True)
     right(np.isfinite(areas).all() and (areas >= 0).all(), "areas are not finite", areas)
+    if source.chance(10):
+        radius = source.pick((1.0, np.float32(3.3), np.int8(100), *NO_POSITIVE))
+        good = isinstance(radius, float | np.float32 | np.int8) and 0 < radius < np.inf
+        scaled = attempt(lambda: grid.cell_areas(radius), good and radius > 1e-100)
+        right(scaled is Refused or np.allclose(scaled, areas * (float(radius) / EARTH) ** 2, rtol=1e-12), "other areas")
     right(areas.sum() <= 4 * np.pi * EARTH**2 * (1 + 1e-9), "more area than the Earth has", areas.sum())
     attempt(lambda: repr(grid), True)
     if given.valid is True:
@@ -642,9 +655,25 @@ def from_xarray(source):
         return
     if kind == "mask":
         mask = source.pick(
-            ("valid", "other", 5, [], np.ones((4, 5)), np.zeros((5, 4)), field > 2, xr.Dataset(), field.isel(lat=slice(3)), "t", "",
-             field.rename("m").assign_coords(lat=latitude + 1), np.full((5, 4), "a"), field.expand_dims(time=3) > 0.5, object(), b"")
-        )  # fmt: skip
+            (
+                "valid",
+                "other",
+                5,
+                [],
+                np.ones((4, 5)),
+                np.zeros((5, 4)),
+                field > 2,
+                xr.Dataset(),
+                field.isel(lat=slice(3)),
+                "t",
+                "",
+                field.rename("m").assign_coords(lat=latitude + 1),
+                np.full((5, 4), "a"),
+                field.expand_dims(time=3) > 0.5,
+                object(),
+                b"",
+            )
+        )
         given_valid = isinstance(mask, str) and mask == "valid"
         obj = source.pick((field, field.to_dataset()))
         attempt(
@@ -922,18 +951,29 @@ def twins(source):
     spec = {
         "Harmonics": {"max_degree": DEGREE, "min_degree": Parameter((0, 1), (*NO_INTEGER, 99)), "spectrum": SPECTRUM},
         "HarmonicPCA": {
-            "affine": Parameter((np.ones((1, 4)), [[1.0]]), (np.ones(4), np.ones((1, 3)), np.empty((0, 4)), "a", None, [[1], [1, 2]])),
+            "affine": Parameter(
+                (np.ones((1, 4)), [[1.0]]), (np.ones(4), np.ones((1, 3)), np.empty((0, 4)), "a", None, [[1], [1, 2]])
+            ),
             "clip": Parameter((None, 1.0), (*NO_POSITIVE[:11], 0.0, "a")),
         },
         "PatchScale": {"earth_radius": Parameter((1.0, EARTH), NO_POSITIVE)},
-        "EncoderTwin": {"encoder": Parameter((encoders.WrapEncoder(), encoders.GridEncoder(2)), (*JUNK, None, encoders.GridEncoder(0), Ridge()))},
+        "EncoderTwin": {
+            "encoder": Parameter(
+                (encoders.WrapEncoder(), encoders.GridEncoder(2)), (*JUNK, None, encoders.GridEncoder(0), Ridge())
+            )
+        },
         "Head": {name: Parameter((1, 3), NO_COUNT) for name in ("n_position", "n_scale", "embed_dim")},
         "from_features": {
-            "features": Parameter((np.random.default_rng(0).normal(size=(4, 3)),), ("a", None, np.ones((0, 3)), np.full((3, 3), np.nan), np.ones((3, 1)))),
-            "n_scale": Parameter((1, 2), (*NO_COUNT, 9)), "log": FLAG, "embed_dim": Parameter((2,), NO_COUNT),
+            "features": Parameter(
+                (np.random.default_rng(0).normal(size=(4, 3)),),
+                ("a", None, np.ones((0, 3)), np.full((3, 3), np.nan), np.ones((3, 1))),
+            ),
+            "n_scale": Parameter((1, 2), (*NO_COUNT, 9)),
+            "log": FLAG,
+            "embed_dim": Parameter((2,), NO_COUNT),
         },
         "LocationEncoder": {},
-    }[kind]  # fmt: skip
+    }[kind]
     chosen, fine = parameters(source, spec, bad=50)
     if kind == "HarmonicPCA":
         chosen = {"affine": [[1.0, 0.0, 0.0, 0.0]]} | chosen
@@ -1265,7 +1305,7 @@ def files(of_torch, source):
 
 @cache
 def _folder():
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - where files are fast
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where files are fast
     folder = tempfile.TemporaryDirectory(prefix=f"fuzz{os.getpid()}_", dir=memory)
     _KEPT.append(folder)
     return folder.name
@@ -1285,7 +1325,7 @@ def sealed(source):
     from skgeo import _files as own
     from skgeo._sealed import write_metadata
 
-    content, output, expected, _ = source.pick([kind for kind in _files() if not kind[3]])
+    content, *_ = source.pick([kind for kind in _files() if not kind[3]])
     path = Path(_folder(), "sealed")
     path.write_bytes(content)
     entries = own._read_archive(path, "sealed")
@@ -1295,10 +1335,34 @@ def sealed(source):
     state = objects[target]["state"]
     name = source.pick(tuple(state)) if state else None
     value = source.pick(
-        (None, True, -1, 1e400, "x", [], {}, {"array": "array_0"}, {"array": "none"}, {"object": 0}, {"object": 99}, {"object": -1},
-         {"tuple": "a"}, {"slice": [1]}, {"float": "x"}, {"float": "nan"}, {"dtype": "|O"}, {"dtype": "zz"}, {"strings": ["a"], "shape": [7]},
-         {"strings": [1], "shape": [1]}, {"scalar": "array_0"}, {"dict": {"a": {"object": 0}}}, [[[[[[]]]]]], {"a": 1, "b": 2}, 2**70)
-    )  # fmt: skip
+        (
+            None,
+            True,
+            -1,
+            1e400,
+            "x",
+            [],
+            {},
+            {"array": "array_0"},
+            {"array": "none"},
+            {"object": 0},
+            {"object": 99},
+            {"object": -1},
+            {"tuple": "a"},
+            {"slice": [1]},
+            {"float": "x"},
+            {"float": "nan"},
+            {"dtype": "|O"},
+            {"dtype": "zz"},
+            {"strings": ["a"], "shape": [7]},
+            {"strings": [1], "shape": [1]},
+            {"scalar": "array_0"},
+            {"dict": {"a": {"object": 0}}},
+            [[[[[[]]]]]],
+            {"a": 1, "b": 2},
+            2**70,
+        )
+    )
     kind = source.pick(("value", "value", "class", "drop", "empty", "name"))
     source.tell(objects[target]["class"], name, kind, value)
     if kind == "value" and name is not None:
@@ -1403,7 +1467,9 @@ def displays(source):
         right(shown is Refused or np.isfinite(shown.values).all(), "values are not finite")
     elif kind == "folds":
         given = any_points(source, lazy=False, spread=True)
-        names = given.names is not None or given.what in ("more columns", "missing in a frame") or "xarray" in given.what
+        names = (
+            given.names is not None or given.what in ("more columns", "missing in a frame") or "xarray" in given.what
+        )
         cv = model_selection.SphericalBlockKFold(2)
         shown = attempt(
             lambda: _silent(inspection.FoldDisplay).from_splitter(cv, given.X), None if names else given.valid

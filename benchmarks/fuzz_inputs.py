@@ -373,7 +373,7 @@ def _geometries(table, source):
     if kind == "one missing":
         series.iloc[source.rng().integers(len(series))] = None
         return series
-    return series.values
+    return series.array
 
 
 SPOILT = {
@@ -490,17 +490,28 @@ def weights(source, number):
         )
         source.tell(bad)
         values = {
-            "negative": np.append(good[1:], -1.0), "NaN": np.append(good[1:], np.nan),
-            "infinite": np.append(good[1:], np.inf), "length": np.append(good, 1.0),
-            "columns": np.column_stack([good, good]), "text": good.astype(str), "zero": np.zeros(number),
-            "complex": good + 0j, "masked": np.ma.masked_array(good, True), "number": 5.0,
-        }[bad]  # fmt: skip
+            "negative": np.append(good[1:], -1.0),
+            "NaN": np.append(good[1:], np.nan),
+            "infinite": np.append(good[1:], np.inf),
+            "length": np.append(good, 1.0),
+            "columns": np.column_stack([good, good]),
+            "text": good.astype(str),
+            "zero": np.zeros(number),
+            "complex": good + 0j,
+            "masked": np.ma.masked_array(good, True),
+            "number": 5.0,
+        }[bad]
         return values, None if bad == "number" and number == 1 else False
     values = {
-        "good": good, "integers": rng.integers(1, 5, number), "bools": np.ones(number, bool), "list": good.tolist(),
-        "some zero": np.where(rng.random(number) < 0.3, 0.0, good), "tiny": good * source.pick((1e-300, 1e-200, 5e-324)),
-        "huge": good * source.pick((1e300, 1e200, 1e100)), "f4": good.astype("f4"),
-    }[kind]  # fmt: skip
+        "good": good,
+        "integers": rng.integers(1, 5, number),
+        "bools": np.ones(number, bool),
+        "list": good.tolist(),
+        "some zero": np.where(rng.random(number) < 0.3, 0.0, good),
+        "tiny": good * source.pick((1e-300, 1e-200, 5e-324)),
+        "huge": good * source.pick((1e300, 1e200, 1e100)),
+        "f4": good.astype("f4"),
+    }[kind]
     return values, None if kind in ("some zero", "tiny", "huge") else True
 
 
@@ -525,17 +536,27 @@ def targets(source, number, *, classes=False):
         source.tell(bad)
         floats = good.astype(float)
         values = {
-            "NaN": np.append(floats[1:], np.nan), "infinite": np.append(floats[1:], np.inf),
-            "length": np.append(good, good[0]), "words": np.array(["a", "b"])[good.astype(int) % 2], "None": None,
-            "three dimensions": good.reshape(-1, 1, 1), "empty": good[:0], "number": 3.0, "complex": good * 1j,
-        }[bad]  # fmt: skip
+            "NaN": np.append(floats[1:], np.nan),
+            "infinite": np.append(floats[1:], np.inf),
+            "length": np.append(good, good[0]),
+            "words": np.array(["a", "b"])[good.astype(int) % 2],
+            "None": None,
+            "three dimensions": good.reshape(-1, 1, 1),
+            "empty": good[:0],
+            "number": 3.0,
+            "complex": good * 1j,
+        }[bad]
         return values, None if classes and bad == "words" else False
     if kind == "wild":
         return good * source.pick((1e300, 1e160, 1e-300, 0.0, 5e-324)), None
     return {
-        "good": good, "list": good.tolist(), "f4": good.astype("f4"), "two": np.column_stack([good, good**2]),
-        "text": np.array(["sea", "land", "ice"])[good.astype(int) % 3], "bools": good > 0,
-    }[kind], True  # fmt: skip
+        "good": good,
+        "list": good.tolist(),
+        "f4": good.astype("f4"),
+        "two": np.column_stack([good, good**2]),
+        "text": np.array(["sea", "land", "ice"])[good.astype(int) % 3],
+        "bools": good > 0,
+    }[kind], True
 
 
 # --- patches
@@ -725,10 +746,16 @@ def _mask(source, shape):
     kind = source.pick(("none", "bool", "fraction", "int", "u1", "f4", "list", "read-only", "dask"))
     source.tell("mask:", kind)
     masks = {
-        "none": None, "bool": inside > 0.5, "fraction": inside, "int": (inside > 0.3).astype(int), "list": (inside > 0.4).tolist(),
-        "u1": (inside > 0.3).astype("u1"), "f4": inside.astype("f4"), "read-only": _read_only(inside),
+        "none": None,
+        "bool": inside > 0.5,
+        "fraction": inside,
+        "int": (inside > 0.3).astype(int),
+        "list": (inside > 0.4).tolist(),
+        "u1": (inside > 0.3).astype("u1"),
+        "f4": inside.astype("f4"),
+        "read-only": _read_only(inside),
         "dask": da.from_array(inside > 0.5, 2),
-    }  # fmt: skip
+    }
     return masks[kind]
 
 
@@ -751,9 +778,15 @@ def _spoilt_axis(source, axis, name):
     if kind == "turns":
         return np.array([0.0, 10.0, 5.0, 20.0, 1.0])
     return {
-        "twice": np.append(axis, axis[-1]), "2-D": axis[np.newaxis], "empty": axis[:0], "text": axis.astype(str), "none": None,
-        "masked": np.ma.masked_array(axis, np.arange(axis.size) == at), "complex": axis + 1j, "dates": np.zeros(axis.size, "M8[D]"),
-    }[kind]  # fmt: skip
+        "twice": np.append(axis, axis[-1]),
+        "2-D": axis[np.newaxis],
+        "empty": axis[:0],
+        "text": axis.astype(str),
+        "none": None,
+        "masked": np.ma.masked_array(axis, np.arange(axis.size) == at),
+        "complex": axis + 1j,
+        "dates": np.zeros(axis.size, "M8[D]"),
+    }[kind]
 
 
 def any_grid(source):
@@ -796,9 +829,23 @@ def _spoilt_grid(source, arguments, latitude, longitude):
     if kind == "mask":
         ones = np.ones(shape)
         bad = source.pick(
-            (np.ones((shape[0] + 1, shape[1])), 0 * ones, ones > 2, 55 * ones, -ones, np.nan * ones, ones.astype(str),
-             np.ma.masked_array(ones, True), ones + 1j, 1.0, "valid", ones.astype(object), object(), [[1], [1, 2]])
-        )  # fmt: skip
+            (
+                np.ones((shape[0] + 1, shape[1])),
+                0 * ones,
+                ones > 2,
+                55 * ones,
+                -ones,
+                np.nan * ones,
+                ones.astype(str),
+                np.ma.masked_array(ones, True),
+                ones + 1j,
+                1.0,
+                "valid",
+                ones.astype(object),
+                object(),
+                [[1], [1, 2]],
+            )
+        )
         valid = None if shape == (1, 1) else False
         source.tell("bad mask", repr(bad)[:40])
         return Grid(arguments | {"mask": bad}, valid, None, None)
@@ -807,9 +854,14 @@ def _spoilt_grid(source, arguments, latitude, longitude):
     axis = np.asarray(arguments[kind.partition("_")[0]], float)
     bounds = np.column_stack([axis - 1, axis + 1])
     bad = {
-        "shape": bounds[:, :1], "NaN": bounds * np.nan, "text": bounds.astype(str), "elsewhere": bounds / 1e3 + 60 + 47 * (axis[:1] > 0),
-        "same": np.column_stack([axis, axis]), "number": 3, "object": object(),
-    }[wrong]  # fmt: skip
+        "shape": bounds[:, :1],
+        "NaN": bounds * np.nan,
+        "text": bounds.astype(str),
+        "elsewhere": bounds / 1e3 + 60 + 47 * (axis[:1] > 0),
+        "same": np.column_stack([axis, axis]),
+        "number": 3,
+        "object": object(),
+    }[wrong]
     return Grid(arguments | {kind: bad}, None if wrong == "elsewhere" else False, None, None)
 
 
@@ -855,12 +907,18 @@ def any_cells(source):
         name = source.pick(("latitude", "longitude", "areas", "vertices", "mask"))
         ones = np.ones(shape)
         bad = {
-            "latitude": source.pick((ones * 91, ones[..., None, None], ones * np.nan, None, "a", ones + 1j, ones * np.inf, object())),
-            "longitude": source.pick((np.ones(99), ones * np.nan, ones * -np.inf, ones.astype(str), None, [[1], [1, 2]])),
+            "latitude": source.pick(
+                (ones * 91, ones[..., None, None], ones * np.nan, None, "a", ones + 1j, ones * np.inf, object())
+            ),
+            "longitude": source.pick(
+                (np.ones(99), ones * np.nan, ones * -np.inf, ones.astype(str), None, [[1], [1, 2]])
+            ),
             "areas": source.pick((-ones, np.ones(99), "a", ones * np.inf, ones + 1j, object())),
-            "vertices": source.pick(((ones, ones), 5, "ab", (ones[..., None],) * 2, (np.full((*shape, 3), 91.0),) * 2, [None, None])),
+            "vertices": source.pick(
+                ((ones, ones), 5, "ab", (ones[..., None],) * 2, (np.full((*shape, 3), 91.0),) * 2, [None, None])
+            ),
             "mask": source.pick((ones * 2, np.ones(99), ones * 0, "a", ones * np.nan, ones.astype(str), object())),
-        }[name]  # fmt: skip
+        }[name]
         source.tell("bad", name, repr(bad)[:50])
         if name == "vertices":
             arguments.pop("areas", None)

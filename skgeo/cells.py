@@ -216,7 +216,7 @@ class CellGrid(Labelled, Immutable):
         array([0.5])
         """
         check_radius("radius", radius)
-        return radius**2 * self._known_angles()
+        return float(radius) ** 2 * self._known_angles()
 
     def domain_area(self, radius: float = EARTH_RADIUS) -> float:
         """Area of the domain: of all cells, or of the part of each that is inside the mask.
@@ -244,7 +244,7 @@ class CellGrid(Labelled, Immutable):
         """
         check_radius("radius", radius)
         angles = self._known_angles()
-        return radius**2 * float((angles if self.mask is None else angles * self.mask).sum())
+        return float(radius) ** 2 * float((angles if self.mask is None else angles * self.mask).sum())
 
     @property
     def chunked(self) -> bool:

@@ -40,9 +40,10 @@ Objective = Callable[[FloatArray], tuple[float, FloatArray]]
 
 _HYPERPARAMETERS = ("variance", "length_scale", "smoothness", "noise")
 # Within these nothing overflows; lengths are in degrees.
-_RANGES = {
-    "variance": (SMALLEST, LARGEST), "length_scale": (1e-6, 1e6), "smoothness": (1e-3, 1e3), "noise": (SMALLEST, LARGEST)
-}  # fmt: skip
+_RANGES = dict.fromkeys(_HYPERPARAMETERS, (SMALLEST, LARGEST)) | {
+    "length_scale": (1e-6, 1e6),
+    "smoothness": (1e-3, 1e3),
+}
 # A kernel that misses more than this share of its variance beyond max_degree is another kernel.
 _TRUNCATED = 0.1
 # Precision of the search: shares of the likelihood, and slopes of it.
@@ -489,7 +490,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if self.truncation_error_ <= _TRUNCATED:
             return
         needed = Matern(1.0, math.radians(self.length_scale_), self.smoothness_).degree_needed(_TRUNCATED)
-        cure = f"max_degree={needed} leaves {_TRUNCATED:.0%}; else" if needed else "No degree that is feasible is enough:"
+        cure = (
+            f"max_degree={needed} leaves {_TRUNCATED:.0%}; else" if needed else "No degree that is feasible is enough:"
+        )
         warn_caller(
             f"length_scale={self.length_scale_:.3g} degrees, with smoothness={self.smoothness_:.3g}, is short for "
             f"max_degree={self.max_degree}: {self.truncation_error_:.0%} of the variance of the Matern field lies "

@@ -210,7 +210,7 @@ class LatLonGrid(Labelled, Immutable):
                [1.571, 1.571, 1.571, 1.571]])
         """
         check_radius("radius", radius)
-        return radius**2 * np.outer(*self._heights_and_widths())
+        return float(radius) ** 2 * np.outer(*self._heights_and_widths())
 
     def domain_area(self, radius: float = EARTH_RADIUS) -> float:
         """Area of the domain: of all cells, or of the part of each that is inside the mask.
@@ -233,7 +233,9 @@ class LatLonGrid(Labelled, Immutable):
         """
         check_radius("radius", radius)
         heights, widths = self._heights_and_widths()
-        return radius**2 * float(heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths))
+        return float(radius) ** 2 * float(
+            heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths)
+        )
 
     def points(self) -> npt.NDArray[np.float64]:
         """Cell centres as (latitude, longitude) rows in degrees, C order, masked cells included.

@@ -131,7 +131,7 @@ class PatchScaleFeaturizer(PatchTransformer):
         return self
 
     def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
-        radius = self.earth_radius
+        radius = float(self.earth_radius)
         if isinstance(patches, PixelStack):
             (lon, lat, area), (n_lat, n_lon) = _stack_extents(patches), patches.latitude.shape[1:]
         else:

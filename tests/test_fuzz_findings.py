@@ -13,9 +13,10 @@ from skgeo import (
     SphericalHarmonicPCA,
     degree_wavelength_km,
 )
+from skgeo._blocks import band_counts
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import SphericalHarmonics, WrapEncoder
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, ResolutionWarning
 
 PLACES = fibonacci_lattice(20)
 
@@ -53,7 +54,12 @@ def test_radii_whose_square_is_no_number(radius):
 def test_a_radius_in_single_precision():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        PatchScaleFeaturizer(np.float32(3)).fit([[0, 1, 0, 1, 1, 1]])
+        for radius in (np.float32(3.3), np.float16(3.3)):
+            single = PatchScaleFeaturizer(radius, log=False).fit_transform([[0, 1, 0, 1, 1, 1]])
+            double = PatchScaleFeaturizer(float(radius), log=False).fit_transform([[0, 1, 0, 1, 1, 1]])
+            assert np.array_equal(single, double)
+            grid = LatLonGrid([0, 1], [0, 1])
+            assert np.array_equal(grid.cell_areas(radius), grid.cell_areas(float(radius)))
 
 
 def test_a_single_precision_axis_within_rounding():
@@ -94,6 +100,65 @@ def test_hyperparameters_that_are_no_numbers(value):
     model = SphericalGaussianProcessRegressor(14, optimizer=None).fit(PLACES, np.arange(20.0))
     with pytest.raises(ValueError, match=r"theta=.*: expected logarithms of numbers from 1e-100 to 1e\+100"):
         model.log_marginal_likelihood(np.full(model.theta_.shape, value))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("variance", 1e-300), ("variance", 10**150), ("noise", 1e300), ("length_scale", 1e-7), ("smoothness", 1e4)],
+)
+def test_hyperparameters_that_overflow(name, value):
+    parameters = {name: value, f"{name}_bounds": "fixed"}
+    with pytest.raises(
+        ValueError, match=f"{name}={value!r}".replace("+", r"\+") + ": expected a number from (1e-|0.001 to 1000)"
+    ):
+        SphericalGaussianProcessRegressor(3, **parameters).fit(PLACES, np.arange(20.0))
+    bounds = {f"{name}_bounds": (min(value, 1e-3), max(value, 1e3))}
+    with pytest.raises(ValueError, match=f"{name}_bounds=.*: expected numbers from (1e-|0.001 to 1000)"):
+        SphericalGaussianProcessRegressor(3, **bounds).fit(PLACES, np.arange(20.0))
+
+
+@pytest.mark.parametrize("length_scale", [1e-6, 1e6])
+@pytest.mark.parametrize("smoothness", [1e-3, 1e3])
+@pytest.mark.parametrize("variance", [1e-100, 1e100])
+def test_hyperparameters_at_the_ends_of_their_range(variance, length_scale, smoothness):
+    given = {"variance": variance, "length_scale": length_scale, "smoothness": smoothness}
+    fixed = dict.fromkeys([f"{name}_bounds" for name in given], "fixed")
+    model = SphericalGaussianProcessRegressor(3, **given, **fixed, optimizer=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResolutionWarning)
+        model.fit(PLACES, np.arange(20.0))
+        assert np.isfinite(model.predict(PLACES, return_std=True)).all()
+        assert np.isfinite(model.log_marginal_likelihood_value_)
+
+
+def test_the_degree_that_a_rough_field_needs_is_not_looked_for_without_end():
+    # its degree has sixty digits; the search used to double until the memory was full
+    model = SphericalGaussianProcessRegressor(3, smoothness=0.02, smoothness_bounds="fixed", optimizer=None)
+    with pytest.warns(ResolutionWarning, match="lies beyond. No degree that is feasible is enough: detail"):
+        model.fit(PLACES, np.arange(20.0))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_displays_find_coordinates_in_frames_of_all_libraries(library):
+    pytest.importorskip("matplotlib")
+    from skgeo.inspection._models import points_of_samples
+
+    columns = {"depth": PLACES[:, 0], "lon": PLACES[:, 1], "lat": PLACES[:, 0]}
+    frames = pytest.importorskip(library)
+    frame = frames.table(columns) if library == "pyarrow" else frames.DataFrame(columns)
+    assert np.array_equal(points_of_samples(frame), PLACES)
+
+
+def test_few_samples_ask_for_no_more_blocks_than_places(monkeypatch):
+    # it used to cut the sphere into five million million blocks, in seconds
+    from skgeo.model_selection import SphericalBlockKFold, _blocks
+
+    cuts = []
+    monkeypatch.setattr(_blocks, "band_counts", lambda number: cuts.append(number) or band_counts(number))
+    labels = SphericalBlockKFold(2, n_blocks=50).fold_labels(np.repeat(PLACES, 3, axis=0))
+    assert max(cuts) < 1e5
+    assert np.array_equal(np.ptp(labels.reshape(-1, 3), axis=1), np.zeros(20))
 
 
 @pytest.mark.parametrize("encoder", [SphericalHarmonicPCA(2), SphericalHarmonics(2)])

@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from skgeo._base import GeoEstimator, LocationEstimator
-from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES, frame_columns, is_geometric, read_coordinates
+from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES, read_coordinates
 from skgeo._parameters import check_parameter, import_optional, is_integer
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
