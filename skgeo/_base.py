@@ -19,7 +19,7 @@ from skgeo._coordinates import Coordinates, check_numbers, number, read_coordina
 from skgeo._dask import chunked_rows, is_lazy, lazy_cells, lazy_rows
 from skgeo._from_xarray import everywhere, read_points
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_flag, check_parameter, warn_caller
+from skgeo._parameters import SMALLEST, check_flag, check_magnitude, check_parameter, warn_caller
 from skgeo._patch_table import Patches, PixelStack, read_patches, read_stack
 from skgeo._progress import check_verbose
 from skgeo._version import __version__
@@ -229,7 +229,7 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
         """Names of the columns of the embedding."""
 
     def _feature_names(self) -> list[str]:
-        return self._embedding_names() + ["missing_location"] * self.add_indicator
+        return self._embedding_names() + ["missing_location"] * bool(self.add_indicator)
 
 
 def points_of(X: Any) -> Any:
@@ -341,6 +341,13 @@ def check_sample_weight(
     if bad.size:
         raise ValueError(
             f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {number(weight.flat[bad[0]])}."
+        )
+    check_magnitude("sample_weight", weight)
+    tiny = np.flatnonzero((weight > 0.0) & (weight < SMALLEST))
+    if tiny.size:
+        raise ValueError(
+            f"sample_weight is positive but below {SMALLEST:g} in {tiny.size} samples, the first at {tiny[0]}: "
+            f"{number(weight.flat[tiny[0]])}. Give zero to leave samples out."
         )
     if some and not weight.any():
         raise ValueError("sample_weight is all zero: no sample counts. Give at least one positive weight.")

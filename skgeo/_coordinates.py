@@ -168,6 +168,8 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
 
     NaN is let through if ``missing`` is True; a text says how it may be.
     """
+    if values.ndim == 0 and values.dtype.kind not in "fiu":
+        raise CoordinateError(f"{name} is {values.item()!r}: expected an array of numbers.")
     if values.dtype.kind == "c":
         raise CoordinateError(
             f"{name} is complex in {_rows(np.arange(len(values)))}: Complex data not supported, take {name}.real."
@@ -318,6 +320,8 @@ def even_axis(axis: FloatArray) -> FloatArray:
         return axis
     count = np.arange(axis.size)
     step = _simplest_fraction((axis[-1] - axis[0]) / (axis.size - 1), 2.0 * SINGLE_ROUNDING / (axis.size - 1))
+    if step == 0.0:  # all of the axis is within rounding
+        return axis
     offset = _simplest_fraction(float(np.mean(axis - step * count)) / step, SINGLE_ROUNDING / abs(step))
     even = np.asarray((offset + count) * step, dtype=np.float64)
     return even if np.abs(even - axis).max() <= SINGLE_ROUNDING else axis

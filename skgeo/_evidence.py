@@ -21,6 +21,8 @@ from skgeo._harmonics import FloatArray, degree_of, degrees_and_orders, harmonic
 _ROOT = math.sqrt(4.0 * math.pi)
 # Degrees whose variance is summed one by one before an integral takes over.
 _SUMMED = 1000
+# Degrees beyond this are not looked for.
+_FAR = 10_000
 # Standard deviations of less than this share of the mean are rounding.
 _CONSTANT = 10.0 * float(np.finfo(np.float64).eps)
 
@@ -114,11 +116,13 @@ class Matern(NamedTuple):
         beyond = share[max_degree + 1 :].sum() + rest
         return float(beyond / (share[: max_degree + 1].sum() + beyond))
 
-    def degree_needed(self, share: float) -> int:
-        """The smallest degree beyond which there is no more than this share of the variance."""
+    def degree_needed(self, share: float) -> int | None:
+        """The smallest degree beyond which there is no more than this share of the variance; None if it is far off."""
         high = 1
         while self.truncation(high) > share:
             high *= 2
+            if high > _FAR:
+                return None
         low = high // 2
         while high - low > 1:
             middle = (low + high) // 2

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._base import LocationTransformer, as_fitted
 from skgeo._coordinates import Coordinates
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import warn_caller
+from skgeo._parameters import check_magnitude, warn_caller
 from skgeo.datasets._made import fibonacci_lattice
 from skgeo.exceptions import ResolutionWarning
 
@@ -108,6 +108,7 @@ class InverseTransformer(LocationTransformer):
                 f"X has {table.shape[1]} columns: expected {len(names)}, those of transform, {names[0]} to {names[-1]}."
             )
         values = table.astype(np.float64)
+        check_magnitude("X", values[~np.isnan(values)])
         absent = np.isnan(values).any(axis=1)
         if self.add_indicator:
             absent |= values[:, -1] > 0.5

@@ -24,7 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import VersionedEstimator, all_or_nothing, check_sample_weight
-from skgeo._parameters import check_parameter, import_optional, is_integer, is_real
+from skgeo._parameters import check_magnitude, check_parameter, import_optional, is_integer, is_real
 from skgeo._progress import check_verbose
 
 if TYPE_CHECKING:
@@ -464,6 +464,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         target = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y")
         if target.ndim > 2:
             raise ValueError(f"y has shape {target.shape}: expected (n_samples,) or (n_samples, n_outputs).")
+        check_magnitude("y", target)
         return target
 
     def _set_target(self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64], classes: Any = None) -> None:

@@ -9,6 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+# Positive numbers whose squares, and sums of these, are numbers.
+SMALLEST, LARGEST = 1e-100, 1e100
 
 
 def check_parameter(name: str, value: object, valid: bool, accepted: str) -> None:
@@ -20,6 +24,19 @@ def check_parameter(name: str, value: object, valid: bool, accepted: str) -> Non
 def check_flag(name: str, value: object) -> None:
     """Raise ValueError unless the value is a bool."""
     check_parameter(name, value, isinstance(value, bool | np.bool_), "True or False")
+
+
+def check_radius(name: str, value: object) -> None:
+    """Raise ValueError unless the value is a radius whose square is a number."""
+    valid = is_real(value) and SMALLEST <= float(value) <= LARGEST  # type: ignore[arg-type]
+    check_parameter(name, value, valid, f"a positive number of metres, from {SMALLEST:g} to {LARGEST:g}")
+
+
+def check_magnitude(name: str, values: npt.NDArray[Any]) -> None:
+    """Raise ValueError if sums of squares of the values would overflow."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > LARGEST:
+        raise ValueError(f"{name} has values up to {largest:.3g}: expected at most {LARGEST:g}. Change their unit.")
 
 
 def check_degree(value: Any) -> int:

@@ -23,6 +23,9 @@ from skgeo.exceptions import CoordinateError
 if TYPE_CHECKING:
     import pandas as pd
 
+# Patches that are less high, in degrees, are rounding: a hundredth of a micrometre.
+_THINNEST = 4.0 * 90.0 * float(np.finfo(np.float64).eps)
+
 PATCH_COLUMNS = ("south", "north", "west", "east", "n_lat", "n_lon")
 
 
@@ -153,6 +156,7 @@ def read_patches(X: object) -> Patches:
     rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)
     _check_patches(south, north, west, east, np.stack([n_lat, n_lon]), rounding)
     east = np.minimum(east, west + 360.0)
+    south, north = np.clip([south, north], -90.0, 90.0)
     boxes = Boxes(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp))
     return Patches(boxes, table.dtype, columns)
 
@@ -162,7 +166,8 @@ def _check_patches(
 ) -> None:
     """Refuse patches that are no piece of the sphere or have no whole number of pixels."""
     _refuse((south < -POLE) | (north > POLE), "south and north must lie in [-90, 90] degrees", south, north)
-    _refuse(south >= north, "south must be less than north", south, north)
+    thin = np.minimum(north, 90.0) - np.maximum(south, -90.0) <= _THINNEST
+    _refuse(thin, "south must be less than north, by more than rounding", south, north)
     empty = east - west <= rounding
     _refuse(empty, "east must differ from west by more than whole turns; all around is east = west + 360", west, east)
     _refuse(east - west > 360.0 + rounding, "a patch is at most 360 degrees wide", west, east)

@@ -12,7 +12,15 @@ from skgeo._dask import aligned, computed, is_lazy, map_cells
 from skgeo._from_xarray import read_cells
 from skgeo._harmonics import FloatArray
 from skgeo._immutable import Immutable
-from skgeo._parameters import check_flag, check_pair, check_parameter, import_optional, is_real, warn_caller
+from skgeo._parameters import (
+    check_flag,
+    check_pair,
+    check_parameter,
+    check_radius,
+    import_optional,
+    is_real,
+    warn_caller,
+)
 from skgeo._patch_table import window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, cell_areas, polygon_areas
 from skgeo._to_xarray import Labelled
@@ -207,7 +215,8 @@ class CellGrid(Labelled, Immutable):
         >>> octant.cell_areas(radius=1) / 3.14159265
         array([0.5])
         """
-        return radius**2 * self._known_angles()
+        check_radius("radius", radius)
+        return float(radius) ** 2 * self._known_angles()
 
     def domain_area(self, radius: float = EARTH_RADIUS) -> float:
         """Area of the domain: of all cells, or of the part of each that is inside the mask.
@@ -233,8 +242,9 @@ class CellGrid(Labelled, Immutable):
         >>> CellGrid([0.0, 1.0], [0.0, 1.0], mask=[1, 0.5], areas=[4e6, 2e6]).domain_area()
         5000000.0...
         """
+        check_radius("radius", radius)
         angles = self._known_angles()
-        return radius**2 * float((angles if self.mask is None else angles * self.mask).sum())
+        return float(radius) ** 2 * float((angles if self.mask is None else angles * self.mask).sum())
 
     @property
     def chunked(self) -> bool:

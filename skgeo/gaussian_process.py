@@ -17,7 +17,17 @@ from skgeo._base import LocationEstimator, Places, all_or_nothing, check_sample_
 from skgeo._dask import is_lazy
 from skgeo._evidence import Evidence, Matern, Posterior, Sums, draw_weights
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_degree, check_flag, check_parameter, is_integer, is_real, warn_caller
+from skgeo._parameters import (
+    LARGEST,
+    SMALLEST,
+    check_degree,
+    check_flag,
+    check_magnitude,
+    check_parameter,
+    is_integer,
+    is_real,
+    warn_caller,
+)
 from skgeo._progress import progress
 from skgeo._projection import map_grid, map_points
 from skgeo.exceptions import ResolutionWarning
@@ -29,6 +39,11 @@ Bounds = tuple[float, float] | str
 Objective = Callable[[FloatArray], tuple[float, FloatArray]]
 
 _HYPERPARAMETERS = ("variance", "length_scale", "smoothness", "noise")
+# Within these nothing overflows; lengths are in degrees.
+_RANGES = dict.fromkeys(_HYPERPARAMETERS, (SMALLEST, LARGEST)) | {
+    "length_scale": (1e-6, 1e6),
+    "smoothness": (1e-3, 1e3),
+}
 # A kernel that misses more than this share of its variance beyond max_degree is another kernel.
 _TRUNCATED = 0.1
 # Precision of the search: shares of the likelihood, and slopes of it.
@@ -369,6 +384,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if point.shape != (len(free),):
             names = ", ".join(free) or "none is free"
             raise ValueError(f"theta has shape {point.shape}: expected ({len(free)},), the logarithms of {names}.")
+        within = bool(np.all(np.abs(point) <= math.log(LARGEST)))
+        check_parameter("theta", theta, within, f"logarithms of numbers from {SMALLEST:g} to {LARGEST:g}")
         if theta is None and not eval_gradient:
             return self.log_marginal_likelihood_value_
         fitted = {name: getattr(self, f"{name}_") for name in _HYPERPARAMETERS}
@@ -482,10 +499,13 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if self.truncation_error_ <= _TRUNCATED:
             return
         needed = Matern(1.0, math.radians(self.length_scale_), self.smoothness_).degree_needed(_TRUNCATED)
+        cure = (
+            f"max_degree={needed} leaves {_TRUNCATED:.0%}; else" if needed else "No degree that is feasible is enough:"
+        )
         warn_caller(
             f"length_scale={self.length_scale_:.3g} degrees, with smoothness={self.smoothness_:.3g}, is short for "
             f"max_degree={self.max_degree}: {self.truncation_error_:.0%} of the variance of the Matern field lies "
-            f"beyond. max_degree={needed} leaves {_TRUNCATED:.0%}; else detail that is finer is taken for noise.",
+            f"beyond. {cure} detail that is finer is taken for noise.",
             ResolutionWarning,
         )
 
@@ -557,12 +577,16 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
 def _check_hyperparameter(name: str, value: Any, bounds: Any) -> None:
     check_parameter(name, value, is_real(value) and value > 0, "a positive number")
+    low, high = _RANGES[name]
+    check_parameter(name, value, low <= float(value) <= high, f"a number from {low:g} to {high:g}")
     if isinstance(bounds, str):
         check_parameter(f"{name}_bounds", bounds, bounds == "fixed", "'fixed' or a pair of positive numbers")
         return
     pair = isinstance(bounds, tuple | list | np.ndarray) and len(bounds) == 2 and all(is_real(end) for end in bounds)
     valid = pair and 0 < bounds[0] <= value <= bounds[1]
     check_parameter(f"{name}_bounds", bounds, valid, f"'fixed' or positive (low, high) around {name}={value!r}")
+    within = low <= float(bounds[0]) and float(bounds[1]) <= high
+    check_parameter(f"{name}_bounds", bounds, within, f"numbers from {low:g} to {high:g}")
 
 
 def _read_target(
@@ -576,6 +600,7 @@ def _read_target(
         raise ValueError(f"y has shape {target.shape}: expected (n_samples,) or (n_samples, n_outputs).")
     check_consistent_length(kept, target)
     assert_all_finite(target[kept], input_name="y")
+    check_magnitude("y", target[kept])
     return target[kept].reshape(np.count_nonzero(kept), -1), target.ndim == 1
 
 

@@ -11,7 +11,7 @@ from skgeo._dask import computed, is_lazy
 from skgeo._from_xarray import read_grid
 from skgeo._harmonics import FloatArray
 from skgeo._immutable import Immutable
-from skgeo._parameters import check_flag, check_pair, check_parameter, is_real
+from skgeo._parameters import check_flag, check_pair, check_parameter, check_radius, is_real
 from skgeo._patch_table import outer_edges, patch_frame, window_shares, window_starts, windows
 from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
 from skgeo._to_xarray import Labelled
@@ -209,7 +209,8 @@ class LatLonGrid(Labelled, Immutable):
         array([[1.571, 1.571, 1.571, 1.571],
                [1.571, 1.571, 1.571, 1.571]])
         """
-        return radius**2 * np.outer(*self._heights_and_widths())
+        check_radius("radius", radius)
+        return float(radius) ** 2 * np.outer(*self._heights_and_widths())
 
     def domain_area(self, radius: float = EARTH_RADIUS) -> float:
         """Area of the domain: of all cells, or of the part of each that is inside the mask.
@@ -230,8 +231,11 @@ class LatLonGrid(Labelled, Immutable):
         >>> LatLonGrid([-45, 45], [0, 180], mask=[[1, 1], [0.5, 0]]).domain_area(radius=1) / 3.14159265
         2.5000...
         """
+        check_radius("radius", radius)
         heights, widths = self._heights_and_widths()
-        return radius**2 * float(heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths))
+        return float(radius) ** 2 * float(
+            heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths)
+        )
 
     def points(self) -> npt.NDArray[np.float64]:
         """Cell centres as (latitude, longitude) rows in degrees, C order, masked cells included.

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import PatchTransformer, all_or_nothing
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_flag, check_parameter, is_real
+from skgeo._parameters import check_flag, check_radius
 from skgeo._patch_table import Patches, PixelStack
 from skgeo._sphere import EARTH_RADIUS, descriptors, extents, stack_extents
 from skgeo.exceptions import CoordinateError
@@ -124,15 +124,14 @@ class PatchScaleFeaturizer(PatchTransformer):
         -------
         self
         """
-        radius = self.earth_radius
-        check_parameter("earth_radius", radius, is_real(radius) and radius > 0, "a positive number of metres")
+        check_radius("earth_radius", self.earth_radius)
         check_flag("log", self.log)
         with all_or_nothing(self):
             self._read(X, reset=True)
         return self
 
     def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
-        radius = self.earth_radius
+        radius = float(self.earth_radius)
         if isinstance(patches, PixelStack):
             (lon, lat, area), (n_lat, n_lon) = _stack_extents(patches), patches.latitude.shape[1:]
         else:

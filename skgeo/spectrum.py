@@ -40,7 +40,7 @@ def degree_wavelength_km(degree: npt.ArrayLike) -> npt.NDArray[np.float64]:
     values = np.asarray(degree)
     valid = values.dtype.kind in "iuf" and bool(np.all(values >= 0))
     check_parameter("degree", degree, valid, "numbers that are not negative")
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return np.asarray(2.0 * np.pi * EARTH_RADIUS / 1000.0 / values)
 
 
@@ -99,7 +99,10 @@ def check_spectrum(spectrum: Any, max_degree: int) -> None:
     if isinstance(spectrum, str) or spectrum is None:
         valid = spectrum in (None, "matern")
     else:
-        prior = prior_variance(spectrum, max_degree)
+        try:
+            prior = prior_variance(spectrum, max_degree)
+        except (TypeError, ValueError):  # no numbers
+            prior = np.empty(0)
         usable = bool(np.all(np.isfinite(prior) & (prior >= 0)))
         valid = prior.shape == (max_degree + 1,) and usable and bool(prior[1:].any())
     accepted = f"None, 'matern' or max_degree + 1 = {max_degree + 1} weights, not negative, not all zero"

@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from skgeo._base import GeoEstimator, LocationEstimator
-from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES, frame_columns, is_geometric, read_coordinates
+from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES, read_coordinates
 from skgeo._parameters import check_parameter, import_optional, is_integer
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
@@ -93,9 +93,7 @@ def _coordinate_names(columns: list[str]) -> tuple[str, str]:
 
 def points_of_samples(X: Any, *, missing: bool = False) -> npt.NDArray[np.float64]:
     """Latitude and longitude (n, 2) of samples: of a frame those columns, whatever else it has."""
-    columns = None if is_geometric(X) else frame_columns(X)
-    latitude, longitude = _coordinate_names(columns or [])
-    places = read_coordinates(X[[latitude, longitude]] if latitude else X, missing=missing)
+    places = read_coordinates(X, missing=missing, others=True)
     return np.column_stack([places.latitude, places.longitude])
 
 

@@ -159,7 +159,7 @@ class EmbeddingMapDisplay:
         """
         grid, table = check_grid(grid, 1.0), np.asarray(embedding)
         n_cells = int(np.prod(grid.shape))
-        if table.ndim != 2 or len(table) != n_cells:
+        if table.ndim != 2 or len(table) != n_cells or table.size == 0:
             raise ValueError(
                 f"embedding has shape {table.shape}: expected ({n_cells}, n_columns), a row for each cell."
             )

@@ -11,7 +11,16 @@ from sklearn.utils import check_random_state
 from skgeo._blocks import balanced_folds, band_counts, block_of, own_frame, random_turn
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, is_integer, is_real
-from skgeo.model_selection._base import FARTHEST, RADIUS, Index, LocationSplitter, check_n_splits, chord, tree
+from skgeo.model_selection._base import (
+    FARTHEST,
+    RADIUS,
+    Index,
+    LocationSplitter,
+    check_n_splits,
+    chord,
+    distinct_places,
+    tree,
+)
 
 __all__ = ["BufferedKFold", "LeaveOneBlockOut", "SphericalBlockKFold"]
 
@@ -24,6 +33,8 @@ _MOST = 4.0 * math.pi * (RADIUS / _SMALLEST) ** 2
 _PER_FOLD, _LEAVE_OUT = 10, 50
 # Towards a number of blocks, their area is searched for to this factor.
 _CLOSE = 1.01
+# With fewer samples for each block it may be that they are at fewer places than there should be blocks.
+_CROWD = 100
 # A tree finds neighbours at the radius itself, to rounding.
 _ROUNDING = 1e-12
 
@@ -95,6 +106,8 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
     def number_of(n_blocks: float) -> int:
         return int(_labels(turned, round(n_blocks)).max()) + 1
 
+    if len(turned) < _CROWD * wanted:  # no more blocks than places hold samples, however small they are
+        wanted = min(wanted, int(distinct_places(turned).max()) + 1)
     low = high = float(wanted)
     tried = {high: number_of(high)}
     while tried[high] < wanted and high < _MOST:

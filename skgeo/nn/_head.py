@@ -10,7 +10,7 @@ from sklearn.pipeline import make_union
 from torch import Tensor, nn
 
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, is_integer
+from skgeo._parameters import check_flag, check_magnitude, check_parameter, is_integer
 from skgeo.scale import DESCRIPTORS
 
 __all__ = ["PatchProjectionHead"]
@@ -140,7 +140,7 @@ class PatchProjectionHead(nn.Module):
             If the features are empty, too few columns, or not finite real numbers.
         """
         table = _table(features)
-        check_parameter("log", log, isinstance(log, bool), "True or False")
+        check_flag("log", log)
         check_parameter("n_scale", n_scale, is_integer(n_scale) and n_scale >= 1, "a positive integer")
         scale_columns = dict.fromkeys(range(table.shape[1])[-n_scale:], log)
         return cls._from_table(table, scale_columns, embed_dim, hidden_dim)
@@ -264,7 +264,8 @@ def statistics(
 ) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of each column; of one that hardly varies, its unit instead of its deviation."""
     values = descriptors.astype(np.float64)
+    check_magnitude("The table of descriptors", values)
     mean = np.average(values, axis=0, weights=weight)
     std = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
-    unit = np.where(log, 1.0, np.abs(mean))
+    unit = np.where(log | (mean == 0.0), 1.0, np.abs(mean))
     return mean, np.where(std <= _CONSTANT * unit, unit, std)

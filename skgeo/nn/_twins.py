@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skgeo._harmonics import FloatArray, columns_of_order, degree_of, legendre_series
-from skgeo._parameters import check_parameter, is_real
+from skgeo._parameters import check_parameter, check_radius, is_real
 from skgeo._patch_table import PATCH_COLUMNS
 from skgeo._sphere import EARTH_RADIUS, descriptors
 
@@ -165,8 +165,7 @@ class PatchScale(nn.Module):
 
     def __init__(self, earth_radius: float = EARTH_RADIUS, log: bool = True) -> None:
         super().__init__()
-        valid = is_real(earth_radius) and earth_radius > 0
-        check_parameter("earth_radius", earth_radius, valid, "a positive number of metres")
+        check_radius("earth_radius", earth_radius)
         self.log = log
         self.register_buffer("earth_radius", torch.tensor(float(earth_radius), dtype=torch.float64))
 

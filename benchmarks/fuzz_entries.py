@@ -1,0 +1,1543 @@
+"""The entry points that fuzz.py feeds: one function each, which draws an input and holds the call to the contract."""
+
+import inspect
+import os
+import tempfile
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from fuzz_contract import Refused, attempt, check_close, check_output, right
+from fuzz_inputs import (
+    JUNK,
+    NO_CHOICE,
+    NO_COUNT,
+    NO_FLAG,
+    NO_INTEGER,
+    NO_JOBS,
+    NO_NAMES,
+    NO_NUMBER,
+    NO_POSITIVE,
+    NO_VERBOSE,
+    any_cells,
+    any_grid,
+    any_patches,
+    any_points,
+    any_stack,
+    coordinates,
+    lattice,
+    targets,
+    weights,
+)
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline, make_union
+
+import skgeo
+from skgeo import datasets, encoders, inspection, model_selection, nn
+from skgeo.exceptions import CoordinateError, CoordinateWarning, ModelFileError, ResolutionWarning, VersionWarning
+
+EARTH = 6_371_008.8
+
+
+class Entry(NamedTuple):
+    """An entry point: its name, how much of the inputs it gets, what runs one, the public names that it covers."""
+
+    name: str
+    share: float
+    run: Any
+    covers: tuple
+
+
+ENTRIES: list[Entry] = []
+
+
+def entry(name, share, *covers):
+    """Register a function of a source as an entry point; ``covers`` are more public names that it feeds."""
+
+    def register(run):
+        ENTRIES.append(Entry(name, share, run, (name, *covers)))
+        return run
+
+    return register
+
+
+class Parameter(NamedTuple):
+    """Values that are valid, and values that are not."""
+
+    good: tuple
+    bad: tuple
+
+
+FLAG = Parameter((True, False, np.True_), NO_FLAG)
+DEGREE = Parameter((1, 2, 3, np.int8(4), np.uint16(2)), NO_COUNT)
+JOBS = Parameter((None, 1, 2, -1), NO_JOBS)
+VERBOSE = Parameter((None, False), NO_VERBOSE)
+PLACES = {"coordinates": Parameter((None,), NO_NAMES), "add_indicator": FLAG, "verbose": VERBOSE}
+SPECTRUM = Parameter(
+    (None, "matern"), (*JUNK, "white", 1.0, [1.0], [1.0, -1.0], [0.0, 0.0], [np.nan, 1.0], "", [None, 1])
+)
+
+
+def parameters(source, spec, *, bad=12):
+    """Parameters by their specification, and whether all are valid."""
+    chosen, source = {}, source.details()
+    spoilt = source.pick(tuple(spec)) if spec and source.chance(bad) else None
+    for name, (good, wrong) in spec.items():
+        if name == spoilt:
+            chosen[name] = source.pick(wrong)
+        elif source.chance(40):
+            chosen[name] = source.pick(good)
+    if chosen:
+        source.tell("parameters:", chosen)
+    return chosen, spoilt is None
+
+
+# --- transformers of places
+
+SCALED = {
+    "n_scales": Parameter((1, 2, 5, np.int64(3)), NO_COUNT),
+    "min_scale": Parameter((0.001, 1, 10.0, np.float32(0.1)), NO_POSITIVE),
+    "max_scale": Parameter((10.0, 360, 1e6), (*NO_NUMBER, 1e-6)),
+    "units": Parameter(("degrees", "radians"), (*NO_CHOICE, None)),
+    "periodic": FLAG,
+}
+MISSING = ("error", "nan")
+TRANSFORMERS = {
+    "SphericalHarmonicPCA": (
+        skgeo.SphericalHarmonicPCA,
+        {
+            "max_degree": DEGREE,
+            "n_components": Parameter(
+                (None, 1, 3, 0.5, 0.999, "shannon"), (*JUNK, 0, -1, 1.0, 0.0, 1.5, True, 10**6, "all")
+            ),
+            "spectrum": SPECTRUM,
+            "clip": Parameter((None, 3.0, 0.5, 1e-3, 1e6), (*NO_POSITIVE[:11], "3", 0, -1.0)),
+            "area_weighted": FLAG,
+            "n_jobs": JOBS,
+            "missing": Parameter((*MISSING, "mean"), (*NO_CHOICE, None)),
+        },
+    ),
+    "encoders.SphericalHarmonics": (
+        encoders.SphericalHarmonics,
+        {
+            "max_degree": Parameter((2, 3, 5), NO_COUNT),
+            "min_degree": Parameter((0, 1, 2), (*NO_INTEGER, 6)),
+            "spectrum": SPECTRUM,
+            "n_jobs": JOBS,
+        },
+    ),
+    "encoders.Cartesian3DEncoder": (encoders.Cartesian3DEncoder, {}),
+    "encoders.DirectEncoder": (encoders.DirectEncoder, {}),
+    "encoders.WrapEncoder": (encoders.WrapEncoder, {}),
+    "encoders.GridEncoder": (encoders.GridEncoder, SCALED),
+    "encoders.TheoryEncoder": (encoders.TheoryEncoder, SCALED),
+    "encoders.SphereCEncoder": (encoders.SphereCEncoder, SCALED | {"plus": FLAG}),
+    "encoders.SphereMEncoder": (encoders.SphereMEncoder, SCALED | {"plus": FLAG}),
+}
+
+
+def location_transformer(cls, own, source):
+    """Parameters of some kind, points of some kind, one of the methods."""
+    spec = PLACES | {"missing": Parameter(MISSING, (*NO_CHOICE, None, "mean"))} | own
+    chosen, fine = parameters(source, spec)
+    learns = cls is skgeo.SphericalHarmonicPCA
+    if fine and not 0 <= chosen.get("min_degree", 0) <= chosen.get("max_degree", 10):
+        fine = False
+    if (
+        fine
+        and isinstance(chosen.get("n_components"), int)
+        and chosen["n_components"] > 3
+        and chosen.get("max_degree", 3) < 2
+    ):
+        fine = False
+    if fine and chosen.get("min_scale", 10.0) > chosen.get("max_scale", 360.0):
+        fine = False
+    if fine and learns:
+        chosen = {"max_degree": 3} | chosen  # that of ten takes its time
+    model = cls(**chosen)
+    if not fine:
+        source.tell("fit, bad parameter")
+        attempt(lambda: model.fit(lattice(20)), False, owner=model)
+        return
+    method = source.pick(
+        ("transform", "transform", "fit", "fit_transform", "before fit", "grid", "inverse", "torch", "names")
+    )
+    source.tell("method:", method)
+    policy = chosen.get("missing", "error")
+    if method == "before fit":
+        attempt(lambda: model.transform(lattice(3)), False, owner=model)
+        attempt(model.get_feature_names_out, False, owner=model)
+        return
+    if method == "grid":
+        _transform_grid(model, source)
+        return
+    if method == "inverse":
+        _invert(model, source)
+        return
+    if method == "torch":
+        _twin(model, source)
+        return
+    if method == "names":
+        _names(model, source)
+        return
+    given = any_points(source, spread=learns, lazy=method != "fit_transform")
+    valid = given.valid
+    if given.what == "NaN" and policy != "error":
+        valid = True
+    elif valid is False and given.what in ("masked values", "missing in a frame", "all masked") and policy != "error":
+        valid = None
+    if given.names is not None:
+        model.set_params(coordinates=given.names)
+    if method == "transform":
+        model.fit(_plain_form(model, lattice(40)))
+        values = attempt(lambda: _computed(model.transform(given.X)), valid, owner=model)
+        reference = model
+    else:
+        options, weighty = {}, True
+        if learns and given.plain is not None and source.chance(40):
+            options["sample_weight"], weighty = weights(source, len(given.plain))
+            valid = False if False in (valid, weighty) else None if None in (valid, weighty) else True
+        if given.valid is True and given.lazy and valid is not True and method == "fit":
+            valid = None  # values of chunks are not looked at before they are computed
+        if given.lazy and not learns and given.valid is False:
+            valid = None
+        if learns and given.valid is not True:
+            valid = False if valid is False else None
+        if learns and method == "fit" and source.chance(30):
+            model.partial_fit(_plain_form(model, lattice(10)))
+            fitted = attempt(
+                lambda: model.partial_fit(given.X, **options),
+                None if valid is False and weighty is False else valid,
+                owner=model,
+            )
+            values = Refused if fitted is Refused else _computed(model.transform(given.X))
+            right(values is Refused or np.isfinite(values[~given.missing]).all(), "not finite after partial_fit")
+            return
+        if method == "fit":
+            fitted = attempt(lambda: model.fit(given.X, **options), valid, owner=model)
+            if fitted is Refused:
+                return
+            right(fitted is model, "fit does not return self")
+            values = attempt(lambda: _computed(model.transform(given.X)), valid)
+        else:
+            values = attempt(lambda: model.fit_transform(given.X, **options), valid, owner=model)
+        if values is Refused or given.plain is None:
+            return
+        plain = {"sample_weight": np.asarray(options["sample_weight"], float)} if options else {}
+        reference = clone(model).fit(_plain_form(model, given.plain), **plain) if learns else model
+    if values is Refused or given.plain is None:
+        return
+    names = model.get_feature_names_out()
+    single = given.single
+    missing = given.missing
+    check_output(
+        values, rows=len(given.plain), columns=len(names), single=single, missing=missing if policy == "nan" else None
+    )
+    if model.add_indicator:
+        right((values[:, -1] == missing).all(), "the indicator is wrong", values[:, -1])
+    expected = reference.transform(_plain_form(model, given.plain))
+    check_close(values, expected, tolerance=2e-6 if single else 2e-6 if learns and method != "transform" else 1e-12)
+    if policy == "mean":
+        right(not values[missing][:, : len(names) - model.add_indicator].any(), "missing rows are not zero", values)
+    if policy == "nan" and not learns:
+        right(np.isnan(values[missing][:, 0]).all(), "missing rows are not NaN", values)
+    turned = given.plain - [0.0, 360.0]
+    if np.abs(given.plain[~missing, 1]).max(initial=0.0) < 720 and "Encoder" not in type(model).__name__:
+        check_close(reference.transform(_plain_form(model, turned)), expected, tolerance=1e-9)
+
+
+def _plain_form(model, plain):
+    """Plain float64 numbers; a model that declares names takes them all the same."""
+    return np.array(plain, dtype=np.float64)
+
+
+def _computed(values):
+    values = values.compute() if hasattr(values, "dask") else values
+    return values.to_numpy() if hasattr(values, "to_numpy") else values
+
+
+def _transform_grid(model, source):
+    """Grids are their points, whatever their mask."""
+    grid = _make_grid(source)
+    if grid is Refused:
+        return
+    grid, expectation = grid
+    model.fit(lattice(40))
+    values = attempt(lambda: _computed(model.transform(grid)), True, owner=model)
+    points = _computed(grid.points())
+    rows = int(np.prod(grid.shape))
+    missing = np.isnan(points).any(axis=1)
+    single = grid.dtype == np.float32
+    check_output(
+        values,
+        rows=rows,
+        columns=len(model.get_feature_names_out()),
+        single=single,
+        missing=missing if model.missing != "mean" else None,
+    )
+    if expectation and not single:
+        centres = np.stack(np.meshgrid(*expectation, indexing="ij"), axis=-1).reshape(-1, 2)
+        check_close(points, centres, tolerance=1e-12)
+    if not single and not missing.any():
+        small = model.get_params().get("min_scale", 10.0) < 1
+        check_close(values, model.transform(np.array(points)), tolerance=1e-6 if small else 1e-9)
+    if isinstance(model, skgeo.SphericalHarmonicPCA):
+        fitted = attempt(lambda: clone(model).fit(grid), None)
+        if fitted is not Refused:
+            right(np.isfinite(fitted.components_).all(), "components are not finite")
+
+
+def _make_grid(source):
+    """A grid of either kind, or one from xarray, and its axes."""
+    if source.chance(60):
+        given = any_grid(source)
+        if source.chance(30) and given.valid is True and "latitude_bounds" not in given.arguments:
+            grid = attempt(lambda: skgeo.LatLonGrid.from_xarray(*_dataset(source, given)), True)
+        else:
+            grid = attempt(lambda: skgeo.LatLonGrid(**given.arguments), given.valid)
+        if grid is Refused:
+            return Refused
+        return grid, None if given.valid is None or given.single else (given.latitude, given.longitude)
+    given = any_cells(source)
+    grid = attempt(lambda: skgeo.CellGrid(**given.arguments), given.valid)
+    return Refused if grid is Refused else (grid, None)
+
+
+def _dataset(source, given):
+    """The grid as an xarray object, and its mask."""
+    attributes = source.pick(
+        (
+            {},
+            {"standard_name": ("latitude", "longitude")},
+            {"units": ("degrees_north", "degrees_east")},
+            {"axis": ("Y", "X")},
+        )
+    )
+    names = ("lat", "lon") if not attributes or "axis" in attributes else ("a", "b")
+    axes = {}
+    for i, name in enumerate(names):
+        values = (given.latitude, given.longitude)[i]
+        axes[name] = (name, np.asarray(values), {key: value[i] for key, value in attributes.items()})
+    shape = (given.latitude.size, given.longitude.size)
+    field = xr.DataArray(np.ones(shape), axes, names, name="t")
+    mask = source.pick((None, "valid", "given"))
+    source.tell("from_xarray", names, attributes, mask)
+    if source.chance(30):
+        field = field.transpose()
+    if source.chance(30):
+        field = field.expand_dims(time=2)
+    obj = field if source.chance(50) else field.to_dataset()
+    if mask == "given":
+        mask = xr.DataArray(np.ones(shape[::-1]), dims=names[::-1]) if shape[0] != shape[1] else np.ones(shape)
+    return obj, mask
+
+
+def _names(model, source):
+    """Feature names: as many as columns, and input features are checked."""
+    model.fit(lattice(20))
+    asked = source.pick((None, ["lat", "lon"], ["a"], ["a", "b", "c"], np.array(["x", "y"], object)))
+    names = attempt(lambda: model.get_feature_names_out(asked), asked is None or len(asked) == 2)
+    if names is not Refused:
+        right(len(set(names)) == len(names) == model.transform(lattice(2)).shape[1], "names are not unique", names)
+
+
+def _invert(model, source):
+    """The way back, where there is one."""
+    if not hasattr(model, "inverse_transform"):
+        return
+    model.fit(lattice(60))
+    places = coordinates(source, huge=False)[:3]
+    table = model.transform(places)
+    kind = source.pick(
+        (
+            "own",
+            "own",
+            "f4",
+            "list",
+            "NaN",
+            "infinite",
+            "columns",
+            "flat",
+            "empty",
+            "text",
+            "huge",
+            "zeros",
+            "None",
+            "random",
+        )
+    )
+    source.tell("inverse of", kind)
+    X = {
+        "own": table,
+        "f4": table.astype("f4"),
+        "list": table.tolist(),
+        "NaN": np.where(np.eye(*table.shape), np.nan, table),
+        "infinite": np.where(np.eye(*table.shape), np.inf, table),
+        "columns": np.column_stack([table, table]),
+        "flat": table[0],
+        "empty": table[:0],
+        "text": np.full(table.shape, "a"),
+        "huge": table * source.pick((1e300, 1e150, 1e20)),
+        "zeros": 0 * table,
+        "None": None,
+        "random": source.rng().normal(size=table.shape),
+    }[kind]
+    bad = ("infinite", "columns", "flat", "empty", "text", "None")
+    valid = False if kind in bad else None if kind in ("huge", "random", "zeros") else True
+    if kind == "NaN":
+        valid = model.missing != "error"
+    found = attempt(lambda: model.inverse_transform(X), valid, owner=model)
+    if found is Refused:
+        return
+    right(found.shape == (len(table), 2), f"places have shape {found.shape}")
+    known = np.isfinite(found).all(axis=1)
+    right((np.abs(found[known, 0]) <= 90.0).all() and (np.abs(found[known, 1]) <= 180.0).all(), "no places", found)
+    full = model.get_params().get("n_components") is None and model.get_params().get("clip", None) is None
+    if kind == "own" and full and model.get_params().get("min_degree", 0) <= 1:
+        off = np.abs(_vectors(found) - _vectors(places)).max()
+        right(off < 1e-9, "not the places that were transformed", found, places)
+
+
+def _vectors(points):
+    latitude, longitude = np.radians(np.asarray(points, float)).T
+    return np.column_stack(
+        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
+    )
+
+
+def _twin(model, source):
+    """The torch twin gives what transform gives."""
+    model.fit(lattice(40))
+    valid = model.missing != "mean" and not model.add_indicator
+    twin = attempt(model.to_torch, valid, owner=model)
+    if twin is not Refused:
+        points = coordinates(source, huge=False)
+        small = model.get_params().get("min_scale", 10.0) < 1
+        check_close(
+            twin(torch.tensor(points)).detach().numpy(), model.transform(points), tolerance=1e-4 if small else 1e-7
+        )
+        attempt(lambda: twin(torch.zeros(source.pick(((), (3,), (2, 3), (4, 1))))), False)
+
+
+for _name, (_cls, _spec) in TRANSFORMERS.items():
+    entry(_name, 6.0 if "Harmonic" in _name else 9.0)(partial(location_transformer, _cls, _spec))
+
+
+# --- patches
+
+
+@entry("PatchScaleFeaturizer", 10.0)
+def patch_scale(source):
+    chosen, fine = parameters(
+        source, {"earth_radius": Parameter((1.0, EARTH, 10, np.float32(3)), (*NO_POSITIVE, 1e-300, 1e300)), "log": FLAG}
+    )
+    model = skgeo.PatchScaleFeaturizer(**chosen)
+    if not fine:
+        attempt(lambda: model.fit([[0, 1, 0, 1, 1, 1]]), False, owner=model)
+        return
+    given = any_stack(source) if source.chance(25) else any_patches(source, most_pixels=source.pick((1, 12, 2**31 - 1)))
+    values = _patch_output(model, given, source)
+    if values is not Refused and given.plain is not None and given.valid is True:
+        expected = clone(model).fit_transform(given.plain)
+        check_close(values, expected, tolerance=2e-6 if given.single else 1e-12)
+        if given.plain.ndim == 2:
+            far = (
+                90.0 - np.abs(given.plain[:, :2].mean(axis=1)) > 1e-3
+            )  # nearer a pole edges are rounded to too few digits
+            check_close(expected[far], _descriptors(given.plain, model)[far], tolerance=1e-9)
+
+
+def _patch_output(model, given, source):
+    """The output of fit and transform, checked for what it always is."""
+    if source.chance(50):
+        if given.lazy:
+            values = attempt(lambda: model.fit(given.X).transform(given.X).compute(), given.valid)
+        else:
+            values = attempt(lambda: model.fit_transform(given.X), given.valid)
+    else:
+        model.fit([[0, 30, 0, 40, 2, 3], [-60, -30, 100, 140, 2, 3]])
+        values = attempt(lambda: _computed(model.transform(given.X)), given.valid, owner=model)
+    if values is not Refused:
+        rows = len(values) if given.plain is None else len(given.plain)
+        check_output(values, rows=rows, columns=len(model.get_feature_names_out()), single=given.single)
+    return values
+
+
+def _descriptors(table, model):
+    """The descriptors by the formulas of the reference, in extended precision."""
+    south, north, west, east, n_lat, n_lon = table.T.astype(np.longdouble)
+    east = np.where(east < west, east + 360 * np.ceil((west - east) / 360), east)
+    width, radius = np.radians(np.minimum(east - west, 360)), np.longdouble(float(model.earth_radius))
+    lon, lat = radius * width * np.cos(np.radians((south + north) / 2)), radius * np.radians(north - south)
+    area = radius**2 * width * 2 * np.sin(np.radians(north - south) / 2) * np.cos(np.radians((south + north) / 2))
+    columns = [lon, lat, area, lon / lat, lon / n_lon, lat / n_lat, np.sqrt(lon / n_lon * lat / n_lat)]
+    columns += [(lon / n_lon) / (lat / n_lat), np.pi * radius / lon, np.pi * radius / lat]
+    values = np.column_stack(columns)
+    return (np.log(values) if model.log else values).astype(float)
+
+
+@entry("PatchPositionEncoder", 5.0)
+def patch_position(source):
+    basis = _basis()
+    makers = (
+        lambda: None,
+        lambda: skgeo.SphericalHarmonicPCA(2),
+        lambda: FrozenEstimator(basis),
+        lambda: FrozenEstimator(skgeo.SphericalHarmonicPCA(2, 3, clip=None, add_indicator=True).fit(lattice(50))),
+        lambda: encoders.SphericalHarmonics(3),
+        lambda: encoders.WrapEncoder(),
+        lambda: encoders.GridEncoder(2),
+        lambda: skgeo.SphericalHarmonicPCA(2, area_weighted=False),
+    )
+    which = source.integer(1, len(makers) - 1) if source.chance(95) else 0
+    encoder = makers[which]()
+    bad = {
+        "encoder": Parameter((encoder,), (*JUNK[:8], 5, "wrap", encoders.WrapEncoder, Ridge())),
+        "average": Parameter(("pixels", "exact"), (*NO_CHOICE, None)),
+        "verbose": VERBOSE,
+    }
+    chosen, fine = parameters(source, bad)
+    model = skgeo.PatchPositionEncoder(**{"encoder": encoder} | chosen)
+    source.tell("encoder:", model.encoder)
+    if not fine:
+        attempt(lambda: model.fit([[0, 10, 0, 20, 2, 2]]), False, owner=model)
+        return
+    given = any_stack(source) if source.chance(25) else any_patches(source)
+    exact = model.average == "exact"
+    if exact and (given.what.startswith("stack") or which in (5, 6)):
+        given = given._replace(valid=False)
+    elif which not in (2, 3) and given.valid is True:
+        given = given._replace(valid=None)  # what is narrow has too few components to be fitted on
+    if exact and which in (5, 6):
+        attempt(lambda: model.fit(given.X), False, owner=model)
+        return
+    if source.chance(50) or which not in (2, 3):
+        if given.lazy:
+            values = attempt(lambda: model.fit(given.X).transform(given.X).compute(), given.valid)
+        else:
+            values = attempt(lambda: model.fit_transform(given.X), given.valid)
+    else:
+        model.fit([[0, 30, 0, 40, 2, 3], [-60, -30, 100, 140, 2, 3]])
+        values = attempt(lambda: _computed(model.transform(given.X)), given.valid, owner=model)
+    if values is Refused or given.plain is None:
+        return
+    check_output(values, rows=len(given.plain), columns=len(model.get_feature_names_out()), single=given.single)
+    if which in (2, 3) and given.valid is True:
+        check_close(values, model.transform(given.plain), tolerance=2e-6 if given.single else 1e-9)
+
+
+@cache
+def _basis():
+    return skgeo.SphericalHarmonicPCA(3).fit(lattice(60))
+
+
+# --- grids
+
+
+@entry("LatLonGrid", 8.0)
+def lat_lon_grid(source):
+    given = any_grid(source)
+    grid = attempt(lambda: skgeo.LatLonGrid(**given.arguments), given.valid)
+    if grid is Refused:
+        return
+    areas = attempt(lambda: grid.cell_areas(), True)
+    right(np.isfinite(areas).all() and (areas >= 0).all(), "areas are not finite", areas)
+    if source.chance(10):
+        radius = source.pick((1.0, np.float32(3.3), np.int8(100), *NO_POSITIVE))
+        good = isinstance(radius, float | np.float32 | np.int8) and 0 < radius < np.inf
+        scaled = attempt(lambda: grid.cell_areas(radius), good and radius > 1e-100)
+        right(scaled is Refused or np.allclose(scaled, areas * (float(radius) / EARTH) ** 2, rtol=1e-12), "other areas")
+    right(areas.sum() <= 4 * np.pi * EARTH**2 * (1 + 1e-9), "more area than the Earth has", areas.sum())
+    attempt(lambda: repr(grid), True)
+    if given.valid is True:
+        right(len(grid.points()) == areas.size, "points are missing")
+        check_close(grid.latitude, given.latitude, tolerance=1e-4 if given.single else 0)
+        edges = grid.latitude_edges
+        height = np.sin(np.radians(edges[:, 1])) - np.sin(np.radians(edges[:, 0]))
+        width = np.radians(grid.longitude_edges[:, 1] - grid.longitude_edges[:, 0])
+        check_close(areas / EARTH**2, np.outer(height, width), tolerance=1e-12)
+        right(((edges[:, 0] <= grid.latitude) & (grid.latitude <= edges[:, 1])).all(), "centres are outside", edges)
+    _cut(source, grid)
+
+
+def _cut(source, grid):
+    """Patches of a grid, which patch transformers take."""
+    sizes = Parameter(
+        (1, 2, (1, 2), [2, 1], np.array([1, 1]), np.int8(1)), (*JUNK, 0, -1, 1.5, "2", None, True, (1, 2, 3), (0, 1))
+    )
+    spec = {
+        "patch_size": sizes,
+        "stride": Parameter((None, *sizes.good), tuple(bad for bad in sizes.bad if bad is not None)),
+        "min_fraction": Parameter((0.0, 0.5, 1, np.float32(0.1)), (*NO_NUMBER, 1.5)),
+        "return_index": FLAG,
+    }
+    if isinstance(grid, skgeo.LatLonGrid):
+        spec |= {"partial": FLAG, "as_frame": FLAG}
+    chosen, fine = parameters(source, spec)
+    chosen = {"patch_size": 1} | chosen
+    if not fine:
+        attempt(lambda: grid.patches(**chosen), False)
+        return
+    large = len(grid.shape) < 2 or (np.broadcast_to(chosen["patch_size"], 2) > grid.shape).any()
+    kept = grid.mask is None and not grid.chunked and np.isfinite(grid.points()).all()
+    patches = attempt(lambda: grid.patches(**chosen), False if large else True if kept else None)
+    if patches is Refused:
+        return
+    if chosen.get("return_index", False):
+        patches, index = patches
+        right(len(index) == len(patches) > 0, "index and patches differ in length")
+    values = attempt(lambda: skgeo.PatchScaleFeaturizer().fit_transform(patches), None)
+    right(values is Refused or np.isfinite(values).all(), "descriptors are not finite")
+
+
+@entry("CellGrid", 6.0)
+def cell_grid(source):
+    given = any_cells(source)
+    grid = attempt(lambda: skgeo.CellGrid(**given.arguments), given.valid)
+    if grid is Refused:
+        return
+    attempt(lambda: repr(grid), True)
+    areas = attempt(lambda: _computed(grid.cell_areas()), None)
+    if areas is not Refused:
+        right(np.isfinite(areas).all() and (areas >= 0).all(), "areas are not finite", areas)
+    points = attempt(lambda: _computed(grid.points()), True)
+    right(points.shape == (int(np.prod(grid.shape)), 2), "points are missing")
+    _cut(source, grid)
+
+
+@entry("from_xarray", 4.0)
+def from_xarray(source):
+    """Objects with all that can be wrong with coordinates and masks."""
+    given = any_grid(source)
+    kind = source.pick(
+        (
+            "good",
+            "good",
+            "cells",
+            "no names",
+            "radians",
+            "rotated",
+            "two latitudes",
+            "scalar",
+            "2-D",
+            "mask",
+            "what",
+            "NaN",
+        )
+    )
+    source.tell(kind)
+    if kind == "what":
+        bad = source.pick((None, 5, "a", np.ones((2, 2)), lattice(3), {}, object(), xr.DataTree()))
+        method = source.pick((skgeo.LatLonGrid, skgeo.CellGrid)).from_xarray
+        attempt(lambda: method(bad), False)
+        return
+    latitude, longitude = np.linspace(-40, 40, 5), np.linspace(0, 90, 4)
+    field = xr.DataArray(source.rng().random((5, 4)), {"lat": latitude, "lon": longitude}, ("lat", "lon"), name="t")
+    if kind == "good":
+        if given.valid is True:
+            grid = attempt(lambda: skgeo.LatLonGrid.from_xarray(*_dataset(source, given)), True)
+            check_close(grid.latitude, given.latitude, tolerance=1e-4 if given.single else 0)
+        return
+    if kind == "cells":
+        cells = any_cells(source)
+        axes = [np.asarray(cells.arguments[name]) for name in ("latitude", "longitude")]
+        if cells.valid is not True or axes[0].ndim != 2:
+            return
+        obj = xr.Dataset(coords={"lat": (("y", "x"), axes[0]), "lon": (("y", "x"), axes[1])})
+        grid = attempt(lambda: skgeo.CellGrid.from_xarray(obj), True)
+        right(grid.shape == axes[0].shape, "another shape")
+        return
+    if kind == "mask":
+        mask = source.pick(
+            (
+                "valid",
+                "other",
+                5,
+                [],
+                np.ones((4, 5)),
+                np.zeros((5, 4)),
+                field > 2,
+                xr.Dataset(),
+                field.isel(lat=slice(3)),
+                "t",
+                "",
+                field.rename("m").assign_coords(lat=latitude + 1),
+                np.full((5, 4), "a"),
+                field.expand_dims(time=3) > 0.5,
+                object(),
+                b"",
+            )
+        )
+        given_valid = isinstance(mask, str) and mask == "valid"
+        obj = source.pick((field, field.to_dataset()))
+        attempt(
+            lambda: skgeo.LatLonGrid.from_xarray(obj, mask),
+            given_valid or (None if isinstance(mask, str) and mask == "t" else False),
+        )
+        return
+    bad = {
+        "no names": field.rename(lat="a", lon="b"),
+        "radians": field.assign_coords(lat=field.lat.assign_attrs(units="radians")),
+        "rotated": field.rename(lat="rlat", lon="rlon"),
+        "two latitudes": field.assign_coords(latitude=("lat", latitude)),
+        "scalar": field.isel(lat=0),
+        "2-D": xr.DataArray(
+            np.ones((2, 2)), {"lat": (("y", "x"), np.eye(2)), "lon": (("y", "x"), np.eye(2))}, ("y", "x")
+        ),
+        "NaN": field.assign_coords(lat=np.where(latitude > 10, np.nan, latitude)),
+    }[kind]
+    if source.chance(50):
+        attempt(lambda: skgeo.LatLonGrid.from_xarray(bad), None if kind in ("two latitudes",) else False)
+    else:
+        attempt(lambda: skgeo.SphericalHarmonicPCA(2).fit(bad), None if kind in ("2-D", "two latitudes") else False)
+
+
+# --- models
+
+#: Good but for squares that overflow or underflow.
+EXTREME = (1e-300, 1e300, 10**150, 1e-160, 1e-100, 1e100, 1e-6, 1e6, 1e-3, 1e3)
+GP = {
+    "max_degree": Parameter((1, 3, 5, np.int8(4)), NO_COUNT),
+    "variance": Parameter((1.0, 0.1, 5), NO_POSITIVE),
+    "length_scale": Parameter((20.0, 60, 5.0), NO_POSITIVE),
+    "smoothness": Parameter((0.5, 1.5, 2), NO_POSITIVE),
+    "noise": Parameter((0.1, 1, 0.01), NO_POSITIVE),
+    "noise_bounds": Parameter(
+        ("fixed", (1e-6, 1e3)), (*JUNK, "free", (1, 2, 3), (5.0, 6.0), (2.0, 1e-6), (0, 10), None, ("a", "b"))
+    ),
+    "n_restarts_optimizer": Parameter((0,), NO_INTEGER),
+    "normalize_y": FLAG,
+    "n_jobs": JOBS,
+    "verbose": VERBOSE,
+    "coordinates": Parameter((None,), NO_NAMES),
+}
+
+
+@entry("SphericalGaussianProcessRegressor", 4.0)
+def gaussian_process(source):
+    chosen, fine = parameters(source, GP)
+    optimizer = source.pick((None, None, None, None, "fmin_l_bfgs_b"))
+    extreme = fine and source.chance(8)
+    if extreme:
+        name = source.pick(("variance", "length_scale", "smoothness", "noise"))
+        chosen |= {name: source.pick(EXTREME), f"{name}_bounds": "fixed"}
+        source.tell(chosen)
+    model = skgeo.SphericalGaussianProcessRegressor(**{"max_degree": 4, "optimizer": optimizer} | chosen)
+    if not fine:
+        attempt(lambda: model.fit(lattice(20), np.arange(20.0)), False, owner=model)
+        return
+    given = any_points(source, least=3)
+    rows = 10 if given.plain is None else len(given.plain)
+    y, known = targets(source, rows)
+    options, weighty = {}, True
+    if source.chance(40):
+        options["sample_weight"], weighty = weights(source, rows)
+    if given.names is not None:
+        model.set_params(coordinates=given.names)
+    valid = _all((given.valid, known, weighty))
+    if valid is True and (optimizer or model.noise < 0.1 or extreme):
+        valid = None
+    source.tell("fit", valid)
+    if source.chance(20) and given.valid is not None and not extreme:
+        model.fit(_plain_form(model, lattice(9)), np.arange(9.0))
+        fitted = attempt(
+            lambda: model.partial_fit(given.X, y, **options), None if valid is True else valid, owner=model
+        )
+    else:
+        fitted = attempt(lambda: model.fit(given.X, y, **options), valid, owner=model)
+    if fitted is Refused:
+        return
+    where = any_points(source)
+    model.set_params(coordinates=where.names)
+    mean = attempt(lambda: model.predict(where.X, return_std=True), where.valid, owner=model)
+    if mean is Refused or where.plain is None:
+        return
+    for values in mean:
+        right(len(values) == len(where.plain) and np.isfinite(values).all(), "not finite", values)
+    right((mean[1] >= 0).all(), "negative deviations", mean[1])
+    expected = model.predict(where.plain)
+    scale = max(1.0, float(np.max(model.target_scale_)), float(np.abs(model.target_mean_).max()))
+    check_close(mean[0] / scale, expected / scale, tolerance=1e-9)
+    kind = source.integer(0, 3)
+    if kind == 0:
+        drawn = attempt(lambda: model.sample_y(where.X, source.pick((1, 2)), 0), True)
+        right(np.isfinite(drawn).all(), "samples are not finite")
+    elif kind == 1:
+        bad = source.pick((*NO_COUNT,))
+        attempt(lambda: model.sample_y(lattice(2), bad), False)
+    elif kind == 2:
+        theta = source.pick(
+            (
+                None,
+                [0.0],
+                np.zeros(99),
+                "a",
+                np.full(model.theta_.shape, np.nan),
+                np.full(model.theta_.shape, 1e4),
+                np.array(model.theta_),
+            )
+        )
+        found = attempt(lambda: model.log_marginal_likelihood(theta), None)
+        right(found is Refused or np.isfinite(found), "the likelihood is not finite", found)
+
+
+def _all(truths):
+    return False if any(truth is False for truth in truths) else None if None in truths else True
+
+
+NEURAL = {
+    "learning_rate": Parameter((1e-3, 0.01), NO_POSITIVE),
+    "weight_decay": Parameter((0, 0.1), NO_NUMBER),
+    "batch_size": Parameter((None, 1, 7), (*NO_COUNT[:11], 0, -1, 1.5, "2")),
+    "max_epochs": Parameter((1, 2), NO_COUNT),
+    "patience": Parameter((None, 1), (*JUNK, 0, -1, 1.5, "2", True)),
+    "validation_fraction": Parameter((0.1, 0.5), (*NO_POSITIVE, 1.0, 2)),
+    "keep": Parameter(("best", "last"), (*NO_CHOICE, None)),
+    "dtype": Parameter(("float32", "float64"), (*NO_CHOICE, None, "float16")),
+    "device": Parameter(("cpu",), (*JUNK[:2], "gpu", "", "quantum")),
+    "verbose": VERBOSE,
+}
+LOCATION = {
+    "encoder": Parameter(
+        ("direct", "wrap", encoders.SphericalHarmonics(2), encoders.GridEncoder(2)), (*JUNK, "other", None, 5, Ridge())
+    ),
+    "network": Parameter(("linear", "mlp", "siren", "fcnet"), (*JUNK[:5], "other", None, 5, np.array([1.0]))),
+    "hidden_dim": Parameter((4, 8), (*JUNK, 0, -1, 1.5, "4", True)),
+    "n_layers": Parameter((1, 2), (*JUNK, 0, -1, 1.5, "4", True)),
+    "dropout": Parameter((0.0, 0.5), (*JUNK, 1.0, -0.1, "0", True)),
+    "coordinates": Parameter((None,), NO_NAMES),
+}
+
+
+def location_model(cls, source):
+    """A model that trains a network on places."""
+    chosen, fine = parameters(source, NEURAL | LOCATION)
+    settings = {"encoder": "wrap", "network": "linear", "max_epochs": 1, "random_state": 0} | chosen
+    if not fine and settings["network"] == "linear" and {"hidden_dim", "n_layers", "dropout"} & set(chosen):
+        settings["network"] = "mlp"
+    model = cls(**settings)
+    classes = "Classifier" in cls.__name__
+    if not fine:
+        attempt(lambda: model.fit(lattice(20), np.arange(20) % 2), False, owner=model)
+        return
+    given = any_points(source, least=5)
+    rows = 8 if given.plain is None else len(given.plain)
+    y, known = targets(source, rows, classes=classes)
+    options, weighty = {}, True
+    if source.chance(30):
+        options["sample_weight"], weighty = weights(source, rows)
+    if given.names is not None:
+        model.set_params(coordinates=given.names)
+    valid = _all((given.valid, known, weighty))
+    valid = None if valid is True and (classes or options) else valid  # classes that are held out, or weigh nothing
+    fitted = attempt(lambda: model.fit(given.X, y, **options), valid, owner=model)
+    if fitted is Refused:
+        return
+    where = any_points(source)
+    model.set_params(coordinates=where.names)
+    found = attempt(lambda: model.predict(where.X), where.valid, owner=model)
+    if found is Refused or where.plain is None:
+        return
+    right(len(found) == len(where.plain), "predictions are missing")
+    right(classes or np.isfinite(found).all(), "predictions are not finite", found)
+    if classes:
+        shares = model.predict_proba(where.X)
+        right(np.isfinite(shares).all() and np.allclose(shares.sum(axis=1), 1.0), "no probabilities", shares)
+
+
+entry("nn.LocationClassifier", 0.5)(partial(location_model, nn.LocationClassifier))
+entry("nn.LocationRegressor", 0.5)(partial(location_model, nn.LocationRegressor))
+# Another model of places is one more line like these: entry("nn.Name", 0.5)(partial(location_model, nn.Name)).
+
+
+def head_model(cls, source):
+    """A model that trains the projection head on features."""
+    spec = NEURAL | {
+        "n_scale": Parameter((1, 2), NO_COUNT),
+        "log": FLAG,
+        "embed_dim": Parameter((1, 4), NO_COUNT),
+        "head_dim": Parameter((None, 4), (*JUNK, 0, -1, 1.5, "4", True)),
+    }
+    chosen, fine = parameters(source, spec)
+    model = cls(**{"n_scale": 2, "embed_dim": 4, "max_epochs": 1, "random_state": 0} | chosen)
+    classes = "Classifier" in cls.__name__
+    rng, rows = source.rng(), source.pick((5, 12))
+    X = rng.normal(size=(rows, 5))
+    if not fine:
+        attempt(lambda: model.fit(X, np.arange(rows) % 2), False, owner=model)
+        return
+    kind = source.pick(("good", "good", "f4", "NaN", "narrow", "flat", "text", "empty", "huge", "constant"))
+    source.tell(kind)
+    bad = {
+        "NaN": np.where(np.eye(*X.shape), np.nan, X),
+        "narrow": X[:, :1],
+        "flat": X[0],
+        "text": X.astype(str),
+        "empty": X[:0],
+    }
+    other = {"f4": X.astype("f4"), "huge": X * source.pick((1e300, 1e30)), "constant": 0 * X}
+    X = (bad | other).get(kind, X)
+    y, known = targets(source, rows, classes=classes)
+    valid = False if kind in bad and kind != "text" else None if kind in ("huge", "text") or classes else known
+    fitted = attempt(lambda: model.fit(X, y), False if known is False and valid is None else valid, owner=model)
+    if fitted is not Refused:
+        found = attempt(lambda: model.predict(X), None)
+        right(classes or found is Refused or np.isfinite(found).all(), "predictions are not finite", found)
+
+
+entry("nn.ProjectionHeadClassifier", 0.4)(partial(head_model, nn.ProjectionHeadClassifier))
+entry("nn.ProjectionHeadRegressor", 0.4)(partial(head_model, nn.ProjectionHeadRegressor))
+
+
+# --- modules
+
+WIDTHS = {name: Parameter((1, 3, 8), NO_COUNT) for name in ("n_inputs", "n_outputs")}
+DEPTH = WIDTHS | {"hidden_dim": Parameter((2, 4), NO_COUNT), "n_layers": Parameter((1, 2), NO_COUNT)}
+DEPTH |= {"dropout": Parameter((0.0, 0.5), (*JUNK, 1.0, -0.1, "0", True, None))}
+MODULES = {
+    "nn.Linear": (nn.Linear, WIDTHS),
+    "nn.FcNet": (nn.FcNet, DEPTH),
+    "nn.MLP": (nn.MLP, DEPTH),
+    "nn.SirenNet": (
+        nn.SirenNet,
+        DEPTH | {"first_w0": Parameter((30.0, 1), NO_POSITIVE), "w0": Parameter((1.0, 2), NO_POSITIVE)},
+    ),
+}
+
+
+def module(cls, spec, source):
+    """Build a network, and feed it tensors of its width and of others."""
+    chosen, fine = parameters(source, spec, bad=40)
+    settings = {"n_inputs": 3, "n_outputs": 2} | chosen
+    built = attempt(lambda: cls(**settings), fine)
+    if built is Refused:
+        return
+    width = settings["n_inputs"]
+    shape = source.pick(((width,), (5, width), (2, 0, width), (2, 3, width)))
+    with torch.no_grad():
+        out = attempt(lambda: built.eval()(torch.ones(shape)), True)
+        right(
+            out.shape == (*shape[:-1], settings["n_outputs"]) and bool(torch.isfinite(out).all()),
+            "another shape",
+            out.shape,
+        )
+
+
+for _name, (_cls, _spec) in MODULES.items():
+    entry(_name, 1.0)(partial(module, _cls, _spec))
+
+
+@entry(
+    "nn.Harmonics",
+    1.5,
+    "nn.HarmonicPCA",
+    "nn.PatchScale",
+    "nn.EncoderTwin",
+    "nn.LocationEncoder",
+    "nn.PatchProjectionHead",
+)
+def twins(source):
+    """Constructors of the twins and of what joins them, with parameters of all kinds."""
+    kind = source.pick(
+        ("Harmonics", "HarmonicPCA", "PatchScale", "EncoderTwin", "LocationEncoder", "Head", "from_features")
+    )
+    source.tell(kind)
+    spec = {
+        "Harmonics": {"max_degree": DEGREE, "min_degree": Parameter((0, 1), (*NO_INTEGER, 99)), "spectrum": SPECTRUM},
+        "HarmonicPCA": {
+            "affine": Parameter(
+                (np.ones((1, 4)), [[1.0]]), (np.ones(4), np.ones((1, 3)), np.empty((0, 4)), "a", None, [[1], [1, 2]])
+            ),
+            "clip": Parameter((None, 1.0), (*NO_POSITIVE[:11], 0.0, "a")),
+        },
+        "PatchScale": {"earth_radius": Parameter((1.0, EARTH), NO_POSITIVE)},
+        "EncoderTwin": {
+            "encoder": Parameter(
+                (encoders.WrapEncoder(), encoders.GridEncoder(2)), (*JUNK, None, encoders.GridEncoder(0), Ridge())
+            )
+        },
+        "Head": {name: Parameter((1, 3), NO_COUNT) for name in ("n_position", "n_scale", "embed_dim")},
+        "from_features": {
+            "features": Parameter(
+                (np.random.default_rng(0).normal(size=(4, 3)),),
+                ("a", None, np.ones((0, 3)), np.full((3, 3), np.nan), np.ones((3, 1))),
+            ),
+            "n_scale": Parameter((1, 2), (*NO_COUNT, 9)),
+            "log": FLAG,
+            "embed_dim": Parameter((2,), NO_COUNT),
+        },
+        "LocationEncoder": {},
+    }[kind]
+    chosen, fine = parameters(source, spec, bad=50)
+    if kind == "HarmonicPCA":
+        chosen = {"affine": [[1.0, 0.0, 0.0, 0.0]]} | chosen
+    if kind == "EncoderTwin":
+        chosen = {"encoder": encoders.WrapEncoder()} | chosen
+    if kind == "Head":
+        chosen = {"n_position": 2, "n_scale": 1} | chosen
+    if kind == "from_features":
+        chosen = {"features": np.random.default_rng(0).normal(size=(4, 3)), "n_scale": 1} | chosen
+    if kind == "LocationEncoder":
+        model = nn.LocationEncoder(nn.Harmonics(2), nn.MLP(9, 2))
+        points = torch.tensor(coordinates(source, huge=False))
+        right(bool(torch.isfinite(attempt(lambda: model(points), True)).all()), "not finite")
+        attempt(lambda: model(points[:, :1]), False)
+        return
+    make = {"Head": nn.PatchProjectionHead, "from_features": nn.PatchProjectionHead.from_features}.get(kind) or getattr(
+        nn, kind
+    )
+    if kind == "Harmonics" and fine and chosen.get("min_degree", 0) > chosen.get("max_degree", 10):
+        fine = False
+    attempt(lambda: make(**chosen), fine)
+
+
+# --- folds
+
+SPLITTERS = {
+    "model_selection.SphericalBlockKFold": model_selection.SphericalBlockKFold,
+    "model_selection.BufferedKFold": model_selection.BufferedKFold,
+    "model_selection.LeaveOneBlockOut": model_selection.LeaveOneBlockOut,
+    "model_selection.NearestNeighbourDistanceKFold": model_selection.NearestNeighbourDistanceKFold,
+}
+FOLDS = {
+    "n_splits": Parameter((2, 3, np.int8(2)), (*NO_COUNT, 1)),
+    "radius_km": Parameter((0.0, 1.0, 500), (*NO_NUMBER, 1e6)),
+    "block_size_km": Parameter((None, 500.0, 3000), (*NO_POSITIVE[:11], "a", 0.0, -1, True)),
+    "n_blocks": Parameter((None, 5, 20), (*JUNK, 1, 0, -1, 1.5, "a", True)),
+    "shuffle": FLAG,
+    "random_state": Parameter((0, 7), ("a", -1, 1.5, object())),
+    "coordinates": Parameter((None,), NO_NAMES),
+    "max_share": Parameter((0.5, 0.9), (*NO_POSITIVE, 1.0, 0.1)),
+    "prediction_locations": Parameter(
+        (lattice(5), lattice(30)), (None, "a", 5, lattice(3)[:0], lattice(3)[:, :1], np.full((2, 2), 91.0))
+    ),
+}
+
+
+def splitter(cls, source):
+    """Splits of samples: all rows tested once, none on both sides."""
+    own = {name: spec for name, spec in FOLDS.items() if name in inspect.signature(cls).parameters}
+    chosen, fine = parameters(source, own)
+    chosen = ({"prediction_locations": lattice(20)} if "max_share" in own else {}) | chosen
+    if "random_state" in chosen and not fine and "max_share" not in own:
+        chosen["shuffle"] = True
+    if "shuffle" in own and chosen.get("shuffle"):
+        chosen.setdefault("random_state", 0)
+    if chosen.get("block_size_km") is not None and chosen.get("n_blocks") is not None:
+        fine = False
+    cv = cls(**chosen)
+    given = any_points(source, spread=True, lazy=not fine)
+    if not fine:
+        attempt(lambda: list(cv.split(lattice(40))), False, owner=cv)
+        return
+    if given.names is not None:
+        cv.set_params(coordinates=given.names)
+    valid = given.valid
+    if given.what == "more columns":
+        valid = True  # which may be there
+    elif given.what in ("equal names", "equal names and more", "dates in a frame", "text in a frame"):
+        valid = False
+    splits = attempt(lambda: list(cv.split(given.X)), None if valid is True else valid, owner=cv)
+    if splits is Refused or given.plain is None:
+        return
+    tested = np.concatenate([test for _, test in splits])
+    right(sorted(tested) == list(range(len(given.plain))), "not every sample is tested once", tested)
+    for train, test in splits:
+        right(train.size and test.size and not set(train) & set(test), "samples on both sides")
+        same = {tuple(row) for row in given.plain[train]} & {tuple(row) for row in given.plain[test]}
+        right(not same, "the same place on both sides")
+
+
+for _name, _cls in SPLITTERS.items():
+    _more = ("model_selection.DistanceMatch",) if "Nearest" in _name else ()
+    entry(_name, 0.3 if "Nearest" in _name else 0.08, *_more)(partial(splitter, _cls))
+
+
+@entry("model_selection.suggest_max_degree", 1.0, "model_selection.DegreeSuggestion")
+def suggest(source):
+    spec = {
+        "resolution_km": Parameter((None, 100.0, 5000), (*NO_POSITIVE[:11], 0, "a")),
+        "largest": Parameter((1, 60), NO_COUNT),
+    }
+    chosen, fine = parameters(source, spec)
+    given = any_points(source, spread=True)
+    names = {} if given.names is None else {"coordinates": given.names}
+    valid = None if given.what == "more columns" else given.valid
+    found = attempt(lambda: model_selection.suggest_max_degree(given.X, **chosen, **names), _all((fine, valid)))
+    if found is not Refused:
+        right(
+            1 <= found.max_degree <= chosen.get("largest", 60) and np.isfinite(found.spacing_km),
+            "no degree",
+            found.max_degree,
+        )
+
+
+@entry("model_selection.leakage_report", 0.03, "model_selection.LeakageReport", "model_selection.select_max_degree")
+def leakage(source):
+    rng = source.rng()
+    X = np.vstack([coordinates(source, huge=False), lattice(40)])
+    y = rng.normal(size=len(X))
+    if source.chance(50):
+        spec = {
+            "block_sizes_km": Parameter((None, [2000.0, 500], 1000), (*JUNK, [], [-1.0], "a", [np.nan], [[1.0]], [0])),
+            "n_splits": Parameter((2, 3), (*NO_COUNT, 1)),
+            "random_state": Parameter((0,), ("a", -1)),
+            "verbose": VERBOSE,
+        }
+        chosen, fine = parameters(source, spec, bad=40)
+        report = attempt(lambda: model_selection.leakage_report(Ridge(), X, y, **chosen), fine or False)
+        if report is not Refused:
+            right(np.isfinite(report.scores).all() and len(str(report)), "scores are not finite")
+            attempt(report.to_frame, True)
+        return
+    model = make_pipeline(encoders.SphericalHarmonics(1), Ridge())
+    spec = {"degrees": Parameter(([1, 2], 1, np.array([1])), ([0], [-1], "a", [1.5], [], [None]))}
+    chosen, fine = parameters(source, spec, bad=40)
+    search = attempt(lambda: model_selection.select_max_degree(model, X, y, **{"degrees": [1, 2]} | chosen), fine)
+    if search is Refused:
+        attempt(lambda: model_selection.select_max_degree(Ridge(), X, y), False)
+
+
+# --- functions
+
+
+@entry("matern_spectrum", 2.0, "degree_wavelength_km", "datasets.fibonacci_lattice")
+def functions(source):
+    kind = source.integer(0, 2)
+    if kind == 0:
+        spec = {
+            "max_degree": DEGREE,
+            "nu": Parameter((0.5, 1, 3.0), NO_POSITIVE),
+            "kappa": Parameter((0.1, 5, 100.0), NO_POSITIVE),
+        }
+        chosen, fine = parameters(source, spec, bad=40)
+        values = attempt(lambda: skgeo.matern_spectrum(**{"max_degree": 3} | chosen), fine)
+        right(values is Refused or (np.isfinite(values).all() and (values > 0).all()), "no spectrum", values)
+    elif kind == 1:
+        good = source.pick(
+            (
+                0,
+                3,
+                [1, 2.5],
+                np.arange(4),
+                np.int8([3]),
+                np.float32(2),
+                [],
+                1e-300,
+                5e-324,
+                np.uint64(2**63),
+                1e308,
+                [[1]],
+            )
+        )
+        bad = source.pick(
+            (-1, [1, -2], "a", None, np.nan, [np.nan], 1j, True, [[1], [1, 2]], object(), np.datetime64("now"), -np.inf)
+        )
+        value, fine = (good, True) if source.chance(50) else (bad, False)
+        source.tell(value)
+        found = attempt(lambda: skgeo.degree_wavelength_km(value), fine)
+        right(found is Refused or not np.isnan(found).any(), "NaN", found)
+    else:
+        value, fine = (
+            (source.pick((1, 2, 100, np.int8(127), np.uint8(200))), True)
+            if source.chance(50)
+            else (source.pick(NO_COUNT), False)
+        )
+        source.tell("fibonacci_lattice", value)
+        points = attempt(lambda: datasets.fibonacci_lattice(value), fine)
+        if points is not Refused:
+            right(
+                points.shape == (value, 2) and np.isfinite(points).all() and (np.abs(points) <= [90, 180]).all(),
+                "no places",
+                points,
+            )
+
+
+@entry("datasets", 0.5, "datasets.load_land_mask", "datasets.make_land_ocean", "datasets.make_checkerboard")
+def made_data(source):
+    count = Parameter((1, 5, np.int8(100)), NO_COUNT)
+    state = Parameter((0, None, np.random.RandomState(0)), ("a", -1, 1.5, object()))
+    if source.chance(15):
+        chosen, fine = parameters(source, {"n_samples": count, "random_state": state}, bad=50)
+        found = attempt(lambda: datasets.make_land_ocean(**{"n_samples": 3} | chosen), fine)
+    else:
+        spec = {"n_samples": count, "n_support": count, "n_classes": count, "random_state": state}
+        chosen, fine = parameters(source, spec, bad=50)
+        found = attempt(lambda: datasets.make_checkerboard(**{"n_samples": 3, "n_support": 5} | chosen), fine)
+    if found is not Refused:
+        X, y = found
+        right(len(X) == len(y) and np.isfinite(X).all() and (np.abs(X) <= [90, 180]).all(), "no places", X)
+
+
+# --- files
+
+
+@cache
+def _files():
+    """Files of models, with what tells that a loaded one is the same."""
+    probes = lattice(7)
+    table = [[0, 30, 0, 40, 2, 3], [-60, -30, 100, 140, 2, 3]]
+    basis = _basis()
+    union = make_union(skgeo.PatchPositionEncoder(FrozenEstimator(basis)), skgeo.PatchScaleFeaturizer()).fit(table)
+    columns = ColumnTransformer([("p", encoders.WrapEncoder(), [0, 1])]).fit(probes)
+    gp = skgeo.SphericalGaussianProcessRegressor(2, optimizer=None).fit(lattice(20), np.arange(20.0))
+    net = nn.LocationRegressor("wrap", "linear", max_epochs=1, random_state=0).fit(probes, np.arange(7.0))
+    models = [
+        (basis, lambda model: model.transform(probes)),
+        (union, lambda model: model.transform(table)),
+        (columns, lambda model: model.transform(probes)),
+        (encoders.GridEncoder(2).fit(probes), lambda model: model.transform(probes)),
+        (skgeo.LatLonGrid([0, 10], [0, 10, 20]), lambda model: model.cell_areas()),
+        (gp, lambda model: model.predict(probes)),
+        (net, lambda model: model.predict(probes)),
+    ]
+    torch.manual_seed(0)
+    modules = [
+        (nn.MLP(2, 1, hidden_dim=3), lambda model: model(torch.ones(2, 2)).detach().numpy()),
+        (basis.to_torch(), lambda model: model(torch.tensor(probes)).numpy()),
+        (
+            nn.PatchProjectionHead(2, 1, embed_dim=2, hidden_dim=2).eval(),
+            lambda model: model(torch.ones(1, 3)).detach().numpy(),
+        ),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model")
+        found = []
+        for save, kinds in ((skgeo.save, models), (nn.save, modules)):
+            for model, output in kinds:
+                model = model.eval() if hasattr(model, "eval") else model
+                save(model, path)
+                found.append((path.read_bytes(), output, output(model), save is nn.save))
+    return found
+
+
+def _mutated(source, content):
+    """The bytes with some flipped, cut, inserted, doubled or swapped."""
+    source = source.details()
+    rng, data = source.rng(), bytearray(content)
+    kind = source.pick(
+        (
+            "flip",
+            "flip",
+            "bytes",
+            "cut",
+            "head",
+            "insert",
+            "delete",
+            "double",
+            "zeros",
+            "number",
+            "text",
+            "none",
+            "empty",
+            "other",
+        )
+    )
+    start = int(rng.integers(len(data)))
+    if source.chance(50):  # where the structure is
+        start = start % 600 if source.chance(50) else len(data) - 1 - start % 600
+    start = max(0, start)
+    stop = start + source.pick((1, 2, 4, 16, 300))
+    source.tell(kind, start, stop)
+    if kind == "flip":
+        data[start] ^= 1 << int(rng.integers(8))
+    elif kind == "bytes":
+        data[start:stop] = rng.bytes(len(data[start:stop]))
+    elif kind == "cut":
+        del data[start:]
+    elif kind == "head":
+        del data[:start]
+    elif kind == "insert":
+        data[start:start] = rng.bytes(stop - start)
+    elif kind == "delete":
+        del data[start:stop]
+    elif kind == "double":
+        data[stop:stop] = data[start:stop]
+    elif kind == "zeros":
+        data[start:stop] = bytes(len(data[start:stop]))
+    elif kind == "number":
+        data[start : start + 4] = source.pick((b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80"))[
+            : len(data[start : start + 4])
+        ]
+    elif kind == "text":
+        old, new = source.pick(
+            (
+                (b"true", b"null"),
+                (b"1", b"9"),
+                (b"skgeo", b"nogeo"),
+                (b'"', b"'"),
+                (b"float", b"array"),
+                (b"[", b"{"),
+                (b"<f8", b"|O8"),
+                (b"0", b"-"),
+            )
+        )
+        at = content.find(old, start)
+        if at >= 0:
+            data[at : at + len(old)] = new
+    elif kind == "empty":
+        data.clear()
+    elif kind == "other":
+        data = bytearray(source.pick((b"PK", b"PK\x03\x04", b"\x80\x04\x95", b"{}", b"\x93NUMPY", rng.bytes(200))))
+    return bytes(data)
+
+
+def files(of_torch, source):
+    """Damaged files are refused, or are the same model all the same."""
+    kinds = [kind for kind in _files() if kind[3] is of_torch]
+    content, output, expected, _ = source.pick(kinds)
+    changed = _mutated(source, content)
+    if source.chance(20):
+        changed = _mutated(source, changed or content)
+    load = nn.load if of_torch else skgeo.load
+    path = Path(_folder(), "fuzzed")
+    path.write_bytes(changed)
+    model = attempt(lambda: load(path), True if changed == content else None, refusals=(ModelFileError,))
+    if model is not Refused:
+        right(np.array_equal(output(model), expected), "another model was loaded")
+
+
+@cache
+def _folder():
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where files are fast
+    folder = tempfile.TemporaryDirectory(prefix=f"fuzz{os.getpid()}_", dir=memory)
+    _KEPT.append(folder)
+    return folder.name
+
+
+_KEPT: list = []
+
+entry("load", 10.0, "save")(partial(files, False))
+entry("nn.load", 8.0, "nn.save")(partial(files, True))
+
+
+@entry("sealed files", 6.0)
+def sealed(source):
+    """Files whose hashes are right and whose content is not: what somebody else's program may write."""
+    import json
+
+    from skgeo import _files as own
+    from skgeo._sealed import write_metadata
+
+    content, *_ = source.pick([kind for kind in _files() if not kind[3]])
+    path = Path(_folder(), "sealed")
+    path.write_bytes(content)
+    entries = own._read_archive(path, "sealed")
+    metadata = json.loads(entries.pop(own._METADATA))
+    objects = metadata["objects"]
+    target = source.rng().integers(len(objects))
+    state = objects[target]["state"]
+    name = source.pick(tuple(state)) if state else None
+    value = source.pick(
+        (
+            None,
+            True,
+            -1,
+            1e400,
+            "x",
+            [],
+            {},
+            {"array": "array_0"},
+            {"array": "none"},
+            {"object": 0},
+            {"object": 99},
+            {"object": -1},
+            {"tuple": "a"},
+            {"slice": [1]},
+            {"float": "x"},
+            {"float": "nan"},
+            {"dtype": "|O"},
+            {"dtype": "zz"},
+            {"strings": ["a"], "shape": [7]},
+            {"strings": [1], "shape": [1]},
+            {"scalar": "array_0"},
+            {"dict": {"a": {"object": 0}}},
+            [[[[[[]]]]]],
+            {"a": 1, "b": 2},
+            2**70,
+        )
+    )
+    kind = source.pick(("value", "value", "class", "drop", "empty", "name"))
+    source.tell(objects[target]["class"], name, kind, value)
+    if kind == "value" and name is not None:
+        state[name] = value
+    elif kind == "class":
+        objects[target]["class"] = source.pick(
+            ("skgeo.LatLonGrid", "os.system", None, 5, "skgeo.SphericalHarmonicPCA", "sklearn.pipeline.Pipeline")
+        )
+    elif kind == "drop" and name is not None:
+        del state[name]
+    elif kind == "empty":
+        metadata["objects"] = source.pick(([], None, [{}], {}, [5], [{"class": "skgeo.LatLonGrid", "state": None}]))
+    else:
+        state[source.pick(("__class__", "transform", "mask", "_skgeo_version", "fit", ""))] = value
+    text = write_metadata("skgeo model", metadata["arrays"], objects=metadata["objects"]).encode()
+    path.write_bytes(own._archive({own._METADATA: text} | entries))
+    attempt(lambda: skgeo.load(path), None, refusals=(ModelFileError,))
+
+
+# --- displays, but for drawing
+
+
+def _silent(cls):
+    """The display without drawing."""
+    return type(cls.__name__, (cls,), {"plot": lambda self, *arguments, **options: self})
+
+
+@entry("inspection", 2.0, *(f"inspection.{name}" for name in inspection.__all__))
+def displays(source):
+    kind = source.pick(
+        (
+            "basis",
+            "embedding",
+            "similarity",
+            "spectrum",
+            "patches",
+            "folds",
+            "predictions",
+            "response",
+            "from_embedding",
+            "leakage",
+        )
+    )
+    source.tell(kind)
+    grid = skgeo.LatLonGrid(np.linspace(-80, 80, 5), np.linspace(0, 300, 6))
+    basis = _basis()
+    if kind in ("basis", "embedding"):
+        cls = _silent(inspection.BasisDisplay if kind == "basis" else inspection.EmbeddingMapDisplay)
+        spec = {
+            "components": Parameter(
+                (0 if kind == "embedding" else 2, (0, 1, 2), ["shpca0"], [1]), ([99], "x", [-1], [1.5], [None], 1.5, [])
+            ),
+            "grid": Parameter((grid,), (*JUNK[:9], "a", 5, lattice(3))),
+        }
+        chosen, fine = parameters(source, spec, bad=40)
+        shown = attempt(lambda: cls.from_estimator(basis, **{"grid": grid} | chosen), fine)
+        right(shown is Refused or np.isfinite(shown.values).all(), "values are not finite")
+    elif kind == "similarity":
+        place = source.pick(
+            (
+                (0.0, 0.0),
+                [90, -720.0],
+                (1e-5, 5e-324),
+                (91.0, 0),
+                (np.nan, 0),
+                "ab",
+                None,
+                (1,),
+                (1, 2, 3),
+                5,
+                ("a", "b"),
+                (None, 1),
+            )
+        )
+        valid = (
+            isinstance(place, tuple | list)
+            and len(place) == 2
+            and not isinstance(place[0], str | None)
+            and abs(place[0]) <= 90
+        )
+        shown = attempt(
+            lambda: _silent(inspection.SimilarityDisplay).from_estimator(basis, place, grid=grid), bool(valid)
+        )
+        right(shown is Refused or (np.abs(shown.values) <= 1 + 1e-12).all(), "no similarities")
+    elif kind == "spectrum":
+        model = source.pick(
+            (basis, FrozenEstimator(basis), skgeo.SphericalHarmonicPCA(2), None, Ridge(), encoders.WrapEncoder())
+        )
+        fine = model is basis or isinstance(model, FrozenEstimator)
+        attempt(lambda: _silent(inspection.SpectrumDisplay).from_estimator(model), fine)
+    elif kind == "patches":
+        given = any_patches(source)
+        if given.lazy:
+            return
+        descriptor = source.pick(("area", "extent_lon", None, "other", 5))
+        fine = descriptor != 5 and descriptor != "other"
+        if descriptor is None:
+            return
+        shown = attempt(
+            lambda: _silent(inspection.PatchDisplay).from_patches(given.X, descriptor), _all((fine, given.valid))
+        )
+        right(shown is Refused or np.isfinite(shown.values).all(), "values are not finite")
+    elif kind == "folds":
+        given = any_points(source, lazy=False, spread=True)
+        names = (
+            given.names is not None or given.what in ("more columns", "missing in a frame") or "xarray" in given.what
+        )
+        cv = model_selection.SphericalBlockKFold(2)
+        shown = attempt(
+            lambda: _silent(inspection.FoldDisplay).from_splitter(cv, given.X), None if names else given.valid
+        )
+        right(
+            shown is Refused or given.plain is None or shown.roles.shape == (2, len(given.plain)), "roles are missing"
+        )
+    elif kind == "predictions":
+        places = coordinates(source)
+        y, fine = targets(source, len(places))
+        same = (
+            np.shape(y) == (len(places),)
+            and np.asarray(y).dtype.kind in "fiu"
+            and np.isfinite(np.asarray(y, float)).all()
+        )
+        shown = attempt(
+            lambda: _silent(inspection.PredictionMapDisplay).from_predictions(y, np.zeros(len(places)), places),
+            None if fine or not same else fine,
+        )
+        right(shown is Refused or not same or np.isfinite(shown.values).all(), "values are not finite")
+    elif kind == "response":
+        model = _fitted_pipeline()
+        chosen, fine = parameters(
+            source, {"grid": Parameter((grid,), (*JUNK[:9], "a", 5)), "max_degree": DEGREE}, bad=40
+        )
+        if "max_degree" in chosen and chosen["max_degree"] is None:
+            fine = True
+        shown = attempt(
+            lambda: _silent(inspection.ResponseDisplay).from_estimator(model, **{"grid": grid} | chosen), fine
+        )
+        right(shown is Refused or np.isfinite(shown.power).all(), "power is not finite")
+    elif kind == "from_embedding":
+        table = source.pick(
+            (
+                np.ones((30, 4)),
+                np.zeros((30, 4)),
+                np.ones((29, 4)),
+                np.ones(30),
+                "a",
+                None,
+                np.full((30, 4), "x"),
+                np.ones((30, 0)),
+            )
+        )
+        row = source.pick((0, 29, -1, 30, "a", None, 1.5))
+        attempt(lambda: _silent(inspection.SimilarityDisplay).from_embedding(table, grid, row), None)
+        attempt(lambda: _silent(inspection.EmbeddingMapDisplay).from_embedding(table, grid, 0), None)
+    else:
+        report = source.pick((None, 5, object()))
+        attempt(lambda: _silent(inspection.LeakageDisplay).from_report(report), False, refusals=(AttributeError,))
+
+
+@cache
+def _fitted_pipeline():
+    return make_pipeline(encoders.SphericalHarmonics(3), Ridge()).fit(lattice(40), lattice(40)[:, 0])
+
+
+@entry("exceptions", 0.01, "exceptions", "__version__")
+def raised(source):
+    """The errors and warnings themselves are what they say."""
+    kinds = (CoordinateError, CoordinateWarning, ModelFileError, ResolutionWarning, VersionWarning)
+    kind = source.pick(kinds)
+    right(issubclass(kind, ValueError | UserWarning), "another kind")
+
+
+def uncovered():
+    """Public names that no entry point feeds."""
+    modules = {"": skgeo, "encoders.": encoders, "nn.": nn, "model_selection.": model_selection, "datasets.": datasets}
+    modules |= {"inspection.": inspection}
+    public = {f"{prefix}{name}" for prefix, of in modules.items() for name in of.__all__}
+    return sorted(public - {name for each in ENTRIES for name in each.covers})
