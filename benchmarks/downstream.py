@@ -49,7 +49,7 @@ PENALTIES = (1e-4, 1e-2, 1.0, 100.0)
 # ---- data: name -> function of (n, seed) that gives places and targets, and the two sizes of blocks in km
 
 
-def synthetic(length_scale, smoothness, box=None):
+def synthetic(nu, kappa, box=None):
     """Samples of a Gaussian field with a Matern spectrum to degree 90, and a tenth of its deviation as noise."""
 
     def sample(n, seed):
@@ -57,16 +57,16 @@ def synthetic(length_scale, smoothness, box=None):
         south, north, west, east = (-90, 90, -180, 180) if box is None else box
         sines = rng.uniform(*np.sin(np.radians([south, north])), n)
         X = np.column_stack([np.degrees(np.arcsin(sines)), rng.uniform(west, east, n)])
-        y = SphericalHarmonics(90).fit_transform(X) @ coefficients(length_scale, smoothness)
+        y = SphericalHarmonics(90).fit_transform(X) @ coefficients(nu, kappa)
         return X, y + 0.1 * y.std() * rng.standard_normal(n)
 
     return sample
 
 
 @cache
-def coefficients(length_scale, smoothness):
+def coefficients(nu, kappa):
     """Random ones; the field is the same for all samples of it."""
-    spectrum = matern_spectrum(90, length_scale=length_scale, smoothness=smoothness)
+    spectrum = matern_spectrum(90, length_scale=nu, kappa=smoothness)
     spread = np.repeat(np.sqrt(spectrum), 2 * np.arange(91) + 1)
     return spread * np.random.default_rng(7).standard_normal(len(spread))
 
@@ -101,9 +101,9 @@ def california(n, seed):
 def data_sets():
     """Those that are there."""
     found = {
-        "smooth field": (synthetic(20.0, 2.5), (1000, 4000)),
-        "rough field": (synthetic(8.0, 0.5), (1000, 4000)),
-        "rough field in a box of 30 x 50 degrees": (synthetic(8.0, 0.5, (30, 60, -10, 40)), (250, 1000)),
+        "smooth field": (synthetic(2.5, 6.0), (1000, 4000)),
+        "rough field": (synthetic(0.5, 12.0), (1000, 4000)),
+        "rough field in a box of 30 x 50 degrees": (synthetic(0.5, 12.0, (30, 60, -10, 40)), (250, 1000)),
         "land and ocean": (land_ocean, (1000, 4000)),
     }
     if (SHARED / "eraint_uvz.nc").exists():
