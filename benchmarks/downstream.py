@@ -66,7 +66,7 @@ def synthetic(nu, kappa, box=None):
 @cache
 def coefficients(nu, kappa):
     """Random ones; the field is the same for all samples of it."""
-    spectrum = matern_spectrum(90, length_scale=nu, kappa=smoothness)
+    spectrum = matern_spectrum(90, nu=nu, kappa=kappa)
     spread = np.repeat(np.sqrt(spectrum), 2 * np.arange(91) + 1)
     return spread * np.random.default_rng(7).standard_normal(len(spread))
 
