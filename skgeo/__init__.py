@@ -4,19 +4,22 @@ from skgeo import exceptions
 from skgeo._files import load, save
 from skgeo._version import __version__
 from skgeo.cells import CellGrid
+from skgeo.gaussian_process import SphericalGaussianProcessRegressor
 from skgeo.grid import LatLonGrid
 from skgeo.patches import PatchPositionEncoder
 from skgeo.pca import SphericalHarmonicPCA
 from skgeo.scale import PatchScaleFeaturizer
-from skgeo.spectrum import matern_spectrum
+from skgeo.spectrum import degree_wavelength_km, matern_spectrum
 
 __all__ = [
     "CellGrid",
     "LatLonGrid",
     "PatchPositionEncoder",
     "PatchScaleFeaturizer",
+    "SphericalGaussianProcessRegressor",
     "SphericalHarmonicPCA",
     "__version__",
+    "degree_wavelength_km",
     "exceptions",
     "load",
     "matern_spectrum",

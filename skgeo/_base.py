@@ -31,7 +31,15 @@ Places = Coordinates | LatLonGrid | CellGrid | GridPart
 
 
 class VersionedEstimator(BaseEstimator):
-    """An estimator whose files say which version wrote them."""
+    """An estimator whose files say which version wrote them, and whose diagram links to our reference."""
+
+    _public_module = "skgeo"  # where users import it from, and the reference has it
+    _doc_link_module = "skgeo"
+    _doc_link_template = "https://skgeo.github.io/skgeo/api/{module}.{name}.html"
+
+    def _doc_link_url_param_generator(self) -> dict[str, str]:
+        """The parts of a link of scikit-learn's HTML representation."""
+        return {"module": self._public_module, "name": type(self).__name__}
 
     def __getstate__(self) -> dict[str, Any]:
         """The state with the version that wrote it."""
@@ -227,6 +235,16 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
 def points_of(X: Any) -> Any:
     """The points of an xarray object that lie along a dimension; anything else as it is."""
     return read_points(X) if is_xarray(X) and layout(X) == "points" else X
+
+
+def points_with_weights(places: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Latitude, longitude and weight (n,) of places: of cells what their mask says, zero where there is no place."""
+    if isinstance(places, Coordinates):
+        return places.latitude, places.longitude, np.ones(len(places.latitude))
+    latitude, longitude = np.asarray(places.points(), dtype=np.float64).T  # which computes what is chunked
+    mask = getattr(places, "mask", None)
+    weight = np.ones(latitude.size) if mask is None else np.asarray(mask, dtype=np.float64).ravel()
+    return latitude, longitude, np.where(np.isnan(latitude) | np.isnan(longitude), 0.0, weight)
 
 
 def _embed_rows(model: LocationTransformer, columns: GridPart, latitude: FloatArray) -> npt.NDArray[np.floating]:

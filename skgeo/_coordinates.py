@@ -39,11 +39,14 @@ class Coordinates(NamedTuple):
     columns: list[str] | None
 
 
-def read_coordinates(X: object, names: Sequence[str] | None = None, *, missing: bool | str = False) -> Coordinates:
+def read_coordinates(
+    X: object, names: Sequence[str] | None = None, *, missing: bool | str = False, others: bool = False
+) -> Coordinates:
     """Read points from an array of (latitude, longitude) rows, a frame with such columns or geometries; check them.
 
     ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual ones.
-    Coordinates may be missing if ``missing`` is True; a text says how they may be.
+    Coordinates may be missing if ``missing`` is True; a text says how they may be. With ``others`` a frame may have
+    other columns too, which are not read.
     """
     geometric = is_geometric(X)
     columns = _geometry_columns(X) if geometric else frame_columns(X)
@@ -53,7 +56,7 @@ def read_coordinates(X: object, names: Sequence[str] | None = None, *, missing: 
         table = read_table(X, 2, "(latitude, longitude)", missing)
     else:
         check_length(X, 2)
-        table = read_columns(X, _coordinate_columns(columns, names), missing)
+        table = read_columns(X, _coordinate_columns(columns, names, others), missing)
     latitude, longitude = table.astype(np.float64).T
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
@@ -205,11 +208,12 @@ def _column_values(column: Any) -> npt.NDArray[Any]:
     return values
 
 
-def _coordinate_columns(columns: list[str], names: Sequence[str] | None) -> tuple[str, str]:
-    """Names of the latitude and longitude columns of a frame that has these two columns and no others."""
+def _coordinate_columns(columns: list[str], names: Sequence[str] | None, others: bool) -> tuple[str, str]:
+    """Names of the latitude and longitude columns of a frame that has these two columns, and others only if allowed."""
     if names is not None:
         latitude, longitude = names
-        if sorted(map(str, columns)) != sorted([latitude, longitude]):
+        given = [name for name in columns if not others or name in names]
+        if sorted(map(str, given)) != sorted([latitude, longitude]):
             _refuse_columns(columns, f"expected the columns {latitude!r} and {longitude!r} that coordinates= names")
         return latitude, longitude
     found = [[name for name in columns if str(name).lower() in known] for known in (LATITUDE_NAMES, LONGITUDE_NAMES)]
@@ -220,7 +224,7 @@ def _coordinate_columns(columns: list[str], names: Sequence[str] | None) -> tupl
         _refuse_columns(columns, "x and y may be projected, or in either order")
     if not all(found):
         _refuse_columns(columns, "no latitude and longitude among them")
-    if len(columns) > 2:
+    if len(columns) > 2 and not others:
         _refuse_columns(columns, "expected latitude and longitude only")
     return found[0][0], found[1][0]
 

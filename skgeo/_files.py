@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo import encoders
+from skgeo._contrastive import ContrastiveLocationEncoder, TrainingState
 from skgeo._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo._location_models import LocationClassifier, LocationRegressor
 from skgeo._model_tree import PLAIN, Kind, TreeReader, TreeWriter
+from skgeo._satclip import SatCLIPEncoder, SatCLIPWeights
 from skgeo._sealed import (
     building,
     check_arrays,
@@ -26,6 +28,7 @@ from skgeo._sealed import (
     write_metadata,
 )
 from skgeo.cells import CellGrid
+from skgeo.gaussian_process import SphericalGaussianProcessRegressor
 from skgeo.grid import LatLonGrid
 from skgeo.patches import PatchPositionEncoder
 from skgeo.pca import SphericalHarmonicPCA
@@ -34,7 +37,16 @@ from skgeo.scale import PatchScaleFeaturizer
 __all__ = ["load", "save"]
 
 _FORMAT = "skgeo model"
-_MODELS = (LocationClassifier, LocationRegressor, ProjectionHeadClassifier, ProjectionHeadRegressor)
+_MODELS = (
+    ContrastiveLocationEncoder,
+    LocationClassifier,
+    LocationRegressor,
+    ProjectionHeadClassifier,
+    ProjectionHeadRegressor,
+    SatCLIPEncoder,
+    SatCLIPWeights,
+    TrainingState,
+)
 _METADATA = "skgeo.json"  # the first entry of the archive, so that its name is at a fixed place
 
 
@@ -182,6 +194,7 @@ def _kinds() -> Mapping[str, Kind]:
         "skgeo.LatLonGrid": LatLonGrid,
         "skgeo.PatchPositionEncoder": PatchPositionEncoder,
         "skgeo.PatchScaleFeaturizer": PatchScaleFeaturizer,
+        "skgeo.SphericalGaussianProcessRegressor": SphericalGaussianProcessRegressor,
         "skgeo.SphericalHarmonicPCA": SphericalHarmonicPCA,
         **{f"skgeo.encoders.{name}": getattr(encoders, name) for name in encoders.__all__},
         **{f"skgeo.nn.{cls.__name__}": cls for cls in _MODELS},

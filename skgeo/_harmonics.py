@@ -138,6 +138,13 @@ def degrees_and_orders(max_degree: int) -> tuple[npt.NDArray[np.int_], npt.NDArr
     return degree, np.arange(degree.size) - degree * (degree + 1)
 
 
+def convention_factors(degree: npt.NDArray[np.int_], order: npt.NDArray[np.int_], convention: str) -> FloatArray:
+    """What harmonics are multiplied by to have the signs and the scale of a convention."""
+    if convention == "orthonormal":
+        return np.ones(np.broadcast(degree, order).shape)
+    return np.where(degree % 2, -1.0, 1.0) * np.where(order == 0, np.pi, 1.0)
+
+
 def legendre_series(max_degree: int) -> FloatArray:
     """The Legendre functions as Fourier series in colatitude, shape (L + 1, L + 1, L + 1): order, degree, wave.
 

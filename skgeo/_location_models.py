@@ -8,8 +8,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skgeo._base import LocationEstimator, LocationTransformer, Places
-from skgeo._coordinates import Coordinates
+from skgeo._base import LocationEstimator, LocationTransformer, Places, points_with_weights
 from skgeo._dask import is_lazy
 from skgeo._neural import NeuralClassifier, NeuralEstimator, NeuralRegressor
 from skgeo._parameters import check_parameter
@@ -50,7 +49,7 @@ _NETWORKS = ("fcnet", "linear", "mlp", "siren")
 class LocationModel(LocationEstimator, NeuralEstimator):
     """Encoder and network, trained on places."""
 
-    _missing_policies = ("error",)
+    _missing_policies: tuple[str, ...] = ("error",)
 
     def __init__(
         self,
@@ -121,12 +120,8 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         return super()._parse(X.compute() if is_lazy(X) else X)
 
     def _inputs(self, places: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-        if isinstance(places, Coordinates):
-            return np.column_stack([places.latitude, places.longitude]), np.ones(len(places.latitude))
-        points = np.asarray(places.points(), dtype=np.float64)  # which computes what is chunked
-        mask = None if places.mask is None else np.asarray(places.mask, dtype=np.float64).ravel()
-        weight = np.ones(len(points)) if mask is None else mask
-        return points, np.where(np.isnan(points).any(axis=1), 0.0, weight)
+        latitude, longitude, weight = points_with_weights(places)
+        return np.column_stack([latitude, longitude]), weight
 
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
         encoder, network = self.encoder, self.network
@@ -164,14 +159,16 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     encoder : str or transformer, default="spherical_harmonics"
         What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
         "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in :mod:`skgeo.encoders`; or an encoder with parameters of your own, or
+        its class in ``skgeo.encoders``; or an encoder with parameters of your own, or
         :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
         one as it is.
     network : str, Module or callable, default="siren"
         What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
-    hidden_dim, n_layers : int or None, default=None
-        Width and number of the layers of a network given by name; None is its own default. "linear" has none.
+    hidden_dim : int or None, default=None
+        Width of the layers of a network given by name; None is its own default. "linear" has none.
+    n_layers : int or None, default=None
+        Number of its layers; likewise.
     dropout : float or None, default=None
         Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
     class_weight : dict, "balanced" or None, default=None
@@ -322,14 +319,16 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     encoder : str or transformer, default="spherical_harmonics"
         What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
         "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in :mod:`skgeo.encoders`; or an encoder with parameters of your own, or
+        its class in ``skgeo.encoders``; or an encoder with parameters of your own, or
         :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
         one as it is.
     network : str, Module or callable, default="siren"
         What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
-    hidden_dim, n_layers : int or None, default=None
-        Width and number of the layers of a network given by name; None is its own default. "linear" has none.
+    hidden_dim : int or None, default=None
+        Width of the layers of a network given by name; None is its own default. "linear" has none.
+    n_layers : int or None, default=None
+        Number of its layers; likewise.
     dropout : float or None, default=None
         Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
     learning_rate : float, default=0.001

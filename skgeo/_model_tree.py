@@ -99,8 +99,8 @@ class TreeWriter:
         raise TypeError(
             f"{where}={reprlib.repr(value)} cannot be saved: it is a {kind}{dtype}, and a file that runs no code holds "
             "None, bool, int, float, str, arrays of numbers or str, lists, tuples, dicts with str keys, slices, dtypes "
-            f"and {', '.join(self._kinds)}. Replace it by one of these (a RandomState by an integer, say), or use "
-            "joblib.dump, whose files can run code when they are loaded."
+            f"and {', '.join(self._kinds)}. Replace it by one of these (a RandomState by an integer), or use "
+            "joblib.dump, whose files can run code."
         )
 
 

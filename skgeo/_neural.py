@@ -28,12 +28,13 @@ from skgeo._parameters import check_parameter, import_optional, is_integer, is_r
 from skgeo._progress import check_verbose
 
 if TYPE_CHECKING:
-    from skgeo.nn._training import Arrays, Course, Loss, Parts, Samples, Settings
+    from skgeo.nn._training import Arrays, Course, Keeper, Loss, Parts, Samples, Settings
 
 
 class NeuralEstimator(VersionedEstimator):
     """What all estimators that train a network share."""
 
+    _public_module = "skgeo.nn"
     _loss: "Loss"
     learning_rate: float
     weight_decay: float
@@ -121,7 +122,13 @@ class NeuralEstimator(VersionedEstimator):
             self._set_course(self._train(self._samples(inputs, target, weight), None, settings))
         return self
 
-    def _train(self, training: "Samples", validation: "Samples | None", settings: "Settings") -> "Course":
+    def _train(
+        self,
+        training: "Samples",
+        validation: "Samples | None",
+        settings: "Settings",
+        keeper: "Keeper | None" = None,
+    ) -> "Course":
         """Train, from where the weights are if there are any."""
         from skgeo.nn._training import train
 
@@ -129,7 +136,7 @@ class NeuralEstimator(VersionedEstimator):
         if hasattr(self, "weights_"):
             start = self.weights_, getattr(self, "_moments", {})
             seed = int(np.random.SeedSequence([seed, self.n_epochs_]).generate_state(1)[0])
-        return train(self._build, self._loss, training, validation, settings, seed, start)
+        return train(self._build, self._loss, training, validation, settings, seed, start, keeper)
 
     def _draw_seed(self, rng: np.random.RandomState) -> int:
         """An integer itself, so that it means what it means to torch; else the next one of the generator."""

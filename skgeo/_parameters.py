@@ -28,6 +28,12 @@ def check_degree(value: Any) -> int:
     return int(value)
 
 
+def check_convention(value: object) -> None:
+    """Raise ValueError unless the value names a convention of harmonics."""
+    valid = isinstance(value, str) and value in ("orthonormal", "satclip")
+    check_parameter("convention", value, valid, "'orthonormal' or 'satclip'")
+
+
 def is_integer(value: object) -> bool:
     """Whether the value is an integer and no bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)

@@ -53,7 +53,10 @@ class ModelFileError(ValueError):
 
 
 class ResolutionWarning(UserWarning):
-    """A number of components that the domain does not support, or that splits equal eigenvalues.
+    """What was asked for is beyond what the degree, or the domain, can tell apart.
+
+    A number of components that the domain does not support, or that splits equal eigenvalues; a length scale too short
+    for the degree; an embedding that more than one place may have.
 
     Examples
     --------

@@ -18,6 +18,7 @@ from skgeo._patch_table import Patches, PixelStack
 from skgeo._progress import check_verbose, progress
 from skgeo._sphere import EARTH_RADIUS, Boxes, cell_areas
 from skgeo.cells import CellGrid
+from skgeo.encoders import SphericalHarmonics
 from skgeo.encoders._base import FixedEncoder
 from skgeo.exceptions import CoordinateWarning
 from skgeo.pca import SphericalHarmonicPCA
@@ -35,7 +36,7 @@ _SAME_PIXEL = 0.01
 
 
 class PatchPositionEncoder(PatchTransformer):
-    """The mean of a location encoder over the pixels of a patch, weighted by their areas.
+    """The mean of a location encoder over a patch: over its pixels, weighted by their areas, or over its area itself.
 
     The pixels of a row of a patch table divide the patch evenly in latitude and longitude, and their areas are exact.
     Patches of a curvilinear grid or a swath are given as the centres of their pixels; areas follow from the distances
@@ -48,8 +49,11 @@ class PatchPositionEncoder(PatchTransformer):
         area (with ``area_weighted=True``), other encoders on the centres of its pixels, each once, with their areas as
         ``sample_weight`` where the encoder takes it, which a Pipeline does not. To use an encoder as already fitted,
         wrap it in ``sklearn.frozen.FrozenEstimator``.
-    average : "pixels", default="pixels"
-        What the mean runs over.
+    average : "pixels" or "exact", default="pixels"
+        What the mean runs over: the encoder at the centres of the pixels, whatever the encoder; or the harmonics over
+        the area between the edges of the patch, exactly, of :class:`~skgeo.SphericalHarmonicPCA` and
+        :class:`~skgeo.encoders.SphericalHarmonics`. "exact" does not depend on the pixels, in result or in time, and
+        wants patch tables.
     verbose : bool or None, default=None
         Show a progress bar while patches are transformed; needs tqdm. None shows it in interactive sessions, when work
         takes longer than two seconds.
@@ -80,6 +84,13 @@ class PatchPositionEncoder(PatchTransformer):
     skgeo.LatLonGrid.patches : Makes the patch table.
     skgeo.PatchScaleFeaturizer : How large the patch is.
 
+    Notes
+    -----
+    The soft clip of SphericalHarmonicPCA comes before the mean with ``average="pixels"``, which is a mean of
+    embeddings, and after it with ``"exact"``, which is the embedding of a mean: ``clip * tanh(mean / clip)`` of the
+    mean of the standardised components. Without a clip (``clip=None``) pixels converge to "exact" as they get smaller,
+    with the square of their size.
+
     Examples
     --------
     >>> import numpy as np
@@ -91,6 +102,15 @@ class PatchPositionEncoder(PatchTransformer):
     >>> PatchPositionEncoder(FrozenEstimator(xyz)).fit_transform(hemispheres).round(3) + 0.0
     array([[ 0.   , -0.866,  0.   ],
            [ 0.   ,  0.866,  0.   ]])
+
+    The integral over the patch is that of pixels without end: sqrt(3) times the mean of the sine of latitude over a
+    hemisphere, 1/2.
+
+    >>> exact = PatchPositionEncoder(FrozenEstimator(xyz), average="exact").fit(hemispheres)
+    >>> bool(np.allclose(exact.transform(hemispheres)[1], [0, np.sqrt(3) / 2, 0], atol=1e-15))
+    True
+    >>> exact.transform([[0, 90, -180, 180, 1, 1]]).round(3) + 0.0
+    array([[0.   , 0.866, 0.   ]])
     """
 
     def __init__(self, encoder: Any = None, *, average: str = "pixels", verbose: bool | None = None) -> None:
@@ -113,8 +133,8 @@ class PatchPositionEncoder(PatchTransformer):
         -------
         self
         """
-        known = isinstance(self.average, str) and self.average == "pixels"
-        check_parameter("average", self.average, known, "'pixels'")
+        known = isinstance(self.average, str) and self.average in ("pixels", "exact")
+        check_parameter("average", self.average, known, "'pixels' or 'exact'")
         usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
         accepted = "None or an instance of a transformer of (latitude, longitude) points"
         check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
@@ -122,6 +142,8 @@ class PatchPositionEncoder(PatchTransformer):
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
         with all_or_nothing(self):
             patches = self._read(X, reset=True)
+            if self.average == "exact":
+                _check_exact(encoder, patches)
             if isinstance(encoder, FrozenEstimator):
                 check_is_fitted(encoder, msg="The encoder in FrozenEstimator is not fitted: fit it before freezing it.")
             else:
@@ -130,7 +152,9 @@ class PatchPositionEncoder(PatchTransformer):
         return self
 
     def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
-        encoder = self.encoder_.estimator if isinstance(self.encoder_, FrozenEstimator) else self.encoder_
+        encoder = _unfrozen(self.encoder_)
+        if self.average == "exact":
+            return self._integrate(encoder, _check_exact(encoder, patches))
         n_pixels = patches.latitude.size if isinstance(patches, PixelStack) else _count_pixels(patches.boxes)
         with progress(n_pixels, "pixel", shown=self.verbose) as done:
             if isinstance(patches, PixelStack):
@@ -140,6 +164,12 @@ class PatchPositionEncoder(PatchTransformer):
             else:
                 means = self._average(patches.boxes.south.size, _pixels(patches.boxes), done)
         return means.astype(patches.dtype, copy=False)
+
+    def _integrate(self, encoder: Any, patches: Patches) -> npt.NDArray[np.floating]:
+        """The mean of an encoder of harmonics over the areas of patches."""
+        with progress(patches.boxes.south.size, "patch", shown=self.verbose) as done:
+            means = encoder._average_area(patches.boxes, patches.dtype, done)
+        return np.column_stack([means, np.zeros_like(means[:, 0])]) if encoder.add_indicator else means
 
     def _average(self, n_patches: int, pixels: Iterator[Pixels], done: Done) -> npt.NDArray[np.float64]:
         """The mean of any encoder over pixels that come a number at a time, patch after patch."""
@@ -160,6 +190,26 @@ class PatchPositionEncoder(PatchTransformer):
 
     def _feature_names(self) -> list[str]:
         return list(self.encoder_.get_feature_names_out())
+
+
+def _unfrozen(encoder: Any) -> Any:
+    return encoder.estimator if isinstance(encoder, FrozenEstimator) else encoder
+
+
+def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
+    """Only sums of harmonics have integrals in closed form, and only boxes have edges to integrate between."""
+    encoder = _unfrozen(encoder)
+    if not isinstance(encoder, SphericalHarmonicPCA | SphericalHarmonics):
+        raise ValueError(
+            "average='exact' integrates harmonics, of SphericalHarmonicPCA and SphericalHarmonics; the encoder is "
+            f"{type(encoder).__name__}: average='pixels' takes any."
+        )
+    if isinstance(patches, PixelStack):
+        raise ValueError(
+            "average='exact' integrates between the edges of patch tables; X is a stack of pixel centres, which has "
+            "none: average='pixels' takes these."
+        )
+    return patches
 
 
 def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:

@@ -10,10 +10,12 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo import _domain
-from skgeo._base import LocationTransformer, Places, all_or_nothing, points_of
+from skgeo._base import Places, all_or_nothing, points_of
+from skgeo._box_means import map_box_means
 from skgeo._dask import is_lazy
 from skgeo._eigenbasis import Eigenbasis, canonical_eigenbasis
 from skgeo._harmonics import degrees_and_orders
+from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._moments import Integration
 from skgeo._parallel import Done
 from skgeo._parameters import check_degree, check_flag, check_parameter, is_integer, is_real, warn_caller
@@ -22,7 +24,7 @@ from skgeo._projection import map_grid, map_patches, map_points
 from skgeo._sphere import Boxes
 from skgeo.exceptions import ResolutionWarning
 from skgeo.grid import GridPart, LatLonGrid
-from skgeo.spectrum import check_spectrum, prior_variance
+from skgeo.spectrum import check_spectrum, degree_wavelength_km, prior_variance
 
 if TYPE_CHECKING:
     from skgeo.nn import HarmonicPCA
@@ -31,9 +33,13 @@ __all__ = ["SphericalHarmonicPCA"]
 
 # Numbers of components do not depend on rounding: what falls short by so little is reached.
 _ROUNDING = 1e-9
+# Components span a harmonic if its projection onto them is off by no more than this.
+_SPANNED = 1e-12
+# Columns of the harmonics of degree 1 that are x, y and z of the unit sphere, times sqrt(3 / 4 pi).
+_XYZ = [3, 1, 2]
 
 
-class SphericalHarmonicPCA(LocationTransformer):
+class SphericalHarmonicPCA(InverseTransformer):
     """Principal components of real spherical harmonics, weighted by area over a domain.
 
     A position embedding: harmonics of degree 0 to ``max_degree`` are centred, rotated onto the principal axes that
@@ -94,6 +100,9 @@ class SphericalHarmonicPCA(LocationTransformer):
     shannon_number_ : float
         (L + 1)^2 A / 4 pi. For points A is the area over which they spread, as far as degree 2 L resolves it,
         (integral of w)^2 / integral of w^2 with their weight function w; small domains then count for more.
+    wavelength_km_ : ndarray of shape (L + 1,)
+        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``; the finest detail
+        is half the last one.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
@@ -227,6 +236,12 @@ class SphericalHarmonicPCA(LocationTransformer):
         """
         return self._fit(X, sample_weight, partial=True)
 
+    @property
+    def wavelength_km_(self) -> npt.NDArray[np.float64]:
+        """Wavelength on the ground, in km, of harmonics of degree 0 to ``max_degree``."""
+        check_is_fitted(self)
+        return degree_wavelength_km(np.arange(int(self.max_degree) + 1))
+
     def to_torch(self) -> "HarmonicPCA":
         """A differentiable twin of ``transform``: a torch module with the fitted constants as buffers.
 
@@ -256,6 +271,30 @@ class SphericalHarmonicPCA(LocationTransformer):
         means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
         map_patches(patches, self._affine(), self.clip, means, self.n_jobs, done)
         return means
+
+    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> npt.NDArray[np.floating]:
+        """The embedding of the mean of the harmonics over the area of each patch."""
+        means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
+        map_box_means(patches, self._affine(), self.clip, means, self.n_jobs, done)
+        return means
+
+    def _unclipped(self, values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        if self.clip is None:
+            return super()._unclipped(values)
+        saturated = np.abs(values) >= self.clip
+        return self.clip * np.arctanh(np.where(saturated, 0.0, values / self.clip)), saturated
+
+    def _degree_one(self) -> DegreeOne | None:
+        """By the rows of ``components_``, orthonormal but for the factors of the prior if their span holds it."""
+        degree, _ = degrees_and_orders(int(self.max_degree))
+        root = np.sqrt(prior_variance(self.spectrum, int(self.max_degree)))[degree]
+        if root[1] == 0.0:
+            return None
+        axes = self.components_[:, _XYZ] / root[1]
+        held = axes.T @ np.divide(self.components_, root, out=np.zeros_like(self.components_), where=root > 0.0)
+        if np.abs(held - np.eye(degree.size)[_XYZ]).max() > _SPANNED:
+            return None
+        return DegreeOne(axes.T * self.scale_ / root[1], self.mean_[_XYZ])
 
     def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
         self._check_parameters()

@@ -6,8 +6,42 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._parameters import check_degree, check_parameter, is_real
+from skgeo._sphere import EARTH_RADIUS
 
-__all__ = ["matern_spectrum"]
+__all__ = ["degree_wavelength_km", "matern_spectrum"]
+
+
+def degree_wavelength_km(degree: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Wavelength on the ground of harmonics of a degree, 2 pi R / degree: 40,030 km over the degree.
+
+    Their finest detail is half of it, 180 / degree degrees.
+
+    Parameters
+    ----------
+    degree : int or array-like of int
+        Degrees, not negative.
+
+    Returns
+    -------
+    ndarray of the shape of ``degree``
+        Wavelengths in km on the sphere of radius 6371.0088 km; infinity at degree 0, which is constant.
+
+    Raises
+    ------
+    ValueError
+        If a degree is negative or no number.
+
+    Examples
+    --------
+    >>> from skgeo import degree_wavelength_km
+    >>> degree_wavelength_km([0, 1, 10, 40]).round(1)
+    array([    inf, 40030.2,  4003. ,  1000.8])
+    """
+    values = np.asarray(degree)
+    valid = values.dtype.kind in "iuf" and bool(np.all(values >= 0))
+    check_parameter("degree", degree, valid, "numbers that are not negative")
+    with np.errstate(divide="ignore"):
+        return np.asarray(2.0 * np.pi * EARTH_RADIUS / 1000.0 / values)
 
 
 def matern_spectrum(max_degree: int, *, nu: float = 1.0, kappa: float = 5.0) -> npt.NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 
-from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalGaussianProcessRegressor, SphericalHarmonicPCA
 from skgeo._base import LocationTransformer
 from skgeo._coordinates import Coordinates
 from skgeo._patch_table import Patches
@@ -25,10 +25,13 @@ from skgeo.encoders import (
     WrapEncoder,
 )
 from skgeo.nn import (
+    ContrastiveLocationEncoder,
     LocationClassifier,
     LocationRegressor,
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
+    SatCLIPEncoder,
+    SatCLIPWeights,
 )
 
 
@@ -113,6 +116,18 @@ class AnyLocationRegressor(AnyPoints, LocationRegressor):
     pass
 
 
+class AnySphericalGaussianProcessRegressor(AnyPoints, SphericalGaussianProcessRegressor):
+    pass
+
+
+class AnySatCLIPEncoder(AnyPoints, SatCLIPEncoder):
+    pass
+
+
+class AnyContrastiveLocationEncoder(AnyPoints, ContrastiveLocationEncoder):
+    pass
+
+
 class AnyProjectionHeadClassifier(ProjectionHeadClassifier):
     def _read(self, X, *, reset):
         return fold_features(read_any(self, X, reset)[0])
@@ -135,8 +150,23 @@ class AnyPatchScaleFeaturizer(PatchScaleFeaturizer):
 
 CORNERS = [[-60.0, 10.0], [-20.0, 130.0], [0.0, -100.0], [35.0, -20.0], [70.0, 60.0]]
 
+
+def satclip_arrays(legendre_polys, hidden_dim, n_outputs, n_layers=2, seed=0):
+    """Random weights of a network of SatCLIP, distributed as at the start of its training."""
+    rng, arrays, width = np.random.default_rng(seed), {}, legendre_polys**2
+    for layer, size in [*((f"layers.{i}", hidden_dim) for i in range(n_layers)), ("last_layer", n_outputs)]:
+        bound = 1 / width if layer == "layers.0" else np.sqrt(6 / width)
+        arrays[f"{layer}.weight"] = rng.uniform(-bound, bound, (size, width))
+        arrays[f"{layer}.bias"] = rng.uniform(-bound, bound, size)
+        width = size
+    return arrays
+
+
 #: Training in which neither the order of samples nor their number matters, only their weight.
 EXACTLY = {"learning_rate": 0.05, "patience": None, "batch_size": None, "dtype": "float64"}
+
+#: Random targets would have the length scale shorter than the degree resolves, and that warns.
+RESOLVED = {"length_scale_bounds": (15.0, 360.0), "smoothness_bounds": "fixed"}
 
 ANY_TABLE = [
     AnySphericalHarmonicPCA(max_degree=3),
@@ -144,6 +174,7 @@ ANY_TABLE = [
     AnyPatchPositionEncoder(SphericalHarmonicPCA(max_degree=2)),
     AnyPatchPositionEncoder(FrozenEstimator(SphericalHarmonicPCA(max_degree=2, n_components=3).fit(CORNERS))),
     AnyPatchPositionEncoder(GridEncoder(3)),
+    AnyPatchPositionEncoder(SphericalHarmonicPCA(max_degree=2), average="exact"),
     AnyPatchScaleFeaturizer(),
     AnyPatchScaleFeaturizer(earth_radius=1.0, log=False),
     AnyCartesian3DEncoder(),
@@ -158,6 +189,11 @@ ANY_TABLE = [
     AnyLocationClassifier("wrap", "mlp", max_epochs=40, **EXACTLY),
     AnyLocationRegressor(SphericalHarmonics(14), "linear", max_epochs=60, **EXACTLY),
     AnyLocationRegressor("wrap", "siren", max_epochs=60, **(EXACTLY | {"learning_rate": 0.01})),
+    # a weight is not as many observations to a noise that is learned
+    AnySphericalGaussianProcessRegressor(14, noise=0.01, noise_bounds="fixed", **RESOLVED),
+    AnySphericalGaussianProcessRegressor(14, noise=0.01, optimizer=None, normalize_y=False),
+    AnySatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
+    AnyContrastiveLocationEncoder("cartesian3d", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     AnyProjectionHeadClassifier(2, embed_dim=8, max_epochs=60, **EXACTLY),
     AnyProjectionHeadRegressor(2, embed_dim=16, max_epochs=60, **EXACTLY),
 ]
@@ -175,6 +211,9 @@ STRICT = [
     WrapEncoder(),
     LocationClassifier("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     LocationRegressor("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
+    SphericalGaussianProcessRegressor(14, **RESOLVED),
+    SatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
+    ContrastiveLocationEncoder("direct", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     ProjectionHeadClassifier(1, embed_dim=8, max_epochs=60, **EXACTLY),
     ProjectionHeadRegressor(1, embed_dim=8, max_epochs=60, **EXACTLY),
 ]
@@ -276,7 +315,7 @@ def expected_failed_checks(estimator):
         return {"check_classifiers_train": TWO_FEATURES}
     if isinstance(estimator, ProjectionHeadRegressor):
         return {}
-    if isinstance(estimator, LocationClassifier | LocationRegressor):
+    if isinstance(estimator, LocationClassifier | LocationRegressor | SphericalGaussianProcessRegressor):
         classifies = isinstance(estimator, LocationClassifier)
         others = _CLASSIFIERS_OF_ANY_WIDTH if classifies else _REGRESSORS_OF_ANY_WIDTH
         by_name = ["check_sample_weights_pandas_series", *["check_classifier_data_not_an_array"] * classifies]

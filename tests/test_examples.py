@@ -203,8 +203,9 @@ def test_netcdf_example_on_a_sea_surface_temperature(tmp_path):
 def test_the_picture_is_small_and_white_at_the_corners(tmp_path):
     run(ROOT / "scripts" / "draw_basis.py", "--out", tmp_path / "basis.png", folder=tmp_path)
     with Image.open(tmp_path / "basis.png") as picture:
-        assert picture.size == (1920, 660)
-        assert {picture.convert("RGB").getpixel((x, y)) for x in (0, 1919) for y in (0, 659)} == {(255, 255, 255)}
+        assert picture.width == 1750
+        right, bottom = picture.width - 1, picture.height - 1
+        assert {picture.convert("RGB").getpixel((x, y)) for x in (0, right) for y in (0, bottom)} == {(255, 255, 255)}
     assert (tmp_path / "basis.png").stat().st_size < 400_000
 
 

@@ -3,15 +3,17 @@ import re
 import subprocess
 import sys
 from functools import partial
+from importlib import import_module
 
 import pytest
 import sklearn
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from estimators import ANY_TABLE, MESSAGES, STRICT, expected_failed_checks
 from skgeo import SphericalHarmonicPCA
+from skgeo.nn import ContrastiveLocationEncoder
 
 SKLEARN = tuple(int(number) for number in sklearn.__version__.split(".")[:2])
 
@@ -52,12 +54,24 @@ def test_strict_estimators_fail_the_expected_checks_only_and_for_the_reason_give
     assert any(re.search(MESSAGES[reason], message) for message in messages), messages
 
 
+def public_estimators():
+    modules = [import_module(name) for name in ("skgeo", "skgeo.encoders", "skgeo.nn")]
+    found = {getattr(module, name) for module in modules for name in module.__all__}
+    return {item for item in found if isinstance(item, type) and issubclass(item, BaseEstimator)}
+
+
+def test_no_estimator_is_lost():
+    assert {type(estimator) for estimator in STRICT} == public_estimators()
+    assert {base for estimator in ANY_TABLE for base in type(estimator).__mro__} >= public_estimators()
+
+
 @pytest.mark.parametrize("estimator", ANY_TABLE + STRICT, ids=lambda estimator: type(estimator).__name__)
 def test_no_check_is_lost(estimator):
     if is_classifier(estimator) or is_regressor(estimator):
         expected = 63 if is_classifier(estimator) else 60
     else:
         expected = 54 if isinstance(estimator, SphericalHarmonicPCA) else 47  # seven are about sample weights
+        expected += get_tags(estimator).target_tags.required  # one is about y
     collected = len(checks_of(estimator))
     if SKLEARN == (1, 9):
         assert collected == expected
@@ -68,8 +82,9 @@ def test_no_check_is_lost(estimator):
 @pytest.mark.parametrize("estimator", STRICT, ids=lambda estimator: type(estimator).__name__)
 def test_tags_say_what_is_true(estimator):
     tags = get_tags(estimator)
-    learns_from_targets = is_classifier(estimator) or is_regressor(estimator)
-    if not learns_from_targets:
+    transforms = hasattr(estimator, "transform")
+    learns_from_targets = not transforms or isinstance(estimator, ContrastiveLocationEncoder)
+    if transforms:
         assert tags.transformer_tags.preserves_dtype == ["float64", "float32"]
     assert tags.requires_fit
     assert tags.target_tags.required == learns_from_targets

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 # Values of one term that a block may hold: some hundred kilobytes, the size of the inner caches.
 _BLOCK_VALUES = 2**16
 
+_OF_EVERY_ENCODER = frozenset({"coordinates", "missing", "add_indicator", "verbose"})
 
-class FixedEncoder(LocationTransformer):
-    """An encoder that is a function of the place alone: ``fit`` checks, and learns nothing."""
 
+class FixedTransformer(LocationTransformer):
+    """A transformer that is a function of the place alone: ``fit`` checks, and learns nothing."""
+
+    _public_module = "skgeo.encoders"
     _missing_policies = ("error", "nan")
 
     def fit(self, X: Any, y: object = None) -> Self:
@@ -51,6 +54,14 @@ class FixedEncoder(LocationTransformer):
                 self._read(X, reset=True)
         return self
 
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise ValueError if a parameter is not what it accepts."""
+
+
+class FixedEncoder(FixedTransformer):
+    """A fixed transformer that writes points and grids into its output."""
+
     def _embed(self, places: Places) -> npt.NDArray[np.floating]:
         latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
         on_grid = isinstance(places, LatLonGrid | GridPart)
@@ -59,10 +70,6 @@ class FixedEncoder(LocationTransformer):
         with progress(math.prod(shape), "place", shown=self.verbose) as done:
             (self._write_grid if on_grid else self._write_points)(latitude, longitude, embedding, done)
         return embedding.reshape(math.prod(shape), embedding.shape[-1])
-
-    @abstractmethod
-    def _check_parameters(self) -> None:
-        """Raise ValueError if a parameter is not what it accepts."""
 
     @abstractmethod
     def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
@@ -96,8 +103,9 @@ class FormulaEncoder(FixedEncoder):
         return {"degree": np.radians([1.0])}
 
     def _own_parameters(self) -> dict[str, Any]:
-        """The parameters of the formula, as plain Python."""
-        return {}
+        """The parameters of the formula, as plain Python: the torch twin and its file are made of them."""
+        own = (item for item in self.get_params(deep=False).items() if item[0] not in _OF_EVERY_ENCODER)
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in own}
 
     def to_torch(self) -> "EncoderTwin":
         """A differentiable twin of ``transform``: a torch module with the constants as buffers.
@@ -165,10 +173,6 @@ class ScaledEncoder(FormulaEncoder):
         """Angle per degree of longitude; if periodic, of the nearest whole number of waves around the Earth."""
         return np.radians(np.maximum(1.0, np.round(np.degrees(rate)))) if self.periodic else rate
 
-    def _own_parameters(self) -> dict[str, Any]:
-        scales = {"min_scale": float(self.min_scale), "max_scale": float(self.max_scale)}
-        return {"n_scales": int(self.n_scales), **scales, "units": self.units, "periodic": bool(self.periodic)}
-
     def _check_parameters(self) -> None:
         low, high = self.min_scale, self.max_scale
         valid = is_integer(self.n_scales) and self.n_scales >= 1
@@ -191,6 +195,6 @@ def wrap_longitude(longitude: Any, xp: Any) -> Any:
 
 
 def sin_cos(degrees: Any, degree: Any, xp: Any) -> tuple[Any, Any]:
-    """Sine and cosine of degrees; the cosine is exactly zero at 90, and smooth everywhere."""
+    """Sine and cosine of degrees, with pi / 180 as ``degree``; the cosine is zero at 90, and smooth everywhere."""
     half = degrees / 2.0
     return xp.sin(degrees * degree), 2.0 * xp.sin((45.0 + half) * degree) * xp.sin((45.0 - half) * degree)

@@ -17,8 +17,10 @@ class GridEncoder(ScaledEncoder):
     ----------
     n_scales : int, default=16
         Number of scales S.
-    min_scale, max_scale : float, default=10, 360
-        Smallest and largest scale; the others lie between them in geometric progression. One scale is ``min_scale``.
+    min_scale : float, default=10
+        Smallest scale, and the only one of a single scale.
+    max_scale : float, default=360
+        Largest scale; the others lie between the two in geometric progression.
     units : "degrees" or "radians", default="degrees"
         What is divided by the scales. With "degrees", as in the experiments of [2]_, the sine and the cosine take
         degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales are

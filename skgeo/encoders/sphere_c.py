@@ -19,8 +19,10 @@ class SphereCEncoder(ScaledEncoder):
     ----------
     n_scales : int, default=16
         Number of scales S.
-    min_scale, max_scale : float, default=10, 360
-        Smallest and largest scale; the others lie between them in geometric progression. One scale is ``min_scale``.
+    min_scale : float, default=10
+        Smallest scale, and the only one of a single scale.
+    max_scale : float, default=360
+        Largest scale; the others lie between the two in geometric progression.
     plus : bool, default=False
         Add the columns of GridEncoder, of which it has one already: SphereC+.
     units : "degrees" or "radians", default="degrees"
@@ -112,9 +114,6 @@ class SphereCEncoder(ScaledEncoder):
         self.missing = missing
         self.add_indicator = add_indicator
         self.verbose = verbose
-
-    def _own_parameters(self) -> dict[str, Any]:
-        return super()._own_parameters() | {"plus": bool(self.plus)}
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

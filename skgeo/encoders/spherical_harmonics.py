@@ -6,12 +6,15 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._harmonics import FloatArray, Floats, degrees_and_orders
+from skgeo._box_means import write_box_means
+from skgeo._harmonics import FloatArray, Floats, convention_factors, degrees_and_orders
+from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._parallel import Done
-from skgeo._parameters import check_degree, check_parameter, is_integer
+from skgeo._parameters import check_convention, check_degree, check_parameter, is_integer
+from skgeo._sphere import Boxes
 from skgeo._tables import write_grid, write_points
 from skgeo.encoders._base import FixedEncoder
-from skgeo.spectrum import check_spectrum, prior_variance
+from skgeo.spectrum import check_spectrum, degree_wavelength_km, prior_variance
 
 if TYPE_CHECKING:
     from skgeo.nn import Harmonics
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["SphericalHarmonics"]
 
 
-class SphericalHarmonics(FixedEncoder):
+class SphericalHarmonics(InverseTransformer, FixedEncoder):
     """Real spherical harmonics, which are to the sphere what sines and cosines are to the circle.
 
     (L + 1)^2 columns with max_degree L, less those below ``min_degree``: ``sh_l0_m0``, ``sh_l1_m-1``, ``sh_l1_m0``,
@@ -35,6 +38,9 @@ class SphericalHarmonics(FixedEncoder):
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
         Prior variance of each degree, from 0 to L; columns are multiplied by its square root. None leaves them as they
         are. ``"matern"`` is ``matern_spectrum(max_degree)``.
+    convention : "orthonormal" or "satclip", default="orthonormal"
+        Signs and scale of the columns: those of this package, or those that networks of SatCLIP [2]_ were trained on,
+        where column (l, m) is multiplied by (-1)^l, and by pi if m = 0.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case.
@@ -49,6 +55,9 @@ class SphericalHarmonics(FixedEncoder):
 
     Attributes
     ----------
+    wavelength_km_ : ndarray of shape (L + 1,)
+        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``; the finest detail
+        is half the last one.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
@@ -69,6 +78,7 @@ class SphericalHarmonics(FixedEncoder):
     --------
     skgeo.SphericalHarmonicPCA : Their principal components over a domain; fewer columns, each of unit variance.
     skgeo.matern_spectrum : The weights of a smooth random field.
+    skgeo.nn.load_satclip : A published network on the harmonics of SatCLIP.
 
     Notes
     -----
@@ -82,10 +92,18 @@ class SphericalHarmonics(FixedEncoder):
 
     float32 input is worked out in float64 and rounded.
 
+    The code of SatCLIP evaluates the harmonics at longitude + 180 and at the colatitude latitude + 90, and multiplies
+    those of order 0 by sqrt((2 l + 1) / 4 * pi) in place of sqrt((2 l + 1) / (4 * pi)). By the parity of the Legendre
+    functions, (-1)^(l + m), and of the waves along longitude, (-1)^m, that is what ``convention="satclip"`` does. Its
+    ``legendre_polys`` is ``max_degree + 1``.
+
     References
     ----------
     .. [1] Russwurm, M., Klemmer, K., Rolf, E., Zbinden, R. & Tuia, D. (2024). Geographic location encoding with
        spherical harmonics and sinusoidal representation networks. International Conference on Learning Representations.
+    .. [2] Klemmer, K., Rolf, E., Robinson, C., Mackey, L. & Russwurm, M. (2025). SatCLIP: global, general-purpose
+       location embeddings with satellite imagery. Proceedings of the AAAI Conference on Artificial Intelligence 39(4),
+       4347-4355.
 
     Examples
     --------
@@ -118,6 +136,7 @@ class SphericalHarmonics(FixedEncoder):
         *,
         min_degree: int = 0,
         spectrum: str | npt.ArrayLike | None = None,
+        convention: str = "orthonormal",
         coordinates: tuple[str, str] | None = None,
         missing: str = "error",
         add_indicator: bool = False,
@@ -127,11 +146,18 @@ class SphericalHarmonics(FixedEncoder):
         self.max_degree = max_degree
         self.min_degree = min_degree
         self.spectrum = spectrum
+        self.convention = convention
         self.coordinates = coordinates
         self.missing = missing
         self.add_indicator = add_indicator
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    @property
+    def wavelength_km_(self) -> npt.NDArray[np.float64]:
+        """Wavelength on the ground, in km, of harmonics of degree 0 to ``max_degree``."""
+        check_is_fitted(self)
+        return degree_wavelength_km(np.arange(int(self.max_degree) + 1))
 
     def to_torch(self) -> "Harmonics":
         """A differentiable twin of ``transform``: a torch module with the constants as buffers.
@@ -145,7 +171,12 @@ class SphericalHarmonics(FixedEncoder):
         self._check_twin()
         from skgeo.nn import Harmonics  # needs torch
 
-        return Harmonics(int(self.max_degree), min_degree=int(self.min_degree), spectrum=self._variance())
+        return Harmonics(
+            int(self.max_degree),
+            min_degree=int(self.min_degree),
+            spectrum=self._variance(),
+            convention=self.convention,
+        )
 
     def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
         write_points(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, done)
@@ -153,20 +184,38 @@ class SphericalHarmonics(FixedEncoder):
     def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
         write_grid(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, done)
 
+    def _degree_one(self) -> DegreeOne | None:
+        factors = self._factors()
+        columns = np.arange(1, 4) - min(int(self.min_degree), 1)  # of degree 1
+        if self.min_degree > 1 or self._variance()[1] == 0.0:
+            return None
+        matrix = np.zeros((3, factors.size))
+        matrix[[1, 2, 0], columns] = 1.0 / factors[columns]
+        return DegreeOne(matrix, np.zeros(3))
+
+    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> Floats:
+        """The mean of the harmonics over the area of each patch."""
+        factors = self._factors()
+        means = np.empty((patches.south.size, factors.size), dtype=dtype)
+        write_box_means(patches, factors, int(self.max_degree), means, self.n_jobs, done)
+        return means
+
     def _variance(self) -> FloatArray:
         """Prior variance of each degree."""
         return prior_variance(self.spectrum, int(self.max_degree))
 
     def _factors(self) -> FloatArray:
         """What each harmonic from degree 0 to ``max_degree`` is multiplied by, from ``min_degree`` on."""
-        degree, _ = degrees_and_orders(int(self.max_degree))
-        return np.sqrt(self._variance())[degree[degree >= self.min_degree]]
+        degree, order = degrees_and_orders(int(self.max_degree))
+        factors = np.sqrt(self._variance())[degree] * convention_factors(degree, order, self.convention)
+        return factors[degree >= self.min_degree]
 
     def _check_parameters(self) -> None:
         degree, least = check_degree(self.max_degree), self.min_degree
         valid = is_integer(least) and 0 <= least <= degree
         check_parameter("min_degree", least, valid, f"an integer from 0 to max_degree={degree}")
         check_spectrum(self.spectrum, degree)
+        check_convention(self.convention)
         valid = self.n_jobs is None or (is_integer(self.n_jobs) and self.n_jobs != 0)
         check_parameter("n_jobs", self.n_jobs, valid, "None or an integer other than 0")
 

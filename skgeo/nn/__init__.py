@@ -7,16 +7,21 @@ from skgeo._parameters import import_optional
 if find_spec("torch") is None:  # say what to install before an import below says less
     import_optional("torch", "skgeo.nn", "torch")
 
+from skgeo._contrastive import ContrastiveLocationEncoder
 from skgeo._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo._location_models import LocationClassifier, LocationRegressor
+from skgeo._satclip import SatCLIPEncoder, SatCLIPWeights
+from skgeo.nn._contrastive import compute_features
 from skgeo.nn._encoders import EncoderTwin, Harmonics
 from skgeo.nn._files import load, save
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
+from skgeo.nn._satclip import load_satclip
 from skgeo.nn._twins import HarmonicPCA, PatchScale
 
 __all__ = [
     "MLP",
+    "ContrastiveLocationEncoder",
     "EncoderTwin",
     "FcNet",
     "HarmonicPCA",
@@ -29,7 +34,11 @@ __all__ = [
     "PatchScale",
     "ProjectionHeadClassifier",
     "ProjectionHeadRegressor",
+    "SatCLIPEncoder",
+    "SatCLIPWeights",
     "SirenNet",
+    "compute_features",
     "load",
+    "load_satclip",
     "save",
 ]

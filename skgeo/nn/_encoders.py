@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from skgeo._harmonics import columns_of_order, legendre_series
-from skgeo._parameters import check_degree, check_parameter, is_integer
+from skgeo._harmonics import columns_of_order, convention_factors, legendre_series
+from skgeo._parameters import check_convention, check_degree, check_parameter, is_integer
 from skgeo.encoders._base import FormulaEncoder, wrap_longitude
 from skgeo.nn._twins import check_last, like, multiples
 from skgeo.spectrum import check_spectrum, prior_variance
@@ -109,6 +109,8 @@ class Harmonics(nn.Module):
         Smallest degree.
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
         Prior variance of each degree; columns are multiplied by its square root.
+    convention : "orthonormal" or "satclip", default="orthonormal"
+        Signs and scale of the columns, as of :class:`~skgeo.encoders.SphericalHarmonics`.
 
     Attributes
     ----------
@@ -146,16 +148,21 @@ class Harmonics(nn.Module):
     series: Tensor
     columns: Tensor
 
-    def __init__(self, max_degree: int = 10, *, min_degree: int = 0, spectrum: Any = None) -> None:
+    def __init__(
+        self, max_degree: int = 10, *, min_degree: int = 0, spectrum: Any = None, convention: str = "orthonormal"
+    ) -> None:
         super().__init__()
         degree = check_degree(max_degree)
         valid = is_integer(min_degree) and 0 <= min_degree <= degree
         check_parameter("min_degree", min_degree, valid, f"an integer from 0 to max_degree={degree}")
         check_spectrum(spectrum, degree)
-        self.max_degree, self.min_degree = degree, int(min_degree)
+        check_convention(convention)
+        self.max_degree, self.min_degree, self.convention = degree, int(min_degree), convention
         self.n_outputs = (degree + 1) ** 2 - self.min_degree**2
         series = legendre_series(degree).transpose(2, 0, 1) * np.sqrt(prior_variance(spectrum, degree))
         series[:, 1:] *= np.sqrt(2.0)
+        index = np.arange(degree + 1)
+        series *= convention_factors(index, index[:, np.newaxis], convention)
         self.register_buffer("series", torch.from_numpy(np.ascontiguousarray(series)))
         self.register_buffer("columns", torch.from_numpy(_places_of_columns(degree)[self.min_degree**2 :]), False)
 
@@ -189,7 +196,8 @@ class Harmonics(nn.Module):
 
     def extra_repr(self) -> str:
         """What ``print`` shows of the module."""
-        return f"max_degree={self.max_degree}, min_degree={self.min_degree}"
+        convention = "" if self.convention == "orthonormal" else f", convention={self.convention!r}"
+        return f"max_degree={self.max_degree}, min_degree={self.min_degree}{convention}"
 
 
 def _places_of_columns(max_degree: int) -> npt.NDArray[np.int64]:

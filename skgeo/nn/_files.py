@@ -208,7 +208,7 @@ def _build_encoder_twin(arguments: Mapping[str, Any]) -> EncoderTwin:
 
 
 def _harmonics_arguments(twin: Harmonics) -> dict[str, object]:
-    return {"max_degree": twin.max_degree, "min_degree": twin.min_degree}
+    return {"max_degree": twin.max_degree, "min_degree": twin.min_degree, "convention": twin.convention}
 
 
 def _network_arguments(network: FcNet | MLP | SirenNet) -> dict[str, object]:

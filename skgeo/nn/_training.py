@@ -1,8 +1,11 @@
 """The training loop of all estimators, from arrays to arrays."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Literal, NamedTuple
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +16,10 @@ from torch.nn import functional as F  # noqa: N812
 from skgeo._progress import progress
 
 Arrays = dict[str, npt.NDArray[Any]]
-Loss = Literal["log_loss", "squared_error"]
+Loss = Literal["log_loss", "squared_error", "contrastive"]
 
+# Held while torch's generator is borrowed.
+_GENERATOR = threading.Lock()
 # Values of an embedding that are kept through the epochs; a larger one is worked out batch by batch.
 _KEPT_VALUES = 2**27
 # Values of an embedding that are worked out at a time.
@@ -32,7 +37,7 @@ class Samples(NamedTuple):
     """Inputs (n, k), targets (n,) or (n, n_outputs) and weights (n,)."""
 
     inputs: npt.NDArray[Any]
-    target: npt.NDArray[Any]
+    target: Any  # an array, or FeatureRows
     weight: npt.NDArray[np.float64]
 
 
@@ -48,6 +53,16 @@ class Settings(NamedTuple):
     dtype: str
     device: str
     verbose: bool | None
+
+
+class Keeper(Protocol):
+    """Keeps what a run needs to go on after an interruption."""
+
+    def read(self) -> dict[str, Any] | None:
+        """What was kept last, if anything was."""
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Keep the state after an epoch."""
 
 
 class Course(NamedTuple):
@@ -68,11 +83,13 @@ def train(
     settings: Settings,
     seed: int,
     start: tuple[Arrays, Arrays] | None = None,
+    keeper: Keeper | None = None,
 ) -> Course:
     """Train with Adam, its weight decay added to the gradient; ``start`` are weights and moments to go on from.
 
     All random numbers, of the initialisation, of the order of samples and of dropout, follow from the seed; torch's own
-    generator is left as it was.
+    generator is left as it was. With a keeper the run goes on where the one that it kept was interrupted, with the same
+    numbers as one without interruption.
     """
     device, dtype = find_device(settings.device), getattr(torch, settings.dtype)
     with _seeded(seed, device):
@@ -80,46 +97,68 @@ def train(
         if start is not None:
             load(module, start[0])
         module = module.to(device, dtype)
-        parameters = list(module.parameters())
-        optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        optimizer = _optimizer(module, settings)
         if start is not None:
             _set_moments(optimizer, module, start[1])
-        data = _Data(fixed, training, loss, device, dtype)
-        held_out = None if validation is None else _Data(fixed, validation, loss, device, dtype)
+        kind = _Pairs if loss == "contrastive" else _Data
+        data = kind(fixed, training, loss, device, dtype)
+        held_out = None if validation is None else kind(fixed, validation, loss, device, dtype)
         if validation is not None and not validation.weight.any():
             raise ValueError(
                 "The validation data have no weight: sample_weight_val or class_weight leaves none of them."
             )
+        losses: list[float] = []
+        validation_losses: list[float] = []
+        best = np.inf, 0, arrays_of(module)
+        state = None if keeper is None else keeper.read()
+        if state is not None:
+            losses, validation_losses, best = state["losses"], state["validation_losses"], state["best"]
+            _set_state(module, optimizer, state, device)
         with progress(settings.max_epochs, "epoch", shown=settings.verbose) as done:
-            losses, validation_losses, best = [], [], (np.inf, 0, arrays_of(module))
-            for epoch in range(1, settings.max_epochs + 1):
-                losses.append(_train_epoch(module, optimizer, data, settings))
-                done(1)
-                if held_out is None:
-                    continue
-                validation_losses.append(_validate(module, held_out, settings))
-                if validation_losses[-1] < best[0]:
-                    best = validation_losses[-1], epoch, arrays_of(module) if settings.keep == "best" else {}
-                elif settings.patience is not None and epoch - best[1] >= settings.patience:
+            done(len(losses))
+            while len(losses) < settings.max_epochs:
+                waited = len(losses) - best[1]
+                if held_out is not None and settings.patience is not None and waited >= settings.patience:
                     break
+                losses.append(_train_epoch(module, optimizer, data, settings))
+                if held_out is not None:
+                    validation_losses.append(_validate(module, held_out, settings))
+                    if validation_losses[-1] < best[0]:
+                        kept = arrays_of(module) if settings.keep == "best" else {}
+                        best = validation_losses[-1], len(losses), kept
+                if keeper is not None:
+                    course = {"losses": losses, "validation_losses": validation_losses, "best": best}
+                    keeper.write(course | _state(module, optimizer, device))
+                done(1)
         if held_out is None or settings.keep == "last":
             best = losses[-1], len(losses), arrays_of(module)
         return Course(best[2], _moments(optimizer, module), losses, validation_losses, best[1])
 
 
 def apply(fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any], device: str) -> npt.NDArray[Any]:
-    """The outputs (n, n_outputs) in the dtype of the parameters, block by block."""
+    """The outputs (n, n_outputs) in the dtype of the parameters."""
+    return np.concatenate([values for _, values in outputs(fixed, trained, inputs, device)])
+
+
+def outputs(
+    fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any], device: str
+) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
+    """The outputs (k, n_outputs) of blocks of rows, in the dtype of the parameters."""
     place = find_device(device)
     trained = trained.to(place).eval()
     dtype = next((parameter.dtype for parameter in trained.parameters()), torch.float64)
     data = _Inputs(fixed, inputs, place, dtype, keep=False)
-    with torch.no_grad():
-        return torch.cat([trained(data[rows]).cpu() for rows in data.blocks()]).numpy()
+    for rows in data.blocks():
+        with torch.no_grad():
+            values = trained(data[rows]).cpu().numpy()
+        yield rows, values
 
 
-def undisturbed() -> AbstractContextManager[None]:
-    """Puts torch's generator back as it was."""
-    return torch.random.fork_rng(devices=[])
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Puts torch's generator back as it was, whatever number of threads build models at a time."""
+    with _GENERATOR, torch.random.fork_rng(devices=[]):
+        yield
 
 
 def find_device(name: str) -> torch.device:
@@ -205,13 +244,52 @@ class _Data:
             each = (outputs - target).square().mean(dim=1)
         return self.weight[rows] @ each
 
+    def batches(self, size: int | None) -> Iterable[Tensor]:
+        """All samples in random order, some at a time."""
+        order = torch.randperm(len(self.inputs)).to(self.weight.device)
+        return torch.split(order, size or len(order))
+
+    def blocks(self, size: int | None) -> Iterable[slice]:
+        """All samples in their order, some at a time."""
+        return self.inputs.blocks()
+
+
+class _Pairs(_Data):
+    """Places and features of images, which are left where they are until a batch needs them."""
+
+    def __init__(
+        self, fixed: nn.Module | None, samples: Samples, loss: Loss, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.inputs = _Inputs(fixed, samples.inputs, device, dtype)
+        self.features, self.device, self.dtype = samples.target, device, dtype
+
+    def total(self, module: nn.Module, rows: slice | Tensor) -> Tensor:
+        """The loss of a batch, times its pairs."""
+        chosen = rows if isinstance(rows, slice) else rows.cpu().numpy()
+        features = torch.as_tensor(np.asarray(self.features[chosen])).to(self.device, self.dtype)
+        return module(self.inputs[rows], features) * len(features)
+
+    def batches(self, size: int | None) -> Iterable[Tensor]:
+        """Batches of the same size, but for one pair: a loss on a few pairs is another one."""
+        order = torch.randperm(len(self.inputs)).to(self.device)
+        return torch.tensor_split(order, _count(len(order), size))
+
+    def blocks(self, size: int | None) -> Iterable[slice]:
+        """As batches, in their order."""
+        bounds = np.linspace(0, len(self.inputs), _count(len(self.inputs), size) + 1).astype(int).tolist()
+        return (slice(*pair) for pair in pairwise(bounds))
+
+
+def _count(n_samples: int, size: int | None) -> int:
+    """Number of batches of that size or just below it; none is of one sample if two can be made."""
+    return max(1, min(math.ceil(n_samples / (size or n_samples)), n_samples // 2))
+
 
 def _train_epoch(module: nn.Module, optimizer: torch.optim.Optimizer, data: _Data, settings: Settings) -> float:
     """One pass over the samples in random order; returns the mean loss."""
     module.train()
     n_samples, total = len(data.inputs), 0.0
-    order = torch.randperm(n_samples).to(data.weight.device)
-    for rows in torch.split(order, settings.batch_size or n_samples):
+    for rows in data.batches(settings.batch_size):
         optimizer.zero_grad()
         loss = data.total(module, rows)
         torch.autograd.backward(loss / len(rows))
@@ -229,7 +307,7 @@ def _validate(module: nn.Module, data: _Data, settings: Settings) -> float:
     """The mean loss, without dropout."""
     module.eval()
     with torch.no_grad():
-        total = sum(float(data.total(module, rows)) for rows in data.inputs.blocks())
+        total = sum(float(data.total(module, rows)) for rows in data.blocks(settings.batch_size))
     if not np.isfinite(total):
         raise ValueError(
             f"learning_rate={settings.learning_rate!r}: the loss became {total} on the validation data; expected a "
@@ -250,9 +328,37 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
+def _optimizer(module: nn.Module, settings: Settings) -> torch.optim.Adam:
+    """Adam; single numbers, such as a temperature, are not drawn toward zero."""
+    parameters = list(module.parameters())
+    groups = [{"params": [each for each in parameters if each.ndim]}]
+    if any(each.ndim == 0 for each in parameters):
+        groups.append({"params": [each for each in parameters if each.ndim == 0], "weight_decay": 0.0})  # type: ignore[dict-item]
+    return torch.optim.Adam(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def _state(module: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> dict[str, Any]:
+    """All that the next epoch depends on."""
+    generators = {"cpu": torch.default_generator.get_state().numpy()}
+    if device.type == "cuda":
+        generators["cuda"] = torch.cuda.get_rng_state(device).numpy()
+    return {"weights": arrays_of(module), "moments": _moments(optimizer, module), "generators": generators}
+
+
+def _set_state(
+    module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], device: torch.device
+) -> None:
+    """Be where a run was when ``_state`` was called."""
+    module.load_state_dict({name: torch.tensor(values) for name, values in state["weights"].items()})
+    _set_moments(optimizer, module, state["moments"])
+    torch.default_generator.set_state(torch.tensor(state["generators"]["cpu"]))
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(torch.tensor(state["generators"]["cuda"]), device)
+
+
 def _moments(optimizer: torch.optim.Optimizer, module: nn.Module) -> Arrays:
     """The state of Adam, by the names of the parameters."""
-    names = [name for name, _ in module.named_parameters()]
+    names = _names(optimizer, module)
     state = optimizer.state_dict()["state"]
     return {f"{names[i]}:{key}": value.cpu().numpy() for i, of in state.items() for key, value in of.items()}
 
@@ -260,8 +366,14 @@ def _moments(optimizer: torch.optim.Optimizer, module: nn.Module) -> Arrays:
 def _set_moments(optimizer: torch.optim.Optimizer, module: nn.Module, moments: Arrays) -> None:
     """Give Adam its state back."""
     state = optimizer.state_dict()
-    for i, (name, _) in enumerate(module.named_parameters()):
+    for i, name in enumerate(_names(optimizer, module)):
         of = {key.rpartition(":")[2]: value for key, value in moments.items() if key.rpartition(":")[0] == name}
         if of:
             state["state"][i] = {key: torch.tensor(value) for key, value in of.items()}
     optimizer.load_state_dict(state)
+
+
+def _names(optimizer: torch.optim.Optimizer, module: nn.Module) -> list[str]:
+    """Names of the parameters in the order of the optimizer."""
+    by_id = {id(parameter): name for name, parameter in module.named_parameters()}
+    return [by_id[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]

@@ -1,0 +1,34 @@
+"""
+Is this land? Five encoders, one linear model
+=============================================
+
+5,000 places all over the globe, and whether they are land. The same logistic regression sees them through five
+encoders, the last at two degrees. A linear model on raw coordinates can draw one straight line; on harmonics it draws
+continents.
+"""
+
+import matplotlib.pyplot as plt
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skgeo.datasets import make_land_ocean
+from skgeo.encoders import Cartesian3DEncoder, DirectEncoder, GridEncoder, SphereMEncoder, SphericalHarmonics
+from skgeo.inspection import PredictionMapDisplay
+
+X, is_land = make_land_ocean(5000, random_state=0)
+X_new, is_land_new = make_land_ocean(5000, random_state=1)
+encoders = [
+    DirectEncoder(),
+    Cartesian3DEncoder(),
+    GridEncoder(16, min_scale=5),
+    SphereMEncoder(16, min_scale=5, plus=True),
+    SphericalHarmonics(20, spectrum="matern"),
+    SphericalHarmonics(40, spectrum="matern"),
+]
+figure, axes = plt.subplots(3, 2, figsize=(8, 6.6), layout="constrained")
+for ax, encoder in zip(axes.flat, encoders, strict=True):
+    model = make_pipeline(encoder, LogisticRegression(C=10, max_iter=1000)).fit(X, is_land)
+    PredictionMapDisplay.from_estimator(model, ax=ax, colorbar=False)
+    name = type(encoder).__name__ + (f", L = {encoder.max_degree}" if hasattr(encoder, "max_degree") else "")
+    ax.set_title(f"{name}: {model.score(X_new, is_land_new):.1%}", fontsize=9)
+plt.show()

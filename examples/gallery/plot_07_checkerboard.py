@@ -1,0 +1,35 @@
+"""
+Do encoders work at the poles?
+==============================
+
+A checkerboard of 400 cells of equal area, uniform on the sphere, with 16 classes. A classifier looks up the nearest
+samples, and what is near is what the encoder says: near a pole latitude and longitude call places far apart that are
+a short walk from each other. Harmonics know no poles.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+from skgeo.datasets import make_checkerboard
+from skgeo.encoders import DirectEncoder, SphericalHarmonics, WrapEncoder
+
+X, label = make_checkerboard(8000, n_support=400, random_state=0)
+X_new, label_new = make_checkerboard(40_000, n_support=400, random_state=1)
+models = {
+    "latitude, longitude; neighbours": make_pipeline(DirectEncoder(), KNeighborsClassifier(3)),
+    "their sines and cosines; neighbours": make_pipeline(WrapEncoder(), KNeighborsClassifier(3)),
+    "harmonics, L = 10; neighbours": make_pipeline(SphericalHarmonics(10), KNeighborsClassifier(3)),
+    "harmonics, L = 20; linear": make_pipeline(SphericalHarmonics(20), LogisticRegression(C=100, max_iter=300)),
+}
+band = np.digitize(np.abs(X_new[:, 0]), edges := np.array([0, 15, 30, 45, 60, 70, 80, 90])) - 1
+figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+for name, model in models.items():
+    right = model.fit(X, label).predict(X_new) == label_new
+    accuracy = [right[band == number].mean() for number in range(len(edges) - 1)]
+    ax.plot((edges[:-1] + edges[1:]) / 2, accuracy, marker="o", label=f"{name}: {right.mean():.1%}")
+ax.set(xlabel="latitude, north or south (degrees)", ylabel="accuracy", ylim=(0, 1), xticks=edges)
+ax.legend()
+plt.show()

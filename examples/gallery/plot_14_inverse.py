@@ -1,0 +1,35 @@
+"""
+Where is this embedding?
+========================
+
+An embedding that is one-to-one can be turned around. That helps to see what a model means: which place a generated,
+averaged or noisy embedding stands for.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.metrics.pairwise import haversine_distances
+
+from skgeo import LatLonGrid, SphericalHarmonicPCA
+from skgeo.datasets import fibonacci_lattice
+
+globe = LatLonGrid(np.arange(-89.5, 90), np.arange(-179.5, 180))
+encoder = SphericalHarmonicPCA(max_degree=10, clip=None).fit(globe)
+places = fibonacci_lattice(500)
+embedding = encoder.transform(places)
+print(np.abs(encoder.inverse_transform(embedding) - places).max())
+
+# %%
+# The place is read off the three harmonics of degree 1, which are the coordinates of the unit sphere, so that noise
+# on the components moves it in proportion: a hundredth of a standard deviation is some 40 km.
+
+rng = np.random.default_rng(0)
+noises = np.array([0.01, 0.03, 0.1, 0.3])
+errors = []
+for noise in noises:
+    found = encoder.inverse_transform(embedding + noise * rng.standard_normal(embedding.shape))
+    errors.append(6371 * haversine_distances(np.radians(places), np.radians(found)).diagonal())
+figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+ax.boxplot(errors, tick_labels=noises, showfliers=False)
+ax.set(xlabel="noise (standard deviations of a component)", ylabel="error (km)", yscale="log")
+plt.show()

@@ -1,0 +1,47 @@
+"""The base of transformers whose output is that of a torch network."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._base import LocationTransformer, Places
+from skgeo._harmonics import FloatArray
+from skgeo._progress import progress
+from skgeo.grid import GridPart, LatLonGrid
+
+if TYPE_CHECKING:
+    from skgeo.nn._training import Parts
+
+
+class NetworkTransformer(LocationTransformer):
+    """An encoder and a network, of which blocks of places go through both."""
+
+    _public_module = "skgeo.nn"
+    _missing_policies = ("error", "nan")
+    device: str
+
+    def _embed(self, places: Places) -> npt.NDArray[np.floating]:
+        from skgeo.nn._training import outputs
+
+        points, parts = points_in_degrees(places), self._parts()
+        embedding = np.empty((len(points), len(self._embedding_names())), dtype=places.dtype)
+        with progress(len(points), "place", shown=self.verbose) as done:
+            for rows, values in outputs(parts.fixed, parts.trained, points, self.device):
+                embedding[rows] = values
+                done(len(values))
+        embedding[np.isnan(points).any(axis=1)] = np.nan  # a network can make a number of NaN
+        return embedding
+
+    @abstractmethod
+    def _parts(self) -> "Parts":
+        """The encoder and the network with its weights."""
+
+
+def points_in_degrees(places: Places) -> FloatArray:
+    """The places (n, 2) in float64, in whatever precision they came."""
+    if isinstance(places, LatLonGrid | GridPart):
+        axes = np.meshgrid(places.latitude, places.longitude, indexing="ij")
+        return np.stack(axes, axis=-1).reshape(-1, 2)
+    return np.column_stack([np.ravel(places.latitude), np.ravel(places.longitude)])

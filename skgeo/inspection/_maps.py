@@ -1,0 +1,435 @@
+"""What the displays share: axes that are maps, colours, figures."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._coordinates import read_coordinates
+from skgeo._harmonics import FloatArray
+from skgeo._parameters import check_flag, check_parameter, import_optional, is_real
+from skgeo.cells import CellGrid
+from skgeo.grid import LatLonGrid
+from skgeo.inspection._projections import (
+    PROJECTIONS,
+    EqualEarth,
+    Extent,
+    GivenProjection,
+    Orthographic,
+    Projection,
+    cell_corners,
+    choose_projection,
+    coast_lines,
+    degree_label,
+    grid_meshes,
+    plate_carree,
+    project_lines,
+    project_rings,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Grid = LatLonGrid | CellGrid
+
+#: Width of a figure in inches: a page of 700 pixels at 100 pixels per inch.
+WIDTH = 7.0
+SIGNED, UNSIGNED = "RdBu_r", "viridis"
+#: Okabe & Ito (2008), Color Universal Design; without yellow, which is hard to see on white.
+CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+MASKED, LINE, FAINT = "0.86", "0.25", "0.35"
+# Room for a label such as 120°W, across and upwards.
+_LABEL_INCHES = 0.55, 0.3
+# Widths of lines in points, and by how much they are thinner on small maps without labels.
+_COAST_WIDTH, _RIM_WIDTH, _GRATICULE_WIDTH, _SMALL = 0.5, 0.7, 0.3, 0.7
+
+
+def pyplot() -> Any:
+    """matplotlib.pyplot, or what to install."""
+    return import_optional("matplotlib.pyplot", "skgeo.inspection", "plot")
+
+
+def new_figure(height: float, width: float = WIDTH, **subplots: Any) -> tuple["Figure", Any]:
+    """A figure that keeps labels from overlapping, and its axes."""
+    figure, axes = pyplot().subplots(figsize=(width, height), layout="constrained", **subplots)
+    return figure, axes
+
+
+def is_geographic(ax: Any) -> bool:
+    """Whether axes are cartopy's, which project by themselves."""
+    return hasattr(ax, "projection") and hasattr(ax, "set_extent")
+
+
+class Map:
+    """Axes that show a part of the Earth; those of cartopy keep their projection."""
+
+    def __init__(
+        self,
+        ax: "Axes",
+        extent: Extent,
+        *,
+        projection: str = "auto",
+        center: tuple[float, float] | None = None,
+        coastlines: bool = True,
+        labels: bool = True,
+    ) -> None:
+        check_flag("coastlines", coastlines)
+        self.ax: Any = ax
+        own = _projection(projection, center, extent)  # which checks the arguments
+        self.projection = GivenProjection(ax.projection) if is_geographic(ax) else own  # type: ignore[attr-defined]
+        self.rim: Any = None
+        if is_geographic(ax):
+            self._frame_geographic(extent)
+        else:
+            self._frame(extent, labels=labels)
+        if coastlines:
+            self._draw_lines(coast_lines(), LINE, _COAST_WIDTH * (1.0 if labels else _SMALL), zorder=2.6)
+
+    def cells(self, grid: Grid, values: npt.NDArray[Any], **style: Any) -> Any:
+        """Draw values (of the grid's shape) as cells; returns what a colour bar wants.
+
+        Values with a last axis of three are colours themselves. Cells are grey where values are missing, and by the
+        share of them that the mask leaves out.
+        """
+        gone = outside(grid)
+        if gone is not None:
+            hidden = gone == 1.0
+            values = np.where(hidden[..., np.newaxis] if values.ndim > gone.ndim else hidden, np.nan, values)
+        if isinstance(grid, CellGrid) and len(grid.shape) == 1:
+            dots = {"s": 8.0, "linewidths": 0.0, "plotnonfinite": True, **style}
+            return self.points(grid.latitude, grid.longitude, values, **dots)
+        if values.ndim == 3:
+            values = np.where(np.isfinite(values), values, float(MASKED))
+        style = {"rasterized": True, "zorder": 1.0, **style}
+        parts = [self._add(self._mesh(*mesh, style)) for mesh in self._meshes(grid, values)]
+        if gone is not None and np.any((gone > 0.0) & (gone < 1.0)):
+            self._shade(grid, np.where(gone < 1.0, gone, 0.0))
+        return parts[0]
+
+    def _mesh(self, x: FloatArray, y: FloatArray, values: Any, shown: npt.NDArray[np.bool_], style: Any) -> Any:
+        """Draw one mesh of cells; those that are not on the map are not even grey."""
+        values = values if values.ndim == 3 else np.ma.masked_invalid(values)
+        corners = np.stack([x, y], axis=-1)
+        if not shown.all():  # corners that are not finite leave nothing to draw of a cell
+            corners[~_corners_of(shown)] = np.nan
+            opacity = np.where(shown, 1.0, 0.0)
+            if values.ndim == 3:
+                opacity = opacity * (values[..., 3] if values.shape[-1] == 4 else 1.0)
+                values = np.dstack([values[..., :3], opacity])
+            elif self.projection.seam:
+                style = {**style, "alpha": opacity}
+        collections = import_optional("matplotlib.collections", "skgeo.inspection", "plot")
+        style = dict(style)
+        limits = style.pop("vmin", None), style.pop("vmax", None)
+        mesh = collections.QuadMesh(corners, antialiased=False, array=values, **style)
+        mesh.set_clim(*limits)
+        return self.ax.add_collection(mesh, autolim=False)
+
+    def _shade(self, grid: Grid, share: FloatArray) -> None:
+        """Cover cells with grey, by the share (of the grid's shape) of each that is to be covered."""
+        colours = np.empty((*share.shape, 4))
+        colours[..., :3], colours[..., 3] = float(MASKED), share
+        for x, y, part, shown in self._meshes(grid, colours):
+            self._add(self._mesh(x, y, part, shown & (part[..., 3] > 0.0), {"rasterized": True, "zorder": 1.2}))
+
+    def points(self, latitude: npt.ArrayLike, longitude: npt.ArrayLike, values: Any = None, **style: Any) -> Any:
+        """Draw places as dots, those on the other side of the globe left out."""
+        latitude, relative = np.asarray(latitude, dtype=np.float64), self.projection.relative(longitude)
+        seen = self.projection.visible(latitude, relative) & np.isfinite(latitude)
+        x, y = self.projection.forward(latitude[seen], relative[seen])
+        if values is not None:
+            style["c"] = np.asarray(values)[seen]
+        return self._add(self.ax.scatter(x, y, **{"zorder": 3.0, **style}))
+
+    def outlines(self, rings: Sequence[FloatArray], values: FloatArray | None, **style: Any) -> Any:
+        """Draw polygons, filled by values (one each); those on the other side of the globe left out."""
+        collections = import_optional("matplotlib.collections", "skgeo.inspection", "plot")
+        pieces, numbers = project_rings(rings, self.projection)
+        patches = collections.PolyCollection(pieces, zorder=1.5, **style)
+        if values is not None:
+            patches.set_array(values[numbers])
+        return self._add(self.ax.add_collection(patches, autolim=False))
+
+    def _add(self, artist: Any) -> Any:
+        """Nothing is drawn beyond the rim."""
+        if self.rim is not None:
+            artist.set_clip_path(self.rim)
+        return artist
+
+    def _meshes(self, grid: Grid, values: npt.NDArray[Any]) -> Iterator[tuple[FloatArray, FloatArray, Any, Any]]:
+        """Corners and values of cells on the map, and whether each is on it."""
+        if isinstance(grid, CellGrid):
+            latitude, longitude = cell_corners(grid)
+            relative = self.projection.relative(longitude)
+            known = _all_corners(np.isfinite(latitude))
+            if self.projection.seam:  # cells that it parts are left out
+                known &= _corner_spread(relative) < 180.0
+            known &= _any_visible(self.projection, latitude, relative)
+            x, y = self.projection.forward(np.nan_to_num(latitude), np.nan_to_num(relative))
+            yield x, y, values, known
+            return
+        for mesh in grid_meshes(grid, self.projection):
+            yield mesh.x, mesh.y, values[mesh.rows][:, mesh.columns], mesh.shown
+
+    def _frame(self, extent: Extent, *, labels: bool) -> None:
+        """Limits, rim and labels of a map of our own."""
+        rim = self._cap_rim(extent)
+        if rim is None:
+            self._frame_region(extent)
+            return
+        (left, low), (right, high) = rim.min(axis=0), rim.max(axis=0)
+        margin = 0.01 * (right - left)
+        self.ax.set(xlim=(left - margin, right + margin), ylim=(low - margin, high + margin), aspect="equal")
+        self.ax.set_axis_off()
+        patches = import_optional("matplotlib.patches", "skgeo.inspection", "plot")
+        width = _RIM_WIDTH * (1.0 if labels else _SMALL)
+        edge = patches.Polygon(rim, closed=True, facecolor="none", edgecolor=LINE, linewidth=width, zorder=2.8)
+        self.rim = self.ax.add_patch(edge)
+        edge.set_clip_on(False)
+        if labels:
+            self._graticule(rim)
+
+    def _cap_rim(self, extent: Extent) -> FloatArray | None:
+        """The outline of the map; around a pole seen from above, the parallel where the region ends."""
+        rim = self.projection.rim()
+        if isinstance(self.projection, Orthographic) and abs(self.projection.center[0]) == 90.0:
+            reach = extent.south if self.projection.center[0] > 0.0 else -extent.north
+            if rim is not None and reach > 0.0:
+                return rim * math.cos(math.radians(reach))
+        return rim
+
+    def _graticule(self, rim: FloatArray) -> None:
+        """Parallels and meridians, with degrees on a map of the world."""
+        along = np.linspace(-180.0, 180.0, 361) - 1e-9 + self.projection.center[1]
+        lines = [np.column_stack([np.full(along.size, parallel), along]) for parallel in range(-60, 90, 30)]
+        up = np.linspace(-90.0, 90.0, 181)
+        lines += [np.column_stack([up, np.full(up.size, meridian)]) for meridian in range(-180, 180, 60)]
+        self._draw_lines(lines, FAINT, _GRATICULE_WIDTH, zorder=2.4, alpha=0.5)
+        if isinstance(self.projection, EqualEarth):
+            self._label_world()
+        else:
+            where = [degree_label(c, signs) for c, signs in zip(self.projection.center, ("NS", "EW"), strict=True)]
+            text = f"seen from above {where[0]}, {where[1]}"
+            if abs(self.projection.center[0]) == 90.0:
+                text = f"seen from above the {'North' if where[0] == '90°N' else 'South'} Pole"
+                self._label_meridians(float(np.abs(rim).max()))
+            offset = {"xytext": (0, -14), "textcoords": "offset points", "ha": "center", "va": "top"}
+            self.ax.annotate(text, (0.0, float(rim[:, 1].min())), fontsize="small", annotation_clip=False, **offset)
+
+    def _label_meridians(self, radius: float) -> None:
+        """Degrees around a map that is seen from above a pole, and at its parallels."""
+        style: dict[str, Any] = {"fontsize": "small", "color": LINE, "ha": "center", "va": "center"}
+        south = self.projection.center[0] < 0.0
+        pole = -1.0 if south else 1.0
+        for parallel in (pole * 30.0, pole * 60.0):
+            x, y = self.projection.forward(parallel, 150.0)
+            if float(np.hypot(x, y)) < 0.97 * radius:
+                self.ax.annotate(degree_label(parallel, "NS"), (x, y), zorder=2.9, **style)
+        for meridian in range(-180, 180, 60):
+            across = math.radians(meridian - self.projection.center[1])
+            towards = np.array([math.sin(across), math.cos(across) * (1.0 if south else -1.0)])
+            offset = {"xytext": tuple(towards * (15.0, 8.0)), "textcoords": "offset points", "annotation_clip": False}
+            self.ax.annotate(degree_label(meridian, "EW"), tuple(radius * towards), **offset, **style)
+
+    def _label_world(self) -> None:
+        """Degrees at the rim of a map of the world."""
+        style: dict[str, Any] = {"fontsize": "small", "color": LINE, "clip_on": False}
+        for parallel in (-60, -30, 0, 30, 60):
+            x, y = self.projection.forward(parallel, -180.0)
+            aside = -3.0 - 4.0 * math.sin(math.radians(abs(parallel)))  # where the rim leans over
+            place = {"xytext": (aside, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+            self.ax.annotate(degree_label(parallel, "NS"), (x, y), **place, **style)
+        for meridian in range(-180, 180, 60):
+            relative = float(self.projection.relative(meridian))
+            if abs(relative) > 150.0:
+                continue
+            x, y = self.projection.forward(-90.0, relative)
+            place = {"xytext": (0, -3), "textcoords": "offset points", "ha": "center", "va": "top"}
+            self.ax.annotate(degree_label(meridian, "EW"), (x, y), **place, **style)
+
+    def _frame_region(self, extent: Extent) -> None:
+        """Degrees on the axes, true proportions in the middle."""
+        ticker = import_optional("matplotlib.ticker", "skgeo.inspection", "plot")
+        cosine = max(math.cos(math.radians(extent.middle[0])), 0.05)
+        self.ax.set(xlim=extent[2:], ylim=extent[:2], aspect=1.0 / cosine)
+        box = self.ax.get_position().size * self.ax.figure.get_size_inches()
+        shape = (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
+        inches = min(box[0], box[1] / shape), min(box[1], box[0] * shape)
+        for axis, signs, length, room in zip(
+            (self.ax.xaxis, self.ax.yaxis), ("EW", "NS"), inches, _LABEL_INCHES, strict=True
+        ):
+            number = int(np.clip(length / room, 1, 5))
+            axis.set_major_locator(ticker.MaxNLocator(nbins=number, steps=[1, 1.5, 2, 3, 5, 6, 10]))
+            axis.set_major_formatter(lambda value, _, signs=signs: degree_label(round(value, 9), signs))
+        self.ax.tick_params(labelsize="small", length=3.0, color=LINE)
+        self.ax.spines[:].set(color=LINE, linewidth=_RIM_WIDTH)
+
+    def _frame_geographic(self, extent: Extent) -> None:
+        """Limits of cartopy's axes, which draw their own rim."""
+        if extent.east - extent.west < 359.0:
+            self.ax.set_extent([*extent[2:], *extent[:2]], crs=plate_carree())
+        elif hasattr(self.ax, "set_global"):
+            self.ax.set_global()
+
+    def _draw_lines(self, lines: Sequence[FloatArray], colour: str, width: float, **style: Any) -> None:
+        collections = import_optional("matplotlib.collections", "skgeo.inspection", "plot")
+        pieces = project_lines(lines, self.projection)
+        drawn = collections.LineCollection(pieces, colors=colour, linewidths=width, **style)
+        self._add(self.ax.add_collection(drawn, autolim=False))
+
+
+def _projection(name: str, center: Any, extent: Extent) -> Projection:
+    accepted = ", ".join(map(repr, PROJECTIONS[:-1])) + f" or {PROJECTIONS[-1]!r}"
+    check_parameter("projection", name, isinstance(name, str) and name in PROJECTIONS, accepted)
+    if center is not None:
+        pair = isinstance(center, tuple | list) and len(center) == 2 and all(map(is_real, center))
+        check_parameter("center", center, pair and abs(center[0]) <= 90.0, "None or (latitude, longitude) in degrees")
+        center = (float(center[0]), float(center[1]))
+    return choose_projection(name, center, extent)
+
+
+def _all_corners(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    return flags[:-1, :-1] & flags[1:, :-1] & flags[:-1, 1:] & flags[1:, 1:]
+
+
+def _corners_of(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether a corner belongs to any of the cells."""
+    padded = np.pad(cells, 1)
+    return padded[:-1, :-1] | padded[1:, :-1] | padded[:-1, 1:] | padded[1:, 1:]
+
+
+def _corner_spread(values: FloatArray) -> FloatArray:
+    corners = np.stack([values[:-1, :-1], values[1:, :-1], values[:-1, 1:], values[1:, 1:]])
+    return np.ptp(corners, axis=0)
+
+
+def _any_visible(projection: Projection, latitude: FloatArray, relative: FloatArray) -> npt.NDArray[np.bool_]:
+    return ~_all_corners(~projection.visible(np.nan_to_num(latitude), np.nan_to_num(relative)))
+
+
+def colours(
+    values: Any, *, signed: bool, cmap: Any = None, vmin: float | None = None, vmax: float | None = None
+) -> Any:
+    """Colour map and limits: around zero and alike on both sides for signed values, else all of their range.
+
+    Missing values are grey. Limits that are given stay as they are.
+    """
+    matplotlib = import_optional("matplotlib", "skgeo.inspection", "plot")
+    for name, limit in (("vmin", vmin), ("vmax", vmax)):
+        check_parameter(name, limit, limit is None or is_real(limit), "None or a number")
+    finite = np.asarray(values)[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if signed:
+        high = max(abs(low), abs(high), abs(vmin or 0.0) if vmax is None else 0.0)
+        high = float(vmax) if vmax is not None else high
+        low = -high
+    named = cmap if cmap is not None else (SIGNED if signed else UNSIGNED)
+    chosen = (matplotlib.colormaps[named] if isinstance(named, str) else named).with_extremes(bad=MASKED)
+    low, high = (low if vmin is None else float(vmin)), (high if vmax is None else float(vmax))
+    return {"cmap": chosen, "vmin": low, "vmax": high if high > low else low + 1.0}
+
+
+def colour_bar(figure: "Figure", mappable: Any, ax: Any, label: str, values: Any, **style: Any) -> Any:
+    """A colour bar below a map; arrows where values go beyond it."""
+    finite = np.asarray(values)[np.isfinite(values)]
+    low, high = mappable.get_clim()
+    margin = 1e-6 * (high - low)
+    below, above = bool((finite < low - margin).any()), bool((finite > high + margin).any())
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    pad = 0.03 if figure.get_layout_engine() else 0.1  # an engine makes room for labels by itself
+    place = {"orientation": "horizontal", "shrink": 0.55, "aspect": 32, "pad": pad, **style}
+    bar = figure.colorbar(mappable, ax=ax, extend=extend[below, above], **place)
+    bar.set_label(label, fontsize="small")
+    bar.ax.tick_params(labelsize="small", length=3.0, color=LINE)
+    bar.outline.set(linewidth=0.5, edgecolor=LINE)
+    return bar
+
+
+def legend(ax: Any, number: int, **style: Any) -> Any:
+    """A plain legend of so many entries below a map."""
+    style["ncols"] = number if number <= 5 else math.ceil(number / 2)
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.06), "frameon": False, "fontsize": "small"}
+    return ax.legend(**{**place, "handletextpad": 0.3, "columnspacing": 1.2, **style})
+
+
+def one_axes(ax: Any, height: float, width: float = WIDTH) -> tuple["Figure", Any]:
+    """The axes given, or new ones."""
+    if ax is None:
+        return new_figure(height, width)
+    if not hasattr(ax, "figure") or not hasattr(ax, "transData"):
+        refuse_axes(ax, "None or one matplotlib Axes")
+    return ax.figure, ax
+
+
+def one_map(
+    ax: Any,
+    extent: Extent,
+    *,
+    projection: str,
+    center: tuple[float, float] | None,
+    coastlines: bool,
+    below: float = 0.75,
+) -> tuple["Figure", Map]:
+    """A figure with one map, and inches below it for a colour bar or a legend; or a map on the axes given."""
+    if ax is None:
+        shape = height_of_width(extent, projection, center)
+        width = WIDTH if shape < 0.8 else 5.0
+        ax = new_figure(min(max(shape * (width - 0.6), 2.0), 6.0) + below, width)[1]
+    figure, ax = one_axes(ax, 0.0)
+    return figure, Map(ax, extent, projection=projection, center=center, coastlines=coastlines)
+
+
+def height_of_width(extent: Extent, projection: str, center: tuple[float, float] | None) -> float:
+    """Proportions of a map."""
+    rim = _projection(projection, center, extent).rim()
+    if rim is not None:
+        width, height = np.ptp(rim, axis=0)
+        return float(height / width)
+    cosine = max(math.cos(math.radians(extent.middle[0])), 0.05)
+    return (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
+
+
+def several_axes(ax: Any, number: int) -> list[Any]:
+    """The axes given, as many as there are panels."""
+    axes = list(np.ravel(np.asarray(ax, dtype=object)))
+    if len(axes) != number or not all(hasattr(each, "transData") for each in axes):
+        refuse_axes(ax, f"None or {number} matplotlib Axes, one for each panel")
+    return axes
+
+
+def refuse_axes(ax: Any, accepted: str) -> NoReturn:
+    """Raise for what are no axes, or not as many as it takes."""
+    given = f"{np.size(np.asarray(ax, dtype=object))} Axes" if hasattr(np.ravel(ax)[0], "transData") else repr(ax)
+    raise ValueError(f"ax is {given}: expected {accepted}.")
+
+
+def default_grid(degrees: float) -> LatLonGrid:
+    """The whole Earth in cells of so many degrees."""
+    half = degrees / 2.0
+    return LatLonGrid(np.arange(-90.0 + half, 90.0, degrees), np.arange(-180.0 + half, 180.0, degrees))
+
+
+def check_grid(grid: Any, degrees: float) -> Grid:
+    """A grid as it is; for None the whole Earth in cells of so many degrees."""
+    if grid is None:
+        return default_grid(degrees)
+    check_parameter("grid", grid, isinstance(grid, LatLonGrid | CellGrid), "None, a LatLonGrid or a CellGrid")
+    return grid
+
+
+def check_place(place: Any) -> tuple[float, float]:
+    """One (latitude, longitude)."""
+    pair = np.shape(place) == (2,)
+    check_parameter("place", place, pair, "one (latitude, longitude) in degrees")
+    points = read_coordinates(np.asarray([place], dtype=np.float64))
+    return float(points.latitude[0]), float(points.longitude[0])
+
+
+def outside(grid: Grid | None) -> FloatArray | None:
+    """The share of each cell of a grid that its mask leaves out; None if it has no mask."""
+    if grid is None or grid.mask is None:
+        return None
+    return 1.0 - np.asarray(grid.mask, dtype=np.float64)

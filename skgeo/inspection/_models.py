@@ -1,0 +1,169 @@
+"""What displays ask of estimators: their output at places, some places at a time."""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from skgeo._base import GeoEstimator, LocationEstimator
+from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES, frame_columns, is_geometric, read_coordinates
+from skgeo._parameters import check_parameter, import_optional, is_integer
+from skgeo.cells import CellGrid
+from skgeo.grid import LatLonGrid
+from skgeo.pca import SphericalHarmonicPCA
+
+# Places that an estimator is given at a time: their embedding is some tens of megabytes.
+_PLACES_AT_A_TIME = 2**15
+
+
+def innermost(estimator: Any) -> Any:
+    """What meets X first: the first step of a Pipeline, what is frozen."""
+    while isinstance(estimator, FrozenEstimator | Pipeline):
+        estimator = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator.steps[0][1]
+    return estimator
+
+
+def at_places(
+    function: Callable[[Any], Any],
+    estimator: Any,
+    places: LatLonGrid | CellGrid | npt.NDArray[np.floating],
+    select: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = np.asarray,
+) -> npt.NDArray[Any]:
+    """The output at places, of their shape; of each block only what ``select`` keeps is held.
+
+    Missing centres of a CellGrid come out as NaN.
+    """
+    if isinstance(places, LatLonGrid):
+        parts = [select(_dense(function(X))) for X in _row_blocks(places, estimator)]
+        values = np.concatenate(parts)
+        return values.reshape(*places.shape, *values.shape[1:])
+    points = places.points() if isinstance(places, CellGrid) else np.asarray(places)
+    shape = places.shape if isinstance(places, CellGrid) else (len(points),)
+    present = np.isfinite(points).all(axis=1)
+    known = points[present]
+    blocks = [known[start : start + _PLACES_AT_A_TIME] for start in range(0, len(known), _PLACES_AT_A_TIME)]
+    found = np.concatenate([select(_dense(function(table_for(estimator, block)))) for block in blocks])
+    if present.all():
+        return found.reshape(*shape, *found.shape[1:])
+    values = np.full((present.size, *found.shape[1:]), np.nan)
+    values[present] = found
+    return values.reshape(*shape, *found.shape[1:])
+
+
+def _row_blocks(grid: LatLonGrid, estimator: Any) -> Iterator[Any]:
+    """Rows of a grid, as a grid where the estimator takes grids, which is faster; else as points."""
+    whole = isinstance(innermost(estimator), LocationEstimator) and grid.shape[1] > 1
+    length = max(1, _PLACES_AT_A_TIME // grid.shape[1])
+    for start in range(0, grid.shape[0], length):
+        latitude = grid.latitude[start : start + length]
+        if whole:
+            yield LatLonGrid(latitude, grid.longitude)
+        else:
+            points = np.stack(np.meshgrid(latitude, grid.longitude, indexing="ij"), axis=-1).reshape(-1, 2)
+            yield table_for(estimator, points)
+
+
+def table_for(estimator: Any, points: npt.NDArray[np.floating]) -> Any:
+    """Points (n, 2) as the estimator wants them: a DataFrame with its own names if it was fitted on one."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or isinstance(innermost(estimator), GeoEstimator):
+        return points
+    latitude, longitude = _coordinate_names(list(names))
+    if len(names) != 2 or not latitude or not longitude:
+        others = [str(name) for name in names if name not in (latitude, longitude)]
+        raise ValueError(
+            f"The estimator was fitted on the columns {others} beside coordinates, which a map does not have: predict "
+            "yourself, and give the predictions to from_predictions."
+        )
+    pandas = import_optional("pandas", "an estimator that was fitted on a DataFrame", "pandas")
+    return pandas.DataFrame({latitude: points[:, 0], longitude: points[:, 1]})[list(names)]
+
+
+def _coordinate_names(columns: list[str]) -> tuple[str, str]:
+    """The columns of latitude and longitude among others; empty where there is not one of each."""
+    found = [[name for name in columns if str(name).lower() in known] for known in (LATITUDE_NAMES, LONGITUDE_NAMES)]
+    return (found[0][0], found[1][0]) if len(found[0]) == len(found[1]) == 1 else ("", "")
+
+
+def points_of_samples(X: Any, *, missing: bool = False) -> npt.NDArray[np.float64]:
+    """Latitude and longitude (n, 2) of samples: of a frame those columns, whatever else it has."""
+    columns = None if is_geometric(X) else frame_columns(X)
+    latitude, longitude = _coordinate_names(columns or [])
+    places = read_coordinates(X[[latitude, longitude]] if latitude else X, missing=missing)
+    return np.column_stack([places.latitude, places.longitude])
+
+
+def _dense(values: Any) -> npt.NDArray[Any]:
+    return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
+
+
+def feature_names(estimator: Any, number: int) -> list[str]:
+    """Names of the output columns, or their numbers."""
+    if hasattr(estimator, "get_feature_names_out"):
+        return [str(name) for name in estimator.get_feature_names_out()]
+    return [str(i) for i in range(number)]
+
+
+def column_titles(estimator: Any, names: list[str], columns: list[int]) -> list[str]:
+    """Components by number, harmonics as mathematics writes them, other columns by name."""
+    if isinstance(innermost(estimator), SphericalHarmonicPCA):
+        return [f"component {column}" for column in columns]
+    parts = [re.fullmatch(r"sh_l(\d+)_m(-?\d+)", names[column]) for column in columns]
+    return [
+        f"$Y_{{{found[1]},{found[2]}}}$" if found else names[column]
+        for found, column in zip(parts, columns, strict=True)
+    ]
+
+
+def number_of_outputs(estimator: Any) -> int:
+    """How many columns the output has."""
+    return int(_dense(estimator.transform(table_for(estimator, np.zeros((1, 2))))).shape[1])
+
+
+def chosen_columns(parameter: str, asked: Any, names: list[str]) -> list[int]:
+    """Numbers of the columns asked for by number or name."""
+    columns = []
+    for item in asked:
+        number = names.index(item) if isinstance(item, str) and item in names else item
+        valid = is_integer(number) and bool(0 <= number < len(names))
+        accepted = f"numbers from 0 to {len(names) - 1}, or names such as {names[0]!r}"
+        check_parameter(parameter, item, valid, accepted)
+        columns.append(int(number))
+    check_parameter(parameter, asked, len(columns) > 0, "at least one column")
+    return columns
+
+
+def response_of(estimator: Any, method: str) -> tuple[Callable[[Any], Any], str]:
+    """The method of a model that a map shows, and its name.
+
+    "auto" is the probability of two classes if the classifier tells it, else the prediction.
+    """
+    methods = ("auto", "predict", "predict_proba", "decision_function")
+    known = isinstance(method, str) and method in methods
+    check_parameter("response_method", method, known, ", ".join(map(repr, methods[:-1])) + f" or {methods[-1]!r}")
+    if method == "auto":
+        binary = is_classifier(estimator) and len(estimator.classes_) == 2
+        method = "predict_proba" if binary and hasattr(estimator, "predict_proba") else "predict"
+    accepted = f"a method that {type(estimator).__name__} has"
+    check_parameter("response_method", method, hasattr(estimator, method), accepted)
+    return getattr(estimator, method), method
+
+
+def max_degree_of(estimator: Any) -> int | None:
+    """The largest degree of harmonics in a model, if it says so."""
+    while isinstance(estimator, FrozenEstimator | Pipeline):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        else:
+            degrees = [max_degree_of(step) for _, step in estimator.steps]
+            return next((degree for degree in degrees if degree is not None), None)
+    degree = getattr(estimator, "max_degree", None)
+    if degree is None:
+        degree = getattr(getattr(estimator, "encoder_", None), "max_degree", None)
+    return None if degree is None or not math.isfinite(degree) else int(degree)

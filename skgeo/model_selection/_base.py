@@ -1,0 +1,201 @@
+"""What all splitters share: where coordinates come from, and distances on the sphere."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils import check_consistent_length
+
+from skgeo._base import points_of
+from skgeo._cf import is_xarray, layout
+from skgeo._coordinates import frame_columns, is_geometric, read_coordinates
+from skgeo._dask import computed, is_lazy
+from skgeo._from_xarray import everywhere
+from skgeo._harmonics import FloatArray
+from skgeo._parameters import check_parameter, is_integer
+from skgeo._sphere import EARTH_RADIUS, unit_vectors
+from skgeo.cells import CellGrid
+from skgeo.exceptions import CoordinateError
+from skgeo.grid import LatLonGrid
+
+Index = npt.NDArray[np.intp]
+
+#: Radius of the Earth in km.
+RADIUS = EARTH_RADIUS / 1000.0
+#: Half the circumference of the Earth in km: nothing is farther away.
+FARTHEST = math.pi * RADIUS
+
+# Unit vectors that agree to so many digits are the same place, within a hundredth of a millimetre.
+_DIGITS = 12
+
+
+class LocationSplitter(BaseEstimator, BaseCrossValidator, ABC):
+    """A splitter of samples by where they are."""
+
+    # Metadata routing hands coordinates over without being asked to.
+    __metadata_request__split = {"coordinates": True}  # noqa: RUF012 - scikit-learn's own form
+
+    coordinates: tuple[str, str] | None
+
+    def split(
+        self, X: Any, y: object = None, groups: Any = None, coordinates: Any = None
+    ) -> Iterator[tuple[Index, Index]]:
+        """Yield the training and the test samples of each split.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
+            The samples. A frame has latitude and longitude in degrees among its columns, an array has these two only;
+            of a grid it is the cells. With ``coordinates`` it may be anything that has a length.
+        y : array-like of shape (n_samples,), default=None
+            Not looked at.
+        groups : array-like of shape (n_samples, 2), default=None
+            The same as ``coordinates``, by the only name that scikit-learn's tools hand on without metadata routing.
+        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, default=None
+            Latitude and longitude in degrees, where they are not in X.
+
+        Yields
+        ------
+        train : ndarray of int
+            Rows to train on.
+        test : ndarray of int
+            Rows to test on.
+
+        Raises
+        ------
+        CoordinateError
+            If there are no coordinates, or some are missing or out of range.
+        ValueError
+            If a parameter is not what it accepts, or the data do not allow so many splits.
+        """
+        yield from self._split(self._vectors(X, y, groups, coordinates))
+
+    def _vectors(self, X: Any, y: object = None, groups: Any = None, coordinates: Any = None) -> FloatArray:
+        """Unit vectors (n, 3) of the samples."""
+        self._check_parameters()
+        name, given = "coordinates", coordinates
+        if coordinates is None and groups is not None:
+            name, given = "groups", groups
+        return unit_vectors(*read_samples(X, y, given, name=name, names=self.coordinates))
+
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise ValueError if a parameter is not what it accepts."""
+
+    @abstractmethod
+    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
+        """Yield the training and the test samples, given unit vectors."""
+
+
+def check_n_splits(n_splits: Any) -> None:
+    """Raise ValueError unless there are at least two splits."""
+    check_parameter("n_splits", n_splits, is_integer(n_splits) and n_splits >= 2, "an integer, at least 2")
+
+
+def check_names(names: Any) -> None:
+    """Raise ValueError unless these are names of two columns, or None."""
+    valid = isinstance(names, tuple | list) and len(names) == 2 and all(isinstance(name, str) for name in names)
+    valid = names is None or (valid and names[0] != names[1])
+    check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
+
+
+def read_samples(
+    X: Any, y: object, coordinates: Any, *, name: str = "coordinates", names: Any = None
+) -> tuple[FloatArray, FloatArray]:
+    """Latitude and longitude of samples, from X or from what is given beside it; all of one length."""
+    check_names(names)
+    if coordinates is None:
+        _refuse_unnamed(X, "X")
+        latitude, longitude = read_places(X, names)
+    else:
+        _refuse_unnamed(coordinates, name)
+        try:
+            latitude, longitude = read_places(coordinates, names)
+        except CoordinateError as error:
+            raise CoordinateError(f"In {name}=, {error}") from error
+    table = None if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) else X
+    check_consistent_length(table, y, latitude)
+    return latitude, longitude
+
+
+def _refuse_unnamed(X: Any, name: str) -> None:
+    """Refuse an array of more or fewer than two columns."""
+    if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) or is_geometric(X) or frame_columns(X) is not None:
+        return
+    shape = np.shape(X)
+    if len(shape) != 2 or shape[1] != 2:
+        raise CoordinateError(
+            f"{name} has shape {shape} and no names: expected two columns, latitude and longitude. Pass these beside X "
+            "as coordinates=, of shape (n_samples, 2) (as groups= to scikit-learn's tools without metadata routing), "
+            "or X as a DataFrame that has columns 'latitude' and 'longitude' among others."
+        )
+
+
+def read_places(X: Any, names: Any = None) -> tuple[FloatArray, FloatArray]:
+    """Latitude and longitude (n,) in degrees of samples in any form, in memory; none may be missing."""
+    X = points_of(X)
+    if is_xarray(X):
+        X = (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
+    if isinstance(X, LatLonGrid | CellGrid):
+        X = X.points()
+    X = X.compute() if is_lazy(X) else X
+    latitude, longitude, *_ = read_coordinates(X, names, others=True)
+    return latitude, longitude
+
+
+def read_domain(X: Any, names: Any = None) -> tuple[FloatArray, FloatArray]:
+    """Unit vectors (n, 3) of the points, or of the cells inside the mask of a grid, and the weight of each."""
+    X = points_of(X)
+    if is_xarray(X):
+        X = (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
+    if not isinstance(X, LatLonGrid | CellGrid):
+        vectors = unit_vectors(*read_places(X, names))
+        return vectors, np.ones(len(vectors))
+    mask, areas, points = computed(X.mask if X.mask is not None else np.ones(X.shape), X.cell_areas(1.0), X.points())
+    weight = (mask * areas).ravel()
+    inside = (weight > 0.0) & np.isfinite(points).all(axis=1)
+    return unit_vectors(*points[inside].astype(np.float64).T), weight[inside]
+
+
+def tree(vectors: FloatArray) -> cKDTree:
+    """A tree to look up neighbours in, of the kind that is fast to build."""
+    return cKDTree(vectors, balanced_tree=False, compact_nodes=False)
+
+
+def nearest_km(lookup: cKDTree, vectors: FloatArray, *, rank: int = 1) -> FloatArray:
+    """Great-circle distance in km to the nearest point of a tree; to the second, after itself, with rank 2."""
+    return kilometres(np.asarray(lookup.query(vectors, k=[rank])[0])[:, 0])
+
+
+def chord(distance: Any) -> Any:
+    """Length of the straight line between places, on the unit sphere, that are so many km apart on the ground."""
+    return 2.0 * np.sin(np.minimum(distance / RADIUS, np.pi) / 2.0)
+
+
+def kilometres(length: npt.ArrayLike) -> FloatArray:
+    """The great-circle distance in km that belongs to a chord of the unit sphere."""
+    return 2.0 * RADIUS * np.arcsin(np.minimum(np.asarray(length) / 2.0, 1.0))
+
+
+def are_names(coordinates: Any) -> bool:
+    """Whether these are names of columns, and no coordinates."""
+    return isinstance(coordinates, tuple | list) and all(isinstance(name, str) for name in coordinates)
+
+
+def distinct_places(vectors: FloatArray) -> Index:
+    """The place (n,) at which each sample is, numbered as they come: samples at the same place have the same number."""
+    rounded = vectors.round(_DIGITS) + 0.0
+    order = np.lexsort(rounded.T)  # which is stable: of copies the first sample comes first
+    new = np.concatenate([[True], np.any(np.diff(rounded[order], axis=0), axis=1)])
+    first = order[new]
+    number = np.empty(first.size, dtype=np.intp)
+    number[np.argsort(first)] = np.arange(first.size)
+    places = np.empty(len(vectors), dtype=np.intp)
+    places[order] = number[np.cumsum(new) - 1]
+    return places

@@ -1,0 +1,320 @@
+"""Which degree: what the data can tell apart, and what blocked folds say."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import GridSearchCV, check_cv
+from sklearn.utils import check_random_state
+
+from skgeo._base import points_of
+from skgeo._blocks import band_counts, block_of
+from skgeo._cf import is_xarray
+from skgeo._harmonics import FloatArray
+from skgeo._parameters import check_parameter, is_integer, is_real
+from skgeo._sphere import unit_vectors
+from skgeo.cells import CellGrid
+from skgeo.exceptions import CoordinateError
+from skgeo.grid import LatLonGrid
+from skgeo.model_selection._base import (
+    FARTHEST,
+    RADIUS,
+    LocationSplitter,
+    are_names,
+    distinct_places,
+    kilometres,
+    nearest_km,
+    read_domain,
+    read_samples,
+    tree,
+)
+from skgeo.model_selection._blocks import SphericalBlockKFold
+from skgeo.spectrum import degree_wavelength_km
+
+__all__ = ["DegreeSuggestion", "select_max_degree", "suggest_max_degree"]
+
+# Nearest neighbours of so many places stand for those of all.
+_MEASURED = 10_000
+# Blocks, in nearest-neighbour distances, that few of hold no place by chance: of random places, three in a hundred.
+_BLOCK = 4.0
+# How many degrees are tried where they are not given.
+_N_DEGREES = 6
+
+
+@dataclass(frozen=True)
+class DegreeSuggestion:
+    """A degree for the harmonics of a domain, and why: from :func:`~skgeo.model_selection.suggest_max_degree`.
+
+    Parameters
+    ----------
+    max_degree : int
+        The suggestion L.
+    reason : str
+        Why, in a few sentences; ``print`` shows it.
+    wavelength_km : float
+        Wavelength of degree L; the finest detail is half of it.
+    spacing_km : float
+        Distance between places if they stood on a square lattice over the same area, or between cells of a grid.
+    median_distance_km : float
+        Median distance from a place to the nearest other.
+    extent_km : float
+        Diameter of a circle on the ground around all places, at most half the circumference of the Earth.
+    area_km2 : float
+        Area of the domain: of the cells of a grid inside its mask, or of blocks that hold points.
+    n_places : int
+        Number of different places, or of cells.
+    n_harmonics : int
+        (L + 1)^2, the columns of ``SphericalHarmonics``.
+    shannon_number : float
+        (L + 1)^2 times the share of the sphere that the domain covers: how many of their combinations live in it.
+    rank : int
+        The most that columns of harmonics at these places can be independent: the lesser of ``n_harmonics`` and
+        ``n_places``.
+
+    Examples
+    --------
+    >>> from skgeo.datasets import fibonacci_lattice
+    >>> from skgeo.model_selection import suggest_max_degree
+    >>> suggest_max_degree(fibonacci_lattice(400)).n_harmonics
+    324
+    """
+
+    max_degree: int
+    reason: str
+    wavelength_km: float
+    spacing_km: float
+    median_distance_km: float
+    extent_km: float
+    area_km2: float
+    n_places: int
+    n_harmonics: int
+    shannon_number: float
+    rank: int
+
+    def __str__(self) -> str:
+        """The degree and the reason."""
+        return f"max_degree={self.max_degree}. {self.reason}"
+
+
+def suggest_max_degree(
+    X: Any, resolution_km: float | None = None, *, largest: int = 60, coordinates: Any = None
+) -> DegreeSuggestion:
+    """The degree that resolves a length, and no more than data so far apart can tell.
+
+    Degree L resolves half a wave of it, 20,015 km over L. Data cannot tell what is finer than the distance between
+    them: at the degree whose half wave is that distance, about 0.8 harmonics live in the domain for each place. The
+    suggestion is the degree that reaches ``resolution_km``, as far as data allow; without a resolution, all that data
+    allow. With noise a lower degree may predict better, which :func:`select_max_degree` finds.
+
+    Parameters
+    ----------
+    X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid
+        Points, as the splitters take them, or a grid, of which the cells inside the mask are the domain.
+    resolution_km : float, default=None
+        The finest detail wanted, in km.
+    largest : int, default=60
+        No degree beyond is suggested: the work grows with the fourth to sixth power.
+    coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
+        Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
+
+    Returns
+    -------
+    DegreeSuggestion
+        The degree, the reason as text, and the figures behind it.
+
+    Raises
+    ------
+    CoordinateError
+        If there are no coordinates, some are missing or out of range, or all are the same place.
+    ValueError
+        If a parameter is not what it accepts.
+
+    Notes
+    -----
+    The distance between points is the root of their area over their number. The area is that of equal-area blocks, four
+    median nearest-neighbour distances wide, that hold points. Copies of a point count once.
+
+    Examples
+    --------
+    >>> from skgeo.datasets import fibonacci_lattice
+    >>> from skgeo.model_selection import suggest_max_degree
+    >>> print(suggest_max_degree(fibonacci_lattice(400)))
+    max_degree=17. 400 places are about 1,129 km apart, half a wave of degree 17. At this degree half a wave is
+    1,177 km, and 324 of 324 harmonics live in the domain.
+    >>> print(suggest_max_degree(fibonacci_lattice(400), resolution_km=5000))
+    max_degree=5. 5,000 km is half a wave of degree 5, the places can tell that: 400 places are about 1,129 km apart,
+    half a wave of degree 17. At this degree half a wave is 4,003 km, and 36 of 36 harmonics live in the domain.
+    """
+    valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
+    check_parameter("resolution_km", resolution_km, valid, "None or a positive number")
+    check_parameter("largest", largest, is_integer(largest) and largest >= 1, "an integer, at least 1")
+    vectors, area = _domain(X, coordinates)
+    spacing = RADIUS * math.sqrt(area / len(vectors))
+    median = _median_distance(vectors)
+    if median == 0.0:
+        raise CoordinateError("X is one place, or so small that places cannot be told apart: a domain has an extent.")
+
+    from_data = max(1, math.floor(FARTHEST / spacing))
+    reason = f"{len(vectors):,} places are about {_km(spacing)} apart, half a wave of degree {from_data}"
+    degree = from_data
+    if resolution_km is not None:
+        wanted = max(1, math.ceil(FARTHEST / resolution_km))
+        degree = min(wanted, from_data)
+        enough = "the places can tell that" if wanted <= from_data else "finer than the places can tell"
+        reason = f"{_km(resolution_km)} is half a wave of degree {wanted}, {enough}: {reason}"
+    if degree > largest:
+        reason += f"; no more than largest={largest} is suggested"
+        degree = int(largest)
+    n_harmonics = (degree + 1) ** 2
+    shannon = n_harmonics * area / (4.0 * math.pi)
+    wavelength = float(degree_wavelength_km(degree))
+    inside = f"{shannon:,.0f}" if shannon >= 10.0 else f"{shannon:.1f}"
+    reason += (
+        f". At this degree half a wave is {_km(wavelength / 2.0)}, and {inside} of {n_harmonics:,} harmonics live in "
+        "the domain."
+    )
+    return DegreeSuggestion(
+        max_degree=degree,
+        reason=reason,
+        wavelength_km=wavelength,
+        spacing_km=spacing,
+        median_distance_km=median,
+        extent_km=_extent(vectors),
+        area_km2=area * RADIUS**2,
+        n_places=len(vectors),
+        n_harmonics=n_harmonics,
+        shannon_number=shannon,
+        rank=min(n_harmonics, len(vectors)),
+    )
+
+
+def select_max_degree(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    degrees: Sequence[int] | npt.ArrayLike | None = None,
+    param_grid: Mapping[str, Sequence[Any]] | None = None,
+    cv: Any = None,
+    coordinates: Any = None,
+    scoring: Any = None,
+    n_jobs: int | None = None,
+) -> GridSearchCV:
+    """Choose ``max_degree``, and other parameters along with it, by blocked folds.
+
+    Random folds favour degrees so high that they remember neighbours. This is scikit-learn's ``GridSearchCV`` with
+    folds of equal-area blocks, over the ``max_degree`` of whatever step of the model has one.
+
+    Parameters
+    ----------
+    model : estimator
+        An estimator or Pipeline in which one parameter is called ``max_degree``, at any depth.
+    X : array-like, DataFrame or GeoDataFrame with n_samples rows
+        What the model is fitted on. A frame may have latitude and longitude among its columns, as
+        :class:`SphericalBlockKFold` finds them; else give ``coordinates``.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        The target.
+    degrees : array-like of int, default=None
+        The degrees to try. None is six, in geometric progression, up to what ``suggest_max_degree`` says.
+    param_grid : dict of str to sequence, default=None
+        Further parameters to search together with the degree, such as ``{"ridge__alpha": [0.1, 1, 10]}``.
+    cv : int, splitter or iterable of splits, default=None
+        How to split; None is ``SphericalBlockKFold(5)``.
+    coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
+        Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
+    scoring : str, callable or None, default=None
+        As in ``GridSearchCV``; None is the model's own score.
+    n_jobs : int or None, default=None
+        Processes, as in ``GridSearchCV``.
+
+    Returns
+    -------
+    sklearn.model_selection.GridSearchCV
+        Fitted: ``best_params_``, ``cv_results_``, and ``best_estimator_``, fitted on all data.
+
+    Raises
+    ------
+    CoordinateError
+        If there are no coordinates, or some are missing or out of range.
+    ValueError
+        If the model has no or several parameters ``max_degree``, or a parameter is not what it accepts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skgeo.datasets import fibonacci_lattice
+    >>> from skgeo.encoders import SphericalHarmonics
+    >>> from skgeo.model_selection import select_max_degree
+    >>> X = fibonacci_lattice(600)
+    >>> waves = SphericalHarmonics(5).fit_transform(X)[:, 16:].sum(axis=1)  # of degree 4 and 5
+    >>> noise = 2 * np.random.default_rng(0).standard_normal(600)
+    >>> model = make_pipeline(SphericalHarmonics(), Ridge(0.1))
+    >>> search = select_max_degree(model, X, waves + noise, degrees=[3, 5, 8, 12, 18])
+    >>> search.best_params_
+    {'sphericalharmonics__max_degree': 5}
+    """
+    name = _degree_parameter(model)
+    names = coordinates if are_names(coordinates) else None
+    places = np.column_stack(read_samples(X, y, None if names else coordinates, names=names))
+    if degrees is None:
+        last = suggest_max_degree(places).max_degree
+        degrees = np.unique(np.geomspace(min(2, last), last, _N_DEGREES).round().astype(int))
+    grid = {name: np.atleast_1d(np.asarray(degrees)).tolist()} | dict(param_grid or {})
+    splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y)
+    by_place = isinstance(splitter, LocationSplitter)
+    splits = list(splitter.split(places) if by_place else splitter.split(X, y))
+    search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, error_score="raise")
+    return search.fit(X, y)
+
+
+def _degree_parameter(model: Any) -> str:
+    """The name of the one parameter ``max_degree`` of a model, with the steps that lead to it."""
+    found = [name for name in model.get_params() if name.rpartition("__")[2] == "max_degree"]
+    if len(found) != 1:
+        what = f"several parameters max_degree, {found}" if found else "no parameter max_degree"
+        cure = "search them with GridSearchCV" if found else "add SphericalHarmonics or SphericalHarmonicPCA as a step"
+        raise ValueError(f"model={type(model).__name__} has {what}: expected one; {cure}.")
+    return found[0]
+
+
+def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float]:
+    """Unit vectors of the different places of a domain, and its area on the unit sphere."""
+    X = points_of(X)
+    if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X):
+        vectors, weight = read_domain(X)
+        return vectors, float(weight.sum())
+    names = coordinates if are_names(coordinates) else None
+    vectors = unit_vectors(*read_samples(X, None, None if names else coordinates, names=names))
+    vectors = vectors[np.unique(distinct_places(vectors), return_index=True)[1]]
+    median = _median_distance(vectors)
+    if median == 0.0:
+        return vectors, 0.0
+    n_blocks = max(1, round(4.0 * math.pi * (RADIUS / (_BLOCK * median)) ** 2))
+    held = np.unique(block_of(vectors, band_counts(n_blocks))).size
+    return vectors, 4.0 * math.pi * held / n_blocks
+
+
+def _median_distance(vectors: FloatArray) -> float:
+    """Median distance in km to the nearest other place; zero if there is no other."""
+    if len(vectors) < 2:
+        return 0.0
+    measured = check_random_state(0).permutation(len(vectors))[:_MEASURED]
+    return float(np.median(nearest_km(tree(vectors), vectors[measured], rank=2)))
+
+
+def _extent(vectors: FloatArray) -> float:
+    """Diameter in km of a circle around all places, about their mean."""
+    mean = vectors.mean(axis=0)
+    length = float(np.linalg.norm(mean))
+    if length < 1e-9:
+        return FARTHEST
+    return min(FARTHEST, 2.0 * float(kilometres(np.linalg.norm(vectors - mean / length, axis=1).max())))
+
+
+def _km(value: float) -> str:
+    return f"{value:,.0f} km" if value >= 100.0 else f"{value:.3g} km"

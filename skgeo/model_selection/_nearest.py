@@ -1,0 +1,289 @@
+"""Folds whose nearest-neighbour distances are those of the places to predict."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import wasserstein_distance
+from sklearn.utils import check_random_state
+
+from skgeo._blocks import balanced_folds
+from skgeo._clusters import nested_clusters
+from skgeo._harmonics import FloatArray
+from skgeo._parameters import check_parameter, is_real
+from skgeo.model_selection._base import (
+    Index,
+    LocationSplitter,
+    check_n_splits,
+    distinct_places,
+    nearest_km,
+    read_domain,
+    tree,
+)
+from skgeo.model_selection._blocks import RandomState
+
+__all__ = ["DistanceMatch", "NearestNeighbourDistanceKFold"]
+
+# Distances of so many samples stand for those of all; the standard error of their distribution is half a percent.
+_MOST_DISTANCES = 10_000
+# How many numbers of clusters are tried, and the largest besides that of all places.
+_N_NUMBERS, _MOST_CLUSTERS = 16, 16_384
+# Of fewer clusters, each is large.
+_LARGE_CLUSTERS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceMatch:
+    """How :class:`~skgeo.model_selection.NearestNeighbourDistanceKFold` matched distances: what its ``match`` returns.
+
+    Parameters
+    ----------
+    folds : ndarray of shape (n_samples,)
+        The fold in which each sample is tested.
+    n_clusters : int
+        The number of clusters that the folds are made of.
+    wasserstein_km : float
+        The distance between the distributions of ``fold_km`` and ``prediction_km``, the least of all candidates.
+    candidate_n_clusters : ndarray of shape (n_candidates,)
+        The numbers of clusters tried. The last, where every place is a cluster, gives random folds.
+    candidate_wasserstein_km : ndarray of shape (n_candidates,)
+        The distance of each from the distribution to match; NaN where a fold was too large.
+    prediction_km : ndarray of shape (n_locations,)
+        Great-circle distance from each prediction location to the nearest sample, in km.
+    prediction_weight : ndarray of shape (n_locations,)
+        The weight of each location: the area of its cell, or 1.
+    fold_km : ndarray of shape (n_samples,)
+        Great-circle distance from samples to the nearest one in another fold; of at most 10,000 samples.
+    sample_km : ndarray of shape (n_samples,)
+        Great-circle distance from the same samples to the nearest other sample, which is what leaving one out tests.
+
+    Examples
+    --------
+    >>> from skgeo.model_selection import NearestNeighbourDistanceKFold
+    >>> X = [[50, 0], [50, 1], [51, 1], [10, 20], [10, 21], [11, 20]]
+    >>> match = NearestNeighbourDistanceKFold([[-20, 40]], n_splits=2).match(X)
+    >>> match.n_clusters, match.prediction_km.round().tolist()
+    (2, [3931.0])
+    """
+
+    folds: Index
+    n_clusters: int
+    wasserstein_km: float
+    candidate_n_clusters: Index
+    candidate_wasserstein_km: FloatArray
+    prediction_km: FloatArray
+    prediction_weight: FloatArray
+    fold_km: FloatArray
+    sample_km: FloatArray
+
+
+class NearestNeighbourDistanceKFold(LocationSplitter):
+    """K folds in which test samples are as far from training samples as the places to predict are from all samples.
+
+    What a score means depends on how far the model has to reach. Random folds test places beside samples, blocks test
+    places far from them; a map asks for both, in proportions that depend on where the samples are. Here samples are
+    clustered, clusters are merged into folds, and the number of clusters is the one for which the distribution of
+    nearest-neighbour distances between folds is closest to that from the prediction locations to the samples: k-fold
+    nearest neighbour distance matching (kNNDM) [1]_.
+
+    Parameters
+    ----------
+    prediction_locations : array-like, DataFrame, GeoSeries, xarray object, LatLonGrid or CellGrid
+        Where the model will predict: (latitude, longitude) in degrees, which count alike; or a grid, of which the cells
+        inside the mask count by their area.
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    max_share : float, default=0.5
+        No fold holds more than this share of the samples.
+    random_state : int or RandomState instance, default=0
+        Decides to which fold clusters of the same size go, and which samples are measured where there are more than
+        10,000. None makes other folds every time.
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any case, whatever other columns there are.
+
+    Raises
+    ------
+    CoordinateError
+        From ``split``, if there are no coordinates, or some are missing or out of range.
+    ValueError
+        From ``split``, if a parameter is not what it accepts, or there are fewer places than folds.
+
+    See Also
+    --------
+    skgeo.model_selection.SphericalBlockKFold : Where it is known how far apart training and test should be.
+
+    Notes
+    -----
+    The distance between distributions is Wasserstein's: the area between the distribution functions, in km. From
+    ``n_splits`` to 16,384 clusters 16 numbers are tried, and random folds, where every place is a cluster. Clusters are
+    nested: the one with the largest inertia is cut across its principal axis. They go to folds by size, the largest
+    first, each to the fold with the fewest samples so far. [1]_ clusters by Ward's method, merges along a principal
+    axis, and tests whether random folds will do before it tries others; the matrix of all distances that this needs is
+    not formed here. Samples at the same place are never separated.
+
+    Folds differ in size, so that scores are better computed once, from the predictions of all folds
+    (``cross_val_predict``).
+
+    References
+    ----------
+    .. [1] Linnenbrink, J., Mila, C., Ludwig, M. & Meyer, H. (2024). kNNDM CV: k-fold nearest-neighbour distance
+       matching cross-validation for map accuracy estimation. Geoscientific Model Development 17, 5897-5912.
+
+    Examples
+    --------
+    Samples crowd around a dozen towns, and the map is of the whole country. The median distance in km from a place on
+    the map to a sample, from a sample to the next, and from a sample to the next in another fold:
+
+    >>> import numpy as np
+    >>> from skgeo import LatLonGrid
+    >>> from skgeo.model_selection import NearestNeighbourDistanceKFold
+    >>> rng = np.random.default_rng(0)
+    >>> towns = rng.uniform([45, 0], [55, 15], (12, 2))
+    >>> X = np.concatenate([town + 0.1 * rng.standard_normal((40, 2)) for town in towns])
+    >>> country = LatLonGrid(np.arange(45.05, 55, 0.1), np.arange(0.05, 15, 0.1))
+    >>> cv = NearestNeighbourDistanceKFold(country, n_splits=4)
+    >>> match = cv.match(X)
+    >>> [round(float(np.median(km))) for km in (match.prediction_km, match.sample_km, match.fold_km)]
+    [140, 3, 119]
+    >>> [len(test) for _, test in cv.split(X)]
+    [120, 120, 120, 120]
+    """
+
+    def __init__(
+        self,
+        prediction_locations: Any = None,
+        n_splits: int = 5,
+        *,
+        max_share: float = 0.5,
+        random_state: RandomState = 0,
+        coordinates: tuple[str, str] | None = None,
+    ) -> None:
+        self.prediction_locations = prediction_locations
+        self.n_splits = n_splits
+        self.max_share = max_share
+        self.random_state = random_state
+        self.coordinates = coordinates
+
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None, coordinates: Any = None) -> int:
+        """Number of splits.
+
+        Parameters
+        ----------
+        X, y, groups, coordinates : object, default=None
+            Not looked at.
+
+        Returns
+        -------
+        int
+            ``n_splits``.
+        """
+        return int(self.n_splits)
+
+    def match(self, X: Any, coordinates: Any = None) -> DistanceMatch:
+        """Make the folds, and tell how well distances match.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
+            The samples, as ``split`` takes them.
+        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, default=None
+            Latitude and longitude in degrees, where they are not in X.
+
+        Returns
+        -------
+        DistanceMatch
+            The folds, the distances between them and from the prediction locations, and the candidates.
+        """
+        return self._match(self._vectors(X, None, None, coordinates))
+
+    def _match(self, vectors: FloatArray) -> DistanceMatch:
+        n_samples, n_splits = len(vectors), int(self.n_splits)
+        random = check_random_state(self.random_state)
+        places = distinct_places(vectors)
+        n_places = int(places.max()) + 1
+        if n_places < n_splits:
+            raise ValueError(
+                f"n_splits={n_splits}: the samples are at {n_places} different places, and each fold needs one. "
+                "Give fewer splits."
+            )
+        targets, weight = read_domain(self.prediction_locations)
+        lookup = tree(vectors)
+        prediction_km = nearest_km(lookup, targets)
+        measured = np.arange(n_samples)
+        if n_samples > _MOST_DISTANCES:
+            measured = np.sort(random.permutation(n_samples)[:_MOST_DISTANCES])
+
+        largest = max(self.max_share * n_samples, -(-n_samples // n_splits))
+        numbers, distances, best = [], [], None
+        for clusters in _candidates(vectors, places, n_splits):
+            sizes = np.bincount(clusters)
+            folds = balanced_folds(sizes, n_splits, random.permutation(sizes.size))[clusters]
+            fold_km = _between(vectors, folds, measured, n_clusters=sizes.size)
+            distance = float(wasserstein_distance(fold_km, prediction_km, None, weight))
+            fits = np.bincount(folds).max() <= largest
+            numbers.append(sizes.size)
+            distances.append(distance if fits else np.nan)
+            if fits and (best is None or distance < best[0]):
+                best = distance, sizes.size, folds, fold_km
+        if best is None:
+            raise ValueError(
+                f"max_share={self.max_share!r}: too many samples are at the same place for all folds to be smaller. "
+                "Raise it, or give fewer splits."
+            )
+        distance, n_clusters, folds, fold_km = best
+        return DistanceMatch(
+            folds=folds,
+            n_clusters=n_clusters,
+            wasserstein_km=distance,
+            candidate_n_clusters=np.array(numbers),
+            candidate_wasserstein_km=np.array(distances),
+            prediction_km=prediction_km,
+            prediction_weight=weight,
+            fold_km=fold_km,
+            sample_km=nearest_km(lookup, vectors[measured], rank=2),
+        )
+
+    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
+        folds = self._match(vectors).folds
+        for fold in range(int(self.n_splits)):
+            yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+
+    def _check_parameters(self) -> None:
+        check_n_splits(self.n_splits)
+        least, share = 1.0 / self.n_splits, self.max_share
+        valid = is_real(share) and least <= share < 1.0
+        check_parameter("max_share", share, valid, f"a number in [1 / n_splits, 1), from {least:g} on")
+        given = self.prediction_locations is not None
+        accepted = "the places to predict, (latitude, longitude) or a grid; without, use SphericalBlockKFold"
+        check_parameter("prediction_locations", self.prediction_locations, given, accepted)
+
+
+def _candidates(vectors: FloatArray, places: Index, n_splits: int) -> Iterator[Index]:
+    """Clusters of samples, from few to one for each place."""
+    n_places = int(places.max()) + 1
+    first = np.unique(places, return_index=True)[1]
+    most = min(n_places - 1, _MOST_CLUSTERS)
+    if most >= n_splits:
+        numbers = np.unique(np.geomspace(n_splits, most, _N_NUMBERS).round().astype(int))
+        for clusters in nested_clusters(vectors[first], numbers.tolist()):
+            yield clusters[places]
+    yield places
+
+
+def _between(vectors: FloatArray, folds: Index, measured: Index, *, n_clusters: int) -> FloatArray:
+    """Distances in km from some samples to the nearest sample in another fold.
+
+    A tree of each fold is the smallest; but where clusters are large, folds are far, and far points are slow to find:
+    then the tree is that of all other folds together, where something is always near.
+    """
+    nearest = np.full(measured.size, np.inf)
+    for fold in range(int(folds.max()) + 1):
+        here = folds == fold
+        inside = here[measured]
+        far = n_clusters < _LARGE_CLUSTERS
+        asked = np.flatnonzero(inside if far else ~inside)
+        distance = nearest_km(tree(vectors[~here if far else here]), vectors[measured[asked]])
+        nearest[asked] = np.minimum(nearest[asked], distance)
+    return nearest

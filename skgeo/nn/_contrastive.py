@@ -1,0 +1,181 @@
+"""Matching places with images: the module that is trained, and features of images from a frozen model."""
+
+import math
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torch.utils.data import DataLoader, RandomSampler
+
+__all__ = ["compute_features"]
+
+_LARGEST_LOGIT_SCALE = 100.0
+
+
+class Matcher(nn.Module):
+    """A network of places and a linear projection of image features, into one space, with the temperature."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        embed_dim: int,
+        mean: npt.NDArray[np.float64],
+        scale: npt.NDArray[np.float64],
+        temperature: float,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.projection = nn.Linear(len(mean), embed_dim)
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("scale", torch.tensor(scale))
+        self.logit_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def forward(self, embedding: Tensor, features: Tensor) -> Tensor:
+        """The symmetric cross-entropy of a batch: each place should find its image, and each image its place."""
+        with torch.no_grad():
+            self.logit_scale.clamp_(max=math.log(_LARGEST_LOGIT_SCALE))
+        places, images = F.normalize(self.network(embedding), dim=1), self.images(features)
+        logits = (self.logit_scale.exp() * places) @ images.T
+        own = torch.arange(len(logits), device=logits.device)
+        return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+    def images(self, features: Tensor) -> Tensor:
+        """Normalised embeddings of images."""
+        return F.normalize(self.projection((features - self.mean) / self.scale), dim=-1)
+
+
+class Images(nn.Module):
+    """The image half of a matcher."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        super().__init__()
+        self.matcher = matcher
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalised embeddings of images."""
+        return self.matcher.images(features.to(self.matcher.mean.dtype))
+
+
+class Normalized(nn.Module):
+    """A network whose outputs have length one."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Normalised embeddings of places."""
+        return F.normalize(self.network(embedding), dim=-1)
+
+
+def compute_features(
+    images: Any,
+    image_encoder: nn.Module,
+    *,
+    batch_size: int = 64,
+    folder: str | None = None,
+) -> npt.NDArray[Any]:
+    """Features of images from a frozen model, to be learned from by :class:`~skgeo.nn.ContrastiveLocationEncoder`.
+
+    Each image goes through the model once, in evaluation mode and without gradients; the model is left as it was.
+
+    Parameters
+    ----------
+    images : Dataset, DataLoader or iterable
+        Images in the order of their places. A Dataset is read in batches; a DataLoader or another iterable gives
+        batches: a tensor, a tuple or list that begins with it, or a dict that has it as "image".
+    image_encoder : Module
+        Maps a batch of images to features of shape (n, n_features), or (n, n_features, 1, 1). Batches are moved to the
+        device of its parameters.
+    batch_size : int, default=64
+        Images in a batch of a Dataset.
+    folder : str or None, default=None
+        Folder of a temporary file that holds the features in place of memory; it is gone when they are.
+
+    Returns
+    -------
+    ndarray or memmap of shape (n_images, n_features)
+
+    Raises
+    ------
+    ValueError
+        If a DataLoader shuffles, so that features would not be in the order of the places; if a batch has no images, or
+        the model returns no features of that shape; if there are no batches.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skgeo.nn import compute_features
+    >>> images = torch.ones(10, 3, 8, 8)
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 8), torch.nn.Flatten())
+    >>> compute_features(torch.utils.data.TensorDataset(images), model, batch_size=4).shape
+    (10, 4)
+    """
+    if hasattr(images, "__getitem__") and hasattr(images, "__len__") and not isinstance(images, DataLoader | list):
+        images = DataLoader(images, batch_size=batch_size)
+    if isinstance(images, DataLoader) and isinstance(images.sampler, RandomSampler):
+        raise ValueError(
+            "images is a DataLoader that shuffles: expected shuffle=False, so that places keep their order."
+        )
+    training = {module: module.training for module in image_encoder.modules()}
+    try:
+        return gather(_encode(images, image_encoder.eval()), folder)
+    finally:
+        for module, was in training.items():
+            module.training = was
+
+
+def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
+    """Batches of features (n, k) as one array, in memory or in a temporary file in a folder."""
+    with nullcontext() if folder is None else tempfile.TemporaryFile(dir=folder) as file:
+        parts, shape = [], (0, 0)
+        dtype: np.dtype[Any] = np.dtype(np.float64)
+        for batch in batches:
+            part = np.asarray(batch.detach().cpu() if isinstance(batch, Tensor) else batch)
+            if part.ndim != 2 or (shape[0] and part.shape[1] != shape[1]):
+                raise ValueError(
+                    f"a batch of features has shape {part.shape}: expected (n, n_features), the same n_features in all."
+                )
+            if not shape[0]:
+                dtype = part.dtype if part.dtype.kind == "f" else dtype
+            shape = shape[0] + part.shape[0], part.shape[1]
+            part = np.ascontiguousarray(part, dtype=dtype)
+            if file is None:
+                parts.append(part)
+            else:
+                file.write(part.tobytes())
+        if not shape[0] * shape[1]:
+            raise ValueError("there are no batches of features: was the iterable used up before?")
+        if file is None:
+            return np.concatenate(parts)
+        file.flush()
+        return np.memmap(file, dtype=dtype, mode="r", shape=shape)
+
+
+def _encode(batches: Iterable[Any], image_encoder: nn.Module) -> Iterator[Tensor]:
+    parameter = next(image_encoder.parameters(), torch.empty(0))
+    for batch in batches:
+        images = batch
+        if isinstance(batch, dict):
+            images = batch.get("image")
+        elif isinstance(batch, tuple | list) and batch:
+            images = batch[0]
+        if not isinstance(images, Tensor):
+            raise ValueError(
+                f"a batch is a {type(batch).__name__} without images: expected a tensor, a tuple that begins with one, "
+                "or a dict that has one as 'image'."
+            )
+        with torch.no_grad():
+            features = image_encoder(images.to(parameter.device))
+        if features.ndim > 2 and features[0].numel() == features.shape[1]:
+            features = features.flatten(1)
+        yield features

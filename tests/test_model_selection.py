@@ -1,0 +1,271 @@
+"""Leakage reports, and which degree."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline, make_union
+
+from skgeo import LatLonGrid, SphericalHarmonicPCA, degree_wavelength_km
+from skgeo.datasets import fibonacci_lattice, load_land_mask
+from skgeo.encoders import SphericalHarmonics
+from skgeo.exceptions import CoordinateError
+from skgeo.model_selection import (
+    NearestNeighbourDistanceKFold,
+    SphericalBlockKFold,
+    leakage_report,
+    select_max_degree,
+    suggest_max_degree,
+)
+
+RADIUS = 6371.0088
+LATTICE = fibonacci_lattice(2000)
+
+
+def scattered(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)])
+
+
+def memory():
+    """A model that looks up the nearest sample, and data in which it knows the answer if that is the same place."""
+    X = np.repeat(scattered(400), 3, axis=0)
+    y = np.repeat(np.random.default_rng(1).standard_normal(400), 3)
+    return KNeighborsRegressor(1, metric="haversine"), np.radians(X), y, X
+
+
+# Leakage
+
+
+def test_a_memoriser_is_right_in_random_folds_and_worthless_in_blocks():
+    model, radians, y, X = memory()
+    report = leakage_report(model, radians, y, coordinates=X, block_sizes_km=[3000, 1000])
+    assert report.random_mean > 0.75  # the share of samples of which a copy is trained on, and less for the others
+    assert (report.mean < -0.5).all()  # of independent values the squared error is twice the variance
+    assert report.random_distance_km == 0.0
+    assert (np.diff([0.0, *report.distance_km]) > 0).all()
+
+
+def test_scores_are_those_of_the_splitters():
+    model, radians, y, X = memory()
+    kwargs = {"block_sizes_km": [1500, 700], "n_splits": 4, "scoring": "neg_mean_absolute_error"}
+    report = leakage_report(model, radians, y, coordinates=X, **kwargs)
+    np.testing.assert_array_equal(report.block_size_km, [700, 1500])
+    assert report.scores.shape == (2, 4)
+    for size, scores, number in zip(report.block_size_km, report.scores, report.n_blocks, strict=True):
+        cv = SphericalBlockKFold(4, block_size_km=size)
+        expected = cross_val_score(model, radians, y, cv=cv, groups=X, scoring="neg_mean_absolute_error")
+        np.testing.assert_allclose(scores, expected)
+        assert number == len(np.unique(cv.block_labels(X)))
+    np.testing.assert_allclose(report.mean, report.scores.mean(axis=1))
+    np.testing.assert_allclose(report.std, report.scores.std(axis=1))
+    assert report.random_mean == report.random_scores.mean()
+    assert report.random_std == report.random_scores.std()
+
+
+def test_the_report_is_a_table():
+    model, radians, y, X = memory()
+    report = leakage_report(model, radians, y, coordinates=X)
+    assert report.block_size_km.size == 5
+    assert (np.diff(report.n_blocks) < 0).all()
+    frame = report.to_frame()
+    assert frame.columns.tolist() == ["block_size_km", "n_blocks", "distance_km", "mean", "std"]
+    np.testing.assert_array_equal(frame["mean"], [report.random_mean, *report.mean])
+    lines = str(report).splitlines()
+    assert len(lines) == 7
+    assert lines[1].split() == ["random", "0", f"{report.random_mean:.3f}", f"{report.random_std:.3f}"]
+    assert lines[-1].split()[:3] == [f"{report.block_size_km[-1]:.0f}", "km", str(report.n_blocks[-1])]
+
+
+def test_coordinates_of_a_report_may_be_columns():
+    _, radians, y, X = memory()
+    frame = pd.DataFrame({"lat": X[:, 0], "lon": X[:, 1], "noise": y[::-1]})
+    kwargs = {"block_sizes_km": [1000]}
+    expected = leakage_report(DummyRegressor(), radians, y, coordinates=X, **kwargs).scores
+    np.testing.assert_array_equal(leakage_report(DummyRegressor(), frame, y, **kwargs).scores, expected)
+    other = frame.rename(columns={"lat": "phi", "lon": "theta"})
+    found = leakage_report(DummyRegressor(), other, y, coordinates=("phi", "theta"), **kwargs).scores
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_report_counts_its_splitters(capsys):
+    pytest.importorskip("tqdm")
+    _, radians, y, X = memory()
+    leakage_report(DummyRegressor(), radians, y, coordinates=X, block_sizes_km=[900, 1000], verbose=True)
+    assert "3.00/3.00" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"block_sizes_km": [100, -1]}, r"block_sizes_km=\[100, -1\]: expected None or positive numbers"),
+        ({"block_sizes_km": []}, r"block_sizes_km=\[\]: expected None or positive"),
+        ({"n_splits": 1}, "n_splits=1: expected an integer, at least 2"),
+        ({"verbose": "yes"}, "verbose='yes': expected"),
+        ({"block_sizes_km": [20_000]}, "the samples lie in 1 blocks of block_size_km=20000.0, and each fold needs one"),
+        ({"coordinates": None}, "latitudes outside|no names"),
+    ],
+)
+def test_reports_that_are_refused(kwargs, message):
+    _, radians, y, X = memory()
+    with pytest.raises(ValueError, match=message):
+        leakage_report(DummyRegressor(), np.column_stack([radians, y]), y, **({"coordinates": X} | kwargs))
+
+
+# Wavelengths
+
+
+def test_the_wavelength_is_the_circumference_over_the_degree():
+    np.testing.assert_allclose(degree_wavelength_km([1, 4, 10]), 2 * np.pi * RADIUS / np.array([1, 4, 10]), rtol=1e-12)
+    assert degree_wavelength_km(0) == np.inf
+    for estimator in (SphericalHarmonicPCA(6), SphericalHarmonics(6)):
+        estimator.fit(LATTICE)
+        np.testing.assert_array_equal(estimator.wavelength_km_, degree_wavelength_km(np.arange(7)))
+    with pytest.raises(ValueError, match="degree=-1: expected numbers that are not negative"):
+        degree_wavelength_km(-1)
+
+
+def test_a_wave_along_the_equator_has_that_length():
+    # the sectoral harmonic of degree 6 goes up and down six times around the equator
+    equator = np.column_stack([np.zeros(3600), np.arange(0, 360, 0.1)])
+    values = SphericalHarmonics(6).fit_transform(equator)[:, -1]
+    n_waves = np.count_nonzero(np.diff(np.sign(values))) / 2
+    assert 2 * np.pi * RADIUS / round(n_waves) == pytest.approx(degree_wavelength_km(6), rel=1e-12)
+
+
+# Suggestions
+
+
+@pytest.mark.parametrize("n", [100, 400, 2500])
+def test_half_a_wave_is_the_distance_between_places(n):
+    for X in (fibonacci_lattice(n), scattered(n)):
+        found = suggest_max_degree(X)
+        lattice = np.sqrt(4 * np.pi * RADIUS**2 / n)  # side of the square that each place has for itself
+        assert found.spacing_km == pytest.approx(lattice, rel=0.06)
+        assert found.wavelength_km / 2 == pytest.approx(lattice, rel=0.12)
+        assert found.n_harmonics == (found.max_degree + 1) ** 2
+        assert found.rank == min(found.n_harmonics, n)
+        assert found.n_places == n
+        assert found.extent_km > 0.9 * np.pi * RADIUS
+        assert str(found.max_degree) in str(found)
+        assert found.reason in str(found)
+
+
+def test_a_region_of_the_globe_as_dense_has_the_same_degree():
+    X = scattered(40_000)
+    box = X[(np.abs(X[:, 0] - 20) < 20) & (np.abs(X[:, 1]) < 30)]
+    area = RADIUS**2 * np.radians(60) * np.sin(np.radians(40))
+    found, whole = suggest_max_degree(box, largest=500), suggest_max_degree(X, largest=500)
+    assert found.max_degree == pytest.approx(whole.max_degree, rel=0.1)
+    assert found.area_km2 == pytest.approx(area, rel=0.15)
+    assert found.shannon_number == pytest.approx(found.n_harmonics * area / (4 * np.pi * RADIUS**2), rel=0.15)
+    corners = RADIUS * 2 * np.arcsin(np.sqrt(np.sin(np.radians(20)) ** 2 + np.cos(0) * np.cos(np.radians(40)) * 0.25))
+    assert corners < found.extent_km < 1.3 * corners
+
+
+def test_copies_of_a_place_count_once():
+    assert suggest_max_degree(np.repeat(LATTICE, 5, axis=0)) == suggest_max_degree(LATTICE)
+
+
+def test_a_grid_is_its_cells_inside_the_mask():
+    land = load_land_mask()
+    grid = LatLonGrid(land.latitude, land.longitude, land.fraction)
+    found = suggest_max_degree(grid, resolution_km=2000)
+    assert found.max_degree == np.ceil(np.pi * RADIUS / 2000) == 11
+    assert found.area_km2 == pytest.approx(grid.domain_area() / 1e6, rel=1e-9)
+    assert found.n_places == np.count_nonzero(land.fraction)
+    assert found.shannon_number == pytest.approx(SphericalHarmonicPCA(11).fit(grid).shannon_number_, rel=1e-9)
+    assert found.median_distance_km < 0.5 * np.pi * RADIUS / 180 * 1.001
+    assert suggest_max_degree(grid).max_degree == 60
+    assert "no more than largest=60" in suggest_max_degree(grid).reason
+
+
+def test_a_resolution_finer_than_the_places_can_tell():
+    found = suggest_max_degree(LATTICE, resolution_km=100)
+    assert found.max_degree == suggest_max_degree(LATTICE).max_degree
+    assert "half a wave of degree 201, finer than the places can tell" in found.reason
+    assert "the places can tell that" in suggest_max_degree(LATTICE, resolution_km=5000).reason
+
+
+def test_coordinates_of_a_suggestion_may_be_columns():
+    frame = pd.DataFrame({"a": 1.0, "phi": LATTICE[:, 0], "theta": LATTICE[:, 1]})
+    expected = suggest_max_degree(LATTICE)
+    assert suggest_max_degree(frame, coordinates=("phi", "theta")) == expected
+    assert suggest_max_degree(np.zeros((2000, 4)), coordinates=LATTICE) == expected
+
+
+@pytest.mark.parametrize(
+    ("X", "kwargs", "message"),
+    [
+        (LATTICE, {"resolution_km": 0}, "resolution_km=0: expected None or a positive number"),
+        (LATTICE, {"largest": 0}, "largest=0: expected an integer, at least 1"),
+        ([[10, 10], [10, 10]], {}, "X is one place"),
+        ([[10, np.nan], [10, 10]], {}, "X contains NaN"),
+    ],
+)
+def test_suggestions_that_are_refused(X, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        suggest_max_degree(X, **kwargs)
+
+
+# Selection
+
+
+def field(n=800, degree=6):
+    """A field of one degree with noise as large as itself, at random places."""
+    X = scattered(n)
+    values = SphericalHarmonics(degree, min_degree=degree).fit_transform(X).sum(axis=1)
+    return X, values + values.std() * np.random.default_rng(3).standard_normal(n)
+
+
+def test_the_degree_of_the_field_is_found():
+    X, y = field()
+    model = make_pipeline(SphericalHarmonics(), Ridge(1e-3))
+    search = select_max_degree(model, X, y, degrees=[2, 4, 6, 9, 14])
+    assert search.best_params_ == {"sphericalharmonics__max_degree": 6}
+    cv = SphericalBlockKFold(5)
+    expected = cross_val_score(model.set_params(sphericalharmonics__max_degree=9), X, y, cv=cv).mean()
+    assert search.cv_results_["mean_test_score"][3] == pytest.approx(expected)
+    assert search.predict(X).shape == y.shape
+
+
+def test_degrees_go_up_to_what_is_suggested_and_other_parameters_along():
+    X, y = field(200, 3)
+    model = make_pipeline(SphericalHarmonicPCA(), Ridge())
+    search = select_max_degree(model, X, y, param_grid={"ridge__alpha": [0.1, 10.0]})
+    tried = sorted({row["sphericalharmonicpca__max_degree"] for row in search.cv_results_["params"]})
+    assert tried[-1] == suggest_max_degree(X).max_degree
+    assert tried[0] == 2
+    assert len(search.cv_results_["params"]) == 2 * len(tried)
+
+
+def test_coordinates_of_a_selection_among_other_columns():
+    X, y = field(300, 3)
+    frame = pd.DataFrame({"noise": 0.0, "lat": X[:, 0], "lon": X[:, 1]})
+    columns = make_column_transformer((SphericalHarmonics(), ["lat", "lon"]), remainder="passthrough")
+    found = select_max_degree(make_pipeline(columns, Ridge()), frame, y, degrees=[1, 3, 5])
+    plain = select_max_degree(make_pipeline(SphericalHarmonics(), Ridge()), X, y, degrees=[1, 3, 5])
+    np.testing.assert_allclose(found.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
+
+
+@pytest.mark.parametrize("cv", [3, KFold(3), NearestNeighbourDistanceKFold(LATTICE, 3)], ids=["int", "KFold", "match"])
+def test_folds_of_a_selection_may_be_given(cv):
+    X, y = field(200, 3)
+    model = make_pipeline(SphericalHarmonics(), Ridge())
+    search = select_max_degree(model, X, y, degrees=[3], cv=cv)
+    expected = cross_val_score(model.set_params(sphericalharmonics__max_degree=3), X, y, cv=cv)
+    np.testing.assert_allclose([search.cv_results_[f"split{i}_test_score"][0] for i in range(3)], expected)
+
+
+def test_a_model_without_a_degree_or_with_two_is_refused():
+    with pytest.raises(ValueError, match="model=Ridge has no parameter max_degree: expected one; add"):
+        select_max_degree(Ridge(), LATTICE, LATTICE[:, 0])
+    model = make_pipeline(make_union(SphericalHarmonics(), SphericalHarmonicPCA()), Ridge())
+    with pytest.raises(ValueError, match=r"several parameters max_degree, \['featureunion__sphericalharmonics__max"):
+        select_max_degree(model, LATTICE, LATTICE[:, 0])
+    with pytest.raises(CoordinateError, match="In coordinates=, X contains NaN"):
+        select_max_degree(SphericalHarmonics(), LATTICE, None, coordinates=LATTICE * np.nan)

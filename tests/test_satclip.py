@@ -1,0 +1,408 @@
+"""SatCLIP: its harmonics against mpmath, its network against a plain evaluation, and files that are wrong."""
+
+import argparse
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import dask.array as da
+import mpmath
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+
+import reference
+import skgeo
+from estimators import satclip_arrays
+from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder
+from skgeo.encoders import SphericalHarmonics
+from skgeo.exceptions import CoordinateError, ModelFileError
+from skgeo.nn import Harmonics, SatCLIPEncoder, load, load_satclip, save
+
+PLACES = reference.uniform_points(40, seed=3)
+POLES = np.array([[90.0, 0.0], [-90.0, 12.0], [0.0, 0.0], [0.0, 180.0], [0.0, -180.0], [45.0, 359.0]])
+
+
+def harmonic_of_satclip(latitude, longitude, degree, order):
+    """Column (l, m) as the published generator defines it, in 60 digits: Condon-Shortley phase and all."""
+    with mpmath.workdps(60):
+        theta, phi = mpmath.radians(mpmath.mpf(latitude) + 90), mpmath.radians(mpmath.mpf(longitude) + 180)
+        m = abs(order)
+        x = mpmath.mpf(mpmath.cos(theta))
+        # P_lm = (-1)^m (1 - x^2)^(m/2) d^m P_l / dx^m, the derivative from the power series of P_l
+        derivative = mpmath.mpf(0)
+        for k in range((degree - m) // 2 + 1):
+            power = degree - 2 * k
+            factor = (-1) ** k * mpmath.binomial(degree, k) * mpmath.binomial(2 * degree - 2 * k, degree)
+            derivative += factor * mpmath.ff(power, m) * (x ** (power - m) if power > m else 1)
+        legendre = (-1) ** m * mpmath.sqrt(1 - x**2) ** m * derivative / mpmath.mpf(2) ** degree
+        if order == 0:
+            return float(mpmath.sqrt(mpmath.mpf(2 * degree + 1) / 4 * mpmath.pi) * legendre)  # sic
+        share = mpmath.factorial(degree - m) / mpmath.factorial(degree + m)
+        norm = mpmath.sqrt((2 * degree + 1) / (4 * mpmath.pi) * share)
+        wave = mpmath.sin(m * phi) if order < 0 else mpmath.cos(m * phi)
+        return float((-1) ** m * mpmath.sqrt(2) * norm * legendre * wave)
+
+
+def plain_evaluation(arrays, points):
+    """Harmonics by SciPy in the convention of SatCLIP, then the network layer by layer."""
+    legendre_polys = round(arrays["layers.0.weight"].shape[1] ** 0.5)
+    values = reference.harmonics(points[:, 0], points[:, 1], legendre_polys - 1)
+    for degree in range(legendre_polys):
+        columns = slice(degree**2, (degree + 1) ** 2)
+        values[:, columns] *= (-1) ** degree
+        values[:, degree**2 + degree] *= np.pi
+    frequency = 30.0
+    for layer in range(len(arrays) // 2 - 1):
+        values = np.sin(frequency * (values @ arrays[f"layers.{layer}.weight"].T + arrays[f"layers.{layer}.bias"]))
+        frequency = 1.0
+    return values @ arrays["last_layer.weight"].T + arrays["last_layer.bias"]
+
+
+def write_checkpoint(path, arrays, prefixes=("model.nnet.", "model.location.nnet."), **changes):
+    """A Lightning checkpoint of the published structure, with an image half and the state of an optimizer."""
+    state = {"model.visual.fc.weight": torch.ones(256, 512), "model.logit_scale": torch.tensor(2.6)}
+    for prefix in prefixes:
+        state |= {prefix + name: torch.tensor(values) for name, values in arrays.items()}
+    parameters = {
+        "embed_dim": len(arrays["last_layer.bias"]),
+        "vision_layers": "moco_vit16",
+        "le_type": "sphericalharmonics",
+        "pe_type": "siren",
+        "frequency_num": 16,
+        "max_radius": 0.01,
+        "min_radius": 1e-5,
+        "legendre_polys": round(arrays["layers.0.weight"].shape[1] ** 0.5),
+        "harmonics_calculation": "analytic",
+        "num_hidden_layers": len(arrays) // 2 - 1,
+        "capacity": len(arrays["layers.0.bias"]),
+        "eval_downstream": False,
+        "air_temp_data_path": "air.csv",
+        "election_data_path": "election.csv",
+    } | changes.pop("parameters", {})
+    content = {
+        "epoch": 499,
+        "pytorch-lightning_version": "2.0.0",
+        "state_dict": state,
+        "hyper_parameters": parameters,
+        "hparams_name": "kwargs",
+        "optimizer_states": [{"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 1e-4}]}],
+    }
+    torch.save(content | changes, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return satclip_arrays(5, 16, 8)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(arrays, tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp("satclip") / "satclip-vit16-l5.ckpt", arrays)
+
+
+@pytest.fixture
+def encoder(checkpoint):
+    return load_satclip(checkpoint)
+
+
+# ---- the harmonics
+
+
+@pytest.mark.parametrize("legendre_polys", [4, 10, 40])
+def test_the_convention_is_that_of_the_published_generator(legendre_polys):
+    points = np.vstack([POLES, PLACES[:3]]) if legendre_polys < 40 else np.array([[70.25, -33.5], [-90.0, 12.0]])
+    columns = SphericalHarmonics(legendre_polys - 1, convention="satclip").fit_transform(points)
+    degree = np.repeat(np.arange(legendre_polys), 2 * np.arange(legendre_polys) + 1)
+    order = np.arange(legendre_polys**2) - degree * (degree + 1)
+    chosen = range(legendre_polys**2) if legendre_polys < 40 else [*range(0, 1600, 7), 1560, 1599, 1521]
+    for row, point in zip(columns, points, strict=True):
+        expected = [harmonic_of_satclip(*point, int(degree[i]), int(order[i])) for i in chosen]
+        assert_allclose(row[list(chosen)], expected, rtol=0, atol=3e-13)
+
+
+@pytest.mark.parametrize("options", [{}, {"min_degree": 2, "spectrum": "matern"}])
+def test_the_twin_and_the_grid_have_the_convention_too(options):
+    encoder = SphericalHarmonics(12, convention="satclip", **options).fit(PLACES)
+    twin = encoder.to_torch()
+    assert_allclose(twin(torch.tensor(PLACES)).numpy(), encoder.transform(PLACES), rtol=0, atol=1e-13)
+    grid = LatLonGrid([-80.0, 0.0, 33.0], [0.0, 90.0, 222.0])
+    assert_allclose(encoder.transform(grid), encoder.transform(grid.points()), rtol=0, atol=1e-13)
+    plain = SphericalHarmonics(12, **options).fit_transform(PLACES)
+    names = encoder.get_feature_names_out()
+    zonal = np.array([name.endswith("_m0") for name in names])
+    assert_allclose(np.abs(encoder.transform(PLACES)), np.abs(plain) * np.where(zonal, np.pi, 1), rtol=1e-15)
+
+
+def test_the_twin_keeps_its_convention_in_a_file(tmp_path):
+    twin = Harmonics(3, convention="satclip")
+    save(twin, tmp_path / "twin.safetensors")
+    again = load(tmp_path / "twin.safetensors")
+    assert repr(again) == "Harmonics(max_degree=3, min_degree=0, convention='satclip')"
+    assert_array_equal(again(torch.tensor(PLACES)), twin(torch.tensor(PLACES)))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: SphericalHarmonics(2, convention="other").fit(PLACES), lambda: Harmonics(2, convention="other")]
+)
+def test_other_conventions_are_refused(make):
+    with pytest.raises(ValueError, match="convention='other': expected 'orthonormal' or 'satclip'"):
+        make()
+
+
+# ---- the network
+
+
+@pytest.mark.parametrize("capacity", [256, 512])
+@pytest.mark.parametrize("legendre_polys", [10, 40])
+def test_a_checkpoint_gives_what_a_plain_evaluation_gives(legendre_polys, capacity, tmp_path):
+    arrays = satclip_arrays(legendre_polys, capacity, 256, seed=capacity)
+    encoder = load_satclip(write_checkpoint(tmp_path / "random.ckpt", arrays))
+    points = np.vstack([POLES, PLACES])
+    assert_allclose(encoder.transform(points), plain_evaluation(arrays, points), rtol=0, atol=1e-10)
+    assert encoder.transform(points).dtype == np.float64
+    assert_array_equal(encoder.transform(points), encoder.transform(points))  # without dropout
+
+
+@pytest.mark.parametrize("n_layers", [1, 2, 4])
+def test_sizes_are_read_from_the_tensors(n_layers, tmp_path):
+    arrays = satclip_arrays(3, 7, 5, n_layers)
+    weights = load_satclip(write_checkpoint(tmp_path / "small.ckpt", arrays)).weights
+    assert repr(weights) == f"SatCLIPWeights(legendre_polys=3, hidden_dim=7, n_layers={n_layers}, n_outputs=5)"
+    assert_allclose(SatCLIPEncoder(weights).fit_transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("prefixes", [("model.location.nnet.",), ("nnet.",), ("",), ("module.location.nnet.",)])
+def test_a_single_network_is_found_under_any_prefix(prefixes, arrays, tmp_path):
+    encoder = load_satclip(write_checkpoint(tmp_path / "some.ckpt", arrays, prefixes))
+    assert_allclose(encoder.transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+
+
+def test_a_plain_state_dict_is_read_from_its_shapes(arrays, tmp_path):
+    torch.save({f"nnet.{name}": torch.tensor(values) for name, values in arrays.items()}, tmp_path / "state.pt")
+    encoder = load_satclip(tmp_path / "state.pt")
+    assert_allclose(encoder.transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+
+
+def test_single_precision_checkpoints_are_computed_in_double(arrays, tmp_path):
+    single = {name: values.astype(np.float32) for name, values in arrays.items()}
+    encoder = load_satclip(write_checkpoint(tmp_path / "single.ckpt", single))
+    double = {name: values.astype(np.float64) for name, values in single.items()}
+    assert_allclose(encoder.transform(PLACES), plain_evaluation(double, PLACES), rtol=0, atol=1e-12)
+
+
+def test_the_twin_computes_the_same_and_has_gradients(encoder):
+    points = torch.tensor(PLACES, requires_grad=True)
+    twin = encoder.to_torch()
+    assert not twin.training
+    values = twin(points)
+    assert_allclose(values.detach().numpy(), encoder.transform(PLACES), rtol=0, atol=1e-12)
+    values.sum().backward()
+    assert points.grad.isfinite().all()
+
+
+# ---- one step of a Pipeline
+
+
+def test_a_pipeline_neither_loses_nor_trains_the_weights(encoder, arrays):
+    y = PLACES[:, 0]
+    expected = Ridge(1e-3).fit(plain_evaluation(arrays, PLACES), y).predict(plain_evaluation(arrays, PLACES))
+    model = make_pipeline(encoder, Ridge(1e-3))
+    assert_allclose(model.fit(PLACES, y).predict(PLACES), expected, rtol=1e-8)
+    assert_allclose(clone(model).fit(PLACES, y).predict(PLACES), expected, rtol=1e-8)
+    assert clone(encoder).weights is encoder.weights
+    assert np.isfinite(cross_validate(model, PLACES, y, cv=3, error_score="raise")["test_score"]).all()
+    search = GridSearchCV(model, {"ridge__alpha": [1e-3, 1.0]}, cv=2, error_score="raise").fit(PLACES, y)
+    assert search.best_estimator_[0].weights is encoder.weights
+    assert_array_equal(model[0].transform(PLACES), encoder.transform(PLACES))
+
+
+def test_the_weights_cannot_be_changed(encoder):
+    with pytest.raises(ValueError, match="read-only"):
+        encoder.weights.arrays["last_layer.bias"][0] = 1.0
+    with pytest.raises(AttributeError, match="SatCLIPWeights is immutable"):
+        encoder.weights.n_outputs = 3
+    twin = encoder.to_torch()
+    before = encoder.transform(PLACES)
+    with torch.no_grad():
+        twin.network.output.bias += 1.0
+    assert_array_equal(encoder.transform(PLACES), before)
+
+
+def test_frames_names_and_grids(encoder, arrays):
+    frame = pd.DataFrame(PLACES[:, ::-1], columns=["lon", "lat"])
+    got = clone(encoder).set_output(transform="pandas").fit_transform(frame)
+    assert got.columns.tolist() == [f"satclip{i}" for i in range(8)]
+    assert_allclose(got, plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+    columns = make_column_transformer((encoder, ["lat", "lon"])).fit_transform(frame)
+    assert_array_equal(columns, encoder.transform(PLACES))
+    grid = LatLonGrid([-45.0, 30.0], [0.0, 120.0, 240.0])
+    assert_allclose(encoder.transform(grid), plain_evaluation(arrays, grid.points()), rtol=0, atol=1e-12)
+    cells = CellGrid(*np.meshgrid([10.0, 20.0, 30.0], [50.0, 60.0], indexing="ij"))
+    assert_allclose(encoder.transform(cells), plain_evaluation(arrays, cells.points()), rtol=0, atol=1e-12)
+
+
+def test_patches_are_means_over_their_pixels(encoder, arrays):
+    patch = np.array([[0.0, 10.0, 20.0, 30.0, 1, 2]])
+    pixels = np.array([[5.0, 22.5], [5.0, 27.5]])
+    expected = plain_evaluation(arrays, pixels).mean(axis=0, keepdims=True)
+    assert_allclose(PatchPositionEncoder(encoder).fit_transform(patch), expected, rtol=0, atol=1e-12)
+
+
+def test_chunked_input_gives_chunked_output(encoder, arrays):
+    lazy = encoder.transform(da.from_array(PLACES, chunks=(7, 2)))
+    assert lazy.chunks[0] == (7, 7, 7, 7, 7, 5)
+    assert_allclose(lazy.compute(), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+
+
+def test_missing_places_and_precision(encoder, arrays):
+    gaps = PLACES.copy()
+    gaps[3] = np.nan
+    with pytest.raises(CoordinateError, match="missing"):
+        encoder.transform(gaps)
+    lenient = clone(encoder).set_params(missing="nan", add_indicator=True).fit(gaps)
+    values = lenient.transform(gaps)
+    assert np.isnan(values[3, :-1]).all()
+    assert values[:, -1].tolist() == [i == 3 for i in range(len(gaps))]
+    assert_array_equal(values[4:, :-1], encoder.transform(PLACES)[4:])
+    single = encoder.transform(PLACES.astype(np.float32))
+    assert single.dtype == np.float32
+    rounded = plain_evaluation(arrays, PLACES.astype(np.float32).astype(np.float64))
+    assert_allclose(single, rounded, rtol=1e-6, atol=1e-6)
+
+
+def test_a_safe_file_needs_neither_the_checkpoint_nor_torch_to_be_read(encoder, tmp_path):
+    skgeo.save(make_pipeline(encoder, "passthrough"), tmp_path / "model.npz")
+    assert_array_equal(skgeo.load(tmp_path / "model.npz").transform(PLACES), encoder.transform(PLACES))
+    code = (
+        "import sys, skgeo\n"
+        f"model = skgeo.load({os.fspath(tmp_path / 'model.npz')!r})\n"
+        "assert model[0].weights.n_outputs == 8\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    assert_array_equal(pickle.loads(pickle.dumps(encoder)).transform(PLACES), encoder.transform(PLACES))
+
+
+def test_loading_draws_no_random_numbers(checkpoint):
+    state = torch.random.get_rng_state()
+    load_satclip(checkpoint).transform(PLACES)
+    assert_array_equal(torch.random.get_rng_state(), state)
+
+
+def test_without_weights_fit_says_where_they_come_from():
+    with pytest.raises(ValueError, match=r"weights=None: expected SatCLIPWeights, as load_satclip\(path\) has them"):
+        SatCLIPEncoder().fit(PLACES)
+
+
+# ---- files that are not what they should be
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"legendre_polys": 6}, "says legendre_polys=6, and its tensors say 5"),
+        ({"capacity": 512}, "says capacity=512, and its tensors say 16"),
+        ({"num_hidden_layers": 3}, "says num_hidden_layers=3, and its tensors say 2"),
+        ({"embed_dim": 512}, "says embed_dim=512, and its tensors say 8"),
+        ({"le_type": "grid"}, "was trained with le_type='grid': expected 'sphericalharmonics'"),
+        ({"pe_type": "fcnet"}, "was trained with pe_type='fcnet': expected 'siren'"),
+        ({"harmonics_calculation": "closed-form"}, "harmonics_calculation='closed-form': expected 'analytic'"),
+    ],
+)
+def test_hyperparameters_have_to_agree(parameters, message, arrays, tmp_path):
+    with pytest.raises(ModelFileError, match=message):
+        load_satclip(write_checkpoint(tmp_path / "other.ckpt", arrays, parameters=parameters))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("layers.1.weight", np.ones((16, 15)), r"layers.1.weight has shape \(16, 15\): expected \(16, 16\)"),
+        ("layers.0.bias", np.ones(15), r"layers.0.bias has shape \(15,\): expected \(16,\)"),
+        ("layers.0.weight", np.ones((16, 24)), "layers.0.weight has 24 columns: expected a square"),
+        ("last_layer.bias", np.full(8, np.nan), "last_layer.bias has numbers that are not finite"),
+        ("last_layer.weight", np.ones((8, 16), dtype=np.int64), "last_layer.weight has dtype torch.int64"),
+        ("layers.1.bias", None, "expected weight and bias of layers.0"),
+        ("last_layer.weight", None, "none of its tensors is named ...last_layer.weight"),
+    ],
+)
+def test_tensors_have_to_fit_together(name, values, message, arrays, tmp_path):
+    changed = {key: value for key, value in {**arrays, name: values}.items() if value is not None}
+    state = {f"model.nnet.{key}": torch.tensor(value) for key, value in changed.items()}
+    torch.save({"state_dict": state, "hyper_parameters": {}}, tmp_path / "bad.ckpt")
+    with pytest.raises(ModelFileError, match=message):
+        load_satclip(tmp_path / "bad.ckpt")
+
+
+def test_two_different_networks_are_ambiguous(arrays, tmp_path):
+    state = {f"one.{name}": torch.tensor(values) for name, values in arrays.items()}
+    state |= {f"other.{name}": torch.tensor(values + 1) for name, values in arrays.items()}
+    torch.save({"state_dict": state}, tmp_path / "two.ckpt")
+    with pytest.raises(ModelFileError, match="it holds different networks: 'one.', 'other.'"):
+        load_satclip(tmp_path / "two.ckpt")
+
+
+class Call:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+def test_files_that_want_code_are_refused_and_run_none(arrays, tmp_path):
+    path = write_checkpoint(tmp_path / "bad.ckpt", arrays, callbacks=Call(tmp_path / "ran"))
+    with pytest.raises(ModelFileError, match=r"bad.ckpt wants \w+.system to be called or built when it is read"):
+        load_satclip(path)
+    assert not (tmp_path / "ran").exists()
+    namespace = argparse.Namespace(legendre_polys=5)
+    with pytest.raises(ModelFileError, match="wants argparse.Namespace"):
+        load_satclip(write_checkpoint(path, arrays, hyper_parameters=namespace))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_truncated_files_are_refused(share, checkpoint, tmp_path):
+    content = checkpoint.read_bytes()
+    (tmp_path / "short.ckpt").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ModelFileError, match="short.ckpt is no checkpoint of SatCLIP that this skgeo can read"):
+        load_satclip(tmp_path / "short.ckpt")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_text("<html>Not Found</html>"),
+        lambda path: path.write_bytes(b"\x80\x04K\x01."),
+        lambda path: torch.save([1, 2], path),
+        lambda path: torch.save({"state_dict": 3}, path),
+        lambda path: torch.save({"state_dict": {}, "hyper_parameters": [1]}, path),
+        lambda path: torch.save(torch.ones(3), path),
+        lambda path: path.write_bytes(b"PK\x03\x04" + bytes(100)),
+        lambda path: skgeo.save(SphericalHarmonics(), path),
+        lambda path: save(Harmonics(2), path),
+    ],
+)
+def test_foreign_files_are_refused(write, tmp_path):
+    path = Path(tmp_path / "foreign.ckpt")
+    write(path)
+    with pytest.raises(ModelFileError, match="foreign.ckpt is no checkpoint of SatCLIP that this skgeo can read"):
+        load_satclip(path)
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_satclip(tmp_path / "nowhere.ckpt")
