@@ -81,7 +81,9 @@ def era_interim(variable, month, level):
             field = xr.open_dataset(SHARED / "eraint_uvz.nc")[variable].sel(month=month, level=level).load()
         X = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 179.2, n)])
         places = {name: ("place", column) for name, column in zip(("latitude", "longitude"), X.T, strict=True)}
-        return X, field.interp({name: xr.DataArray(column, dims="place") for name, (_, column) in places.items()}).values
+        return X, field.interp(
+            {name: xr.DataArray(column, dims="place") for name, (_, column) in places.items()}
+        ).values
 
     return sample
 

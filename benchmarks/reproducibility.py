@@ -45,7 +45,9 @@ def main():
         return
     rows = compare(environments(options), domains, ["--quick"] * options.quick)
     for row in rows:
-        print(f"{row['process']:45} loaded {row['loaded']:.1e}, fitted anew {row['fitted anew']:.1e}: {row['versions']}")
+        print(
+            f"{row['process']:45} loaded {row['loaded']:.1e}, fitted anew {row['fitted anew']:.1e}: {row['versions']}"
+        )
     if not options.quick:
         (options.out / "reproducibility.json").write_text(json.dumps(rows, indent=1) + "\n")
         write_table(rows, options.out / "reproducibility.rst")
@@ -61,8 +63,8 @@ def environments(options):
     if not options.quick:
         for kernel in KERNELS:
             yield f"OpenBLAS kernels for {kernel}", sys.executable, two | {"OPENBLAS_CORETYPE": kernel}
-    for number, python in enumerate(options.python, 1):
-        yield f"interpreter {number}", python, two
+    for python in options.python:
+        yield "other versions", python, two
 
 
 def compare(processes, domains, flags):

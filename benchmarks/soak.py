@@ -28,7 +28,9 @@ def main():
     result["transform"] = stream(fitted.transform, n_blocks, size)
     for work in ("partial_fit", "transform"):
         row = result[work]
-        print(f"{work}: {result['points']:.0e} points, {row['seconds']:.0f} s, memory grew by {row['growth_mb']:.1f} MB")
+        print(
+            f"{work}: {result['points']:.0e} points, {row['seconds']:.0f} s, memory grew by {row['growth_mb']:.1f} MB"
+        )
     if not options.quick:
         (options.out / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
     if max(result[work]["growth_mb"] for work in ("partial_fit", "transform")) > 32 * 4 * size / 1e6:
