@@ -1,12 +1,12 @@
-"""Which features of a place help which model on which data: random and blocked folds, everything chosen inside the folds.
+"""Which features of a place help which model on which data, in random and blocked folds, all chosen inside the folds.
 
-    python benchmarks/downstream.py            # about an hour on two cores
+    python benchmarks/downstream.py            # hours on two cores; may be stopped and started again
     python benchmarks/downstream.py --quick    # one field, few models, seconds; fails if features do not help
 
-Fields are sampled at random places; the models see latitude and longitude only. Hyperparameters, degrees and scales among
-them, are chosen by folds of the same kind within the training folds. R2 for numbers, accuracy for land and ocean. The
-published points, ERA-Interim and California housing are left out where they are not there. Writes downstream.json,
-downstream.rst and downstream.png; what is in the json already is not computed again.
+Fields are sampled at random places; the models see latitude and longitude only. Hyperparameters, degrees and scales
+among them, are chosen by folds of the same kind within the training folds. R2 for numbers, accuracy for land and ocean.
+ERA-Interim and California housing are left out where they are not there. Writes downstream.json; what it holds already
+is not computed again.
 """
 
 import argparse

@@ -4,10 +4,10 @@
     python benchmarks/reproducibility.py --python /another/venv/bin/python --python ...
     python benchmarks/reproducibility.py --quick                        # one domain, two processes; fails beyond 1e-6
 
-A first process fits bases of three domains, saves them, and embeds 10,000 places of each and patches of its grid. Others,
-with more threads, with the BLAS kernels of older processors (OPENBLAS_CORETYPE) and, with ``--python``, with other
-versions of numpy and scipy, load the same files and embed again, and fit anew and embed. The interpreters given need numpy,
-scipy and scikit-learn only. Writes reproducibility.json and reproducibility.rst.
+A first process fits bases of three domains, saves them, and embeds 10,000 places of each and patches of its grid.
+Others, with more threads, with the BLAS kernels of older processors (OPENBLAS_CORETYPE) and, with ``--python``, with
+other versions of numpy and scipy, load the same files and embed again, and fit anew and embed. The interpreters given
+need numpy, scipy and scikit-learn only. Writes reproducibility.json and reproducibility.rst.
 """
 
 import argparse
