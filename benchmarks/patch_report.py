@@ -1,0 +1,90 @@
+"""Tables and picture of patch_transfer.py."""
+
+import numpy as np
+from patch_baselines import BASELINES
+from patch_fields import TESTS
+from patch_positions import ABLATIONS, SIZES, VARIANTS
+
+TITLES = {"winds": "ERA-Interim, 6 degree patches", "sea": "OSTIA, 2.2 x 3.3 degree patches"}
+
+
+def report(rows, folder):
+    """All tables and the picture."""
+    for data in TITLES:
+        tests = [test for test in TESTS if data == "winds" or test != "south"]
+        table(rows, data, "main", [*VARIANTS, *BASELINES], tests, folder / f"patch_transfer_{data}.rst")
+        table(rows, data, "ablation", ABLATIONS, tests, folder / f"patch_transfer_{data}_ablation.rst")
+    table(rows, "winds", "sizes", SIZES, ["same", "half", "between", "double"], folder / "patch_transfer_sizes.rst")
+    draw(rows, folder / "patch_transfer.png")
+
+
+def summarise(rows, data, group, variant, test):
+    """Mean and deviation over seeds of the skill in percent, at the learning rate of most seeds; None without rows."""
+    groups = ("baseline", "main") if group == "main" else (group,)
+    chosen = [row for row in rows if row["data"] == data and row["group"] in groups and row["variant"] == variant]
+    rates = [row["learning_rate"] for row in chosen]
+    values = [
+        100 * row["skill"][test][0]
+        for row in chosen
+        if row["learning_rate"] == max(set(rates), key=rates.count) and test in row["skill"]
+    ]
+    return (np.mean(values), np.std(values, ddof=1) if len(values) > 1 else None) if values else None
+
+
+def table(rows, data, group, variants, tests, path):
+    """Skill of variants in tests, in reStructuredText."""
+    lines = [".. list-table::", "   :header-rows: 1", "", "   * - position"]
+    lines += [f"     - {TESTS.get(test, test)}" for test in tests]
+    for name in variants:
+        lines.append(f"   * - {name}")
+        for test in tests:
+            lines.append(f"     - {_cell(summarise(rows, data, group, name, test))}".rstrip())
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _cell(summary):
+    if summary is None:
+        return ""
+    mean, deviation = summary
+    return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
+
+
+def draw(rows, path):
+    """A panel for each test: skill of the variants with deviations, and of kriging as a line."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, len(TESTS), figsize=(13, 6.4), sharey=True, layout="constrained")
+    for panels, data in zip(axes, TITLES, strict=True):
+        for ax, test in zip(panels, TESTS, strict=True):
+            _panel(ax, rows, data, test)
+        panels[0].set_ylabel(TITLES[data])
+    for ax, test in zip(axes[0], TESTS, strict=True):
+        ax.set_title(TESTS[test], fontsize=10)
+    axes[-1][0].set_xlabel("skill, %")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", frameon=False, ncols=2)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def _panel(ax, rows, data, test):
+    """Skill of all variants in one test; what lies below zero stands at the left edge."""
+    names = list(VARIANTS)[::-1]
+    for place, name in enumerate(names):
+        summary = summarise(rows, data, "main", name, test)
+        if summary is None:
+            continue
+        mean, deviation = summary
+        colour = "tab:blue" if "skgeo" in name else "0.3"
+        marker = "<" if mean < 0 else "s" if "index" in name or name == "learned" else "o"
+        ax.errorbar(max(mean, 0), place, xerr=deviation if mean > 0 else None, fmt=marker, color=colour, capsize=2)
+    reference = summarise(rows, data, "main", "kriging of the visible", test)
+    if reference is None:
+        ax.set_axis_off()
+        return
+    ax.axvline(reference[0], color="tab:red", linewidth=1, label="kriging of the visible pixels")
+    ax.set_yticks(range(len(names)), names, fontsize=8)
+    ax.set_xlim(-4, 102)
+    ax.grid(linewidth=0.3)
