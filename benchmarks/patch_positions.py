@@ -87,25 +87,23 @@ class Positions(nn.Module):
 
 
 ALONE, BOTH = Position("skgeo"), Position("skgeo", "waves")
-SHANNON, FINER = {"n_components": "shannon"}, {"max_degree": 40, "n_components": "shannon", "hidden_dim": 2 * WIDTH}
+SHANNON = {"n_components": "shannon", "hidden_dim": 2 * WIDTH}
 ABLATIONS = {
+    "index waves": Position(index="waves"),
+    "skgeo, region": ALONE,
     "shannon": ALONE.but(**SHANNON),
-    "degree 20": ALONE.but(max_degree=20, hidden_dim=2 * WIDTH),
-    "degree 20, shannon": ALONE.but(**FINER | {"max_degree": 20}),
-    "degree 40, shannon": ALONE.but(**FINER),
-    "linear head": ALONE.but(hidden_dim=0),
+    "degree 20, shannon": ALONE.but(max_degree=20, **SHANNON),
+    "degree 40, shannon": ALONE.but(max_degree=40, **SHANNON),
+    "skgeo, region + index": BOTH,
     "shannon + index": BOTH.but(**SHANNON),
-    "degree 20, shannon + index": BOTH.but(**FINER | {"max_degree": 20}),
-    "degree 40, shannon + index": BOTH.but(**FINER),
+    "degree 40, shannon + index": BOTH.but(max_degree=40, **SHANNON),
     "no clip + index": BOTH.but(clip=None),
-    "shannon, no clip + index": BOTH.but(clip=None, **SHANNON),
     "matern + index": BOTH.but(spectrum="matern"),
-    "24 components + index": BOTH.but(n_components=24),
     "centres + index": BOTH.but(average="centre"),
     "no scale + index": BOTH.but(scale="none"),
     "scale as waves + index": BOTH.but(scale="waves"),
-    "shannon, no scale + index": BOTH.but(scale="none", **SHANNON),
     "narrow head + index": BOTH.but(hidden_dim=48),
+    "linear head + index": BOTH.but(hidden_dim=0),
 }
 SIZES = {
     "no scale": BOTH.but(scale="none"),

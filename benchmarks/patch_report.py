@@ -5,6 +5,7 @@ from patch_baselines import BASELINES
 from patch_fields import TESTS
 from patch_positions import ABLATIONS, SIZES, VARIANTS
 
+TITLES_OF_TESTS = {"learned": "fields learned from", **TESTS, "between": "1.5 times the size"}
 TITLES = {"winds": "ERA-Interim, 6 degree patches", "sea": "OSTIA, 2.2 x 3.3 degree patches"}
 
 
@@ -13,28 +14,32 @@ def report(rows, folder):
     for data in TITLES:
         tests = [test for test in TESTS if data == "winds" or test != "south"]
         table(rows, data, "main", [*VARIANTS, *BASELINES], tests, folder / f"patch_transfer_{data}.rst")
-        table(rows, data, "ablation", ABLATIONS, tests, folder / f"patch_transfer_{data}_ablation.rst")
-    table(rows, "winds", "sizes", SIZES, ["same", "half", "between", "double"], folder / "patch_transfer_sizes.rst")
+        table(rows, data, "ablation", ABLATIONS, ["learned", *tests], folder / f"patch_transfer_{data}_ablation.rst")
+    table(
+        rows,
+        "winds",
+        "sizes",
+        SIZES,
+        ["learned", "same", "half", "between", "double"],
+        folder / "patch_transfer_sizes.rst",
+    )
     draw(rows, folder / "patch_transfer.png")
 
 
 def summarise(rows, data, group, variant, test):
-    """Mean and deviation over seeds of the skill in percent, at the learning rate of most seeds; None without rows."""
+    """Mean and deviation over seeds of the skill in percent, at the chosen learning rate; None without rows."""
     groups = ("baseline", "main") if group == "main" else (group,)
     chosen = [row for row in rows if row["data"] == data and row["group"] in groups and row["variant"] == variant]
-    rates = [row["learning_rate"] for row in chosen]
-    values = [
-        100 * row["skill"][test][0]
-        for row in chosen
-        if row["learning_rate"] == max(set(rates), key=rates.count) and test in row["skill"]
-    ]
+    first = [row for row in chosen if not row["seed"]]
+    rate = max(first, key=lambda row: row["skill"]["validation"])["learning_rate"] if first else None
+    values = [100 * row["skill"][test][0] for row in chosen if row["learning_rate"] == rate and test in row["skill"]]
     return (np.mean(values), np.std(values, ddof=1) if len(values) > 1 else None) if values else None
 
 
 def table(rows, data, group, variants, tests, path):
     """Skill of variants in tests, in reStructuredText."""
     lines = [".. list-table::", "   :header-rows: 1", "", "   * - position"]
-    lines += [f"     - {TESTS.get(test, test)}" for test in tests]
+    lines += [f"     - {TITLES_OF_TESTS[test]}" for test in tests]
     for name in variants:
         lines.append(f"   * - {name}")
         for test in tests:

@@ -3,7 +3,8 @@
 Three quarters of the patches of a window are hidden. The transformer is trained on one region and one size of patches,
 with each way to tell it where the patches are, and tested on a field that it has not seen: on the same patches, on
 a grid shifted by half a patch, at half and twice the size, and in other regions. The learning rate is chosen for each
-on a validation field with the first seed. Each result is written as it comes; a run that was stopped goes on.
+on a validation field with the first seed. Ablations have half the steps and the larger rate. Each result is written as
+it comes; a run that was stopped goes on.
 
     python benchmarks/patch_transfer.py             # two data sets, three seeds; two hours on one core
     python benchmarks/patch_transfer.py --quick     # small, under 40 seconds; fails unless position helps
@@ -124,7 +125,8 @@ def run(task, folder, steps, n_test=256, problem=None):
     tables["train"] = [_tensor(features(cut.patches)) for cut in problem.train]
     best = fit(model, problem, tables, task["learning_rate"], task["seed"], steps)
     result = {"validation": round(best, 4)}
-    for name, cut in problem.tests.items():
+    tables["learned"] = tables["train"][0]
+    for name, cut in (problem.tests | {"learned": problem.train[0]}).items():
         sums = errors(model, Sample(cut, tables[name], problem.window, n_test, seed=2))
         channels = sums.reshape(2, cut.n_channels, -1).sum(axis=2)
         result[name] = [round(skill(each), 4) for each in (sums, *channels.T)]
@@ -143,13 +145,14 @@ def tasks_of(parts, rows, seeds):
     tasks = []
     for data, group, variants in parts:
         for variant in variants:
-            rates = LEARNING_RATES if group == "main" else LEARNING_RATES[:1]
+            rates = LEARNING_RATES if group == "main" else LEARNING_RATES[-1:]
             first = [(data, group, variant, seeds[0], rate) for rate in rates]
             tasks += [task for task in first if task not in done]
             if all(task in done for task in first):
                 best = max(first, key=done.get)[-1]
                 others = [(data, group, variant, seed, best) for seed in seeds[1:]]
                 tasks += [task for task in others if task not in done]
+    tasks.sort(key=lambda task: task[TASK.index("seed")])
     return [dict(zip(TASK, task, strict=True)) for task in tasks]
 
 
@@ -158,7 +161,8 @@ def run_all(parts, options, path):
     rows = json.loads(path.read_text()) if path.exists() else []
     while tasks := tasks_of(parts, rows, options.seeds):
         pool = joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered")
-        for row in pool(joblib.delayed(run)(task, options.data, options.steps) for task in tasks):
+        steps = [options.steps if task["group"] == "main" else options.steps // 2 for task in tasks]
+        for row in pool(joblib.delayed(run)(task, options.data, n) for task, n in zip(tasks, steps, strict=True)):
             rows.append(row)
             reached = {name: each[0] for name, each in row["skill"].items() if name in TESTS}
             print("{data} {group}: {variant}, {learning_rate}, seed {seed}".format(**row), reached, flush=True)
