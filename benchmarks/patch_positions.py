@@ -91,8 +91,6 @@ SHANNON = {"n_components": "shannon", "hidden_dim": 2 * WIDTH}
 ABLATIONS = {
     "index waves": Position(index="waves"),
     "skgeo, region": ALONE,
-    "shannon": ALONE.but(**SHANNON),
-    "degree 20, shannon": ALONE.but(max_degree=20, **SHANNON),
     "degree 40, shannon": ALONE.but(max_degree=40, **SHANNON),
     "skgeo, region + index": BOTH,
     "shannon + index": BOTH.but(**SHANNON),
@@ -102,7 +100,6 @@ ABLATIONS = {
     "centres + index": BOTH.but(average="centre"),
     "no scale + index": BOTH.but(scale="none"),
     "scale as waves + index": BOTH.but(scale="waves"),
-    "narrow head + index": BOTH.but(hidden_dim=48),
     "linear head + index": BOTH.but(hidden_dim=0),
 }
 SIZES = {

@@ -55,41 +55,44 @@ def _cell(summary):
 
 
 def draw(rows, path):
-    """A panel for each test: skill of the variants with deviations, and of kriging as a line."""
+    """A panel for each test: the share of variance that variants leave, with deviations, and kriging as a line."""
     import matplotlib as mpl
 
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, len(TESTS), figsize=(13, 6.4), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(2, len(TESTS), figsize=(13, 6.2), sharey=True, layout="constrained")
     for panels, data in zip(axes, TITLES, strict=True):
         for ax, test in zip(panels, TESTS, strict=True):
             _panel(ax, rows, data, test)
         panels[0].set_ylabel(TITLES[data])
     for ax, test in zip(axes[0], TESTS, strict=True):
         ax.set_title(TESTS[test], fontsize=10)
-    axes[-1][0].set_xlabel("skill, %")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", frameon=False, ncols=2)
+    figure.supxlabel("variance of hidden pixels that is not explained, %; left is better", fontsize=10)
+    label = "index of the window told or learned"
+    axes[0][0].plot([], [], "s", color="0.3", label=label)
+    axes[0][0].plot([], [], "o", color="0.3", label="no index")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", frameon=False, ncols=3)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
 
 def _panel(ax, rows, data, test):
-    """Skill of all variants in one test; what lies below zero stands at the left edge."""
-    names = list(VARIANTS)[::-1]
-    for place, name in enumerate(names):
-        summary = summarise(rows, data, "main", name, test)
-        if summary is None:
-            continue
-        mean, deviation = summary
-        colour = "tab:blue" if "skgeo" in name else "0.3"
-        marker = "<" if mean < 0 else "s" if "index" in name or name == "learned" else "o"
-        ax.errorbar(max(mean, 0), place, xerr=deviation if mean > 0 else None, fmt=marker, color=colour, capsize=2)
+    """What all variants leave in one test."""
     reference = summarise(rows, data, "main", "kriging of the visible", test)
     if reference is None:
         ax.set_axis_off()
         return
-    ax.axvline(reference[0], color="tab:red", linewidth=1, label="kriging of the visible pixels")
+    names = list(VARIANTS)[::-1]
+    for place, name in enumerate(names):
+        mean, deviation = summarise(rows, data, "main", name, test) or (np.nan, None)
+        colour = "tab:blue" if "skgeo" in name else "0.3"
+        marker = "s" if "index" in name or name == "learned" else "o"
+        ax.errorbar(100 - mean, place, xerr=deviation, fmt=marker, color=colour, capsize=2)
+    ax.axvline(100 - reference[0], color="tab:red", linewidth=1, label="kriging of the visible pixels")
     ax.set_yticks(range(len(names)), names, fontsize=8)
-    ax.set_xlim(-4, 102)
+    ax.set_xscale("log")
+    ax.set_xlim(0.8, 130)
+    ax.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
+    ax.minorticks_off()
     ax.grid(linewidth=0.3)

@@ -40,8 +40,9 @@ GROUPS = {"main": VARIANTS, "ablation": ABLATIONS, "sizes": SIZES}
 PARTS = {
     "winds": [("winds", "main", VARIANTS)],
     "sea": [("sea", "main", VARIANTS)],
-    "ablation": [("winds", "ablation", ABLATIONS), ("sea", "ablation", ABLATIONS)],
+    "sea-ablation": [("sea", "ablation", ABLATIONS)],
     "sizes": [("winds", "sizes", SIZES)],
+    "winds-ablation": [("winds", "ablation", ABLATIONS)],
 }
 TASK = ("data", "group", "variant", "seed", "learning_rate")
 
