@@ -103,9 +103,10 @@ ABLATIONS = {
     "linear head + index": BOTH.but(hidden_dim=0),
 }
 SIZES = {
+    "index waves": Position(index="waves"),
     "no scale": BOTH.but(scale="none"),
     "ten descriptors": BOTH,
-    "waves": BOTH.but(scale="waves"),
+    "scale as waves": BOTH.but(scale="waves"),
 }
 
 

@@ -14,15 +14,10 @@ def report(rows, folder):
     for data in TITLES:
         tests = [test for test in TESTS if data == "winds" or test != "south"]
         table(rows, data, "main", [*VARIANTS, *BASELINES], tests, folder / f"patch_transfer_{data}.rst")
-        table(rows, data, "ablation", ABLATIONS, ["learned", *tests], folder / f"patch_transfer_{data}_ablation.rst")
-    table(
-        rows,
-        "winds",
-        "sizes",
-        SIZES,
-        ["learned", "same", "half", "between", "double"],
-        folder / "patch_transfer_sizes.rst",
-    )
+    tests = ["learned", *(test for test in TESTS if test != "south")]
+    table(rows, "sea", "ablation", ABLATIONS, tests, folder / "patch_transfer_ablation.rst")
+    tests = ["learned", "same", "half", "between", "double"]
+    table(rows, "winds", "sizes", SIZES, tests, folder / "patch_transfer_sizes.rst")
     draw(rows, folder / "patch_transfer.png")
 
 

@@ -6,7 +6,7 @@ a grid shifted by half a patch, at half and twice the size, and in other regions
 on a validation field with the first seed. Ablations have half the steps and the larger rate. Each result is written as
 it comes; a run that was stopped goes on.
 
-    python benchmarks/patch_transfer.py             # two data sets, three seeds; two hours on one core
+    python benchmarks/patch_transfer.py             # two data sets, three seeds; an hour on one core
     python benchmarks/patch_transfer.py --quick     # small, under 40 seconds; fails unless position helps
 
 It needs ``eraint_uvz.nc`` and ``ostia_monthly.nc`` in a folder. The quick run takes random fields where these are not.
@@ -40,9 +40,8 @@ GROUPS = {"main": VARIANTS, "ablation": ABLATIONS, "sizes": SIZES}
 PARTS = {
     "winds": [("winds", "main", VARIANTS)],
     "sea": [("sea", "main", VARIANTS)],
-    "sea-ablation": [("sea", "ablation", ABLATIONS)],
+    "ablation": [("sea", "ablation", ABLATIONS)],
     "sizes": [("winds", "sizes", SIZES)],
-    "winds-ablation": [("winds", "ablation", ABLATIONS)],
 }
 TASK = ("data", "group", "variant", "seed", "learning_rate")
 
