@@ -182,6 +182,16 @@ def run_baselines(data, folder):
     return [task | {"variant": name, "skill": skills} for name, skills in filled.items()]
 
 
+def outside(folder):
+    """Root mean square of features in other longitudes, and the share of them beyond 0.9 of a clip of 3."""
+    for data in ("winds", "sea"):
+        problem = problem_of(data, folder, "main")
+        for options in ({}, {"clip": None}, {"n_components": "shannon"}, {"domain": "globe"}):
+            features, _ = features_of(VARIANTS["skgeo, region"].but(scale="none", **options), problem.train[0].patches)
+            values = features(problem.tests["east"].patches)
+            print(data, options, f"{np.sqrt((values**2).mean()):.2g}, {(abs(values) > 2.7).mean():.0%}")
+
+
 def quick(folder):
     """A short training with and without position; fails unless it helps."""
     there = (folder / "ostia_monthly.nc").exists()
@@ -200,6 +210,7 @@ def main():
     """Run what has no result yet, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two short trainings; nothing is written")
+    parser.add_argument("--outside", action="store_true", help="say how large features are outside; nothing is written")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the fields")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the results")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
@@ -211,6 +222,9 @@ def main():
         return quick(options.data)
     if not (options.data / "eraint_uvz.nc").exists():
         print(f"skipped: no eraint_uvz.nc in {options.data}")
+        return 0
+    if options.outside:
+        outside(options.data)
         return 0
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "patch_transfer.json"
