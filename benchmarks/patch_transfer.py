@@ -7,7 +7,7 @@ on a validation field with the first seed. Ablations have half the steps and the
 it comes; a run that was stopped goes on.
 
     python benchmarks/patch_transfer.py             # two data sets, three seeds; an hour on one core
-    python benchmarks/patch_transfer.py --quick     # small, under 40 seconds; fails unless position helps
+    python benchmarks/patch_transfer.py --quick     # OSTIA only, ten seconds; fails unless position helps
 
 It needs ``eraint_uvz.nc`` and ``ostia_monthly.nc`` in a folder. The quick run takes random fields where these are not.
 """
