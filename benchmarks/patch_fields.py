@@ -1,0 +1,183 @@
+"""Fields of the Earth as patches of a few pixels, for patch_transfer.py: regions, pixel sizes and shifted grids.
+
+A ``Cut`` holds the fields of a region, averaged to coarser pixels and divided into patches. A ``Problem`` holds the
+cuts that are learned from, the one that hyperparameters are chosen on, and those that are tested on.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skgeo import LatLonGrid
+from skgeo.encoders import SphericalHarmonics
+
+TESTS = {
+    "same": "same region",
+    "shifted": "shifted by half a patch",
+    "half": "half the size",
+    "double": "twice the size",
+    "east": "other longitudes",
+    "south": "other latitudes",
+}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Patches of fields: pixel values and which are there (fields, rows, columns, values); the patch table (n, 6)."""
+
+    values: np.ndarray
+    valid: np.ndarray
+    patches: np.ndarray
+    n_channels: int
+
+    def draw(self, window, n, seed, share):
+        """Draw windows of patches, (n, patches in a window): numbers of field and patch, and the share to hide."""
+        rng = np.random.default_rng(seed)
+        n_fields, n_rows, n_columns = self.values.shape[:3]
+        field = rng.integers(n_fields, size=(n, 1))
+        row, column = rng.integers(n_rows - window[0] + 1, size=n), rng.integers(n_columns - window[1] + 1, size=n)
+        inside = np.add.outer(np.arange(window[0]) * n_columns, np.arange(window[1])).ravel()
+        patch = (row * n_columns + column)[:, np.newaxis] + inside
+        order = rng.random(patch.shape).argsort(axis=1)
+        return field, patch, order < round(share * patch.shape[1])
+
+    def take(self, field, patch):
+        """Values and validity of the patches of windows, (n, patches, values)."""
+        return tuple(each.reshape(len(each), -1, each.shape[-1])[field, patch] for each in (self.values, self.valid))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is learned from, chosen on and tested on; windows of so many patches."""
+
+    window: tuple[int, int]
+    train: tuple[Cut, ...]
+    validation: Cut
+    tests: dict[str, Cut]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Standardised fields (n, channels, n_lat, n_lon), NaN where missing, with their axes in degrees."""
+
+    values: np.ndarray
+    latitude: np.ndarray
+    longitude: np.ndarray
+
+    def pick(self, numbers):
+        """Some of the fields."""
+        return Fields(self.values[numbers], self.latitude, self.longitude)
+
+    def cut(self, box, size, patch):
+        """The patches, of ``patch`` x ``patch`` pixels of ``size`` x ``size`` cells, of (first, last) rows, columns."""
+        (top, bottom), (left, right) = box
+        columns = np.arange(left, right) % self.longitude.size
+        values, latitude = self.values[..., top:bottom, :][..., columns], self.latitude[top:bottom]
+        longitude = np.unwrap(self.longitude[columns], period=360)
+        step = size * patch
+        rows, width = latitude.size // step * step, longitude.size // step * step
+        coarse = _coarsen(values[..., :rows, :width], latitude[:rows], size)
+        axes = (axis.reshape(-1, size).mean(axis=1) for axis in (latitude[:rows], longitude[:width]))
+        return _divide(coarse, LatLonGrid(*axes), patch)
+
+
+def _coarsen(values, latitude, size):
+    """Mean of the cells that are there, weighted by the cosine of latitude."""
+    *rest, n_rows, n_columns = values.shape
+    blocks = values.reshape(*rest, n_rows // size, size, n_columns // size, size)
+    weight = np.cos(np.radians(latitude)).reshape(-1, size)[:, :, np.newaxis, np.newaxis] * np.isfinite(blocks)
+    total = weight.sum(axis=(-3, -1))
+    mean = (weight * np.nan_to_num(blocks)).sum(axis=(-3, -1)) / np.maximum(total, 1e-9)
+    return np.where(total > 0, mean, np.nan)
+
+
+def _divide(values, grid, patch):
+    """A cut of fields on a grid."""
+    n_fields, n_channels, n_rows, n_columns = values.shape
+    blocks = values.reshape(n_fields, n_channels, n_rows // patch, patch, n_columns // patch, patch)
+    blocks = blocks.transpose(0, 2, 4, 1, 3, 5)
+    blocks = blocks.reshape(*blocks.shape[:3], -1)
+    valid = np.isfinite(blocks)
+    return Cut(np.nan_to_num(blocks).astype(np.float32), valid, grid.patches(patch), n_channels)
+
+
+def winds(folder, sizes=(2,)):
+    """ERA-Interim z, u and v: pixels of 1.5 degrees, patches of 6; learned at 200 and 850 hPa, tested at 500 in July.
+
+    The region is 0 to 180 E, 75 N to 33 S. January at 500 hPa is for validation.
+    """
+    data = _open(folder / "eraint_uvz.nc")
+    values = np.stack([data[name].values for name in "zuv"], axis=2)  # month, level, variable, latitude, longitude
+    rows, columns = slice(20, 164), slice(240, 480)
+    for level, months in enumerate((slice(None), slice(1), slice(None))):  # July at 500 hPa is not known yet
+        known = values[months, level, :, rows, columns]
+        mean, std = known.mean(axis=(0, 2, 3), keepdims=True), known.std(axis=(0, 2, 3), keepdims=True)
+        values[:, level] = (values[:, level] - mean) / std
+    return _problem_of_globe(values.reshape(6, 3, 241, 480), data, sizes)
+
+
+def drawn(sizes=(2,)):
+    """Random fields, power of degree l as (l + 3)^-3 to degree 24, of which half the variance is shared by all."""
+    latitude, longitude = 90 - 0.75 * np.arange(241), -180 + 0.75 * np.arange(480)
+    harmonics = SphericalHarmonics(24, min_degree=1, spectrum=(np.arange(25) + 3.0) ** -3).fit([[0.0, 0.0]])
+    rng = np.random.default_rng(0)
+    draw = rng.standard_normal((624, 6, 3)) + rng.standard_normal((624, 1, 3))
+    rows = [harmonics.transform(np.column_stack([np.full(480, each), longitude])) for each in latitude]
+    values = np.einsum("ijk,kmc->mcij", np.stack(rows), draw, optimize=True)
+    return _problem_of_globe(values / values.std(), {"latitude": latitude, "longitude": longitude}, sizes)
+
+
+def _problem_of_globe(values, axes, sizes):
+    """Six fields on a grid of 0.75 degrees: 0, 2, 3, 5 to learn from, 1 to choose on and 4 to test."""
+    fields = Fields(values, np.asarray(axes["latitude"], float), np.asarray(axes["longitude"], float))
+    learned, validation, test = (fields.pick(numbers) for numbers in ([0, 2, 3, 5], [1], [4]))
+    region = ((20, 164), (240, 480))
+    boxes = {
+        "same": (region, 2),
+        "shifted": (((24, 164), (244, 480)), 2),
+        "half": (region, 1),
+        "between": (region, 3),
+        "double": (region, 4),
+        "east": (((20, 164), (0, 240)), 2),
+        "south": (((164, 236), (240, 480)), 2),
+    }
+    return Problem(
+        (6, 6),
+        tuple(learned.cut(region, size, 4) for size in sizes),
+        validation.cut(region, sizes[0], 4),
+        {name: test.cut(box, size, 4) for name, (box, size) in boxes.items()},
+    )
+
+
+def sea(folder, sizes=(2,)):
+    """OSTIA sea-surface temperature from 5 S to 4.4 N, land missing: patches of 2.2 x 3.3 degrees of 2 x 2 pixels.
+
+    Learned on 36 months between 130 E and 80 W, chosen on the next 6, tested on the last 12.
+    """
+    data = _open(folder / "ostia_monthly.nc")
+    values = data["surface_temperature"].values.astype(float)
+    known = values[:36, :16, 156:336]
+    values = ((values - np.nanmean(known)) / np.nanstd(known))[:, np.newaxis]
+    fields = Fields(values, *(data[name].values.astype(float) for name in ("latitude", "longitude")))
+    learned, validation, test = (fields.pick(months) for months in (slice(36), slice(36, 42), slice(42, None)))
+    region = ((0, 16), (156, 336))
+    boxes = {
+        "same": (region, 2),
+        "shifted": (((2, 18), (158, 336)), 2),
+        "half": (region, 1),
+        "double": (region, 4),
+        "east": (((0, 16), (336, 588)), 2),
+    }
+    return Problem(
+        (2, 16),
+        tuple(learned.cut(region, size, 2) for size in sizes),
+        validation.cut(region, sizes[0], 2),
+        {name: test.cut(box, size, 2) for name, (box, size) in boxes.items()},
+    )
+
+
+def _open(path):
+    import xarray as xr
+
+    with xr.open_dataset(path) as data:
+        return data.load()

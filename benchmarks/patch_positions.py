@@ -1,0 +1,220 @@
+"""Ways to tell a transformer where its patches are, and the small transformer that fills hidden ones.
+
+A ``Position`` is an absolute part, features of the patch table with a network, an index part, of the place in the
+window, or both. Features are fitted on the training patches; what they say of other patches follows from these.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.frozen import FrozenEstimator
+from torch import nn
+
+from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo.encoders import SphericalHarmonics
+from skgeo.exceptions import ResolutionWarning
+from skgeo.nn import PatchProjectionHead, SirenNet
+
+WIDTH = 96
+GLOBE = LatLonGrid(np.arange(-88.5, 90, 3), np.arange(0, 360, 3))
+
+
+@dataclass(frozen=True)
+class Position:
+    """What a variant adds to the tokens: the kind of absolute features and its options, and the kind of index."""
+
+    absolute: str | None = None
+    index: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def but(self, **options):
+        """The same with other options."""
+        return replace(self, options=self.options | options)
+
+
+VARIANTS = {
+    "none": Position(),
+    "learned": Position(index="learned"),
+    "index waves": Position(index="waves"),
+    "lat-lon waves": Position("waves"),
+    "siren": Position("siren"),
+    "skgeo, region": Position("skgeo"),
+    "skgeo, globe": Position("skgeo", options={"domain": "globe"}),
+    "lat-lon waves + index": Position("waves", "waves"),
+    "siren + index": Position("siren", "waves"),
+    "skgeo, region + index": Position("skgeo", "waves"),
+    "skgeo, globe + index": Position("skgeo", "waves", {"domain": "globe"}),
+}
+
+
+class Filler(nn.Module):
+    """A transformer that fills hidden patches: tokens of values and of which are there, plus position."""
+
+    def __init__(self, n_values, position, depth=2, heads=4):
+        super().__init__()
+        self.read = nn.Linear(2 * n_values, WIDTH)
+        self.hidden = nn.Parameter(0.02 * torch.randn(WIDTH))
+        self.position = position
+        layer = nn.TransformerEncoderLayer(
+            WIDTH, heads, 4 * WIDTH, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        self.write = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, n_values))
+
+    def forward(self, values, valid, hidden, features):
+        """Values (n, tokens, n_values) of all patches, of which ``hidden`` (n, tokens) are not looked at."""
+        tokens = self.read(torch.cat([values, valid.to(values.dtype)], dim=-1))
+        tokens = torch.where(hidden[..., None], self.hidden, tokens)
+        return self.write(self.layers(self.position(features, tokens)))
+
+
+class Positions(nn.Module):
+    """The module of a Position: adds its parts to tokens; smaller windows than the trained have its first indices."""
+
+    def __init__(self, absolute, index):
+        super().__init__()
+        self.absolute, self.index = absolute, index
+
+    def forward(self, features, tokens):
+        """Tokens (n, patches, WIDTH) of patches with features (n, patches, n_features)."""
+        if self.absolute is not None:
+            tokens = tokens + self.absolute(features)
+        return tokens if self.index is None else tokens + self.index
+
+
+ALONE, BOTH = Position("skgeo"), Position("skgeo", "waves")
+SHANNON = {"n_components": "shannon", "hidden_dim": 2 * WIDTH}
+ABLATIONS = {
+    "index waves": Position(index="waves"),
+    "skgeo, region": ALONE,
+    "degree 40, shannon": ALONE.but(max_degree=40, **SHANNON),
+    "skgeo, region + index": BOTH,
+    "shannon + index": BOTH.but(**SHANNON),
+    "degree 40, shannon + index": BOTH.but(max_degree=40, **SHANNON),
+    "no clip + index": BOTH.but(clip=None),
+    "matern + index": BOTH.but(spectrum="matern"),
+    "centres + index": BOTH.but(average="centre"),
+    "no scale + index": BOTH.but(scale="none"),
+    "scale as waves + index": BOTH.but(scale="waves"),
+    "linear head + index": BOTH.but(hidden_dim=0),
+}
+SIZES = {
+    "index waves": Position(index="waves"),
+    "no scale": BOTH.but(scale="none"),
+    "ten descriptors": BOTH,
+    "scale as waves": BOTH.but(scale="waves"),
+}
+
+
+class Standardise(nn.Module):
+    """Subtract and divide, in float64, and round to float32."""
+
+    def __init__(self, mean, std):
+        super().__init__()
+        self.mean, self.std = nn.Buffer(torch.from_numpy(mean)), nn.Buffer(torch.from_numpy(std))
+
+    def forward(self, features):
+        """Features of patches, standardised."""
+        return ((features - self.mean) / self.std).float()
+
+
+def features_of(position, patches):
+    """A function from patch tables to features, fitted on the training patches, and one that makes the network."""
+    if position.absolute is None:
+        return (lambda table: np.zeros((len(table), 0))), lambda: None
+    if position.absolute == "waves":
+        return waves_of_place, lambda: nn.Linear(4 * WIDTH, WIDTH)
+    if position.absolute == "siren":
+        harmonics = SphericalHarmonics(**{"max_degree": 10} | position.options).fit([[0.0, 0.0]])
+        n_harmonics = harmonics.transform([[0.0, 0.0]]).shape[1]
+        features = lambda table: harmonics.transform(centres(table).astype(np.float32))  # noqa: E731
+        return features, lambda: SirenNet(n_harmonics, WIDTH, 128)
+    return _skgeo(patches, **position.options)
+
+
+def make_positions(position, head, window):
+    """The trainable module of a Position for windows of so many patches."""
+    shape = (window[0] * window[1], WIDTH)
+    index = nn.Parameter(0.02 * torch.randn(shape)) if position.index == "learned" else None
+    if position.index == "waves":
+        index = nn.Buffer(torch.from_numpy(waves_of_index(window)))
+    return Positions(head(), index)
+
+
+def centres(table):
+    """Centres of patches in degrees."""
+    return np.column_stack([table[:, :2].mean(axis=1), table[:, 2:4].mean(axis=1)])
+
+
+def geometric_waves(values, lower, upper, width):
+    """Sines and cosines of values at wavelengths from ``lower`` to ``upper``; ``width`` columns."""
+    angle = 2 * np.pi * np.asarray(values)[:, np.newaxis] / np.geomspace(lower, upper, width // 2)
+    return np.hstack([np.sin(angle), np.cos(angle)])
+
+
+def waves_of_place(table):
+    """Latitude, longitude and the root of the area in km as Bodnar et al. (2025) expand them, each by their ranges."""
+    latitude, longitude = centres(table).T
+    area = np.exp(PatchScaleFeaturizer().fit_transform(table)[:, 2]) / 1e6
+    return np.hstack(
+        [
+            geometric_waves(latitude, 0.01, 720, WIDTH),
+            geometric_waves(np.mod(longitude, 360), 0.01, 720, WIDTH),
+            geometric_waves(np.sqrt(area), 1.08e-4, 5.1e8, 2 * WIDTH),
+        ]
+    ).astype(np.float32)
+
+
+def waves_of_index(window):
+    """Sines and cosines of row and column, wavelengths 2 pi to 2 pi 10^4 patches as Vaswani et al. (2017)."""
+    row, column = np.indices(window).reshape(2, -1)
+    parts = [geometric_waves(each, 2 * np.pi, 2e4 * np.pi, WIDTH // 2) for each in (row, column)]
+    return np.hstack(parts).astype(np.float32)
+
+
+def _skgeo(patches, domain="region", average="pixels", scale="ten", hidden_dim=None, **basis):
+    """Position by harmonic components, and scale, through the projection head."""
+    pca = SphericalHarmonicPCA(**basis)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResolutionWarning)
+        if domain == "globe":
+            pca.fit(GLOBE)
+        else:
+            pca = PatchPositionEncoder(pca).fit(patches).encoder_
+    encoder = PatchPositionEncoder(FrozenEstimator(pca)).fit(patches)
+    position: Callable = encoder.transform if average == "pixels" else lambda table: pca.transform(centres(table))
+    describe = SCALES[scale]
+
+    def features(table):
+        return np.hstack([position(table), describe(table)])
+
+    return features, lambda: _head(features(patches), describe(patches).shape[1], scale, hidden_dim)
+
+
+def _head(features, n_scale, scale, hidden_dim):
+    """The projection head, a linear layer if without width; only the descriptors themselves are standardised."""
+    if hidden_dim == 0:
+        mean, std = features.mean(axis=0), features.std(axis=0)
+        return nn.Sequential(Standardise(mean, np.where(std > 0.1, std, 1)), nn.Linear(features.shape[1], WIDTH))
+    if scale == "ten":
+        return PatchProjectionHead.from_features(features, embed_dim=WIDTH, hidden_dim=hidden_dim)
+    n_scale = max(n_scale, 1)
+    return PatchProjectionHead(features.shape[1] - n_scale, n_scale, embed_dim=WIDTH, hidden_dim=hidden_dim)
+
+
+def ten_descriptors(table):
+    """The logarithms of the descriptors."""
+    return PatchScaleFeaturizer().fit_transform(table)
+
+
+def waves_of_scale(table, n_waves=6):
+    """Log sqrt(area), log anisotropy and log pixel scale as sines and cosines of wavelengths 1 to 32."""
+    log_area, log_anisotropy, log_pixel = ten_descriptors(table).T[[2, 3, 6]]
+    return np.hstack([geometric_waves(each, 1, 32, 2 * n_waves) for each in (log_area / 2, log_anisotropy, log_pixel)])
+
+
+SCALES = {"ten": ten_descriptors, "waves": waves_of_scale, "none": lambda table: np.zeros((len(table), 0))}
