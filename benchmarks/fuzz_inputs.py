@@ -442,8 +442,8 @@ def spoilt_points(source, *, huge=False):
     plain = coordinates(source, huge=huge)
     way = source.pick(tuple(way for way in SPOILT if way not in LACKING))
     X = SPOILT[way](plain, source)
-    if way == "geometries" and source.story == ["one missing"]:
-        return Input(X, None, None, what=way)
+    if way == "geometries" and X.isna().any():
+        way = "missing in a frame"
     return Input(X, None if way in PERHAPS else False, None, what=way)
 
 

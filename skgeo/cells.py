@@ -205,6 +205,8 @@ class CellGrid(Labelled, Immutable):
         ------
         CoordinateError
             If nothing tells them.
+        ValueError
+            If the radius is not positive.
 
         Examples
         --------
@@ -235,6 +237,8 @@ class CellGrid(Labelled, Immutable):
         ------
         CoordinateError
             If nothing tells the areas of cells.
+        ValueError
+            If the radius is not positive.
 
         Examples
         --------

@@ -202,6 +202,11 @@ class LatLonGrid(Labelled, Immutable):
         ndarray of shape (n_lat, n_lon)
             Areas in square metres: R^2 (sin north - sin south) (east - west).
 
+        Raises
+        ------
+        ValueError
+            If the radius is not positive.
+
         Examples
         --------
         >>> from skgeo import LatLonGrid
@@ -224,6 +229,11 @@ class LatLonGrid(Labelled, Immutable):
         -------
         float
             Area in square metres.
+
+        Raises
+        ------
+        ValueError
+            If the radius is not positive.
 
         Examples
         --------

@@ -72,8 +72,8 @@ class PatchScaleFeaturizer(PatchTransformer):
     Raises
     ------
     CoordinateError
-        If X is no patch table: a value that is not finite, latitudes out of range, south >= north, east == west, wider
-        than 360 degrees, or pixel counts that are no whole numbers.
+        If X is no patch table: a value that is not finite, latitudes out of range, south >= north to rounding,
+        east == west, wider than 360 degrees, or pixel counts that are no whole numbers.
     ValueError
         From ``fit``, if a parameter is not what it accepts.
     NotFittedError
