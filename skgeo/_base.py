@@ -342,6 +342,14 @@ def check_sample_weight(
         raise ValueError(
             f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {number(weight.flat[bad[0]])}."
         )
+    check_magnitude("sample_weight", weight, 1e300)  # their sum is a number
+    if some and not weight.any():
+        raise ValueError("sample_weight is all zero: no sample counts. Give at least one positive weight.")
+    return weight.reshape(shape)
+
+
+def check_scale_of_weights(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weights whose squares neither overflow nor vanish, for models that do not rescale them."""
     check_magnitude("sample_weight", weight)
     tiny = np.flatnonzero((weight > 0.0) & (weight < SMALLEST))
     if tiny.size:
@@ -349,6 +357,4 @@ def check_sample_weight(
             f"sample_weight is positive but below {SMALLEST:g} in {tiny.size} samples, the first at {tiny[0]}: "
             f"{number(weight.flat[tiny[0]])}. Give zero to leave samples out."
         )
-    if some and not weight.any():
-        raise ValueError("sample_weight is all zero: no sample counts. Give at least one positive weight.")
-    return weight.reshape(shape)
+    return weight

@@ -97,10 +97,10 @@ class TreeWriter:
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
         dtype = f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
         raise TypeError(
-            f"{where}={reprlib.repr(value)} cannot be saved: it is a {kind}{dtype}, and a file that runs no code holds "
-            "None, bool, int, float, str, arrays of numbers or str, lists, tuples, dicts with str keys, slices, dtypes "
-            f"and {', '.join(self._kinds)}. Replace it by one of these (a RandomState by an integer), or use "
-            "joblib.dump, whose files can run code."
+            f"{where}={reprlib.repr(value)} cannot be saved: it is a {kind}{dtype}, and a file without code holds "
+            "None, bool, int, float, str, arrays of numbers or str, lists, tuples, dicts with str keys, slices, dtypes and "
+            f"{', '.join(self._kinds)}. Use one of these (an integer for a RandomState), or joblib.dump, whose files "
+            "can run code."
         )
 
 

@@ -23,7 +23,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import VersionedEstimator, all_or_nothing, check_sample_weight
+from skgeo._base import VersionedEstimator, all_or_nothing, check_sample_weight, check_scale_of_weights
 from skgeo._parameters import check_magnitude, check_parameter, import_optional, is_integer, is_real
 from skgeo._progress import check_verbose
 
@@ -173,7 +173,7 @@ class NeuralEstimator(VersionedEstimator):
         """Inputs and weights of the samples that count, and which these are."""
         inputs, weight = self._inputs(self._read(X, reset=reset))
         if sample_weight is not None:
-            weight = weight * check_sample_weight(sample_weight, weight.shape)
+            weight = weight * check_scale_of_weights(check_sample_weight(sample_weight, weight.shape))
         kept = weight > 0.0
         if not kept.any():
             raise ValueError("sample_weight and the mask of X leave no sample: nothing can be learned.")

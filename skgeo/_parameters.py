@@ -32,11 +32,11 @@ def check_radius(name: str, value: object) -> None:
     check_parameter(name, value, valid, f"a positive number of metres, from {SMALLEST:g} to {LARGEST:g}")
 
 
-def check_magnitude(name: str, values: npt.NDArray[Any]) -> None:
-    """Raise ValueError if sums of squares of the values would overflow."""
+def check_magnitude(name: str, values: npt.NDArray[Any], limit: float = LARGEST) -> None:
+    """Raise ValueError beyond a limit; up to the default sums of squares of the values do not overflow."""
     largest = float(np.abs(values).max(initial=0.0))
-    if largest > LARGEST:
-        raise ValueError(f"{name} has values up to {largest:.3g}: expected at most {LARGEST:g}. Change their unit.")
+    if largest > limit:
+        raise ValueError(f"{name} has values up to {largest:.3g}: expected at most {limit:g}. Change their unit.")
 
 
 def check_degree(value: Any) -> int:

@@ -13,7 +13,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, assert_all_finite, check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import LocationEstimator, Places, all_or_nothing, check_sample_weight, points_of, points_with_weights
+from skgeo._base import (
+    LocationEstimator,
+    Places,
+    all_or_nothing,
+    check_sample_weight,
+    check_scale_of_weights,
+    points_of,
+    points_with_weights,
+)
 from skgeo._dask import is_lazy
 from skgeo._evidence import Evidence, Matern, Posterior, Sums, draw_weights
 from skgeo._harmonics import FloatArray
@@ -423,7 +431,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         latitude, longitude, weight = points_with_weights(places)
         if sample_weight is not None:
             shape = places.shape if hasattr(places, "shape") else weight.shape
-            weight = weight * check_sample_weight(sample_weight, shape).ravel()
+            weight = weight * check_scale_of_weights(check_sample_weight(sample_weight, shape)).ravel()
         kept = weight > 0.0
         if not kept.any():
             raise ValueError("sample_weight and the mask of X leave no observation: nothing can be learned.")

@@ -96,9 +96,12 @@ def test_targets_of_networks_whose_squares_are_no_numbers(y):
 def test_weights_whose_squares_are_no_numbers(weight, message):
     weights = np.append(np.ones(19), weight)
     with pytest.raises(ValueError, match=message):
-        SphericalHarmonicPCA(2).fit(PLACES, sample_weight=weights)
-    with pytest.raises(ValueError, match=message):
         SphericalGaussianProcessRegressor(2).fit(PLACES, np.arange(20.0), sample_weight=weights)
+
+
+def test_weights_whose_sum_is_no_number():
+    with pytest.raises(ValueError, match=r"sample_weight has values up to 1e\+308: expected at most 1e\+300"):
+        SphericalHarmonicPCA(2).fit(PLACES, sample_weight=np.full(20, 1e308))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e4, -1e4])
