@@ -856,6 +856,62 @@ entry("nn.LocationRegressor", 0.5)(partial(location_model, nn.LocationRegressor)
 # Another model of places is one more line like these: entry("nn.Name", 0.5)(partial(location_model, nn.Name)).
 
 
+@entry("nn.ContrastiveLocationEncoder", 0.3, "nn.compute_features")
+def contrastive(source):
+    """Places matched with features, and their embedding."""
+    model = nn.ContrastiveLocationEncoder("wrap", "linear", embed_dim=2, max_epochs=1, random_state=0)
+    given = any_points(source, least=5)
+    rows = 8 if given.plain is None else len(given.plain)
+    rng = source.details().rng()
+    good = rng.standard_normal((rows, 3))
+    kind = source.pick(("good", "good", "f4", "NaN", "infinite", "length", "text", "masked", "empty", "complex"))
+    features = {
+        "good": good,
+        "f4": good.astype("f4"),
+        "NaN": np.where(np.arange(rows)[:, np.newaxis] == 0, np.nan, good),
+        "infinite": np.where(np.arange(rows)[:, np.newaxis] == 0, np.inf, good),
+        "length": good[1:],
+        "text": good.astype(str),
+        "masked": np.ma.masked_array(good, True),
+        "empty": good[:, :0],
+        "complex": good + 0j,
+    }[kind]
+    known = {"good": True, "f4": True}.get(kind, None if kind in ("NaN", "text") else False)
+    model.set_params(coordinates=given.names)
+    valid = _all((given.valid, known))
+    fitted = attempt(lambda: model.fit(given.X, features), None if valid is True else valid, owner=model)
+    if fitted is Refused:
+        return
+    where = any_points(source)
+    model.set_params(coordinates=where.names)
+    found = attempt(lambda: model.transform(where.X), where.valid, owner=model)
+    if found is not Refused and where.plain is not None:
+        table = np.asarray(found)  # of lazy ones, too
+        right(table.shape == (len(where.plain), 2), "embeddings are missing")
+        right(np.isfinite(table).all(), "embeddings are not finite", table)
+
+
+@entry("nn.SatCLIPEncoder", 1.0, "nn.SatCLIPWeights", "nn.load_satclip")
+def satclip(source):
+    """The embedding of places by a network of random weights; weights that are none are refused."""
+    where = any_points(source)
+    encoder = nn.SatCLIPEncoder(_satclip_weights(), coordinates=where.names)
+    found = attempt(lambda: encoder.fit(where.X).transform(where.X), where.valid, owner=encoder)
+    if found is not Refused and where.plain is not None:
+        table = np.asarray(found)  # of lazy ones, too
+        right(table.shape == (len(where.plain), 3), "embeddings are missing")
+        right(np.isfinite(table).all(), "embeddings are not finite", table)
+    junk = source.pick((None, 5, "a", {}, {"layers.0.weight": np.ones((2, 4))}, {"layers.0.weight": "a"}))
+    attempt(lambda: nn.SatCLIPWeights(junk), False)
+
+
+@cache
+def _satclip_weights():
+    rng = np.random.default_rng(0)
+    shapes = {"layers.0.weight": (4, 9), "layers.0.bias": (4,), "last_layer.weight": (3, 4), "last_layer.bias": (3,)}
+    return nn.SatCLIPWeights({name: rng.standard_normal(shape) for name, shape in shapes.items()})
+
+
 def head_model(cls, source):
     """A model that trains the projection head on features."""
     spec = NEURAL | {

@@ -625,6 +625,8 @@ def read_features(given: Any, image_encoder: Any, folder: str | None) -> npt.NDA
     )
     if not tabular and (getattr(given[0], "ndim", 1) == 2 if listed and len(given) else not listed):
         given = gather(given, folder)
+    if np.ma.is_masked(given):
+        raise ValueError("image_features has masked values: leave these images out, or fill them.")
     accepted = [np.float64, np.float32, np.float16]
     table = check_array(given, dtype=accepted, ensure_2d=False, ensure_all_finite=False, input_name="image_features")
     if table.ndim == 0:

@@ -98,9 +98,9 @@ class TreeWriter:
         dtype = f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
         raise TypeError(
             f"{where}={reprlib.repr(value)} cannot be saved: it is a {kind}{dtype}, and a file without code holds "
-            "None, bool, int, float, str, arrays of numbers or str, lists, tuples, dicts with str keys, slices, dtypes and "
-            f"{', '.join(self._kinds)}. Use one of these (an integer for a RandomState), or joblib.dump, whose files "
-            "can run code."
+            "None, bool, int, float, str, arrays of numbers or str, lists, tuples, dicts with str keys, slices, dtypes "
+            f"and {', '.join(self._kinds)}. Use one of these (an integer for a RandomState), or joblib.dump, whose "
+            "files can run code."
         )
 
 

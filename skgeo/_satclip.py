@@ -70,6 +70,8 @@ class SatCLIPWeights(Immutable):
     n_outputs: int
 
     def __init__(self, arrays: Mapping[str, npt.ArrayLike]) -> None:
+        if not isinstance(arrays, Mapping):
+            raise TypeError(f"arrays={arrays!r}: expected a dict of the arrays of a network; load_satclip makes it.")
         self._freeze({"arrays": {name: np.array(values, dtype=np.float64) for name, values in arrays.items()}})
 
     def _freeze(self, attributes: dict[str, Any]) -> None:

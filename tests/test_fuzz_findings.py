@@ -14,6 +14,7 @@ from skgeo import (
     degree_wavelength_km,
 )
 from skgeo._blocks import band_counts
+from skgeo._satclip import SatCLIPWeights
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import SphericalHarmonics, WrapEncoder
 from skgeo.exceptions import CoordinateError, ResolutionWarning
@@ -223,3 +224,18 @@ def test_descriptors_that_are_all_zero():
     assert torch.isfinite(head(torch.tensor(features, dtype=torch.float32))).all()
     with pytest.raises(ValueError, match="The table of descriptors has values up to"):
         nn.PatchProjectionHead.from_features(features + 1e300, n_scale=1, embed_dim=2)
+
+
+def test_masked_image_features_are_refused():
+    pytest.importorskip("torch")
+    from skgeo import nn
+
+    features = np.ma.masked_array(np.ones((20, 3)), True)
+    with pytest.raises(ValueError, match="image_features has masked values"):
+        nn.ContrastiveLocationEncoder("wrap", "linear").fit(PLACES, features)
+
+
+@pytest.mark.parametrize("arrays", [None, 5, "a"])
+def test_weights_of_satclip_are_a_dict(arrays):
+    with pytest.raises(TypeError, match="arrays=.*expected a dict"):
+        SatCLIPWeights(arrays)
