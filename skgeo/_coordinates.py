@@ -17,6 +17,8 @@ LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
 
 # Latitude of the poles, with a tenth of a millimetre for rounding.
 POLE = 90.0 + 1e-9
+# What is less wide or high, in degrees, is rounding: a hundredth of a micrometre.
+THINNEST = 4.0 * 90.0 * float(np.finfo(np.float64).eps)
 # Latitudes that are mostly beyond this are no swapped longitudes either: they are metres or feet.
 _PROJECTED = 1000.0
 # Fractions come out of regridding with rounding errors of so much.

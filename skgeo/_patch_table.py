@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from skgeo._coordinates import (
     POLE,
+    THINNEST,
     check_array,
     check_centres,
     check_length,
@@ -22,9 +23,6 @@ from skgeo.exceptions import CoordinateError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Patches that are less high, in degrees, are rounding: a hundredth of a micrometre.
-_THINNEST = 4.0 * 90.0 * float(np.finfo(np.float64).eps)
 
 PATCH_COLUMNS = ("south", "north", "west", "east", "n_lat", "n_lon")
 
@@ -166,7 +164,7 @@ def _check_patches(
 ) -> None:
     """Refuse patches that are no piece of the sphere or have no whole number of pixels."""
     _refuse((south < -POLE) | (north > POLE), "south and north must lie in [-90, 90] degrees", south, north)
-    thin = np.minimum(north, 90.0) - np.maximum(south, -90.0) <= _THINNEST
+    thin = np.minimum(north, 90.0) - np.maximum(south, -90.0) <= THINNEST
     _refuse(thin, "south must be less than north, by more than rounding", south, north)
     empty = east - west <= rounding
     _refuse(empty, "east must differ from west by more than whole turns; all around is east = west + 360", west, east)

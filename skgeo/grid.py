@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._bounds import check_bounds, true_edges
-from skgeo._coordinates import check_axis, check_mask, even_axis, unwrap_longitude
+from skgeo._coordinates import THINNEST, check_axis, check_mask, even_axis, number, unwrap_longitude
 from skgeo._dask import computed, is_lazy
 from skgeo._from_xarray import read_grid
 from skgeo._harmonics import FloatArray
@@ -373,4 +373,17 @@ def _cell_edges(
     if longitude_bounds is not None:
         columns = true_edges(check_bounds(longitude_bounds, longitude, "longitude"), columns)
         closed = bool(np.ptp(columns) > 360.0 - 1e-9)  # then they are a turn apart, to rounding
+    _check_extent("latitude", rows)
+    _check_extent("longitude", columns)
     return rows, columns, closed
+
+
+def _check_extent(name: str, edges: npt.NDArray[np.float64]) -> None:
+    """Refuse cells that are no larger than rounding."""
+    thin = np.flatnonzero(np.diff(edges, axis=1)[:, 0] <= THINNEST)
+    if thin.size:
+        low, high = map(number, edges[thin[0]])
+        raise CoordinateError(
+            f"{name} has {thin.size} cells without extent, the first at position {thin[0]}: its edges are {low} and "
+            f"{high}, the same to rounding. Drop the values that repeat."
+        )

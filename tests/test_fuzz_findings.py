@@ -70,6 +70,16 @@ def test_a_single_precision_axis_within_rounding():
     assert np.array_equal(grid.longitude, np.float32([0.0, 1e-6, 2e-6]).astype(float))
 
 
+@pytest.mark.parametrize("axis", [[0.0, 5e-324], [0.0, 1e-300], [10.0, 10.0 + 2e-14, 20.0]])
+def test_cells_without_extent(axis):
+    # fitting on them was a "math domain error"
+    with pytest.raises(CoordinateError, match="latitude has . cells without extent, the first at position 0"):
+        LatLonGrid(axis, [0.0, 10.0])
+    with pytest.raises(CoordinateError, match="longitude (has . cells without extent|must rise or fall throughout)"):
+        LatLonGrid([0.0, 10.0], axis)
+    SphericalHarmonicPCA(1).fit(LatLonGrid([-45, 45], np.arange(0, 360, 10)))
+
+
 @pytest.mark.parametrize("value", [1j, object(), "a", None])
 def test_what_is_no_array(value):
     with pytest.raises(CoordinateError, match="areas is .*: expected an array of numbers"):
