@@ -1,6 +1,6 @@
 """Feed every public entry point with valid and invalid input, and hold it to its contract.
 
-    python benchmarks/fuzz.py --examples 200000   # about half an hour on two cores
+    python benchmarks/fuzz.py --examples 200000   # a quarter of an hour on two cores
     python benchmarks/fuzz.py --quick             # a few thousand, for CI
     python benchmarks/fuzz.py --only load --examples 5000 --seed 3 --batch 50
 
