@@ -182,6 +182,7 @@ def test_stacks_have_no_edges():
 
 
 def test_a_progress_bar_counts_patches(capsys):
+    pytest.importorskip("tqdm")
     PatchPositionEncoder(FrozenEstimator(MATERN), average="exact", verbose=True).fit_transform(AWKWARD)
     assert "10.0/10.0" in capsys.readouterr().err
 

@@ -201,6 +201,7 @@ def test_pipelines_go_back_all_the_way():
 
 
 def test_no_bar_for_every_step(capsys):
+    pytest.importorskip("tqdm")
     encoder = SphericalHarmonics(3, min_degree=2, verbose=True).fit(POINT)
     values = encoder.transform(PLACES[:2])
     capsys.readouterr()
