@@ -127,7 +127,7 @@ TRANSFORMERS = {
         encoders.SphericalHarmonics,
         {
             "max_degree": Parameter((2, 3, 5), NO_COUNT),
-            "min_degree": Parameter((0, 1, 2), (*NO_INTEGER, 6)),
+            "min_degree": Parameter((0, 1, 2), (*NO_INTEGER, 99)),
             "spectrum": SPECTRUM,
             "n_jobs": JOBS,
         },
@@ -1081,7 +1081,7 @@ def splitter(cls, source):
     own = {name: spec for name, spec in FOLDS.items() if name in inspect.signature(cls).parameters}
     chosen, fine = parameters(source, own)
     chosen = ({"prediction_locations": lattice(20)} if "max_share" in own else {}) | chosen
-    if "random_state" in chosen and not fine and "max_share" not in own:
+    if "random_state" in chosen and "shuffle" not in chosen and not fine and "max_share" not in own:
         chosen["shuffle"] = True
     if "shuffle" in own and chosen.get("shuffle"):
         chosen.setdefault("random_state", 0)

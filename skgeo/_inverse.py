@@ -211,7 +211,8 @@ def _distances_to_cells(
         along = np.einsum("ci,cik->ck", turn[:, :, axis], slopes)
         right = targets @ along.T - np.einsum("ck,ck->c", values, along)
         power = np.maximum(strength[:, axis], np.finfo(np.float64).tiny)
-        step = np.clip(right / power, -1.0, 1.0)
+        with np.errstate(over="ignore"):  # a cell that the embedding hardly changes over: to its edge
+            step = np.clip(right / power, -1.0, 1.0)
         square -= step * (2.0 * right - power * step)
     return np.sqrt(np.maximum(square, 0.0)), bend
 

@@ -249,3 +249,10 @@ def test_masked_image_features_are_refused():
 def test_weights_of_satclip_are_a_dict(arrays):
     with pytest.raises(TypeError, match="arrays=.*expected a dict"):
         SatCLIPWeights(arrays)
+
+
+def test_huge_values_of_flat_embeddings_raise_no_warning():
+    basis = SphericalHarmonicPCA(3, 0.5, clip=0.001).fit(PLACES)
+    with pytest.warns(ResolutionWarning, match="do not determine their place"):
+        found = basis.inverse_transform(np.full((2, basis.n_components_), 1e90))
+    assert np.isfinite(found).all() or np.isnan(found).all()
