@@ -1081,7 +1081,8 @@ def splitter(cls, source):
     own = {name: spec for name, spec in FOLDS.items() if name in inspect.signature(cls).parameters}
     chosen, fine = parameters(source, own)
     chosen = ({"prediction_locations": lattice(20)} if "max_share" in own else {}) | chosen
-    if "random_state" in chosen and "shuffle" not in chosen and not fine and "max_share" not in own:
+    flag = isinstance(chosen.get("shuffle", True), bool | np.bool_)
+    if "random_state" in chosen and flag and not fine and "max_share" not in own:
         chosen["shuffle"] = True
     if "shuffle" in own and chosen.get("shuffle"):
         chosen.setdefault("random_state", 0)
