@@ -1084,7 +1084,7 @@ def splitter(cls, source):
     flag = isinstance(chosen.get("shuffle", True), bool | np.bool_)
     if "random_state" in chosen and flag and not fine and "max_share" not in own:
         chosen["shuffle"] = True
-    if "shuffle" in own and chosen.get("shuffle"):
+    if flag and "shuffle" in own and chosen.get("shuffle"):
         chosen.setdefault("random_state", 0)
     if chosen.get("block_size_km") is not None and chosen.get("n_blocks") is not None:
         fine = False
