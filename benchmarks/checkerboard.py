@@ -17,6 +17,7 @@ from pathlib import Path
 import land_ocean
 import numpy as np
 import torch
+from tables import write_table
 
 from skgeo.datasets import make_checkerboard
 
@@ -70,19 +71,17 @@ def draw(rows, path):
     figure.savefig(path, dpi=150)
 
 
-def write_table(rows, path):
-    """Accuracy of each cell, and behind it that at the poles, in reStructuredText."""
+def table(rows):
+    """Accuracy of each cell, and behind it that at the poles."""
     by_cell = {row["cell"]: row for row in rows}
-    lines = [".. list-table::", "   :header-rows: 1", "", "   * - encoder"]
-    lines += [
-        f"     - {land_ocean.TITLES[network]}{kind}" for network in land_ocean.NETWORKS for kind in ("", ", poles")
-    ]
+    yield (
+        "encoder",
+        *(f"{land_ocean.TITLES[network]}{kind}" for network in land_ocean.NETWORKS for kind in ("", ", poles")),
+    )
     for encoder in land_ocean.ENCODERS:
-        lines.append(f"   * - {land_ocean.TITLES[encoder]}")
-        for network in land_ocean.NETWORKS:
-            row = by_cell.get(f"{encoder}-{network}")
-            lines += [f"     - {row[name]:.1f}" if row else "     -" for name in ("accuracy", "poles")]
-    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        found = [by_cell.get(f"{encoder}-{network}") for network in land_ocean.NETWORKS]
+        cells = [f"{row[name]:.1f}" if row else "" for row in found for name in ("accuracy", "poles")]
+        yield land_ocean.TITLES[encoder], *cells
 
 
 def main():
@@ -109,7 +108,7 @@ def main():
             path.write_text(json.dumps(rows, indent=1) + "\n")
     if not options.quick:
         draw(rows, options.out / "checkerboard.png")
-        write_table(rows, options.out / "checkerboard.rst")
+        write_table(table(rows), options.out / "checkerboard.rst")
     by_cell = {row["cell"]: row for row in rows}
     harmonics, direct = (by_cell[f"{name}-linear"] for name in ("spherical_harmonics", "direct"))
     holds = harmonics["poles"] > harmonics["accuracy"] - 5 and direct["poles"] < harmonics["poles"] - 20

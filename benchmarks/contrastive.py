@@ -26,6 +26,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tables import write_table
 
 from skgeo.datasets import load_land_mask
 from skgeo.encoders import SphericalHarmonics
@@ -56,7 +57,7 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     results = {"fields": rows, "cost": costs}
     (options.out / "contrastive.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "contrastive.rst").write_text(table(rows) + "\n")
+    write_table(table(rows), options.out / "contrastive.rst")
     check(rows)
 
 
@@ -203,11 +204,8 @@ def cost_apart(n_pairs, batch_size):
 
 
 def table(rows):
-    head = ["field", "columns", "image finds place", "target", "harmonics", "contrastive", "images"]
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for cells in [head, *(cells_of(row, target) for row in rows for target in row["r2"])]:
-        lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(cells)]
-    return "\n".join(lines)
+    yield "field", "columns", "image finds place", "target", "harmonics", "contrastive", "images"
+    yield from (cells_of(row, target) for row in rows for target in row["r2"])
 
 
 def cells_of(row, target):

@@ -21,6 +21,7 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import fetch_california_housing
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold
+from tables import write_table
 
 from skgeo import matern_spectrum
 from skgeo.datasets import fibonacci_lattice
@@ -149,15 +150,12 @@ def write(out, rows, reports):
     out.mkdir(parents=True, exist_ok=True)
     scores = {title: report.to_frame().to_dict("records") for title, report in reports.items()}
     (out / "folds.json").write_text(json.dumps({"splitters": rows, "scores": scores}, indent=1) + "\n")
-    table = [".. list-table::", "   :header-rows: 1", ""]
     head = ["splitter", *(f"{samples}: {what}" for samples in SAMPLES for what in ("seconds", "MB"))]
     body = [
         [name, *(f"{row[key]:.{digits}f}" for row in rows if row["splitter"] == name for key, digits in FIGURES)]
         for name in SPLITTERS
     ]
-    for line in (head, *body):
-        table += [f"   {'*' if cell is line[0] else ' '} - {cell}" for cell in line]
-    (out / "folds.rst").write_text("\n".join(table) + "\n")
+    write_table([head, *body], out / "folds.rst")
     texts = []
     for title, report in reports.items():
         texts += [f"{title}::", "", *(f"   {line}" for line in str(report).splitlines()), ""]

@@ -27,6 +27,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.pipeline import make_pipeline
+from tables import list_table
 
 from skgeo import LatLonGrid, PatchPositionEncoder, SphericalGaussianProcessRegressor, SphericalHarmonicPCA
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
@@ -180,14 +181,7 @@ def tables(coverages, costs):
         for row in coverages
     ]
     spent = [(row["model"], f"{row['n']:,}", f"{row['seconds']:.2f}", f"{row['megabytes']:.0f}") for row in costs]
-    return table(header, rows) + "\n" + table(("model", "points", "seconds", "peak MB"), spent)
-
-
-def table(header, rows):
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in (header, *rows):
-        lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(row)]
-    return "\n".join(lines) + "\n"
+    return list_table([header, *rows]) + "\n" + list_table([("model", "points", "seconds", "peak MB"), *spent])
 
 
 if __name__ == "__main__":

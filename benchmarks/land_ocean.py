@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: same 
 import joblib
 import numpy as np
 import torch
+from tables import mean_and_deviation, write_table
 
 from skgeo import encoders
 from skgeo.nn import FcNet, Linear, LocationClassifier, SirenNet
@@ -190,22 +191,18 @@ def draw(rows, path):
     figure.savefig(path, dpi=150)
 
 
-def write_table(rows, path):
-    """The table as the paper has it, ours above the published numbers, in reStructuredText."""
+def table(rows):
+    """The table as the paper has it, ours beside the published numbers."""
     by_cell = {row["cell"]: row for row in rows}
-    lines = [".. list-table::", "   :header-rows: 1", "", "   * - encoder"]
-    lines += [f"     - {TITLES[network]}{kind}" for network in NETWORKS for kind in ("", ", published")]
+    yield "encoder", *(f"{TITLES[network]}{kind}" for network in NETWORKS for kind in ("", ", published"))
     for encoder in ENCODERS:
-        lines.append(f"   * - {TITLES[encoder]}")
-        for network in NETWORKS:
-            row = by_cell.get(f"{encoder}-{network}")
-            if row is None:
-                lines += ["     -", "     -"]
-                continue
-            spread = "" if row["deviation"] is None else f" ± {row['deviation']:.1f}"
-            lines.append(f"     - {row['ours']:.1f}{spread}")
-            lines.append(f"     - {row['published']:.1f} ± {row['published_deviation']:.1f}")
-    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        found = [by_cell.get(f"{encoder}-{network}") for network in NETWORKS]
+        yield TITLES[encoder], *(cell for row in found for cell in (_cells(row) if row else ("", "")))
+
+
+def _cells(row):
+    yield mean_and_deviation(row["ours"], row["deviation"])
+    yield mean_and_deviation(row["published"], row["published_deviation"])
 
 
 def main():
@@ -242,7 +239,7 @@ def main():
     rows = summarise(runs, recipes)
     if not options.quick:
         draw(rows, options.out / "land_ocean.png")
-        write_table(rows, options.out / "land_ocean.rst")
+        write_table(table(rows), options.out / "land_ocean.rst")
     off = [row["cell"] for row in rows if not row["holds"]]
     print(f"{len(rows) - len(off)} of {len(rows)} cells hold" + (f"; off: {', '.join(off)}" if off else ""))
     return 1 if off else 0

@@ -27,6 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.random_projection import GaussianRandomProjection
+from tables import write_table
 
 from skgeo import SphericalHarmonicPCA, matern_spectrum
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
@@ -149,13 +150,11 @@ def draw_coast(model, path):
     figure.savefig(path, dpi=150)
 
 
-def write_table(rows, path):
-    """The models in reStructuredText, best last."""
-    lines = [".. list-table::", "   :header-rows: 1", "", "   * - model", "     - validation", "     - test"]
+def table(rows):
+    """The models, best last."""
+    yield "model", "validation", "test"
     for name, row in sorted(rows.items(), key=lambda item: item[1]["test"]):
-        validation = "-" if row["validation"] is None else f"{row['validation']:.1f}"
-        lines += [f"   * - {name}", f"     - {validation}", f"     - {row['test']:.1f}"]
-    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        yield name, "-" if row["validation"] is None else f"{row['validation']:.1f}", f"{row['test']:.1f}"
 
 
 def main():
@@ -185,7 +184,7 @@ def main():
         draw_coast(best, options.out / "land_ocean_coast.png")
         rows["the best, with the validation points"] = refit(best, *parts)
         (options.out / "land_ocean_models.json").write_text(json.dumps(rows, indent=1) + "\n")
-        write_table(rows, options.out / "land_ocean_models.rst")
+        write_table(table(rows), options.out / "land_ocean_models.rst")
     return 0 if rows["Matern harmonics, degree 40"]["test"] >= 95.5 else 1
 
 

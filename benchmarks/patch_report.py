@@ -4,6 +4,7 @@ import numpy as np
 from patch_baselines import BASELINES
 from patch_fields import TESTS
 from patch_positions import ABLATIONS, SIZES, VARIANTS
+from tables import mean_and_deviation, write_table
 
 TITLES_OF_TESTS = {"learned": "fields learned from", **TESTS, "between": "1.5 times the size"}
 TITLES = {"winds": "ERA-Interim, 6 degree patches", "sea": "OSTIA, 2.2 x 3.3 degree patches"}
@@ -13,11 +14,12 @@ def report(rows, folder):
     """All tables and the picture."""
     for data in TITLES:
         tests = [test for test in TESTS if data == "winds" or test != "south"]
-        table(rows, data, "main", [*VARIANTS, *BASELINES], tests, folder / f"patch_transfer_{data}.rst")
+        main = table(rows, data, "main", [*VARIANTS, *BASELINES], tests)
+        write_table(main, folder / f"patch_transfer_{data}.rst")
     tests = ["learned", *(test for test in TESTS if test != "south")]
-    table(rows, "sea", "ablation", ABLATIONS, tests, folder / "patch_transfer_ablation.rst")
+    write_table(table(rows, "sea", "ablation", ABLATIONS, tests), folder / "patch_transfer_ablation.rst")
     tests = ["learned", "same", "half", "between", "double"]
-    table(rows, "winds", "sizes", SIZES, tests, folder / "patch_transfer_sizes.rst")
+    write_table(table(rows, "winds", "sizes", SIZES, tests), folder / "patch_transfer_sizes.rst")
     draw(rows, folder / "patch_transfer.png")
 
 
@@ -31,22 +33,12 @@ def summarise(rows, data, group, variant, test):
     return (np.mean(values), np.std(values, ddof=1) if len(values) > 1 else None) if values else None
 
 
-def table(rows, data, group, variants, tests, path):
-    """Skill of variants in tests, in reStructuredText."""
-    lines = [".. list-table::", "   :header-rows: 1", "", "   * - position"]
-    lines += [f"     - {TITLES_OF_TESTS[test]}" for test in tests]
+def table(rows, data, group, variants, tests):
+    """Skill of variants in tests."""
+    yield "position", *(TITLES_OF_TESTS[test] for test in tests)
     for name in variants:
-        lines.append(f"   * - {name}")
-        for test in tests:
-            lines.append(f"     - {_cell(summarise(rows, data, group, name, test))}".rstrip())
-    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
-
-
-def _cell(summary):
-    if summary is None:
-        return ""
-    mean, deviation = summary
-    return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
+        found = [summarise(rows, data, group, name, test) for test in tests]
+        yield name, *("" if summary is None else mean_and_deviation(*summary) for summary in found)
 
 
 def draw(rows, path):

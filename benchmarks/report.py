@@ -1,6 +1,7 @@
 """The results as a picture and as a table for the documentation."""
 
 from growth import COMPONENTS, DEGREE
+from tables import list_table
 
 KINDS = {"straightforward": "tab:red", "scikit-learn": "tab:orange", "sphericart": "tab:purple", "skgeo": "tab:blue"}
 
@@ -46,20 +47,9 @@ def draw(result, path):
     figure.savefig(path, dpi=150)
 
 
-def write_table(result, path):
-    """All contenders of all workloads as a table in reStructuredText, the machine and the exponents of growth."""
-    lines = [
-        ".. list-table::",
-        "   :header-rows: 1",
-        "",
-        "   * - workload",
-        "     - threads",
-        "     - who",
-        "     - seconds",
-        "     - x skgeo",
-        "     - growth of memory, MB",
-        "     - error",
-    ]
+def write_text(result, path):
+    """All contenders of all workloads as a table, the machine and the exponents of growth."""
+    table = [("workload", "threads", "who", "seconds", "x skgeo", "growth of memory, MB", "error")]
     title = None
     for row in result["rows"]:
         error = "" if row["error"] is None else f"{row['error']:.0e}"
@@ -67,10 +57,13 @@ def write_table(result, path):
         cells = [row["workload"] if row["workload"] != title else "", row["threads"], row["contender"] + once]
         cells += [f"{row['seconds']:.3g}", f"{row['ratio']:.3g}", f"{row['growth_mb']:.0f}", error]
         title = row["workload"]
-        lines += [f"   {'* -' if i == 0 else '  -'} {cell}".rstrip() for i, cell in enumerate(cells)]
+        table.append(cells)
     machine = result["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     exponents = "; ".join(f"{curve['title']} {curve['exponent']:.2f}" for curve in result["growth"])
-    lines += ["", f"Machine: {machine['cpu']}, {machine['cores']} cores; Python {machine['python']}, {versions}."]
+    lines = [
+        list_table(table),
+        f"Machine: {machine['cpu']}, {machine['cores']} cores; Python {machine['python']}, {versions}.",
+    ]
     lines += ["", f"Exponents of growth from 1e5 to 1e7, L={DEGREE}, k={COMPONENTS}, one thread: {exponents}.", ""]
     path.write_text("\n".join(lines))

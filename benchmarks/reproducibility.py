@@ -20,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from tables import write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-6
@@ -50,7 +51,7 @@ def main():
         )
     if not options.quick:
         (options.out / "reproducibility.json").write_text(json.dumps(rows, indent=1) + "\n")
-        write_table(rows, options.out / "reproducibility.rst")
+        write_table(table(rows), options.out / "reproducibility.rst")
     if max(max(row["loaded"], row["fitted anew"]) for row in rows) > TOLERANCE:
         raise SystemExit(f"embeddings differ by more than {TOLERANCE}")
 
@@ -155,13 +156,11 @@ def places(grid, n_places=10_000):
     return np.clip(cells[rng.integers(len(cells), size=n_places)] + spread, -90, [90, 360])
 
 
-def write_table(rows, path):
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    lines += ["   * - process", "     - versions", "     - loaded", "     - fitted anew"]
+def table(rows):
+    yield "process", "versions", "loaded", "fitted anew"
     for row in rows:
-        lines += [f"   * - {row['process']}", f"     - {row['versions']}"]
-        lines += [f"     - {row[kind]:.0e}" if row[kind] else "     - 0" for kind in ("loaded", "fitted anew")]
-    path.write_text("\n".join(lines) + "\n")
+        differences = (row[kind] for kind in ("loaded", "fitted anew"))
+        yield row["process"], row["versions"], *(f"{value:.0e}" if value else "0" for value in differences)
 
 
 if __name__ == "__main__":

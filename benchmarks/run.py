@@ -173,7 +173,7 @@ def main():
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # of this process, which measures growth
 
     from growth import growth
-    from report import draw, write_table
+    from report import draw, write_text
     from workloads import workloads
 
     options.out.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,7 @@ def main():
         result["growth"] = growth(quick=options.quick)
         path.write_text(json.dumps(result, indent=1))
     draw(result, options.out / "benchmark.png")
-    write_table(result, options.out / "benchmark.rst")
+    write_text(result, options.out / "benchmark.rst")
     print(f"\n{options.out}: benchmark.json, benchmark.png, benchmark.rst")
 
 
