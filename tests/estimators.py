@@ -254,6 +254,9 @@ _ANY_WIDTH = (
     "check_n_features_in_after_fitting",
     "check_pipeline_consistency",
     "check_positive_only_tag_during_fit",
+)
+_TRANSFORMERS_OF_ANY_WIDTH = (
+    *_ANY_WIDTH,
     "check_transformer_data_not_an_array",
     "check_transformer_general",
     "check_transformer_preserve_dtypes",
@@ -270,31 +273,7 @@ _TWO_WIDE = (
 )
 _TWO_WIDE_AROUND_100 = ("check_fit_check_is_fitted", "check_fit_idempotent", "check_n_features_in")
 
-
-_MODELS_OF_ANY_WIDTH = (
-    "check_all_zero_sample_weights_error",
-    "check_array_api_input",
-    "check_complex_data",
-    "check_dict_unchanged",
-    "check_dont_overwrite_parameters",
-    "check_dtype_object",
-    "check_estimators_dtypes",
-    "check_estimators_nan_inf",
-    "check_estimators_pickle",
-    "check_f_contiguous_array_estimator",
-    "check_fit2d_1feature",
-    "check_fit2d_1sample",
-    "check_fit2d_predict1d",
-    "check_fit_score_takes_y",
-    "check_methods_sample_order_invariance",
-    "check_methods_subset_invariance",
-    "check_n_features_in_after_fitting",
-    "check_pipeline_consistency",
-    "check_positive_only_tag_during_fit",
-    "check_sample_weight_equivalence_on_dense_data",
-    "check_sample_weights_list",
-    "check_supervised_y_2d",
-)
+_MODELS_OF_ANY_WIDTH = (*_ANY_WIDTH, *_WEIGHTS_OF_ANY_WIDTH, "check_supervised_y_2d")
 _CLASSIFIERS_OF_ANY_WIDTH = (
     "check_classifiers_one_label",
     "check_classifiers_one_label_sample_weights",
@@ -322,10 +301,12 @@ def expected_failed_checks(estimator):
         failing = dict.fromkeys(_MODELS_OF_ANY_WIDTH + others, TWO_COLUMNS)
         return failing | dict.fromkeys(_TWO_WIDE_AROUND_100, IN_DEGREES) | dict.fromkeys(by_name, BY_NAME)
     if isinstance(estimator, LocationTransformer):
-        failing = dict.fromkeys(_ANY_WIDTH, TWO_COLUMNS) | dict.fromkeys(_TWO_WIDE_AROUND_100, IN_DEGREES)
+        failing = dict.fromkeys(_TRANSFORMERS_OF_ANY_WIDTH, TWO_COLUMNS) | dict.fromkeys(
+            _TWO_WIDE_AROUND_100, IN_DEGREES
+        )
         if isinstance(estimator, SphericalHarmonicPCA):
             failing |= dict.fromkeys(_WEIGHTS_OF_ANY_WIDTH, TWO_COLUMNS)
             failing |= {"check_sample_weights_pandas_series": BY_NAME}
             failing |= {"check_sample_weight_equivalence_on_sparse_data": SPARSE}
         return failing
-    return dict.fromkeys(_ANY_WIDTH + _TWO_WIDE + _TWO_WIDE_AROUND_100, SIX_COLUMNS)
+    return dict.fromkeys(_TRANSFORMERS_OF_ANY_WIDTH + _TWO_WIDE + _TWO_WIDE_AROUND_100, SIX_COLUMNS)
