@@ -170,7 +170,7 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
 
     NaN is let through if ``missing`` is True; a text says how it may be.
     """
-    if values.ndim == 0 and values.dtype.kind not in "fiu":
+    if values.ndim == 0 and not (values.dtype.kind in "fiu" and np.isfinite(values)):
         raise CoordinateError(f"{name} is {values.item()!r}: expected an array of numbers.")
     if values.dtype.kind == "c":
         raise CoordinateError(

@@ -192,6 +192,8 @@ def test_bad_parameters(parameters, message):
     ("weight", "message"),
     [
         (np.ma.masked_less(np.arange(50.0), 5), "masked values: fill them"),
+        (np.nan, "sample_weight is nan: expected an array of numbers"),
+        (np.inf, "sample_weight is inf: expected an array of numbers"),
         (np.ones(50, dtype=complex), "sample_weight is complex"),
         (np.full(50, "1"), "sample_weight holds"),
         (np.r_[-1.0, np.ones(49)], r"not be negative; 1 are, the first at 0: -1"),
