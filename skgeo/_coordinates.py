@@ -128,7 +128,7 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
             rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))
             cure = f"drop these rows, X[~X.mask.any(axis=1)]{missing or ''}"
             raise CoordinateError(f"X has masked values in {_rows(rows)}: {cure}.")
-        X = _unmasked(X)
+        X = unmasked(X)
     if hasattr(X, "dims") and hasattr(X, "coords"):
         raise CoordinateError(
             f"X is a {type(X).__name__}: its columns go by names, which are not read here; pass a DataFrame, or "
@@ -351,14 +351,16 @@ def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
 def check_array(values: Any, name: str) -> npt.NDArray[Any]:
     """Numbers as a new array of a floating dtype, NaN where masked or missing; infinity is refused."""
     try:
-        array = _unmasked(values) if np.ma.is_masked(values) else np.array(values)
+        array = np.array(unmasked(values))
     except (TypeError, ValueError) as error:
         raise CoordinateError(f"{name} is not an array: {error}") from error
     return check_numbers(array, name, missing=True)
 
 
-def _unmasked(values: Any) -> npt.NDArray[Any]:
-    """Floating numbers, NaN where masked."""
+def unmasked(values: Any) -> Any:
+    """Floating numbers, NaN where masked; what has no mask, or nothing masked, as it is."""
+    if not np.ma.is_masked(values):
+        return values
     return np.asarray(values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan))
 
 

@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, as_fitted
-from skgeo._coordinates import Coordinates
+from skgeo._coordinates import Coordinates, unmasked
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_magnitude, warn_caller
 from skgeo.datasets._made import fibonacci_lattice
@@ -68,7 +68,7 @@ class InverseTransformer(LocationTransformer):
         ----------
         X : array-like or DataFrame of shape (n_samples, n_outputs)
             Embeddings, in the order of the columns of ``transform``, whatever their names. Rows of missing places may
-            be NaN unless ``missing="error"``.
+            be NaN or masked unless ``missing="error"``.
 
         Returns
         -------
@@ -101,7 +101,7 @@ class InverseTransformer(LocationTransformer):
         """
         check_is_fitted(self)
         finite: Any = self.missing == "error" or "allow-nan"
-        table = check_array(X, dtype=(np.float64, np.float32), ensure_all_finite=finite, input_name="X")
+        table = check_array(unmasked(X), dtype=(np.float64, np.float32), ensure_all_finite=finite, input_name="X")
         names = self._feature_names()
         if table.shape[1] != len(names):
             raise ValueError(

@@ -181,6 +181,8 @@ class NeuralEstimator(VersionedEstimator):
 
     def _read_target(self, y: Any, kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
         """Checked targets of the samples that count."""
+        if np.ma.is_masked(y):  # else they would be read through their mask
+            raise ValueError("y has masked values: leave these samples out.")
         target = self._check_target(y)
         check_consistent_length(kept, target)
         return target[kept]

@@ -22,6 +22,7 @@ from skgeo._base import (
     points_of,
     points_with_weights,
 )
+from skgeo._coordinates import unmasked
 from skgeo._dask import is_lazy
 from skgeo._evidence import Evidence, Matern, Posterior, Sums, draw_weights
 from skgeo._harmonics import FloatArray
@@ -254,7 +255,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             Points as (latitude, longitude) in degrees; or a grid, whose observations are at its cell centres and weigh
             as its mask says. What is chunked (dask) is computed, two numbers a point.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
-            Observed values. Those of weight zero may be NaN.
+            Observed values. Those of weight zero may be NaN or masked.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
             An observation of weight w has the noise variance ``noise / w``: that of a mean over w observations. Those
             of weight zero are left out.
@@ -601,6 +602,7 @@ def _read_target(
     y: Any, shape: tuple[int, ...] | None, kept: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], bool]:
     """Targets (n, T) of the observations that count, and whether y has no axis for outputs."""
+    y = unmasked(y)  # else it would be read through its mask
     target = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite=False, input_name="y")
     if shape is not None and target.shape == shape:
         target = target.ravel()

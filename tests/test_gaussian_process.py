@@ -297,6 +297,10 @@ def test_observations_of_weight_zero_are_left_out():
     y = np.where(weight > 0, Y, np.nan)
     model, part = ours().fit(X, y, weight), ours().fit(X[weight > 0], Y[weight > 0])
     np.testing.assert_array_equal(model.predict(NEW), part.predict(NEW))
+    masked = np.ma.masked_array(np.where(weight > 0, Y, 1e20), mask=weight == 0)
+    np.testing.assert_array_equal(ours().fit(X, masked, weight).predict(NEW), part.predict(NEW))
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        ours().fit(X, masked)
     assert model.log_marginal_likelihood_value_ == part.log_marginal_likelihood_value_
     with pytest.raises(ValueError, match="leave no observation"):
         ours().fit(LatLonGrid([0, 10], [0, 10], mask=[[0, 0], [1, 0]]), np.ones(4), [1, 1, 0, 1])

@@ -177,8 +177,13 @@ def test_missing_places_follow_the_policy():
         SphericalHarmonicPCA(3, missing="mean", add_indicator=True).fit(PART),
     ):
         assert_allclose(encoder.inverse_transform(encoder.transform(gaps)), gaps, atol=1e-9)
+        masked = np.ma.masked_array(encoder.transform(np.nan_to_num(gaps)))
+        masked[1] = np.ma.masked
+        assert_allclose(encoder.inverse_transform(masked), gaps, atol=1e-9)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         SPANNED[0].inverse_transform(np.full((1, 4), np.nan))
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        SPANNED[0].inverse_transform(np.ma.masked_array(np.ones((1, 4)), mask=[[0, 0, 0, 1]]))
 
 
 def test_single_precision_and_frames():

@@ -451,6 +451,7 @@ def test_bad_data_is_refused_and_nothing_is_lost():
         ("y has the class 'wet', which is none of", (PLACES, ZONE), {"X_val": PLACES[:1], "y_val": ["wet"]}),
         ("requires y to be passed, but the target y is None", (PLACES, None), {}),
         ("Unknown label type", (PLACES, NOISY), {}),
+        ("y has masked values: leave these samples out", (PLACES, np.ma.masked_equal(ZONE, "mild")), {}),
     ]
     for message, arguments, more in refused:
         with pytest.raises(ValueError, match=message):
