@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._cf import is_xarray, layout
 from skgeo._coordinates import Coordinates, check_numbers, number, read_coordinates, warn_radians
-from skgeo._dask import chunked_rows, is_lazy, lazy_cells, lazy_rows
+from skgeo._dask import chunked_rows, computed, is_lazy, lazy_cells, lazy_rows
 from skgeo._from_xarray import everywhere, read_points
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import SMALLEST, check_flag, check_magnitude, check_parameter, warn_caller
@@ -237,14 +237,22 @@ def points_of(X: Any) -> Any:
     return read_points(X) if is_xarray(X) and layout(X) == "points" else X
 
 
-def points_with_weights(places: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Latitude, longitude and weight (n,) of places: of cells what their mask says, zero where there is no place."""
-    if isinstance(places, Coordinates):
-        return places.latitude, places.longitude, np.ones(len(places.latitude))
-    latitude, longitude = np.asarray(places.points(), dtype=np.float64).T  # which computes what is chunked
+def points_in_degrees(places: Places) -> FloatArray:
+    """The places (n, 2) in float64, in whatever precision they came; chunked ones are computed."""
+    latitude, longitude = computed(places.latitude, places.longitude)
+    if isinstance(places, LatLonGrid | GridPart):
+        latitude, longitude = np.meshgrid(latitude, longitude, indexing="ij")
+    return np.column_stack([latitude.ravel(), longitude.ravel()])
+
+
+def points_with_weights(places: Places, sample_weight: npt.ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:
+    """Places (n, 2), and what they weigh (n,): of cells what their mask says, zero where there is no place."""
+    points = points_in_degrees(places)
     mask = getattr(places, "mask", None)
-    weight = np.ones(latitude.size) if mask is None else np.asarray(mask, dtype=np.float64).ravel()
-    return latitude, longitude, np.where(np.isnan(latitude) | np.isnan(longitude), 0.0, weight)
+    weight = np.ones(len(points)) if mask is None else np.asarray(mask, dtype=np.float64).ravel()
+    if sample_weight is not None:
+        weight = weight * check_scaled_weight(sample_weight, getattr(places, "shape", weight.shape)).ravel()
+    return points, np.where(np.isnan(points).any(axis=1), 0.0, weight)
 
 
 def _embed_rows(model: LocationTransformer, columns: GridPart, latitude: FloatArray) -> npt.NDArray[np.floating]:
@@ -348,8 +356,9 @@ def check_sample_weight(
     return weight.reshape(shape)
 
 
-def check_scale_of_weights(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Weights whose squares neither overflow nor vanish, for models that do not rescale them."""
+def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Weights whose squares neither overflow nor vanish, too, for models that do not rescale them."""
+    weight = check_sample_weight(sample_weight, shape)
     check_magnitude("sample_weight", weight)
     tiny = np.flatnonzero((weight > 0.0) & (weight < SMALLEST))
     if tiny.size:

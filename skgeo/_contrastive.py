@@ -10,10 +10,10 @@ import numpy.typing as npt
 from sklearn.utils import Tags, check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import all_or_nothing
+from skgeo._base import all_or_nothing, points_in_degrees
 from skgeo._immutable import Immutable
 from skgeo._location_models import LocationModel
-from skgeo._network_transformer import NetworkTransformer, points_in_degrees
+from skgeo._network_transformer import NetworkTransformer
 from skgeo._parameters import check_parameter, is_integer, is_real
 
 if TYPE_CHECKING:
@@ -505,10 +505,6 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
 
     def _standardised(self, features: "FeatureRows") -> "FeatureRows":
         return features.in_units(self.feature_mean_, self.feature_scale_)
-
-    def _inputs(self, places: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-        points, weight = super()._inputs(places)
-        return points, np.where(np.isnan(points).any(axis=1), 0.0, weight)
 
     def _build(self) -> "Parts":
         from skgeo.nn._contrastive import Matcher

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skgeo._base import check_scaled_weight
 from skgeo._neural import NeuralClassifier, NeuralEstimator, NeuralRegressor
 from skgeo._parameters import check_flag, check_parameter, is_integer
 
@@ -78,8 +79,11 @@ class HeadModel(NeuralEstimator):
     def _read(self, X: object, *, reset: bool) -> npt.NDArray[Any]:
         return validate_data(self, X, reset=reset, dtype=(np.float64, np.float32))
 
-    def _inputs(self, places: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-        return places, np.ones(len(places))
+    def _inputs(
+        self, places: npt.NDArray[Any], sample_weight: npt.ArrayLike | None = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        weight = np.ones(len(places))
+        return places, weight if sample_weight is None else check_scaled_weight(sample_weight, weight.shape)
 
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
         n_features, n_scale = inputs.shape[1], self.n_scale

@@ -119,9 +119,10 @@ class LocationModel(LocationEstimator, NeuralEstimator):
     def _parse(self, X: Any) -> Places:
         return super()._parse(X.compute() if is_lazy(X) else X)
 
-    def _inputs(self, places: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-        latitude, longitude, weight = points_with_weights(places)
-        return np.column_stack([latitude, longitude]), weight
+    def _inputs(
+        self, places: Places, sample_weight: npt.ArrayLike | None = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        return points_with_weights(places, sample_weight)
 
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
         encoder, network = self.encoder, self.network

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._base import LocationTransformer, Places
-from skgeo._harmonics import FloatArray
+from skgeo._base import LocationTransformer, Places, points_in_degrees
 from skgeo._progress import progress
-from skgeo.grid import GridPart, LatLonGrid
 
 if TYPE_CHECKING:
     from skgeo.nn._training import Parts
@@ -37,11 +35,3 @@ class NetworkTransformer(LocationTransformer):
     @abstractmethod
     def _parts(self) -> "Parts":
         """The encoder and the network with its weights."""
-
-
-def points_in_degrees(places: Places) -> FloatArray:
-    """The places (n, 2) in float64, in whatever precision they came."""
-    if isinstance(places, LatLonGrid | GridPart):
-        axes = np.meshgrid(places.latitude, places.longitude, indexing="ij")
-        return np.stack(axes, axis=-1).reshape(-1, 2)
-    return np.column_stack([np.ravel(places.latitude), np.ravel(places.longitude)])

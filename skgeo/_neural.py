@@ -23,7 +23,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import VersionedEstimator, all_or_nothing, check_sample_weight, check_scale_of_weights
+from skgeo._base import VersionedEstimator, all_or_nothing
 from skgeo._parameters import check_magnitude, check_parameter, import_optional, is_integer, is_real
 from skgeo._progress import check_verbose
 
@@ -70,7 +70,7 @@ class NeuralEstimator(VersionedEstimator):
             places take, and of a grid its cells count as its mask says.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Classes or values.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
             Weights in the loss. Samples of weight zero are left out.
         X_val, y_val, sample_weight_val : array-like, default=None
             Data to validate on, which nothing is learned from; instead of a share of X. In a Pipeline,
@@ -171,9 +171,7 @@ class NeuralEstimator(VersionedEstimator):
         self, X: Any, sample_weight: npt.ArrayLike | None, *, reset: bool
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
         """Inputs and weights of the samples that count, and which these are."""
-        inputs, weight = self._inputs(self._read(X, reset=reset))
-        if sample_weight is not None:
-            weight = weight * check_scale_of_weights(check_sample_weight(sample_weight, weight.shape))
+        inputs, weight = self._inputs(self._read(X, reset=reset), sample_weight)
         kept = weight > 0.0
         if not kept.any():
             raise ValueError("sample_weight and the mask of X leave no sample: nothing can be learned.")
@@ -256,7 +254,9 @@ class NeuralEstimator(VersionedEstimator):
         """Turn any X into checked numbers; with ``reset`` remember its columns."""
 
     @abstractmethod
-    def _inputs(self, places: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    def _inputs(
+        self, places: Any, sample_weight: npt.ArrayLike | None = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         """What the network is given (n, k), and how much each row counts (n,)."""
 
     @abstractmethod
@@ -303,7 +303,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             Classes.
         classes : array-like of shape (n_classes,), default=None
             All classes that will come, in the first call. None takes those of its y.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
             Weights in the loss, relative to each other.
 
         Returns
@@ -427,7 +427,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             As for ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Values.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
             Weights in the loss, relative to each other.
 
         Returns

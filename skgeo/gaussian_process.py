@@ -17,8 +17,7 @@ from skgeo._base import (
     LocationEstimator,
     Places,
     all_or_nothing,
-    check_sample_weight,
-    check_scale_of_weights,
+    points_in_degrees,
     points_of,
     points_with_weights,
 )
@@ -429,10 +428,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     def _sum(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, before: Sums | None) -> Sums:
         """What is kept of observations."""
         places = self._read(X, reset=before is None)
-        latitude, longitude, weight = points_with_weights(places)
-        if sample_weight is not None:
-            shape = places.shape if hasattr(places, "shape") else weight.shape
-            weight = weight * check_scale_of_weights(check_sample_weight(sample_weight, shape)).ravel()
+        points, weight = points_with_weights(places, sample_weight)
         kept = weight > 0.0
         if not kept.any():
             raise ValueError("sample_weight and the mask of X leave no observation: nothing can be learned.")
@@ -446,8 +442,10 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             raise ValueError(
                 f"max_degree={self.max_degree!r} differs from that of the earlier parts: use fit to start anew."
             )
-        points = latitude[kept], longitude[kept]
-        return Sums.of(points, target, weight[kept], max_degree, None if before is None else before.shift)
+        latitude, longitude = points[kept].T
+        return Sums.of(
+            (latitude, longitude), target, weight[kept], max_degree, None if before is None else before.shift
+        )
 
     def _solve(self, sums: Sums) -> None:
         """Set the hyperparameters and the posterior."""
@@ -546,7 +544,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     def _covariance(self, places: Places) -> FloatArray:
         """Covariance (n, n) of the field at places, summed over blocks of the rows of its factor."""
-        latitude, longitude, _ = points_with_weights(places)
+        latitude, longitude = points_in_degrees(places).T
         covariance = np.zeros((latitude.size,) * 2)
         length = max(1, _BLOCK_VALUES // latitude.size)
         for start in range(0, len(self._factor), length):

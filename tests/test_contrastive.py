@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import skgeo
-from skgeo import LatLonGrid
+from skgeo import CellGrid, LatLonGrid
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import ModelFileError
@@ -214,6 +214,12 @@ def test_chunks_grids_and_precision(fitted):
     assert fitted.transform(PLACES.astype(np.float32)).dtype == np.float32
     grid = LatLonGrid([-30.0, 30.0], [0.0, 90.0, 180.0])
     assert_array_equal(fitted.transform(grid), fitted.transform(grid.points()))
+    images = np.random.default_rng(0).normal(size=(4, fitted.feature_mean_.size))
+    latitude, longitude = np.meshgrid([-30.0, 0.0, 30.0], [0.0, 90.0], indexing="ij")
+    cells = CellGrid(latitude, longitude)
+    chunked = CellGrid(*(da.from_array(degrees, chunks=(2, 1)) for degrees in (latitude, longitude)))
+    assert_array_equal(fitted.similarity(chunked, images), fitted.similarity(cells, images))
+    assert_array_equal(fitted.locate(images, chunked, 3), fitted.locate(images, cells, 3))
     twin = fitted.to_torch()
     assert_allclose(twin(torch.tensor(PLACES)).detach().numpy(), expected, rtol=0, atol=1e-6)
 

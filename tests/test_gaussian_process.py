@@ -316,6 +316,9 @@ def test_grids_are_their_cell_centres_weighed_by_the_mask():
     for kind in ({"return_std": True}, {"return_cov": True}):
         for got, expected in zip(model.predict(grid, **kind), points.predict(grid.points(), **kind), strict=True):
             np.testing.assert_allclose(got, expected, atol=1e-10)
+    single = LatLonGrid(np.linspace(-50.1, 60.3, 6, dtype=np.float32), np.linspace(0.1, 300.7, 9, dtype=np.float32))
+    std, covariance = (model.predict(single, **{kind: True})[1] for kind in ("return_std", "return_cov"))
+    np.testing.assert_allclose(np.diagonal(covariance), std**2, rtol=1e-12)
     weighed = ours().fit(grid, field, np.full(mask.shape, 2.0))
     assert weighed.predict(NEW, return_std=True)[1].max() < model.predict(NEW, return_std=True)[1].max()
     cells = CellGrid([[0.0, np.nan], [1.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]])

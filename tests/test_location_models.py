@@ -341,6 +341,8 @@ def test_cells_of_a_grid_count_as_its_mask_says():
     on_grid = clone(model).fit(grid, target)
     on_points = clone(model).fit(grid.points()[kept], target[kept], sample_weight=mask.ravel()[kept])
     assert_same_weights(on_grid, on_points)
+    by_area = clone(model).fit(grid, target, sample_weight=grid.cell_areas())
+    assert_same_weights(by_area, clone(model).fit(grid, target, sample_weight=grid.cell_areas().ravel()))
 
 
 def test_cells_without_a_place_are_nan_and_have_no_class():
