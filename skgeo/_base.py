@@ -3,7 +3,7 @@
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -21,13 +21,16 @@ from skgeo._from_xarray import everywhere, read_points
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import SMALLEST, check_flag, check_magnitude, check_parameter, warn_caller
 from skgeo._patch_table import Patches, PixelStack, read_patches, read_stack
-from skgeo._progress import check_verbose
+from skgeo._progress import check_verbose, progress
+from skgeo._projection import map_grid, map_points
 from skgeo._version import __version__
 from skgeo.cells import CellGrid
 from skgeo.exceptions import CoordinateError, VersionWarning
 from skgeo.grid import GridPart, LatLonGrid
 
 Places = Coordinates | LatLonGrid | CellGrid | GridPart
+Write = Callable[..., None]
+"""Of latitude, longitude, ``out`` and ``done``: writes what is there into ``out``, and tells how many places are."""
 
 
 class VersionedEstimator(BaseEstimator):
@@ -149,6 +152,26 @@ class LocationEstimator(GeoEstimator):
             return (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
         return read_coordinates(X, names, missing=missing)
 
+    def _written(
+        self, places: Places, n_columns: int, dtype: npt.DTypeLike, write_points: Write, write_grid: Write
+    ) -> npt.NDArray[np.floating]:
+        """What is written at points, or at the cells between two axes, (n, n_columns); with a progress bar."""
+        on_axes = isinstance(places, LatLonGrid | GridPart)
+        latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
+        shape = (latitude.size, longitude.size) if on_axes else (latitude.size,)
+        values = np.empty((*shape, n_columns), dtype=dtype)
+        with progress(math.prod(shape), "place", shown=self.verbose) as done:
+            (write_grid if on_axes else write_points)(latitude, longitude, out=values, done=done)
+        return values.reshape(math.prod(shape), n_columns)
+
+    def _mapped(
+        self, places: Places, coefficients: FloatArray, clip: float | None, dtype: npt.DTypeLike, n_jobs: int | None
+    ) -> npt.NDArray[np.floating]:
+        """The softly clipped map of harmonics with coefficients (k, D) at places, (n, k)."""
+        options: dict[str, Any] = {"coefficients": coefficients, "clip": clip, "n_jobs": n_jobs}
+        writes = partial(map_points, **options), partial(map_grid, **options)
+        return self._written(places, len(coefficients), dtype, *writes)
+
     def _read(self, X: object, *, reset: bool) -> Any:
         """As every transformer; what a model is fitted on must not be in radians."""
         places = super()._read(X, reset=reset)
@@ -243,6 +266,13 @@ def points_in_degrees(places: Places) -> FloatArray:
     if isinstance(places, LatLonGrid | GridPart):
         latitude, longitude = np.meshgrid(latitude, longitude, indexing="ij")
     return np.column_stack([latitude.ravel(), longitude.ravel()])
+
+
+def in_memory(places: Places) -> Places:
+    """Cells whose centres are chunked as points, computed once; anything else as it is."""
+    if not (isinstance(places, CellGrid) and places.chunked):
+        return places
+    return Coordinates(*points_in_degrees(places).T, places.dtype, None)
 
 
 def points_with_weights(places: Places, sample_weight: npt.ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:

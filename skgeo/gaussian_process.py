@@ -17,6 +17,7 @@ from skgeo._base import (
     LocationEstimator,
     Places,
     all_or_nothing,
+    in_memory,
     points_in_degrees,
     points_of,
     points_with_weights,
@@ -36,10 +37,8 @@ from skgeo._parameters import (
     is_real,
     warn_caller,
 )
-from skgeo._progress import progress
-from skgeo._projection import map_grid, map_points
+from skgeo._projection import map_points
 from skgeo.exceptions import ResolutionWarning
-from skgeo.grid import LatLonGrid
 
 __all__ = ["SphericalGaussianProcessRegressor"]
 
@@ -322,7 +321,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if return_std and return_cov:
             raise RuntimeError("At most one of return_std or return_cov can be requested.")
         check_is_fitted(self)
-        places = self._read(X, reset=False)
+        places = in_memory(self._read(X, reset=False))
         posterior = self._posterior
         coefficients = posterior.mean * self.target_scale_[:, np.newaxis]
         coefficients[:, 0] += self.target_mean_ * math.sqrt(4.0 * math.pi)
@@ -361,7 +360,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         check_is_fitted(self)
         valid = is_integer(n_samples) and n_samples >= 1
         check_parameter("n_samples", n_samples, valid, "a positive integer")
-        places = self._read(X, reset=False)
+        places = in_memory(self._read(X, reset=False))
         weights = draw_weights(self._posterior, int(n_samples), check_random_state(random_state))
         weights *= self.target_scale_[:, np.newaxis]
         weights[:, :, 0] += self.target_mean_ * math.sqrt(4.0 * math.pi)
@@ -443,9 +442,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
                 f"max_degree={self.max_degree!r} differs from that of the earlier parts: use fit to start anew."
             )
         latitude, longitude = points[kept].T
-        return Sums.of(
-            (latitude, longitude), target, weight[kept], max_degree, None if before is None else before.shift
-        )
+        shift = None if before is None else before.shift
+        return Sums.of((latitude, longitude), target, weight[kept], max_degree, shift)
 
     def _solve(self, sums: Sums) -> None:
         """Set the hyperparameters and the posterior."""
@@ -533,14 +531,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     def _map(self, places: Places, coefficients: FloatArray) -> FloatArray:
         """Sums of harmonics with coefficients (k, D) at places (n, k)."""
-        latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
-        on_grid = isinstance(places, LatLonGrid)
-        shape = (latitude.size, longitude.size) if on_grid else (latitude.size,)
-        values = np.empty((*shape, len(coefficients)))
-        write = map_grid if on_grid else map_points
-        with progress(math.prod(shape), "place", shown=self.verbose) as done:
-            write(latitude, longitude, coefficients, None, values, self.n_jobs, done)
-        return values.reshape(math.prod(shape), len(coefficients))
+        return self._mapped(places, coefficients, None, np.float64, self.n_jobs)
 
     def _covariance(self, places: Places) -> FloatArray:
         """Covariance (n, n) of the field at places, summed over blocks of the rows of its factor."""

@@ -19,11 +19,9 @@ from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._moments import Integration
 from skgeo._parallel import Done
 from skgeo._parameters import check_degree, check_flag, check_parameter, is_integer, is_real, warn_caller
-from skgeo._progress import progress
-from skgeo._projection import map_grid, map_patches, map_points
+from skgeo._projection import map_patches
 from skgeo._sphere import Boxes
 from skgeo.exceptions import ResolutionWarning
-from skgeo.grid import GridPart, LatLonGrid
 from skgeo.spectrum import check_spectrum, degree_wavelength_km, prior_variance
 
 if TYPE_CHECKING:
@@ -257,14 +255,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         return HarmonicPCA(self._affine(), clip=self.clip)
 
     def _embed(self, places: Places) -> npt.NDArray[np.floating]:
-        latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
-        on_grid = isinstance(places, LatLonGrid | GridPart)
-        shape = (latitude.size, longitude.size) if on_grid else (latitude.size,)
-        embedding = np.empty((*shape, self.n_components_), dtype=places.dtype)
-        write = map_grid if on_grid else map_points
-        with progress(math.prod(shape), "place", shown=self.verbose) as done:
-            write(latitude, longitude, self._affine(), self.clip, embedding, self.n_jobs, done)
-        return embedding.reshape(math.prod(shape), self.n_components_)
+        return self._mapped(places, self._affine(), self.clip, places.dtype, self.n_jobs)
 
     def _average_pixels(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> npt.NDArray[np.floating]:
         """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels."""

@@ -8,7 +8,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.frozen import FrozenEstimator
 
 import reference
-from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo import (
+    CellGrid,
+    LatLonGrid,
+    PatchPositionEncoder,
+    PatchScaleFeaturizer,
+    SphericalGaussianProcessRegressor,
+    SphericalHarmonicPCA,
+)
 from skgeo.exceptions import CoordinateError
 
 da = pytest.importorskip("dask.array")
@@ -256,6 +263,16 @@ def test_chunked_cells(chunks, chunked):
     assert_allclose(lazy.compute(), basis.transform(whole), atol=1e-14)
     assert_array_equal(cells.points().compute(), whole.points())
     assert_array_equal(cells.patches(9, min_fraction=0.3), whole.patches(9, min_fraction=0.3))
+
+
+def test_a_gaussian_process_reads_chunked_cells_once():
+    model = SphericalGaussianProcessRegressor(9, optimizer=None).fit(POINTS, np.sin(np.radians(POINTS[:, 0])))
+    counted = Counted(CENTRES[0])
+    cells = CellGrid(da.from_array(counted, chunks=(31, 50), meta=np.empty((0, 0))), CENTRES[1])
+    found = model.predict(cells, return_std=True)
+    assert sum(counted.read) == CENTRES[0].size
+    assert_allclose(found, model.predict(CellGrid(*CENTRES), return_std=True), rtol=1e-12)
+    assert_array_equal(model.sample_y(cells), model.sample_y(CellGrid(*CENTRES)))
 
 
 def test_chunked_cells_with_areas_or_vertices():

@@ -13,8 +13,6 @@ from skgeo._dask import is_lazy
 from skgeo._harmonics import FloatArray, Floats
 from skgeo._parallel import Done, each
 from skgeo._parameters import check_flag, check_parameter, is_integer, is_real
-from skgeo._progress import progress
-from skgeo.grid import GridPart, LatLonGrid
 
 if TYPE_CHECKING:
     from skgeo.nn import EncoderTwin
@@ -63,13 +61,8 @@ class FixedEncoder(FixedTransformer):
     """A fixed transformer that writes points and grids into its output."""
 
     def _embed(self, places: Places) -> npt.NDArray[np.floating]:
-        latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
-        on_grid = isinstance(places, LatLonGrid | GridPart)
-        shape = (latitude.size, longitude.size) if on_grid else (latitude.size,)
-        embedding = np.empty((*shape, len(self._embedding_names())), dtype=places.dtype)
-        with progress(math.prod(shape), "place", shown=self.verbose) as done:
-            (self._write_grid if on_grid else self._write_points)(latitude, longitude, embedding, done)
-        return embedding.reshape(math.prod(shape), embedding.shape[-1])
+        n_columns = len(self._embedding_names())
+        return self._written(places, n_columns, places.dtype, self._write_points, self._write_grid)
 
     @abstractmethod
     def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
