@@ -15,7 +15,8 @@ from scipy import linalg
 from scipy.linalg import lapack
 
 from skgeo._domain import point_coefficients, second_moment
-from skgeo._harmonics import FloatArray, degree_of, degrees_and_orders, harmonics
+from skgeo._harmonics import FloatArray, degree_of, degrees_and_orders
+from skgeo._projection import map_grid
 
 #: The integral of the harmonic of degree 0 over its square: what turns coefficients of degree 0 into sums.
 _ROOT = math.sqrt(4.0 * math.pi)
@@ -207,12 +208,15 @@ def _squared_norm(factor: FloatArray, max_degree: int) -> FloatArray:
     n_lon = 4 * max_degree + 1
     longitude = np.linspace(0.0, 360.0, n_lon, endpoint=False)
     latitude = np.degrees(np.arcsin(sines))
-    coefficients = np.zeros((2 * max_degree + 1) ** 2)
-    for parallel, weight in zip(latitude, weights, strict=True):
-        row = np.full(n_lon, parallel)
-        values = np.square(factor @ harmonics(row, longitude, max_degree)).sum(axis=0) * float(weight)
-        coefficients += point_coefficients(row, longitude, 2.0 * np.pi / n_lon * values, 2 * max_degree)
-    return coefficients
+    squares, length = np.empty((latitude.size, n_lon)), max(1, len(factor) // n_lon)  # blocks of the size of the factor
+    for start in range(0, latitude.size, length):
+        rows = slice(start, start + length)
+        values = np.empty((latitude[rows].size, n_lon, len(factor)))
+        map_grid(latitude[rows], longitude, factor, None, values)
+        np.einsum("ijk,ijk->ij", values, values, out=squares[rows])
+    squares *= 2.0 * np.pi / n_lon * weights[:, np.newaxis]
+    places = np.repeat(latitude, n_lon), np.tile(longitude, latitude.size)
+    return point_coefficients(*places, squares.ravel(), 2 * max_degree)
 
 
 def draw_weights(posterior: Posterior, n_samples: int, rng: np.random.RandomState) -> npt.NDArray[np.float64]:

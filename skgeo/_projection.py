@@ -214,8 +214,10 @@ class _PatchMap:
 
 def _precisions(coefficients: FloatArray, dtype: npt.DTypeLike) -> list[tuple[Columns, npt.DTypeLike]]:
     """Rows, and the precision in which they have to be worked out for an output of this dtype."""
+    if dtype != np.float32:
+        return [(slice(None), np.float64)]
     hard = np.linalg.norm(coefficients, axis=1) * (degree_of(coefficients.shape[1]) + 2) > _SINGLE_PRECISION
-    if dtype != np.float32 or hard.all():
+    if hard.all():
         return [(slice(None), np.float64)]
     if not hard.any():
         return [(slice(None), np.float32)]
