@@ -13,6 +13,7 @@ from skgeo._base import LocationTransformer, as_fitted
 from skgeo._coordinates import Coordinates, unmasked
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_magnitude, warn_caller
+from skgeo._sphere import degrees_of_vectors, unit_vectors
 from skgeo.datasets._made import fibonacci_lattice
 from skgeo.exceptions import ResolutionWarning
 
@@ -139,7 +140,7 @@ class InverseTransformer(LocationTransformer):
             length = np.linalg.norm(vectors, axis=1)
             uncertain[direct] |= length < _SAME_PLACE
             vectors[length < _SAME_PLACE] = np.nan
-            places[direct] = _degrees(vectors)
+            places[direct] = degrees_of_vectors(vectors)
         if not direct.all():
             embed = as_fitted(self)._embed_points  # without a progress bar for every step
             places[~direct], undetermined = nearest_places(embed, values[~direct], int(self.max_degree))
@@ -162,7 +163,7 @@ class InverseTransformer(LocationTransformer):
 
 def nearest_places(embed: Embed, targets: FloatArray, max_degree: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Places (n, 2) whose embeddings are nearest to targets (n, k), and which of them are not determined."""
-    vectors = _vectors(fibonacci_lattice(max(200, _DENSITY * max_degree**2)))
+    vectors = unit_vectors(*fibonacci_lattice(max(200, _DENSITY * max_degree**2)).T)
     places, uncertain = np.empty((len(targets), 2)), np.empty(len(targets), dtype=bool)
     for start in range(0, len(targets), _BLOCK_ROWS):
         part = targets[start : start + _BLOCK_ROWS]
@@ -201,7 +202,7 @@ def _distances_to_cells(
     embed: Embed, targets: FloatArray, centres: FloatArray, reach: float
 ) -> tuple[FloatArray, FloatArray]:
     """Least distances (n, c) from targets to linear embeddings of cells, and how far (c,) these may be off."""
-    values = embed(_degrees(centres))
+    values = embed(degrees_of_vectors(centres))
     _, ahead, behind = _steps(embed, centres, reach)
     bend = np.linalg.norm(ahead + behind - 2.0 * values[:, np.newaxis], axis=2).sum(axis=1)
     slopes = (ahead - behind) / 2.0  # for a step of reach
@@ -223,7 +224,8 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
     Levenberg-Marquardt steps in the tangent plane, all rows at once, with slopes by central differences.
     """
     vectors = vectors.copy()
-    error = _errors(embed, targets, vectors)
+    residual = targets - embed(degrees_of_vectors(vectors))
+    error = np.square(residual).sum(axis=1)
     damping = np.full(len(targets), 1e-3)
     active = np.arange(len(targets))
     for _ in range(_MOST_STEPS):
@@ -231,17 +233,17 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
             break
         here = vectors[active]
         frame, slopes = _slopes(embed, here)
-        residual = targets[active] - embed(_degrees(here))
         normal = slopes @ slopes.transpose(0, 2, 1)
         scale = np.trace(normal, axis1=1, axis2=2)[:, np.newaxis, np.newaxis]
         normal += (damping[active, np.newaxis, np.newaxis] * scale + _NO_SLOPE) * np.eye(2)
-        right = np.einsum("nik,nk->ni", slopes, residual)
+        right = np.einsum("nik,nk->ni", slopes, residual[active])
         step = np.linalg.solve(normal, right[:, :, np.newaxis])[:, :, 0]
         moved = _moved(here, frame, step)
-        after = _errors(embed, targets[active], moved)
+        left = targets[active] - embed(degrees_of_vectors(moved))
+        after = np.square(left).sum(axis=1)
         better = after < error[active]
         rows = active[better]
-        vectors[rows], error[rows] = moved[better], after[better]
+        vectors[rows], residual[rows], error[rows] = moved[better], left[better], after[better]
         damping[active] = np.clip(np.where(better, damping[active] / 10.0, damping[active] * 10.0), _LEAST_DAMPING, 1e8)
         active = active[(np.linalg.norm(step, axis=1) > _RESOLVED) & (damping[active] < 1e8)]
     _, slopes = _slopes(embed, vectors)
@@ -256,7 +258,7 @@ def _best(
     order = np.lexsort((errors, row))
     best = order[np.diff(row[order], prepend=-1) > 0]
     chosen, distances = vectors[best], np.sqrt(errors)
-    size = np.linalg.norm(embed(_degrees(chosen)), axis=1)
+    size = np.linalg.norm(embed(degrees_of_vectors(chosen)), axis=1)
     uncertain = slopes[best] <= _FLAT * size
     margin = _SAME_EMBEDDING * (distances[best] + size)
     tie = distances <= (distances[best] + margin)[row]
@@ -264,11 +266,7 @@ def _best(
     blur = 10.0 * np.sqrt(margin * distances[best]) / np.maximum(slopes[best], _FLAT * size)
     elsewhere = np.linalg.norm(vectors - chosen[row], axis=1) > (_SAME_PLACE + blur)[row]
     uncertain[row[tie & elsewhere]] = True
-    return _degrees(chosen), uncertain
-
-
-def _errors(embed: Embed, targets: FloatArray, vectors: FloatArray) -> FloatArray:
-    return np.square(embed(_degrees(vectors)) - targets).sum(axis=1)
+    return degrees_of_vectors(chosen), uncertain
 
 
 def _slopes(embed: Embed, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -283,9 +281,9 @@ def _steps(embed: Embed, vectors: FloatArray, step: float) -> tuple[FloatArray, 
     first = np.cross(vectors, axis)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     frame = np.stack([first, np.cross(vectors, first)], axis=1)
-    ahead, behind = (
-        np.stack([embed(_degrees(vectors + sign * step * frame[:, i])) for i in range(2)], axis=1) for sign in (1, -1)
-    )
+    places = vectors[:, np.newaxis, np.newaxis] + step * np.stack([frame, -frame], axis=1)
+    values = embed(degrees_of_vectors(places.reshape(-1, 3)))
+    ahead, behind = values.reshape(*places.shape[:3], -1).swapaxes(0, 1)
     return frame, ahead, behind
 
 
@@ -295,17 +293,6 @@ def _moved(vectors: FloatArray, frame: FloatArray, step: FloatArray) -> FloatArr
     step = step * np.minimum(1.0, 0.1 / np.maximum(length, np.finfo(np.float64).tiny))
     moved = vectors + np.einsum("ni,nij->nj", step, frame)
     return moved / np.linalg.norm(moved, axis=1, keepdims=True)
-
-
-def _vectors(points: FloatArray) -> FloatArray:
-    latitude, longitude = np.radians(points).T
-    return np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], -1)
-
-
-def _degrees(vectors: FloatArray) -> FloatArray:
-    """Latitude and longitude (n, 2) of vectors of any length."""
-    x, y, z = vectors.T
-    return np.degrees(np.column_stack([np.arctan2(z, np.hypot(x, y)), np.arctan2(y, x)]))
 
 
 def _warn(rows: npt.NDArray[np.intp]) -> None:

@@ -117,6 +117,12 @@ def unit_vectors(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
     return np.stack([cosine * np.cos(radians), cosine * np.sin(radians), sine], axis=-1)
 
 
+def degrees_of_vectors(vectors: FloatArray) -> FloatArray:
+    """Latitude and longitude (..., 2) in degrees of vectors (..., 3) of any length."""
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    return np.degrees(np.stack([np.arctan2(z, np.hypot(x, y)), np.arctan2(y, x)], axis=-1))
+
+
 def polygon_areas(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
     """Areas (...) on the unit sphere of polygons with great-circle sides and corners (..., n) in degrees.
 

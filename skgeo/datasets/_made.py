@@ -5,8 +5,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from sklearn.utils import check_random_state
 
-from skgeo._harmonics import sin_cos_latitude
 from skgeo._parameters import check_parameter, is_integer
+from skgeo._sphere import unit_vectors
 from skgeo.datasets._land_mask import load_land_mask
 
 __all__ = ["fibonacci_lattice", "make_checkerboard", "make_land_ocean"]
@@ -162,7 +162,7 @@ def make_checkerboard(
         check_parameter(name, value, is_integer(value) and value >= 1, "an integer, at least 1")
     X = _uniform(n_samples, random_state)
     # a nearer chord is a nearer great circle
-    nearest = cKDTree(_unit_vectors(fibonacci_lattice(n_support))).query(_unit_vectors(X))[1]
+    nearest = cKDTree(unit_vectors(*fibonacci_lattice(n_support).T)).query(unit_vectors(*X.T))[1]
     return X, np.asarray(nearest, dtype=np.int_) % int(n_classes)
 
 
@@ -171,10 +171,3 @@ def _uniform(n_samples: int, random_state: RandomState) -> Points:
     check_parameter("n_samples", n_samples, is_integer(n_samples) and n_samples >= 1, "an integer, at least 1")
     along_axis, around = check_random_state(random_state).uniform(-1.0, 1.0, (2, int(n_samples)))
     return np.column_stack([np.degrees(np.arcsin(along_axis)), 180.0 * around])
-
-
-def _unit_vectors(X: Points) -> Points:
-    """Places on the unit sphere in space."""
-    sine, cosine = sin_cos_latitude(X[:, 0])
-    longitude = np.radians(X[:, 1])
-    return np.column_stack([cosine * np.cos(longitude), cosine * np.sin(longitude), sine])
