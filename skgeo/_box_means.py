@@ -21,6 +21,7 @@ from skgeo._harmonics import (
     sum_over_degrees,
 )
 from skgeo._parallel import Done, each, unheard
+from skgeo._projection import new_bands, soft_clip
 from skgeo._sphere import Boxes, Integers
 
 # Values that a block may hold: a few megabytes, the size of the caches.
@@ -57,9 +58,7 @@ def map_box_means(
             values = np.empty((part.size, len(scaled)))
             for band, (start, stop) in enumerate(pairwise(bounds)):
                 np.matmul(factors[:, start:stop].T, rows[:, band], out=values[start:stop])
-        if clip is not None:
-            np.tanh(values, out=values)
-            values *= clip
+        soft_clip(values, clip)
         return values
 
     _write(boxes, means, max_degree, out, n_jobs, done)
@@ -81,8 +80,7 @@ def _write(boxes: Boxes, means: Means, max_degree: int, out: Floats, n_jobs: int
     """Write ``means`` of boxes that are sorted by their band, some bands at a time, of like heights."""
     order = np.lexsort((boxes.west, boxes.south, boxes.north - boxes.south))
     south, north = boxes.south[order], boxes.north[order]
-    new = (np.diff(south, prepend=np.nan) != 0.0) | (np.diff(north, prepend=np.nan) != 0.0)
-    band = np.cumsum(new) - 1
+    band = np.cumsum(new_bands(south, north)) - 1
     band_values = 8 * (max_degree + 1) ** 2  # Legendre functions at the nodes of a band
     parts = _blocks(band, max(1, _BLOCK_VALUES // band_values), max(1, _BLOCK_VALUES // max(1, out.shape[1])))
 

@@ -89,7 +89,7 @@ def map_grid(
             rows = _row_coefficients(latitude[part], matrix).astype(factors.dtype)
             for i, values in enumerate(out[part]):
                 with _written(values, columns, factors.dtype) as target:
-                    _clip(np.matmul(factors, rows[:, i], out=target), clip)
+                    soft_clip(np.matmul(factors, rows[:, i], out=target), clip)
 
     length = max(1, _BLOCK_VALUES // max(1, trig.shape[1] * scaled.shape[0]))
     cells = longitude.size
@@ -144,7 +144,7 @@ class _PointMap:
     def fill(self, latitude: FloatArray, longitude: FloatArray, out: Floats) -> None:
         """Write the map at one block of points."""
         np.matmul(self.harmonics(latitude, longitude).T, self.matrix, out=out)
-        _clip(out, self.clip)
+        soft_clip(out, self.clip)
 
     def harmonics(self, latitude: FloatArray, longitude: FloatArray) -> Floats:
         """Harmonics (D, n): by order, cosine before sine, by degree; their factor sqrt(2) is in the map."""
@@ -173,7 +173,7 @@ class _PatchMap:
         """Means (n, k) over the pixels of pieces that are equal in their pixel counts and sorted by their rows."""
         n_lat, n_lon = int(pieces.n_lat[0]), int(pieces.n_lon[0])
         longitude = _pixel_centres(pieces.west, pieces.east, n_lon)
-        new = _new_rows(pieces)
+        new = new_bands(pieces.south, pieces.north)
         first = np.flatnonzero(new)
         south, north = pieces.south[first], pieces.north[first]
         latitude = _pixel_centres(south, north, n_lat)
@@ -206,7 +206,7 @@ class _PatchMap:
         for group, (start, stop) in enumerate(pairwise(bounds)):
             for block in _blocks(stop - start, length):
                 part = slice(start + block.start, start + block.stop)
-                values = _clip(factors[part].reshape(-1, factors.shape[2]) @ rows[:, group], self.clip)
+                values = soft_clip(factors[part].reshape(-1, factors.shape[2]) @ rows[:, group], self.clip)
                 by_row = values.reshape(-1, n_lon, n_lat, n_components).sum(axis=1)
                 means[part] = np.einsum("r,prk->pk", weight[group], by_row)
         return means
@@ -240,7 +240,7 @@ def _blocks(n_items: int, length: int) -> list[slice]:
     return [slice(start, min(start + length, n_items)) for start in range(0, n_items, length)]
 
 
-def _clip(values: Floats, clip: float | None) -> Floats:
+def soft_clip(values: Floats, clip: float | None) -> Floats:
     """``clip * tanh`` of values that are divided by ``clip`` already, in place."""
     if clip is not None:
         np.tanh(values, out=values)
@@ -282,7 +282,7 @@ def _batches(pieces: Boxes, coefficients: FloatArray) -> list[slice]:
     """Runs of pieces with equal pixel counts, each with some _BLOCK_VALUES row coefficients and not too many pixels."""
     n_components, n_factors = max(1, coefficients.shape[0]), 2 * degree_of(coefficients.shape[1]) + 1
     change = np.flatnonzero(np.diff(pieces.n_lat) | np.diff(pieces.n_lon)) + 1
-    new = _new_rows(pieces)
+    new = new_bands(pieces.south, pieces.north)
     batches = []
     for start, stop in pairwise([0, *change.tolist(), pieces.south.size]):
         n_groups = max(1, np.count_nonzero(new[start:stop]))
@@ -293,9 +293,9 @@ def _batches(pieces: Boxes, coefficients: FloatArray) -> list[slice]:
     return batches
 
 
-def _new_rows(pieces: Boxes) -> npt.NDArray[np.bool_]:
-    """Which pieces lie between other latitudes than the one before."""
-    return (np.diff(pieces.south, prepend=np.nan) != 0.0) | (np.diff(pieces.north, prepend=np.nan) != 0.0)
+def new_bands(south: FloatArray, north: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which boxes lie between other latitudes than the one before."""
+    return (np.diff(south, prepend=np.nan) != 0.0) | (np.diff(north, prepend=np.nan) != 0.0)
 
 
 def _pixel_centres(low: FloatArray, high: FloatArray, count: int) -> FloatArray:
