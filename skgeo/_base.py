@@ -148,6 +148,7 @@ class LocationEstimator(GeoEstimator):
         if isinstance(X, LatLonGrid | CellGrid):
             return X
         X = points_of(X)
+        X = X.compute() if is_lazy(X) else X  # whoever can do with less has branched off before
         if is_xarray(X):
             return (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
         return read_coordinates(X, names, missing=missing)

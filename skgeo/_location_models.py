@@ -9,7 +9,6 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skgeo._base import LocationEstimator, LocationTransformer, Places, points_with_weights
-from skgeo._dask import is_lazy
 from skgeo._neural import NeuralClassifier, NeuralEstimator, NeuralRegressor
 from skgeo._parameters import check_parameter
 from skgeo.encoders import (
@@ -115,9 +114,6 @@ class LocationModel(LocationEstimator, NeuralEstimator):
     def _units(self) -> tuple[Any, ...]:
         """Mean and scale of the targets, if they are standardised."""
         return ()
-
-    def _parse(self, X: Any) -> Places:
-        return super()._parse(X.compute() if is_lazy(X) else X)
 
     def _inputs(
         self, places: Places, sample_weight: npt.ArrayLike | None = None
