@@ -16,6 +16,7 @@ from skgeo._parameters import check_magnitude, warn_caller
 from skgeo._sphere import degrees_of_vectors, unit_vectors
 from skgeo.datasets._made import fibonacci_lattice
 from skgeo.exceptions import ResolutionWarning
+from skgeo.spectrum import degree_wavelength_km
 
 Embed = Callable[[FloatArray], FloatArray]
 Index = npt.NDArray[np.intp]
@@ -57,6 +58,12 @@ class InverseTransformer(LocationTransformer):
     """A transformer of places that can tell the place from the embedding."""
 
     max_degree: int
+
+    @property
+    def wavelength_km_(self) -> npt.NDArray[np.float64]:
+        """Wavelength on the ground, in km, of harmonics of degree 0 to ``max_degree``."""
+        check_is_fitted(self)
+        return degree_wavelength_km(np.arange(int(self.max_degree) + 1))
 
     def inverse_transform(self, X: Any) -> npt.NDArray[np.floating]:
         """The places that have given embeddings.

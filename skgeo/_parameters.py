@@ -45,6 +45,13 @@ def check_degree(value: Any) -> int:
     return int(value)
 
 
+def check_n_jobs(value: Any) -> None:
+    """Raise ValueError unless the value is a number of threads as joblib has it."""
+    check_parameter(
+        "n_jobs", value, value is None or (is_integer(value) and value != 0), "None or an integer other than 0"
+    )
+
+
 def check_convention(value: object) -> None:
     """Raise ValueError unless the value names a convention of harmonics."""
     valid = isinstance(value, str) and value in ("orthonormal", "satclip")

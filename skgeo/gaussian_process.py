@@ -19,11 +19,9 @@ from skgeo._base import (
     all_or_nothing,
     in_memory,
     points_in_degrees,
-    points_of,
     points_with_weights,
 )
 from skgeo._coordinates import unmasked
-from skgeo._dask import is_lazy
 from skgeo._evidence import Evidence, Matern, Posterior, Sums, draw_weights
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import (
@@ -32,6 +30,7 @@ from skgeo._parameters import (
     check_degree,
     check_flag,
     check_magnitude,
+    check_n_jobs,
     check_parameter,
     is_integer,
     is_real,
@@ -404,10 +403,6 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     def _posterior(self) -> Posterior:
         return Posterior(self._weights, self._factor, self._spread)
 
-    def _parse(self, X: Any) -> Places:
-        X = points_of(X)
-        return super()._parse(X.compute() if is_lazy(X) else X)
-
     def _fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
         self._check_parameters()
         if y is None:
@@ -563,8 +558,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         count = self.n_restarts_optimizer
         check_parameter("n_restarts_optimizer", count, is_integer(count) and count >= 0, "an integer, not negative")
         check_flag("normalize_y", self.normalize_y)
-        valid = self.n_jobs is None or (is_integer(self.n_jobs) and self.n_jobs != 0)
-        check_parameter("n_jobs", self.n_jobs, valid, "None or an integer other than 0")
+        check_n_jobs(self.n_jobs)
 
     def __sklearn_tags__(self) -> Tags:
         """Targets may have several columns."""

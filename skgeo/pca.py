@@ -18,11 +18,11 @@ from skgeo._harmonics import degrees_and_orders
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._moments import Integration
 from skgeo._parallel import Done
-from skgeo._parameters import check_degree, check_flag, check_parameter, is_integer, is_real, warn_caller
+from skgeo._parameters import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real, warn_caller
 from skgeo._projection import map_patches
 from skgeo._sphere import Boxes
 from skgeo.exceptions import ResolutionWarning
-from skgeo.spectrum import check_spectrum, degree_wavelength_km, prior_variance
+from skgeo.spectrum import check_spectrum, prior_variance
 
 if TYPE_CHECKING:
     from skgeo.nn import HarmonicPCA
@@ -234,12 +234,6 @@ class SphericalHarmonicPCA(InverseTransformer):
         """
         return self._fit(X, sample_weight, partial=True)
 
-    @property
-    def wavelength_km_(self) -> npt.NDArray[np.float64]:
-        """Wavelength on the ground, in km, of harmonics of degree 0 to ``max_degree``."""
-        check_is_fitted(self)
-        return degree_wavelength_km(np.arange(int(self.max_degree) + 1))
-
     def to_torch(self) -> "HarmonicPCA":
         """A differentiable twin of ``transform``: a torch module with the fitted constants as buffers.
 
@@ -283,7 +277,8 @@ class SphericalHarmonicPCA(InverseTransformer):
             return None
         axes = self.components_[:, _XYZ] / root[1]
         held = axes.T @ np.divide(self.components_, root, out=np.zeros_like(self.components_), where=root > 0.0)
-        if np.abs(held - np.eye(degree.size)[_XYZ]).max() > _SPANNED:
+        held[np.arange(3), _XYZ] -= 1.0
+        if np.abs(held).max() > _SPANNED:
             return None
         return DegreeOne(axes.T * self.scale_ / root[1], self.mean_[_XYZ])
 
@@ -432,8 +427,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         check_parameter("n_components", asked, valid, accepted)
         check_parameter("clip", clip, clip is None or (is_real(clip) and clip > 0), "a positive number or None")
         check_flag("area_weighted", self.area_weighted)
-        valid = self.n_jobs is None or (is_integer(self.n_jobs) and self.n_jobs != 0)
-        check_parameter("n_jobs", self.n_jobs, valid, "None or an integer other than 0")
+        check_n_jobs(self.n_jobs)
         check_spectrum(self.spectrum, degree)
 
     def _embedding_names(self) -> list[str]:

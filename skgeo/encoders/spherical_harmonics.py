@@ -10,11 +10,11 @@ from skgeo._box_means import write_box_means
 from skgeo._harmonics import FloatArray, Floats, convention_factors, degrees_and_orders
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._parallel import Done
-from skgeo._parameters import check_convention, check_degree, check_parameter, is_integer
+from skgeo._parameters import check_convention, check_degree, check_n_jobs, check_parameter, is_integer
 from skgeo._sphere import Boxes
 from skgeo._tables import write_grid, write_points
 from skgeo.encoders._base import FixedEncoder
-from skgeo.spectrum import check_spectrum, degree_wavelength_km, prior_variance
+from skgeo.spectrum import check_spectrum, prior_variance
 
 if TYPE_CHECKING:
     from skgeo.nn import Harmonics
@@ -153,12 +153,6 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @property
-    def wavelength_km_(self) -> npt.NDArray[np.float64]:
-        """Wavelength on the ground, in km, of harmonics of degree 0 to ``max_degree``."""
-        check_is_fitted(self)
-        return degree_wavelength_km(np.arange(int(self.max_degree) + 1))
-
     def to_torch(self) -> "Harmonics":
         """A differentiable twin of ``transform``: a torch module with the constants as buffers.
 
@@ -216,8 +210,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         check_parameter("min_degree", least, valid, f"an integer from 0 to max_degree={degree}")
         check_spectrum(self.spectrum, degree)
         check_convention(self.convention)
-        valid = self.n_jobs is None or (is_integer(self.n_jobs) and self.n_jobs != 0)
-        check_parameter("n_jobs", self.n_jobs, valid, "None or an integer other than 0")
+        check_n_jobs(self.n_jobs)
 
     def _embedding_names(self) -> list[str]:
         degree, order = degrees_and_orders(int(self.max_degree))
