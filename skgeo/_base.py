@@ -155,7 +155,7 @@ class LocationEstimator(GeoEstimator):
 
     def _written(
         self, places: Places, n_columns: int, dtype: npt.DTypeLike, write_points: Write, write_grid: Write
-    ) -> npt.NDArray[np.floating]:
+    ) -> npt.NDArray[Any]:
         """What is written at points, or at the cells between two axes, (n, n_columns); with a progress bar."""
         on_axes = isinstance(places, LatLonGrid | GridPart)
         latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
@@ -167,7 +167,7 @@ class LocationEstimator(GeoEstimator):
 
     def _mapped(
         self, places: Places, coefficients: FloatArray, clip: float | None, dtype: npt.DTypeLike, n_jobs: int | None
-    ) -> npt.NDArray[np.floating]:
+    ) -> npt.NDArray[Any]:
         """The softly clipped map of harmonics with coefficients (k, D) at places, (n, k)."""
         options: dict[str, Any] = {"coefficients": coefficients, "clip": clip, "n_jobs": n_jobs}
         writes = partial(map_points, **options), partial(map_grid, **options)
@@ -273,7 +273,8 @@ def in_memory(places: Places) -> Places:
     """Cells whose centres are chunked as points, computed once; anything else as it is."""
     if not (isinstance(places, CellGrid) and places.chunked):
         return places
-    return Coordinates(*points_in_degrees(places).T, places.dtype, None)
+    latitude, longitude = points_in_degrees(places).T
+    return Coordinates(latitude, longitude, places.dtype, None)
 
 
 def points_with_weights(places: Places, sample_weight: npt.ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:
