@@ -332,6 +332,24 @@ def test_refuses_options_of_maps(name, options, message, basis, warmth, hemisphe
         display.plot(**options)
 
 
+@pytest.mark.parametrize("center", [None, (0.0, 100.0), (0.0, 360.0)])
+@pytest.mark.parametrize("start", [-180, 0])
+def test_the_whole_world_in_degrees_is_inside_its_frame(start, center):
+    globe = LatLonGrid(GLOBE.latitude, np.arange(start + 2.5, start + 360, 5))
+    display = PredictionMapDisplay(np.ones(globe.shape), globe).plot(projection="plate_carree", center=center)
+    x = display.mappable_.get_coordinates()[..., 0]
+    assert_allclose(display.ax_.get_xlim(), (x.min(), x.max()))
+
+
+@pytest.mark.parametrize(
+    ("center", "frame"), [(None, (170, 190)), ((-17, -180), (-190, -170)), ((-17, 0), (-180, 180))]
+)
+def test_a_region_is_framed_on_the_turn_of_its_centre(center, frame):
+    fiji = LatLonGrid(np.arange(-19.5, -15), np.arange(170.5, 190))
+    display = PredictionMapDisplay(np.ones(fiji.shape), fiji).plot(projection="plate_carree", center=center)
+    assert_allclose(display.ax_.get_xlim(), frame)
+
+
 def test_needs_matplotlib_only_to_draw(monkeypatch):
     code = "import sys, skgeo.inspection; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -24,6 +24,7 @@ from skgeo.inspection._projections import (
     coast_lines,
     degree_label,
     grid_meshes,
+    on_turn_of,
     plate_carree,
     project_lines,
     project_rings,
@@ -253,10 +254,10 @@ class Map:
     def _frame_region(self, extent: Extent) -> None:
         """Degrees on the axes, true proportions in the middle."""
         ticker = import_optional("matplotlib.ticker", "skgeo.inspection", "plot")
-        cosine = max(math.cos(math.radians(extent.middle[0])), 0.05)
+        extent = on_turn_of(self.projection.center[1], extent)
+        cosine, shape = _proportions(extent)
         self.ax.set(xlim=extent[2:], ylim=extent[:2], aspect=1.0 / cosine)
         box = self.ax.get_position().size * self.ax.figure.get_size_inches()
-        shape = (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
         inches = min(box[0], box[1] / shape), min(box[1], box[0] * shape)
         for axis, signs, length, room in zip(
             (self.ax.xaxis, self.ax.yaxis), ("EW", "NS"), inches, _LABEL_INCHES, strict=True
@@ -384,12 +385,18 @@ def one_map(
 
 def height_of_width(extent: Extent, projection: str, center: tuple[float, float] | None) -> float:
     """Proportions of a map."""
-    rim = _projection(projection, center, extent).rim()
-    if rim is not None:
-        width, height = np.ptp(rim, axis=0)
-        return float(height / width)
+    drawn = _projection(projection, center, extent)
+    rim = drawn.rim()
+    if rim is None:
+        return _proportions(on_turn_of(drawn.center[1], extent))[1]
+    width, height = np.ptp(rim, axis=0)
+    return float(height / width)
+
+
+def _proportions(extent: Extent) -> tuple[float, float]:
+    """The cosine of the latitude in the middle of a region in degrees, and its height over its width."""
     cosine = max(math.cos(math.radians(extent.middle[0])), 0.05)
-    return (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
+    return cosine, (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
 
 
 def several_axes(ax: Any, number: int) -> list[Any]:

@@ -215,6 +215,15 @@ def padded(extent: Extent, share: float = 0.04, least: float = 0.25) -> Extent:
     return Extent(south, north, extent.west - width, extent.east + width)
 
 
+def on_turn_of(middle: float, extent: Extent) -> Extent:
+    """A region with longitudes within 180 degrees of a central meridian; all around if the seam parts it."""
+    turn = 360.0 * round((middle - extent.middle[1]) / 360.0)
+    west, east = extent.west + turn, extent.east + turn
+    if west < middle - 180.0 or east > middle + 180.0:
+        west, east = middle - 180.0, middle + 180.0
+    return Extent(extent.south, extent.north, west, east)
+
+
 class Mesh(NamedTuple):
     """Corners (n + 1, m + 1) of cells on the map and which row and column of the data (n,), (m,) each cell shows."""
 
