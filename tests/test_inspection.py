@@ -49,6 +49,7 @@ from skgeo.inspection._projections import (
     project_lines,
     project_rings,
 )
+from skgeo.model_selection import SphericalBlockKFold
 
 GLOBE = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
 BOX = LatLonGrid(np.arange(59.0, 30, -2), np.arange(351, 391, 2) % 360)
@@ -697,6 +698,12 @@ def test_folds_of_groups_and_of_frames():
         assert_array_equal(display.test_fold_[test], fold)
     colours = {tuple(dots.get_facecolors()[0]) for dots in display.points_.values()}
     assert len(colours) == 4
+
+
+def test_coordinates_beside_x_go_to_splitters_by_place():
+    table = np.random.default_rng(0).normal(size=(len(POINTS), 8))
+    display = FoldDisplay.from_splitter(SphericalBlockKFold(5), table, coordinates=POINTS)
+    assert_array_equal(display.test_fold_, SphericalBlockKFold(5).fold_labels(POINTS))
 
 
 def test_many_folds_have_a_colour_bar():
