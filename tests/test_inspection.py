@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
@@ -535,6 +535,11 @@ def test_patches_by_descriptor(descriptor):
     assert_allclose(display.patches_.get_array(), display.values)
 
 
+def test_thousands_of_degrees_have_no_unit():
+    tiny = [[50, 50.001, 7, 7.001, 10, 10]]
+    assert PatchDisplay.from_patches(tiny, "cutoff_degree_lon").label == "cutoff degree along the parallel"
+
+
 def test_patches_across_the_antimeridian_have_two_pieces():
     display = PatchDisplay([[0, 10, 170, 190, 1, 1], [0, 10, 0, 20, 1, 1], [20, 30, -90, -70, 1, 1]], [1.0, 2.0, 3.0])
     assert_array_equal(display.plot(projection="equal_earth").patches_.get_array(), [1, 1, 2, 3])
@@ -593,6 +598,41 @@ def test_probabilities_classes_and_decisions(hemispheres):
     display = PredictionMapDisplay.from_estimator(hemispheres, GLOBE, response_method="decision_function")
     low, high = display.mappable_.get_clim()
     assert low == -high
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({}, (-10, 10)),
+        ({"vmin": -5}, (-5, 5)),
+        ({"vmax": 5}, (-5, 5)),
+        ({"vmin": -5, "vmax": 7}, (-5, 7)),
+        ({"vmin": 0}, (0, 10)),
+    ],
+)
+def test_zero_is_white_whichever_limit_is_given(limits, expected):
+    display = ResponseDisplay(np.linspace(-10, 10, 300).reshape(15, 20), BOX, [1.0, 1.0], signed=True).plot(**limits)
+    assert display.mappable_.get_clim() == expected
+
+
+def test_classes_by_name_where_centres_are_missing():
+    latitude, longitude = np.meshgrid([10.0, 20.0, 30.0], [0.0, 5.0, 10.0], indexing="ij")
+    latitude[1, 1] = np.nan
+    third = np.array(["low", "mid", "top"])[np.arange(300) % 3]
+    model = make_pipeline(Cartesian3DEncoder(), KNeighborsClassifier(1)).fit(POINTS, third)
+    display = PredictionMapDisplay.from_estimator(model, CellGrid(latitude, longitude))
+    assert np.isnan(display.values[1, 1])
+    names = np.array(display.classes)[display.values[np.isfinite(latitude)].astype(int)]
+    said = model.predict(np.column_stack([latitude.ravel(), longitude.ravel()])[np.isfinite(latitude.ravel())])
+    assert_array_equal(names, said)
+
+
+def test_cells_in_chunks(basis):
+    dask = pytest.importorskip("dask.array")
+    axes = np.meshgrid(np.arange(40.0, 50), np.arange(0.0, 10), indexing="ij")
+    cells, chunked = CellGrid(*axes), CellGrid(*(dask.from_array(each, chunks=(4, 10)) for each in axes))
+    display, expected = (BasisDisplay.from_estimator(basis, 1, grid=grid) for grid in (chunked, cells))
+    assert_allclose(display.values, expected.values)
 
 
 def test_residuals():

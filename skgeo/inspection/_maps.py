@@ -316,7 +316,7 @@ def colours(
 ) -> Any:
     """Colour map and limits: around zero and alike on both sides for signed values, else all of their range.
 
-    Missing values are grey. Limits that are given stay as they are.
+    Missing values are grey. Limits that are given stay as they are; of signed values one gives the other.
     """
     matplotlib = import_optional("matplotlib", "skgeo.inspection", "plot")
     for name, limit in (("vmin", vmin), ("vmax", vmax)):
@@ -324,8 +324,8 @@ def colours(
     finite = np.asarray(values)[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if signed:
-        high = max(abs(low), abs(high), abs(vmin or 0.0) if vmax is None else 0.0)
-        high = float(vmax) if vmax is not None else high
+        mirrored = max(vmax or 0.0, 0.0) or -(vmin or 0.0)
+        high = mirrored if mirrored > 0.0 else max(abs(low), abs(high))
         low = -high
     named = cmap if cmap is not None else (SIGNED if signed else UNSIGNED)
     chosen = (matplotlib.colormaps[named] if isinstance(named, str) else named).with_extremes(bad=MASKED)

@@ -43,7 +43,7 @@ def at_places(
         parts = [select(_dense(function(X))) for X in _row_blocks(places, estimator)]
         values = np.concatenate(parts)
         return values.reshape(*places.shape, *values.shape[1:])
-    points = places.points() if isinstance(places, CellGrid) else np.asarray(places)
+    points = np.asarray(places.points() if isinstance(places, CellGrid) else places)  # which computes what is chunked
     shape = places.shape if isinstance(places, CellGrid) else (len(points),)
     present = np.isfinite(points).all(axis=1)
     known = points[present]

@@ -134,7 +134,7 @@ class PatchDisplay:
         table = PatchScaleFeaturizer(log=False).fit_transform(patches)
         name, unit, factor = _LABELS[descriptor]
         values = factor * table[:, DESCRIPTORS.index(descriptor)].astype(np.float64)
-        if values.max() >= 1e5:
+        if unit and values.max() >= 1e5:
             values, unit = values / 1000.0, f"1000 {unit}"
         return cls(patches, values, label=f"{name} ({unit})" if unit else name).plot(ax, **plot_options)
 

@@ -181,15 +181,20 @@ class PredictionMapDisplay:
             options = {"kind": kind, "target_name": target_name, "unit": unit, "ax": ax, **plot_options}
             return cls.from_predictions(y, predicted, places, **options)
         function, method = response_of(estimator, response_method)
+        classes = np.asarray(estimator.classes_) if method == "predict" and is_classifier(estimator) else None
+
+        def select(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            column = _column(block, method)  # classes by number: where places are missing, names cannot be
+            return column if classes is None else _class_numbers(column, classes)
+
         if gridded:
             places = check_grid(X, 1.0)
-            found = at_places(function, estimator, places, lambda block: _column(block, method))
+            found = at_places(function, estimator, places, select)
         else:
             places = X if coordinates is None else coordinates
-            found = _column(np.asarray(function(X)), method)
-        if method == "predict" and is_classifier(estimator):
-            values, classes = _class_numbers(found, np.asarray(estimator.classes_))
-            return cls(values, places, label=target_name or "class", classes=classes).plot(ax, **plot_options)
+            found = select(np.asarray(function(X)))
+        if classes is not None:
+            return cls._of_classes(found, places, classes, target_name).plot(ax, **plot_options)
         label = _label(target_name or "prediction", unit)
         if method != "predict":
             which = estimator.classes_[1]
@@ -246,8 +251,9 @@ class PredictionMapDisplay:
                 return cls(predicted, coordinates, label=_label(target_name or "prediction", unit)).plot(
                     ax, **plot_options
                 )
-            values, classes = _class_numbers(predicted, np.unique(predicted))
-            return cls(values, coordinates, label=target_name or "class", classes=classes).plot(ax, **plot_options)
+            classes = np.unique(predicted)
+            values = _class_numbers(predicted, classes)
+            return cls._of_classes(values, coordinates, classes, target_name).plot(ax, **plot_options)
         check_parameter("y_true", y_true, y_true is not None, "the true values, for kind='residual'")
         true = _of_shape(y_true, shape, "y_true")
         if numeric and true.dtype.kind in "fiub":
@@ -260,7 +266,12 @@ class PredictionMapDisplay:
     def _of_errors(cls, true: Any, predicted: npt.NDArray[Any], places: Any, target_name: str) -> Self:
         """Which classes are right and which wrong."""
         wrong = _of_shape(true, predicted.shape, "y") != predicted
-        return cls(wrong.astype(np.float64), places, label=target_name or "class", classes=["right", "wrong"])
+        return cls._of_classes(wrong.astype(np.float64), places, ["right", "wrong"], target_name)
+
+    @classmethod
+    def _of_classes(cls, numbers: FloatArray, places: Any, classes: Any, target_name: str) -> Self:
+        """Classes by their numbers."""
+        return cls(numbers, places, label=target_name or "class", classes=[str(name) for name in classes])
 
     def plot(
         self,
@@ -366,12 +377,12 @@ def _column(values: npt.NDArray[Any], method: str) -> npt.NDArray[Any]:
     )
 
 
-def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> tuple[FloatArray, list[str]]:
-    """Numbers of the classes of labels, and their names; NaN for what is none, such as missing places."""
+def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> FloatArray:
+    """Numbers of the classes of labels; NaN for what is none."""
     numbers = np.full(labels.shape, np.nan)
     for number, name in enumerate(classes):
         numbers[labels == name] = number
-    return numbers, [str(name) for name in classes]
+    return numbers
 
 
 def _class_colours(number: int, cmap: Any) -> dict[str, Any]:
