@@ -453,6 +453,13 @@ def test_meshes_without_rows_are_dots():
     assert_allclose(display.mappable_.get_offsets(), [[0, 10], [5, 20], [8, 30]])
 
 
+def test_masked_dots_are_grey_among_colours():
+    cells = CellGrid([10.0, 20.0, 30.0], [0.0, 5.0, 8.0], areas=np.ones(3), mask=[True, False, True])
+    dots = EmbeddingMapDisplay.from_embedding(np.eye(3), cells).mappable_
+    assert_allclose(dots.get_facecolors()[1], [0.86, 0.86, 0.86, 1.0])
+    assert (np.ptp(dots.get_facecolors()[[0, 2], :3], axis=1) > 0.1).all()
+
+
 def test_embedding_as_colours(basis):
     display = EmbeddingMapDisplay.from_estimator(basis, ("shpca1", 0, 2), grid=BOX)
     assert display.names == ["component 1", "component 0", "component 2"]

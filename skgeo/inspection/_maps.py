@@ -95,15 +95,15 @@ class Map:
         Values with a last axis of three are colours themselves. Cells are grey where values are missing, and by the
         share of them that the mask leaves out.
         """
-        gone = outside(grid)
+        gone, coloured = outside(grid), values.ndim > len(grid.shape)
         if gone is not None:
             hidden = gone == 1.0
-            values = np.where(hidden[..., np.newaxis] if values.ndim > gone.ndim else hidden, np.nan, values)
+            values = np.where(hidden[..., np.newaxis] if coloured else hidden, np.nan, values)
+        if coloured:
+            values = np.where(np.isfinite(values), values, float(MASKED))
         if isinstance(grid, CellGrid) and len(grid.shape) == 1:
             dots = {"s": 8.0, "linewidths": 0.0, "plotnonfinite": True, **style}
             return self.points(grid.latitude, grid.longitude, values, **dots)
-        if values.ndim == 3:
-            values = np.where(np.isfinite(values), values, float(MASKED))
         style = {"rasterized": True, "zorder": 1.0, **style}
         parts = [self._add(self._mesh(*mesh, style)) for mesh in self._meshes(grid, values)]
         if gone is not None and np.any((gone > 0.0) & (gone < 1.0)):

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, is_integer
-from skgeo.inspection._maps import Grid, check_grid, colour_bar, colours, one_map, outside
+from skgeo.inspection._maps import MASKED, Grid, check_grid, colour_bar, colours, one_map, outside
 from skgeo.inspection._models import at_places, chosen_columns, column_titles, feature_names, number_of_outputs
 from skgeo.inspection._projections import extent_of
 
@@ -231,7 +231,7 @@ def _as_colours(values: npt.NDArray[Any], inside: npt.NDArray[np.bool_]) -> Floa
     low, high = np.quantile(values[inside].astype(np.float64), _ENDS, axis=0)
     level = np.clip((values - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
     colours = oklab_to_srgb(*_axes_of_colour(level))
-    return np.where(np.isfinite(values).all(axis=-1, keepdims=True), colours, 0.86)
+    return np.where(np.isfinite(values).all(axis=-1, keepdims=True), colours, float(MASKED))
 
 
 def _axes_of_colour(level: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
