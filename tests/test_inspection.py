@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._sphere import Boxes, unit_vectors
@@ -385,6 +388,27 @@ def test_basis_of_harmonics():
 def test_basis_draws_no_more_than_there_is(basis):
     assert len(BasisDisplay.from_estimator(basis, 50, grid=BOX).axes_) == 8
     assert len(BasisDisplay.from_estimator(basis, grid=BOX).axes_) == 6
+
+
+def test_what_follows_a_basis_is_not_called_by_its_components(basis):
+    short = make_pipeline(FrozenEstimator(basis), PCA(2)).fit(BOX.points())
+    display = BasisDisplay.from_estimator(short, grid=BOX)
+    assert [ax.get_title() for ax in display.axes_] == ["pca0", "pca1"]
+    assert (display.label, display.limit) == ("value of the basis function", None)
+    assert EmbeddingMapDisplay.from_estimator(short, 1, grid=BOX).names == ["pca1"]
+
+
+def test_an_indicator_is_no_component():
+    basis = SphericalHarmonicPCA(3, 2, missing="nan", add_indicator=True).fit(BOX)
+    display = BasisDisplay.from_estimator(make_pipeline(basis), grid=BOX)
+    assert display.names == ["component 0", "component 1", "missing_location"]
+    assert (display.label, display.limit) == ("standard deviations", 3.0)
+
+
+def test_columns_without_names_are_numbered():
+    nameless = make_pipeline(SphericalHarmonics(3), FunctionTransformer(np.abs)).fit(POINTS)
+    assert BasisDisplay.from_estimator(nameless, [2], grid=GLOBE).names == ["2"]
+    assert EmbeddingMapDisplay.from_estimator(nameless, "15", grid=GLOBE).names == ["15"]
 
 
 @pytest.mark.parametrize(
@@ -783,6 +807,20 @@ def test_similarity_is_the_cosine(basis):
     again = SimilarityDisplay.from_embedding(there, BOX, 7)
     assert_allclose(again.place, (BOX.latitude[0], BOX.longitude[7]))
     assert_allclose(again.values.ravel()[7], 1.0)
+
+
+def test_similarity_of_sparse_columns():
+    sphere = make_pipeline(Cartesian3DEncoder(), FunctionTransformer(csr_array)).fit(POINTS)
+    display = SimilarityDisplay.from_estimator(sphere, (0.0, 2.5), grid=GLOBE)
+    assert_allclose(display.values, SimilarityDisplay.from_estimator(sphere[0], (0.0, 2.5), grid=GLOBE).values)
+
+
+def test_masked_cells_do_not_set_the_range_of_similarities():
+    values = np.where(BOX.latitude[:, np.newaxis] > 40, 0.5, -0.9) * np.linspace(1, 0.5, 20)
+    masked = LatLonGrid(BOX.latitude, BOX.longitude, mask=values > 0)
+    display = SimilarityDisplay(values, masked, (50, 10)).plot(vmin=None, vmax=None)
+    assert display.mappable_.get_clim() == (-0.5, 0.5)
+    assert display.colorbar_.extend == "neither"
 
 
 def test_similarity_refuses(basis):

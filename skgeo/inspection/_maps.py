@@ -435,8 +435,12 @@ def check_place(place: Any) -> tuple[float, float]:
     return float(points.latitude[0]), float(points.longitude[0])
 
 
-def outside(grid: Grid | None) -> FloatArray | None:
+def outside(grid: Grid) -> FloatArray | None:
     """The share of each cell of a grid that its mask leaves out; None if it has no mask."""
-    if grid is None or grid.mask is None:
-        return None
-    return 1.0 - np.asarray(grid.mask, dtype=np.float64)
+    return None if grid.mask is None else 1.0 - np.asarray(grid.mask, dtype=np.float64)
+
+
+def unmasked(grid: Grid, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Values of the cells of a grid that are not left out by its mask, which alone set colours."""
+    gone = outside(grid)
+    return values if gone is None else values[gone < 1.0]

@@ -20,7 +20,7 @@ from skgeo.inspection._maps import (
     colours,
     legend,
     one_map,
-    outside,
+    unmasked,
 )
 from skgeo.inspection._models import at_places, points_of_samples, response_of
 from skgeo.inspection._projections import extent_of, padded
@@ -317,8 +317,7 @@ class PredictionMapDisplay:
         points = None if gridded else points_of_samples(self.places, missing=True)
         shape = self.places.shape if points is None else (len(points),)
         values = _of_shape(self.values, shape, "values").astype(np.float64)
-        gone = outside(self.places) if gridded else None
-        inside = values if gone is None else values[gone < 1.0]
+        inside = unmasked(self.places, values) if gridded else values
         extent = extent_of(self.places) if points is None else padded(extent_of(points))
         self.figure_, drawn = one_map(ax, extent, projection=projection, center=center, coastlines=coastlines)
         self.ax_, self.colorbar_, self.legend_ = drawn.ax, None, None

@@ -19,9 +19,9 @@ from skgeo.inspection._maps import (
     colour_bar,
     colours,
     new_figure,
-    outside,
     refuse_axes,
     several_axes,
+    unmasked,
 )
 from skgeo.inspection._models import at_places, max_degree_of, response_of
 from skgeo.inspection._projections import extent_of
@@ -219,8 +219,7 @@ class ResponseDisplay:
         if self.values.shape != self.grid.shape:
             raise ValueError(f"values has shape {self.values.shape}: expected that of the grid, {self.grid.shape}.")
         check_flag("colorbar", colorbar)
-        gone = outside(self.grid)
-        inside = self.values if gone is None else self.values[gone < 1.0]
+        inside = unmasked(self.grid, self.values)
         style = colours(inside, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
         axes = self._axes(ax)
         self.ax_, self.figure_, self.power_ax_ = axes[0], axes[0].figure, None

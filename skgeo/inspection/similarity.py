@@ -8,8 +8,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, is_integer
-from skgeo.inspection._maps import LINE, Grid, check_grid, check_place, colour_bar, colours, one_map
-from skgeo.inspection._models import at_places, table_for
+from skgeo.inspection._maps import LINE, Grid, check_grid, check_place, colour_bar, colours, one_map, unmasked
+from skgeo.inspection._models import at_places
 from skgeo.inspection._projections import degree_label, extent_of
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class SimilarityDisplay:
         """
         check_is_fitted(estimator)
         grid, place = check_grid(grid, 1.0), check_place(place)
-        here = np.asarray(estimator.transform(table_for(estimator, np.array([place]))), dtype=np.float64)[0]
+        here = at_places(estimator.transform, estimator, np.array([place]))[0].astype(np.float64)
         values = at_places(estimator.transform, estimator, grid, lambda block: _cosine(block, here))
         return cls(values, grid, place).plot(ax, **plot_options)
 
@@ -189,7 +189,8 @@ class SimilarityDisplay:
         if self.values.shape != self.grid.shape:
             raise ValueError(f"values has shape {self.values.shape}: expected that of the grid, {self.grid.shape}.")
         check_flag("colorbar", colorbar)
-        style = colours(self.values, signed=True, cmap=cmap, vmin=vmin, vmax=vmax)
+        inside = unmasked(self.grid, self.values)
+        style = colours(inside, signed=True, cmap=cmap, vmin=vmin, vmax=vmax)
         self.figure_, drawn = one_map(
             ax, extent_of(self.grid), projection=projection, center=center, coastlines=coastlines
         )
@@ -200,7 +201,7 @@ class SimilarityDisplay:
         if colorbar:
             where = f"{degree_label(self.place[0], 'NS')}, {degree_label(self.place[1], 'EW')}"
             label = f"cosine similarity to {where} (star)"
-            self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, label, self.values)
+            self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, label, inside)
         return self
 
 
