@@ -176,6 +176,13 @@ def test_copies_of_a_place_count_once():
     assert suggest_max_degree(np.repeat(LATTICE, 5, axis=0)) == suggest_max_degree(LATTICE)
 
 
+def test_stations_that_jitter_by_a_millimetre():
+    stations = scattered(200)
+    found = suggest_max_degree(np.concatenate([stations, stations + 1e-8]))
+    assert found.median_distance_km < 2e-6
+    assert (found.n_places, found.max_degree) == (400, 60)
+
+
 def test_a_grid_is_its_cells_inside_the_mask():
     land = load_land_mask()
     grid = LatLonGrid(land.latitude, land.longitude, land.fraction)

@@ -11,7 +11,6 @@ from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import check_random_state
 
 from skgeo._base import points_of
-from skgeo._blocks import band_counts, block_of
 from skgeo._cf import is_xarray
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, is_integer, is_real
@@ -31,7 +30,7 @@ from skgeo.model_selection._base import (
     read_samples,
     tree,
 )
-from skgeo.model_selection._blocks import SphericalBlockKFold
+from skgeo.model_selection._blocks import SMALLEST, SphericalBlockKFold, labels_of_blocks, number_of_blocks
 from skgeo.spectrum import degree_wavelength_km
 
 __all__ = ["DegreeSuggestion", "select_max_degree", "suggest_max_degree"]
@@ -135,9 +134,9 @@ def suggest_max_degree(
     Notes
     -----
     The distance between points is the root of their area over their number. The area is that of equal-area blocks, four
-    median nearest-neighbour distances wide, that hold points. Copies of a point count once. Where points crowd, it is
-    the distance in the crowds that counts, which few harmonics live in (``shannon_number``): round the coordinates of
-    stations that jitter.
+    median nearest-neighbour distances wide, 10 m at least, that hold points. Copies of a point count once. Where
+    points crowd, it is the distance in the crowds that counts, which few harmonics live in (``shannon_number``): round
+    the coordinates of stations that jitter.
 
     Examples
     --------
@@ -153,9 +152,8 @@ def suggest_max_degree(
     valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
     check_parameter("resolution_km", resolution_km, valid, "None or a positive number")
     check_parameter("largest", largest, is_integer(largest) and largest >= 1, "an integer, at least 1")
-    vectors, area = _domain(X, coordinates)
+    vectors, area, median = _domain(X, coordinates)
     spacing = RADIUS * math.sqrt(area / len(vectors))
-    median = _median_distance(vectors)
     if median == 0.0:
         raise CoordinateError("X is one place, or so small that places cannot be told apart: a domain has an extent.")
 
@@ -284,21 +282,19 @@ def _degree_parameter(model: Any) -> str:
     return found[0]
 
 
-def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float]:
-    """Unit vectors of the different places of a domain, and its area on the unit sphere."""
+def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float, float]:
+    """Unit vectors of the different places of a domain, its area on the unit sphere, and their median distance."""
     X = points_of(X)
     if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X):
         vectors, weight = read_domain(X)
-        return vectors, float(weight.sum())
+        return vectors, float(weight.sum()), _median_distance(vectors)
     names = coordinates if are_names(coordinates) else None
     vectors = unit_vectors(*read_samples(X, None, None if names else coordinates, names=names))
     vectors = vectors[np.unique(distinct_places(vectors), return_index=True)[1]]
     median = _median_distance(vectors)
-    if median == 0.0:
-        return vectors, 0.0
-    n_blocks = max(1, round(4.0 * math.pi * (RADIUS / (_BLOCK * median)) ** 2))
-    held = np.unique(block_of(vectors, band_counts(n_blocks))).size
-    return vectors, 4.0 * math.pi * held / n_blocks
+    n_blocks = number_of_blocks(max(SMALLEST, _BLOCK * median))
+    held = int(labels_of_blocks(vectors, n_blocks).max()) + 1
+    return vectors, 4.0 * math.pi * held / n_blocks, median
 
 
 def _median_distance(vectors: FloatArray) -> float:
