@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import check_random_state
 
@@ -222,7 +223,7 @@ def select_max_degree(
     param_grid : dict of str to sequence, default=None
         Further parameters to search together with the degree, such as ``{"ridge__alpha": [0.1, 1, 10]}``.
     cv : int, splitter or iterable of splits, default=None
-        How to split; None is ``SphericalBlockKFold(5)``.
+        How to split, an int as in ``GridSearchCV``; None is ``SphericalBlockKFold(5)``.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
     scoring : str, callable or None, default=None
@@ -265,7 +266,7 @@ def select_max_degree(
         last = suggest_max_degree(places).max_degree
         degrees = np.unique(np.geomspace(min(2, last), last, _N_DEGREES).round().astype(int))
     grid = {name: np.atleast_1d(np.asarray(degrees)).tolist()} | dict(param_grid or {})
-    splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y)
+    splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y, classifier=is_classifier(model))
     by_place = isinstance(splitter, LocationSplitter)
     splits = list(splitter.split(places) if by_place else splitter.split(X, y))
     search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, error_score="raise")
