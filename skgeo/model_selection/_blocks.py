@@ -14,6 +14,7 @@ from skgeo._parameters import check_flag, check_parameter, is_integer, is_real
 from skgeo.model_selection._base import (
     FARTHEST,
     RADIUS,
+    FoldSplitter,
     Index,
     LocationSplitter,
     check_n_splits,
@@ -125,7 +126,7 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
     return RADIUS * math.sqrt(4.0 * math.pi / round(best))
 
 
-class SphericalBlockKFold(_BlockSplitter):
+class SphericalBlockKFold(FoldSplitter, _BlockSplitter):
     """K folds of equal-area blocks on the sphere.
 
     Neighbours are alike. In random folds a model that has learned nothing but to look them up scores well, because
@@ -226,21 +227,6 @@ class SphericalBlockKFold(_BlockSplitter):
         self.random_state = random_state
         self.coordinates = coordinates
 
-    def get_n_splits(self, X: object = None, y: object = None, groups: object = None, coordinates: Any = None) -> int:
-        """Number of splits.
-
-        Parameters
-        ----------
-        X, y, groups, coordinates : object, default=None
-            Not looked at.
-
-        Returns
-        -------
-        int
-            ``n_splits``.
-        """
-        return int(self.n_splits)
-
     def fold_labels(self, X: Any, coordinates: Any = None) -> npt.NDArray[np.intp]:
         """The fold in which each sample is tested.
 
@@ -268,11 +254,6 @@ class SphericalBlockKFold(_BlockSplitter):
                 "needs one. Make the blocks smaller, or the folds fewer."
             )
         return balanced_folds(sizes, n_splits)[blocks]
-
-    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
-        folds = self._folds(vectors)
-        for fold in range(int(self.n_splits)):
-            yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
     def _number_wanted(self) -> int:
         return int(self.n_blocks or _PER_FOLD * self.n_splits)

@@ -11,8 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import check_random_state
 
-from skgeo._base import points_of
-from skgeo._cf import is_xarray
+from skgeo._base import places_of
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, is_integer, is_real
 from skgeo._sphere import unit_vectors
@@ -23,12 +22,11 @@ from skgeo.model_selection._base import (
     FARTHEST,
     RADIUS,
     LocationSplitter,
-    are_names,
     distinct_places,
     kilometres,
     nearest_km,
     read_domain,
-    read_samples,
+    read_samples_or_names,
     tree,
 )
 from skgeo.model_selection._blocks import SMALLEST, SphericalBlockKFold, labels_of_blocks, number_of_blocks
@@ -260,8 +258,7 @@ def select_max_degree(
     {'sphericalharmonics__max_degree': 5}
     """
     name = _degree_parameter(model)
-    names = coordinates if are_names(coordinates) else None
-    places = np.column_stack(read_samples(X, y, None if names else coordinates, names=names))
+    places = np.column_stack(read_samples_or_names(X, y, coordinates))
     if degrees is None:
         last = suggest_max_degree(places).max_degree
         degrees = np.unique(np.geomspace(min(2, last), last, _N_DEGREES).round().astype(int))
@@ -285,12 +282,11 @@ def _degree_parameter(model: Any) -> str:
 
 def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float, float]:
     """Unit vectors of the different places of a domain, its area on the unit sphere, and their median distance."""
-    X = points_of(X)
-    if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X):
+    X = places_of(X)
+    if isinstance(X, LatLonGrid | CellGrid):
         vectors, weight = read_domain(X)
         return vectors, float(weight.sum()), _median_distance(vectors)
-    names = coordinates if are_names(coordinates) else None
-    vectors = unit_vectors(*read_samples(X, None, None if names else coordinates, names=names))
+    vectors = unit_vectors(*read_samples_or_names(X, None, coordinates))
     vectors = vectors[np.unique(distinct_places(vectors), return_index=True)[1]]
     median = _median_distance(vectors)
     n_blocks = number_of_blocks(max(SMALLEST, _BLOCK * median))
