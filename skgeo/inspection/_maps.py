@@ -19,6 +19,7 @@ from skgeo.inspection._projections import (
     GivenProjection,
     Orthographic,
     Projection,
+    any_of_four,
     cell_corners,
     choose_projection,
     coast_lines,
@@ -48,14 +49,14 @@ _LABEL_INCHES = 0.55, 0.3
 _COAST_WIDTH, _RIM_WIDTH, _GRATICULE_WIDTH, _SMALL = 0.5, 0.7, 0.3, 0.7
 
 
-def pyplot() -> Any:
-    """matplotlib.pyplot, or what to install."""
-    return import_optional("matplotlib.pyplot", "skgeo.inspection", "plot")
+def plotting(*part: str) -> Any:
+    """Matplotlib or a part of it, or what to install."""
+    return import_optional(".".join(["matplotlib", *part]), "skgeo.inspection", "plot")
 
 
 def new_figure(height: float, width: float = WIDTH, **subplots: Any) -> tuple["Figure", Any]:
     """A figure that keeps labels from overlapping, and its axes."""
-    figure, axes = pyplot().subplots(figsize=(width, height), layout="constrained", **subplots)
+    figure, axes = plotting("pyplot").subplots(figsize=(width, height), layout="constrained", **subplots)
     return figure, axes
 
 
@@ -115,14 +116,14 @@ class Map:
         values = values if values.ndim == 3 else np.ma.masked_invalid(values)
         corners = np.stack([x, y], axis=-1)
         if not shown.all():  # corners that are not finite leave nothing to draw of a cell
-            corners[~_corners_of(shown)] = np.nan
+            corners[~any_of_four(np.pad(shown, 1))] = np.nan
             opacity = np.where(shown, 1.0, 0.0)
             if values.ndim == 3:
                 opacity = opacity * (values[..., 3] if values.shape[-1] == 4 else 1.0)
                 values = np.dstack([values[..., :3], opacity])
             elif self.projection.seam:
                 style = {**style, "alpha": opacity}
-        collections = import_optional("matplotlib.collections", "skgeo.inspection", "plot")
+        collections = plotting("collections")
         style = dict(style)
         limits = style.pop("vmin", None), style.pop("vmax", None)
         mesh = collections.QuadMesh(corners, antialiased=False, array=values, **style)
@@ -147,7 +148,7 @@ class Map:
 
     def outlines(self, rings: Sequence[FloatArray], values: FloatArray | None, **style: Any) -> Any:
         """Draw polygons, filled by values (one each); those on the other side of the globe left out."""
-        collections = import_optional("matplotlib.collections", "skgeo.inspection", "plot")
+        collections = plotting("collections")
         pieces, numbers = project_rings(rings, self.projection)
         patches = collections.PolyCollection(pieces, zorder=1.5, **style)
         if values is not None:
@@ -165,12 +166,12 @@ class Map:
         if isinstance(grid, CellGrid):
             latitude, longitude = cell_corners(grid)
             relative = self.projection.relative(longitude)
-            known = _all_corners(np.isfinite(latitude))
+            known = ~any_of_four(np.isnan(latitude))
             if self.projection.seam:  # cells that it parts are left out
                 known &= _corner_spread(relative) < 180.0
-            known &= _any_visible(self.projection, latitude, relative)
-            x, y = self.projection.forward(np.nan_to_num(latitude), np.nan_to_num(relative))
-            yield x, y, values, known
+            corners = np.nan_to_num(latitude), np.nan_to_num(relative)
+            known &= any_of_four(self.projection.visible(*corners))
+            yield *self.projection.forward(*corners), values, known
             return
         for mesh in grid_meshes(grid, self.projection):
             yield mesh.x, mesh.y, values[mesh.rows][:, mesh.columns], mesh.shown
@@ -185,7 +186,7 @@ class Map:
         margin = 0.01 * (right - left)
         self.ax.set(xlim=(left - margin, right + margin), ylim=(low - margin, high + margin), aspect="equal")
         self.ax.set_axis_off()
-        patches = import_optional("matplotlib.patches", "skgeo.inspection", "plot")
+        patches = plotting("patches")
         width = _RIM_WIDTH * (1.0 if labels else _SMALL)
         edge = patches.Polygon(rim, closed=True, facecolor="none", edgecolor=LINE, linewidth=width, zorder=2.8)
         self.rim = self.ax.add_patch(edge)
@@ -253,7 +254,7 @@ class Map:
 
     def _frame_region(self, extent: Extent) -> None:
         """Degrees on the axes, true proportions in the middle."""
-        ticker = import_optional("matplotlib.ticker", "skgeo.inspection", "plot")
+        ticker = plotting("ticker")
         extent = on_turn_of(self.projection.center[1], extent)
         cosine, shape = _proportions(extent)
         self.ax.set(xlim=extent[2:], ylim=extent[:2], aspect=1.0 / cosine)
@@ -276,7 +277,7 @@ class Map:
             self.ax.set_global()
 
     def _draw_lines(self, lines: Sequence[FloatArray], colour: str, width: float, **style: Any) -> None:
-        collections = import_optional("matplotlib.collections", "skgeo.inspection", "plot")
+        collections = plotting("collections")
         pieces = project_lines(lines, self.projection)
         drawn = collections.LineCollection(pieces, colors=colour, linewidths=width, **style)
         self._add(self.ax.add_collection(drawn, autolim=False))
@@ -292,23 +293,9 @@ def _projection(name: str, center: Any, extent: Extent) -> Projection:
     return choose_projection(name, center, extent)
 
 
-def _all_corners(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    return flags[:-1, :-1] & flags[1:, :-1] & flags[:-1, 1:] & flags[1:, 1:]
-
-
-def _corners_of(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Whether a corner belongs to any of the cells."""
-    padded = np.pad(cells, 1)
-    return padded[:-1, :-1] | padded[1:, :-1] | padded[:-1, 1:] | padded[1:, 1:]
-
-
 def _corner_spread(values: FloatArray) -> FloatArray:
     corners = np.stack([values[:-1, :-1], values[1:, :-1], values[:-1, 1:], values[1:, 1:]])
     return np.ptp(corners, axis=0)
-
-
-def _any_visible(projection: Projection, latitude: FloatArray, relative: FloatArray) -> npt.NDArray[np.bool_]:
-    return ~_all_corners(~projection.visible(np.nan_to_num(latitude), np.nan_to_num(relative)))
 
 
 def colours(
@@ -318,7 +305,7 @@ def colours(
 
     Missing values are grey. Limits that are given stay as they are; of signed values one gives the other.
     """
-    matplotlib = import_optional("matplotlib", "skgeo.inspection", "plot")
+    matplotlib = plotting()
     for name, limit in (("vmin", vmin), ("vmax", vmax)):
         check_parameter(name, limit, limit is None or is_real(limit), "None or a number")
     finite = np.asarray(values)[np.isfinite(values)]
@@ -331,6 +318,11 @@ def colours(
     chosen = (matplotlib.colormaps[named] if isinstance(named, str) else named).with_extremes(bad=MASKED)
     low, high = (low if vmin is None else float(vmin)), (high if vmax is None else float(vmax))
     return {"cmap": chosen, "vmin": low, "vmax": high if high > low else low + 1.0}
+
+
+def with_unit(name: str, unit: str) -> str:
+    """A label with its unit, if it has one."""
+    return f"{name} ({unit})" if unit else name
 
 
 def colour_bar(figure: "Figure", mappable: Any, ax: Any, label: str, values: Any, **style: Any) -> Any:
@@ -425,6 +417,14 @@ def check_grid(grid: Any, degrees: float) -> Grid:
         return default_grid(degrees)
     check_parameter("grid", grid, isinstance(grid, LatLonGrid | CellGrid), "None, a LatLonGrid or a CellGrid")
     return grid
+
+
+def check_embedding(embedding: npt.ArrayLike, grid: Grid) -> npt.NDArray[Any]:
+    """An embedding of the cells of a grid, (n_cells, n_columns)."""
+    table, n_cells = np.asarray(embedding), math.prod(grid.shape)
+    if table.ndim != 2 or len(table) != n_cells or table.size == 0:
+        raise ValueError(f"embedding has shape {table.shape}: expected ({n_cells}, n_columns), a row for each cell.")
+    return table
 
 
 def check_place(place: Any) -> tuple[float, float]:

@@ -250,7 +250,7 @@ def grid_meshes(grid: LatLonGrid, projection: Projection) -> list[Mesh]:
         fine, fine_columns = _refined(edges, numbers, step)
         corners = fine_latitude[:, np.newaxis], fine[np.newaxis, :]
         x, y = projection.forward(*corners)
-        meshes.append(Mesh(x, y, fine_rows, fine_columns, _any_corner(projection.visible(*corners))))
+        meshes.append(Mesh(x, y, fine_rows, fine_columns, any_of_four(projection.visible(*corners))))
     return meshes
 
 
@@ -283,8 +283,8 @@ def _refined(edges: FloatArray, numbers: npt.NDArray[np.intp], step: float) -> t
     return np.append(edges[cell] + position * np.diff(edges)[cell], edges[-1]), numbers[cell]
 
 
-def _any_corner(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Whether any of the four corners of each cell is flagged."""
+def any_of_four(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether any of the four corners of each cell is flagged, or any of the four cells around each inner corner."""
     return flags[:-1, :-1] | flags[1:, :-1] | flags[:-1, 1:] | flags[1:, 1:]
 
 

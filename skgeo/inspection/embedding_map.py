@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, is_integer
-from skgeo.inspection._maps import MASKED, Grid, check_grid, colour_bar, colours, one_map, unmasked
+from skgeo.inspection._maps import MASKED, Grid, check_embedding, check_grid, colour_bar, colours, one_map, unmasked
 from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names
 from skgeo.inspection._projections import extent_of
 
@@ -157,12 +157,8 @@ class EmbeddingMapDisplay:
         -------
         EmbeddingMapDisplay
         """
-        grid, table = check_grid(grid, 1.0), np.asarray(embedding)
-        n_cells = int(np.prod(grid.shape))
-        if table.ndim != 2 or len(table) != n_cells or table.size == 0:
-            raise ValueError(
-                f"embedding has shape {table.shape}: expected ({n_cells}, n_columns), a row for each cell."
-            )
+        grid = check_grid(grid, 1.0)
+        table = check_embedding(embedding, grid)
         names = [str(i) for i in range(table.shape[1])]
         asked = [components] if is_integer(components) else list(components)
         columns = chosen_columns("components", asked, names)

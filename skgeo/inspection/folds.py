@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._parameters import check_flag, check_parameter, import_optional, is_integer
-from skgeo.inspection._maps import CATEGORIES, colour_bar, colours, legend, one_map
+from skgeo._parameters import check_flag, check_parameter, is_integer
+from skgeo.inspection._maps import CATEGORIES, colour_bar, colours, legend, one_map, plotting
 from skgeo.inspection._models import points_of_samples
 from skgeo.inspection._projections import extent_of, padded
 from skgeo.model_selection._base import LocationSplitter
@@ -209,7 +209,7 @@ class FoldDisplay:
         self.points_ = {"fold": cells}
         if colorbar:
             bar = colour_bar(self.figure_, cells, self.ax_, "fold that tests the sample", values)
-            bar.locator = import_optional("matplotlib.ticker", "skgeo.inspection", "plot").MaxNLocator(8, integer=True)
+            bar.locator = plotting("ticker").MaxNLocator(8, integer=True)
             bar.update_ticks()
 
     def _check(self, number: int, fold: int | None) -> None:

@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_flag, check_parameter, import_optional
+from skgeo._parameters import check_flag, check_parameter
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
 from skgeo.inspection._maps import (
@@ -20,7 +20,9 @@ from skgeo.inspection._maps import (
     colours,
     legend,
     one_map,
+    plotting,
     unmasked,
+    with_unit,
 )
 from skgeo.inspection._models import at_places, points_of_samples, response_of
 from skgeo.inspection._projections import extent_of, padded
@@ -195,7 +197,7 @@ class PredictionMapDisplay:
             found = select(np.asarray(function(X)))
         if classes is not None:
             return cls._of_classes(found, places, classes, target_name).plot(ax, **plot_options)
-        label = _label(target_name or "prediction", unit)
+        label = with_unit(target_name or "prediction", unit)
         if method != "predict":
             which = estimator.classes_[1]
             label = f"probability of {which}" if method == "predict_proba" else f"decision function of {which}"
@@ -248,7 +250,7 @@ class PredictionMapDisplay:
         numeric = predicted.dtype.kind in "fiu"  # truth values are classes
         if kind == "prediction":
             if numeric:
-                return cls(predicted, coordinates, label=_label(target_name or "prediction", unit)).plot(
+                return cls(predicted, coordinates, label=with_unit(target_name or "prediction", unit)).plot(
                     ax, **plot_options
                 )
             classes = np.unique(predicted)
@@ -259,7 +261,7 @@ class PredictionMapDisplay:
         if numeric and true.dtype.kind in "fiub":
             name = f"residual of {target_name}: true - predicted" if target_name else "residual: true - predicted"
             residual = true.astype(np.float64) - predicted.astype(np.float64)
-            return cls(residual, coordinates, label=_label(name, unit), signed=True).plot(ax, **plot_options)
+            return cls(residual, coordinates, label=with_unit(name, unit), signed=True).plot(ax, **plot_options)
         return cls._of_errors(true, predicted, coordinates, target_name).plot(ax, **plot_options)
 
     @classmethod
@@ -352,10 +354,6 @@ def _check_kind(kind: Any) -> None:
     check_parameter("kind", kind, kind in ("prediction", "residual"), "'prediction' or 'residual'")
 
 
-def _label(name: str, unit: str) -> str:
-    return f"{name} ({unit})" if unit else name
-
-
 def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any]:
     """One value for each place, flat or in rows and columns."""
     array = np.asarray(values)
@@ -386,7 +384,7 @@ def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> Float
 
 def _class_colours(number: int, cmap: Any) -> dict[str, Any]:
     """A colour for each class."""
-    matplotlib = import_optional("matplotlib", "skgeo.inspection", "plot")
+    matplotlib = plotting()
     shades = list(CATEGORIES[:number])
     if cmap is not None or number > len(CATEGORIES):
         whole = matplotlib.colormaps[cmap or "viridis"] if cmap is None or isinstance(cmap, str) else cmap
@@ -396,6 +394,6 @@ def _class_colours(number: int, cmap: Any) -> dict[str, Any]:
 
 
 def _class_legend(ax: Any, title: str, classes: list[str], cmap: Any) -> Any:
-    patches = import_optional("matplotlib.patches", "skgeo.inspection", "plot")
+    patches = plotting("patches")
     handles = [patches.Patch(color=cmap(i), label=name) for i, name in enumerate(classes)]
     return legend(ax, len(classes), handles=handles, title=title, title_fontsize="small")

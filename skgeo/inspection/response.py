@@ -22,6 +22,7 @@ from skgeo.inspection._maps import (
     refuse_axes,
     several_axes,
     unmasked,
+    with_unit,
 )
 from skgeo.inspection._models import at_places, max_degree_of, response_of
 from skgeo.inspection._projections import extent_of
@@ -227,7 +228,7 @@ class ResponseDisplay:
         drawn = Map(self.ax_, extent_of(self.grid), projection=projection, center=center, coastlines=coastlines)
         self.mappable_ = drawn.cells(self.grid, self.values, **style)
         if colorbar:
-            label = f"{self.label} ({self.unit})" if self.unit else self.label
+            label = with_unit(self.label, self.unit)
             self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, label, inside)
         if len(axes) == 2:
             self._plot_power(axes[1])

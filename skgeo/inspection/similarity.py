@@ -8,7 +8,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, is_integer
-from skgeo.inspection._maps import LINE, Grid, check_grid, check_place, colour_bar, colours, one_map, unmasked
+from skgeo.inspection._maps import (
+    LINE,
+    Grid,
+    check_embedding,
+    check_grid,
+    check_place,
+    colour_bar,
+    colours,
+    one_map,
+    unmasked,
+)
 from skgeo.inspection._models import at_places
 from skgeo.inspection._projections import degree_label, extent_of
 
@@ -140,16 +150,12 @@ class SimilarityDisplay:
         -------
         SimilarityDisplay
         """
-        grid, table = check_grid(grid, 1.0), np.asarray(embedding, dtype=np.float64)
-        points = grid.points()
-        if table.ndim != 2 or len(table) != len(points) or table.size == 0:
-            raise ValueError(
-                f"embedding has shape {table.shape}: expected ({len(points)}, n_columns), a row for each cell."
-            )
+        grid = check_grid(grid, 1.0)
+        table = check_embedding(embedding, grid).astype(np.float64, copy=False)
         valid = is_integer(row) and bool(-len(table) <= row < len(table))
         check_parameter("row", row, valid, f"the number of a row, from 0 to {len(table) - 1}")
         values = _cosine(table, table[row]).reshape(grid.shape)
-        return cls(values, grid, check_place(points[row])).plot(ax, **plot_options)
+        return cls(values, grid, check_place(grid.points()[row])).plot(ax, **plot_options)
 
     def plot(
         self,
