@@ -19,7 +19,7 @@ from skgeo._coordinates import Coordinates, check_numbers, number, read_coordina
 from skgeo._dask import chunked_rows, computed, is_lazy, lazy_cells, lazy_rows
 from skgeo._from_xarray import everywhere, read_points
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import SMALLEST, check_flag, check_magnitude, check_parameter, warn_caller
+from skgeo._parameters import SMALLEST, check_flag, check_magnitude, check_names, check_parameter, warn_caller
 from skgeo._patch_table import Patches, PixelStack, read_patches, read_stack
 from skgeo._progress import check_verbose, progress
 from skgeo._projection import map_grid, map_points
@@ -134,10 +134,7 @@ class LocationEstimator(GeoEstimator):
     verbose: bool | None = None
 
     def _parse(self, X: Any) -> Places:
-        names = self.coordinates
-        listed = isinstance(names, tuple | list) and len(names) == 2
-        valid = names is None or (listed and all(isinstance(name, str) for name in names) and names[0] != names[1])
-        check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
+        check_names(self.coordinates)
         *others, last = policies = self._missing_policies
         known = isinstance(self.missing, str) and self.missing in policies
         check_parameter("missing", self.missing, known, f"{', '.join(map(repr, others))} or {last!r}")
@@ -145,13 +142,11 @@ class LocationEstimator(GeoEstimator):
         missing = self.missing != "error" or (cure if others else False)
         check_flag("add_indicator", self.add_indicator)
         check_verbose(self.verbose)
+        X = places_of(X)
         if isinstance(X, LatLonGrid | CellGrid):
             return X
-        X = points_of(X)
         X = X.compute() if is_lazy(X) else X  # whoever can do with less has branched off before
-        if is_xarray(X):
-            return (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
-        return read_coordinates(X, names, missing=missing)
+        return read_coordinates(X, self.coordinates, missing=missing)
 
     def _written(
         self, places: Places, n_columns: int, dtype: npt.DTypeLike, write_points: Write, write_grid: Write
@@ -259,6 +254,12 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
 def points_of(X: Any) -> Any:
     """The points of an xarray object that lie along a dimension; anything else as it is."""
     return read_points(X) if is_xarray(X) and layout(X) == "points" else X
+
+
+def places_of(X: Any) -> Any:
+    """The grid or the points of an xarray object; anything else as it is."""
+    X = points_of(X)
+    return (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X)) if is_xarray(X) else X
 
 
 def points_in_degrees(places: Places) -> FloatArray:

@@ -52,6 +52,13 @@ def check_n_jobs(value: Any) -> None:
     )
 
 
+def check_names(names: Any) -> None:
+    """Raise ValueError unless these are names of two columns, or None."""
+    valid = isinstance(names, tuple | list) and len(names) == 2 and all(isinstance(name, str) for name in names)
+    valid = names is None or (valid and names[0] != names[1])
+    check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
+
+
 def check_convention(value: object) -> None:
     """Raise ValueError unless the value names a convention of harmonics."""
     valid = isinstance(value, str) and value in ("orthonormal", "satclip")

@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._sphere import Boxes, unit_vectors
@@ -49,6 +52,7 @@ from skgeo.inspection._projections import (
     project_lines,
     project_rings,
 )
+from skgeo.model_selection import SphericalBlockKFold
 
 GLOBE = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
 BOX = LatLonGrid(np.arange(59.0, 30, -2), np.arange(351, 391, 2) % 360)
@@ -332,6 +336,24 @@ def test_refuses_options_of_maps(name, options, message, basis, warmth, hemisphe
         display.plot(**options)
 
 
+@pytest.mark.parametrize("center", [None, (0.0, 100.0), (0.0, 360.0)])
+@pytest.mark.parametrize("start", [-180, 0])
+def test_the_whole_world_in_degrees_is_inside_its_frame(start, center):
+    globe = LatLonGrid(GLOBE.latitude, np.arange(start + 2.5, start + 360, 5))
+    display = PredictionMapDisplay(np.ones(globe.shape), globe).plot(projection="plate_carree", center=center)
+    x = display.mappable_.get_coordinates()[..., 0]
+    assert_allclose(display.ax_.get_xlim(), (x.min(), x.max()))
+
+
+@pytest.mark.parametrize(
+    ("center", "frame"), [(None, (170, 190)), ((-17, -180), (-190, -170)), ((-17, 0), (-180, 180))]
+)
+def test_a_region_is_framed_on_the_turn_of_its_centre(center, frame):
+    fiji = LatLonGrid(np.arange(-19.5, -15), np.arange(170.5, 190))
+    display = PredictionMapDisplay(np.ones(fiji.shape), fiji).plot(projection="plate_carree", center=center)
+    assert_allclose(display.ax_.get_xlim(), frame)
+
+
 def test_needs_matplotlib_only_to_draw(monkeypatch):
     code = "import sys, skgeo.inspection; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -366,6 +388,27 @@ def test_basis_of_harmonics():
 def test_basis_draws_no_more_than_there_is(basis):
     assert len(BasisDisplay.from_estimator(basis, 50, grid=BOX).axes_) == 8
     assert len(BasisDisplay.from_estimator(basis, grid=BOX).axes_) == 6
+
+
+def test_what_follows_a_basis_is_not_called_by_its_components(basis):
+    short = make_pipeline(FrozenEstimator(basis), PCA(2)).fit(BOX.points())
+    display = BasisDisplay.from_estimator(short, grid=BOX)
+    assert [ax.get_title() for ax in display.axes_] == ["pca0", "pca1"]
+    assert (display.label, display.limit) == ("value of the basis function", None)
+    assert EmbeddingMapDisplay.from_estimator(short, 1, grid=BOX).names == ["pca1"]
+
+
+def test_an_indicator_is_no_component():
+    basis = SphericalHarmonicPCA(3, 2, missing="nan", add_indicator=True).fit(BOX)
+    display = BasisDisplay.from_estimator(make_pipeline(basis), grid=BOX)
+    assert display.names == ["component 0", "component 1", "missing_location"]
+    assert (display.label, display.limit) == ("standard deviations", 3.0)
+
+
+def test_columns_without_names_are_numbered():
+    nameless = make_pipeline(SphericalHarmonics(3), FunctionTransformer(np.abs)).fit(POINTS)
+    assert BasisDisplay.from_estimator(nameless, [2], grid=GLOBE).names == ["2"]
+    assert EmbeddingMapDisplay.from_estimator(nameless, "15", grid=GLOBE).names == ["15"]
 
 
 @pytest.mark.parametrize(
@@ -432,6 +475,13 @@ def test_meshes_without_rows_are_dots():
     cells = CellGrid([10.0, 20.0, 30.0], [0.0, 5.0, 8.0], areas=[1.0, 1.0, 1.0])
     display = PredictionMapDisplay([1.0, 2.0, 3.0], cells).plot()
     assert_allclose(display.mappable_.get_offsets(), [[0, 10], [5, 20], [8, 30]])
+
+
+def test_masked_dots_are_grey_among_colours():
+    cells = CellGrid([10.0, 20.0, 30.0], [0.0, 5.0, 8.0], areas=np.ones(3), mask=[True, False, True])
+    dots = EmbeddingMapDisplay.from_embedding(np.eye(3), cells).mappable_
+    assert_allclose(dots.get_facecolors()[1], [0.86, 0.86, 0.86, 1.0])
+    assert (np.ptp(dots.get_facecolors()[[0, 2], :3], axis=1) > 0.1).all()
 
 
 def test_embedding_as_colours(basis):
@@ -516,6 +566,11 @@ def test_patches_by_descriptor(descriptor):
     assert_allclose(display.patches_.get_array(), display.values)
 
 
+def test_thousands_of_degrees_have_no_unit():
+    tiny = [[50, 50.001, 7, 7.001, 10, 10]]
+    assert PatchDisplay.from_patches(tiny, "cutoff_degree_lon").label == "cutoff degree along the parallel"
+
+
 def test_patches_across_the_antimeridian_have_two_pieces():
     display = PatchDisplay([[0, 10, 170, 190, 1, 1], [0, 10, 0, 20, 1, 1], [20, 30, -90, -70, 1, 1]], [1.0, 2.0, 3.0])
     assert_array_equal(display.plot(projection="equal_earth").patches_.get_array(), [1, 1, 2, 3])
@@ -574,6 +629,41 @@ def test_probabilities_classes_and_decisions(hemispheres):
     display = PredictionMapDisplay.from_estimator(hemispheres, GLOBE, response_method="decision_function")
     low, high = display.mappable_.get_clim()
     assert low == -high
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({}, (-10, 10)),
+        ({"vmin": -5}, (-5, 5)),
+        ({"vmax": 5}, (-5, 5)),
+        ({"vmin": -5, "vmax": 7}, (-5, 7)),
+        ({"vmin": 0}, (0, 10)),
+    ],
+)
+def test_zero_is_white_whichever_limit_is_given(limits, expected):
+    display = ResponseDisplay(np.linspace(-10, 10, 300).reshape(15, 20), BOX, [1.0, 1.0], signed=True).plot(**limits)
+    assert display.mappable_.get_clim() == expected
+
+
+def test_classes_by_name_where_centres_are_missing():
+    latitude, longitude = np.meshgrid([10.0, 20.0, 30.0], [0.0, 5.0, 10.0], indexing="ij")
+    latitude[1, 1] = np.nan
+    third = np.array(["low", "mid", "top"])[np.arange(300) % 3]
+    model = make_pipeline(Cartesian3DEncoder(), KNeighborsClassifier(1)).fit(POINTS, third)
+    display = PredictionMapDisplay.from_estimator(model, CellGrid(latitude, longitude))
+    assert np.isnan(display.values[1, 1])
+    names = np.array(display.classes)[display.values[np.isfinite(latitude)].astype(int)]
+    said = model.predict(np.column_stack([latitude.ravel(), longitude.ravel()])[np.isfinite(latitude.ravel())])
+    assert_array_equal(names, said)
+
+
+def test_cells_in_chunks(basis):
+    dask = pytest.importorskip("dask.array")
+    axes = np.meshgrid(np.arange(40.0, 50), np.arange(0.0, 10), indexing="ij")
+    cells, chunked = CellGrid(*axes), CellGrid(*(dask.from_array(each, chunks=(4, 10)) for each in axes))
+    display, expected = (BasisDisplay.from_estimator(basis, 1, grid=grid) for grid in (chunked, cells))
+    assert_allclose(display.values, expected.values)
 
 
 def test_residuals():
@@ -681,6 +771,12 @@ def test_folds_of_groups_and_of_frames():
     assert len(colours) == 4
 
 
+def test_coordinates_beside_x_go_to_splitters_by_place():
+    table = np.random.default_rng(0).normal(size=(len(POINTS), 8))
+    display = FoldDisplay.from_splitter(SphericalBlockKFold(5), table, coordinates=POINTS)
+    assert_array_equal(display.test_fold_, SphericalBlockKFold(5).fold_labels(POINTS))
+
+
 def test_many_folds_have_a_colour_bar():
     display = FoldDisplay.from_splitter(KFold(20), POINTS)
     assert display.legend_ is None
@@ -711,6 +807,20 @@ def test_similarity_is_the_cosine(basis):
     again = SimilarityDisplay.from_embedding(there, BOX, 7)
     assert_allclose(again.place, (BOX.latitude[0], BOX.longitude[7]))
     assert_allclose(again.values.ravel()[7], 1.0)
+
+
+def test_similarity_of_sparse_columns():
+    sphere = make_pipeline(Cartesian3DEncoder(), FunctionTransformer(csr_array)).fit(POINTS)
+    display = SimilarityDisplay.from_estimator(sphere, (0.0, 2.5), grid=GLOBE)
+    assert_allclose(display.values, SimilarityDisplay.from_estimator(sphere[0], (0.0, 2.5), grid=GLOBE).values)
+
+
+def test_masked_cells_do_not_set_the_range_of_similarities():
+    values = np.where(BOX.latitude[:, np.newaxis] > 40, 0.5, -0.9) * np.linspace(1, 0.5, 20)
+    masked = LatLonGrid(BOX.latitude, BOX.longitude, mask=values > 0)
+    display = SimilarityDisplay(values, masked, (50, 10)).plot(vmin=None, vmax=None)
+    assert display.mappable_.get_clim() == (-0.5, 0.5)
+    assert display.colorbar_.extend == "neither"
 
 
 def test_similarity_refuses(basis):

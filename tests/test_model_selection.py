@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline, make_union
@@ -176,6 +176,13 @@ def test_copies_of_a_place_count_once():
     assert suggest_max_degree(np.repeat(LATTICE, 5, axis=0)) == suggest_max_degree(LATTICE)
 
 
+def test_stations_that_jitter_by_a_millimetre():
+    stations = scattered(200)
+    found = suggest_max_degree(np.concatenate([stations, stations + 1e-8]))
+    assert found.median_distance_km < 2e-6
+    assert (found.n_places, found.max_degree) == (400, 60)
+
+
 def test_a_grid_is_its_cells_inside_the_mask():
     land = load_land_mask()
     grid = LatLonGrid(land.latitude, land.longitude, land.fraction)
@@ -264,6 +271,16 @@ def test_folds_of_a_selection_may_be_given(cv):
     search = select_max_degree(model, X, y, degrees=[3], cv=cv)
     expected = cross_val_score(model.set_params(sphericalharmonics__max_degree=3), X, y, cv=cv)
     np.testing.assert_allclose([search.cv_results_[f"split{i}_test_score"][0] for i in range(3)], expected)
+
+
+def test_folds_of_a_classifier_hold_every_class():
+    X = scattered(200)
+    y = (X[:, 0] > 40).astype(int)
+    order = np.argsort(y, kind="stable")  # without strata the first folds have one class only
+    model = make_pipeline(SphericalHarmonics(), LogisticRegression())
+    search = select_max_degree(model, X[order], y[order], degrees=[3], cv=4)
+    expected = cross_val_score(model.set_params(sphericalharmonics__max_degree=3), X[order], y[order], cv=4)
+    np.testing.assert_allclose([search.cv_results_[f"split{i}_test_score"][0] for i in range(4)], expected)
 
 
 def test_a_model_without_a_degree_or_with_two_is_refused():

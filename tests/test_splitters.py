@@ -463,6 +463,11 @@ def test_coordinates_that_are_refused(cv, X, kwargs, message):
         next(cv.split(X, **kwargs))
 
 
+def test_locations_that_are_refused_are_called_by_their_name():
+    with pytest.raises(CoordinateError, match="In prediction_locations=, X contains NaN"):
+        next(NearestNeighbourDistanceKFold([[1, 2], [np.nan, 3]]).split(scattered(60)))
+
+
 @every_splitter
 def test_lengths_that_differ_are_refused(cv):
     X = scattered(60)

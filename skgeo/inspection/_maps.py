@@ -19,11 +19,13 @@ from skgeo.inspection._projections import (
     GivenProjection,
     Orthographic,
     Projection,
+    any_of_four,
     cell_corners,
     choose_projection,
     coast_lines,
     degree_label,
     grid_meshes,
+    on_turn_of,
     plate_carree,
     project_lines,
     project_rings,
@@ -47,14 +49,14 @@ _LABEL_INCHES = 0.55, 0.3
 _COAST_WIDTH, _RIM_WIDTH, _GRATICULE_WIDTH, _SMALL = 0.5, 0.7, 0.3, 0.7
 
 
-def pyplot() -> Any:
-    """matplotlib.pyplot, or what to install."""
-    return import_optional("matplotlib.pyplot", "skgeo.inspection", "plot")
+def plotting(*part: str) -> Any:
+    """Matplotlib or a part of it, or what to install."""
+    return import_optional(".".join(["matplotlib", *part]), "skgeo.inspection", "plot")
 
 
 def new_figure(height: float, width: float = WIDTH, **subplots: Any) -> tuple["Figure", Any]:
     """A figure that keeps labels from overlapping, and its axes."""
-    figure, axes = pyplot().subplots(figsize=(width, height), layout="constrained", **subplots)
+    figure, axes = plotting("pyplot").subplots(figsize=(width, height), layout="constrained", **subplots)
     return figure, axes
 
 
@@ -94,15 +96,15 @@ class Map:
         Values with a last axis of three are colours themselves. Cells are grey where values are missing, and by the
         share of them that the mask leaves out.
         """
-        gone = outside(grid)
+        gone, coloured = outside(grid), values.ndim > len(grid.shape)
         if gone is not None:
             hidden = gone == 1.0
-            values = np.where(hidden[..., np.newaxis] if values.ndim > gone.ndim else hidden, np.nan, values)
+            values = np.where(hidden[..., np.newaxis] if coloured else hidden, np.nan, values)
+        if coloured:
+            values = np.where(np.isfinite(values), values, float(MASKED))
         if isinstance(grid, CellGrid) and len(grid.shape) == 1:
             dots = {"s": 8.0, "linewidths": 0.0, "plotnonfinite": True, **style}
             return self.points(grid.latitude, grid.longitude, values, **dots)
-        if values.ndim == 3:
-            values = np.where(np.isfinite(values), values, float(MASKED))
         style = {"rasterized": True, "zorder": 1.0, **style}
         parts = [self._add(self._mesh(*mesh, style)) for mesh in self._meshes(grid, values)]
         if gone is not None and np.any((gone > 0.0) & (gone < 1.0)):
@@ -114,14 +116,14 @@ class Map:
         values = values if values.ndim == 3 else np.ma.masked_invalid(values)
         corners = np.stack([x, y], axis=-1)
         if not shown.all():  # corners that are not finite leave nothing to draw of a cell
-            corners[~_corners_of(shown)] = np.nan
+            corners[~any_of_four(np.pad(shown, 1))] = np.nan
             opacity = np.where(shown, 1.0, 0.0)
             if values.ndim == 3:
                 opacity = opacity * (values[..., 3] if values.shape[-1] == 4 else 1.0)
                 values = np.dstack([values[..., :3], opacity])
             elif self.projection.seam:
                 style = {**style, "alpha": opacity}
-        collections = import_optional("matplotlib.collections", "skgeo.inspection", "plot")
+        collections = plotting("collections")
         style = dict(style)
         limits = style.pop("vmin", None), style.pop("vmax", None)
         mesh = collections.QuadMesh(corners, antialiased=False, array=values, **style)
@@ -146,7 +148,7 @@ class Map:
 
     def outlines(self, rings: Sequence[FloatArray], values: FloatArray | None, **style: Any) -> Any:
         """Draw polygons, filled by values (one each); those on the other side of the globe left out."""
-        collections = import_optional("matplotlib.collections", "skgeo.inspection", "plot")
+        collections = plotting("collections")
         pieces, numbers = project_rings(rings, self.projection)
         patches = collections.PolyCollection(pieces, zorder=1.5, **style)
         if values is not None:
@@ -164,12 +166,12 @@ class Map:
         if isinstance(grid, CellGrid):
             latitude, longitude = cell_corners(grid)
             relative = self.projection.relative(longitude)
-            known = _all_corners(np.isfinite(latitude))
+            known = ~any_of_four(np.isnan(latitude))
             if self.projection.seam:  # cells that it parts are left out
                 known &= _corner_spread(relative) < 180.0
-            known &= _any_visible(self.projection, latitude, relative)
-            x, y = self.projection.forward(np.nan_to_num(latitude), np.nan_to_num(relative))
-            yield x, y, values, known
+            corners = np.nan_to_num(latitude), np.nan_to_num(relative)
+            known &= any_of_four(self.projection.visible(*corners))
+            yield *self.projection.forward(*corners), values, known
             return
         for mesh in grid_meshes(grid, self.projection):
             yield mesh.x, mesh.y, values[mesh.rows][:, mesh.columns], mesh.shown
@@ -184,7 +186,7 @@ class Map:
         margin = 0.01 * (right - left)
         self.ax.set(xlim=(left - margin, right + margin), ylim=(low - margin, high + margin), aspect="equal")
         self.ax.set_axis_off()
-        patches = import_optional("matplotlib.patches", "skgeo.inspection", "plot")
+        patches = plotting("patches")
         width = _RIM_WIDTH * (1.0 if labels else _SMALL)
         edge = patches.Polygon(rim, closed=True, facecolor="none", edgecolor=LINE, linewidth=width, zorder=2.8)
         self.rim = self.ax.add_patch(edge)
@@ -252,11 +254,11 @@ class Map:
 
     def _frame_region(self, extent: Extent) -> None:
         """Degrees on the axes, true proportions in the middle."""
-        ticker = import_optional("matplotlib.ticker", "skgeo.inspection", "plot")
-        cosine = max(math.cos(math.radians(extent.middle[0])), 0.05)
+        ticker = plotting("ticker")
+        extent = on_turn_of(self.projection.center[1], extent)
+        cosine, shape = _proportions(extent)
         self.ax.set(xlim=extent[2:], ylim=extent[:2], aspect=1.0 / cosine)
         box = self.ax.get_position().size * self.ax.figure.get_size_inches()
-        shape = (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
         inches = min(box[0], box[1] / shape), min(box[1], box[0] * shape)
         for axis, signs, length, room in zip(
             (self.ax.xaxis, self.ax.yaxis), ("EW", "NS"), inches, _LABEL_INCHES, strict=True
@@ -275,7 +277,7 @@ class Map:
             self.ax.set_global()
 
     def _draw_lines(self, lines: Sequence[FloatArray], colour: str, width: float, **style: Any) -> None:
-        collections = import_optional("matplotlib.collections", "skgeo.inspection", "plot")
+        collections = plotting("collections")
         pieces = project_lines(lines, self.projection)
         drawn = collections.LineCollection(pieces, colors=colour, linewidths=width, **style)
         self._add(self.ax.add_collection(drawn, autolim=False))
@@ -291,23 +293,9 @@ def _projection(name: str, center: Any, extent: Extent) -> Projection:
     return choose_projection(name, center, extent)
 
 
-def _all_corners(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    return flags[:-1, :-1] & flags[1:, :-1] & flags[:-1, 1:] & flags[1:, 1:]
-
-
-def _corners_of(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Whether a corner belongs to any of the cells."""
-    padded = np.pad(cells, 1)
-    return padded[:-1, :-1] | padded[1:, :-1] | padded[:-1, 1:] | padded[1:, 1:]
-
-
 def _corner_spread(values: FloatArray) -> FloatArray:
     corners = np.stack([values[:-1, :-1], values[1:, :-1], values[:-1, 1:], values[1:, 1:]])
     return np.ptp(corners, axis=0)
-
-
-def _any_visible(projection: Projection, latitude: FloatArray, relative: FloatArray) -> npt.NDArray[np.bool_]:
-    return ~_all_corners(~projection.visible(np.nan_to_num(latitude), np.nan_to_num(relative)))
 
 
 def colours(
@@ -315,21 +303,26 @@ def colours(
 ) -> Any:
     """Colour map and limits: around zero and alike on both sides for signed values, else all of their range.
 
-    Missing values are grey. Limits that are given stay as they are.
+    Missing values are grey. Limits that are given stay as they are; of signed values one gives the other.
     """
-    matplotlib = import_optional("matplotlib", "skgeo.inspection", "plot")
+    matplotlib = plotting()
     for name, limit in (("vmin", vmin), ("vmax", vmax)):
         check_parameter(name, limit, limit is None or is_real(limit), "None or a number")
     finite = np.asarray(values)[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if signed:
-        high = max(abs(low), abs(high), abs(vmin or 0.0) if vmax is None else 0.0)
-        high = float(vmax) if vmax is not None else high
+        mirrored = max(vmax or 0.0, 0.0) or -(vmin or 0.0)
+        high = mirrored if mirrored > 0.0 else max(abs(low), abs(high))
         low = -high
     named = cmap if cmap is not None else (SIGNED if signed else UNSIGNED)
     chosen = (matplotlib.colormaps[named] if isinstance(named, str) else named).with_extremes(bad=MASKED)
     low, high = (low if vmin is None else float(vmin)), (high if vmax is None else float(vmax))
     return {"cmap": chosen, "vmin": low, "vmax": high if high > low else low + 1.0}
+
+
+def with_unit(name: str, unit: str) -> str:
+    """A label with its unit, if it has one."""
+    return f"{name} ({unit})" if unit else name
 
 
 def colour_bar(figure: "Figure", mappable: Any, ax: Any, label: str, values: Any, **style: Any) -> Any:
@@ -384,12 +377,18 @@ def one_map(
 
 def height_of_width(extent: Extent, projection: str, center: tuple[float, float] | None) -> float:
     """Proportions of a map."""
-    rim = _projection(projection, center, extent).rim()
-    if rim is not None:
-        width, height = np.ptp(rim, axis=0)
-        return float(height / width)
+    drawn = _projection(projection, center, extent)
+    rim = drawn.rim()
+    if rim is None:
+        return _proportions(on_turn_of(drawn.center[1], extent))[1]
+    width, height = np.ptp(rim, axis=0)
+    return float(height / width)
+
+
+def _proportions(extent: Extent) -> tuple[float, float]:
+    """The cosine of the latitude in the middle of a region in degrees, and its height over its width."""
     cosine = max(math.cos(math.radians(extent.middle[0])), 0.05)
-    return (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
+    return cosine, (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
 
 
 def several_axes(ax: Any, number: int) -> list[Any]:
@@ -420,6 +419,14 @@ def check_grid(grid: Any, degrees: float) -> Grid:
     return grid
 
 
+def check_embedding(embedding: npt.ArrayLike, grid: Grid) -> npt.NDArray[Any]:
+    """An embedding of the cells of a grid, (n_cells, n_columns)."""
+    table, n_cells = np.asarray(embedding), math.prod(grid.shape)
+    if table.ndim != 2 or len(table) != n_cells or table.size == 0:
+        raise ValueError(f"embedding has shape {table.shape}: expected ({n_cells}, n_columns), a row for each cell.")
+    return table
+
+
 def check_place(place: Any) -> tuple[float, float]:
     """One (latitude, longitude)."""
     pair = np.shape(place) == (2,)
@@ -428,8 +435,12 @@ def check_place(place: Any) -> tuple[float, float]:
     return float(points.latitude[0]), float(points.longitude[0])
 
 
-def outside(grid: Grid | None) -> FloatArray | None:
+def outside(grid: Grid) -> FloatArray | None:
     """The share of each cell of a grid that its mask leaves out; None if it has no mask."""
-    if grid is None or grid.mask is None:
-        return None
-    return 1.0 - np.asarray(grid.mask, dtype=np.float64)
+    return None if grid.mask is None else 1.0 - np.asarray(grid.mask, dtype=np.float64)
+
+
+def unmasked(grid: Grid, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Values of the cells of a grid that are not left out by its mask, which alone set colours."""
+    gone = outside(grid)
+    return values if gone is None else values[gone < 1.0]

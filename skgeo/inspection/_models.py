@@ -16,17 +16,18 @@ from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES, read_coordinates
 from skgeo._parameters import check_parameter, import_optional, is_integer
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
-from skgeo.pca import SphericalHarmonicPCA
 
 # Places that an estimator is given at a time: their embedding is some tens of megabytes.
 _PLACES_AT_A_TIME = 2**15
 
 
-def innermost(estimator: Any) -> Any:
-    """What meets X first: the first step of a Pipeline, what is frozen."""
-    while isinstance(estimator, FrozenEstimator | Pipeline):
-        estimator = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator.steps[0][1]
-    return estimator
+def steps_of(estimator: Any) -> list[Any]:
+    """The steps of a Pipeline, those of Pipelines inside it and what is frozen; else the estimator alone."""
+    if isinstance(estimator, FrozenEstimator):
+        return steps_of(estimator.estimator)
+    if isinstance(estimator, Pipeline):
+        return [inner for _, step in estimator.steps for inner in steps_of(step)]
+    return [estimator]
 
 
 def at_places(
@@ -43,7 +44,7 @@ def at_places(
         parts = [select(_dense(function(X))) for X in _row_blocks(places, estimator)]
         values = np.concatenate(parts)
         return values.reshape(*places.shape, *values.shape[1:])
-    points = places.points() if isinstance(places, CellGrid) else np.asarray(places)
+    points = np.asarray(places.points() if isinstance(places, CellGrid) else places)  # which computes what is chunked
     shape = places.shape if isinstance(places, CellGrid) else (len(points),)
     present = np.isfinite(points).all(axis=1)
     known = points[present]
@@ -58,7 +59,7 @@ def at_places(
 
 def _row_blocks(grid: LatLonGrid, estimator: Any) -> Iterator[Any]:
     """Rows of a grid, as a grid where the estimator takes grids, which is faster; else as points."""
-    whole = isinstance(innermost(estimator), LocationEstimator) and grid.shape[1] > 1
+    whole = isinstance(steps_of(estimator)[0], LocationEstimator) and grid.shape[1] > 1
     length = max(1, _PLACES_AT_A_TIME // grid.shape[1])
     for start in range(0, grid.shape[0], length):
         latitude = grid.latitude[start : start + length]
@@ -72,7 +73,7 @@ def _row_blocks(grid: LatLonGrid, estimator: Any) -> Iterator[Any]:
 def table_for(estimator: Any, points: npt.NDArray[np.floating]) -> Any:
     """Points (n, 2) as the estimator wants them: a DataFrame with its own names if it was fitted on one."""
     names = getattr(estimator, "feature_names_in_", None)
-    if names is None or isinstance(innermost(estimator), GeoEstimator):
+    if names is None or isinstance(steps_of(estimator)[0], GeoEstimator):
         return points
     latitude, longitude = _coordinate_names(list(names))
     if len(names) != 2 or not latitude or not longitude:
@@ -101,27 +102,21 @@ def _dense(values: Any) -> npt.NDArray[Any]:
     return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
 
 
-def feature_names(estimator: Any, number: int) -> list[str]:
+def output_names(estimator: Any) -> list[str]:
     """Names of the output columns, or their numbers."""
-    if hasattr(estimator, "get_feature_names_out"):
+    try:
         return [str(name) for name in estimator.get_feature_names_out()]
-    return [str(i) for i in range(number)]
+    except AttributeError:  # which a Pipeline raises for a step of it
+        row = _dense(estimator.transform(table_for(estimator, np.zeros((1, 2)))))
+        return [str(i) for i in range(row.shape[1])]
 
 
-def column_titles(estimator: Any, names: list[str], columns: list[int]) -> list[str]:
+def column_title(name: str) -> str:
     """Components by number, harmonics as mathematics writes them, other columns by name."""
-    if isinstance(innermost(estimator), SphericalHarmonicPCA):
-        return [f"component {column}" for column in columns]
-    parts = [re.fullmatch(r"sh_l(\d+)_m(-?\d+)", names[column]) for column in columns]
-    return [
-        f"$Y_{{{found[1]},{found[2]}}}$" if found else names[column]
-        for found, column in zip(parts, columns, strict=True)
-    ]
-
-
-def number_of_outputs(estimator: Any) -> int:
-    """How many columns the output has."""
-    return int(_dense(estimator.transform(table_for(estimator, np.zeros((1, 2))))).shape[1])
+    if component := re.fullmatch(r"shpca(\d+)", name):
+        return f"component {component[1]}"
+    harmonic = re.fullmatch(r"sh_l(\d+)_m(-?\d+)", name)
+    return f"$Y_{{{harmonic[1]},{harmonic[2]}}}$" if harmonic else name
 
 
 def chosen_columns(parameter: str, asked: Any, names: list[str]) -> list[int]:
@@ -155,13 +150,9 @@ def response_of(estimator: Any, method: str) -> tuple[Callable[[Any], Any], str]
 
 def max_degree_of(estimator: Any) -> int | None:
     """The largest degree of harmonics in a model, if it says so."""
-    while isinstance(estimator, FrozenEstimator | Pipeline):
-        if isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        else:
-            degrees = [max_degree_of(step) for _, step in estimator.steps]
-            return next((degree for degree in degrees if degree is not None), None)
-    degree = getattr(estimator, "max_degree", None)
-    if degree is None:
-        degree = getattr(getattr(estimator, "encoder_", None), "max_degree", None)
-    return None if degree is None or not math.isfinite(degree) else int(degree)
+    for step in steps_of(estimator):
+        for told in (step, getattr(step, "encoder_", None)):
+            degree = getattr(told, "max_degree", None)
+            if degree is not None and math.isfinite(degree):
+                return int(degree)
+    return None

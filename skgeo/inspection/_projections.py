@@ -215,6 +215,15 @@ def padded(extent: Extent, share: float = 0.04, least: float = 0.25) -> Extent:
     return Extent(south, north, extent.west - width, extent.east + width)
 
 
+def on_turn_of(middle: float, extent: Extent) -> Extent:
+    """A region with longitudes within 180 degrees of a central meridian; all around if the seam parts it."""
+    turn = 360.0 * round((middle - extent.middle[1]) / 360.0)
+    west, east = extent.west + turn, extent.east + turn
+    if west < middle - 180.0 or east > middle + 180.0:
+        west, east = middle - 180.0, middle + 180.0
+    return Extent(extent.south, extent.north, west, east)
+
+
 class Mesh(NamedTuple):
     """Corners (n + 1, m + 1) of cells on the map and which row and column of the data (n,), (m,) each cell shows."""
 
@@ -241,7 +250,7 @@ def grid_meshes(grid: LatLonGrid, projection: Projection) -> list[Mesh]:
         fine, fine_columns = _refined(edges, numbers, step)
         corners = fine_latitude[:, np.newaxis], fine[np.newaxis, :]
         x, y = projection.forward(*corners)
-        meshes.append(Mesh(x, y, fine_rows, fine_columns, _any_corner(projection.visible(*corners))))
+        meshes.append(Mesh(x, y, fine_rows, fine_columns, any_of_four(projection.visible(*corners))))
     return meshes
 
 
@@ -274,8 +283,8 @@ def _refined(edges: FloatArray, numbers: npt.NDArray[np.intp], step: float) -> t
     return np.append(edges[cell] + position * np.diff(edges)[cell], edges[-1]), numbers[cell]
 
 
-def _any_corner(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Whether any of the four corners of each cell is flagged."""
+def any_of_four(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether any of the four corners of each cell is flagged, or any of the four cells around each inner corner."""
     return flags[:-1, :-1] | flags[1:, :-1] | flags[:-1, 1:] | flags[1:, 1:]
 
 

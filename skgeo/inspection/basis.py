@@ -17,17 +17,10 @@ from skgeo.inspection._maps import (
     colours,
     height_of_width,
     new_figure,
-    outside,
     several_axes,
+    unmasked,
 )
-from skgeo.inspection._models import (
-    at_places,
-    chosen_columns,
-    column_titles,
-    feature_names,
-    innermost,
-    number_of_outputs,
-)
+from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names, steps_of
 from skgeo.inspection._projections import extent_of
 from skgeo.pca import SphericalHarmonicPCA
 
@@ -145,21 +138,21 @@ class BasisDisplay:
         """
         check_is_fitted(estimator)
         grid = check_grid(grid, 0.5)
-        names = feature_names(estimator, number_of_outputs(estimator))
+        names = output_names(estimator)
         components = _SHOWN if components is None else components
         if is_integer(components):
             check_parameter("components", components, components >= 1, "at least 1 component")
             components = range(min(int(components), len(names)))
         columns = chosen_columns("components", components, names)
         values = at_places(estimator.transform, estimator, grid, lambda block: block[:, columns])
-        inner = innermost(estimator)
-        standard = isinstance(inner, SphericalHarmonicPCA)
+        last = steps_of(estimator)[-1]
+        standard = isinstance(last, SphericalHarmonicPCA)
         display = cls(
             values,
             grid,
-            column_titles(estimator, names, columns),
+            [column_title(names[column]) for column in columns],
             label="standard deviations" if standard else "value of the basis function",
-            limit=inner.clip if standard else None,
+            limit=last.clip if standard else None,
         )
         return display.plot(ax, **plot_options)
 
@@ -206,8 +199,7 @@ class BasisDisplay:
         axes = (
             self._new_axes(n_columns, projection, center, colorbar=colorbar) if ax is None else several_axes(ax, number)
         )
-        gone = outside(self.grid)
-        inside = self.values if gone is None else self.values[gone < 1.0]
+        inside = unmasked(self.grid, self.values)
         limit = self.limit if self.limit is not None else float(np.nanmax(np.abs(inside)))
         style = colours(self.values, signed=True, cmap=cmap, vmin=-limit, vmax=limit)
         self.axes_, self.figure_ = np.array(axes, dtype=object), axes[0].figure

@@ -8,8 +8,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, is_integer
-from skgeo.inspection._maps import Grid, check_grid, colour_bar, colours, one_map, outside
-from skgeo.inspection._models import at_places, chosen_columns, column_titles, feature_names, number_of_outputs
+from skgeo.inspection._maps import MASKED, Grid, check_embedding, check_grid, colour_bar, colours, one_map, unmasked
+from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names
 from skgeo.inspection._projections import extent_of
 
 if TYPE_CHECKING:
@@ -128,11 +128,11 @@ class EmbeddingMapDisplay:
         """
         check_is_fitted(estimator)
         grid = check_grid(grid, 1.0)
-        names = feature_names(estimator, number_of_outputs(estimator))
+        names = output_names(estimator)
         asked = [components] if isinstance(components, str) or is_integer(components) else list(components)
         columns = chosen_columns("components", asked, names)
         values = at_places(estimator.transform, estimator, grid, lambda block: block[:, columns])
-        return cls(values, grid, column_titles(estimator, names, columns)).plot(ax, **plot_options)
+        return cls(values, grid, [column_title(names[column]) for column in columns]).plot(ax, **plot_options)
 
     @classmethod
     def from_embedding(
@@ -157,12 +157,8 @@ class EmbeddingMapDisplay:
         -------
         EmbeddingMapDisplay
         """
-        grid, table = check_grid(grid, 1.0), np.asarray(embedding)
-        n_cells = int(np.prod(grid.shape))
-        if table.ndim != 2 or len(table) != n_cells or table.size == 0:
-            raise ValueError(
-                f"embedding has shape {table.shape}: expected ({n_cells}, n_columns), a row for each cell."
-            )
+        grid = check_grid(grid, 1.0)
+        table = check_embedding(embedding, grid)
         names = [str(i) for i in range(table.shape[1])]
         asked = [components] if is_integer(components) else list(components)
         columns = chosen_columns("components", asked, names)
@@ -208,30 +204,29 @@ class EmbeddingMapDisplay:
                 f"{(*self.grid.shape, 1)} or {(*self.grid.shape, 3)}."
             )
         check_flag("colorbar", colorbar)
-        gone = outside(self.grid)
-        inside = np.isfinite(self.values).all(axis=-1) & (True if gone is None else gone < 1.0)
+        inside = unmasked(self.grid, self.values)
+        inside = inside[np.isfinite(inside).all(axis=-1)]
         extent = extent_of(self.grid)
         self.figure_, drawn = one_map(ax, extent, projection=projection, center=center, coastlines=coastlines)
         self.ax_, self.colors_, self.colorbar_, self.key_ax_ = drawn.ax, None, None, None
         if number == 1:
-            column = self.values[..., 0]
-            self.mappable_ = drawn.cells(self.grid, column, **colours(column[inside], signed=True, cmap=cmap))
+            self.mappable_ = drawn.cells(self.grid, self.values[..., 0], **colours(inside, signed=True, cmap=cmap))
         else:
             self.colors_ = _as_colours(self.values, inside)
             self.mappable_ = drawn.cells(self.grid, self.colors_)
         if colorbar and number == 1:
-            self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, self.names[0], self.values[inside])
+            self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, self.names[0], inside)
         elif colorbar:
             self.key_ax_ = _key(self.ax_, self.names)
         return self
 
 
-def _as_colours(values: npt.NDArray[Any], inside: npt.NDArray[np.bool_]) -> FloatArray:
-    """Three columns (..., 3) as sRGB, each stretched between its second and 98th percentile; grey where missing."""
-    low, high = np.quantile(values[inside].astype(np.float64), _ENDS, axis=0)
+def _as_colours(values: npt.NDArray[Any], inside: npt.NDArray[Any]) -> FloatArray:
+    """Three columns (..., 3) as sRGB, each stretched from percentile 2 to 98 of those inside; grey where missing."""
+    low, high = np.quantile(inside.astype(np.float64), _ENDS, axis=0)
     level = np.clip((values - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
     colours = oklab_to_srgb(*_axes_of_colour(level))
-    return np.where(np.isfinite(values).all(axis=-1, keepdims=True), colours, 0.86)
+    return np.where(np.isfinite(values).all(axis=-1, keepdims=True), colours, float(MASKED))
 
 
 def _axes_of_colour(level: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._parameters import check_flag, check_parameter, import_optional, is_integer
-from skgeo.inspection._maps import CATEGORIES, colour_bar, colours, legend, one_map
+from skgeo._parameters import check_flag, check_parameter, is_integer
+from skgeo.inspection._maps import CATEGORIES, colour_bar, colours, legend, one_map, plotting
 from skgeo.inspection._models import points_of_samples
 from skgeo.inspection._projections import extent_of, padded
+from skgeo.model_selection._base import LocationSplitter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +105,7 @@ class FoldDisplay:
         groups : array-like of shape (n_samples,), default=None
             Groups, for splitters that look at them.
         coordinates : array-like or DataFrame of shape (n_samples, 2), default=None
-            Latitude and longitude in degrees; None takes X.
+            Latitude and longitude in degrees, which splitters of ``skgeo.model_selection`` are given too; None takes X.
         ax : matplotlib Axes, default=None
             None makes a figure.
         **plot_options
@@ -117,7 +118,8 @@ class FoldDisplay:
         check_parameter("splitter", splitter, hasattr(splitter, "split"), "an object with split(X, y, groups)")
         places = X if coordinates is None else coordinates
         number = len(points_of_samples(places))
-        splits = list(splitter.split(X, y, groups))
+        beside = {"coordinates": coordinates} if isinstance(splitter, LocationSplitter) else {}
+        splits = list(splitter.split(X, y, groups, **beside))
         roles = np.full((len(splits), number), EXCLUDED, dtype=np.int8)
         for role, (train, test) in zip(roles, splits, strict=True):
             role[train] = TRAINED
@@ -207,7 +209,7 @@ class FoldDisplay:
         self.points_ = {"fold": cells}
         if colorbar:
             bar = colour_bar(self.figure_, cells, self.ax_, "fold that tests the sample", values)
-            bar.locator = import_optional("matplotlib.ticker", "skgeo.inspection", "plot").MaxNLocator(8, integer=True)
+            bar.locator = plotting("ticker").MaxNLocator(8, integer=True)
             bar.update_ticks()
 
     def _check(self, number: int, fold: int | None) -> None:

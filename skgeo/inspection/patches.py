@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import PatchTransformer
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_flag, check_parameter, import_optional
+from skgeo._parameters import check_flag, check_parameter
 from skgeo._patch_table import Patches, PixelStack
 from skgeo._sphere import Boxes
-from skgeo.inspection._maps import LINE, colour_bar, colours, one_map
+from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, plotting, with_unit
 from skgeo.inspection._models import chosen_columns
 from skgeo.inspection._projections import Extent, box_rings, extent_of, padded
 from skgeo.scale import DESCRIPTORS, PatchScaleFeaturizer
@@ -134,9 +133,9 @@ class PatchDisplay:
         table = PatchScaleFeaturizer(log=False).fit_transform(patches)
         name, unit, factor = _LABELS[descriptor]
         values = factor * table[:, DESCRIPTORS.index(descriptor)].astype(np.float64)
-        if values.max() >= 1e5:
+        if unit and values.max() >= 1e5:
             values, unit = values / 1000.0, f"1000 {unit}"
-        return cls(patches, values, label=f"{name} ({unit})" if unit else name).plot(ax, **plot_options)
+        return cls(patches, values, label=with_unit(name, unit)).plot(ax, **plot_options)
 
     @classmethod
     def from_estimator(
@@ -204,7 +203,7 @@ class PatchDisplay:
         PatchDisplay
         """
         check_flag("colorbar", colorbar)
-        rings, extent = _outlines(_Reader()._parse(self.patches))
+        rings, extent = _outlines(PatchScaleFeaturizer()._parse(self.patches))
         values = self.values
         if values is not None and (values.shape != (len(rings),) or values.dtype.kind not in "fiub"):
             raise ValueError(
@@ -226,16 +225,6 @@ class PatchDisplay:
         if colorbar:
             self.colorbar_ = colour_bar(self.figure_, self.patches_, self.ax_, self.label, values)
         return self
-
-
-class _Reader(PatchTransformer):
-    """The one seam through which patches pass."""
-
-    def _describe(self, patches: Any) -> Any:
-        raise NotImplementedError
-
-    def _feature_names(self) -> list[str]:
-        raise NotImplementedError
 
 
 def _outlines(patches: Patches | PixelStack) -> tuple[list[FloatArray], Extent]:
@@ -260,6 +249,6 @@ def _scale(values: FloatArray, cmap: Any, vmin: float | None, vmax: float | None
     signed = bool(finite.size and finite.min() < 0.0 < finite.max())
     style = colours(values, signed=signed, cmap=cmap, vmin=vmin, vmax=vmax)
     low, high = style.pop("vmin"), style.pop("vmax")
-    norms = import_optional("matplotlib.colors", "skgeo.inspection", "plot")
+    norms = plotting("colors")
     wide = low > 0.0 and high > _WIDE * low
     return {"cmap": style["cmap"], "norm": (norms.LogNorm if wide else norms.Normalize)(low, high)}

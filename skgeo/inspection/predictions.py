@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_flag, check_parameter, import_optional
+from skgeo._parameters import check_flag, check_parameter
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
 from skgeo.inspection._maps import (
@@ -20,7 +20,9 @@ from skgeo.inspection._maps import (
     colours,
     legend,
     one_map,
-    outside,
+    plotting,
+    unmasked,
+    with_unit,
 )
 from skgeo.inspection._models import at_places, points_of_samples, response_of
 from skgeo.inspection._projections import extent_of, padded
@@ -181,16 +183,21 @@ class PredictionMapDisplay:
             options = {"kind": kind, "target_name": target_name, "unit": unit, "ax": ax, **plot_options}
             return cls.from_predictions(y, predicted, places, **options)
         function, method = response_of(estimator, response_method)
+        classes = np.asarray(estimator.classes_) if method == "predict" and is_classifier(estimator) else None
+
+        def select(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            column = _column(block, method)  # classes by number: where places are missing, names cannot be
+            return column if classes is None else _class_numbers(column, classes)
+
         if gridded:
             places = check_grid(X, 1.0)
-            found = at_places(function, estimator, places, lambda block: _column(block, method))
+            found = at_places(function, estimator, places, select)
         else:
             places = X if coordinates is None else coordinates
-            found = _column(np.asarray(function(X)), method)
-        if method == "predict" and is_classifier(estimator):
-            values, classes = _class_numbers(found, np.asarray(estimator.classes_))
-            return cls(values, places, label=target_name or "class", classes=classes).plot(ax, **plot_options)
-        label = _label(target_name or "prediction", unit)
+            found = select(np.asarray(function(X)))
+        if classes is not None:
+            return cls._of_classes(found, places, classes, target_name).plot(ax, **plot_options)
+        label = with_unit(target_name or "prediction", unit)
         if method != "predict":
             which = estimator.classes_[1]
             label = f"probability of {which}" if method == "predict_proba" else f"decision function of {which}"
@@ -243,24 +250,30 @@ class PredictionMapDisplay:
         numeric = predicted.dtype.kind in "fiu"  # truth values are classes
         if kind == "prediction":
             if numeric:
-                return cls(predicted, coordinates, label=_label(target_name or "prediction", unit)).plot(
+                return cls(predicted, coordinates, label=with_unit(target_name or "prediction", unit)).plot(
                     ax, **plot_options
                 )
-            values, classes = _class_numbers(predicted, np.unique(predicted))
-            return cls(values, coordinates, label=target_name or "class", classes=classes).plot(ax, **plot_options)
+            classes = np.unique(predicted)
+            values = _class_numbers(predicted, classes)
+            return cls._of_classes(values, coordinates, classes, target_name).plot(ax, **plot_options)
         check_parameter("y_true", y_true, y_true is not None, "the true values, for kind='residual'")
         true = _of_shape(y_true, shape, "y_true")
         if numeric and true.dtype.kind in "fiub":
             name = f"residual of {target_name}: true - predicted" if target_name else "residual: true - predicted"
             residual = true.astype(np.float64) - predicted.astype(np.float64)
-            return cls(residual, coordinates, label=_label(name, unit), signed=True).plot(ax, **plot_options)
+            return cls(residual, coordinates, label=with_unit(name, unit), signed=True).plot(ax, **plot_options)
         return cls._of_errors(true, predicted, coordinates, target_name).plot(ax, **plot_options)
 
     @classmethod
     def _of_errors(cls, true: Any, predicted: npt.NDArray[Any], places: Any, target_name: str) -> Self:
         """Which classes are right and which wrong."""
         wrong = _of_shape(true, predicted.shape, "y") != predicted
-        return cls(wrong.astype(np.float64), places, label=target_name or "class", classes=["right", "wrong"])
+        return cls._of_classes(wrong.astype(np.float64), places, ["right", "wrong"], target_name)
+
+    @classmethod
+    def _of_classes(cls, numbers: FloatArray, places: Any, classes: Any, target_name: str) -> Self:
+        """Classes by their numbers."""
+        return cls(numbers, places, label=target_name or "class", classes=[str(name) for name in classes])
 
     def plot(
         self,
@@ -306,8 +319,7 @@ class PredictionMapDisplay:
         points = None if gridded else points_of_samples(self.places, missing=True)
         shape = self.places.shape if points is None else (len(points),)
         values = _of_shape(self.values, shape, "values").astype(np.float64)
-        gone = outside(self.places) if gridded else None
-        inside = values if gone is None else values[gone < 1.0]
+        inside = unmasked(self.places, values) if gridded else values
         extent = extent_of(self.places) if points is None else padded(extent_of(points))
         self.figure_, drawn = one_map(ax, extent, projection=projection, center=center, coastlines=coastlines)
         self.ax_, self.colorbar_, self.legend_ = drawn.ax, None, None
@@ -342,10 +354,6 @@ def _check_kind(kind: Any) -> None:
     check_parameter("kind", kind, kind in ("prediction", "residual"), "'prediction' or 'residual'")
 
 
-def _label(name: str, unit: str) -> str:
-    return f"{name} ({unit})" if unit else name
-
-
 def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any]:
     """One value for each place, flat or in rows and columns."""
     array = np.asarray(values)
@@ -366,17 +374,17 @@ def _column(values: npt.NDArray[Any], method: str) -> npt.NDArray[Any]:
     )
 
 
-def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> tuple[FloatArray, list[str]]:
-    """Numbers of the classes of labels, and their names; NaN for what is none, such as missing places."""
+def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> FloatArray:
+    """Numbers of the classes of labels; NaN for what is none."""
     numbers = np.full(labels.shape, np.nan)
     for number, name in enumerate(classes):
         numbers[labels == name] = number
-    return numbers, [str(name) for name in classes]
+    return numbers
 
 
 def _class_colours(number: int, cmap: Any) -> dict[str, Any]:
     """A colour for each class."""
-    matplotlib = import_optional("matplotlib", "skgeo.inspection", "plot")
+    matplotlib = plotting()
     shades = list(CATEGORIES[:number])
     if cmap is not None or number > len(CATEGORIES):
         whole = matplotlib.colormaps[cmap or "viridis"] if cmap is None or isinstance(cmap, str) else cmap
@@ -386,6 +394,6 @@ def _class_colours(number: int, cmap: Any) -> dict[str, Any]:
 
 
 def _class_legend(ax: Any, title: str, classes: list[str], cmap: Any) -> Any:
-    patches = import_optional("matplotlib.patches", "skgeo.inspection", "plot")
+    patches = plotting("patches")
     handles = [patches.Patch(color=cmap(i), label=name) for i, name in enumerate(classes)]
     return legend(ax, len(classes), handles=handles, title=title, title_fontsize="small")

@@ -7,7 +7,8 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._harmonics import FloatArray, degrees_and_orders, harmonics
+from skgeo._domain import point_coefficients
+from skgeo._harmonics import FloatArray, degrees_and_orders
 from skgeo._parameters import check_degree, check_flag
 from skgeo.grid import LatLonGrid
 from skgeo.inspection._maps import (
@@ -19,9 +20,10 @@ from skgeo.inspection._maps import (
     colour_bar,
     colours,
     new_figure,
-    outside,
     refuse_axes,
     several_axes,
+    unmasked,
+    with_unit,
 )
 from skgeo.inspection._models import at_places, max_degree_of, response_of
 from skgeo.inspection._projections import extent_of
@@ -177,7 +179,7 @@ class ResponseDisplay:
         signed = is_classifier(estimator)
         function, _ = response_of(estimator, "decision_function" if signed else "predict")
         values = at_places(function, estimator, grid, _single)
-        power = power_by_degree(_response_on(function, estimator), degree)
+        power = power_by_degree(function, estimator, degree)
         display = cls(values, grid, power, label=label, unit=unit, signed=signed)
         return display.plot(ax, **plot_options)
 
@@ -219,8 +221,7 @@ class ResponseDisplay:
         if self.values.shape != self.grid.shape:
             raise ValueError(f"values has shape {self.values.shape}: expected that of the grid, {self.grid.shape}.")
         check_flag("colorbar", colorbar)
-        gone = outside(self.grid)
-        inside = self.values if gone is None else self.values[gone < 1.0]
+        inside = unmasked(self.grid, self.values)
         style = colours(inside, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
         axes = self._axes(ax)
         self.ax_, self.figure_, self.power_ax_ = axes[0], axes[0].figure, None
@@ -228,7 +229,7 @@ class ResponseDisplay:
         drawn = Map(self.ax_, extent_of(self.grid), projection=projection, center=center, coastlines=coastlines)
         self.mappable_ = drawn.cells(self.grid, self.values, **style)
         if colorbar:
-            label = f"{self.label} ({self.unit})" if self.unit else self.label
+            label = with_unit(self.label, self.unit)
             self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, label, inside)
         if len(axes) == 2:
             self._plot_power(axes[1])
@@ -272,26 +273,15 @@ def _single(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values.reshape(len(values))
 
 
-def _response_on(function: Any, estimator: Any) -> Any:
-    """The response as a function of the axes of a grid."""
-
-    def response(latitude: FloatArray, longitude: FloatArray) -> npt.NDArray[Any]:
-        return at_places(function, estimator, LatLonGrid(latitude, longitude), _single)
-
-    return response
-
-
-def power_by_degree(response: Any, max_degree: int) -> FloatArray:
-    """Mean square over the sphere of a function of two axes in degrees, in each degree to ``max_degree``.
+def power_by_degree(function: Any, estimator: Any, max_degree: int) -> FloatArray:
+    """Mean square over the sphere of the response of a model, in each degree to ``max_degree``.
 
     Nodes are those of twice the degree, so that little of what lies beyond is taken for less.
     """
     sine, weight = np.polynomial.legendre.leggauss(2 * max_degree + 1)
-    latitude = np.degrees(np.arcsin(sine))
-    longitude = np.linspace(0.0, 360.0, 4 * max_degree + 1, endpoint=False)
-    values = response(latitude, longitude).astype(np.float64)
-    coefficients = np.zeros((max_degree + 1) ** 2)
-    for row, lat, share in zip(values, latitude, weight, strict=True):  # one row of harmonics at a time
-        coefficients += share * (harmonics(np.full(longitude.size, float(lat)), longitude, max_degree) @ row)
-    coefficients *= 2.0 * np.pi / longitude.size
+    nodes = LatLonGrid(np.degrees(np.arcsin(sine)), np.linspace(0.0, 360.0, 4 * max_degree + 1, endpoint=False))
+    weight *= 2.0 * np.pi / nodes.shape[1]
+    values = weight[:, np.newaxis] * at_places(function, estimator, nodes, _single)
+    latitude, longitude = nodes.points().T
+    coefficients = point_coefficients(latitude, longitude, values.ravel(), max_degree)
     return np.bincount(degrees_and_orders(max_degree)[0], weights=np.square(coefficients)) / (4.0 * np.pi)

@@ -8,8 +8,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, is_integer
-from skgeo.inspection._maps import LINE, Grid, check_grid, check_place, colour_bar, colours, one_map
-from skgeo.inspection._models import at_places, table_for
+from skgeo.inspection._maps import (
+    LINE,
+    Grid,
+    check_embedding,
+    check_grid,
+    check_place,
+    colour_bar,
+    colours,
+    one_map,
+    unmasked,
+)
+from skgeo.inspection._models import at_places
 from skgeo.inspection._projections import degree_label, extent_of
 
 if TYPE_CHECKING:
@@ -113,7 +123,7 @@ class SimilarityDisplay:
         """
         check_is_fitted(estimator)
         grid, place = check_grid(grid, 1.0), check_place(place)
-        here = np.asarray(estimator.transform(table_for(estimator, np.array([place]))), dtype=np.float64)[0]
+        here = at_places(estimator.transform, estimator, np.array([place]))[0].astype(np.float64)
         values = at_places(estimator.transform, estimator, grid, lambda block: _cosine(block, here))
         return cls(values, grid, place).plot(ax, **plot_options)
 
@@ -140,16 +150,12 @@ class SimilarityDisplay:
         -------
         SimilarityDisplay
         """
-        grid, table = check_grid(grid, 1.0), np.asarray(embedding, dtype=np.float64)
-        points = grid.points()
-        if table.ndim != 2 or len(table) != len(points) or table.size == 0:
-            raise ValueError(
-                f"embedding has shape {table.shape}: expected ({len(points)}, n_columns), a row for each cell."
-            )
+        grid = check_grid(grid, 1.0)
+        table = check_embedding(embedding, grid).astype(np.float64, copy=False)
         valid = is_integer(row) and bool(-len(table) <= row < len(table))
         check_parameter("row", row, valid, f"the number of a row, from 0 to {len(table) - 1}")
         values = _cosine(table, table[row]).reshape(grid.shape)
-        return cls(values, grid, check_place(points[row])).plot(ax, **plot_options)
+        return cls(values, grid, check_place(grid.points()[row])).plot(ax, **plot_options)
 
     def plot(
         self,
@@ -189,7 +195,8 @@ class SimilarityDisplay:
         if self.values.shape != self.grid.shape:
             raise ValueError(f"values has shape {self.values.shape}: expected that of the grid, {self.grid.shape}.")
         check_flag("colorbar", colorbar)
-        style = colours(self.values, signed=True, cmap=cmap, vmin=vmin, vmax=vmax)
+        inside = unmasked(self.grid, self.values)
+        style = colours(inside, signed=True, cmap=cmap, vmin=vmin, vmax=vmax)
         self.figure_, drawn = one_map(
             ax, extent_of(self.grid), projection=projection, center=center, coastlines=coastlines
         )
@@ -200,7 +207,7 @@ class SimilarityDisplay:
         if colorbar:
             where = f"{degree_label(self.place[0], 'NS')}, {degree_label(self.place[1], 'EW')}"
             label = f"cosine similarity to {where} (star)"
-            self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, label, self.values)
+            self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, label, inside)
         return self
 
 

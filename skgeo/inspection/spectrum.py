@@ -9,9 +9,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import degree_of, degrees_and_orders
-from skgeo._parameters import check_parameter, import_optional
+from skgeo._parameters import check_parameter
 from skgeo._sphere import EARTH_RADIUS
-from skgeo.inspection._maps import CATEGORIES, LINE, new_figure, refuse_axes, several_axes
+from skgeo.inspection._maps import CATEGORIES, LINE, new_figure, plotting, refuse_axes, several_axes
 from skgeo.pca import SphericalHarmonicPCA
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class SpectrumDisplay:
         degree = np.arange(1, self.power.size)
         self.bars_ = ax.bar(degree, 100.0 * self.power[1:], width=0.8, color=CATEGORIES[0])
         ax.set(xlim=(0.4, self.power.size - 0.4), xlabel="degree", ylabel="variance (%)")
-        locator = import_optional("matplotlib.ticker", "skgeo.inspection", "plot").MaxNLocator
+        locator = plotting("ticker").MaxNLocator
         ax.xaxis.set_major_locator(locator(nbins=6, integer=True))
         plain_axes(ax)
         half_wave_axis(ax)

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,12 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
 
-from skgeo._base import points_of
-from skgeo._cf import is_xarray, layout
+from skgeo._base import places_of
+from skgeo._cf import is_xarray
 from skgeo._coordinates import frame_columns, is_geometric, read_coordinates
 from skgeo._dask import computed, is_lazy
-from skgeo._from_xarray import everywhere
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, is_integer
+from skgeo._parameters import check_names, check_parameter, is_integer
 from skgeo._sphere import EARTH_RADIUS, unit_vectors
 from skgeo.cells import CellGrid
 from skgeo.exceptions import CoordinateError
@@ -93,16 +93,39 @@ class LocationSplitter(BaseEstimator, BaseCrossValidator, ABC):
         """Yield the training and the test samples, given unit vectors."""
 
 
+class FoldSplitter(LocationSplitter):
+    """A splitter of which every fold is tested once."""
+
+    n_splits: int
+
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None, coordinates: Any = None) -> int:
+        """Number of splits.
+
+        Parameters
+        ----------
+        X, y, groups, coordinates : object, default=None
+            Not looked at.
+
+        Returns
+        -------
+        int
+            ``n_splits``.
+        """
+        return int(self.n_splits)
+
+    @abstractmethod
+    def _folds(self, vectors: FloatArray) -> Index:
+        """The fold (n,) in which each sample is tested, given unit vectors."""
+
+    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
+        folds = self._folds(vectors)
+        for fold in range(int(self.n_splits)):
+            yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+
+
 def check_n_splits(n_splits: Any) -> None:
     """Raise ValueError unless there are at least two splits."""
     check_parameter("n_splits", n_splits, is_integer(n_splits) and n_splits >= 2, "an integer, at least 2")
-
-
-def check_names(names: Any) -> None:
-    """Raise ValueError unless these are names of two columns, or None."""
-    valid = isinstance(names, tuple | list) and len(names) == 2 and all(isinstance(name, str) for name in names)
-    valid = names is None or (valid and names[0] != names[1])
-    check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
 
 
 def read_samples(
@@ -115,13 +138,26 @@ def read_samples(
         latitude, longitude = read_places(X, names)
     else:
         _refuse_unnamed(coordinates, name)
-        try:
+        with errors_in(name):
             latitude, longitude = read_places(coordinates, names)
-        except CoordinateError as error:
-            raise CoordinateError(f"In {name}=, {error}") from error
     table = None if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) else X
     check_consistent_length(table, y, latitude)
     return latitude, longitude
+
+
+def read_samples_or_names(X: Any, y: object, coordinates: Any) -> tuple[FloatArray, FloatArray]:
+    """As :func:`read_samples`, where coordinates may also be the names of columns of X."""
+    named = isinstance(coordinates, tuple | list) and all(isinstance(name, str) for name in coordinates)
+    return read_samples(X, y, None, names=coordinates) if named else read_samples(X, y, coordinates)
+
+
+@contextmanager
+def errors_in(name: str) -> Iterator[None]:
+    """Say of a :class:`CoordinateError` which parameter it is about."""
+    try:
+        yield
+    except CoordinateError as error:
+        raise CoordinateError(f"In {name}=, {error}") from error
 
 
 def _refuse_unnamed(X: Any, name: str) -> None:
@@ -139,23 +175,18 @@ def _refuse_unnamed(X: Any, name: str) -> None:
 
 def read_places(X: Any, names: Any = None) -> tuple[FloatArray, FloatArray]:
     """Latitude and longitude (n,) in degrees of samples in any form, in memory; none may be missing."""
-    X = points_of(X)
-    if is_xarray(X):
-        X = (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
-    if isinstance(X, LatLonGrid | CellGrid):
-        X = X.points()
+    X = places_of(X)
+    X = X.points() if isinstance(X, LatLonGrid | CellGrid) else X
     X = X.compute() if is_lazy(X) else X
     latitude, longitude, *_ = read_coordinates(X, names, others=True)
     return latitude, longitude
 
 
-def read_domain(X: Any, names: Any = None) -> tuple[FloatArray, FloatArray]:
+def read_domain(X: Any) -> tuple[FloatArray, FloatArray]:
     """Unit vectors (n, 3) of the points, or of the cells inside the mask of a grid, and the weight of each."""
-    X = points_of(X)
-    if is_xarray(X):
-        X = (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X))
+    X = places_of(X)
     if not isinstance(X, LatLonGrid | CellGrid):
-        vectors = unit_vectors(*read_places(X, names))
+        vectors = unit_vectors(*read_places(X))
         return vectors, np.ones(len(vectors))
     mask, areas, points = computed(X.mask if X.mask is not None else np.ones(X.shape), X.cell_areas(1.0), X.points())
     weight = (mask * areas).ravel()
@@ -181,11 +212,6 @@ def chord(distance: Any) -> Any:
 def kilometres(length: npt.ArrayLike) -> FloatArray:
     """The great-circle distance in km that belongs to a chord of the unit sphere."""
     return 2.0 * RADIUS * np.arcsin(np.minimum(np.asarray(length) / 2.0, 1.0))
-
-
-def are_names(coordinates: Any) -> bool:
-    """Whether these are names of columns, and no coordinates."""
-    return isinstance(coordinates, tuple | list) and all(isinstance(name, str) for name in coordinates)
 
 
 def distinct_places(vectors: FloatArray) -> Index:

@@ -14,6 +14,7 @@ from skgeo._parameters import check_flag, check_parameter, is_integer, is_real
 from skgeo.model_selection._base import (
     FARTHEST,
     RADIUS,
+    FoldSplitter,
     Index,
     LocationSplitter,
     check_n_splits,
@@ -26,9 +27,8 @@ __all__ = ["BufferedKFold", "LeaveOneBlockOut", "SphericalBlockKFold"]
 
 RandomState = int | np.random.RandomState | None
 
-# The smallest blocks, in km, and how many that are: five million million.
-_SMALLEST = 0.01
-_MOST = 4.0 * math.pi * (RADIUS / _SMALLEST) ** 2
+#: Width in km of the smallest blocks, of which there are five million million.
+SMALLEST = 0.01
 # The blocks of a fold, and all blocks that are left out, where neither their size nor their number is given.
 _PER_FOLD, _LEAVE_OUT = 10, 50
 # Towards a number of blocks, their area is searched for to this factor.
@@ -71,7 +71,7 @@ class _BlockSplitter(LocationSplitter):
             frame = random_turn(check_random_state(self.random_state)) @ frame
         turned, size = vectors @ frame.T, self.block_size_km
         size = size_of_blocks(turned, self._number_wanted()) if size is None else size
-        return _labels(turned, max(1, round(4.0 * math.pi * (RADIUS / size) ** 2)))
+        return labels_of_blocks(turned, number_of_blocks(size))
 
     def _number_wanted(self) -> int:
         """About how many blocks hold samples, where their size is not given."""
@@ -83,8 +83,8 @@ class _BlockSplitter(LocationSplitter):
 
     def _check_parameters(self) -> None:
         size, number = self.block_size_km, self.n_blocks
-        valid = size is None or (is_real(size) and size >= _SMALLEST)
-        check_parameter("block_size_km", size, valid, f"None or a number of at least {_SMALLEST:g}")
+        valid = size is None or (is_real(size) and size >= SMALLEST)
+        check_parameter("block_size_km", size, valid, f"None or a number of at least {SMALLEST:g}")
         valid = number is None or (is_integer(number) and number >= 2)
         check_parameter("n_blocks", number, valid, "None or an integer, at least 2")
         if size is not None and number is not None:
@@ -92,7 +92,12 @@ class _BlockSplitter(LocationSplitter):
         check_flag("shuffle", self.shuffle)
 
 
-def _labels(vectors: FloatArray, n_blocks: int) -> npt.NDArray[np.intp]:
+def number_of_blocks(width_km: float) -> int:
+    """How many blocks of a width the whole sphere has."""
+    return max(1, round(4.0 * math.pi * (RADIUS / width_km) ** 2))
+
+
+def labels_of_blocks(vectors: FloatArray, n_blocks: int) -> npt.NDArray[np.intp]:
     """Labels of those blocks that hold samples, of a partition of the whole sphere."""
     return np.unique(block_of(vectors, band_counts(n_blocks)), return_inverse=True)[1]
 
@@ -104,13 +109,13 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
     """
 
     def number_of(n_blocks: float) -> int:
-        return int(_labels(turned, round(n_blocks)).max()) + 1
+        return int(labels_of_blocks(turned, round(n_blocks)).max()) + 1
 
     if len(turned) < _CROWD * wanted:  # no more blocks than places hold samples, however small they are
         wanted = min(wanted, int(distinct_places(turned).max()) + 1)
     low = high = float(wanted)
     tried = {high: number_of(high)}
-    while tried[high] < wanted and high < _MOST:
+    while tried[high] < wanted and high < number_of_blocks(SMALLEST):
         low, high = high, 4.0 * high
         tried[high] = number_of(high)
     while tried[high] != wanted and high > _CLOSE * low:
@@ -121,7 +126,7 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
     return RADIUS * math.sqrt(4.0 * math.pi / round(best))
 
 
-class SphericalBlockKFold(_BlockSplitter):
+class SphericalBlockKFold(FoldSplitter, _BlockSplitter):
     """K folds of equal-area blocks on the sphere.
 
     Neighbours are alike. In random folds a model that has learned nothing but to look them up scores well, because
@@ -222,21 +227,6 @@ class SphericalBlockKFold(_BlockSplitter):
         self.random_state = random_state
         self.coordinates = coordinates
 
-    def get_n_splits(self, X: object = None, y: object = None, groups: object = None, coordinates: Any = None) -> int:
-        """Number of splits.
-
-        Parameters
-        ----------
-        X, y, groups, coordinates : object, default=None
-            Not looked at.
-
-        Returns
-        -------
-        int
-            ``n_splits``.
-        """
-        return int(self.n_splits)
-
     def fold_labels(self, X: Any, coordinates: Any = None) -> npt.NDArray[np.intp]:
         """The fold in which each sample is tested.
 
@@ -264,11 +254,6 @@ class SphericalBlockKFold(_BlockSplitter):
                 "needs one. Make the blocks smaller, or the folds fewer."
             )
         return balanced_folds(sizes, n_splits)[blocks]
-
-    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
-        folds = self._folds(vectors)
-        for fold in range(int(self.n_splits)):
-            yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
     def _number_wanted(self) -> int:
         return int(self.n_blocks or _PER_FOLD * self.n_splits)

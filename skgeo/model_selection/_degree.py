@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import check_random_state
 
-from skgeo._base import points_of
-from skgeo._blocks import band_counts, block_of
-from skgeo._cf import is_xarray
+from skgeo._base import places_of
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, is_integer, is_real
 from skgeo._sphere import unit_vectors
@@ -23,15 +22,14 @@ from skgeo.model_selection._base import (
     FARTHEST,
     RADIUS,
     LocationSplitter,
-    are_names,
     distinct_places,
     kilometres,
     nearest_km,
     read_domain,
-    read_samples,
+    read_samples_or_names,
     tree,
 )
-from skgeo.model_selection._blocks import SphericalBlockKFold
+from skgeo.model_selection._blocks import SMALLEST, SphericalBlockKFold, labels_of_blocks, number_of_blocks
 from skgeo.spectrum import degree_wavelength_km
 
 __all__ = ["DegreeSuggestion", "select_max_degree", "suggest_max_degree"]
@@ -135,9 +133,9 @@ def suggest_max_degree(
     Notes
     -----
     The distance between points is the root of their area over their number. The area is that of equal-area blocks, four
-    median nearest-neighbour distances wide, that hold points. Copies of a point count once. Where points crowd, it is
-    the distance in the crowds that counts, which few harmonics live in (``shannon_number``): round the coordinates of
-    stations that jitter.
+    median nearest-neighbour distances wide, 10 m at least, that hold points. Copies of a point count once. Where
+    points crowd, it is the distance in the crowds that counts, which few harmonics live in (``shannon_number``): round
+    the coordinates of stations that jitter.
 
     Examples
     --------
@@ -153,9 +151,8 @@ def suggest_max_degree(
     valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
     check_parameter("resolution_km", resolution_km, valid, "None or a positive number")
     check_parameter("largest", largest, is_integer(largest) and largest >= 1, "an integer, at least 1")
-    vectors, area = _domain(X, coordinates)
+    vectors, area, median = _domain(X, coordinates)
     spacing = RADIUS * math.sqrt(area / len(vectors))
-    median = _median_distance(vectors)
     if median == 0.0:
         raise CoordinateError("X is one place, or so small that places cannot be told apart: a domain has an extent.")
 
@@ -224,7 +221,7 @@ def select_max_degree(
     param_grid : dict of str to sequence, default=None
         Further parameters to search together with the degree, such as ``{"ridge__alpha": [0.1, 1, 10]}``.
     cv : int, splitter or iterable of splits, default=None
-        How to split; None is ``SphericalBlockKFold(5)``.
+        How to split, an int as in ``GridSearchCV``; None is ``SphericalBlockKFold(5)``.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
     scoring : str, callable or None, default=None
@@ -261,13 +258,12 @@ def select_max_degree(
     {'sphericalharmonics__max_degree': 5}
     """
     name = _degree_parameter(model)
-    names = coordinates if are_names(coordinates) else None
-    places = np.column_stack(read_samples(X, y, None if names else coordinates, names=names))
+    places = np.column_stack(read_samples_or_names(X, y, coordinates))
     if degrees is None:
         last = suggest_max_degree(places).max_degree
         degrees = np.unique(np.geomspace(min(2, last), last, _N_DEGREES).round().astype(int))
     grid = {name: np.atleast_1d(np.asarray(degrees)).tolist()} | dict(param_grid or {})
-    splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y)
+    splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y, classifier=is_classifier(model))
     by_place = isinstance(splitter, LocationSplitter)
     splits = list(splitter.split(places) if by_place else splitter.split(X, y))
     search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, error_score="raise")
@@ -284,21 +280,18 @@ def _degree_parameter(model: Any) -> str:
     return found[0]
 
 
-def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float]:
-    """Unit vectors of the different places of a domain, and its area on the unit sphere."""
-    X = points_of(X)
-    if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X):
+def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float, float]:
+    """Unit vectors of the different places of a domain, its area on the unit sphere, and their median distance."""
+    X = places_of(X)
+    if isinstance(X, LatLonGrid | CellGrid):
         vectors, weight = read_domain(X)
-        return vectors, float(weight.sum())
-    names = coordinates if are_names(coordinates) else None
-    vectors = unit_vectors(*read_samples(X, None, None if names else coordinates, names=names))
+        return vectors, float(weight.sum()), _median_distance(vectors)
+    vectors = unit_vectors(*read_samples_or_names(X, None, coordinates))
     vectors = vectors[np.unique(distinct_places(vectors), return_index=True)[1]]
     median = _median_distance(vectors)
-    if median == 0.0:
-        return vectors, 0.0
-    n_blocks = max(1, round(4.0 * math.pi * (RADIUS / (_BLOCK * median)) ** 2))
-    held = np.unique(block_of(vectors, band_counts(n_blocks))).size
-    return vectors, 4.0 * math.pi * held / n_blocks
+    n_blocks = number_of_blocks(max(SMALLEST, _BLOCK * median))
+    held = int(labels_of_blocks(vectors, n_blocks).max()) + 1
+    return vectors, 4.0 * math.pi * held / n_blocks, median
 
 
 def _median_distance(vectors: FloatArray) -> float:

@@ -14,7 +14,7 @@ from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, import_optional, is_real
 from skgeo._progress import check_verbose, progress
 from skgeo._sphere import unit_vectors
-from skgeo.model_selection._base import Index, are_names, check_n_splits, nearest_km, read_samples, tree
+from skgeo.model_selection._base import Index, check_n_splits, nearest_km, read_samples_or_names, tree
 from skgeo.model_selection._blocks import RandomState, SphericalBlockKFold, size_of_blocks
 
 if TYPE_CHECKING:
@@ -200,8 +200,7 @@ def leakage_report(
     """
     check_n_splits(n_splits)
     check_verbose(verbose)
-    names = coordinates if are_names(coordinates) else None
-    latitude, longitude = read_samples(X, y, None if names else coordinates, names=names)
+    latitude, longitude = read_samples_or_names(X, y, coordinates)
     vectors, random = unit_vectors(latitude, longitude), check_random_state(random_state)
     places = np.column_stack([latitude, longitude])
     sizes = _sizes(block_sizes_km, vectors, n_splits)

@@ -13,10 +13,11 @@ from skgeo._clusters import nested_clusters
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, is_real
 from skgeo.model_selection._base import (
+    FoldSplitter,
     Index,
-    LocationSplitter,
     check_n_splits,
     distinct_places,
+    errors_in,
     nearest_km,
     read_domain,
     tree,
@@ -78,7 +79,7 @@ class DistanceMatch:
     sample_km: FloatArray
 
 
-class NearestNeighbourDistanceKFold(LocationSplitter):
+class NearestNeighbourDistanceKFold(FoldSplitter):
     """K folds in which test samples are as far from training samples as the places to predict are from all samples.
 
     What a score means depends on how far the model has to reach. Random folds test places beside samples, blocks test
@@ -166,21 +167,6 @@ class NearestNeighbourDistanceKFold(LocationSplitter):
         self.random_state = random_state
         self.coordinates = coordinates
 
-    def get_n_splits(self, X: object = None, y: object = None, groups: object = None, coordinates: Any = None) -> int:
-        """Number of splits.
-
-        Parameters
-        ----------
-        X, y, groups, coordinates : object, default=None
-            Not looked at.
-
-        Returns
-        -------
-        int
-            ``n_splits``.
-        """
-        return int(self.n_splits)
-
     def match(self, X: Any, coordinates: Any = None) -> DistanceMatch:
         """Make the folds, and tell how well distances match.
 
@@ -208,7 +194,8 @@ class NearestNeighbourDistanceKFold(LocationSplitter):
                 f"n_splits={n_splits}: the samples are at {n_places} different places, and each fold needs one. "
                 "Give fewer splits."
             )
-        targets, weight = read_domain(self.prediction_locations)
+        with errors_in("prediction_locations"):
+            targets, weight = read_domain(self.prediction_locations)
         lookup = tree(vectors)
         prediction_km = nearest_km(lookup, targets)
         measured = np.arange(n_samples)
@@ -245,10 +232,8 @@ class NearestNeighbourDistanceKFold(LocationSplitter):
             sample_km=nearest_km(lookup, vectors[measured], rank=2),
         )
 
-    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
-        folds = self._match(vectors).folds
-        for fold in range(int(self.n_splits)):
-            yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    def _folds(self, vectors: FloatArray) -> Index:
+        return self._match(vectors).folds
 
     def _check_parameters(self) -> None:
         check_n_splits(self.n_splits)
