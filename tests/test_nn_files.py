@@ -57,6 +57,8 @@ MODULES = {
     "siren": (lambda: geo_nn.SirenNet(13, 2, 5, 3, first_w0=10, w0=2.0).double(), FEATURES),
     "perceptron": (lambda: geo_nn.MLP(13, 2, hidden_dim=5).eval(), FEATURES.astype(np.float32)),
     "location encoder": (lambda: location_encoder(mean=[1.0, 2.0], scale=[3.0, 4.0]), GRID.points()),
+    "location encoder with one unit": (lambda: location_encoder(scale=[3.0, 4.0]), GRID.points()),
+    "location encoder with one mean": (lambda: location_encoder(mean=[1.0, 2.0]), GRID.points()),
     "location encoder without units": (lambda: location_encoder().half().float(), GRID.points()),
     "scale": (PatchScale, PATCHES),
     "scale of the Moon": (lambda: PatchScale(1_737_400.0, log=False), PATCHES),
