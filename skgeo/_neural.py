@@ -240,8 +240,8 @@ class NeuralEstimator(VersionedEstimator):
         check_verbose(self.verbose)
         find_device(self.device)
         return Settings(
-            float(rate), float(decay), size, int(self.max_epochs), self.patience, self.keep, self.dtype, self.device,
-            self.verbose,
+            float(rate), float(decay), size and int(size), int(self.max_epochs), self.patience, self.keep, self.dtype,
+            self.device, self.verbose,
         )  # fmt: skip
 
     @property

@@ -582,6 +582,13 @@ def test_parameters_set_after_a_fit_wait_for_the_next():
     assert_array_equal(head.set_params(embed_dim=8).predict(FEATURES), expected)
 
 
+def test_integers_may_be_those_of_numpy():
+    plain = {"batch_size": 50, "hidden_dim": 8, "n_layers": 1, "max_epochs": 3, "patience": 2, "random_state": 0}
+    own = {name: np.int64(value) for name, value in plain.items()}  # as a randomized search draws them
+    models = [LocationRegressor("cartesian3d", **parameters).fit(PLACES, WARMTH) for parameters in (plain, own)]
+    assert_same_weights(*models)
+
+
 def test_prediction_leaves_the_random_numbers_of_torch_alone():
     model = LocationRegressor("cartesian3d", "siren", **QUICK).fit(PLACES, WARMTH)
     head = ProjectionHeadRegressor(**QUICK).fit(FEATURES, FEATURES[:, 0])
