@@ -446,6 +446,7 @@ def test_the_image_model_is_frozen_and_left_as_it_was():
     assert [module.training for module in model] == [True, True, False, True]
     for name, values in model.state_dict().items():
         assert_array_equal(values, before[name])
+    assert_array_equal(compute_features((images[:7], images[7:]), model), features)
     assert_allclose(features, model.eval()(images).detach().numpy(), rtol=1e-5, atol=1e-6)
     pooled = compute_features(images, torch.nn.AdaptiveAvgPool2d(1), batch_size=3)
     assert_allclose(pooled, images.mean(dim=(2, 3)).numpy(), rtol=1e-6)

@@ -109,7 +109,8 @@ def compute_features(
     >>> compute_features(torch.utils.data.TensorDataset(images), model, batch_size=4).shape
     (10, 4)
     """
-    if hasattr(images, "__getitem__") and hasattr(images, "__len__") and not isinstance(images, DataLoader | list):
+    batches = isinstance(images, DataLoader | list | tuple)
+    if hasattr(images, "__getitem__") and hasattr(images, "__len__") and not batches:
         images = DataLoader(images, batch_size=batch_size)
     _check_order(images)
     training = {module: module.training for module in image_encoder.modules()}
