@@ -546,6 +546,8 @@ def test_the_head_needs_position_before_scale():
         ProjectionHeadRegressor(0).fit(FEATURES, LATITUDE)
     with pytest.raises(ValueError, match="embed_dim=0: expected a positive integer"):
         ProjectionHeadRegressor(embed_dim=0).fit(FEATURES, LATITUDE)
+    with pytest.raises(ValueError, match="head_dim=0: expected a positive integer, or None"):
+        ProjectionHeadRegressor(head_dim=0).fit(FEATURES, LATITUDE)
 
 
 def test_validation_data_goes_through_the_pipeline():
