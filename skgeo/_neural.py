@@ -118,8 +118,10 @@ class NeuralEstimator(VersionedEstimator):
             target = self._read_target(y, kept)
             if first:
                 self._set_target(target, weight, classes)
-                self._prepare(inputs, weight)
-            self._set_course(self._train(self._samples(inputs, target, weight), None, settings))
+            samples = self._samples(inputs, target, weight)
+            if first:
+                self._prepare(samples.inputs, samples.weight)
+            self._set_course(self._train(samples, None, settings))
         return self
 
     def _train(

@@ -611,6 +611,13 @@ def test_class_weights_count_where_batches_hold_one_class_each():
     assert mean[1] > mean[0] + 0.03
 
 
+def test_class_weights_count_in_the_basis_of_a_first_partial_fit_as_in_fit():
+    model = LocationClassifier(SphericalHarmonicPCA(3), "linear", class_weight={False: 1.0, True: 9.0}, **EXACTLY)
+    bases = [fit(PLACES, NORTH).encoder_ for fit in (clone(model).set_params(max_epochs=1).fit, model.partial_fit)]
+    for name in ("mean_", "components_", "explained_variance_"):
+        assert_array_equal(*(getattr(basis, name) for basis in bases))
+
+
 @pytest.mark.parametrize("weights", [{False: -0.2, True: 1.0}, {False: np.nan, True: 1.0}, {False: 0.0, True: 0.0}])
 def test_class_weights_that_mean_nothing_are_refused(weights):
     model = LocationClassifier("cartesian3d", "linear", class_weight=weights, **QUICK)
