@@ -31,7 +31,6 @@ class NetworkTransformer(LocationTransformer):
             for rows, values in outputs(parts.fixed, parts.trained, points, self.device):
                 embedding[rows] = values
                 done(len(values))
-        embedding[np.isnan(points).any(axis=1)] = np.nan  # a network can make a number of NaN
         return embedding
 
     @abstractmethod

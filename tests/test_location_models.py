@@ -31,6 +31,7 @@ from skgeo.nn import (
     ProjectionHeadRegressor,
 )
 from skgeo.nn._training import train
+from test_contrastive import WithoutNaN
 from test_examples import SHARED_DATA, needs_shared_data
 from test_persistence import run_python
 
@@ -343,12 +344,13 @@ def test_cells_of_a_grid_count_as_its_mask_says():
     assert_same_weights(on_grid, on_points)
 
 
-def test_cells_without_a_place_are_nan_and_have_no_class():
+@pytest.mark.parametrize("network", ["linear", WithoutNaN])
+def test_cells_without_a_place_are_nan_and_have_no_class(network):
     cells = CellGrid([[0.0, np.nan], [10.0, 10.0]], [[0.0, 1.0], [0.0, 1.0]])
-    regressor = LocationRegressor("wrap", "linear", max_epochs=3, patience=None).fit(PLACES, NOISY)
+    regressor = LocationRegressor("wrap", network, max_epochs=3, patience=None).fit(PLACES, NOISY)
     assert np.isnan(regressor.predict(cells)).tolist() == [False, True, False, False]
     assert regressor.fit(cells, [1.0, np.pi, 2.0, 3.0]).target_mean_ == pytest.approx(2.0)
-    classifier = LocationClassifier("wrap", "linear", max_epochs=3).fit(PLACES, NORTH)
+    classifier = LocationClassifier("wrap", network, max_epochs=3).fit(PLACES, NORTH)
     assert np.isnan(classifier.predict_proba(cells)).all(axis=1).tolist() == [False, True, False, False]
     with pytest.raises(ValueError, match="X has 1 cells without a place, the first at 1, which have no class"):
         classifier.predict(cells)

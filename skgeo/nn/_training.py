@@ -143,7 +143,7 @@ def apply(fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any],
 def outputs(
     fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any], device: str
 ) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
-    """The outputs (k, n_outputs) of blocks of rows, in the dtype of the parameters."""
+    """The outputs (k, n_outputs) of blocks of rows, in the dtype of the parameters; NaN where an input is missing."""
     place = find_device(device)
     trained = trained.to(place).eval()
     dtype = next((parameter.dtype for parameter in trained.parameters()), torch.float64)
@@ -151,6 +151,7 @@ def outputs(
     for rows in data.blocks():
         with torch.no_grad():
             values = trained(data[rows]).cpu().numpy()
+        values[np.isnan(inputs[rows]).any(axis=1)] = np.nan  # a network can make a number of NaN
         yield rows, values
 
 
