@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import GridEncoder, SphericalHarmonics, WrapEncoder
 from skgeo.exceptions import CoordinateError
 from skgeo.nn import (
+    ContrastiveLocationEncoder,
     LocationClassifier,
     LocationRegressor,
     PatchProjectionHead,
@@ -600,6 +602,27 @@ def test_prediction_leaves_the_random_numbers_of_torch_alone():
     for call in (lambda: model.predict(PLACES), model.to_torch, lambda: head.predict(FEATURES), head.to_torch):
         call()
         assert_array_equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_the_same_seed_gives_the_same_bits_while_other_threads_train_and_predict(learned):
+    embedding = ContrastiveLocationEncoder("cartesian3d", "mlp", embed_dim=3, **QUICK)
+    encoder = FrozenEstimator(embedding.fit(PLACES, PLACES)) if learned else "cartesian3d"  # a model within a model
+    model = LocationRegressor(encoder, "mlp", dropout=0.5, batch_size=10, patience=None, **QUICK)
+    expected = clone(model).fit(PLACES, WARMTH)
+    others = [clone(model) for _ in range(3)]
+    work = [
+        lambda: [expected.predict(PLACES) for _ in range(50)],
+        *(partial(each.fit, PLACES, WARMTH) for each in others),
+    ]
+    threads = [threading.Thread(target=each, daemon=True) for each in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    for other in others:
+        assert_same_weights(other, expected)
 
 
 def test_class_weights_count_where_batches_hold_one_class_each():
