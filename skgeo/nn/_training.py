@@ -91,6 +91,8 @@ def train(
     generator is left as it was. With a keeper the run goes on where the one that it kept was interrupted, with the same
     numbers as one without interruption.
     """
+    if validation is not None and not validation.weight.any():
+        raise ValueError("The validation data have no weight: sample_weight_val or class_weight leaves none of them.")
     device, dtype = find_device(settings.device), getattr(torch, settings.dtype)
     numbers = _RandomNumbers(seed, device)
     with numbers.drawn():
@@ -104,11 +106,9 @@ def train(
     kind = _Pairs if loss == "contrastive" else _Data
     data = kind(fixed, training, loss, device, dtype)
     held_out = None if validation is None else kind(fixed, validation, loss, device, dtype)
-    if validation is not None and not validation.weight.any():
-        raise ValueError("The validation data have no weight: sample_weight_val or class_weight leaves none of them.")
     losses: list[float] = []
     validation_losses: list[float] = []
-    best = np.inf, 0, arrays_of(module)
+    best: tuple[float, int, Arrays] = np.inf, 0, {}
     state = None if keeper is None else keeper.read()
     if state is not None:
         losses, validation_losses, best = state["losses"], state["validation_losses"], state["best"]
