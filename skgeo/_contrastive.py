@@ -17,7 +17,6 @@ from skgeo._network_transformer import NetworkTransformer, points_in_degrees
 from skgeo._parameters import check_parameter, is_integer, is_real
 
 if TYPE_CHECKING:
-    from skgeo.nn import LocationEncoder
     from skgeo.nn._training import Parts, Samples, Settings
 
 __all__ = ["ContrastiveLocationEncoder", "TrainingState"]
@@ -410,28 +409,6 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
             order = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
             similarity, indices = (np.take_along_axis(table, order, axis=1) for table in (similarity, indices))
         return indices, similarity.astype(places.dtype, copy=False)
-
-    def to_torch(self) -> "LocationEncoder":
-        """The encoder and the trained network as one torch module, from degrees to the embedding.
-
-        Returns
-        -------
-        skgeo.nn.LocationEncoder
-            Maps (..., 2) degrees to (..., embed_dim). In evaluation mode, on the CPU; training it does not change this
-            estimator.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        """
-        check_is_fitted(self)
-        self._check_twin()
-        from skgeo.nn import LocationEncoder  # needs torch
-
-        fixed, network = self._parts()
-        assert fixed is not None
-        return LocationEncoder(fixed, network).eval()
 
     def __sklearn_tags__(self) -> Tags:
         """Targets are needed."""

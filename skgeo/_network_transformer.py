@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places
 from skgeo._harmonics import FloatArray
@@ -12,6 +13,7 @@ from skgeo._progress import progress
 from skgeo.grid import GridPart, LatLonGrid
 
 if TYPE_CHECKING:
+    from skgeo.nn import LocationEncoder
     from skgeo.nn._training import Parts
 
 
@@ -32,6 +34,28 @@ class NetworkTransformer(LocationTransformer):
                 embedding[rows] = values
                 done(len(values))
         return embedding
+
+    def to_torch(self) -> "LocationEncoder":
+        """The encoder and the network as one torch module, from degrees to the embedding.
+
+        Returns
+        -------
+        skgeo.nn.LocationEncoder
+            Maps (..., 2) degrees to (..., n_outputs), in the precision of the network. In evaluation mode, on the CPU;
+            training it does not change this estimator.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        check_is_fitted(self)
+        self._check_twin()
+        from skgeo.nn import LocationEncoder  # needs torch
+
+        encoder, network = self._parts()
+        assert encoder is not None
+        return LocationEncoder(encoder, network).eval()
 
     @abstractmethod
     def _parts(self) -> "Parts":
