@@ -177,7 +177,6 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
     """
 
     _loss = "contrastive"
-    _missing_policies = ("error", "nan")
 
     def __init__(
         self,
@@ -289,10 +288,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
                 self._seed = keeper.seed
             training = self._pairs(X, y, image_encoder, folder, reset=True)
             validation = None
-            if X_val is not None or y_val is not None:
-                if X_val is None or y_val is None:
-                    missing = "X_val" if X_val is None else "y_val"
-                    raise ValueError(f"{missing} is None: expected both X_val and y_val, or neither.")
+            if self._is_given(X_val, y_val):
                 validation = self._pairs(X_val, y_val, image_encoder, folder, reset=False)
             elif settings.patience is not None:
                 training, validation = self._split(training, np.random.RandomState(self._seed), least=2)

@@ -21,7 +21,7 @@ class NetworkTransformer(LocationTransformer):
     """An encoder and a network, of which blocks of places go through both."""
 
     _public_module = "skgeo.nn"
-    _missing_policies = ("error", "nan")
+    _missing_policies: tuple[str, ...] = ("error", "nan")
     device: str
 
     def _embed(self, places: Places) -> npt.NDArray[np.floating]:
