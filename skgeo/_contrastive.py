@@ -17,7 +17,6 @@ from skgeo._network_transformer import NetworkTransformer
 from skgeo._parameters import check_parameter, is_integer, is_real
 
 if TYPE_CHECKING:
-    from skgeo.nn import LocationEncoder
     from skgeo.nn._training import Parts, Samples, Settings
 
 __all__ = ["ContrastiveLocationEncoder", "TrainingState"]
@@ -178,7 +177,6 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
     """
 
     _loss = "contrastive"
-    _missing_policies = ("error", "nan")
 
     def __init__(
         self,
@@ -290,10 +288,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
                 self._seed = keeper.seed
             training = self._pairs(X, y, image_encoder, folder, reset=True)
             validation = None
-            if X_val is not None or y_val is not None:
-                if X_val is None or y_val is None:
-                    missing = "X_val" if X_val is None else "y_val"
-                    raise ValueError(f"{missing} is None: expected both X_val and y_val, or neither.")
+            if self._is_given(X_val, y_val):
                 validation = self._pairs(X_val, y_val, image_encoder, folder, reset=False)
             elif settings.patience is not None:
                 training, validation = self._split(training, np.random.RandomState(self._seed), least=2)
@@ -305,7 +300,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
             self.feature_mean_, self.feature_scale_ = training.target.statistics("y")
             if validation is not None:
                 self._check_width(validation.target, "y_val")
-                validation.target.statistics("y" if y_val is None else "y_val")  # which checks the numbers
+                validation.target.check_finite("y" if y_val is None else "y_val")
                 if len(validation.inputs) < 2:
                     raise ValueError("X_val has 1 sample: at least two places are needed, to be told apart.")
             self._prepare(training.inputs, training.weight)
@@ -342,7 +337,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         check_is_fitted(self)
         pairs = self._pairs(X, y, None, None, reset=False)
         self._check_width(pairs.target, "y")
-        pairs.target.statistics("y")
+        pairs.target.check_finite("y")
         places, images = self._unit_places(pairs.inputs), self._unit_images(pairs.target)
         return float(_hits(images, places, (1,))[0])
 
@@ -411,28 +406,6 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
             similarity, indices = (np.take_along_axis(table, order, axis=1) for table in (similarity, indices))
         return indices, similarity.astype(places.dtype, copy=False)
 
-    def to_torch(self) -> "LocationEncoder":
-        """The encoder and the trained network as one torch module, from degrees to the embedding.
-
-        Returns
-        -------
-        skgeo.nn.LocationEncoder
-            Maps (..., 2) degrees to (..., embed_dim). In evaluation mode, on the CPU; training it does not change this
-            estimator.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        """
-        check_is_fitted(self)
-        self._check_twin()
-        from skgeo.nn import LocationEncoder  # needs torch
-
-        fixed, network = self._parts()
-        assert fixed is not None
-        return LocationEncoder(fixed, network).eval()
-
     def __sklearn_tags__(self) -> Tags:
         """Targets are needed."""
         tags = super().__sklearn_tags__()
@@ -458,7 +431,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         """Normalised embeddings of images."""
         features = FeatureRows(read_features(image_features, None, None))
         self._check_width(features, "image_features")
-        features.statistics("image_features")
+        features.check_finite("image_features")
         return self._unit_images(features)
 
     def _check_width(self, features: "FeatureRows", name: str) -> None:
@@ -466,17 +439,12 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         if given != expected:
             raise ValueError(f"{name} has {given} features of each image: expected {expected}, as in fit.")
 
-    def _matcher(self) -> "Parts":
-        """The encoder, and the network with its projection."""
+    def _parts(self) -> "Parts":
         from skgeo.nn._training import Parts, load
 
-        fixed, matcher = self._rebuild()
-        return Parts(fixed, load(matcher, self.weights_))
-
-    def _parts(self) -> "Parts":
-        parts = self._matcher()
-        network: Any = parts.trained.network
-        return parts._replace(trained=network)
+        fixed, built = self._rebuild()
+        matcher: Any = load(built, self.weights_)
+        return Parts(fixed, matcher.network)
 
     def _unit_blocks(self, points: Any, n_images: int) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
         """Normalised embeddings of blocks of places, few enough for a table with images."""
@@ -495,13 +463,13 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
 
     def _unit_images(self, features: "FeatureRows") -> npt.NDArray[Any]:
         """Normalised embeddings of images."""
-        from skgeo.nn._contrastive import Images
+        from skgeo.nn._contrastive import projection_of
         from skgeo.nn._training import apply
 
-        matcher: Any = self._matcher().trained
-        model = Images(matcher)
+        projection, dtype = projection_of(self.weights_), self.weights_["projection.weight"].dtype
         blocks = self._standardised(features).blocks()
-        return np.concatenate([apply(None, model, block, self.device) for block in blocks])
+        with np.errstate(over="ignore"):  # in silence, as torch casts
+            return np.concatenate([apply(None, projection, block.astype(dtype), self.device) for block in blocks])
 
     def _standardised(self, features: "FeatureRows") -> "FeatureRows":
         return features.in_units(self.feature_mean_, self.feature_scale_)
@@ -582,10 +550,9 @@ class FeatureRows:
         length = max(1, _BLOCK_VALUES // self.shape[1])
         return (np.asarray(self[start : start + length]) for start in range(0, len(self), length))
 
-    def statistics(self, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Mean and deviation of the features, 1 where they are all alike; refuses numbers that are not finite."""
-        origin = np.asarray(self[:1], dtype=np.float64)[0]
-        sums, squares, start = np.zeros_like(origin), np.zeros_like(origin), 0
+    def finite_blocks(self, name: str) -> Iterator[npt.NDArray[Any]]:
+        """As ``blocks``; refuses numbers that are not finite."""
+        start = 0
         for block in self.blocks():
             bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
             if bad.size:
@@ -593,12 +560,21 @@ class FeatureRows:
                     f"{name} has NaN or infinite numbers, first in row {self._index[start + bad[0]]}: expected finite "
                     "features of every image; leave such pairs out."
                 )
+            start += len(block)
+            yield block
+
+    def check_finite(self, name: str) -> None:
+        """Refuse numbers that are not finite."""
+        for _ in self.finite_blocks(name):
+            pass
+
+    def statistics(self, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Mean and deviation of the features, 1 where they are all alike; refuses numbers that are not finite."""
+        origin = np.asarray(self[:1], dtype=np.float64)[0]
+        sums, squares = np.zeros_like(origin), np.zeros_like(origin)
+        for block in self.finite_blocks(name):
             shifted = block.astype(np.float64) - origin
-            sums, squares, start = (
-                sums + shifted.sum(axis=0),
-                squares + np.square(shifted).sum(axis=0),
-                start + len(block),
-            )
+            sums, squares = sums + shifted.sum(axis=0), squares + np.square(shifted).sum(axis=0)
         mean = sums / len(self)
         scale = np.sqrt(np.maximum(squares / len(self) - mean**2, 0.0))
         varies = scale > 4 * np.finfo(np.result_type(self.dtype, np.float16)).eps * np.abs(

@@ -89,6 +89,8 @@ class HeadModel(NeuralEstimator):
         n_features, n_scale = inputs.shape[1], self.n_scale
         check_parameter("n_scale", n_scale, is_integer(n_scale) and n_scale >= 1, "a positive integer")
         check_flag("log", self.log)
+        valid = self.head_dim is None or (is_integer(self.head_dim) and self.head_dim >= 1)
+        check_parameter("head_dim", self.head_dim, valid, "a positive integer, or None")
         if n_features <= n_scale:
             raise ValueError(
                 f"X has {n_features} features (n_features = {n_features}), and the last n_scale={n_scale} are "

@@ -42,7 +42,6 @@ ENCODERS: dict[str, LocationTransformer] = {
     "theory": TheoryEncoder(),
     "wrap": WrapEncoder(),
 }
-_NETWORKS = ("fcnet", "linear", "mlp", "siren")
 
 
 class LocationModel(LocationEstimator, NeuralEstimator):
@@ -121,13 +120,15 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         return points_with_weights(places, sample_weight)
 
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
+        from skgeo.nn._networks import NETWORKS
+
         encoder, network = self.encoder, self.network
         by_name = isinstance(encoder, str) and encoder in ENCODERS
         accepted = f"{', '.join(map(repr, ENCODERS))}, or an encoder with to_torch"
         usable = hasattr(encoder, "to_torch") and not isinstance(encoder, type)
         check_parameter("encoder", encoder, by_name or usable, accepted)
-        valid = network in _NETWORKS if isinstance(network, str) else callable(network)
-        accepted = f"{', '.join(map(repr, _NETWORKS))}, a torch module, or a function of n_inputs and n_outputs"
+        valid = network in NETWORKS if isinstance(network, str) else callable(network)
+        accepted = f"{', '.join(map(repr, sorted(NETWORKS)))}, a torch module, or a function of n_inputs and n_outputs"
         check_parameter("network", network, valid, accepted)
         given = {"hidden_dim": self.hidden_dim, "n_layers": self.n_layers, "dropout": self.dropout}
         self._network = network, {name: value for name, value in given.items() if value is not None}

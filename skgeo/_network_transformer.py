@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places, points_in_degrees
 from skgeo._progress import progress
 
 if TYPE_CHECKING:
+    from skgeo.nn import LocationEncoder
     from skgeo.nn._training import Parts
 
 
@@ -17,7 +19,7 @@ class NetworkTransformer(LocationTransformer):
     """An encoder and a network, of which blocks of places go through both."""
 
     _public_module = "skgeo.nn"
-    _missing_policies = ("error", "nan")
+    _missing_policies: tuple[str, ...] = ("error", "nan")
     device: str
 
     def _embed(self, places: Places) -> npt.NDArray[np.floating]:
@@ -29,8 +31,29 @@ class NetworkTransformer(LocationTransformer):
             for rows, values in outputs(parts.fixed, parts.trained, points, self.device):
                 embedding[rows] = values
                 done(len(values))
-        embedding[np.isnan(points).any(axis=1)] = np.nan  # a network can make a number of NaN
         return embedding
+
+    def to_torch(self) -> "LocationEncoder":
+        """The encoder and the network as one torch module, from degrees to the embedding.
+
+        Returns
+        -------
+        skgeo.nn.LocationEncoder
+            Maps (..., 2) degrees to (..., n_outputs), in the precision of the network. In evaluation mode, on the CPU;
+            training it does not change this estimator.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        check_is_fitted(self)
+        self._check_twin()
+        from skgeo.nn import LocationEncoder  # needs torch
+
+        encoder, network = self._parts()
+        assert encoder is not None
+        return LocationEncoder(encoder, network).eval()
 
     @abstractmethod
     def _parts(self) -> "Parts":

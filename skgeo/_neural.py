@@ -98,7 +98,7 @@ class NeuralEstimator(VersionedEstimator):
             target = self._read_target(y, kept)
             self._set_target(target, weight)
             training = self._samples(inputs, target, weight)
-            given = X_val is not None or y_val is not None
+            given = self._is_given(X_val, y_val)
             validation = self._read_validation(X_val, y_val, sample_weight_val) if given else None
             if validation is None and settings.patience is not None:
                 training, validation = self._split(training, rng)
@@ -118,8 +118,10 @@ class NeuralEstimator(VersionedEstimator):
             target = self._read_target(y, kept)
             if first:
                 self._set_target(target, weight, classes)
-                self._prepare(inputs, weight)
-            self._set_course(self._train(self._samples(inputs, target, weight), None, settings))
+            samples = self._samples(inputs, target, weight)
+            if first:
+                self._prepare(samples.inputs, samples.weight)
+            self._set_course(self._train(samples, None, settings))
         return self
 
     def _train(
@@ -185,11 +187,16 @@ class NeuralEstimator(VersionedEstimator):
         check_consistent_length(kept, target)
         return target[kept]
 
+    @staticmethod
+    def _is_given(X_val: Any, y_val: Any) -> bool:
+        """Whether there are data to validate on; refuses one without the other."""
+        if (X_val is None) != (y_val is None):
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"{missing} is None: expected both X_val and y_val, or neither.")
+        return X_val is not None
+
     def _read_validation(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None) -> "Samples":
         """The data to validate on, as given."""
-        if X is None or y is None:
-            missing = "X_val" if X is None else "y_val"
-            raise ValueError(f"{missing} is None: expected both X_val and y_val, or neither.")
         inputs, kept, weight = self._read_inputs(X, sample_weight, reset=False)
         return self._samples(inputs, self._read_target(y, kept), weight)
 
@@ -240,8 +247,8 @@ class NeuralEstimator(VersionedEstimator):
         check_verbose(self.verbose)
         find_device(self.device)
         return Settings(
-            float(rate), float(decay), size, int(self.max_epochs), self.patience, self.keep, self.dtype, self.device,
-            self.verbose,
+            float(rate), float(decay), size and int(size), int(self.max_epochs), self.patience, self.keep, self.dtype,
+            self.device, self.verbose,
         )  # fmt: skip
 
     @property

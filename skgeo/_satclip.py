@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_is_fitted
 
 from skgeo._immutable import Immutable
 from skgeo._network_transformer import NetworkTransformer
@@ -15,7 +14,6 @@ from skgeo._parameters import check_parameter
 from skgeo.encoders._base import FixedTransformer
 
 if TYPE_CHECKING:
-    from skgeo.nn import LocationEncoder
     from skgeo.nn._training import Parts
 
 __all__ = ["SatCLIPEncoder", "SatCLIPWeights"]
@@ -218,23 +216,6 @@ class SatCLIPEncoder(NetworkTransformer, FixedTransformer):
         self.missing = missing
         self.add_indicator = add_indicator
         self.verbose = verbose
-
-    def to_torch(self) -> "LocationEncoder":
-        """The harmonics and the network as one torch module, in float64.
-
-        Returns
-        -------
-        skgeo.nn.LocationEncoder
-            Maps (..., 2) degrees to (..., n_outputs). In evaluation mode, on the CPU; training it does not change this
-            estimator.
-        """
-        check_is_fitted(self)
-        self._check_twin()
-        from skgeo.nn import LocationEncoder  # needs torch
-
-        harmonics, network = self._parts()
-        assert harmonics is not None
-        return LocationEncoder(harmonics, network).eval()
 
     def _parts(self) -> "Parts":
         from skgeo.nn._satclip import parts_of

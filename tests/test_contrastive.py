@@ -49,6 +49,13 @@ def encoder(**parameters):
     return ContrastiveLocationEncoder(**(SMALL | defaults | parameters))
 
 
+class WithoutNaN(Linear):
+    """A network that makes numbers of NaN."""
+
+    def forward(self, embedding):
+        return super().forward(torch.nan_to_num(embedding))
+
+
 @pytest.fixture(scope="module")
 def fitted():
     return encoder(max_epochs=150).fit(PLACES, IMAGES)
@@ -155,6 +162,16 @@ def test_missing_candidates_come_last(fitted):
     assert similarity[0, -1] == -np.inf
     assert np.isnan(model.similarity(gaps, IMAGES[:1])[0]).all()
     assert np.isnan(model.transform(gaps)[0]).all()
+
+
+def test_places_are_missing_to_networks_that_take_nan_for_a_number_too(fitted):
+    model = clone(fitted).set_params(network=WithoutNaN, missing="nan", max_epochs=2).fit(PLACES, IMAGES)
+    gaps = np.vstack([[np.nan, np.nan], [0.0, np.nan], PLACES[:2]])
+    for values in (model.similarity(gaps, IMAGES[:2]), model.transform(gaps)):
+        assert np.isnan(values).all(axis=1).tolist() == [True, True, False, False]
+    indices, similarity = model.locate(IMAGES[:1], gaps, k=4)
+    assert sorted(indices[0, 2:]) == [0, 1]
+    assert_array_equal(similarity[0, 2:], -np.inf)
 
 
 @pytest.mark.parametrize("n_samples", [4, 9])
@@ -452,6 +469,7 @@ def test_the_image_model_is_frozen_and_left_as_it_was():
     assert [module.training for module in model] == [True, True, False, True]
     for name, values in model.state_dict().items():
         assert_array_equal(values, before[name])
+    assert_array_equal(compute_features((images[:7], images[7:]), model), features)
     assert_allclose(features, model.eval()(images).detach().numpy(), rtol=1e-5, atol=1e-6)
     pooled = compute_features(images, torch.nn.AdaptiveAvgPool2d(1), batch_size=3)
     assert_allclose(pooled, images.mean(dim=(2, 3)).numpy(), rtol=1e-6)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import GridEncoder, SphericalHarmonics, WrapEncoder
 from skgeo.exceptions import CoordinateError
 from skgeo.nn import (
+    ContrastiveLocationEncoder,
     LocationClassifier,
     LocationRegressor,
     PatchProjectionHead,
@@ -31,6 +33,7 @@ from skgeo.nn import (
     ProjectionHeadRegressor,
 )
 from skgeo.nn._training import train
+from test_contrastive import WithoutNaN
 from test_examples import SHARED_DATA, needs_shared_data
 from test_persistence import run_python
 
@@ -345,12 +348,13 @@ def test_cells_of_a_grid_count_as_its_mask_says():
     assert_same_weights(by_area, clone(model).fit(grid, target, sample_weight=grid.cell_areas().ravel()))
 
 
-def test_cells_without_a_place_are_nan_and_have_no_class():
+@pytest.mark.parametrize("network", ["linear", WithoutNaN])
+def test_cells_without_a_place_are_nan_and_have_no_class(network):
     cells = CellGrid([[0.0, np.nan], [10.0, 10.0]], [[0.0, 1.0], [0.0, 1.0]])
-    regressor = LocationRegressor("wrap", "linear", max_epochs=3, patience=None).fit(PLACES, NOISY)
+    regressor = LocationRegressor("wrap", network, max_epochs=3, patience=None).fit(PLACES, NOISY)
     assert np.isnan(regressor.predict(cells)).tolist() == [False, True, False, False]
     assert regressor.fit(cells, [1.0, np.pi, 2.0, 3.0]).target_mean_ == pytest.approx(2.0)
-    classifier = LocationClassifier("wrap", "linear", max_epochs=3).fit(PLACES, NORTH)
+    classifier = LocationClassifier("wrap", network, max_epochs=3).fit(PLACES, NORTH)
     assert np.isnan(classifier.predict_proba(cells)).all(axis=1).tolist() == [False, True, False, False]
     with pytest.raises(ValueError, match="X has 1 cells without a place, the first at 1, which have no class"):
         classifier.predict(cells)
@@ -549,6 +553,8 @@ def test_the_head_needs_position_before_scale():
         ProjectionHeadRegressor(0).fit(FEATURES, LATITUDE)
     with pytest.raises(ValueError, match="embed_dim=0: expected a positive integer"):
         ProjectionHeadRegressor(embed_dim=0).fit(FEATURES, LATITUDE)
+    with pytest.raises(ValueError, match="head_dim=0: expected a positive integer, or None"):
+        ProjectionHeadRegressor(head_dim=0).fit(FEATURES, LATITUDE)
 
 
 def test_validation_data_goes_through_the_pipeline():
@@ -585,6 +591,13 @@ def test_parameters_set_after_a_fit_wait_for_the_next():
     assert_array_equal(head.set_params(embed_dim=8).predict(FEATURES), expected)
 
 
+def test_integers_may_be_those_of_numpy():
+    plain = {"batch_size": 50, "hidden_dim": 8, "n_layers": 1, "max_epochs": 3, "patience": 2, "random_state": 0}
+    own = {name: np.int64(value) for name, value in plain.items()}  # as a randomized search draws them
+    models = [LocationRegressor("cartesian3d", **parameters).fit(PLACES, WARMTH) for parameters in (plain, own)]
+    assert_same_weights(*models)
+
+
 def test_prediction_leaves_the_random_numbers_of_torch_alone():
     model = LocationRegressor("cartesian3d", "siren", **QUICK).fit(PLACES, WARMTH)
     head = ProjectionHeadRegressor(**QUICK).fit(FEATURES, FEATURES[:, 0])
@@ -592,6 +605,27 @@ def test_prediction_leaves_the_random_numbers_of_torch_alone():
     for call in (lambda: model.predict(PLACES), model.to_torch, lambda: head.predict(FEATURES), head.to_torch):
         call()
         assert_array_equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_the_same_seed_gives_the_same_bits_while_other_threads_train_and_predict(learned):
+    embedding = ContrastiveLocationEncoder("cartesian3d", "mlp", embed_dim=3, **QUICK)
+    encoder = FrozenEstimator(embedding.fit(PLACES, PLACES)) if learned else "cartesian3d"  # a model within a model
+    model = LocationRegressor(encoder, "mlp", dropout=0.5, batch_size=10, patience=None, **QUICK)
+    expected = clone(model).fit(PLACES, WARMTH)
+    others = [clone(model) for _ in range(3)]
+    work = [
+        lambda: [expected.predict(PLACES) for _ in range(50)],
+        *(partial(each.fit, PLACES, WARMTH) for each in others),
+    ]
+    threads = [threading.Thread(target=each, daemon=True) for each in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    for other in others:
+        assert_same_weights(other, expected)
 
 
 def test_class_weights_count_where_batches_hold_one_class_each():
@@ -603,6 +637,13 @@ def test_class_weights_count_where_batches_hold_one_class_each():
             model.partial_fit(PLACES[rows], np.where(NORTH, "north", "south")[rows], classes=["north", "south"])
         mean.append(model.predict_proba(PLACES)[:, 1].mean())
     assert mean[1] > mean[0] + 0.03
+
+
+def test_class_weights_count_in_the_basis_of_a_first_partial_fit_as_in_fit():
+    model = LocationClassifier(SphericalHarmonicPCA(3), "linear", class_weight={False: 1.0, True: 9.0}, **EXACTLY)
+    bases = [fit(PLACES, NORTH).encoder_ for fit in (clone(model).set_params(max_epochs=1).fit, model.partial_fit)]
+    for name in ("mean_", "components_", "explained_variance_"):
+        assert_array_equal(*(getattr(basis, name) for basis in bases))
 
 
 @pytest.mark.parametrize("weights", [{False: -0.2, True: 1.0}, {False: np.nan, True: 1.0}, {False: 0.0, True: 0.0}])

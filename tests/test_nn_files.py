@@ -57,7 +57,17 @@ MODULES = {
     "siren": (lambda: geo_nn.SirenNet(13, 2, 5, 3, first_w0=10, w0=2.0).double(), FEATURES),
     "perceptron": (lambda: geo_nn.MLP(13, 2, hidden_dim=5).eval(), FEATURES.astype(np.float32)),
     "location encoder": (lambda: location_encoder(mean=[1.0, 2.0], scale=[3.0, 4.0]), GRID.points()),
+    "location encoder with one unit": (lambda: location_encoder(scale=[3.0, 4.0]), GRID.points()),
+    "location encoder with one mean": (lambda: location_encoder(mean=[1.0, 2.0]), GRID.points()),
     "location encoder without units": (lambda: location_encoder().half().float(), GRID.points()),
+    "head, numpy's widths": (lambda: PatchProjectionHead(*np.int8([3, 10, 100])), FEATURES),
+    "linear, numpy's widths": (lambda: geo_nn.Linear(*np.int64([13, 2])), FEATURES.astype(np.float32)),
+    "residual network, numpy's widths": (
+        lambda: geo_nn.FcNet(*np.int64([13, 2, 5, 3])).eval(),
+        FEATURES.astype(np.float32),
+    ),
+    "siren, numpy's widths": (lambda: geo_nn.SirenNet(*np.int64([13, 2, 5, 3])), FEATURES.astype(np.float32)),
+    "perceptron, numpy's widths": (lambda: geo_nn.MLP(*np.int64([13, 2, 5, 3])), FEATURES.astype(np.float32)),
     "scale": (PatchScale, PATCHES),
     "scale of the Moon": (lambda: PatchScale(1_737_400.0, log=False), PATCHES),
 }

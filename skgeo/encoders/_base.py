@@ -27,7 +27,7 @@ class FixedTransformer(LocationTransformer):
     """A transformer that is a function of the place alone: ``fit`` checks, and learns nothing."""
 
     _public_module = "skgeo.encoders"
-    _missing_policies = ("error", "nan")
+    _missing_policies: tuple[str, ...] = ("error", "nan")
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Check the parameters and the coordinates; nothing is learned from them.

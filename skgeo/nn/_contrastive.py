@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
+from skgeo.nn._training import Arrays, load
+
 __all__ = ["compute_features"]
 
 _LARGEST_LOGIT_SCALE = 100.0
@@ -32,38 +34,31 @@ class Matcher(nn.Module):
         """The symmetric cross-entropy of a batch: each place should find its image, and each image its place."""
         with torch.no_grad():
             self.logit_scale.clamp_(max=math.log(_LARGEST_LOGIT_SCALE))
-        places, images = F.normalize(self.network(embedding), dim=1), self.images(features)
+        places = F.normalize(self.network(embedding), dim=-1)
+        images = F.normalize(self.projection(features), dim=-1)
         logits = (self.logit_scale.exp() * places) @ images.T
         own = torch.arange(len(logits), device=logits.device)
         return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
-    def images(self, features: Tensor) -> Tensor:
-        """Normalised embeddings of images, from their standardised features."""
-        return F.normalize(self.projection(features), dim=-1)
-
-
-class Images(nn.Module):
-    """The image half of a matcher."""
-
-    def __init__(self, matcher: Matcher) -> None:
-        super().__init__()
-        self.matcher = matcher
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Normalised embeddings of images."""
-        return self.matcher.images(features.to(self.matcher.projection.weight.dtype))
-
 
 class Normalized(nn.Module):
-    """A network whose outputs have length one."""
+    """A network whose outputs have length one: an embedding of places, or of the features of images."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """Normalised embeddings of places."""
+        """Normalised embeddings."""
         return F.normalize(self.network(embedding), dim=-1)
+
+
+def projection_of(weights: Arrays) -> Normalized:
+    """What embeds the standardised features of images, from the weights of a matcher."""
+    n_outputs, n_inputs = weights["projection.weight"].shape
+    with torch.device("meta"):  # neither memory nor random numbers for what is replaced
+        projection = nn.Linear(n_inputs, n_outputs)
+    return Normalized(load(projection, {name: weights[f"projection.{name}"] for name in ("weight", "bias")}))
 
 
 def compute_features(
@@ -109,7 +104,8 @@ def compute_features(
     >>> compute_features(torch.utils.data.TensorDataset(images), model, batch_size=4).shape
     (10, 4)
     """
-    if hasattr(images, "__getitem__") and hasattr(images, "__len__") and not isinstance(images, DataLoader | list):
+    batches = isinstance(images, DataLoader | list | tuple)
+    if hasattr(images, "__getitem__") and hasattr(images, "__len__") and not batches:
         images = DataLoader(images, batch_size=batch_size)
     _check_order(images)
     training = {module: module.training for module in image_encoder.modules()}

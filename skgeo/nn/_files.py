@@ -233,9 +233,8 @@ def _linear_arguments(linear: Linear) -> dict[str, object]:
 
 
 def _location_arguments(model: LocationEncoder) -> dict[str, object]:
-    outputs = {"mean": [0.0] * model.mean.numel(), "scale": [1.0] * model.scale.numel()}
-    of_one = {name: values[0] for name, values in outputs.items()}
-    return {"encoder": model.encoder, "network": model.network, **(outputs if model.mean.ndim else of_one)}
+    units = {"mean": torch.zeros_like(model.mean).tolist(), "scale": torch.ones_like(model.scale).tolist()}
+    return {"encoder": model.encoder, "network": model.network, **units}
 
 
 # The modules that are saved, by the names that they have in files; the only ones that are ever built. The state is the

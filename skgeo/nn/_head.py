@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_magnitude, check_parameter, is_integer
+from skgeo.nn._networks import check_widths
 from skgeo.scale import DESCRIPTORS
 
 __all__ = ["PatchProjectionHead"]
@@ -98,11 +99,10 @@ class PatchProjectionHead(nn.Module):
 
     def __init__(self, n_position: int, n_scale: int = 10, embed_dim: int = 768, hidden_dim: int | None = None) -> None:
         super().__init__()
-        widths = {"n_position": n_position, "n_scale": n_scale, "embed_dim": embed_dim}
-        for name, width in (widths if hidden_dim is None else widths | {"hidden_dim": hidden_dim}).items():
-            check_parameter(name, width, is_integer(width) and width >= 1, "a positive integer")
+        n_position, n_scale, embed_dim = check_widths(n_position=n_position, n_scale=n_scale, embed_dim=embed_dim)
         n_features = n_position + n_scale
-        hidden = 2 * max(n_features, embed_dim) if hidden_dim is None else hidden_dim
+        usual = 2 * max(n_features, embed_dim)
+        (hidden,) = check_widths(hidden_dim=usual if hidden_dim is None else hidden_dim)
         self.position_gain = nn.Parameter(torch.ones(n_position))
         self.scale_gain = nn.Parameter(torch.ones(n_scale))
         self.register_buffer("position_columns", torch.arange(n_position))

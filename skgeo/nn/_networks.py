@@ -39,8 +39,8 @@ class Linear(nn.Linear):
     """
 
     def __init__(self, n_inputs: int, n_outputs: int) -> None:
-        _check_widths(n_inputs=n_inputs, n_outputs=n_outputs)
-        super().__init__(int(n_inputs), int(n_outputs))
+        n_inputs, n_outputs = check_widths(n_inputs=n_inputs, n_outputs=n_outputs)
+        super().__init__(n_inputs, n_outputs)
 
 
 class FcNet(nn.Module):
@@ -87,7 +87,9 @@ class FcNet(nn.Module):
         self, n_inputs: int, n_outputs: int, hidden_dim: int = 256, n_layers: int = 4, dropout: float = 0.5
     ) -> None:
         super().__init__()
-        _check_widths(n_inputs=n_inputs, n_outputs=n_outputs, hidden_dim=hidden_dim, n_layers=n_layers)
+        n_inputs, n_outputs, hidden_dim, n_layers = check_widths(
+            n_inputs=n_inputs, n_outputs=n_outputs, hidden_dim=hidden_dim, n_layers=n_layers
+        )
         self.first = nn.Linear(n_inputs, hidden_dim)
         self.layers = nn.ModuleList(_Residual(hidden_dim, dropout) for _ in range(n_layers))
         self.output = nn.Linear(hidden_dim, n_outputs, bias=False)
@@ -179,7 +181,9 @@ class SirenNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        _check_widths(n_inputs=n_inputs, n_outputs=n_outputs, hidden_dim=hidden_dim, n_layers=n_layers)
+        n_inputs, n_outputs, hidden_dim, n_layers = check_widths(
+            n_inputs=n_inputs, n_outputs=n_outputs, hidden_dim=hidden_dim, n_layers=n_layers
+        )
         for name, frequency in {"first_w0": first_w0, "w0": w0}.items():
             check_parameter(name, frequency, is_real(frequency) and frequency > 0, "a positive number")
         self.first_w0, self.w0 = float(first_w0), float(w0)
@@ -250,7 +254,9 @@ class MLP(nn.Module):
         self, n_inputs: int, n_outputs: int, hidden_dim: int = 64, n_layers: int = 2, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        _check_widths(n_inputs=n_inputs, n_outputs=n_outputs, hidden_dim=hidden_dim, n_layers=n_layers)
+        n_inputs, n_outputs, hidden_dim, n_layers = check_widths(
+            n_inputs=n_inputs, n_outputs=n_outputs, hidden_dim=hidden_dim, n_layers=n_layers
+        )
         widths = [n_inputs] + [hidden_dim] * n_layers
         self.layers = nn.ModuleList(nn.Linear(before, hidden_dim) for before in widths[:-1])
         self.output = nn.Linear(hidden_dim, n_outputs)
@@ -368,9 +374,11 @@ def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) ->
     return module.train(training)
 
 
-def _check_widths(**widths: int) -> None:
+def check_widths(**widths: int) -> list[int]:
+    """Widths as int: torch.jit and files know none of numpy, and of few bits these would overflow on the way."""
     for name, width in widths.items():
         check_parameter(name, width, is_integer(width) and width >= 1, "a positive integer")
+    return list(map(int, widths.values()))
 
 
 def _dropout(share: float) -> nn.Dropout:

@@ -91,48 +91,47 @@ def train(
     generator is left as it was. With a keeper the run goes on where the one that it kept was interrupted, with the same
     numbers as one without interruption.
     """
+    if validation is not None and not validation.weight.any():
+        raise ValueError("The validation data have no weight: sample_weight_val or class_weight leaves none of them.")
     device, dtype = find_device(settings.device), getattr(torch, settings.dtype)
-    with _seeded(seed, device):
+    numbers = _RandomNumbers(seed, device)
+    with numbers.drawn():
         fixed, module = build()
-        if start is not None:
-            load(module, start[0])
-        module = module.to(device, dtype)
-        optimizer = _optimizer(module, settings)
-        if start is not None:
-            _set_moments(optimizer, module, start[1])
-        kind = _Pairs if loss == "contrastive" else _Data
-        data = kind(fixed, training, loss, device, dtype)
-        held_out = None if validation is None else kind(fixed, validation, loss, device, dtype)
-        if validation is not None and not validation.weight.any():
-            raise ValueError(
-                "The validation data have no weight: sample_weight_val or class_weight leaves none of them."
-            )
-        losses: list[float] = []
-        validation_losses: list[float] = []
-        best = np.inf, 0, arrays_of(module)
-        state = None if keeper is None else keeper.read()
-        if state is not None:
-            losses, validation_losses, best = state["losses"], state["validation_losses"], state["best"]
-            _set_state(module, optimizer, state, device)
-        with progress(settings.max_epochs, "epoch", shown=settings.verbose) as done:
-            done(len(losses))
-            while len(losses) < settings.max_epochs:
-                waited = len(losses) - best[1]
-                if held_out is not None and settings.patience is not None and waited >= settings.patience:
-                    break
-                losses.append(_train_epoch(module, optimizer, data, settings))
-                if held_out is not None:
-                    validation_losses.append(_validate(module, held_out, settings))
-                    if validation_losses[-1] < best[0]:
-                        kept = arrays_of(module) if settings.keep == "best" else {}
-                        best = validation_losses[-1], len(losses), kept
-                if keeper is not None:
-                    course = {"losses": losses, "validation_losses": validation_losses, "best": best}
-                    keeper.write(course | _state(module, optimizer, device))
-                done(1)
-        if held_out is None or settings.keep == "last":
-            best = losses[-1], len(losses), arrays_of(module)
-        return Course(best[2], _moments(optimizer, module), losses, validation_losses, best[1])
+    if start is not None:
+        load(module, start[0])
+    module = module.to(device, dtype)
+    optimizer = _optimizer(module, settings)
+    if start is not None:
+        _set_moments(optimizer, module, start[1])
+    kind = _Pairs if loss == "contrastive" else _Data
+    data = kind(fixed, training, loss, device, dtype)
+    held_out = None if validation is None else kind(fixed, validation, loss, device, dtype)
+    losses: list[float] = []
+    validation_losses: list[float] = []
+    best: tuple[float, int, Arrays] = np.inf, 0, {}
+    state = None if keeper is None else keeper.read()
+    if state is not None:
+        losses, validation_losses, best = state["losses"], state["validation_losses"], state["best"]
+        _set_state(module, optimizer, numbers, state)
+    with progress(settings.max_epochs, "epoch", shown=settings.verbose) as done:
+        done(len(losses))
+        while len(losses) < settings.max_epochs:
+            waited = len(losses) - best[1]
+            if held_out is not None and settings.patience is not None and waited >= settings.patience:
+                break
+            losses.append(_train_epoch(module, optimizer, numbers, data, settings))
+            if held_out is not None:
+                validation_losses.append(_validate(module, numbers, held_out, settings))
+                if validation_losses[-1] < best[0]:
+                    kept = arrays_of(module) if settings.keep == "best" else {}
+                    best = validation_losses[-1], len(losses), kept
+            if keeper is not None:
+                course = {"losses": losses, "validation_losses": validation_losses, "best": best}
+                keeper.write(course | _state(module, optimizer, numbers))
+            done(1)
+    if held_out is None or settings.keep == "last":
+        best = losses[-1], len(losses), arrays_of(module)
+    return Course(best[2], _moments(optimizer, module), losses, validation_losses, best[1])
 
 
 def apply(fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any], device: str) -> npt.NDArray[Any]:
@@ -143,7 +142,7 @@ def apply(fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any],
 def outputs(
     fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any], device: str
 ) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
-    """The outputs (k, n_outputs) of blocks of rows, in the dtype of the parameters."""
+    """The outputs (k, n_outputs) of blocks of rows, in the dtype of the parameters; NaN where an input is missing."""
     place = find_device(device)
     trained = trained.to(place).eval()
     dtype = next((parameter.dtype for parameter in trained.parameters()), torch.float64)
@@ -151,6 +150,7 @@ def outputs(
     for rows in data.blocks():
         with torch.no_grad():
             values = trained(data[rows]).cpu().numpy()
+        values[np.isnan(inputs[rows]).any(axis=1)] = np.nan  # a network can make a number of NaN
         yield rows, values
 
 
@@ -189,13 +189,37 @@ def load(module: nn.Module, weights: Arrays) -> nn.Module:
 
 def describe(build: Callable[[], Parts], seed: int) -> Iterator[bytes]:
     """What a model is before it is trained: its layers, and its numbers."""
-    with _seeded(seed, torch.device("cpu")):
+    with _RandomNumbers(seed, torch.device("cpu")).drawn():
         modules = [module for module in build() if module is not None]
     for module in modules:
         yield repr(module).encode()
         for name, values in arrays_of(module).items():
             yield repr((name, values.dtype, values.shape)).encode()
             yield values.tobytes()
+
+
+class _RandomNumbers:
+    """The random numbers of a run, from its seed: torch's generators, lent to one thread at a time."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._gpus = [device] if device.type == "cuda" else []
+        devices = [torch.device("cpu"), *self._gpus]
+        self.states = {each.type: torch.Generator(each).manual_seed(seed).get_state() for each in devices}
+
+    @contextmanager
+    def drawn(self) -> Iterator[None]:
+        """Draw from where the last drawing ended; afterwards torch's generators are as they were.
+
+        Held for one batch, not for a training, which would keep the predictions of other threads waiting to its end.
+        """
+        with _GENERATOR, torch.random.fork_rng(devices=self._gpus):
+            torch.default_generator.set_state(self.states["cpu"])
+            for gpu in self._gpus:
+                torch.cuda.set_rng_state(self.states["cuda"], gpu)
+            yield
+            self.states["cpu"] = torch.default_generator.get_state()
+            for gpu in self._gpus:
+                self.states["cuda"] = torch.cuda.get_rng_state(gpu)
 
 
 class _Inputs:
@@ -296,14 +320,19 @@ def _count(n_samples: int, size: int | None) -> int:
     return max(1, min(math.ceil(n_samples / (size or n_samples)), n_samples // 2))
 
 
-def _train_epoch(module: nn.Module, optimizer: torch.optim.Optimizer, data: _Data, settings: Settings) -> float:
+def _train_epoch(
+    module: nn.Module, optimizer: torch.optim.Optimizer, numbers: _RandomNumbers, data: _Data, settings: Settings
+) -> float:
     """One pass over the samples in random order; returns the mean loss."""
     module.train()
     n_samples, total = len(data.inputs), 0.0
-    for rows in data.batches(settings.batch_size):
+    with numbers.drawn():
+        batches = data.batches(settings.batch_size)
+    for rows in batches:
         optimizer.zero_grad()
-        loss = data.total(module, rows)
-        torch.autograd.backward(loss / len(rows))
+        with numbers.drawn():
+            loss = data.total(module, rows)
+            torch.autograd.backward(loss / len(rows))
         optimizer.step()
         total += float(loss.detach())
     if not np.isfinite(total):
@@ -314,29 +343,19 @@ def _train_epoch(module: nn.Module, optimizer: torch.optim.Optimizer, data: _Dat
     return total / n_samples
 
 
-def _validate(module: nn.Module, data: _Data, settings: Settings) -> float:
+def _validate(module: nn.Module, numbers: _RandomNumbers, data: _Data, settings: Settings) -> float:
     """The mean loss, without dropout."""
     module.eval()
-    with torch.no_grad():
-        total = sum(float(data.total(module, rows)) for rows in data.blocks(settings.batch_size))
+    total = 0.0
+    for rows in data.blocks(settings.batch_size):
+        with torch.no_grad(), numbers.drawn():
+            total += float(data.total(module, rows))
     if not np.isfinite(total):
         raise ValueError(
             f"learning_rate={settings.learning_rate!r}: the loss became {total} on the validation data; expected a "
             "smaller learning_rate, or targets to validate on like those to train on."
         )
     return total / len(data.inputs)
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's generators of the CPU and the device, and put them back as they were."""
-    on_gpu = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if on_gpu else []):
-        torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
 
 
 def _optimizer(module: nn.Module, settings: Settings) -> torch.optim.Adam:
@@ -348,23 +367,19 @@ def _optimizer(module: nn.Module, settings: Settings) -> torch.optim.Adam:
     return torch.optim.Adam(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
-def _state(module: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> dict[str, Any]:
+def _state(module: nn.Module, optimizer: torch.optim.Optimizer, numbers: _RandomNumbers) -> dict[str, Any]:
     """All that the next epoch depends on."""
-    generators = {"cpu": torch.default_generator.get_state().numpy()}
-    if device.type == "cuda":
-        generators["cuda"] = torch.cuda.get_rng_state(device).numpy()
+    generators = {name: state.numpy() for name, state in numbers.states.items()}
     return {"weights": arrays_of(module), "moments": _moments(optimizer, module), "generators": generators}
 
 
 def _set_state(
-    module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], device: torch.device
+    module: nn.Module, optimizer: torch.optim.Optimizer, numbers: _RandomNumbers, state: dict[str, Any]
 ) -> None:
     """Be where a run was when ``_state`` was called."""
     module.load_state_dict({name: torch.tensor(values) for name, values in state["weights"].items()})
     _set_moments(optimizer, module, state["moments"])
-    torch.default_generator.set_state(torch.tensor(state["generators"]["cpu"]))
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(torch.tensor(state["generators"]["cuda"]), device)
+    numbers.states = {name: torch.tensor(values) for name, values in state["generators"].items()}
 
 
 def _moments(optimizer: torch.optim.Optimizer, module: nn.Module) -> Arrays:
