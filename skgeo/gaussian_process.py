@@ -86,8 +86,11 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         The nu of Matern kernels: the field has the derivatives of order less than it, in the mean square.
     noise : float, default=0.1
         Variance of the noise of an observation; of the standardised targets with ``normalize_y``.
-    variance_bounds : (float, float) or "fixed", default=(1e-5, 1e5)
-        Where to look for the maximum of the likelihood; "fixed" keeps the value given.
+    variance_bounds : (float, float), "fixed" or None, default=None
+        Where to look for the maximum of the likelihood; "fixed" keeps the value given. None is (1e-5, 10) for
+        standardised targets and (1e-5, 1e5) without ``normalize_y``. In a region with detail finer than ``max_degree``,
+        a field that may vary a thousand times as much outside of it follows the detail inside, and overshoots where
+        there are no data.
     length_scale_bounds : (float, float) or "fixed", default=(0.5, 360)
         Likewise.
     smoothness_bounds : (float, float) or "fixed", default=(0.25, 10)
@@ -214,7 +217,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         length_scale: float = 20.0,
         smoothness: float = 1.5,
         noise: float = 0.1,
-        variance_bounds: Bounds = (1e-5, 1e5),
+        variance_bounds: Bounds | None = None,
         length_scale_bounds: Bounds = (0.5, 360.0),
         smoothness_bounds: Bounds = (0.25, 10.0),
         noise_bounds: Bounds = (1e-6, 1e3),
@@ -470,7 +473,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     def _maximise(self, evidence: Evidence, given: dict[str, float], start: FloatArray) -> FloatArray:
         """The logarithms of the free hyperparameters of the largest likelihood that was found."""
         free = self._free()
-        bounds = np.log([getattr(self, f"{name}_bounds") for name in free])
+        bounds = np.log([self._bounds(name) for name in free])
 
         def objective(theta: FloatArray) -> tuple[float, FloatArray]:
             value, gradient = _evaluate(evidence, given | _values(free, theta), free)
@@ -546,18 +549,24 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     def _free(self) -> list[str]:
         """The hyperparameters that are looked for."""
-        return [name for name in _HYPERPARAMETERS if not isinstance(getattr(self, f"{name}_bounds"), str)]
+        return [name for name in _HYPERPARAMETERS if not isinstance(self._bounds(name), str)]
+
+    def _bounds(self, name: str) -> Any:
+        bounds = getattr(self, f"{name}_bounds")
+        if bounds is None and name == "variance":
+            return (1e-5, 10.0 if self.normalize_y else 1e5)
+        return bounds
 
     def _check_parameters(self) -> None:
         check_degree(self.max_degree)
+        check_flag("normalize_y", self.normalize_y)
         for name in _HYPERPARAMETERS:
-            _check_hyperparameter(name, getattr(self, name), getattr(self, f"{name}_bounds"))
+            _check_hyperparameter(name, getattr(self, name), self._bounds(name))
         known = self.optimizer is None or callable(self.optimizer)
         known = known or (isinstance(self.optimizer, str) and self.optimizer == "fmin_l_bfgs_b")
         check_parameter("optimizer", self.optimizer, known, "'fmin_l_bfgs_b', a callable or None")
         count = self.n_restarts_optimizer
         check_parameter("n_restarts_optimizer", count, is_integer(count) and count >= 0, "an integer, not negative")
-        check_flag("normalize_y", self.normalize_y)
         check_n_jobs(self.n_jobs)
 
     def __sklearn_tags__(self) -> Tags:

@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_val_predict
 
 import reference
 import skgeo
-from skgeo import CellGrid, LatLonGrid, SphericalGaussianProcessRegressor
+from skgeo import CellGrid, LatLonGrid, SphericalGaussianProcessRegressor, matern_spectrum
 from skgeo._evidence import Matern
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning
@@ -454,3 +454,20 @@ def test_default_data_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         SphericalGaussianProcessRegressor(DEGREE).fit(X, Y).predict(NEW, return_std=True)
+
+
+def test_detail_finer_than_the_degree_does_not_send_predictions_astray():
+    """Of a region, harmonics of large variance outside could follow what they do not resolve; see variance_bounds."""
+    rng = np.random.default_rng(0)
+    box = np.column_stack([rng.uniform(30, 60, 2000), rng.uniform(-10, 40, 2000)])
+    field = SphericalHarmonics(60, spectrum=matern_spectrum(60, nu=0.5, kappa=12.0))
+    y = field.fit_transform(box) @ rng.standard_normal(61**2)
+    far = box[:, 1] > 25.0
+    errors = {}
+    for name, bounds in (("default", None), ("wide", (1e-5, 1e5))):
+        model = SphericalGaussianProcessRegressor(20, variance_bounds=bounds)
+        with pytest.warns(ResolutionWarning):
+            model.fit(box[~far], y[~far])
+        errors[name] = np.sqrt(np.mean((model.predict(box[far]) - y[far]) ** 2)) / y.std()
+    assert model.variance_ > 100.0
+    assert errors["default"] < 2.0 < errors["wide"] / 2.0
