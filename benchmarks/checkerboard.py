@@ -17,7 +17,7 @@ from pathlib import Path
 import land_ocean
 import numpy as np
 import torch
-from tables import write_table
+from tables import replace_text, write_table
 
 from skgeo.datasets import make_checkerboard
 
@@ -105,7 +105,7 @@ def main():
             flush=True,
         )
         if not options.quick:
-            path.write_text(json.dumps(rows, indent=1) + "\n")
+            replace_text(json.dumps(rows, indent=1) + "\n", path)
     if not options.quick:
         draw(rows, options.out / "checkerboard.png")
         write_table(table(rows), options.out / "checkerboard.rst")

@@ -11,12 +11,12 @@ them in its cache, and on a field of known spectrum at places that crowd around 
 import argparse
 import json
 import multiprocessing
-import resource
 import time
 from collections import deque
 from pathlib import Path
 
 import numpy as np
+from run import forget_peak, resident
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import fetch_california_housing
 from sklearn.ensemble import RandomForestRegressor
@@ -87,9 +87,10 @@ def _uniform(rng, n):
 def measure(name, samples, n):
     """Seconds of the processor for all splits of a splitter, and by how much they raised the peak of memory."""
     X = places(samples, n)
-    before, start = _peak(), time.process_time()
+    forget_peak()  # of making the places
+    before, start = resident("VmHWM"), time.process_time()
     last = deque(splits(name, X), maxlen=1)[0]
-    seconds, megabytes = time.process_time() - start, _peak() - before
+    seconds, megabytes = time.process_time() - start, resident("VmHWM") - before
     check(name, X, *last)
     return {"seconds": seconds, "megabytes": megabytes}
 
@@ -111,11 +112,6 @@ def check(name, X, train, test):
         tested, trained = (Cartesian3DEncoder().fit_transform(X[rows]) for rows in (test[:100], train))
         gap = 6371.0088 * np.arccos((tested @ trained.T).max())
         assert gap > RADIUS_KM * (1 - 1e-6), gap
-
-
-def _peak():
-    """The peak of memory so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def leaks(*, n_places, n_trees):

@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: same 
 import joblib
 import numpy as np
 import torch
-from tables import mean_and_deviation, write_table
+from tables import mean_and_deviation, replace_text, write_table
 
 from skgeo import encoders
 from skgeo.nn import FcNet, Linear, LocationClassifier, SirenNet
@@ -232,10 +232,7 @@ def main():
         if len(own) >= len(seeds):
             show(summarise(own, recipes)[0])
         if not options.quick:
-            options.out.mkdir(parents=True, exist_ok=True)
-            beside = path.with_suffix(".part")
-            beside.write_text(json.dumps({"cells": summarise(runs, recipes), "runs": runs}, indent=1))
-            beside.replace(path)
+            replace_text(json.dumps({"cells": summarise(runs, recipes), "runs": runs}, indent=1), path)
     rows = summarise(runs, recipes)
     if not options.quick:
         draw(rows, options.out / "land_ocean.png")

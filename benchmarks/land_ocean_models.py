@@ -171,11 +171,8 @@ def main():
     rows, best = {}, None
     for name, each in models.items():
         model, rows[name] = choose(each, *parts)
-        best = (
-            model
-            if best is None or rows[name]["validation"] >= max(row["validation"] for row in rows.values())
-            else best
-        )
+        if rows[name]["validation"] == max(row["validation"] for row in rows.values()):
+            best = model
         print(
             "{:38} validation {validation:5.2f}, test {test:5.2f}, {seconds} s a fit".format(name, **rows[name]),
             flush=True,

@@ -5,12 +5,12 @@ hidden; that returns the filled values. Hyperparameters are chosen on the valida
 """
 
 import numpy as np
+from patch_fields import HIDDEN, centres
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import Ridge
 
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 
-HIDDEN = 0.75  # share of the patches
 LENGTHS = (5.0, 10.0, 20.0, 40.0)  # degrees
 ALPHAS = (1e-2, 1.0, 1e2, 1e4)
 
@@ -52,7 +52,7 @@ def nearest_visible(problem, choice):
     """The nearest visible patch, by the distance of centres."""
 
     def fill(cut, values, valid, patch, hidden):
-        vectors = _vectors(_centres(cut)[patch])
+        vectors = _vectors(centres(cut.patches)[patch])
         visible = np.flatnonzero(~hidden)
         return values[visible[cdist(vectors, vectors[visible]).argmin(axis=1)]]
 
@@ -101,10 +101,6 @@ def ridge_on_place(problem, alpha):
 def _by_channel(cut, values):
     """Values (patches, channels, pixels)."""
     return values.reshape(len(values), cut.n_channels, -1)
-
-
-def _centres(cut):
-    return np.column_stack([cut.patches[:, :2].mean(axis=1), cut.patches[:, 2:4].mean(axis=1)])
 
 
 def _pixels(cut):

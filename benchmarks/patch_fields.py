@@ -19,6 +19,12 @@ TESTS = {
     "east": "other longitudes",
     "south": "other latitudes",
 }
+HIDDEN = 0.75  # share of the patches
+
+
+def centres(table):
+    """Centres of patches in degrees."""
+    return np.column_stack([table[:, :2].mean(axis=1), table[:, 2:4].mean(axis=1)])
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from patch_fields import centres
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 
@@ -73,7 +74,7 @@ class Filler(nn.Module):
 
 
 class Positions(nn.Module):
-    """The module of a Position: adds its parts to tokens; smaller windows than the trained have its first indices."""
+    """The module of a Position: adds its parts to tokens."""
 
     def __init__(self, absolute, index):
         super().__init__()
@@ -143,11 +144,6 @@ def make_positions(position, head, window):
     if position.index == "waves":
         index = nn.Buffer(torch.from_numpy(waves_of_index(window)))
     return Positions(head(), index)
-
-
-def centres(table):
-    """Centres of patches in degrees."""
-    return np.column_stack([table[:, :2].mean(axis=1), table[:, 2:4].mean(axis=1)])
 
 
 def geometric_waves(values, lower, upper, width):

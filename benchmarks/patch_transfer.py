@@ -27,14 +27,14 @@ import numpy as np
 import patch_fields
 import torch
 from patch_baselines import scores
-from patch_fields import TESTS
+from patch_fields import HIDDEN, TESTS
 from patch_positions import ABLATIONS, SIZES, VARIANTS, Filler, features_of, make_positions
 from patch_report import report
+from tables import write_rows
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data"
 LEARNING_RATES = (1e-3, 3e-3)
-HIDDEN = 0.75  # share of the patches
 BATCH = 8
 GROUPS = {"main": VARIANTS, "ablation": ABLATIONS, "sizes": SIZES}
 PARTS = {
@@ -166,13 +166,8 @@ def run_all(parts, options, path):
             rows.append(row)
             reached = {name: each[0] for name, each in row["skill"].items() if name in TESTS}
             print("{data} {group}: {variant}, {learning_rate}, seed {seed}".format(**row), reached, flush=True)
-            write(rows, path)
+            write_rows(rows, path)
     return rows
-
-
-def write(rows, path):
-    """One result a line."""
-    path.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
 
 
 def run_baselines(data, folder):
@@ -231,7 +226,7 @@ def main():
     rows = run_all([part for name in options.only for part in PARTS[name]], options, path)
     for data in {"winds", "sea"} - {row["data"] for row in rows if row["group"] == "baseline"}:
         rows += run_baselines(data, options.data)
-        write(rows, path)
+        write_rows(rows, path)
     report(rows, options.out)
     return 0
 

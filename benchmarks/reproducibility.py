@@ -50,6 +50,7 @@ def main():
             f"{row['process']:45} loaded {row['loaded']:.1e}, fitted anew {row['fitted anew']:.1e}: {row['versions']}"
         )
     if not options.quick:
+        options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "reproducibility.json").write_text(json.dumps(rows, indent=1) + "\n")
         write_table(table(rows), options.out / "reproducibility.rst")
     if max(max(row["loaded"], row["fitted anew"]) for row in rows) > TOLERANCE:

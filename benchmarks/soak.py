@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from run import resident
 
 from skgeo import SphericalHarmonicPCA
 
@@ -32,6 +33,7 @@ def main():
             f"{work}: {result['points']:.0e} points, {row['seconds']:.0f} s, memory grew by {row['growth_mb']:.1f} MB"
         )
     if not options.quick:
+        options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
     if max(result[work]["growth_mb"] for work in ("partial_fit", "transform")) > 32 * 4 * size / 1e6:
         raise SystemExit("memory grew by more than the output of one block")
@@ -44,7 +46,7 @@ def stream(work, n_blocks, size):
         start = time.perf_counter()
         work(block)
         seconds += time.perf_counter() - start
-        memory.append(resident_mb())
+        memory.append(resident("VmRSS"))
     return {"seconds": seconds, "growth_mb": max(memory) - max(memory[: n_blocks // 10]), "memory_mb": memory}
 
 
@@ -54,11 +56,6 @@ def points(n_blocks, size):
     for _ in range(n_blocks):
         latitude = np.degrees(np.arcsin(rng.uniform(-1, 1, size)))
         yield np.column_stack([latitude, rng.uniform(-180, 180, size)]).astype(np.float32)
-
-
-def resident_mb():
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * 4096 / 1e6
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Tables in reStructuredText."""
+"""Results as files: tables in reStructuredText, rows in JSON."""
+
+import json
 
 
 def write_table(rows, path):
@@ -11,6 +13,19 @@ def list_table(rows):
     for row in rows:
         lines += [f"   {' ' if i else '*'} - {cell}".rstrip() for i, cell in enumerate(row)]
     return "\n".join([*lines, ""])
+
+
+def write_rows(rows, path):
+    """One row a line."""
+    replace_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", path)
+
+
+def replace_text(text, path):
+    """Write a file; a run that is stopped meanwhile keeps the one of before, from which it goes on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(text)
+    beside.replace(path)
 
 
 def mean_and_deviation(mean, deviation, digits=1):

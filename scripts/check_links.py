@@ -26,6 +26,8 @@ class Page(HTMLParser):
 def dead_links(root):
     """Pairs of a page and a link of it that leads nowhere."""
     pages = {path: Page(path) for path in root.rglob("*.html") if "_static" not in path.parts}
+    if not pages:
+        raise SystemExit(f"{root}: no pages")
     for path, page in sorted(pages.items()):
         for link in page.links:
             parts = urlsplit(link)
