@@ -1148,7 +1148,7 @@ def leakage(source):
             "verbose": VERBOSE,
         }
         chosen, fine = parameters(source, spec, bad=40)
-        report = attempt(lambda: model_selection.leakage_report(Ridge(), X, y, **chosen), fine or False)
+        report = attempt(lambda: model_selection.leakage_report(Ridge(), X, y, **chosen), fine)
         if report is not Refused:
             right(np.isfinite(report.scores).all() and len(str(report)), "scores are not finite")
             attempt(report.to_frame, True)
@@ -1514,10 +1514,8 @@ def displays(source):
         given = any_patches(source)
         if given.lazy:
             return
-        descriptor = source.pick(("area", "extent_lon", None, "other", 5))
-        fine = descriptor != 5 and descriptor != "other"
-        if descriptor is None:
-            return
+        descriptor = source.pick(("area", "extent_lon", "other", 5))
+        fine = descriptor not in ("other", 5)
         shown = attempt(
             lambda: _silent(inspection.PatchDisplay).from_patches(given.X, descriptor), _all((fine, given.valid))
         )
@@ -1544,7 +1542,7 @@ def displays(source):
         )
         shown = attempt(
             lambda: _silent(inspection.PredictionMapDisplay).from_predictions(y, np.zeros(len(places)), places),
-            None if fine or not same else fine,
+            fine if same else None,
         )
         right(shown is Refused or not same or np.isfinite(shown.values).all(), "values are not finite")
     elif kind == "response":
