@@ -119,12 +119,11 @@ class Details:
         return self
 
 
-def coordinates(source, *, least=1, most=24, spread=False, huge=True):
+def coordinates(source, *, least=1, spread=False, huge=True):
     """Valid latitudes and longitudes (n, 2) in plain float64: random ones, special ones, copies."""
     source = source.details()
     rng = source.rng()
-    number = source.pick((1, 2, 3, 5, 8, most))
-    number = max(least, number)
+    number = max(least, source.pick((1, 2, 3, 5, 8, 24)))
     table = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, number))), rng.uniform(-180, 180, number)])
     if source.chance(40):
         table[:, 1] += 360.0 * rng.integers(-3, 4, number)
@@ -297,9 +296,9 @@ def dask_form(source, plain):
     return Input(da.from_array(plain, (chunk, source.pick((1, 2)))), True, plain, False, "dask", None, True)
 
 
-def valid_points(source, *, spread=False, huge=True, lazy=True, least=1):
+def valid_points(source, *, spread=False, lazy=True, least=1):
     """Valid points in any form."""
-    plain = coordinates(source, spread=spread, huge=huge, least=least)
+    plain = coordinates(source, spread=spread, least=least)
     kind = source.integer(0, 99)
     if kind < 55:
         return array_form(source, plain)
@@ -437,9 +436,9 @@ PERHAPS = ("categories in a frame",)
 LACKING = ("infinite", "masked values", "all masked", "missing in a frame")
 
 
-def spoilt_points(source, *, huge=False):
+def spoilt_points(source):
     """Points that are invalid under every policy for missing ones."""
-    plain = coordinates(source, huge=huge)
+    plain = coordinates(source, huge=False)
     way = source.pick(tuple(way for way in SPOILT if way not in LACKING))
     X = SPOILT[way](plain, source)
     if way == "geometries" and X.isna().any():
@@ -583,7 +582,7 @@ def patch_numbers(source, *, most_pixels):
     if source.chance(30):
         west = west.round()
     counts = rng.integers(1, most_pixels, (2, number), endpoint=True)
-    east = west + np.where(width == 360.0, 360.0, width)
+    east = west + width
     if source.chance(20):  # across the antimeridian as people write it
         usual = (width < 350) & (width > 0.01) & (np.abs(west) <= 180)
         east = np.where(usual, (east + 180) % 360 - 180, east)
@@ -598,11 +597,11 @@ SPOILT_PATCHES = {
     "south above north": lambda t, s: t[:, [1, 0, 2, 3, 4, 5]],
     "no height": lambda t, s: t[:, [0, 0, 2, 3, 4, 5]],
     "no width": lambda t, s: t[:, [0, 1, 2, 2, 4, 5]],
-    "too wide": lambda t, s: _with_patch(t, s, 3, t[:, 2].max() + 1080.0),
-    "beyond a pole": lambda t, s: _with_patch(t, s, 1, s.pick((90.1, 1e300))),
-    "half a pixel": lambda t, s: _with_patch(t, s, s.integer(4, 5), s.pick((0.5, 1.5, 0.0, -1.0, 1e300, 2.0**31))),
-    "not finite": lambda t, s: _with_patch(t, s, s.integer(0, 5), s.pick((np.nan, np.inf, -np.inf))),
-    "huge east": lambda t, s: _with_patch(t, s, 3, s.pick((1e300, 1e18))),
+    "too wide": lambda t, s: _with(t, s, 3, t[:, 2].max() + 1080.0),
+    "beyond a pole": lambda t, s: _with(t, s, 1, s.pick((90.1, 1e300))),
+    "half a pixel": lambda t, s: _with(t, s, s.integer(4, 5), s.pick((0.5, 1.5, 0.0, -1.0, 1e300, 2.0**31))),
+    "not finite": lambda t, s: _with(t, s, s.integer(0, 5), s.pick((np.nan, np.inf, -np.inf))),
+    "huge east": lambda t, s: _with(t, s, 3, s.pick((1e300, 1e18))),
     "five columns": lambda t, s: t[:, :5],
     "no rows": lambda t, s: t[:0],
     "flat": lambda t, s: t[0],
@@ -628,12 +627,6 @@ SPOILT_PATCHES = {
     "infinite stack": lambda t, s: np.full((1, 2, 2, 2), np.inf),
     "text stack": lambda t, s: s.pick((np.full((1, 2, 2, 2), "a"), np.full((1, 2, 2, 2), None))),
 }
-
-
-def _with_patch(table, source, column, value):
-    table = table.copy()
-    table[source.rng().integers(len(table)), column] = value
-    return table
 
 
 def any_patches(source, *, most_pixels=12):
@@ -846,9 +839,8 @@ def _spoilt_grid(source, arguments, latitude, longitude):
                 [[1], [1, 2]],
             )
         )
-        valid = None if shape == (1, 1) else False
         source.tell("bad mask", repr(bad)[:40])
-        return Grid(arguments | {"mask": bad}, valid, None, None)
+        return Grid(arguments | {"mask": bad}, False, None, None)
     wrong = source.pick(("shape", "NaN", "text", "elsewhere", "same", "number", "object"))
     source.tell("bad", kind, wrong)
     axis = np.asarray(arguments[kind.partition("_")[0]], float)
