@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import skgeo
+from reference import vectors
 from skgeo import CellGrid, LatLonGrid
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import SphericalHarmonics
@@ -32,11 +33,7 @@ PLACES = fibonacci_lattice(200)
 
 def images_of(places):
     """Eight smooth functions of the place, of different sizes and means."""
-    latitude, longitude = np.radians(np.asarray(places, dtype=float)).T
-    vectors = np.column_stack(
-        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
-    )
-    waves = np.sin(vectors @ np.random.default_rng(0).normal(0, 3, (3, 8)))
+    waves = np.sin(vectors(places) @ np.random.default_rng(0).normal(0, 3, (3, 8)))
     return 10.0 ** np.arange(-3, 5) * (waves + 5.0)
 
 
