@@ -19,6 +19,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
+from processes import run_python
 from reference import vectors
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._location_models import ENCODERS
@@ -36,7 +37,6 @@ from skgeo.nn import (
 from skgeo.nn._training import train
 from test_contrastive import WithoutNaN
 from test_examples import SHARED_DATA, needs_shared_data
-from test_persistence import run_python
 
 ROOT = Path(__file__).parents[1]
 PLACES = fibonacci_lattice(120)
