@@ -117,7 +117,7 @@ TRANSFORMERS = {
                 (None, 1, 3, 0.5, 0.999, "shannon"), (*JUNK, 0, -1, 1.0, 0.0, 1.5, True, 10**6, "all")
             ),
             "spectrum": SPECTRUM,
-            "clip": Parameter((None, 3.0, 0.5, 1e-3, 1e6), (*NO_POSITIVE[:11], "3", 0, -1.0)),
+            "clip": Parameter((None, 3.0, 0.5, 1e-3, 1e6), (*JUNK, "3", 0, -1.0)),
             "area_weighted": FLAG,
             "n_jobs": JOBS,
             "missing": Parameter((*MISSING, "mean"), (*NO_CHOICE, None)),
@@ -195,14 +195,14 @@ def location_transformer(cls, own, source):
     if given.names is not None:
         model.set_params(coordinates=given.names)
     if method == "transform":
-        model.fit(_plain_form(model, lattice(40)))
+        model.fit(lattice(40))
         values = attempt(lambda: _computed(model.transform(given.X)), valid, owner=model)
         reference = model
     else:
         options, weighty = {}, True
         if learns and given.plain is not None and source.chance(40):
             options["sample_weight"], weighty = weights(source, len(given.plain))
-            valid = False if False in (valid, weighty) else None if None in (valid, weighty) else True
+            valid = _all((valid, weighty))
         if given.valid is True and given.lazy and valid is not True and method == "fit":
             valid = None  # values of chunks are not looked at before they are computed
         if given.lazy and not learns and given.valid is False:
@@ -210,7 +210,7 @@ def location_transformer(cls, own, source):
         if learns and given.valid is not True:
             valid = False if valid is False else None
         if learns and method == "fit" and source.chance(30):
-            model.partial_fit(_plain_form(model, lattice(10)))
+            model.partial_fit(lattice(10))
             fitted = attempt(
                 lambda: model.partial_fit(given.X, **options),
                 None if valid is False and weighty is False else valid,
@@ -230,7 +230,7 @@ def location_transformer(cls, own, source):
         if values is Refused or given.plain is None:
             return
         plain = {"sample_weight": np.asarray(options["sample_weight"], float)} if options else {}
-        reference = clone(model).fit(_plain_form(model, given.plain), **plain) if learns else model
+        reference = clone(model).fit(given.plain, **plain) if learns else model
     if values is Refused or given.plain is None:
         return
     names = model.get_feature_names_out()
@@ -241,7 +241,7 @@ def location_transformer(cls, own, source):
     )
     if model.add_indicator:
         right((values[:, -1] == missing).all(), "the indicator is wrong", values[:, -1])
-    expected = reference.transform(_plain_form(model, given.plain))
+    expected = reference.transform(given.plain)
     check_close(values, expected, tolerance=2e-6 if single else 2e-6 if learns and method != "transform" else 1e-12)
     if policy == "mean":
         right(not values[missing][:, : len(names) - model.add_indicator].any(), "missing rows are not zero", values)
@@ -249,12 +249,7 @@ def location_transformer(cls, own, source):
         right(np.isnan(values[missing][:, 0]).all(), "missing rows are not NaN", values)
     turned = given.plain - [0.0, 360.0]
     if np.abs(given.plain[~missing, 1]).max(initial=0.0) < 720 and "Encoder" not in type(model).__name__:
-        check_close(reference.transform(_plain_form(model, turned)), expected, tolerance=1e-9)
-
-
-def _plain_form(model, plain):
-    """Plain float64 numbers; a model that declares names takes them all the same."""
-    return np.array(plain, dtype=np.float64)
+        check_close(reference.transform(turned), expected, tolerance=1e-9)
 
 
 def _computed(values):
@@ -453,9 +448,9 @@ def patch_scale(source):
             check_close(expected[far], _descriptors(given.plain, model)[far], tolerance=1e-9)
 
 
-def _patch_output(model, given, source):
-    """The output of fit and transform, checked for what it always is."""
-    if source.chance(50):
+def _patch_output(model, given, source, *, fit=False):
+    """The output of fit and transform, checked for what it always is; or of transform after another fit."""
+    if fit or source.chance(50):
         if given.lazy:
             values = attempt(lambda: model.fit(given.X).transform(given.X).compute(), given.valid)
         else:
@@ -517,18 +512,8 @@ def patch_position(source):
     if exact and which in (5, 6):
         attempt(lambda: model.fit(given.X), False, owner=model)
         return
-    if source.chance(50) or which not in (2, 3):
-        if given.lazy:
-            values = attempt(lambda: model.fit(given.X).transform(given.X).compute(), given.valid)
-        else:
-            values = attempt(lambda: model.fit_transform(given.X), given.valid)
-    else:
-        model.fit([[0, 30, 0, 40, 2, 3], [-60, -30, 100, 140, 2, 3]])
-        values = attempt(lambda: _computed(model.transform(given.X)), given.valid, owner=model)
-    if values is Refused or given.plain is None:
-        return
-    check_output(values, rows=len(given.plain), columns=len(model.get_feature_names_out()), single=given.single)
-    if which in (2, 3) and given.valid is True:
+    values = _patch_output(model, given, source, fit=which not in (2, 3))
+    if which in (2, 3) and given.valid is True and values is not Refused:
         check_close(values, model.transform(given.plain), tolerance=2e-6 if given.single else 1e-9)
 
 
@@ -745,7 +730,7 @@ def gaussian_process(source):
         valid = None
     source.tell("fit", valid)
     if source.chance(20) and given.valid is not None and not extreme:
-        model.fit(_plain_form(model, lattice(9)), np.arange(9.0))
+        model.fit(lattice(9), np.arange(9.0))
         fitted = attempt(
             lambda: model.partial_fit(given.X, y, **options), None if valid is True else valid, owner=model
         )
@@ -794,7 +779,7 @@ def _all(truths):
 NEURAL = {
     "learning_rate": Parameter((1e-3, 0.01), NO_POSITIVE),
     "weight_decay": Parameter((0, 0.1), NO_NUMBER),
-    "batch_size": Parameter((None, 1, 7), (*NO_COUNT[:11], 0, -1, 1.5, "2")),
+    "batch_size": Parameter((None, 1, 7), (*JUNK, 0, -1, 1.5, "2")),
     "max_epochs": Parameter((1, 2), NO_COUNT),
     "patience": Parameter((None, 1), (*JUNK, 0, -1, 1.5, "2", True)),
     "validation_fraction": Parameter((0.1, 0.5), (*NO_POSITIVE, 1.0, 2)),
@@ -1010,7 +995,7 @@ def twins(source):
             "affine": Parameter(
                 (np.ones((1, 4)), [[1.0]]), (np.ones(4), np.ones((1, 3)), np.empty((0, 4)), "a", None, [[1], [1, 2]])
             ),
-            "clip": Parameter((None, 1.0), (*NO_POSITIVE[:11], 0.0, "a")),
+            "clip": Parameter((None, 1.0), (*JUNK, 0.0, "a")),
         },
         "PatchScale": {"earth_radius": Parameter((1.0, EARTH), NO_POSITIVE)},
         "EncoderTwin": {
@@ -1064,7 +1049,7 @@ SPLITTERS = {
 FOLDS = {
     "n_splits": Parameter((2, 3, np.int8(2)), (*NO_COUNT, 1)),
     "radius_km": Parameter((0.0, 1.0, 500), (*NO_NUMBER, 1e6)),
-    "block_size_km": Parameter((None, 500.0, 3000), (*NO_POSITIVE[:11], "a", 0.0, -1, True)),
+    "block_size_km": Parameter((None, 500.0, 3000), (*JUNK, "a", 0.0, -1, True)),
     "n_blocks": Parameter((None, 5, 20), (*JUNK, 1, 0, -1, 1.5, "a", True)),
     "shuffle": FLAG,
     "random_state": Parameter((0, 7), ("a", -1, 1.5, object())),
@@ -1119,7 +1104,7 @@ for _name, _cls in SPLITTERS.items():
 @entry("model_selection.suggest_max_degree", 1.0, "model_selection.DegreeSuggestion")
 def suggest(source):
     spec = {
-        "resolution_km": Parameter((None, 100.0, 5000), (*NO_POSITIVE[:11], 0, "a")),
+        "resolution_km": Parameter((None, 100.0, 5000), (*JUNK, 0, "a")),
         "largest": Parameter((1, 60), NO_COUNT),
     }
     chosen, fine = parameters(source, spec)
