@@ -38,7 +38,8 @@ JUNK = (
     np.datetime64("NaT"),
 )
 NO_INTEGER = (*JUNK, None, "1", 1.5, True, -1)
-NO_COUNT = (*NO_INTEGER, 0, np.int64(-5))
+NO_SIZE = (*JUNK, "1", 1.5, True, 0, -1, np.int64(-5))  # where None is one
+NO_COUNT = (*NO_SIZE, None)
 NO_NUMBER = (*JUNK, None, "1", True, float("inf"), -1.0, 10**400)
 NO_POSITIVE = (*NO_NUMBER, 0, 0.0, -1e-300)
 NO_FLAG = (*JUNK, None, "yes", 1, 0, 0.0, "True")
