@@ -344,6 +344,24 @@ def _names(model, source):
         right(len(set(names)) == len(names) == model.transform(lattice(2)).shape[1], "names are not unique", names)
 
 
+#: What an embedding may be handed back as.
+EMBEDDINGS = {
+    "own": lambda t, s: t,
+    "f4": lambda t, s: t.astype("f4"),
+    "list": lambda t, s: t.tolist(),
+    "NaN": lambda t, s: np.where(np.eye(*t.shape), np.nan, t),
+    "infinite": lambda t, s: np.where(np.eye(*t.shape), np.inf, t),
+    "columns": lambda t, s: np.column_stack([t, t]),
+    "flat": lambda t, s: t[0],
+    "empty": lambda t, s: t[:0],
+    "text": lambda t, s: np.full(t.shape, "a"),
+    "huge": lambda t, s: t * s.pick((1e300, 1e150, 1e20)),
+    "zeros": lambda t, s: 0 * t,
+    "None": lambda t, s: None,
+    "random": lambda t, s: s.rng().normal(size=t.shape),
+}
+
+
 def _invert(model, source):
     """The way back, where there is one."""
     if not hasattr(model, "inverse_transform"):
@@ -351,42 +369,10 @@ def _invert(model, source):
     model.fit(lattice(60))
     places = coordinates(source, huge=False)[:3]
     table = model.transform(places)
-    kind = source.pick(
-        (
-            "own",
-            "own",
-            "f4",
-            "list",
-            "NaN",
-            "infinite",
-            "columns",
-            "flat",
-            "empty",
-            "text",
-            "huge",
-            "zeros",
-            "None",
-            "random",
-        )
-    )
+    kind = source.pick(("own", *EMBEDDINGS))
     source.tell("inverse of", kind)
-    X = {
-        "own": table,
-        "f4": table.astype("f4"),
-        "list": table.tolist(),
-        "NaN": np.where(np.eye(*table.shape), np.nan, table),
-        "infinite": np.where(np.eye(*table.shape), np.inf, table),
-        "columns": np.column_stack([table, table]),
-        "flat": table[0],
-        "empty": table[:0],
-        "text": np.full(table.shape, "a"),
-        "huge": table * source.pick((1e300, 1e150, 1e20)),
-        "zeros": 0 * table,
-        "None": None,
-        "random": source.rng().normal(size=table.shape),
-    }[kind]
-    bad = ("infinite", "columns", "flat", "empty", "text", "None")
-    valid = False if kind in bad else None if kind in ("huge", "random", "zeros") else True
+    X = EMBEDDINGS[kind](table, source)
+    valid = True if kind in ("own", "f4", "list") else None if kind in ("huge", "random", "zeros") else False
     if kind == "NaN":
         valid = model.missing != "error"
     found = attempt(lambda: model.inverse_transform(X), valid, owner=model)
@@ -596,26 +582,24 @@ def cell_grid(source):
     _cut(source, grid)
 
 
+SPOILT_FIELDS = {
+    "no names": lambda field: field.rename(lat="a", lon="b"),
+    "radians": lambda field: field.assign_coords(lat=field.lat.assign_attrs(units="radians")),
+    "rotated": lambda field: field.rename(lat="rlat", lon="rlon"),
+    "two latitudes": lambda field: field.assign_coords(latitude=("lat", field.lat.values)),
+    "scalar": lambda field: field.isel(lat=0),
+    "2-D": lambda field: xr.DataArray(
+        np.ones((2, 2)), dict.fromkeys(("lat", "lon"), (("y", "x"), np.eye(2))), ("y", "x")
+    ),
+    "NaN": lambda field: field.assign_coords(lat=field.lat.where(field.lat <= 10).values),
+}
+
+
 @entry("from_xarray", 4.0)
 def from_xarray(source):
     """Objects with all that can be wrong with coordinates and masks."""
     given = any_grid(source)
-    kind = source.pick(
-        (
-            "good",
-            "good",
-            "cells",
-            "no names",
-            "radians",
-            "rotated",
-            "two latitudes",
-            "scalar",
-            "2-D",
-            "mask",
-            "what",
-            "NaN",
-        )
-    )
+    kind = source.pick(("good", "good", "cells", "mask", "what", *SPOILT_FIELDS))
     source.tell(kind)
     if kind == "what":
         bad = source.pick((None, 5, "a", np.ones((2, 2)), lattice(3), {}, object(), xr.DataTree()))
@@ -666,19 +650,9 @@ def from_xarray(source):
             given_valid or (None if isinstance(mask, str) and mask == "t" else False),
         )
         return
-    bad = {
-        "no names": field.rename(lat="a", lon="b"),
-        "radians": field.assign_coords(lat=field.lat.assign_attrs(units="radians")),
-        "rotated": field.rename(lat="rlat", lon="rlon"),
-        "two latitudes": field.assign_coords(latitude=("lat", latitude)),
-        "scalar": field.isel(lat=0),
-        "2-D": xr.DataArray(
-            np.ones((2, 2)), {"lat": (("y", "x"), np.eye(2)), "lon": (("y", "x"), np.eye(2))}, ("y", "x")
-        ),
-        "NaN": field.assign_coords(lat=np.where(latitude > 10, np.nan, latitude)),
-    }[kind]
+    bad = SPOILT_FIELDS[kind](field)
     if source.chance(50):
-        attempt(lambda: skgeo.LatLonGrid.from_xarray(bad), None if kind in ("two latitudes",) else False)
+        attempt(lambda: skgeo.LatLonGrid.from_xarray(bad), None if kind == "two latitudes" else False)
     else:
         attempt(lambda: skgeo.SphericalHarmonicPCA(2).fit(bad), None if kind in ("2-D", "two latitudes") else False)
 
@@ -896,6 +870,20 @@ def _satclip_weights():
     return nn.SatCLIPWeights({name: rng.standard_normal(shape) for name, shape in shapes.items()})
 
 
+#: What the features of a head may be.
+TABLES = {
+    "good": lambda t, s: t,
+    "f4": lambda t, s: t.astype("f4"),
+    "NaN": lambda t, s: np.where(np.eye(*t.shape), np.nan, t),
+    "narrow": lambda t, s: t[:, :1],
+    "flat": lambda t, s: t[0],
+    "text": lambda t, s: t.astype(str),
+    "empty": lambda t, s: t[:0],
+    "huge": lambda t, s: t * s.pick((1e300, 1e30)),
+    "constant": lambda t, s: 0 * t,
+}
+
+
 def head_model(cls, source):
     """A model that trains the projection head on features."""
     spec = NEURAL | {
@@ -912,19 +900,12 @@ def head_model(cls, source):
     if not fine:
         attempt(lambda: model.fit(X, np.arange(rows) % 2), False, owner=model)
         return
-    kind = source.pick(("good", "good", "f4", "NaN", "narrow", "flat", "text", "empty", "huge", "constant"))
+    kind = source.pick(("good", *TABLES))
     source.tell(kind)
-    bad = {
-        "NaN": np.where(np.eye(*X.shape), np.nan, X),
-        "narrow": X[:, :1],
-        "flat": X[0],
-        "text": X.astype(str),
-        "empty": X[:0],
-    }
-    other = {"f4": X.astype("f4"), "huge": X * source.pick((1e300, 1e30)), "constant": 0 * X}
-    X = (bad | other).get(kind, X)
+    X = TABLES[kind](X, source)
     y, known = targets(source, rows, classes=classes)
-    valid = False if kind in bad and kind != "text" else None if kind in ("huge", "text") or classes else known
+    bad = ("NaN", "narrow", "flat", "empty")
+    valid = False if kind in bad else None if kind in ("huge", "text") or classes else known
     fitted = attempt(lambda: model.fit(X, y), False if known is False and valid is None else valid, owner=model)
     if fitted is not Refused:
         found = attempt(lambda: model.predict(X), None)
