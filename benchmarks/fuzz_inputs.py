@@ -477,42 +477,62 @@ def any_points(source, **options):
 # --- targets and weights
 
 
+WEIGHTS = {
+    "good": lambda t, s: t,
+    "integers": lambda t, s: s.rng().integers(1, 5, len(t)),
+    "bools": lambda t, s: np.ones(len(t), bool),
+    "list": lambda t, s: t.tolist(),
+    "some zero": lambda t, s: np.where(s.rng().random(len(t)) < 0.3, 0.0, t),
+    "tiny": lambda t, s: t * s.pick((1e-300, 1e-200, 5e-324)),
+    "huge": lambda t, s: t * s.pick((1e300, 1e200, 1e100)),
+    "f4": lambda t, s: t.astype("f4"),
+}
+SPOILT_WEIGHTS = {
+    "negative": lambda t: np.append(t[1:], -1.0),
+    "NaN": lambda t: np.append(t[1:], np.nan),
+    "infinite": lambda t: np.append(t[1:], np.inf),
+    "length": lambda t: np.append(t, 1.0),
+    "columns": lambda t: np.column_stack([t, t]),
+    "text": lambda t: t.astype(str),
+    "zero": np.zeros_like,
+    "complex": lambda t: t + 0j,
+    "masked": lambda t: np.ma.masked_array(t, True),
+    "number": lambda t: 5.0,
+}
+
+
 def weights(source, number):
     """Weights of so many samples, and whether they are valid."""
     source = source.details()
-    rng = source.rng()
-    good = rng.random(number) + 0.1
-    kind = source.pick(("good", "good", "integers", "bools", "list", "some zero", "tiny", "huge", "f4", "bad"))
+    good = source.rng().random(number) + 0.1
+    kind = source.pick(("good", *WEIGHTS, "bad"))
     source.tell("weights:", kind)
     if kind == "bad":
-        bad = source.pick(
-            ("negative", "NaN", "infinite", "length", "columns", "text", "zero", "complex", "masked", "number")
-        )
+        bad = source.pick(tuple(SPOILT_WEIGHTS))
         source.tell(bad)
-        values = {
-            "negative": np.append(good[1:], -1.0),
-            "NaN": np.append(good[1:], np.nan),
-            "infinite": np.append(good[1:], np.inf),
-            "length": np.append(good, 1.0),
-            "columns": np.column_stack([good, good]),
-            "text": good.astype(str),
-            "zero": np.zeros(number),
-            "complex": good + 0j,
-            "masked": np.ma.masked_array(good, True),
-            "number": 5.0,
-        }[bad]
-        return values, None if bad == "number" and number == 1 else False
-    values = {
-        "good": good,
-        "integers": rng.integers(1, 5, number),
-        "bools": np.ones(number, bool),
-        "list": good.tolist(),
-        "some zero": np.where(rng.random(number) < 0.3, 0.0, good),
-        "tiny": good * source.pick((1e-300, 1e-200, 5e-324)),
-        "huge": good * source.pick((1e300, 1e200, 1e100)),
-        "f4": good.astype("f4"),
-    }[kind]
-    return values, None if kind in ("some zero", "tiny", "huge") else True
+        return SPOILT_WEIGHTS[bad](good), None if bad == "number" and number == 1 else False
+    return WEIGHTS[kind](good, source), None if kind in ("some zero", "tiny", "huge") else True
+
+
+TARGETS = {
+    "good": lambda t: t,
+    "list": np.ndarray.tolist,
+    "f4": lambda t: t.astype("f4"),
+    "two": lambda t: np.column_stack([t, t**2]),
+    "text": lambda t: np.array(["sea", "land", "ice"])[t % 3],
+    "bools": lambda t: t > 0,
+}
+SPOILT_TARGETS = {
+    "NaN": lambda t: np.append(t[1:].astype(float), np.nan),
+    "infinite": lambda t: np.append(t[1:].astype(float), np.inf),
+    "length": lambda t: np.append(t, t[0]),
+    "words": lambda t: np.array(["a", "b"])[t.astype(int) % 2],
+    "None": lambda t: None,
+    "three dimensions": lambda t: t.reshape(-1, 1, 1),
+    "empty": lambda t: t[:0],
+    "number": lambda t: 3.0,
+    "complex": lambda t: t * 1j,
+}
 
 
 def targets(source, number, *, classes=False):
@@ -522,41 +542,16 @@ def targets(source, number, *, classes=False):
     good = rng.integers(0, 3, number) if classes else rng.normal(10.0, 3.0, number)
     if classes and number > 1:
         good[:2] = 0, 1
-    kinds = (
-        ("good",) * 4 + ("list", "f4", "two", "wild", "bad")
-        if not classes
-        else ("good",) * 4 + ("list", "text", "bools", "bad")
-    )
-    kind = source.pick(kinds)
+    others = ("list", "text", "bools", "bad") if classes else ("list", "f4", "two", "wild", "bad")
+    kind = source.pick(("good",) * 4 + others)
     source.tell("y:", kind)
     if kind == "bad":
-        bad = source.pick(
-            ("NaN", "infinite", "length", "words", "None", "three dimensions", "empty", "number", "complex")
-        )
+        bad = source.pick(tuple(SPOILT_TARGETS))
         source.tell(bad)
-        floats = good.astype(float)
-        values = {
-            "NaN": np.append(floats[1:], np.nan),
-            "infinite": np.append(floats[1:], np.inf),
-            "length": np.append(good, good[0]),
-            "words": np.array(["a", "b"])[good.astype(int) % 2],
-            "None": None,
-            "three dimensions": good.reshape(-1, 1, 1),
-            "empty": good[:0],
-            "number": 3.0,
-            "complex": good * 1j,
-        }[bad]
-        return values, None if classes and bad == "words" else False
+        return SPOILT_TARGETS[bad](good), None if classes and bad == "words" else False
     if kind == "wild":
         return good * source.pick((1e300, 1e160, 1e-300, 0.0, 5e-324)), None
-    return {
-        "good": good,
-        "list": good.tolist(),
-        "f4": good.astype("f4"),
-        "two": np.column_stack([good, good**2]),
-        "text": np.array(["sea", "land", "ice"])[good.astype(int) % 3],
-        "bools": good > 0,
-    }[kind], True
+    return TARGETS[kind](good), True
 
 
 # --- patches
