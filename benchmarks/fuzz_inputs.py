@@ -38,7 +38,8 @@ JUNK = (
     np.datetime64("NaT"),
 )
 NO_INTEGER = (*JUNK, None, "1", 1.5, True, -1)
-NO_COUNT = (*NO_INTEGER, 0, np.int64(-5))
+NO_SIZE = (*JUNK, "1", 1.5, True, 0, -1, np.int64(-5))  # where None is one
+NO_COUNT = (*NO_SIZE, None)
 NO_NUMBER = (*JUNK, None, "1", True, float("inf"), -1.0, 10**400)
 NO_POSITIVE = (*NO_NUMBER, 0, 0.0, -1e-300)
 NO_FLAG = (*JUNK, None, "yes", 1, 0, 0.0, "True")
@@ -119,12 +120,11 @@ class Details:
         return self
 
 
-def coordinates(source, *, least=1, most=24, spread=False, huge=True):
+def coordinates(source, *, least=1, spread=False, huge=True):
     """Valid latitudes and longitudes (n, 2) in plain float64: random ones, special ones, copies."""
     source = source.details()
     rng = source.rng()
-    number = source.pick((1, 2, 3, 5, 8, most))
-    number = max(least, number)
+    number = max(least, source.pick((1, 2, 3, 5, 8, 24)))
     table = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, number))), rng.uniform(-180, 180, number)])
     if source.chance(40):
         table[:, 1] += 360.0 * rng.integers(-3, 4, number)
@@ -297,9 +297,9 @@ def dask_form(source, plain):
     return Input(da.from_array(plain, (chunk, source.pick((1, 2)))), True, plain, False, "dask", None, True)
 
 
-def valid_points(source, *, spread=False, huge=True, lazy=True, least=1):
+def valid_points(source, *, spread=False, lazy=True, least=1):
     """Valid points in any form."""
-    plain = coordinates(source, spread=spread, huge=huge, least=least)
+    plain = coordinates(source, spread=spread, least=least)
     kind = source.integer(0, 99)
     if kind < 55:
         return array_form(source, plain)
@@ -437,9 +437,9 @@ PERHAPS = ("categories in a frame",)
 LACKING = ("infinite", "masked values", "all masked", "missing in a frame")
 
 
-def spoilt_points(source, *, huge=False):
+def spoilt_points(source):
     """Points that are invalid under every policy for missing ones."""
-    plain = coordinates(source, huge=huge)
+    plain = coordinates(source, huge=False)
     way = source.pick(tuple(way for way in SPOILT if way not in LACKING))
     X = SPOILT[way](plain, source)
     if way == "geometries" and X.isna().any():
@@ -477,42 +477,62 @@ def any_points(source, **options):
 # --- targets and weights
 
 
+WEIGHTS = {
+    "good": lambda t, s: t,
+    "integers": lambda t, s: s.rng().integers(1, 5, len(t)),
+    "bools": lambda t, s: np.ones(len(t), bool),
+    "list": lambda t, s: t.tolist(),
+    "some zero": lambda t, s: np.where(s.rng().random(len(t)) < 0.3, 0.0, t),
+    "tiny": lambda t, s: t * s.pick((1e-300, 1e-200, 5e-324)),
+    "huge": lambda t, s: t * s.pick((1e300, 1e200, 1e100)),
+    "f4": lambda t, s: t.astype("f4"),
+}
+SPOILT_WEIGHTS = {
+    "negative": lambda t: np.append(t[1:], -1.0),
+    "NaN": lambda t: np.append(t[1:], np.nan),
+    "infinite": lambda t: np.append(t[1:], np.inf),
+    "length": lambda t: np.append(t, 1.0),
+    "columns": lambda t: np.column_stack([t, t]),
+    "text": lambda t: t.astype(str),
+    "zero": np.zeros_like,
+    "complex": lambda t: t + 0j,
+    "masked": lambda t: np.ma.masked_array(t, True),
+    "number": lambda t: 5.0,
+}
+
+
 def weights(source, number):
     """Weights of so many samples, and whether they are valid."""
     source = source.details()
-    rng = source.rng()
-    good = rng.random(number) + 0.1
-    kind = source.pick(("good", "good", "integers", "bools", "list", "some zero", "tiny", "huge", "f4", "bad"))
+    good = source.rng().random(number) + 0.1
+    kind = source.pick(("good", *WEIGHTS, "bad"))
     source.tell("weights:", kind)
     if kind == "bad":
-        bad = source.pick(
-            ("negative", "NaN", "infinite", "length", "columns", "text", "zero", "complex", "masked", "number")
-        )
+        bad = source.pick(tuple(SPOILT_WEIGHTS))
         source.tell(bad)
-        values = {
-            "negative": np.append(good[1:], -1.0),
-            "NaN": np.append(good[1:], np.nan),
-            "infinite": np.append(good[1:], np.inf),
-            "length": np.append(good, 1.0),
-            "columns": np.column_stack([good, good]),
-            "text": good.astype(str),
-            "zero": np.zeros(number),
-            "complex": good + 0j,
-            "masked": np.ma.masked_array(good, True),
-            "number": 5.0,
-        }[bad]
-        return values, None if bad == "number" and number == 1 else False
-    values = {
-        "good": good,
-        "integers": rng.integers(1, 5, number),
-        "bools": np.ones(number, bool),
-        "list": good.tolist(),
-        "some zero": np.where(rng.random(number) < 0.3, 0.0, good),
-        "tiny": good * source.pick((1e-300, 1e-200, 5e-324)),
-        "huge": good * source.pick((1e300, 1e200, 1e100)),
-        "f4": good.astype("f4"),
-    }[kind]
-    return values, None if kind in ("some zero", "tiny", "huge") else True
+        return SPOILT_WEIGHTS[bad](good), None if bad == "number" and number == 1 else False
+    return WEIGHTS[kind](good, source), None if kind in ("some zero", "tiny", "huge") else True
+
+
+TARGETS = {
+    "good": lambda t: t,
+    "list": np.ndarray.tolist,
+    "f4": lambda t: t.astype("f4"),
+    "two": lambda t: np.column_stack([t, t**2]),
+    "text": lambda t: np.array(["sea", "land", "ice"])[t % 3],
+    "bools": lambda t: t > 0,
+}
+SPOILT_TARGETS = {
+    "NaN": lambda t: np.append(t[1:].astype(float), np.nan),
+    "infinite": lambda t: np.append(t[1:].astype(float), np.inf),
+    "length": lambda t: np.append(t, t[0]),
+    "words": lambda t: np.array(["a", "b"])[t.astype(int) % 2],
+    "None": lambda t: None,
+    "three dimensions": lambda t: t.reshape(-1, 1, 1),
+    "empty": lambda t: t[:0],
+    "number": lambda t: 3.0,
+    "complex": lambda t: t * 1j,
+}
 
 
 def targets(source, number, *, classes=False):
@@ -522,41 +542,16 @@ def targets(source, number, *, classes=False):
     good = rng.integers(0, 3, number) if classes else rng.normal(10.0, 3.0, number)
     if classes and number > 1:
         good[:2] = 0, 1
-    kinds = (
-        ("good",) * 4 + ("list", "f4", "two", "wild", "bad")
-        if not classes
-        else ("good",) * 4 + ("list", "text", "bools", "bad")
-    )
-    kind = source.pick(kinds)
+    others = ("list", "text", "bools", "bad") if classes else ("list", "f4", "two", "wild", "bad")
+    kind = source.pick(("good",) * 4 + others)
     source.tell("y:", kind)
     if kind == "bad":
-        bad = source.pick(
-            ("NaN", "infinite", "length", "words", "None", "three dimensions", "empty", "number", "complex")
-        )
+        bad = source.pick(tuple(SPOILT_TARGETS))
         source.tell(bad)
-        floats = good.astype(float)
-        values = {
-            "NaN": np.append(floats[1:], np.nan),
-            "infinite": np.append(floats[1:], np.inf),
-            "length": np.append(good, good[0]),
-            "words": np.array(["a", "b"])[good.astype(int) % 2],
-            "None": None,
-            "three dimensions": good.reshape(-1, 1, 1),
-            "empty": good[:0],
-            "number": 3.0,
-            "complex": good * 1j,
-        }[bad]
-        return values, None if classes and bad == "words" else False
+        return SPOILT_TARGETS[bad](good), None if classes and bad == "words" else False
     if kind == "wild":
         return good * source.pick((1e300, 1e160, 1e-300, 0.0, 5e-324)), None
-    return {
-        "good": good,
-        "list": good.tolist(),
-        "f4": good.astype("f4"),
-        "two": np.column_stack([good, good**2]),
-        "text": np.array(["sea", "land", "ice"])[good.astype(int) % 3],
-        "bools": good > 0,
-    }[kind], True
+    return TARGETS[kind](good), True
 
 
 # --- patches
@@ -583,7 +578,7 @@ def patch_numbers(source, *, most_pixels):
     if source.chance(30):
         west = west.round()
     counts = rng.integers(1, most_pixels, (2, number), endpoint=True)
-    east = west + np.where(width == 360.0, 360.0, width)
+    east = west + width
     if source.chance(20):  # across the antimeridian as people write it
         usual = (width < 350) & (width > 0.01) & (np.abs(west) <= 180)
         east = np.where(usual, (east + 180) % 360 - 180, east)
@@ -598,11 +593,11 @@ SPOILT_PATCHES = {
     "south above north": lambda t, s: t[:, [1, 0, 2, 3, 4, 5]],
     "no height": lambda t, s: t[:, [0, 0, 2, 3, 4, 5]],
     "no width": lambda t, s: t[:, [0, 1, 2, 2, 4, 5]],
-    "too wide": lambda t, s: _with_patch(t, s, 3, t[:, 2].max() + 1080.0),
-    "beyond a pole": lambda t, s: _with_patch(t, s, 1, s.pick((90.1, 1e300))),
-    "half a pixel": lambda t, s: _with_patch(t, s, s.integer(4, 5), s.pick((0.5, 1.5, 0.0, -1.0, 1e300, 2.0**31))),
-    "not finite": lambda t, s: _with_patch(t, s, s.integer(0, 5), s.pick((np.nan, np.inf, -np.inf))),
-    "huge east": lambda t, s: _with_patch(t, s, 3, s.pick((1e300, 1e18))),
+    "too wide": lambda t, s: _with(t, s, 3, t[:, 2].max() + 1080.0),
+    "beyond a pole": lambda t, s: _with(t, s, 1, s.pick((90.1, 1e300))),
+    "half a pixel": lambda t, s: _with(t, s, s.integer(4, 5), s.pick((0.5, 1.5, 0.0, -1.0, 1e300, 2.0**31))),
+    "not finite": lambda t, s: _with(t, s, s.integer(0, 5), s.pick((np.nan, np.inf, -np.inf))),
+    "huge east": lambda t, s: _with(t, s, 3, s.pick((1e300, 1e18))),
     "five columns": lambda t, s: t[:, :5],
     "no rows": lambda t, s: t[:0],
     "flat": lambda t, s: t[0],
@@ -628,12 +623,6 @@ SPOILT_PATCHES = {
     "infinite stack": lambda t, s: np.full((1, 2, 2, 2), np.inf),
     "text stack": lambda t, s: s.pick((np.full((1, 2, 2, 2), "a"), np.full((1, 2, 2, 2), None))),
 }
-
-
-def _with_patch(table, source, column, value):
-    table = table.copy()
-    table[source.rng().integers(len(table)), column] = value
-    return table
 
 
 def any_patches(source, *, most_pixels=12):
@@ -846,9 +835,8 @@ def _spoilt_grid(source, arguments, latitude, longitude):
                 [[1], [1, 2]],
             )
         )
-        valid = None if shape == (1, 1) else False
         source.tell("bad mask", repr(bad)[:40])
-        return Grid(arguments | {"mask": bad}, valid, None, None)
+        return Grid(arguments | {"mask": bad}, False, None, None)
     wrong = source.pick(("shape", "NaN", "text", "elsewhere", "same", "number", "object"))
     source.tell("bad", kind, wrong)
     axis = np.asarray(arguments[kind.partition("_")[0]], float)

@@ -29,7 +29,13 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.pipeline import make_pipeline
 from tables import list_table
 
-from skgeo import LatLonGrid, PatchPositionEncoder, SphericalGaussianProcessRegressor, SphericalHarmonicPCA
+from skgeo import (
+    LatLonGrid,
+    PatchPositionEncoder,
+    SphericalGaussianProcessRegressor,
+    SphericalHarmonicPCA,
+    matern_spectrum,
+)
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 
 LEVELS = (0.5, 0.9, 0.95)
@@ -89,11 +95,8 @@ def fields(quick):
 def matern_field(seed):
     """2000 observations to learn from and 20,000 to test on, of a field of degree 30 and a range of 20 degrees."""
     rng, places = np.random.default_rng(seed), uniform_points(22_000, seed)
-    degree = np.arange(31.0)
-    variance = (2 * 1.5 / np.radians(20) ** 2 + degree * (degree + 1)) ** -2.5
-    variance *= 4 * np.pi / np.sum((2 * degree + 1) * variance)
-    weights = rng.normal(size=31**2) * np.sqrt(np.repeat(variance, 2 * np.arange(31) + 1))
-    field = SphericalHarmonics(30).fit_transform(places) @ weights
+    spectrum = matern_spectrum(30, nu=1.5, kappa=np.sqrt(3) / np.radians(20)) * 4 * np.pi / 31**2
+    field = SphericalHarmonics(30, spectrum=spectrum).fit_transform(places) @ rng.normal(size=31**2)
     return places, field + rng.normal(0, 0.2, len(field)), 30, 2000
 
 

@@ -6,6 +6,7 @@ that any table becomes places.
 """
 
 import numpy as np
+import sklearn
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 
@@ -33,6 +34,8 @@ from skgeo.nn import (
     SatCLIPEncoder,
     SatCLIPWeights,
 )
+
+SKLEARN = tuple(int(number) for number in sklearn.__version__.split(".")[:2])
 
 
 def read_any(estimator, X, reset):

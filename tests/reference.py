@@ -76,3 +76,11 @@ def uniform_points(n, seed=0):
     """Points spread evenly over the sphere, degrees."""
     rng = np.random.default_rng(seed)
     return np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)])
+
+
+def vectors(points):
+    """Unit vectors (n, 3) of points in degrees."""
+    latitude, longitude = np.radians(np.asarray(points, dtype=float)).T
+    return np.column_stack(
+        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
+    )

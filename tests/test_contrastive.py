@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import dask.array as da
 import numpy as np
@@ -18,6 +16,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import skgeo
+from processes import run_python
+from reference import vectors
 from skgeo import CellGrid, LatLonGrid
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import SphericalHarmonics
@@ -32,11 +32,7 @@ PLACES = fibonacci_lattice(200)
 
 def images_of(places):
     """Eight smooth functions of the place, of different sizes and means."""
-    latitude, longitude = np.radians(np.asarray(places, dtype=float)).T
-    vectors = np.column_stack(
-        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
-    )
-    waves = np.sin(vectors @ np.random.default_rng(0).normal(0, 3, (3, 8)))
+    waves = np.sin(vectors(places) @ np.random.default_rng(0).normal(0, 3, (3, 8)))
     return 10.0 ** np.arange(-3, 5) * (waves + 5.0)
 
 
@@ -221,8 +217,7 @@ def test_a_learned_embedding_is_the_encoder_of_another_model():
         "model = LocationClassifier(frozen, 'linear', max_epochs=2).fit(PLACES, PLACES[:, 0] > 0)\n"
         "assert model.predict(PLACES).shape == (200,)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    run_python(code)
 
 
 def test_chunks_grids_and_precision(fitted):
@@ -249,9 +244,7 @@ def test_files_come_back_bit_for_bit_and_load_without_torch(fitted, tmp_path):
     assert loaded.score(PLACES, IMAGES) == fitted.score(PLACES, IMAGES)
     assert loaded.retrieval_["image_to_place"].tolist() == fitted.retrieval_["image_to_place"].tolist()
     code = f"import sys, skgeo; print(skgeo.load({os.fspath(path)!r}).temperature_); assert 'torch' not in sys.modules"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    assert float(done.stdout) == fitted.temperature_
+    assert float(run_python(code)) == fitted.temperature_
 
 
 def test_seeds_and_the_generator_of_torch(fitted):

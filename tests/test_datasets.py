@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from reference import vectors
 from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo.datasets import fibonacci_lattice, load_land_mask, make_checkerboard, make_land_ocean
 
@@ -173,13 +174,6 @@ def test_agrees_with_natural_earth_and_best_without_a_shift(name):
     assert max(agreement.values()) < best - 0.005
 
 
-def unit_vectors(X):
-    latitude, longitude = np.radians(X).T
-    return np.column_stack(
-        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
-    )
-
-
 @pytest.mark.parametrize("n", [1, 2, 7, 200, 1001])
 def test_fibonacci_lattice_is_even(n):
     X = fibonacci_lattice(n)
@@ -189,7 +183,7 @@ def test_fibonacci_lattice_is_even(n):
     np.testing.assert_allclose(np.sin(np.radians(X[:, 0])), (np.arange(n) + 0.5) * 2 / n - 1, atol=1e-12)
     np.testing.assert_allclose(np.diff(X[:, 1]) % 360, 360 * 2 / (1 + 5**0.5), atol=1e-9)  # the golden angle
     if n >= 200:  # neighbours are about as far apart everywhere, as points of so many equal cells are
-        cosine = unit_vectors(X) @ unit_vectors(X).T
+        cosine = vectors(X) @ vectors(X).T
         np.fill_diagonal(cosine, -1.0)
         nearest = np.degrees(np.arccos(cosine.max(axis=1)))
         assert nearest.min() / np.sqrt(41253 / n) > 0.7
@@ -224,7 +218,7 @@ def test_known_places_of_the_samples():
 @pytest.mark.parametrize(("n_support", "n_classes"), [(200, 16), (7, 3), (1, 1)])
 def test_checkerboard_is_the_class_of_the_nearest_point(n_support, n_classes):
     X, y = make_checkerboard(500, n_support, n_classes, random_state=0)
-    nearest = (unit_vectors(X) @ unit_vectors(fibonacci_lattice(n_support)).T).argmax(axis=1)
+    nearest = (vectors(X) @ vectors(fibonacci_lattice(n_support)).T).argmax(axis=1)
     np.testing.assert_array_equal(y, nearest % n_classes)
 
 

@@ -27,6 +27,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skgeo
+from processes import run_python
 from skgeo import (
     CellGrid,
     LatLonGrid,
@@ -38,7 +39,7 @@ from skgeo import (
 )
 from skgeo.encoders import SphereMEncoder, SphericalHarmonics
 from skgeo.exceptions import ModelFileError, VersionWarning
-from test_persistence import GRID, PATCHES, run_python
+from test_persistence import GRID, PATCHES
 
 POINTS = [[-80.0, 0.0], [80.0, 170.0], [0.0, 90.0], [-20.0, -100.0]]
 

@@ -47,7 +47,7 @@ class LegendreMatern(Kernel):
     hyperparameter_smoothness = property(lambda self: Hyperparameter("smoothness", "numeric", (0.25, 10.0)))
 
     def __call__(self, A, B=None, eval_gradient=False):
-        a, b = (self.vectors(points) for points in (A, A if B is None else B))
+        a, b = (reference.vectors(points) for points in (A, A if B is None else B))
         cosines = np.clip(a @ b.T, -1, 1)
         legendre = np.stack([eval_legendre(n, cosines) for n in range(self.degree + 1)], axis=-1)
         value = legendre @ self.weights(self.theta).real
@@ -61,12 +61,6 @@ class LegendreMatern(Kernel):
         n = np.arange(self.degree + 1)
         density = (2 * smoothness / (length_scale * np.pi / 180) ** 2 + n * (n + 1)) ** -(smoothness + 1)
         return variance * density * (2 * n + 1) / np.sum(density * (2 * n + 1))
-
-    @staticmethod
-    def vectors(points):
-        latitude, longitude = np.radians(points).T
-        east, north = np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude)
-        return np.column_stack([east, north, np.sin(latitude)])
 
     def diag(self, A):
         return np.full(len(A), self.variance)
@@ -356,7 +350,7 @@ def test_a_rotation_of_all_places_changes_nothing():
     turn = np.linalg.qr(np.random.default_rng(5).normal(size=(3, 3)))[0]
 
     def turned(points):
-        x, y, z = turn @ LegendreMatern.vectors(points).T
+        x, y, z = turn @ reference.vectors(points).T
         return np.column_stack([np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x))])
 
     model, other = ours().fit(X, Y), ours().fit(turned(X), Y)

@@ -1,7 +1,6 @@
 """Displays: what is drawn where, in which colours, with which labels."""
 # ruff: noqa: PD011  (displays have values, and are no frames)
 
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -22,6 +21,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._sphere import Boxes, unit_vectors
 from skgeo.datasets import fibonacci_lattice
@@ -355,8 +355,7 @@ def test_a_region_is_framed_on_the_turn_of_its_centre(center, frame):
 
 
 def test_needs_matplotlib_only_to_draw(monkeypatch):
-    code = "import sys, skgeo.inspection; assert 'matplotlib' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    run_python("import sys, skgeo.inspection; assert 'matplotlib' not in sys.modules")
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     display = PatchDisplay([[0, 10, 0, 10, 1, 1]])
     with pytest.raises(ImportError, match=r"skgeo.inspection needs matplotlib.pyplot: pip install 'skgeo\[plot\]'"):

@@ -40,12 +40,8 @@ NOT_SPANNED = [
 
 def degrees_apart(places, others):
     """Great-circle distance by the chord, which tells small ones."""
-    a, b = (_vectors(*np.radians(np.asarray(points, dtype=float)).T) for points in (places, others))
-    return np.degrees(2 * np.arcsin(np.linalg.norm(a - b, axis=0) / 2))
-
-
-def _vectors(latitude, longitude):
-    return np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)])
+    chord = np.linalg.norm(reference.vectors(places) - reference.vectors(others), axis=1)
+    return np.degrees(2 * np.arcsin(chord / 2))
 
 
 def describe(encoder):

@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline, make_union
 
+from reference import uniform_points as scattered
 from skgeo import LatLonGrid, SphericalHarmonicPCA, degree_wavelength_km
 from skgeo.datasets import fibonacci_lattice, load_land_mask
 from skgeo.encoders import SphericalHarmonics
@@ -24,11 +25,6 @@ from skgeo.model_selection import (
 
 RADIUS = 6371.0088
 LATTICE = fibonacci_lattice(2000)
-
-
-def scattered(n, seed=0):
-    rng = np.random.default_rng(seed)
-    return np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)])
 
 
 def memory():

@@ -1,8 +1,6 @@
 """The torch side: twins against SciPy, mpmath and their transformers; the projection head as it is trained."""
 
 import copy
-import subprocess
-import sys
 from functools import cache
 
 import mpmath
@@ -17,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from torch.nn import functional
 
 import reference
+from processes import run_python
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo.exceptions import ResolutionWarning
 from skgeo.nn import HarmonicPCA, PatchProjectionHead, PatchScale
@@ -581,5 +580,4 @@ def test_missing_torch_says_what_to_install():
         "try:\n    import skgeo.nn\n"
         "except ImportError as error:\n    print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "skgeo.nn needs torch: pip install 'skgeo[torch]'."
+    assert run_python(code).strip() == "skgeo.nn needs torch: pip install 'skgeo[torch]'."

@@ -1,7 +1,5 @@
 import copy
 import pickle
-import subprocess
-import sys
 import warnings
 
 import joblib
@@ -11,6 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_union
 
+from processes import run_python
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
 from skgeo.exceptions import VersionWarning
 
@@ -36,13 +35,6 @@ def basis():
 @pytest.fixture(scope="module")
 def features(basis):
     return make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer()).fit(PATCHES)
-
-
-def run_python(code, *arguments):
-    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 LOAD_AND_TRANSFORM = """
@@ -176,6 +168,7 @@ class Absent:
 sys.meta_path.insert(0, Absent)
 import numpy as np
 from sklearn.pipeline import make_union
+from processes import run_python
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 grid = LatLonGrid(np.arange(-55, 60, 10), np.arange(0, 200, 10))
 features = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer())

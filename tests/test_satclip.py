@@ -3,8 +3,6 @@
 import argparse
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import dask.array as da
@@ -23,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 import reference
 import skgeo
 from estimators import satclip_arrays
+from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import CoordinateError, ModelFileError
@@ -292,8 +291,7 @@ def test_a_safe_file_needs_neither_the_checkpoint_nor_torch_to_be_read(encoder, 
         "assert model[0].weights.n_outputs == 8\n"
         "assert 'torch' not in sys.modules\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    run_python(code)
     assert_array_equal(pickle.loads(pickle.dumps(encoder)).transform(PLACES), encoder.transform(PLACES))
 
 

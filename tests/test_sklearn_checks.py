@@ -6,16 +6,13 @@ from functools import partial
 from importlib import import_module
 
 import pytest
-import sklearn
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from estimators import ANY_TABLE, MESSAGES, STRICT, expected_failed_checks
+from estimators import ANY_TABLE, MESSAGES, SKLEARN, STRICT, expected_failed_checks
 from skgeo import SphericalHarmonicPCA
 from skgeo.nn import ContrastiveLocationEncoder
-
-SKLEARN = tuple(int(number) for number in sklearn.__version__.split(".")[:2])
 
 TRANSFORMERS = [estimator for estimator in ANY_TABLE if hasattr(estimator, "transform")]
 

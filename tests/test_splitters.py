@@ -17,6 +17,8 @@ from sklearn.metrics.pairwise import haversine_distances
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_validate
 from sklearn.neighbors import KNeighborsRegressor
 
+from reference import uniform_points as scattered  # no two are the same distance apart
+from reference import vectors
 from skgeo import CellGrid, LatLonGrid
 from skgeo._blocks import balanced_folds, band_counts, band_edges, block_of, own_frame
 from skgeo._clusters import nested_clusters
@@ -36,12 +38,6 @@ SPLITTERS = [
 every_splitter = pytest.mark.parametrize("cv", SPLITTERS, ids=lambda cv: type(cv).__name__)
 
 
-def scattered(n, seed=0):
-    """Random places, uniform on the sphere: no two are the same distance apart."""
-    rng = np.random.default_rng(seed)
-    return np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)])
-
-
 def around(latitude, longitude, n=400, spread=3.0, seed=0):
     """Random places around one."""
     rng = np.random.default_rng(seed)
@@ -51,13 +47,6 @@ def around(latitude, longitude, n=400, spread=3.0, seed=0):
 def distances(X, Y=None):
     """All great-circle distances in km, by the haversine formula."""
     return RADIUS * haversine_distances(np.radians(X), None if Y is None else np.radians(Y))
-
-
-def vectors(X):
-    latitude, longitude = np.radians(X).T
-    return np.column_stack(
-        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
-    )
 
 
 def turned(X, turn):

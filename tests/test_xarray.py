@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
 import skgeo
+from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._from_xarray import read_cells
 from skgeo.exceptions import CoordinateError
@@ -704,8 +703,7 @@ def test_only_skgeo_xarray_registers_the_accessor():
         "import skgeo.xarray\n"
         "print(hasattr(obj, 'skgeo'), hasattr(xr.Dataset(), 'skgeo'), obj.skgeo.grid().shape)\n"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["False False", "True True (2, 3)"]
+    assert run_python(code).splitlines() == ["False False", "True True (2, 3)"]
 
 
 def test_without_xarray_the_message_says_what_to_install():
@@ -723,8 +721,7 @@ def test_without_xarray_the_message_says_what_to_install():
         "    except ImportError as error:\n"
         "        print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
+    assert run_python(code).splitlines() == [
         f"{what} needs xarray: pip install 'skgeo[xarray]'." for what in ("from_xarray", "to_xarray", "skgeo.xarray")
     ]
 

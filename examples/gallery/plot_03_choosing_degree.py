@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from skgeo import matern_spectrum
 from skgeo.encoders import SphericalHarmonics
 from skgeo.inspection import PredictionMapDisplay
 from skgeo.model_selection import SphericalBlockKFold, select_max_degree, suggest_max_degree
@@ -21,9 +20,7 @@ from skgeo.model_selection import SphericalBlockKFold, select_max_degree, sugges
 
 rng = np.random.default_rng(0)
 X = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, 3000))), rng.uniform(-180, 180, 3000)])
-spectrum = matern_spectrum(60)
-weights = np.repeat(np.sqrt(spectrum), 2 * np.arange(61) + 1) * rng.standard_normal(61**2)
-y = SphericalHarmonics(60).fit_transform(X) @ weights
+y = SphericalHarmonics(60, spectrum="matern").fit_transform(X) @ rng.standard_normal(61**2)
 y += 0.2 * y.std() * rng.standard_normal(3000)
 
 # %%

@@ -23,8 +23,7 @@ from skgeo.model_selection import BufferedKFold, SphericalBlockKFold, leakage_re
 rng = np.random.default_rng(0)
 X = np.column_stack([np.degrees(np.arcsin(rng.uniform(0.5, 0.87, 1500))), rng.uniform(-10, 40, 1500)])
 spectrum = matern_spectrum(80, nu=0.5, kappa=19.0)
-weights = np.repeat(np.sqrt(spectrum), 2 * np.arange(81) + 1) * rng.standard_normal(81**2)
-y = SphericalHarmonics(80).fit_transform(X) @ weights
+y = SphericalHarmonics(80, spectrum=spectrum).fit_transform(X) @ rng.standard_normal(81**2)
 
 # %%
 # Random folds, blocks, and blocks with a moat of 200 km around the test places, in which nothing is trained on.

@@ -17,14 +17,14 @@ from skgeo import SphericalGaussianProcessRegressor, matern_spectrum
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 
 rng = np.random.default_rng(0)
-spectrum = matern_spectrum(20, nu=1.5, kappa=5.0)
-weights = np.repeat(np.sqrt(spectrum), 2 * np.arange(21) + 1) * rng.standard_normal(21**2)
+harmonics = SphericalHarmonics(20, spectrum=matern_spectrum(20, nu=1.5, kappa=5.0))
+weights = rng.standard_normal(21**2)
 
 
 def sample(n):
     """Places all over the globe, and a smooth field with noise."""
     X = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)])
-    field = SphericalHarmonics(20).fit_transform(X) @ weights
+    field = harmonics.fit_transform(X) @ weights
     return X, field + 0.1 * rng.standard_normal(n), field
 
 

@@ -19,9 +19,8 @@ from skgeo.inspection import PredictionMapDisplay
 
 X, is_land = make_land_ocean(2000, random_state=0)
 stations, rng = X[is_land], np.random.default_rng(0)
-spectrum = matern_spectrum(20, nu=1.5, kappa=4.0)
-weights = np.repeat(np.sqrt(spectrum), 2 * np.arange(21) + 1) * rng.standard_normal(21**2)
-harmonics = SphericalHarmonics(20).fit(stations)
+harmonics = SphericalHarmonics(20, spectrum=matern_spectrum(20, nu=1.5, kappa=4.0)).fit(stations)
+weights = rng.standard_normal(21**2)
 reports = harmonics.transform(stations) @ weights + 0.2 * rng.standard_normal(len(stations))
 
 # %%
