@@ -1,0 +1,163 @@
+"""Fields sampled at places, and models that see latitude and longitude, for downstream.py."""
+
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.kernel_approximation import RBFSampler
+from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skgeo import LatLonGrid, SphericalGaussianProcessRegressor, SphericalHarmonicPCA, matern_spectrum
+from skgeo.datasets import make_land_ocean
+from skgeo.encoders import (
+    Cartesian3DEncoder,
+    DirectEncoder,
+    GridEncoder,
+    SphereCEncoder,
+    SphereMEncoder,
+    SphericalHarmonics,
+    TheoryEncoder,
+    WrapEncoder,
+)
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+PENALTIES = (1e-4, 1e-2, 1.0, 100.0)
+EUROPE = 30, 60, -10, 40
+
+# ---- data: name -> function of (n, seed) that gives places and targets, and the two sizes of blocks in km
+
+
+def uniform(rng, n, south, north, west, east):
+    """Places, as many on each square kilometre."""
+    sines = rng.uniform(*np.sin(np.radians([south, north])), n)
+    return np.column_stack([np.degrees(np.arcsin(sines)), rng.uniform(west, east, n)])
+
+
+def synthetic(nu, kappa, box=(-90, 90, -180, 180)):
+    """Samples of a Gaussian field with a Matern spectrum to degree 90, and noise of a tenth of its deviation.
+
+    The field is of the kind that harmonics with a Matern spectrum and Gaussian processes assume.
+    """
+
+    def sample(n, seed):
+        rng = np.random.default_rng(seed)
+        X = uniform(rng, n, *box)
+        harmonics = SphericalHarmonics(90, spectrum=matern_spectrum(90, nu=nu, kappa=kappa))
+        y = harmonics.fit_transform(X) @ np.random.default_rng(7).standard_normal(91**2)  # the field of all samples
+        return X, y + 0.1 * y.std() * rng.standard_normal(n)
+
+    return sample
+
+
+def era_interim(variable, month, level, box=(-90, 90, -180, 179.2)):
+    def sample(n, seed):
+        import xarray as xr
+
+        rng = np.random.default_rng(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the file has a fill value of NaN
+            field = xr.open_dataset(SHARED / "eraint_uvz.nc")[variable].sel(month=month, level=level).load()
+        X = uniform(rng, n, *box)
+        places = {name: ("place", column) for name, column in zip(("latitude", "longitude"), X.T, strict=True)}
+        return X, field.interp(
+            {name: xr.DataArray(column, dims="place") for name, (_, column) in places.items()}
+        ).values
+
+    return sample
+
+
+def land_ocean(n, seed):
+    return make_land_ocean(n, random_state=seed)
+
+
+def california(n, seed):
+    from sklearn.datasets import fetch_california_housing
+
+    houses = fetch_california_housing(download_if_missing=False)
+    chosen = np.random.default_rng(seed).permutation(len(houses.target))[:n]
+    return houses.data[chosen, 6:8], houses.target[chosen]
+
+
+def data_sets():
+    """Those that are there."""
+    found = {
+        "smooth field": (synthetic(2.5, 6.0), (1000, 4000)),
+        "rough field": (synthetic(0.5, 12.0), (1000, 4000)),
+        "rough field, Europe": (synthetic(0.5, 12.0, EUROPE), (250, 1000)),
+        "land and ocean": (land_ocean, (1000, 4000)),
+    }
+    if (SHARED / "eraint_uvz.nc").exists():
+        found["ERA-Interim z, July, 500 hPa"] = era_interim("z", 7, 500), (1000, 4000)
+        found["ERA-Interim v, July, 850 hPa"] = era_interim("v", 7, 850), (1000, 4000)
+        found["ERA-Interim u, Europe"] = era_interim("u", 7, 850, EUROPE), (250, 1000)
+    try:
+        california(1, 0)
+        found["California housing"] = california, (50, 200)
+    except OSError:
+        print("California housing is not in scikit-learn's cache: left out")
+    return found
+
+
+# ---- models: name, the steps for numbers, the last one for classes, what to choose among
+
+
+def models(degree, bases=None):
+    """All; harmonics go up to `degree` at most. `bases` are for places in a region."""
+    scales = {"encoder__min_scale": [0.2, 1.0, 5.0, 20.0]}
+    degrees = {"encoder__max_degree": [degree // 4, degree // 2, degree]}
+    encoders = {
+        "raw": ([DirectEncoder(), StandardScaler()], {}),
+        "Cartesian": ([Cartesian3DEncoder(), StandardScaler()], {}),
+        "Wrap": ([WrapEncoder(), StandardScaler()], {}),
+        "Grid": ([GridEncoder(16)], scales),
+        "Theory": ([TheoryEncoder(16)], scales),
+        "SphereC": ([SphereCEncoder(16)], scales),
+        "SphereC+": ([SphereCEncoder(16, plus=True)], scales),
+        "SphereM": ([SphereMEncoder(16)], scales),
+        "SphereM+": ([SphereMEncoder(16, plus=True)], scales),
+        "random Fourier": (
+            [Cartesian3DEncoder(), RBFSampler(n_components=500, random_state=0)],
+            {"then__gamma": [1.0, 10.0, 100.0, 1000.0]},
+        ),
+        "harmonics": ([SphericalHarmonics(min_degree=1)], degrees),
+        "harmonics, Matern": ([SphericalHarmonics(min_degree=1, spectrum="matern")], degrees),
+    }
+    for name, basis in (bases or {}).items():
+        first = {"then__kw_args": [{"number": number} for number in (30, 100, 200)]}
+        encoders[name] = [FrozenEstimator(basis), FunctionTransformer(leading, kw_args={"number": 30})], first
+    for name, (steps, choices) in encoders.items():
+        yield f"{name} + ridge", (*steps, Ridge()), RidgeClassifier(), choices | {"model__alpha": PENALTIES}
+    # Trees take their time over every column: few of them.
+    few = {"raw": [DirectEncoder()], "Cartesian": [Cartesian3DEncoder()]}
+    few["harmonics, Matern"] = [SphericalHarmonics(8, min_degree=1, spectrum="matern")]
+    few |= {name: encoders[name][0] for name in encoders if name == "components, Matern"}
+    for name, steps in few.items():
+        last = [
+            tree(max_iter=150, random_state=0)
+            for tree in (HistGradientBoostingRegressor, HistGradientBoostingClassifier)
+        ]
+        yield f"{name} + boosting", (*steps, last[0]), last[1], {"model__max_leaf_nodes": [7, 31]}
+    neighbours = [kind(weights="distance") for kind in (KNeighborsRegressor, KNeighborsClassifier)]
+    number = {"model__n_neighbors": [1, 3, 10, 30]}
+    yield "nearest neighbours", (Cartesian3DEncoder(), neighbours[0]), neighbours[1], number
+    yield "Gaussian process", (SphericalGaussianProcessRegressor(degree),), None, {}
+
+
+def leading(features, number):
+    return features[:, :number]
+
+
+@cache
+def bases_of(south, north, west, east):
+    """Components of harmonics on a box in degrees."""
+    latitude, longitude = np.linspace(south, north, 201)[1::2], np.linspace(west, east, 201)[1::2]
+    grid = LatLonGrid(latitude, longitude)
+    return {
+        name: SphericalHarmonicPCA(60, clip=None, spectrum=spectrum).fit(grid)
+        for name, spectrum in {"components": None, "components, Matern": "matern"}.items()
+    }

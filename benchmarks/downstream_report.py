@@ -1,0 +1,100 @@
+"""Tables and picture of downstream.py."""
+
+from textwrap import indent
+
+import numpy as np
+from tables import list_table, mean_and_deviation
+
+FOLDS = ("random folds", "small blocks", "large blocks")
+COLOURS = ("0.6", "tab:blue", "tab:red")
+MARKERS = ("o", "s", "D")
+LOWEST = -0.2  # what is drawn
+
+
+def report(rows, models, folder):
+    """Models in the order given."""
+    scores = summarise(rows)
+    (folder / "downstream.rst").write_text(tabs(scores, models), encoding="utf-8")
+    draw(scores, models, folder / "downstream.png")
+
+
+def summarise(rows):
+    """Scores of all seeds, by number of places, folds, data and model."""
+    scores = {}
+    for row in sorted(rows, key=lambda row: row["seed"]):
+        sizes = sorted(
+            {other["block_km"] for other in rows if other["data"] == row["data"]}, key=lambda size: size or 0
+        )
+        key = row["n"], FOLDS[sizes.index(row["block_km"])], row["data"], row["model"]
+        scores.setdefault(key, []).append(row["score"])
+    return {key: np.array(values) for key, values in scores.items()}
+
+
+def tabs(scores, models):
+    """A tab for each number of places and kind of folds; what is level with the best over seeds is bold."""
+    lines = [".. tab-set::", ""]
+    for n, folds in sorted({key[:2] for key in scores}, key=lambda key: (-key[0], FOLDS.index(key[1]))):
+        lines += [f"   .. tab-item:: {n:,} places, {folds}", ""]
+        lines += [indent(list_table(table(scores, models, n, folds)), "      ")]
+    return "\n".join(lines)
+
+
+def table(scores, models, n, folds):
+    data = data_of(scores)
+    yield "model", *data
+    best = {
+        name: max((scores.get((n, folds, name, model), [-np.inf]) for model in models), key=np.mean) for name in data
+    }
+    for model in models:
+        yield model, *(cell(scores.get((n, folds, name, model)), best[name]) for name in data)
+
+
+def cell(values, best):
+    """Mean and deviation, bold if the best is ahead by less than the deviation of the difference."""
+    if values is None:
+        return ""
+    text = mean_and_deviation(values.mean(), values.std(ddof=1), 2)
+    behind = best - values
+    return f"**{text}**" if behind.mean() <= behind.std(ddof=1) else text
+
+
+def data_of(scores):
+    return list(dict.fromkeys(data for _, _, data, _ in scores))
+
+
+def draw(scores, models, path):
+    """A panel for each data set and number of places: all models in three kinds of folds."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    sizes, data = sorted({key[0] for key in scores}), data_of(scores)
+    figure, axes = plt.subplots(
+        len(sizes), len(data), figsize=(15, 8.5), sharex="col", sharey=True, layout="constrained", squeeze=False
+    )
+    for panels, n in zip(axes, sizes, strict=True):
+        for ax, name in zip(panels, data, strict=True):
+            _panel(ax, {key[1:4:2]: values for key, values in scores.items() if key[::2] == (n, name)}, models)
+        panels[0].set_ylabel(f"{n:,} places")
+        panels[0].set_ylim(len(models) - 0.5, -0.5)
+    for ax, name in zip(axes[0], data, strict=True):
+        ax.set_title(name.replace(", ", ",\n", 1), fontsize=9)
+    note = f"R2, or accuracy of land and ocean; right is better, and a triangle is below {LOWEST}"
+    figure.supxlabel(note, fontsize=9)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _panel(ax, scores, models):
+    """Scores by folds and model, each kind of folds in its colour."""
+    for folds, colour, marker in zip(FOLDS, COLOURS, MARKERS, strict=True):
+        places = np.array([place for place, model in enumerate(models) if (folds, model) in scores])
+        values = np.array([scores[folds, models[place]] for place in places])
+        mean, deviation = values.mean(axis=1), values.std(axis=1, ddof=1)
+        shown, style = mean >= LOWEST, {"color": colour, "ms": 4}
+        ax.errorbar(mean[shown], places[shown], xerr=deviation[shown], fmt=marker, lw=1, label=folds, **style)
+        ax.plot(np.full(np.sum(~shown), LOWEST), places[~shown], "<", **style)
+    ax.set_yticks(range(len(models)), models, fontsize=8)
+    ax.grid(linewidth=0.3)
