@@ -615,9 +615,9 @@ def from_xarray(source):
         return
     if kind == "cells":
         cells = any_cells(source)
-        axes = [np.asarray(cells.arguments[name]) for name in ("latitude", "longitude")]
-        if cells.valid is not True or axes[0].ndim != 2:
+        if cells.valid is not True or np.ndim(cells.arguments["latitude"]) != 2:
             return
+        axes = [np.asarray(cells.arguments[name]) for name in ("latitude", "longitude")]
         obj = xr.Dataset(coords={"lat": (("y", "x"), axes[0]), "lon": (("y", "x"), axes[1])})
         grid = attempt(lambda: skgeo.CellGrid.from_xarray(obj), True)
         right(grid.shape == axes[0].shape, "another shape")
