@@ -63,27 +63,24 @@ def data_of(scores):
 
 
 def draw(scores, models, path):
-    """A panel for each data set and number of places: all models in three kinds of folds."""
+    """A panel for each data set with the larger number of places: all models in three kinds of folds."""
     import matplotlib as mpl
 
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    sizes, data = sorted({key[0] for key in scores}), data_of(scores)
-    figure, axes = plt.subplots(
-        len(sizes), len(data), figsize=(15, 8.5), sharex="col", sharey=True, layout="constrained", squeeze=False
-    )
-    for panels, n in zip(axes, sizes, strict=True):
-        for ax, name in zip(panels, data, strict=True):
-            _panel(ax, {key[1:4:2]: values for key, values in scores.items() if key[::2] == (n, name)}, models)
-        panels[0].set_ylabel(f"{n:,} places")
-        panels[0].set_ylim(len(models) - 0.5, -0.5)
-    for ax, name in zip(axes[0], data, strict=True):
-        ax.set_title(name.replace(", ", ",\n", 1), fontsize=9)
-    note = f"R2, or accuracy of land and ocean; right is better, and a triangle is below {LOWEST}"
-    figure.supxlabel(note, fontsize=9)
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
-    figure.savefig(path, dpi=120)
+    n, data = max(key[0] for key in scores), data_of(scores)
+    figure, axes = plt.subplots(2, -(-len(data) // 2), figsize=(10, 9.5), sharey=True, layout="constrained")
+    for ax, name in zip(axes.ravel(), data, strict=False):
+        _panel(ax, {key[1:4:2]: values for key, values in scores.items() if key[::2] == (n, name)}, models)
+        ax.set_title(name.replace(", ", ",\n", 1), fontsize=10)
+    for ax in axes.ravel()[len(data) :]:
+        ax.set_axis_off()
+    axes[0, 0].set_ylim(len(models) - 0.5, -0.5)
+    note = f"R2, or accuracy of land and ocean, {n:,} places; right is better, and a triangle is below {LOWEST}"
+    figure.supxlabel(note, fontsize=10)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    figure.savefig(path, dpi=130)
     plt.close(figure)
 
 
