@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -28,6 +30,7 @@ from skgeo.encoders import (
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 PENALTIES = (1e-4, 1e-2, 1.0, 100.0)
 EUROPE = 30, 60, -10, 40
+EXACT = "Gaussian process, scikit-learn"
 
 # ---- data: name -> function of (n, seed) that gives places and targets, and the two sizes of blocks in km
 
@@ -145,6 +148,9 @@ def models(degree, bases=None):
     neighbours = [kind(weights="distance") for kind in (KNeighborsRegressor, KNeighborsClassifier)]
     number = {"model__n_neighbors": [1, 3, 10, 30]}
     yield "nearest neighbours", (Cartesian3DEncoder(), neighbours[0]), neighbours[1], number
+    kernel = ConstantKernel() * Matern(0.35, nu=1.5) + WhiteKernel(0.1)
+    exact = GaussianProcessRegressor(kernel, normalize_y=True)
+    yield EXACT, (Cartesian3DEncoder(), exact), None, {}
     yield "Gaussian process", (SphericalGaussianProcessRegressor(degree),), None, {}
 
 

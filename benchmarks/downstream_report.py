@@ -40,7 +40,7 @@ def tabs(scores, models):
 
 
 def table(scores, models, n, folds):
-    data = data_of(scores)
+    data, models = data_of(scores), tried(scores, models, n)
     yield "model", *data
     best = {
         name: max((scores.get((n, folds, name, model), [-np.inf]) for model in models), key=np.mean) for name in data
@@ -62,6 +62,11 @@ def data_of(scores):
     return list(dict.fromkeys(data for _, _, data, _ in scores))
 
 
+def tried(scores, models, n):
+    """The models that have scores with so many places."""
+    return [model for model in models if any(key[0] == n and key[3] == model for key in scores)]
+
+
 def draw(scores, models, path):
     """A panel for each data set with the larger number of places: all models in three kinds of folds."""
     import matplotlib as mpl
@@ -70,6 +75,7 @@ def draw(scores, models, path):
     import matplotlib.pyplot as plt
 
     n, data = max(key[0] for key in scores), data_of(scores)
+    models = tried(scores, models, n)
     figure, axes = plt.subplots(2, -(-len(data) // 2), figsize=(10, 9.5), sharey=True, layout="constrained")
     for ax, name in zip(axes.ravel(), data, strict=False):
         _panel(ax, {key[1:4:2]: values for key, values in scores.items() if key[::2] == (n, name)}, models)
