@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from sampling import uniform
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -33,12 +34,6 @@ EUROPE = 30, 60, -10, 40
 EXACT = "Gaussian process, scikit-learn"
 
 # ---- data: name -> function of (n, seed) that gives places and targets, and the two sizes of blocks in km
-
-
-def uniform(rng, n, south, north, west, east):
-    """Places, as many on each square kilometre."""
-    sines = rng.uniform(*np.sin(np.radians([south, north])), n)
-    return np.column_stack([np.degrees(np.arcsin(sines)), rng.uniform(west, east, n)])
 
 
 def synthetic(nu, kappa, box=(-90, 90, -180, 180)):

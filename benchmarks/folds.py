@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from run import forget_peak, resident
+from sampling import uniform
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import fetch_california_housing
 from sklearn.ensemble import RandomForestRegressor
@@ -75,13 +76,9 @@ def places(samples, n, seed=0):
     """Places that are uniform on the sphere, or crowd within some hundred kilometres of towns."""
     rng = np.random.default_rng(seed)
     n_towns = SAMPLES[samples]
-    centre = _uniform(rng, n_towns)[rng.integers(n_towns, size=n)] if n_towns else _uniform(rng, n)
+    centre = uniform(rng, n_towns)[rng.integers(n_towns, size=n)] if n_towns else uniform(rng, n)
     spread = 2.0 * rng.standard_normal((n, 2)) if n_towns else np.zeros((n, 2))
     return np.column_stack([np.clip(centre[:, 0] + spread[:, 0], -90, 90), centre[:, 1] + spread[:, 1]])
-
-
-def _uniform(rng, n):
-    return np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)])
 
 
 def measure(name, samples, n):

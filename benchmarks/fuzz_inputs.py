@@ -17,6 +17,7 @@ import scipy.sparse
 import shapely
 import xarray as xr
 from hypothesis import strategies as st
+from sampling import uniform
 
 LATITUDES = (0.0, -0.0, 90.0, -90.0, 89.9999999, -89.99999999999999, 45.0, -33.9, 1e-300, 5e-324, -1e-5, 66.5)
 LONGITUDES = (0.0, -0.0, 180.0, -180.0, 179.9999999, 360.0, -360.0, 359.9999, 720.5, 151.2, -1e6, 5e-324, 123456789.125)
@@ -125,7 +126,7 @@ def coordinates(source, *, least=1, spread=False, huge=True):
     source = source.details()
     rng = source.rng()
     number = max(least, source.pick((1, 2, 3, 5, 8, 24)))
-    table = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, number))), rng.uniform(-180, 180, number)])
+    table = uniform(rng, number)
     if source.chance(40):
         table[:, 1] += 360.0 * rng.integers(-3, 4, number)
     if source.chance(30):

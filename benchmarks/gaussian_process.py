@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from run import resident
+from sampling import uniform
 from scipy.special import ndtri
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -94,7 +95,7 @@ def fields(quick):
 
 def matern_field(seed):
     """2000 observations to learn from and 20,000 to test on, of a field of degree 30 and a range of 20 degrees."""
-    rng, places = np.random.default_rng(seed), uniform_points(22_000, seed)
+    rng, places = np.random.default_rng(seed), uniform(np.random.default_rng(seed), 22_000)
     spectrum = matern_spectrum(30, nu=1.5, kappa=np.sqrt(3) / np.radians(20)) * 4 * np.pi / 31**2
     field = SphericalHarmonics(30, spectrum=spectrum).fit_transform(places) @ rng.normal(size=31**2)
     return places, field + rng.normal(0, 0.2, len(field)), 30, 2000
@@ -138,7 +139,7 @@ def cost(model, n):
 
 
 def measure(name, n):
-    places = uniform_points(n, 0)
+    places = uniform(np.random.default_rng(0), n)
     y = np.sin(np.radians(3 * places[:, 0])) + np.random.default_rng(0).normal(0, 0.3, n)
     if name == "skgeo":
         model = SphericalGaussianProcessRegressor(20)
@@ -169,11 +170,6 @@ def patch_averages(degree, k):
         seconds[average] = min(turns)
     ratio = seconds["pixels"] / seconds["exact"]
     return {"degree": degree, "k": k, "seconds": seconds, "ratio": ratio}
-
-
-def uniform_points(n, seed):
-    rng = np.random.default_rng(seed)
-    return np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)])
 
 
 def tables(coverages, costs):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sampling import uniform
 from scipy.spatial import cKDTree
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -72,7 +73,7 @@ def accuracy(degree, n_cells):
 def board(n_cells, n_points, seed):
     """Points, uniform on the sphere, and the classes of their cells."""
     rng = np.random.default_rng(seed)
-    points = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n_points))), rng.uniform(-180, 180, n_points)])
+    points = uniform(rng, n_points)
     encoder = Cartesian3DEncoder().fit(points)
     nearest = cKDTree(encoder.transform(fibonacci_lattice(n_cells))).query(encoder.transform(points))[1]
     return points, np.random.default_rng(2).integers(16, size=n_cells)[nearest]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from run import resident
+from sampling import uniform
 
 from skgeo import SphericalHarmonicPCA
 
@@ -54,8 +55,7 @@ def points(n_blocks, size):
     """Blocks of points in float32, uniform on the sphere."""
     rng = np.random.default_rng(0)
     for _ in range(n_blocks):
-        latitude = np.degrees(np.arcsin(rng.uniform(-1, 1, size)))
-        yield np.column_stack([latitude, rng.uniform(-180, 180, size)]).astype(np.float32)
+        yield uniform(rng, size).astype(np.float32)
 
 
 if __name__ == "__main__":

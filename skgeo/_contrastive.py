@@ -577,10 +577,9 @@ class FeatureRows:
             sums, squares = sums + shifted.sum(axis=0), squares + np.square(shifted).sum(axis=0)
         mean = sums / len(self)
         scale = np.sqrt(np.maximum(squares / len(self) - mean**2, 0.0))
-        varies = scale > 4 * np.finfo(np.result_type(self.dtype, np.float16)).eps * np.abs(
-            origin + mean
-        )  # not by rounding
-        return origin + mean, np.where(varies, scale, 1.0)
+        mean += origin
+        rounding = 4 * np.finfo(np.result_type(self.dtype, np.float16)).eps * np.abs(mean)
+        return mean, np.where(scale > rounding, scale, 1.0)
 
 
 def read_features(given: Any, image_encoder: Any, folder: str | None) -> npt.NDArray[Any]:
