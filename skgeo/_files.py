@@ -86,6 +86,7 @@ _OF_SCIKIT_LEARN = {
     "preprocessing": (
         "Binarizer",
         "FunctionTransformer",  # "passthrough" becomes one in a fit
+        "KBinsDiscretizer",
         "LabelBinarizer",  # a part of RidgeClassifier
         "LabelEncoder",
         "MaxAbsScaler",
@@ -100,10 +101,7 @@ _OF_SCIKIT_LEARN = {
         "StandardScaler",
     ),
 }
-_INSTEAD = (
-    "A file without code holds numbers, text, skgeo's and simple scikit-learn estimators; "
-    "skops.io.dump or joblib.dump hold others."
-)
+_INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators: use skops or joblib."
 _METADATA = "skgeo.json"  # the first entry of the archive, so that its name is at a fixed place
 
 
@@ -154,11 +152,12 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     with keys other than text), ``{"slice": [start, stop, step]}``, ``{"float": "nan"}`` (or "inf", "-inf"),
     ``{"dtype": "<f8"}``, ``{"scalar_type": "<f8"}`` (the type ``numpy.float64``), ``{"array": name}``,
     ``{"scalar": name}`` (a numpy scalar, held as an array of shape ()), ``{"strings": [...], "shape": [...]}`` (an
-    array of str objects), ``{"object": i}`` (the i-th of ``objects``). NumPy's RandomState, Generator and SeedSequence
+    array of str objects), ``{"parts": [...], "shape": [...]}`` (an array of other objects), ``{"object": i}`` (the
+    i-th of ``objects``). NumPy's RandomState, Generator and SeedSequence
     are objects, whose ``state`` is that of NumPy: they draw the next numbers after loading.
 
     Of scikit-learn's estimators those are held whose fitted state is numbers, text and arrays: scalers and other
-    preprocessing (without KBinsDiscretizer and SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
+    preprocessing (but no SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
     VarianceThreshold, TransformedTargetRegressor, and linear models such as Ridge, Lasso, LogisticRegression and their
     kin with ``CV``. Trees, neighbours, support vector machines and searches are not: save ``search.best_estimator_``,
     or use ``skops.io.dump``.

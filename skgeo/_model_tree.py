@@ -95,6 +95,9 @@ class TreeWriter:
     def _array(self, value: Any, where: str) -> object:
         if value.dtype == object and all(type(part) is str for part in value.flat):
             return {"strings": value.ravel().tolist(), "shape": list(value.shape)}
+        if value.dtype == object:
+            parts = [self._value(part, f"{where}.flat[{i}]") for i, part in enumerate(value.flat)]
+            return {"parts": parts, "shape": list(value.shape)}
         if value.dtype.kind not in PLAIN:
             self._refuse(value, where)
         name = f"array_{len(self.arrays)}"
@@ -109,7 +112,7 @@ class TreeWriter:
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
         kind += f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
         raise TypeError(
-            f"{_shortened(where, 64)}={_shortened(repr(value), 24)} cannot be saved: it is a {_shortened(kind, 60)}. "
+            f"{_shortened(where, 80)}={_shortened(repr(value), 24)} cannot be saved: it is a {_shortened(kind, 60)}. "
             f"{self._instead}"
         )
 
@@ -157,6 +160,11 @@ class TreeReader:
                     return items
             case (("strings", list(parts)), ("shape", list(shape))):
                 return np.array(parts, dtype=object).reshape(shape)
+            case (("parts", list(parts)), ("shape", list(shape))):
+                objects = np.empty(len(parts), dtype=object)
+                for i, part in enumerate(parts):  # one by one: arrays of one length are no table here
+                    objects[i] = self._value(part)
+                return objects.reshape(shape)
             case (("array", str(name)),):
                 return self._arrays[name]
             case (("scalar", str(name)),):
