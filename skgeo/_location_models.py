@@ -94,8 +94,9 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         Returns
         -------
         skgeo.nn.LocationEncoder
-            Maps (..., 2) degrees to (..., n_outputs): one logit for two classes, of the second; else one each. In
-            evaluation mode, on the CPU; training it does not change this estimator.
+            Maps (latitude, longitude) in degrees (..., 2), in this order of columns always, to (..., n_outputs): one
+            logit for two classes, of the second; else one each. In evaluation mode, on the CPU; training it does not
+            change this estimator.
 
         Raises
         ------

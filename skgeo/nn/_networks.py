@@ -339,7 +339,7 @@ class LocationEncoder(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees.
+            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``.
 
         Returns
         -------
