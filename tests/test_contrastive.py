@@ -544,7 +544,10 @@ def test_workers_in_order_are_read(loader):
 
 OUT_OF_ORDER = {
     "shuffle": (lambda: DataLoader(TEN, 4, shuffle=True), "a sampler of type RandomSampler"),
-    "subset": (lambda: DataLoader(TEN, sampler=SubsetRandomSampler(range(10))), "a sampler of type SubsetRandomSampler"),
+    "subset": (
+        lambda: DataLoader(TEN, sampler=SubsetRandomSampler(range(10))),
+        "a sampler of type SubsetRandomSampler",
+    ),
     "weights": (
         lambda: DataLoader(TEN, sampler=WeightedRandomSampler([1.0] * 10, 10)),
         "a sampler of type WeightedRandomSampler",
@@ -580,7 +583,9 @@ OUT_OF_ORDER = {
 @pytest.mark.parametrize("what", OUT_OF_ORDER)
 def test_loaders_that_may_change_the_order_are_refused(what):
     loader, found = OUT_OF_ORDER[what]
-    message = rf"images is a DataLoader with {found}: .* order of the places. Expected DataLoader\(dataset, batch_size=64"
+    message = (
+        rf"images is a DataLoader with {found}: .* order of the places. Expected DataLoader\(dataset, batch_size=64"
+    )
     with pytest.raises(ValueError, match=message):
         compute_features(loader(), torch.nn.Identity())
 
@@ -588,7 +593,9 @@ def test_loaders_that_may_change_the_order_are_refused(what):
 def test_workers_that_answer_as_they_are_ready_are_refused():
     if "in_order" not in inspect.signature(DataLoader).parameters:
         pytest.skip("torch 2.6 brought in_order")
-    with pytest.raises(ValueError, match="images is a DataLoader with in_order=False and num_workers=2: it is not known"):
+    with pytest.raises(
+        ValueError, match="images is a DataLoader with in_order=False and num_workers=2: it is not known"
+    ):
         compute_features(DataLoader(TEN, 3, num_workers=2, in_order=False), torch.nn.Identity())
 
 

@@ -378,7 +378,9 @@ def test_other_values_are_refused_by_name_and_type(what, small):
     value, kind = UNSAVED[what]
     model = make_union(PatchPositionEncoder(SphericalHarmonicPCA(spectrum=[1, {"a": value}])))
     where = r"FeatureUnion.transformer_list\[0\]\[1\].encoder.spectrum\[1\]\['a'\]"
-    with pytest.raises(TypeError, match=rf"^{where}.*=.* cannot be saved: it is a {kind}. .*use skops or joblib") as caught:
+    with pytest.raises(
+        TypeError, match=rf"^{where}.*=.* cannot be saved: it is a {kind}. .*use skops or joblib"
+    ) as caught:
         skgeo.save(model, path)
     assert len(str(caught.value)) <= 300
     assert "\n" not in str(caught.value)
@@ -386,7 +388,9 @@ def test_other_values_are_refused_by_name_and_type(what, small):
     assert os.listdir(path.parent) == ["small.npz"]
 
 
-@pytest.mark.parametrize("model", [KNeighborsClassifier(), MyPCA(), POINTS, None], ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize(
+    "model", [KNeighborsClassifier(), MyPCA(), POINTS, None], ids=lambda model: type(model).__name__
+)
 def test_other_models_are_refused(model, tmp_path):
     with pytest.raises(TypeError, match=rf"^model=.* cannot be saved: it is a .*{type(model).__name__}"):
         skgeo.save(model, tmp_path / "model.npz")

@@ -341,7 +341,9 @@ def test_a_network_that_the_file_holds_once_for_two_names_is_read(arrays, tmp_pa
         def __init__(self):
             super().__init__()
             layers = [torch.nn.Linear(25, 16), torch.nn.Linear(16, 16)]
-            self.nnet = torch.nn.ModuleDict({"layers": torch.nn.ModuleList(layers), "last_layer": torch.nn.Linear(16, 8)})
+            self.nnet = torch.nn.ModuleDict(
+                {"layers": torch.nn.ModuleList(layers), "last_layer": torch.nn.Linear(16, 8)}
+            )
             self.location = torch.nn.ModuleDict({"nnet": self.nnet})
 
     module = Twice().double()
