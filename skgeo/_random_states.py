@@ -13,8 +13,7 @@ _LARGEST_POOL = 64
 
 def random_state_numbers(random_state: np.random.RandomState) -> dict[str, Any]:
     """The state of a RandomState."""
-    numbers: dict[str, Any] = random_state.get_state(legacy=False)  # type: ignore[assignment]
-    return numbers
+    return random_state.get_state(legacy=False)
 
 
 def build_random_state(numbers: dict[str, Any]) -> np.random.RandomState:

@@ -37,8 +37,8 @@ def read_values(y: Any, name: str) -> npt.NDArray[np.float64]:
     if refused:
         complex_ = "Complex data not supported, " if isinstance(refused[0], complex) else ""
         raise ValueError(
-            f"{name} holds {refused[0]!r}: {complex_}expected numbers. Classes are for a classifier; convert dates, and "
-            "numbers that are text, first."
+            f"{name} holds {refused[0]!r}: {complex_}expected numbers. Classes are for a classifier; convert dates and "
+            "numbers that are text first."
         )
     target: npt.NDArray[np.float64] = check_array(y, ensure_2d=False, dtype=np.float64, input_name=name)
     check_magnitude(name, target)

@@ -238,8 +238,8 @@ def test_batch_norm_trains_on_any_number_of_samples(n_samples, early):
 def test_batches_of_one_sample_are_the_trouble_of_batch_norm(n_samples, batch_size, fit):
     model = LocationRegressor("wrap", with_batch_norm, batch_size=batch_size, max_epochs=2, patience=None)
     message = (
-        rf"cannot be trained on a batch of 1 sample \(.*\), as with BatchNorm: expected at least 2 samples to train on, "
-        rf"here {n_samples}, and batch_size=None or 2 and more"
+        r"cannot be trained on a batch of 1 sample \(.*\), as with BatchNorm: expected at least 2 samples to train "
+        rf"on, here {n_samples}, and batch_size=None or 2 and more"
     )
     with pytest.raises(ValueError, match=message):
         getattr(model, fit)(PLACES[:n_samples], WARMTH[:n_samples])
@@ -620,8 +620,8 @@ def test_classes_of_another_type_are_other_classes():
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (ZONE, "y holds 'hot': expected numbers. Classes are for a classifier"),
-        (gaps("1.5"), "y holds 'hot': expected numbers"),
+        (ZONE, "y holds 'cold': expected numbers. Classes are for a classifier"),
+        (gaps("1.5"), "y holds 'cold': expected numbers"),
         (WARMTH.astype(str), "y holds '.*': expected numbers"),
         (
             np.arange(120).astype("datetime64[D]"),

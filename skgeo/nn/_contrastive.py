@@ -94,8 +94,8 @@ def compute_features(
     Raises
     ------
     ValueError
-        If a DataLoader is not known to keep the order, so that features would be those of other places; if a batch has no images, or
-        the model returns no features of that shape; if there are no batches.
+        If a DataLoader is not known to keep the order, so that features would be those of other places; if a batch has
+        no images, or the model returns no features of that shape; if there are no batches.
 
     Examples
     --------
