@@ -586,14 +586,14 @@ def read_features(given: Any, image_encoder: Any, folder: str | None) -> npt.NDA
     """A table (n, k) of features, from an array, batches, or images and what makes features of them."""
     from skgeo.nn._contrastive import as_array, compute_features, gather
 
+    if given is None or np.isscalar(given):
+        raise ValueError(f"image_features={given!r}: expected shape (n_images, n_image_features).")
     if image_encoder is not None:
         return compute_features(given, image_encoder, folder=folder)
     listed = isinstance(given, list | tuple)
     if hasattr(given, "detach"):
         given = as_array(given)
-    tabular = (
-        hasattr(given, "__array__") or hasattr(given, "__array_interface__") or np.isscalar(given) or given is None
-    )
+    tabular = hasattr(given, "__array__") or hasattr(given, "__array_interface__")
     if not tabular and (getattr(given[0], "ndim", 1) == 2 if listed and len(given) else not listed):
         given = gather(given, folder)
     if np.ma.is_masked(given):

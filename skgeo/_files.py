@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from functools import cache, partial
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,13 @@ from skgeo._contrastive import ContrastiveLocationEncoder, TrainingState
 from skgeo._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo._location_models import LocationClassifier, LocationRegressor
 from skgeo._model_tree import PLAIN, Kind, TreeReader, TreeWriter
+from skgeo._random_states import (
+    build_generator,
+    build_random_state,
+    build_seed_sequence,
+    generator_numbers,
+    random_state_numbers,
+)
 from skgeo._satclip import SatCLIPEncoder, SatCLIPWeights
 from skgeo._sealed import (
     building,
@@ -47,6 +55,53 @@ _MODELS = (
     SatCLIPWeights,
     TrainingState,
 )
+# Estimators of scikit-learn whose fitted state is numbers, text and arrays, by their modules.
+_OF_SCIKIT_LEARN = {
+    "compose": ("ColumnTransformer", "TransformedTargetRegressor"),
+    "decomposition": ("PCA", "TruncatedSVD"),
+    "feature_selection": ("VarianceThreshold",),
+    "frozen": ("FrozenEstimator",),
+    "impute": ("MissingIndicator", "SimpleImputer"),
+    "linear_model": (
+        "ARDRegression",
+        "BayesianRidge",
+        "ElasticNet",
+        "ElasticNetCV",
+        "HuberRegressor",
+        "Lasso",
+        "LassoCV",
+        "LinearRegression",
+        "LogisticRegression",
+        "LogisticRegressionCV",
+        "MultiTaskElasticNet",
+        "MultiTaskElasticNetCV",
+        "MultiTaskLasso",
+        "MultiTaskLassoCV",
+        "Ridge",
+        "RidgeCV",
+        "RidgeClassifier",
+        "RidgeClassifierCV",
+    ),
+    "pipeline": ("FeatureUnion", "Pipeline"),
+    "preprocessing": (
+        "Binarizer",
+        "FunctionTransformer",  # "passthrough" becomes one in a fit
+        "KBinsDiscretizer",
+        "LabelBinarizer",  # a part of RidgeClassifier
+        "LabelEncoder",
+        "MaxAbsScaler",
+        "MinMaxScaler",
+        "Normalizer",
+        "OneHotEncoder",
+        "OrdinalEncoder",
+        "PolynomialFeatures",
+        "PowerTransformer",
+        "QuantileTransformer",
+        "RobustScaler",
+        "StandardScaler",
+    ),
+}
+_INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators: use skops or joblib."
 _METADATA = "skgeo.json"  # the first entry of the archive, so that its name is at a fixed place
 
 
@@ -60,8 +115,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     model : estimator, LatLonGrid or CellGrid
-        An estimator of skgeo, fitted or not, or scikit-learn's ColumnTransformer, FeatureUnion, FrozenEstimator,
-        FunctionTransformer without functions, or Pipeline made of them, in any nesting.
+        An estimator of skgeo, fitted or not, or a simple one of scikit-learn (see Notes), or scikit-learn's
+        ColumnTransformer, FeatureUnion, FrozenEstimator or Pipeline made of them, in any nesting.
     path : str or path-like
         Where to write; the name is taken as it is, ``.npz`` is usual. An existing file is replaced when the new one is
         complete, and else left alone.
@@ -69,8 +124,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     TypeError
-        If the model or a parameter of it is of another type, such as a function, a RandomState or another library's
-        estimator; the message says which. Nothing is written.
+        If the model, or a part or parameter of it, is of another type, such as a function, a torch module or another
+        library's estimator; the message says which. Nothing is written.
     ValueError
         If a Pipeline has ``memory``: the cache that it names is made of pickles.
     OSError
@@ -93,10 +148,19 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 
     ``objects`` lists the estimators, parts before wholes and the model last, each with ``class``, its public name, and
     ``state``, its parameters and fitted attributes. A value in it is null, true, false, a number, a text, a list, or an
-    object of one of these forms: ``{"tuple": [...]}``, ``{"dict": {...}}``, ``{"slice": [start, stop, step]}``,
-    ``{"float": "nan"}`` (or "inf", "-inf"), ``{"dtype": "<f8"}``, ``{"array": name}``, ``{"scalar": name}`` (a numpy
-    scalar, held as an array of shape ()), ``{"strings": [...], "shape": [...]}`` (an array of str objects),
-    ``{"object": i}`` (the i-th of ``objects``).
+    object of one of these forms: ``{"tuple": [...]}``, ``{"dict": {...}}``, ``{"items": [[key, value], ...]}`` (a dict
+    with keys other than text), ``{"slice": [start, stop, step]}``, ``{"float": "nan"}`` (or "inf", "-inf"),
+    ``{"dtype": "<f8"}``, ``{"scalar_type": "<f8"}`` (the type ``numpy.float64``), ``{"array": name}``,
+    ``{"scalar": name}`` (a numpy scalar, held as an array of shape ()), ``{"strings": [...], "shape": [...]}`` (an
+    array of str objects), ``{"parts": [...], "shape": [...]}`` (an array of other objects), ``{"object": i}`` (the
+    i-th of ``objects``). NumPy's RandomState, Generator and SeedSequence
+    are objects, whose ``state`` is that of NumPy: they draw the next numbers after loading.
+
+    Of scikit-learn's estimators those are held whose fitted state is numbers, text and arrays: scalers and other
+    preprocessing (but no SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
+    VarianceThreshold, TransformedTargetRegressor, and linear models such as Ridge, Lasso, LogisticRegression and their
+    kin with ``CV``. Trees, neighbours, support vector machines and searches are not: save ``search.best_estimator_``,
+    or use ``skops.io.dump``.
 
     The same model gives the same bytes.
 
@@ -116,7 +180,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     >>> bool((loaded.transform(grid) == basis.transform(grid)).all())
     True
     """
-    tree = TreeWriter(_kinds())
+    tree = TreeWriter(_kinds(), _INSTEAD)
     tree.write(model)
     described = {name: _describe(array) for name, array in tree.arrays.items()}
     entries = {_METADATA: write_metadata(_FORMAT, described, objects=tree.objects).encode()}
@@ -184,11 +248,6 @@ def load(path: str | os.PathLike[str]) -> Any:
 @cache
 def _kinds() -> Mapping[str, Kind]:
     """The classes that are saved, by the names that they have in files; the only ones that are ever built."""
-    from sklearn.compose import ColumnTransformer  # here: they cost a tenth of a second
-    from sklearn.frozen import FrozenEstimator
-    from sklearn.pipeline import FeatureUnion, Pipeline
-    from sklearn.preprocessing import FunctionTransformer
-
     classes = {
         "skgeo.CellGrid": CellGrid,
         "skgeo.LatLonGrid": LatLonGrid,
@@ -198,13 +257,16 @@ def _kinds() -> Mapping[str, Kind]:
         "skgeo.SphericalHarmonicPCA": SphericalHarmonicPCA,
         **{f"skgeo.encoders.{name}": getattr(encoders, name) for name in encoders.__all__},
         **{f"skgeo.nn.{cls.__name__}": cls for cls in _MODELS},
-        "sklearn.compose.ColumnTransformer": ColumnTransformer,
-        "sklearn.frozen.FrozenEstimator": FrozenEstimator,
-        "sklearn.pipeline.FeatureUnion": FeatureUnion,
-        "sklearn.pipeline.Pipeline": Pipeline,
-        "sklearn.preprocessing.FunctionTransformer": FunctionTransformer,  # what "passthrough" becomes in a fit
     }
-    return {name: Kind(cls, _state, partial(_restore, cls)) for name, cls in classes.items()}
+    for module, names in _OF_SCIKIT_LEARN.items():
+        room = import_module(f"sklearn.{module}")  # here: together they cost a tenth of a second
+        classes |= {f"sklearn.{module}.{name}": getattr(room, name) for name in names}
+    return {
+        **{name: Kind(cls, _state, partial(_restore, cls)) for name, cls in classes.items()},
+        "numpy.random.Generator": Kind(np.random.Generator, generator_numbers, build_generator),
+        "numpy.random.RandomState": Kind(np.random.RandomState, random_state_numbers, build_random_state),
+        "numpy.random.SeedSequence": Kind(np.random.SeedSequence, lambda seed: seed.state, build_seed_sequence),
+    }
 
 
 def _state(model: Any) -> dict[str, Any]:

@@ -77,6 +77,8 @@ class HeadModel(NeuralEstimator):
         return head.head.eval()
 
     def _read(self, X: object, *, reset: bool) -> npt.NDArray[Any]:
+        if X is None:
+            raise ValueError("X is None: expected an array or DataFrame of shape (n_samples, n_features).")
         return validate_data(self, X, reset=reset, dtype=(np.float64, np.float32))
 
     def _inputs(
@@ -135,7 +137,8 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     head_dim : int or None, default=None
         Width between the two linear layers of the head; None is ``2 * max(n_features, embed_dim)``.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss; "balanced" are inversely proportional to their number of samples.
+        Weights of the classes in the loss; "balanced" are inversely proportional to the total
+        ``sample_weight`` of their samples, each 1 by default.
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0

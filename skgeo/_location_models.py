@@ -94,8 +94,9 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         Returns
         -------
         skgeo.nn.LocationEncoder
-            Maps (..., 2) degrees to (..., n_outputs): one logit for two classes, of the second; else one each. In
-            evaluation mode, on the CPU; training it does not change this estimator.
+            Maps (latitude, longitude) in degrees (..., 2), in this order of columns always, to (..., n_outputs): one
+            logit for two classes, of the second; else one each. In evaluation mode, on the CPU; training it does not
+            change this estimator.
 
         Raises
         ------
@@ -170,7 +171,8 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     dropout : float or None, default=None
         Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss; "balanced" are inversely proportional to their number of samples.
+        Weights of the classes in the loss; "balanced" are inversely proportional to the total
+        ``sample_weight`` of their samples, each 1 by default.
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0

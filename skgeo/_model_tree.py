@@ -30,9 +30,12 @@ class TreeWriter:
 
     JSON's own values stand for themselves; all others are an object of one key, which says how to read it. Objects are
     listed in ``objects``, each once and after its parts; arrays in ``arrays``, by their names in the file.
+
+    ``instead`` ends the error for a value that cannot be saved: a sentence that says what can, and what to do.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], instead: str) -> None:
+        self._instead = instead
         self.objects: list[dict[str, object]] = []
         self.arrays: dict[str, npt.NDArray[Any]] = {}
         self._names = {kind.cls: name for name, kind in kinds.items()}
@@ -74,15 +77,27 @@ class TreeWriter:
             return {"slice": self._value([value.start, value.stop, value.step], where)}
         if isinstance(value, np.dtype) and value.kind in PLAIN:
             return {"dtype": value.str}
-        if type(value) is dict and all(type(key) is str for key in value):
-            return {"dict": {key: self._value(part, f"{where}[{key!r}]") for key, part in value.items()}}
+        if isinstance(value, type) and issubclass(value, np.generic) and _is_scalar_type(value):
+            return {"scalar_type": np.dtype(value).str}
+        if type(value) is dict:
+            return self._dict(value, where)
         if type(value) in self._names:
             return self._object(value, where)
         return self._refuse(value, where)
 
+    def _dict(self, value: dict[Any, Any], where: str) -> object:
+        """JSON has text as keys only: with others, such as classes that are integers, a dict is a list of pairs."""
+        parts = {key: self._value(part, f"{where}[{key!r}]") for key, part in value.items()}
+        if all(type(key) is str for key in parts):
+            return {"dict": parts}
+        return {"items": [[self._value(key, f"{where} key"), part] for key, part in parts.items()]}
+
     def _array(self, value: Any, where: str) -> object:
         if value.dtype == object and all(type(part) is str for part in value.flat):
             return {"strings": value.ravel().tolist(), "shape": list(value.shape)}
+        if value.dtype == object:
+            parts = [self._value(part, f"{where}.flat[{i}]") for i, part in enumerate(value.flat)]
+            return {"parts": parts, "shape": list(value.shape)}
         if value.dtype.kind not in PLAIN:
             self._refuse(value, where)
         name = f"array_{len(self.arrays)}"
@@ -95,12 +110,10 @@ class TreeWriter:
                 f"{where} is chunked: compute it first, {where.split('.')[-1]}.compute(); a file holds numbers."
             )
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-        dtype = f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
+        kind += f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
         raise TypeError(
-            f"{where}={reprlib.repr(value)} cannot be saved: it is a {kind}{dtype}, and a file without code holds "
-            "None, bool, int, float, str, arrays of numbers or str, lists, tuples, dicts with str keys, slices, dtypes "
-            f"and {', '.join(self._kinds)}. Use one of these (an integer for a RandomState), or joblib.dump, whose "
-            "files can run code."
+            f"{_shortened(where, 80)}={_shortened(repr(value), 24)} cannot be saved: it is a {_shortened(kind, 60)}. "
+            f"{self._instead}"
         )
 
 
@@ -118,7 +131,7 @@ class TreeReader:
         for written in objects:
             name = written["class"]
             if name not in self._kinds:
-                raise ValueError(f"it holds a {name}, which is none of {', '.join(self._kinds)}")
+                raise ValueError(f"it holds a {_shortened(str(name), 60)}, which is no class that files may hold")
             state = {key: self._value(part) for key, part in written["state"].items()}
             self._objects.append(self._kinds[name].build(state))
         return self._objects[-1]
@@ -137,10 +150,21 @@ class TreeReader:
                 return slice(self._value(start), self._value(stop), self._value(step))
             case (("dtype", str(text)),):
                 return np.dtype(text)
+            case (("scalar_type", str(text)),):
+                return np.dtype(text).type
             case (("dict", dict(parts)),):
                 return {key: self._value(part) for key, part in parts.items()}
+            case (("items", list(pairs)),):
+                items = {self._value(key): self._value(part) for key, part in pairs}
+                if len(items) == len(pairs):
+                    return items
             case (("strings", list(parts)), ("shape", list(shape))):
                 return np.array(parts, dtype=object).reshape(shape)
+            case (("parts", list(parts)), ("shape", list(shape))):
+                objects = np.empty(len(parts), dtype=object)
+                for i, part in enumerate(parts):  # one by one: arrays of one length are no table here
+                    objects[i] = self._value(part)
+                return objects.reshape(shape)
             case (("array", str(name)),):
                 return self._arrays[name]
             case (("scalar", str(name)),):
@@ -148,3 +172,19 @@ class TreeReader:
             case (("object", int(number)),) if number >= 0:
                 return self._objects[number]
         raise ValueError(f"it holds a value of an unknown kind, {reprlib.repr(written)}")
+
+
+def _is_scalar_type(value: type[np.generic]) -> bool:
+    """Whether the type is that of numbers in an array, and not abstract as numpy.floating is."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        return False
+    return dtype.kind in PLAIN and dtype.type is value
+
+
+def _shortened(text: str, length: int) -> str:
+    """One line of at most that length, its middle left out where it would be longer."""
+    text = " ".join(text.split())
+    half = (length - 3) // 2
+    return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"

@@ -39,8 +39,8 @@ class NetworkTransformer(LocationTransformer):
         Returns
         -------
         skgeo.nn.LocationEncoder
-            Maps (..., 2) degrees to (..., n_outputs), in the precision of the network. In evaluation mode, on the CPU;
-            training it does not change this estimator.
+            Maps (latitude, longitude) in degrees (..., 2), in this order of columns always, to (..., n_outputs), in the
+            precision of the network. In evaluation mode, on the CPU; training it does not change this estimator.
 
         Raises
         ------

@@ -11,21 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import (
-    Tags,
-    assert_all_finite,
-    check_array,
-    check_consistent_length,
-    check_random_state,
-    column_or_1d,
-)
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import VersionedEstimator, all_or_nothing
-from skgeo._parameters import check_magnitude, check_parameter, import_optional, is_integer, is_real
+from skgeo._parameters import check_parameter, import_optional, is_integer, is_real
 from skgeo._progress import check_verbose
+from skgeo._targets import check_known, read_classes, read_values, weights_of_classes
 
 if TYPE_CHECKING:
     from skgeo.nn._training import Arrays, Course, Keeper, Loss, Parts, Samples, Settings
@@ -98,7 +90,7 @@ class NeuralEstimator(VersionedEstimator):
             target = self._read_target(y, kept)
             self._set_target(target, weight)
             training = self._samples(inputs, target, weight)
-            given = self._is_given(X_val, y_val)
+            given = self._is_given(X_val, y_val, sample_weight_val)
             validation = self._read_validation(X_val, y_val, sample_weight_val) if given else None
             if validation is None and settings.patience is not None:
                 training, validation = self._split(training, rng)
@@ -179,31 +171,38 @@ class NeuralEstimator(VersionedEstimator):
             raise ValueError("sample_weight and the mask of X leave no sample: nothing can be learned.")
         return inputs[kept], kept, weight[kept]
 
-    def _read_target(self, y: Any, kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    def _read_target(self, y: Any, kept: npt.NDArray[np.bool_], name: str = "y") -> npt.NDArray[Any]:
         """Checked targets of the samples that count."""
         if np.ma.is_masked(y):  # else they would be read through their mask
-            raise ValueError("y has masked values: leave these samples out.")
-        target = self._check_target(y)
+            raise ValueError(f"{name} has masked values: leave these samples out.")
+        target = self._check_target(y, name)
         check_consistent_length(kept, target)
         return target[kept]
 
     @staticmethod
-    def _is_given(X_val: Any, y_val: Any) -> bool:
+    def _is_given(X_val: Any, y_val: Any, sample_weight_val: Any = None) -> bool:
         """Whether there are data to validate on; refuses one without the other."""
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"{missing} is None: expected both X_val and y_val, or neither.")
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError("sample_weight_val is given without X_val and y_val, to which it belongs.")
         return X_val is not None
 
     def _read_validation(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None) -> "Samples":
         """The data to validate on, as given."""
-        inputs, kept, weight = self._read_inputs(X, sample_weight, reset=False)
-        return self._samples(inputs, self._read_target(y, kept), weight)
+        try:
+            inputs, kept, weight = self._read_inputs(X, sample_weight, reset=False)
+        except ValueError as error:
+            raise type(error)(f"X_val and sample_weight_val: {error}") from error
+        return self._samples(inputs, self._read_target(y, kept, "y_val"), weight, "y_val")
 
-    def _samples(self, inputs: npt.NDArray[Any], target: npt.NDArray[Any], weight: npt.NDArray[Any]) -> "Samples":
+    def _samples(
+        self, inputs: npt.NDArray[Any], target: npt.NDArray[Any], weight: npt.NDArray[Any], name: str = "y"
+    ) -> "Samples":
         from skgeo.nn._training import Samples
 
-        return Samples(inputs, *self._encode_target(target, weight))
+        return Samples(inputs, *self._encode_target(target, weight, name))
 
     def _split(self, samples: "Samples", rng: np.random.RandomState, least: int = 1) -> "tuple[Samples, Samples]":
         """Samples to learn from, and a random share to validate on."""
@@ -275,7 +274,7 @@ class NeuralEstimator(VersionedEstimator):
         """The model with new random weights."""
 
     @abstractmethod
-    def _check_target(self, y: Any) -> npt.NDArray[Any]:
+    def _check_target(self, y: Any, name: str) -> npt.NDArray[Any]:
         """Targets as an array."""
 
     @abstractmethod
@@ -284,7 +283,7 @@ class NeuralEstimator(VersionedEstimator):
 
     @abstractmethod
     def _encode_target(
-        self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64]
+        self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64], name: str
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         """Targets as the loss wants them, and their weights."""
 
@@ -382,32 +381,23 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         chosen = outputs[:, 0] > 0.0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
         return self.classes_[chosen.astype(np.intp)]
 
-    def _check_target(self, y: Any) -> npt.NDArray[Any]:
-        target = column_or_1d(y, warn=True)
-        assert_all_finite(target, input_name="y")
-        check_classification_targets(target)
-        return target
+    def _check_target(self, y: Any, name: str) -> npt.NDArray[Any]:
+        return read_classes(y, name)
 
     def _set_target(self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64], classes: Any = None) -> None:
         self.classes_ = np.unique(target if classes is None else column_or_1d(classes))
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class only, {self.classes_.tolist()[0]!r}: at least two classes are needed.")
-        value = self.class_weight
-        valid = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
-        check_parameter("class_weight", value, valid, "None, 'balanced' or a dict of classes and weights")
-        weights = compute_class_weight(value, classes=self.classes_, y=target).astype(np.float64)
-        valid = bool(np.all(np.isfinite(weights) & (weights >= 0.0)))
-        of_samples = weights[np.searchsorted(self.classes_, target).clip(max=len(weights) - 1)]
-        mean = np.average(of_samples, weights=weight) if valid else 0.0
-        check_parameter("class_weight", value, mean > 0.0, "weights that are finite, not negative, and not all zero")
-        self._class_weights = weights / mean
+            raise ValueError(
+                f"y has one class only, {self.classes_.tolist()[0]!r}: at least two classes are needed, in samples of "
+                "positive weight."
+            )
+        check_known(target, self.classes_, "y")
+        self._class_weights = weights_of_classes(self.class_weight, self.classes_, target, weight)
 
     def _encode_target(
-        self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64]
+        self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64], name: str
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-        unknown = np.setdiff1d(target, self.classes_)
-        if unknown.size:
-            raise ValueError(f"y has the class {unknown.tolist()[0]!r}, which is none of {self.classes_.tolist()}.")
+        check_known(target, self.classes_, name)
         codes = np.searchsorted(self.classes_, target)
         encoded = codes.astype(np.float64) if len(self.classes_) == 2 else codes.astype(np.int64)
         return encoded, weight / weight.mean() * self._class_weights[codes]
@@ -469,12 +459,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         values = self._outputs(X) * self.target_scale_ + self.target_mean_
         return values[:, 0] if self._flat else values
 
-    def _check_target(self, y: Any) -> npt.NDArray[Any]:
-        target = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y")
-        if target.ndim > 2:
-            raise ValueError(f"y has shape {target.shape}: expected (n_samples,) or (n_samples, n_outputs).")
-        check_magnitude("y", target)
-        return target
+    def _check_target(self, y: Any, name: str) -> npt.NDArray[Any]:
+        return read_values(y, name)
 
     def _set_target(self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64], classes: Any = None) -> None:
         self._flat = target.ndim == 1
@@ -484,11 +470,11 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         self.target_scale_ = np.where(scale > 0.0, scale, 1.0)
 
     def _encode_target(
-        self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64]
+        self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64], name: str
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         columns = target.reshape(len(target), -1)
         if columns.shape[1] != len(self.target_mean_):
-            raise ValueError(f"y has {columns.shape[1]} outputs: expected {len(self.target_mean_)}, as at first.")
+            raise ValueError(f"{name} has {columns.shape[1]} outputs: expected {len(self.target_mean_)}, as at first.")
         return (columns - self.target_mean_) / self.target_scale_, weight / weight.mean()
 
     @property

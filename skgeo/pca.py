@@ -240,7 +240,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         Returns
         -------
         skgeo.nn.HarmonicPCA
-            Maps (..., 2) degrees to (..., n_components).
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_components), in this order of columns always.
         """
         check_is_fitted(self)
         self._check_twin()

@@ -1,5 +1,6 @@
 """ContrastiveLocationEncoder: loss and retrieval against plain evaluations, resuming, where features come from."""
 
+import inspect
 import json
 import os
 
@@ -14,6 +15,20 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    Subset,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+from torch.utils.data.datapipes.iter import IterableWrapper
+from torch.utils.data.distributed import DistributedSampler
+from tqdm import tqdm
 
 import skgeo
 from processes import run_python
@@ -468,6 +483,133 @@ def test_the_image_model_is_frozen_and_left_as_it_was():
     assert_allclose(pooled, images.mean(dim=(2, 3)).numpy(), rtol=1e-6)
 
 
+class Images(IterableDataset):
+    """Ten images, one after another."""
+
+    def __iter__(self):
+        return iter(torch.arange(10.0)[:, np.newaxis])
+
+
+class Reversed(DataLoader):
+    def __iter__(self):
+        return iter(list(super().__iter__())[::-1])
+
+
+class Every(Sampler):
+    """Knows nothing but how many there are."""
+
+    def __iter__(self):
+        return iter(range(10))
+
+
+class Sorted(SequentialSampler):
+    def __iter__(self):
+        return iter(range(9, -1, -1))
+
+
+TEN = torch.arange(10.0)[:, np.newaxis]
+IN_ORDER = {
+    "plain": lambda: DataLoader(TEN, 4),
+    "one by one": lambda: DataLoader(TEN),
+    "drops nothing": lambda: DataLoader(TEN, 5, drop_last=True),
+    "sampler": lambda: DataLoader(TEN, 4, sampler=SequentialSampler(TEN)),
+    "range": lambda: DataLoader(TEN, batch_sampler=BatchSampler(range(10), 4, False)),
+    "batch sampler": lambda: DataLoader(TEN, batch_sampler=BatchSampler(SequentialSampler(TEN), 3, False)),
+    "batches of indices": lambda: DataLoader(
+        TEN, batch_size=None, sampler=BatchSampler(SequentialSampler(TEN), 3, False)
+    ),
+    "iterable": lambda: DataLoader(Images(), 4),
+    "progress": lambda: tqdm(DataLoader(TEN, 4), disable=True),
+    "iterator": lambda: iter(DataLoader(TEN, 4)),
+    "generator": lambda: (batch for batch in DataLoader(TEN, 4)),
+    "subset": lambda: DataLoader(Subset(torch.arange(20.0)[:, np.newaxis], range(10)), 4),
+    "pipe": lambda: DataLoader(IterableWrapper(TEN).map(torch.abs), 4),
+    "pipe with its shuffling off": lambda: DataLoader(IterableWrapper(TEN).shuffle().set_shuffle(False), 4),
+}
+
+
+@pytest.mark.parametrize("what", IN_ORDER)
+def test_loaders_in_order_are_read(what):
+    assert_array_equal(compute_features(IN_ORDER[what](), torch.nn.Identity()), TEN)
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [lambda: DataLoader(TEN, 3, num_workers=2), lambda: DataLoader(Images(), 4, num_workers=1)],
+    ids=["workers", "iterable with one worker"],
+)
+def test_workers_in_order_are_read(loader):
+    assert_array_equal(compute_features(loader(), torch.nn.Identity()), TEN)
+
+
+OUT_OF_ORDER = {
+    "shuffle": (lambda: DataLoader(TEN, 4, shuffle=True), "a sampler of type RandomSampler"),
+    "subset": (
+        lambda: DataLoader(TEN, sampler=SubsetRandomSampler(range(10))),
+        "a sampler of type SubsetRandomSampler",
+    ),
+    "weights": (
+        lambda: DataLoader(TEN, sampler=WeightedRandomSampler([1.0] * 10, 10)),
+        "a sampler of type WeightedRandomSampler",
+    ),
+    "distributed": (
+        lambda: DataLoader(TEN, sampler=DistributedSampler(TEN, 2, 0, shuffle=False)),
+        "a sampler of type DistributedSampler",
+    ),
+    "own": (lambda: DataLoader(TEN, sampler=Every()), "a sampler of type Every"),
+    "own sequential": (lambda: DataLoader(TEN, sampler=Sorted(TEN)), "a sampler of type Sorted"),
+    "list": (lambda: DataLoader(TEN, sampler=[3, 1, 2]), "a sampler of type list"),
+    "backwards": (lambda: DataLoader(TEN, sampler=range(9, -1, -1)), "a sampler of type range"),
+    "lists": (lambda: DataLoader(TEN, batch_sampler=[[3, 1], [2]]), "a sampler of type list"),
+    "batches": (
+        lambda: DataLoader(TEN, batch_sampler=BatchSampler(RandomSampler(TEN), 4, False)),
+        "a sampler of type RandomSampler",
+    ),
+    "batches of indices": (
+        lambda: DataLoader(TEN, batch_size=None, sampler=BatchSampler(RandomSampler(TEN), 4, False)),
+        "a sampler of type RandomSampler",
+    ),
+    "drops": (lambda: DataLoader(TEN, 4, drop_last=True), "drop_last=True, which leaves out 2 of them"),
+    "iterable that drops": (lambda: DataLoader(Images(), 4, drop_last=True), "drop_last=True"),
+    "iterable": (lambda: DataLoader(Images(), 4, num_workers=2), "an IterableDataset and num_workers=2"),
+    "own loader": (lambda: Reversed(TEN, 4), r"an __iter__ of its own \(Reversed\)"),
+    "progress": (lambda: tqdm(DataLoader(TEN, shuffle=True), disable=True), "a sampler of type RandomSampler"),
+    "iterator": (lambda: iter(DataLoader(TEN, shuffle=True)), "a sampler of type RandomSampler"),
+    "pipe": (lambda: DataLoader(IterableWrapper(TEN).shuffle().map(torch.abs), 4), "a data pipe that shuffles"),
+    "bare pipe": (lambda: IterableWrapper([TEN]).shuffle(), "a data pipe that shuffles"),
+}
+
+
+@pytest.mark.parametrize("what", OUT_OF_ORDER)
+def test_loaders_that_may_change_the_order_are_refused(what):
+    loader, found = OUT_OF_ORDER[what]
+    message = (
+        rf"images is a DataLoader with {found}: .* order of the places. Expected DataLoader\(dataset, batch_size=64"
+    )
+    with pytest.raises(ValueError, match=message):
+        compute_features(loader(), torch.nn.Identity())
+
+
+def test_workers_that_answer_as_they_are_ready_are_refused():
+    if "in_order" not in inspect.signature(DataLoader).parameters:
+        pytest.skip("torch 2.6 brought in_order")
+    with pytest.raises(
+        ValueError, match="images is a DataLoader with in_order=False and num_workers=2: it is not known"
+    ):
+        compute_features(DataLoader(TEN, 3, num_workers=2, in_order=False), torch.nn.Identity())
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 8, 179])
+def test_batch_norm_trains_whatever_is_left_over(batch_size):
+    # 180 of the pairs are trained on
+    def network(n_inputs, n_outputs):
+        return torch.nn.Sequential(torch.nn.Linear(n_inputs, n_outputs), torch.nn.BatchNorm1d(n_outputs))
+
+    model = encoder(network=network, batch_size=batch_size, max_epochs=1).fit(PLACES, IMAGES)
+    assert np.isfinite(model.transform(PLACES)).all()
+    assert encoder(network=network, max_epochs=1, patience=None).fit(PLACES[:3], IMAGES[:3]).n_epochs_ == 1
+
+
 # ---- what is refused
 
 
@@ -504,17 +646,9 @@ def test_features_that_do_not_fit_are_refused_and_change_nothing(fitted):
     with pytest.raises(ValueError, match="there are no batches of features"):
         fitted.fit(PLACES, iter([]))
     shuffled = torch.utils.data.DataLoader(torch.ones(200, 8), shuffle=True)
-    with pytest.raises(ValueError, match="images is a DataLoader that shuffles"):
-        fitted.fit(PLACES, shuffled, image_encoder=torch.nn.Identity())
-    data = torch.utils.data
-    for sampler in (
-        {"sampler": data.SubsetRandomSampler(range(200))},
-        {"batch_sampler": data.BatchSampler(data.RandomSampler(range(200)), 64, False)},
-    ):
-        with pytest.raises(ValueError, match="images is a DataLoader that shuffles"):
-            compute_features(data.DataLoader(torch.ones(200, 8), **sampler), torch.nn.Identity())
-    with pytest.raises(ValueError, match="images is a DataLoader that shuffles"):  # of features
-        fitted.fit(PLACES, shuffled)
+    for options in ({"image_encoder": torch.nn.Identity()}, {}):  # images, and features of them
+        with pytest.raises(ValueError, match="images is a DataLoader with a sampler of type RandomSampler: it is not"):
+            fitted.fit(PLACES, shuffled, **options)
     with pytest.raises(ValueError, match="X_val has 1 sample: at least two places are needed"):
         fitted.fit(PLACES, IMAGES, X_val=PLACES[:1], y_val=IMAGES[:1])
     with pytest.raises(ValueError, match="a batch is a dict without images"):
@@ -525,6 +659,9 @@ def test_features_that_do_not_fit_are_refused_and_change_nothing(fitted):
         fitted.locate(IMAGES, PLACES, k=201)
     with pytest.raises(ValueError, match="image_features has 3 features of each image: expected 8"):
         fitted.similarity(PLACES, IMAGES[:, :3])
+    for use in (fitted.score, fitted.similarity, lambda places, images: fitted.locate(images, places)):
+        with pytest.raises(ValueError, match=r"image_features=None: expected shape \(n_images, n_image_features\)"):
+            use(PLACES, None)
     assert_array_equal(fitted.transform(PLACES), before)
 
 

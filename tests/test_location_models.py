@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import threading
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import torch
@@ -34,7 +36,7 @@ from skgeo.nn import (
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
 )
-from skgeo.nn._training import train
+from skgeo.nn._training import _Data, train
 from test_contrastive import WithoutNaN
 from test_examples import SHARED_DATA, needs_shared_data
 
@@ -51,6 +53,7 @@ LATITUDE = PATCHES[:, :2].mean(axis=1)
 
 #: All samples in every step, without anything random but the first weights.
 EXACTLY = {"batch_size": None, "patience": None, "dtype": "float64", "random_state": 0}
+QUICK = {"max_epochs": 5, "random_state": 0, "verbose": False}
 
 
 def assert_same_weights(model, other):
@@ -133,6 +136,124 @@ def test_class_weights_are_sample_weights():
     balanced = clone(plain).set_params(class_weight="balanced").fit(PLACES, few)
     assert_same_weights(by_class, weighted)
     assert_allclose(balanced.weights_["weight"], weighted.weights_["weight"], rtol=1e-12)  # 100 and 20 of 120
+
+
+@pytest.mark.parametrize("classifier", ["location", "head"])
+@pytest.mark.parametrize("classes", [NORTH, ZONE], ids=["two", "three"])
+def test_balanced_counts_a_weight_of_nine_as_nine_samples(classifier, classes):
+    weight = np.where(classes == classes[0], 9, 1) * np.where(PLACES[:, 1] > 90, 2, 1)
+    copies = np.repeat(np.arange(len(PLACES)), weight)
+    settings = {"learning_rate": 0.05, "max_epochs": 40, "class_weight": "balanced"} | EXACTLY
+    if classifier == "location":
+        X, model = PLACES, LocationClassifier("cartesian3d", "linear", **settings)
+    else:
+        X, model = FEATURES[: len(PLACES)], ProjectionHeadClassifier(embed_dim=4, **settings)
+    weighted = clone(model).fit(X, classes, sample_weight=weight)
+    assert_allclose(weighted._class_weights, clone(model).fit(X[copies], classes[copies])._class_weights, rtol=1e-12)
+    assert_allclose(weighted.predict_proba(X), clone(model).fit(X[copies], classes[copies]).predict_proba(X), atol=1e-9)
+    # LogisticRegression, whose balanced weights are n / (classes * count), counts copies too
+    total = np.array([weight[classes == each].sum() for each in np.unique(classes)])
+    expected = weight.sum() / (len(total) * total)
+    ratio = weighted._class_weights / expected
+    assert_allclose(ratio, ratio[0], rtol=1e-12)
+
+
+def test_balanced_leaves_samples_without_weight_out():
+    settings = {"learning_rate": 0.05, "max_epochs": 5, "class_weight": "balanced"} | EXACTLY
+    weight = np.where(PLACES[:, 1] > 0, 2.0, 0.0)
+    model = LocationClassifier("wrap", "linear", **settings)
+    weighted = clone(model).fit(PLACES, ZONE, sample_weight=weight)
+    assert_same_weights(weighted, clone(model).fit(PLACES[weight > 0], ZONE[weight > 0]))
+    with pytest.raises(ValueError, match=r"y has one class only, True: .* needed, in samples of positive weight"):
+        model.fit(PLACES, NORTH, sample_weight=NORTH)
+
+
+# Batches
+
+
+def with_batch_norm(n_inputs, n_outputs):
+    return torch.nn.Sequential(
+        torch.nn.Linear(n_inputs, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, n_outputs)
+    )  # fmt: skip
+
+
+def lengths_of_batches(monkeypatch, n_samples, **settings):
+    """The numbers of samples in the steps of an epoch, and the samples of all of them."""
+    rows = []
+    total = _Data.total
+
+    def note(self, module, chosen):
+        if module.training:
+            rows.append(np.asarray(chosen))
+        return total(self, module, chosen)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_Data, "total", note)
+        LocationRegressor("wrap", "linear", max_epochs=1, patience=None, random_state=0, **settings).fit(
+            PLACES[:n_samples], WARMTH[:n_samples]
+        )
+    return [len(each) for each in rows], np.concatenate(rows)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "batch_size", "lengths"),
+    [
+        (40, 20, [20, 20]),
+        (41, 20, [20, 21]),
+        (42, 20, [20, 20, 2]),
+        (21, 20, [21]),
+        (3, 2, [3]),
+        (5, 2, [2, 3]),
+        (3, 1, [1, 1, 1]),
+        (1, 20, [1]),
+        (41, None, [41]),
+        (20, 100, [20]),
+    ],
+)
+def test_no_sample_is_left_over_alone(n_samples, batch_size, lengths, monkeypatch):
+    got, rows = lengths_of_batches(monkeypatch, n_samples, batch_size=batch_size)
+    assert got == lengths
+    assert sorted(rows) == list(range(n_samples))
+    # the same order, and else the same batches, as torch makes
+    generator = torch.Generator().manual_seed(0)
+    state = torch.random.get_rng_state()
+    torch.random.set_rng_state(generator.get_state())
+    torch.nn.Linear(4, 1)  # the first weights
+    assert_array_equal(rows, torch.randperm(n_samples))
+    torch.random.set_rng_state(state)
+
+
+@pytest.mark.parametrize("n_samples", [40, 41, 42, 21])
+@pytest.mark.parametrize("early", [True, False])
+def test_batch_norm_trains_on_any_number_of_samples(n_samples, early):
+    model = LocationClassifier("wrap", with_batch_norm, batch_size=20, max_epochs=2, random_state=0)
+    model.set_params(patience=3 if early else None).fit(PLACES[:n_samples], ZONE[:n_samples] == ZONE[0])
+    assert model.predict(PLACES[:1]) == model.predict(PLACES)[:1]  # one place at a time
+    model.partial_fit(PLACES[:n_samples], ZONE[:n_samples] == ZONE[0])
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "batch_size", "fit"), [(40, 1, "fit"), (1, 20, "fit"), (1, None, "fit"), (1, 20, "partial_fit")]
+)
+def test_batches_of_one_sample_are_the_trouble_of_batch_norm(n_samples, batch_size, fit):
+    model = LocationRegressor("wrap", with_batch_norm, batch_size=batch_size, max_epochs=2, patience=None)
+    message = (
+        r"cannot be trained on a batch of 1 sample \(.*\), as with BatchNorm: expected at least 2 samples to train "
+        rf"on, here {n_samples}, and batch_size=None or 2 and more"
+    )
+    with pytest.raises(ValueError, match=message):
+        getattr(model, fit)(PLACES[:n_samples], WARMTH[:n_samples])
+    assert not hasattr(model, "weights_")
+    LocationRegressor("wrap", "mlp", batch_size=1, max_epochs=1).fit(PLACES[:3], WARMTH[:3])
+
+
+def test_the_prediction_of_a_place_does_not_depend_on_the_others():
+    layer = torch.nn.BatchNorm1d(1, track_running_stats=False)
+    network = torch.nn.Sequential(torch.nn.Linear(4, 1), layer)
+    with pytest.raises(
+        ValueError, match=r"network has BatchNorm1d\(.*would depend on the places .*track_running_stats"
+    ):
+        LocationRegressor("wrap", network, **QUICK).fit(PLACES, WARMTH)
 
 
 def test_targets_are_standardised():
@@ -448,7 +569,23 @@ def test_bad_data_is_refused_and_nothing_is_lost():
         ("sample_weight must not be negative", (PLACES, ZONE, -np.ones(120)), {}),
         ("y_val is None: expected both X_val and y_val, or neither", (PLACES, ZONE), {"X_val": PLACES}),
         ("X_val is None: expected both X_val and y_val, or neither", (PLACES, ZONE), {"y_val": ZONE}),
-        ("y has the class 'wet', which is none of", (PLACES, ZONE), {"X_val": PLACES[:1], "y_val": ["wet"]}),
+        ("y_val has the class 'wet', which is none of", (PLACES, ZONE), {"X_val": PLACES[:1], "y_val": ["wet"]}),
+        ("sample_weight_val is given without X_val and y_val", (PLACES, ZONE), {"sample_weight_val": np.ones(120)}),
+        (
+            "X_val and sample_weight_val: X has latitudes outside",
+            (PLACES, ZONE),
+            {"X_val": [[99, 0]], "y_val": ["hot"]},
+        ),
+        (
+            r"X_val and sample_weight_val: sample_weight has shape \(2,\): expected \(1,\)",
+            (PLACES, ZONE),
+            {"X_val": PLACES[:1], "y_val": ["hot"], "sample_weight_val": [1, 1]},
+        ),
+        ("y_val has masked values", (PLACES, ZONE), {"X_val": PLACES, "y_val": np.ma.masked_equal(ZONE, "mild")}),
+        (r"y has no class in 1 samples, the first at 3: None\. Input y contains NaN", (PLACES, gaps(None)), {}),
+        ("y has no class in 1 samples, the first at 3: nan", (PLACES, gaps(np.nan)), {}),
+        ("y has no class in 1 samples, the first at 3: <NA>", (PLACES, gaps(pd.NA)), {}),
+        ("y holds classes of type int and str: expected text only, or numbers only", (PLACES, gaps(1)), {}),
         ("requires y to be passed, but the target y is None", (PLACES, None), {}),
         ("Unknown label type", (PLACES, NOISY), {}),
         ("y has masked values: leave these samples out", (PLACES, np.ma.masked_equal(ZONE, "mild")), {}),
@@ -460,6 +597,78 @@ def test_bad_data_is_refused_and_nothing_is_lost():
     with pytest.raises(CoordinateError, match=r"X contains NaN or infinity in 1 row, first row 3: drop or impute"):
         model.fit(np.where(np.arange(120)[:, np.newaxis] == 3, np.nan, PLACES), ZONE)
     assert vars(model) == before
+
+
+def gaps(value):
+    """Zones as objects, with a value in place of the fourth."""
+    objects = ZONE.astype(object)
+    objects[3] = value
+    return objects
+
+
+def test_classes_of_another_type_are_other_classes():
+    codes = np.arange(120) % 12
+    model = LocationClassifier("wrap", "linear", max_epochs=1)
+    with pytest.raises(ValueError, match=r"y_val has the class '0', which is none of \[0, 1, .*, 11\]"):
+        model.fit(PLACES, codes, X_val=PLACES, y_val=codes.astype(str))
+    with pytest.raises(ValueError, match="y has the class '0', which is none of the 30 classes 0 to 29"):
+        model.partial_fit(PLACES, codes.astype(str), classes=range(30))
+    assert model.fit(PLACES, codes.astype(object)).classes_.dtype == np.int64
+    assert model.fit(PLACES, codes, X_val=PLACES, y_val=codes.astype(float)).n_epochs_ == 1
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (ZONE, "y holds 'cold': expected numbers. Classes are for a classifier"),
+        (gaps("1.5"), "y holds 'cold': expected numbers"),
+        (WARMTH.astype(str), "y holds '.*': expected numbers"),
+        (
+            np.arange(120).astype("datetime64[D]"),
+            r"y holds datetime.date\(1970, 1, 1\): expected numbers.*convert dates",
+        ),
+        (WARMTH + 1j, "y holds .*: Complex data not supported, expected numbers"),
+        (np.where(NORTH, np.nan, WARMTH), "Input y contains NaN"),
+        ([None] * 120, "Input y contains NaN"),
+        (3.0, r"y=3.0: expected an array of shape \(n_samples,\) or \(n_samples, n_outputs\)"),
+        (np.zeros((120, 2, 2)), r"y has shape \(120, 2, 2\): expected \(n_samples,\) or"),
+    ],
+)
+def test_targets_of_regressors_are_numbers(y, message):
+    model = LocationRegressor("wrap", "linear", **QUICK)
+    with pytest.raises(ValueError, match=message):
+        model.fit(PLACES, y)
+    with pytest.raises(ValueError, match=message.replace("y", "y_val", 1)):
+        model.fit(PLACES, WARMTH, X_val=PLACES, y_val=y)
+
+
+def test_numbers_in_objects_are_targets():
+    decimals = np.array([Decimal(f"{value:.3f}") for value in WARMTH])
+    model = LocationRegressor("wrap", "linear", **QUICK)
+    expected = clone(model).fit(PLACES, decimals.astype(float))
+    assert_same_weights(clone(model).fit(PLACES, decimals), expected)
+
+
+def test_validation_has_as_many_outputs_as_training():
+    with pytest.raises(ValueError, match="y_val has 2 outputs: expected 1, as at first"):
+        LocationRegressor("wrap", "linear").fit(PLACES, WARMTH, X_val=PLACES, y_val=np.column_stack([WARMTH, WARMTH]))
+
+
+@pytest.mark.parametrize(
+    "use", [lambda m: m.fit(None, NORTH), lambda m: m.predict(None), lambda m: m.partial_fit(None, [1])]
+)
+def test_no_features_are_no_scalar(use):
+    model = ProjectionHeadRegressor(embed_dim=4, **QUICK).fit(FEATURES, LATITUDE)
+    with pytest.raises(
+        ValueError, match=r"X is None: expected an array or DataFrame of shape \(n_samples, n_features\)"
+    ):
+        use(model)
+
+
+@pytest.mark.parametrize("n_samples", [2, 3])
+def test_early_stopping_works_with_next_to_nothing(n_samples):
+    model = LocationRegressor("wrap", "linear", **QUICK).fit(PLACES[:n_samples], WARMTH[:n_samples])
+    assert len(model.validation_loss_curve_) == 5
 
 
 def test_a_single_sample_leaves_none_to_validate_on():
@@ -565,9 +774,6 @@ def test_three_cells_of_the_published_table():
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 of 3 cells hold" in done.stdout
-
-
-QUICK = {"max_epochs": 5, "random_state": 0, "verbose": False}
 
 
 def test_parameters_set_after_a_fit_wait_for_the_next():

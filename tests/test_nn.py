@@ -5,6 +5,7 @@ from functools import cache
 
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -17,8 +18,18 @@ from torch.nn import functional
 import reference
 from processes import run_python
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo.encoders import GridEncoder, SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning
-from skgeo.nn import HarmonicPCA, PatchProjectionHead, PatchScale
+from skgeo.nn import (
+    ContrastiveLocationEncoder,
+    EncoderTwin,
+    HarmonicPCA,
+    Harmonics,
+    LocationEncoder,
+    LocationRegressor,
+    PatchProjectionHead,
+    PatchScale,
+)
 from skgeo.scale import DESCRIPTORS
 
 EDGES = [[90, 0], [-90, 33], [90, 190], [0, 0], [0, 180], [0, -180], [0, 360], [45, 179.999], [89.999, 20], [-45.5, 90]]
@@ -562,6 +573,51 @@ def test_twins_and_head_make_one_differentiable_network(union):
 def test_head_refuses_what_has_no_meaning(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("module", "width", "name"),
+    [
+        (lambda: PatchProjectionHead(5), 15, "features"),
+        (lambda: HarmonicPCA(np.eye(4)), 2, "points"),
+        (lambda: EncoderTwin(GridEncoder()), 2, "points"),
+        (lambda: Harmonics(2), 2, "points"),
+        (lambda: LocationEncoder(Harmonics(2), torch.nn.Linear(9, 1)), 2, "points"),
+        (lambda: PatchScale(), 6, "patches"),
+    ],
+)
+def test_modules_take_tensors_of_real_numbers(module, width, name):
+    module, table = module(), np.ones((3, width))
+    for given, kind in (
+        (table, "ndarray"),
+        (table.tolist(), "list"),
+        (None, "NoneType"),
+        (pd.DataFrame(table), "DataFrame"),
+    ):
+        with pytest.raises(
+            TypeError, match=rf"^{name} is a {kind}: expected a tensor, .* torch.as_tensor\(numpy.asarray"
+        ):
+            module(given)
+    for dtype in (torch.complex64, torch.bool):
+        with pytest.raises(ValueError, match=f"^{name} has dtype {dtype}: expected real numbers"):
+            module(torch.ones(3, width, dtype=dtype))
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.int64):
+        assert len(module(torch.ones(3, width, dtype=dtype))) == 3
+    with pytest.raises(ValueError, match=rf"^{name} has shape \(3, {width + 1}\): expected"):
+        module(torch.ones(3, width + 1))
+
+
+def test_twins_take_latitude_first_whatever_the_columns_of_the_fit():
+    frame = pd.DataFrame(PLACES[:, ::-1], columns=["lon", "lat"])
+    for estimator in (
+        SphericalHarmonicPCA(3), GridEncoder(), SphericalHarmonics(3),
+        LocationRegressor("wrap", "linear", max_epochs=1, random_state=0, dtype="float64"),
+        ContrastiveLocationEncoder("wrap", "linear", embed_dim=3, max_epochs=1, random_state=0, dtype="float64"),
+    ):  # fmt: skip
+        model = estimator.fit(frame, PLACES[:, 0])
+        values = getattr(model, "transform", getattr(model, "predict", None))(frame)
+        got = model.to_torch()(torch.from_numpy(PLACES)).detach().numpy()
+        assert_allclose(got.reshape(values.shape), values, rtol=0, atol=1e-9)
 
 
 def test_head_refuses_transformers_without_clear_descriptors(union):

@@ -3,6 +3,7 @@
 import argparse
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import dask.array as da
@@ -10,6 +11,7 @@ import mpmath
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.torch
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -304,6 +306,103 @@ def test_loading_draws_no_random_numbers(checkpoint):
 def test_without_weights_fit_says_where_they_come_from():
     with pytest.raises(ValueError, match=r"weights=None: expected SatCLIPWeights, as load_satclip\(path\) has them"):
         SatCLIPEncoder().fit(PLACES)
+
+
+# ---- safetensors
+
+
+def write_safetensors(path, arrays, prefix="location.nnet.", metadata=None, **more):
+    tensors = {prefix + name: torch.tensor(values) for name, values in arrays.items()}
+    safetensors.torch.save_file(tensors | more, path, metadata)
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["location.nnet.", "nnet.", "model.location.nnet.", "satclip.nnet.", ""])
+@pytest.mark.parametrize("name", ["model.safetensors", "satclip-vit16-l40.ckpt"])
+def test_safetensors_are_read_under_any_prefix_and_name(prefix, name, arrays, tmp_path):
+    image_half = {"visual.fc.weight": torch.ones(2, 2), "logit_scale": torch.tensor(2.6)}
+    encoder = load_satclip(write_safetensors(tmp_path / name, arrays, prefix, {"format": "pt"}, **image_half))
+    assert repr(encoder.weights) == "SatCLIPWeights(legendre_polys=5, hidden_dim=16, n_layers=2, n_outputs=8)"
+    assert_allclose(encoder.transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_safetensors_of_less_precision_are_computed_in_double(dtype, arrays, tmp_path):
+    rounded = {name: torch.tensor(values).to(dtype) for name, values in arrays.items()}
+    safetensors.torch.save_file({f"nnet.{name}": values for name, values in rounded.items()}, tmp_path / "some")
+    double = {name: values.double().numpy() for name, values in rounded.items()}
+    encoder = load_satclip(tmp_path / "some")
+    assert_allclose(encoder.transform(PLACES), plain_evaluation(double, PLACES), rtol=0, atol=1e-12)
+
+
+def test_a_network_that_the_file_holds_once_for_two_names_is_read(arrays, tmp_path):
+    # as safetensors.torch.save_model writes a module with shared parameters
+    class Twice(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            layers = [torch.nn.Linear(25, 16), torch.nn.Linear(16, 16)]
+            self.nnet = torch.nn.ModuleDict(
+                {"layers": torch.nn.ModuleList(layers), "last_layer": torch.nn.Linear(16, 8)}
+            )
+            self.location = torch.nn.ModuleDict({"nnet": self.nnet})
+
+    module = Twice().double()
+    module.nnet.load_state_dict({name: torch.tensor(values) for name, values in arrays.items()})
+    safetensors.torch.save_model(module, tmp_path / "model.safetensors")
+    encoder = load_satclip(tmp_path / "model.safetensors")
+    assert_allclose(encoder.transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"legendre_polys": "6"}, "says legendre_polys=6, and its tensors say 5"),
+        ({"capacity": "sixteen"}, "says capacity='sixteen', and its tensors say 16"),
+        ({"hyper_parameters": '{"legendre_polys": 5, "embed_dim": 7}'}, "says embed_dim=7, and its tensors say 8"),
+        ({"config": '{"legendre_polys": 5, "pe_type": "fcnet"}'}, "was trained with pe_type='fcnet': expected 'siren'"),
+        ({"le_type": "grid"}, "was trained with le_type='grid': expected 'sphericalharmonics'"),
+    ],
+)
+def test_hyperparameters_in_the_metadata_have_to_agree(metadata, message, arrays, tmp_path):
+    with pytest.raises(ModelFileError, match=message):
+        load_satclip(write_safetensors(tmp_path / "other.safetensors", arrays, metadata=metadata))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"le_type": "sphericalharmonics", "pe_type": '"siren"', "legendre_polys": "5", "num_hidden_layers": "2"},
+        {"hyper_parameters": '{"legendre_polys": 5, "capacity": 16.0, "max_radius": 0.01}'},
+        {"vision": '{"embed_dim": 768}', "note": "[" * 100_000},
+    ],
+)
+def test_hyperparameters_that_agree_are_no_trouble(metadata, arrays, tmp_path):
+    encoder = load_satclip(write_safetensors(tmp_path / "same.safetensors", arrays, metadata=metadata))
+    assert_allclose(encoder.transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9, 0.999])
+def test_truncated_safetensors_are_refused(share, arrays, tmp_path):
+    path = write_safetensors(tmp_path / "short.safetensors", arrays)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ModelFileError, match="short.safetensors is no checkpoint of SatCLIP that this skgeo can read"):
+        load_satclip(path)
+
+
+def test_safetensors_of_something_else_are_refused(arrays, tmp_path):
+    safetensors.torch.save_file({"weight": torch.ones(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(ModelFileError, match=r"none of its tensors is named ...last_layer.weight.*skgeo.nn.load"):
+        load_satclip(tmp_path / "other.safetensors")
+    changed = {**arrays, "layers.0.weight": np.ones((16, 24))}
+    with pytest.raises(ModelFileError, match="layers.0.weight has 24 columns: expected a square"):
+        load_satclip(write_safetensors(tmp_path / "odd.safetensors", changed))
+
+
+def test_without_safetensors_it_is_asked_for(arrays, tmp_path, monkeypatch):
+    path = write_safetensors(tmp_path / "model.safetensors", arrays)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(ImportError, match=r"load_satclip\('.*'\) needs safetensors: pip install 'skgeo\[torch\]'"):
+        load_satclip(path)
 
 
 # ---- files that are not what they should be

@@ -106,7 +106,7 @@ class FormulaEncoder(FixedEncoder):
         Returns
         -------
         skgeo.nn.EncoderTwin
-            Maps (..., 2) degrees to (..., n_outputs).
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs), in this order of columns always.
         """
         check_is_fitted(self)
         self._check_twin()

@@ -11,14 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from torch.utils.data import DataLoader, RandomSampler, SubsetRandomSampler, WeightedRandomSampler
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from skgeo.nn._training import Arrays, load
 
 __all__ = ["compute_features"]
 
 _LARGEST_LOGIT_SCALE = 100.0
-_SHUFFLING = RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 
 class Matcher(nn.Module):
@@ -76,7 +76,9 @@ def compute_features(
     ----------
     images : Dataset, DataLoader or iterable
         Images in the order of their places. A Dataset is read in batches; a DataLoader or another iterable gives
-        batches: a tensor, a tuple or list that begins with it, or a dict that has it as "image".
+        batches: a tensor, a tuple or list that begins with it, or a dict that has it as "image". A DataLoader has to
+        go through its dataset from the start to the end: without shuffle or a sampler of another kind, and of an
+        IterableDataset with one worker at most. The order of other iterables is the caller's.
     image_encoder : Module
         Maps a batch of images to features of shape (n, n_features), or (n, n_features, 1, 1). Batches are moved to the
         device of its parameters.
@@ -92,8 +94,8 @@ def compute_features(
     Raises
     ------
     ValueError
-        If a DataLoader shuffles, so that features would not be in the order of the places; if a batch has no images, or
-        the model returns no features of that shape; if there are no batches.
+        If a DataLoader is not known to keep the order, so that features would be those of other places; if a batch has
+        no images, or the model returns no features of that shape; if there are no batches.
 
     Examples
     --------
@@ -151,13 +153,62 @@ def as_array(values: Tensor) -> npt.NDArray[Any]:
 
 
 def _check_order(batches: Any) -> None:
-    """Refuse images, or features, that would come in another order than their places."""
-    if isinstance(batches, DataLoader):
-        samplers = batches.sampler, getattr(batches.batch_sampler, "sampler", None)
-        if any(isinstance(sampler, _SHUFFLING) for sampler in samplers):
-            raise ValueError(
-                "images is a DataLoader that shuffles: expected shuffle=False, so that places keep their order."
-            )
+    """Refuse loaders that are not known to keep the order of their dataset, which is that of the places.
+
+    Lists and generators of batches are in the order that the caller has made.
+    """
+    for name in ("iterable", "_dataloader"):  # of tqdm and of Lightning's Fabric, around a loader
+        batches = getattr(batches, name, batches)
+    found = None
+    if isinstance(batches, _BaseDataLoaderIter):
+        found = _disorder(batches._dataset, batches._index_sampler, batches._num_workers, batches)
+    elif isinstance(batches, DataLoader):
+        sampler = batches.sampler if batches.batch_sampler is None else batches.batch_sampler
+        found = _disorder(batches.dataset, sampler, batches.num_workers, batches)
+        if type(batches).__iter__ is not DataLoader.__iter__:
+            found = f"an __iter__ of its own ({type(batches).__name__})"
+    elif isinstance(batches, IterableDataset):
+        found = _shuffler(batches)
+    if found is not None:
+        raise ValueError(
+            f"images is a DataLoader with {found}: it is not known to give all images in the order of the places. "
+            "Expected DataLoader(dataset, batch_size=64), without shuffle, sampler or drop_last; of an IterableDataset "
+            "with num_workers of 0 or 1."
+        )
+
+
+def _disorder(dataset: Any, sampler: Any, n_workers: int, loader: Any) -> str | None:
+    """What may change the order of a dataset, if anything does."""
+    if not isinstance(dataset, IterableDataset):
+        in_order = getattr(loader, "in_order", getattr(loader, "_in_order", True))  # from torch 2.6 on
+        mixed = f"in_order=False and num_workers={n_workers}" if n_workers > 1 and not in_order else None
+        return _not_sequential(sampler) or mixed
+    if n_workers > 1:  # each reads all of the images, or some in turn with the others
+        return f"an IterableDataset and num_workers={n_workers}"
+    if getattr(loader, "drop_last", getattr(loader, "_drop_last", False)):
+        return "drop_last=True"
+    return _shuffler(dataset)
+
+
+def _not_sequential(sampler: Any) -> str | None:
+    """What a sampler is, unless it goes through all of a dataset from the start to the end."""
+    if type(sampler) is BatchSampler:
+        indices: Any = sampler.sampler
+        found = _not_sequential(indices)
+        left = len(indices) % sampler.batch_size if found is None and sampler.drop_last else 0
+        return f"drop_last=True, which leaves out {left} of them" if left else found
+    ascending = isinstance(sampler, range) and sampler.step == 1
+    return None if ascending or type(sampler) is SequentialSampler else f"a sampler of type {type(sampler).__name__}"
+
+
+def _shuffler(dataset: Any) -> str | None:
+    """A shuffler among the data pipes that an IterableDataset is made of; others do not show what they do."""
+    while dataset is not None:
+        if type(dataset).__name__ == "ShufflerIterDataPipe" and getattr(dataset, "_enabled", True):
+            return "a data pipe that shuffles"
+        names = ("datapipe", "_datapipe", "source_datapipe")
+        dataset = next((vars(dataset)[name] for name in names if name in vars(dataset)), None)
+    return None
 
 
 def _encode(batches: Iterable[Any], image_encoder: nn.Module) -> Iterator[Tensor]:

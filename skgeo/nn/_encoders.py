@@ -27,7 +27,7 @@ class EncoderTwin(nn.Module):
     Raises
     ------
     TypeError
-        If ``encoder`` is something else.
+        If ``encoder`` is something else; from a call with anything but a tensor.
     ValueError
         If a parameter of it is not what it accepts; from a call, if the last dimension is not 2.
 
@@ -76,7 +76,7 @@ class EncoderTwin(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees.
+            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``.
 
         Returns
         -------
@@ -172,7 +172,8 @@ class Harmonics(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees; whole turns of longitude are taken off without rounding.
+            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``; whole turns
+            of longitude are taken off without rounding.
 
         Returns
         -------

@@ -30,6 +30,7 @@ from skgeo.nn._twins import HarmonicPCA, PatchScale
 __all__ = ["load", "save"]
 
 _FORMAT = "skgeo.nn module"
+_INSTEAD = "A file holds modules of skgeo.nn and numbers; safetensors.torch.save_file holds the state_dict of others."
 _START = b'{"__metadata__":{"skgeo":'  # after the 8 bytes of the length of the header
 
 
@@ -85,7 +86,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     True
     """
     safetensors = import_optional("safetensors.torch", "skgeo.nn.save", "torch")
-    tree = TreeWriter(_KINDS)
+    tree = TreeWriter(_KINDS, _INSTEAD)
     tree.write(module)
     if tree.arrays:
         raise TypeError(f"{type(module).__name__} is built from arrays, which only its state_dict may hold.")

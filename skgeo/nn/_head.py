@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_magnitude, check_parameter, is_integer
 from skgeo.nn._networks import check_widths
+from skgeo.nn._twins import check_tensor
 from skgeo.scale import DESCRIPTORS
 
 __all__ = ["PatchProjectionHead"]
@@ -58,7 +59,10 @@ class PatchProjectionHead(nn.Module):
     Raises
     ------
     ValueError
-        If a width is no positive integer; from a call, if the last dimension is not n_position + n_scale.
+        If a width is no positive integer; from a call, if the last dimension is not n_position + n_scale or the numbers
+        are not real.
+    TypeError
+        From a call with anything but a tensor: ``torch.from_numpy`` makes one of the output of transformers.
 
     Notes
     -----
@@ -215,6 +219,7 @@ class PatchProjectionHead(nn.Module):
         Tensor of shape (..., embed_dim)
             The embedding, in the dtype of the parameters.
         """
+        check_tensor(features, "features")
         n_position, n_scale = self.position_gain.numel(), self.scale_gain.numel()
         if features.ndim == 0 or features.shape[-1] != n_position + n_scale:
             raise ValueError(

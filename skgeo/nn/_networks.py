@@ -339,7 +339,7 @@ class LocationEncoder(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees.
+            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``.
 
         Returns
         -------
@@ -363,6 +363,7 @@ def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) ->
         return cls(n_inputs, n_outputs, **({} if cls is Linear else options))
     module = copy.deepcopy(network) if isinstance(network, nn.Module) else network(n_inputs, n_outputs)
     check_parameter("network", network, isinstance(module, nn.Module), "a function that returns a torch module")
+    _check_batch_norm(module)
     training, parameter = module.training, next(module.parameters(), torch.empty(0))
     with torch.no_grad():
         shape = module.eval()(torch.zeros(2, n_inputs, dtype=parameter.dtype, device=parameter.device)).shape
@@ -372,6 +373,16 @@ def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) ->
             "for each output; one for two classes."
         )
     return module.train(training)
+
+
+def _check_batch_norm(module: nn.Module) -> None:
+    """Refuse layers whose output for one place depends on the places beside it, in prediction too."""
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_mean is None:
+            raise ValueError(
+                f"network has {layer}: the prediction of a place would depend on the places that are predicted with "
+                "it. Expected track_running_stats=True."
+            )
 
 
 def check_widths(**widths: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Published checkpoints of SatCLIP."""
 
+import json
 import os
 import pickle
 import re
@@ -9,6 +10,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from skgeo._parameters import import_optional
 from skgeo._satclip import SatCLIPEncoder, SatCLIPWeights
 from skgeo.exceptions import ModelFileError
 from skgeo.nn._encoders import Harmonics
@@ -23,14 +25,16 @@ _PART = re.compile(r"(?P<prefix>.*?)(?P<name>(?:layers\.\d+|last_layer)\.(?:weig
 def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     """Read the location network of a published checkpoint of SatCLIP [1]_, without running code from it.
 
-    The files are ``satclip-{resnet18,resnet50,vit16}-{l10,l40}.ckpt``. Only tensors and plain values are read; a file
-    that wants anything else is refused. The image half and the state of the training are left out.
+    The files are ``satclip-{resnet18,resnet50,vit16}-{l10,l40}.ckpt``, or the same network as safetensors. Only tensors
+    and plain values are read; a file that wants anything else is refused. The image half and the state of the training
+    are left out.
 
     Parameters
     ----------
     path : str or path-like
-        The checkpoint. Its network may stand under any prefix, and twice as in the published files, as long as there is
-        only one.
+        The checkpoint, or a safetensors file, whatever its name. Its network may stand under any prefix, such as
+        ``model.location.nnet.``, ``location.nnet.`` or ``nnet.``, and twice as in the published files, as long as there
+        is only one.
 
     Returns
     -------
@@ -44,6 +48,8 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
         If the file is no checkpoint, is cut short, would run code, holds no or more than one location network, another
         encoder than analytic spherical harmonics with a network of sines, or hyperparameters that its tensors
         contradict.
+    ImportError
+        Without safetensors, if the file is of its kind.
     OSError
         If the file cannot be read.
 
@@ -56,6 +62,9 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     -----
     ``legendre_polys`` L of the file stands for the degrees 0 to L - 1. Dropout of the original is off, as in its
     evaluation mode.
+
+    All sizes follow from the tensors. Hyperparameters, of a checkpoint or in the metadata of a safetensors file (as
+    entries, or as JSON in one of them), have to agree with them. A ``config.json`` beside a file is not read.
 
     References
     ----------
@@ -107,10 +116,37 @@ def parts_of(weights: SatCLIPWeights) -> Parts:
 def _read(path: str | os.PathLike[str], file: str) -> Mapping[Any, Any]:
     """What the checkpoint holds, tensors and plain values only."""
     with open(path, "rb") as stream:
+        if stream.read(9)[8:] == b"{":  # after the length of the header: no file of torch has it there
+            return _read_safetensors(path, file)
+        stream.seek(0)
         content = _unpickle(stream, file)
     if not isinstance(content, Mapping):
         raise _foreign(file, f"it holds a {type(content).__name__}, not a dictionary")
     return content
+
+
+def _read_safetensors(path: str | os.PathLike[str], file: str) -> Mapping[str, Any]:
+    """The same from a safetensors file: the tensors of location networks, and hyperparameters from its metadata."""
+    safetensors = import_optional("safetensors", f"load_satclip({file!r})", "torch")
+    try:
+        with safetensors.safe_open(file, "pt") as stream:
+            metadata = stream.metadata() or {}
+            names = [name for name in stream.keys() if _PART.fullmatch(name)]  # noqa: SIM118
+            state = {name: stream.get_tensor(name).clone() for name in names}
+    except safetensors.SafetensorError as error:
+        raise _foreign(file, "it is cut short, damaged or of another kind") from error
+    values = {name: _plain(text) for name, text in metadata.items()}
+    nested = [value for value in values.values() if isinstance(value, dict) and "legendre_polys" in value]
+    parameters = {name: value for each in [*nested, values] for name, value in each.items()}
+    return {"state_dict": state, "hyper_parameters": parameters}
+
+
+def _plain(text: str) -> Any:
+    """The value of an entry of metadata, all of which are text; JSON where it is that."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _unpickle(stream: BinaryIO, file: str) -> Any:
@@ -192,5 +228,5 @@ def _check_sizes(parameters: Mapping[Any, Any], weights: SatCLIPWeights, file: s
 def _foreign(file: str, reason: str) -> ModelFileError:
     return ModelFileError(
         f"{file} is no checkpoint of SatCLIP that this skgeo can read: {reason}. Expected a file such as "
-        "satclip-vit16-l40.ckpt, whole; a file of skgeo.save goes to skgeo.load."
+        "satclip-vit16-l40.ckpt, whole; a file of skgeo.save goes to skgeo.load, one of skgeo.nn.save to skgeo.nn.load."
     )

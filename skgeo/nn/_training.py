@@ -280,9 +280,15 @@ class _Data:
         return self.weight[rows] @ each
 
     def batches(self, size: int | None) -> Iterable[Tensor]:
-        """All samples in random order, some at a time."""
+        """All samples in random order, some at a time.
+
+        One that would be left over alone joins the batch before: of one sample BatchNorm learns nothing.
+        """
         order = torch.randperm(len(self.inputs)).to(self.weight.device)
-        return torch.split(order, size or len(order))
+        *others, last = torch.split(order, size or len(order))
+        if others and len(last) == 1 and size != 1:
+            last = torch.cat([others.pop(), last])
+        return [*others, last]
 
     def blocks(self, size: int | None) -> Iterable[slice]:
         """All samples in their order, some at a time."""
@@ -331,7 +337,7 @@ def _train_epoch(
     for rows in batches:
         optimizer.zero_grad()
         with numbers.drawn():
-            loss = data.total(module, rows)
+            loss = _total(module, data, rows)
             torch.autograd.backward(loss / len(rows))
         optimizer.step()
         total += float(loss.detach())
@@ -341,6 +347,19 @@ def _train_epoch(
             "inputs and targets of a smaller range."
         )
     return total / n_samples
+
+
+def _total(module: nn.Module, data: _Data, rows: Tensor) -> Tensor:
+    """The loss of a batch; says what to do where a network cannot be trained on a single sample."""
+    try:
+        return data.total(module, rows)
+    except ValueError as error:
+        if len(rows) > 1:
+            raise
+        raise ValueError(
+            f"The network cannot be trained on a batch of 1 sample ({str(error).rstrip('.')}), as with BatchNorm: "
+            f"expected at least 2 samples to train on, here {len(data.inputs)}, and batch_size=None or 2 and more."
+        ) from error
 
 
 def _validate(module: nn.Module, numbers: _RandomNumbers, data: _Data, settings: Settings) -> float:

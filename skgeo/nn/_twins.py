@@ -39,7 +39,10 @@ class HarmonicPCA(nn.Module):
     Raises
     ------
     ValueError
-        If ``affine`` has another shape or ``clip`` is not positive; from a call, if the last dimension is not 2.
+        If ``affine`` has another shape or ``clip`` is not positive; from a call, if the last dimension is not 2 or the
+        numbers are not real.
+    TypeError
+        From a call with anything but a tensor.
 
     See Also
     --------
@@ -90,7 +93,8 @@ class HarmonicPCA(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees; whole turns of longitude are taken off without rounding.
+            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``; whole turns
+            of longitude are taken off without rounding.
 
         Returns
         -------
@@ -136,7 +140,9 @@ class PatchScale(nn.Module):
     Raises
     ------
     ValueError
-        If ``earth_radius`` is not positive; from a call, if the last dimension is not 6.
+        If ``earth_radius`` is not positive; from a call, if the last dimension is not 6 or the numbers are not real.
+    TypeError
+        From a call with anything but a tensor.
 
     See Also
     --------
@@ -227,8 +233,20 @@ def _cos_degrees(latitude: Tensor) -> Tensor:
     return 2.0 * torch.sin(torch.deg2rad(45.0 - half)) * torch.sin(torch.deg2rad(45.0 + half))
 
 
+def check_tensor(values: object, name: str) -> None:
+    """Refuse what is no tensor of real numbers."""
+    if not isinstance(values, Tensor):
+        raise TypeError(
+            f"{name} is a {type(values).__name__}: expected a tensor, for instance "
+            f"torch.as_tensor(numpy.asarray({name}))."
+        )
+    if values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"{name} has dtype {values.dtype}: expected real numbers.")
+
+
 def check_last(values: Tensor, name: str, columns: tuple[str, ...]) -> None:
-    """Refuse another last dimension than that of the columns."""
+    """Refuse what is no tensor of real numbers with these columns as its last dimension."""
+    check_tensor(values, name)
     if values.ndim == 0 or values.shape[-1] != len(columns):
         expected = f"(..., {len(columns)}): {', '.join(columns)}"
         raise ValueError(f"{name} has shape {tuple(values.shape)}: expected {expected}.")
