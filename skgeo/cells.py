@@ -175,8 +175,7 @@ class CellGrid(Labelled, Immutable):
         CellGrid(3 x 4, latitude 59.4..62, 52,466.9 km^2)
         """
         arguments = read_cells(obj, mask)
-        if arguments["areas"] is not None:
-            arguments["vertices"] = None
+        arguments.pop("sources")
         return cls(**arguments)
 
     def __repr__(self) -> str:

@@ -171,7 +171,9 @@ class LatLonGrid(Labelled, Immutable):
         >>> LatLonGrid.from_xarray(sst, mask="valid")
         LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed, mask keeps 75.0% of the area)
         """
-        return cls(**read_grid(obj, mask))
+        arguments = read_grid(obj, mask)
+        arguments.pop("sources")
+        return cls(**arguments)
 
     def __repr__(self) -> str:
         """One line: shape, bounds, whether it closes, what the mask keeps."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from skgeo._cf import layout
+from skgeo._from_xarray import layout
 from skgeo._parameters import import_optional
 from skgeo._to_xarray import label_cells, label_patches
 from skgeo.cells import CellGrid
