@@ -277,8 +277,8 @@ def _refuse_absent(obj: Any, kind: Kind) -> NoReturn:
     corners = [name for name, axis in variables_of(obj).items() if _are_corners(axis) and _told(axis, kind) is not None]
     if corners:
         raise CoordinateError(
-            f"No {kind.name} of centres: {corners} are corners of cells. Add the centres, obj.assign_coords({kind.name}="
-            f"...), and name the corners in their attribute, obj['{kind.name}'].attrs['bounds'] = {str(corners[0])!r}."
+            f"No {kind.name} of centres: {corners} are corners of cells. Add the centres with obj.assign_coords, and "
+            f"name the corners in their attributes, obj['{kind.name}'].attrs['bounds'] = {str(corners[0])!r}."
         )
     nominal = [name for name, axis in variables_of(obj).items() if says_nominal(axis) and _told(axis, kind) is not None]
     if nominal:

@@ -191,7 +191,7 @@ def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: S
 
 
 def _box_areas(latitude: Any, longitude: Any, rows: Any, columns: Any) -> Any:
-    """Areas in square metres of boxes between parallels and meridians, from centres (n,) and edges (n, 2) in degrees."""
+    """Areas in square metres of boxes between parallels and meridians, from centres (n,) and both edges (n, 2)."""
     south, north = np.sort(rows.astype(np.float64), axis=-1).T
     ways = (columns.astype(np.float64) - np.asarray(longitude)[:, np.newaxis] + 180.0) % 360.0 - 180.0
     width = np.abs(ways[:, 1] - ways[:, 0])

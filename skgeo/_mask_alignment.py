@@ -98,7 +98,7 @@ def _tolerance(step: float, rounding: float) -> float:
 
 def _align_labels(mask: Any, obj: Any, dim: Hashable) -> Order:
     """The order in which a mask has the labels of the grid along a dimension; refused if it has others."""
-    if not (dim in mask.indexes and dim in obj.indexes):
+    if not (dim in mask.dims and dim in mask.indexes and dim in obj.indexes):
         return None
     own, wanted = mask.indexes[dim], obj.indexes[dim]
     if own.equals(wanted):
