@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from skgeo._cf_values import angle_unit, attribute, in_degrees, same_along
-from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES
+from skgeo._names import LATITUDE_NAMES, LONGITUDE_NAMES, match_coordinate_names
 from skgeo._parameters import import_optional
 from skgeo.exceptions import CoordinateError
 
@@ -26,17 +26,17 @@ class Kind(NamedTuple):
     icon: str
 
 
-# All spellings of the units that the CF conventions allow, sections 4.1 and 4.2, and those of WRF's static files.
+# All spellings of the units that the CF conventions allow, sections 4.1 and 4.2.
 LATITUDE = Kind(
     "latitude",
-    ("degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn", "degrees_latitude"),
+    ("degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"),
     "y",
     (*LATITUDE_NAMES, "nav_lat", "geolat", "xlat", "xlat_m", "latcell", "grid_center_lat"),
     "clat",
 )
 LONGITUDE = Kind(
     "longitude",
-    ("degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese", "degrees_longitude"),
+    ("degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"),
     "x",
     (*LONGITUDE_NAMES, "nav_lon", "geolon", "xlong", "xlong_m", "loncell", "grid_center_lon"),
     "clon",
@@ -76,10 +76,49 @@ def is_xarray(X: object) -> bool:
 
 def find_both(obj: Any, ndim: int) -> tuple["xr.DataArray", "xr.DataArray"]:
     """Latitude and longitude as they are stored, of ``ndim`` dimensions (2: or more) where there is a choice."""
-    latitude, longitude = find(obj, LATITUDE, ndim), find(obj, LONGITUDE, ndim)
+    latitude, longitude = find_pair(obj, ndim)
     if latitude is None or longitude is None:
         _refuse_absent(obj, LATITUDE if latitude is None else LONGITUDE)
-    return at_rest(latitude), at_rest(longitude)
+    return latitude, longitude
+
+
+def find_pair(obj: Any, ndim: int) -> tuple["xr.DataArray | None", "xr.DataArray | None"]:
+    """As :func:`find_both`, None where there is none."""
+    pair = find(obj, LATITUDE, ndim), find(obj, LONGITUDE, ndim)
+    if any(axis is None for axis in pair):
+        pair = _by_names(obj, *pair)
+    for axis, kind, other in zip(pair, KINDS, KINDS[::-1], strict=True):
+        if axis is not None and str(axis.name).strip().lower() in other.names:
+            raise CoordinateError(
+                f"{axis.name!r} is a {kind.name} {say_how(axis, kind)}, but not by its name. Correct the one or the "
+                f"other, for instance obj[{axis.name!r}].attrs['units'] = {other.units[0]!r}."
+            )
+    latitude, longitude = (None if axis is None else at_rest(axis) for axis in pair)
+    return latitude, longitude
+
+
+def _by_names(obj: Any, latitude: Any, longitude: Any) -> tuple[Any, Any]:
+    """The one pair of names such as decimalLatitude and decimalLongitude, where units and the like do not tell both."""
+    axes = {axis.name: axis for pool in pools(obj) for axis in pool if not says_nominal(axis)}
+    pairs = [
+        names
+        for names in match_coordinate_names(axes)
+        if all(_may_be(axes[name], kind) for name, kind in zip(names, KINDS, strict=True))
+        and all(axis is None or axis.name == name for axis, name in zip((latitude, longitude), names, strict=True))
+    ]
+    if len(pairs) > 1:
+        raise CoordinateError(
+            f"More than one pair of latitude and longitude: {pairs}. Keep one, obj.drop_vars({list(pairs[1])})."
+        )
+    return (axes[pairs[0][0]], axes[pairs[0][1]]) if pairs else (latitude, longitude)
+
+
+def _may_be(axis: Any, kind: Kind) -> bool:
+    """Whether the units of a variable are those of a kind, or of any angle; WRF has degrees latitude."""
+    units = attribute(axis, "units").replace(" ", "_")
+    others = [other for other in KINDS if other is not kind]
+    elsewhere = any(units in other.units or other.name in units for other in others)
+    return units in kind.units or (angle_unit(units) is not None and not elsewhere)
 
 
 def find(obj: Any, kind: Kind, ndim: int) -> "xr.DataArray | None":
@@ -181,7 +220,7 @@ def _told(axis: Any, kind: Kind) -> int | None:
         return None
     if units in kind.units:
         return 1
-    if units in LATITUDE.units + LONGITUDE.units or angle_unit(units) is None:
+    if not _may_be(axis, kind):
         return None
     if attribute(axis, "axis") == kind.axis and name not in _PROJECTED and not standard_name:
         return 2
@@ -190,7 +229,8 @@ def _told(axis: Any, kind: Kind) -> int | None:
 
 def say_how(axis: Any, kind: Kind) -> str:
     """How a variable is known to be of a kind, in words."""
-    how = ("standard_name", "units", "axis", "name")[told_how(axis, kind) or 0]
+    told = told_how(axis, kind)
+    how = ("standard_name", "units", "axis", "name")[3 if told is None else told]
     return f"by its {how}" + (", in radians" if angle_unit(attribute(axis, "units")) == "radians" else "")
 
 

@@ -232,15 +232,15 @@ def _read_mask(obj: Any, mask: Any, latitude: Any, longitude: Any) -> Any:
     """The mask as an array along the grid's dimensions, lazy if it was."""
     xarray = import_optional("xarray", "from_xarray", "xarray")
     if isinstance(mask, str):
-        mask = _named_mask(obj, mask, tuple(dict.fromkeys(latitude.dims + longitude.dims)))
+        mask = _named_mask(obj, mask, latitude, longitude)
     if isinstance(mask, xarray.Dataset):
         raise CoordinateError(f"mask is a Dataset: select one of its variables {list(map(str, mask.data_vars))}.")
     return align_mask(mask, obj, latitude, longitude) if isinstance(mask, xarray.DataArray) else mask
 
 
-def _named_mask(obj: Any, name: str, dims: tuple[Hashable, ...]) -> Any:
+def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any) -> Any:
     """The variable of that name, or where the variable of the grid is never missing."""
-    variables = variables_of(obj)
+    variables, dims = variables_of(obj), tuple(dict.fromkeys(latitude.dims + longitude.dims))
     if name != "valid":
         if name in variables:
             return variables[name]
@@ -248,7 +248,8 @@ def _named_mask(obj: Any, name: str, dims: tuple[Hashable, ...]) -> Any:
     if name in variables:
         raise CoordinateError("mask='valid' is a variable too: pass obj['valid'], or obj['sst'].notnull().all('time').")
     if hasattr(obj, "data_vars"):
-        fields = [field for field in fields_of(obj) if set(dims) <= set(field.dims)]
+        places = (latitude.name, longitude.name)
+        fields = [field for field in fields_of(obj) if set(dims) <= set(field.dims) and field.name not in places]
         if len(fields) != 1:
             names = [str(field.name) for field in fields]
             cure = f"select one, {with_geometry(obj, fields[0].name)}" if names else "give a mask"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._cf import KINDS, LONGITUDE, Kind, at_rest, find
+from skgeo._cf import KINDS, LONGITUDE, Kind, find_pair
 from skgeo._cf_cells import drop_single
 from skgeo._cf_values import in_degrees
 from skgeo._coordinates import SINGLE_ROUNDING, number
@@ -24,13 +24,13 @@ def align_mask(mask: Any, obj: Any, latitude: Any, longitude: Any) -> Any:
     """A mask as an array along the dimensions of a grid, lazy if it was; refused if it lies elsewhere."""
     dims = tuple(dict.fromkeys(latitude.dims + longitude.dims))
     ndim = 1 if latitude.dims != longitude.dims else 2
-    own = [None if axis is None else at_rest(axis) for axis in (find(mask, kind, ndim) for kind in KINDS)]
+    own: Any = find_pair(mask, ndim)
     placed = all(axis is not None and axis.ndim == len(dims) for axis in own)  # with a latitude for each cell
     if ndim == 1 and not placed:
         pairs = zip(own, (latitude, longitude), KINDS, strict=True)
         found = [_align_axis(mask, obj, theirs, axis, kind) for theirs, axis, kind in pairs]
     else:
-        own_dims = dims if set(dims) <= set(mask.dims) or not placed else own[0].dims  # type: ignore[union-attr]
+        own_dims = dims if set(dims) <= set(mask.dims) or not placed else own[0].dims
         found = [
             (theirs, _align_labels(mask, obj, dim) if theirs == dim else None)
             for theirs, dim in zip(own_dims, dims, strict=True)
@@ -48,8 +48,8 @@ def align_mask(mask: Any, obj: Any, latitude: Any, longitude: Any) -> Any:
             f"them together, mask.all({more})."
         )
     order = {dim: index for dim, index in found if index is not None}
-    if placed and all(set(axis.dims) == set(own_dims) for axis in own):  # type: ignore[union-attr]
-        theirs = tuple(axis.isel(order).transpose(*own_dims) for axis in own)  # type: ignore[union-attr]
+    if placed and all(set(axis.dims) == set(own_dims) for axis in own):
+        theirs = tuple(axis.isel(order).transpose(*own_dims) for axis in own)
         mask = mask.isel(order).isel(_turns(theirs, (latitude, longitude)))
         order = {}
     return mask.isel(order).transpose(*own_dims).data
@@ -128,7 +128,7 @@ def _turns(theirs: tuple[Any, Any], ours: tuple[Any, Any]) -> dict[Hashable, sli
     if own[0].shape == wanted[0].shape:
         tolerance = _tolerance(_typical_step(*wanted), _rounding(np.stack([own[1], wanted[1]])))
         for turns in product((slice(None), slice(None, None, -1)), repeat=len(dims)):
-            if _meet(own[0][turns], own[1][turns], *wanted, tolerance):
+            if _meet(own[0][turns], own[1][turns], wanted[0], wanted[1], tolerance):
                 return {dim: turn for dim, turn in zip(theirs[0].dims, turns, strict=True) if turn.step}
     raise CoordinateError(
         f"mask has other latitudes or longitudes than the cells, {theirs[0].name!r} and {theirs[1].name!r}: bring it "

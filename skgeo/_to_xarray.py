@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 
 class Labels(NamedTuple):
-    """What says where the cells of a grid are: coordinates, variables, and dimensions and shape of the cells."""
+    """What says where the cells of a grid are: coordinates, variables, dimensions and shape, and attributes."""
 
     coordinates: dict[Hashable, Any]
     variables: dict[Hashable, Any]
     dims: tuple[Hashable, ...]
     shape: tuple[int, ...]
+    attributes: dict[str, str]
 
 
 # Units of the descriptors of PatchScaleFeaturizer; everything else is a pure number.
@@ -116,7 +117,7 @@ def label_cells(
     accepted = " or ".join(f"{each}, {(*each, 'k')}" for each in shapes).replace("'", "")
     check_parameter("values.shape", values.shape, fits, f"shape {accepted}")
     coordinates = place.coordinates | _feature_coordinate(labels, rest)
-    variable = (place.dims + ("feature",) * len(rest), values.reshape(shape + rest))
+    variable = (place.dims + ("feature",) * len(rest), values.reshape(shape + rest), place.attributes)
     return _without_fill(xarray.Dataset({name: variable, **place.variables}, coordinates, _attributes(estimator)))
 
 
@@ -191,7 +192,7 @@ def _labels_of(cells: Any, like: Any) -> Labels:
             _add_bounds(coordinates, dim, (dim, "bnds"), edges)
     elif cells.solid_angles is not None:
         coordinates["cell_area"] = (own, cells.cell_areas(), _AREA)
-    return Labels(coordinates, {}, own, cells.shape)
+    return Labels(coordinates, {}, own, cells.shape, {})
 
 
 def _add_bounds(coordinates: dict[Hashable, Any], name: Hashable, dims: tuple[Hashable, ...], edges: Any) -> None:
@@ -209,6 +210,7 @@ def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
     dims = tuple(dict.fromkeys(axes[0].dims + axes[1].dims))
     shape, known = tuple(obj.sizes[dim] for dim in dims), variables_of(obj)
     kept: dict[Hashable, Any] = {}
+    measures: dict[str, str] = {}
     for axis, kind in zip(axes, KINDS, strict=True):
         more = _cf(kind) | ({"axis": kind.axis.upper()} if regular else {})
         if angle_unit(attribute(axis, "units")) == "radians":
@@ -225,11 +227,12 @@ def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
                 edge = "bnds" if obj.sizes.get("bnds", 2) == 2 else f"{axis.name}_edge"
                 _add_bounds(kept, axis.name, (*axis.dims, edge), edges)
     elif (areas := areas_of(obj, dims)).name is not None:
+        measures = {"cell_measures": f"area: {areas.name}"}
         kept[areas.name] = (known[areas.name].dims, known[areas.name].data, known[areas.name].attrs)
     elif cells.solid_angles is not None and "cell_area" not in known:
         kept["cell_area"] = (dims, cells.cell_areas().reshape(shape), _AREA)
     variables = {name: kept.pop(name) for name in [*kept] if name in known and name not in obj.coords}
-    return Labels(kept, variables, dims, shape)
+    return Labels(kept, variables, dims, shape, measures)
 
 
 def _cf(kind: Kind) -> dict[str, str]:
