@@ -50,7 +50,7 @@ _PROJECTED = ("projection_y_coordinate", "projection_x_coordinate", "x", "y", "e
 _BOUNDS_NAME = re.compile(r"(_|^)(bnds|bounds|vertices|corners?)(_|$)", re.IGNORECASE)
 # Dimensions of the edges or corners of cells; what has one beside others is no centre.
 _CORNERS = re.compile(
-    r"(n|axis_n|grid_)?_?(v|bnds?|bounds?|vert|vertex|vertices|corners?|crn)(_.*|\d*)?", re.IGNORECASE
+    r"n_?v\d*|(n|axis_n|grid_)?_?(bnds?|bounds?|vert|vertex|vertices|corners?|crn)(_.*|\d*)?", re.IGNORECASE
 )
 # What axes say of themselves that only number the rows and columns of another grid.
 _NO_PLACE = re.compile(r"\b(nominal|fake|fictitious|dummy|index|indices)\b", re.IGNORECASE)

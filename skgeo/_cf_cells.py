@@ -77,12 +77,15 @@ def warn_lost(obj: Any, lost: Sequence[tuple[Any, Found]], instead: str) -> None
     if not lost:
         return
     axes, names = [axis.name for axis, _ in lost], [found.name for _, found in lost]
-    field = getattr(obj, "name", None) or "t"
+    cure = "Add them"
+    if not hasattr(obj, "data_vars"):
+        field = obj.name or "t"
+        cure = f"A single variable leaves its bounds behind: select a Dataset, dataset[{[field, *names]}]"
     forget = [f"obj[{a.name!r}].{'attrs' if 'bounds' in a.attrs else 'encoding'}.pop('bounds')" for a, _ in lost]
     warn_caller(
         f"{' and '.join(map(repr, axes))} {'names' if len(lost) == 1 else 'name'} the bounds "
-        f"{' and '.join(map(repr, names))}, which the object does not have: {instead}. A single variable leaves its "
-        f"bounds behind: select a Dataset, dataset[{[field, *names]}], or forget them, {', '.join(forget)}.",
+        f"{' and '.join(map(repr, names))}, which the object does not have: {instead}. {cure}, or forget them, "
+        f"{', '.join(forget)}.",
         CoordinateWarning,
     )
 

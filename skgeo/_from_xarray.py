@@ -175,7 +175,7 @@ def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: S
     areas = areas_of(obj, latitude.dims)
     if areas.values is not None:
         return {"areas": areas.values.data, "vertices": None, "sources": {"areas": f"{areas.name} {areas.how}"}}
-    corners = [None if found.values is None else found.values.data for found in around]
+    corners: list[Any] = [None if found.values is None else found.values.data for found in around]
     if any(corner is None for corner in corners):
         lost = [(axis, found) for axis, found in zip(axes, around, strict=True) if found.lost]
         instead = "cells have unknown areas" if latitude.ndim == 1 else "areas come from the distances of the centres"
