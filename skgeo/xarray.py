@@ -125,6 +125,22 @@ class SkgeoAccessor:
         """
         return (LatLonGrid if layout(self._obj) == "grid" else CellGrid).from_xarray(self._obj, mask)
 
+    def check(self, mask: Any = None) -> Any:
+        """What a grid checker reports of the grid of the object, and which variables it was read from and why.
+
+        Parameters
+        ----------
+        mask : None, str, xarray.DataArray or array-like, default=None
+            As for :meth:`grid`.
+
+        Returns
+        -------
+        GridReport
+            As from :meth:`skgeo.LatLonGrid.check` and :meth:`skgeo.CellGrid.check`: a mapping from names to values
+            that prints as a small table.
+        """
+        return self.grid(mask).check()
+
     def transform(self, encoder: Any) -> xr.Dataset:
         """Embed all cell centres, or points.
 

@@ -813,3 +813,17 @@ def test_sources_say_what_was_taken_and_why():
     with pytest.warns(CoordinateWarning):
         sources = read_cells(tripolar()["tos"])["sources"]
     assert "vertices_latitude named by latitude is lost" in sources["bounds"]
+
+
+def test_the_accessor_checks():
+    pytest.importorskip("skgeo._grid_report", reason="the report of grids is on another branch")
+    report = cmip(HALF_POLAR, LON, (HALF_EDGES, EDGES[1])).skgeo.check("valid")
+    assert report.ok
+    assert_allclose(report["total_area"], 4 * np.pi * R2, rtol=1e-12)
+    assert report["bounds"] == "lat_bnds named by lat; lon_bnds named by lon"
+    assert "where the variable is never missing" in repr(report)
+    assert (
+        unstructured("radians", "radians")
+        .skgeo.check()["coordinates"]
+        .endswith("clon by its standard_name, in radians")
+    )
