@@ -14,10 +14,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._cf import is_xarray, layout
+from skgeo._cf import is_xarray
 from skgeo._coordinates import Coordinates, check_numbers, number, read_coordinates, warn_radians
 from skgeo._dask import chunked_rows, computed, is_lazy, lazy_cells, lazy_rows
-from skgeo._from_xarray import everywhere, read_points
+from skgeo._from_xarray import everywhere, layout, read_cells, read_grid, read_points
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import SMALLEST, check_flag, check_magnitude, check_names, check_parameter, warn_caller
 from skgeo._patch_table import Patches, PixelStack, read_patches, read_stack
@@ -127,6 +127,7 @@ class LocationEstimator(GeoEstimator):
     """An estimator of points (latitude, longitude) and of grids, which are accepted wherever points are."""
 
     _n_columns = 2
+    _weighs_cells = False  # whether areas of cells matter to the fit
     _missing_policies: tuple[str, ...] = ("error", "nan", "mean")
     coordinates: tuple[str, str] | None = None
     missing: str = "error"
@@ -142,7 +143,7 @@ class LocationEstimator(GeoEstimator):
         missing = self.missing != "error" or (cure if others else False)
         check_flag("add_indicator", self.add_indicator)
         check_verbose(self.verbose)
-        X = places_of(X)
+        X = places_of(X, centres=not self._weighs_cells)
         if isinstance(X, LatLonGrid | CellGrid):
             return X
         X = X.compute() if is_lazy(X) else X  # whoever can do with less has branched off before
@@ -201,7 +202,7 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
             DataFrame, not computed yet.
         """
         check_is_fitted(self)
-        X = points_of(X)
+        X = places_of(X, centres=True)
         if is_lazy(X):
             return lazy_rows(as_fitted(self), X)
         places = self._read(X, reset=False)
@@ -251,15 +252,24 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
         return self._embedding_names() + ["missing_location"] * bool(self.add_indicator)
 
 
-def points_of(X: Any) -> Any:
-    """The points of an xarray object that lie along a dimension; anything else as it is."""
-    return read_points(X) if is_xarray(X) and layout(X) == "points" else X
+def points_of(X: Any, *, centres: bool = False) -> Any:
+    """The points of an xarray object that lie along a dimension and have no areas; anything else as it is."""
+    return read_points(X, centres=centres) if is_xarray(X) and layout(X) == "points" else X
 
 
-def places_of(X: Any) -> Any:
-    """The grid or the points of an xarray object; anything else as it is."""
-    X = points_of(X)
-    return (LatLonGrid if layout(X) == "grid" else CellGrid).from_xarray(X, everywhere(X)) if is_xarray(X) else X
+def places_of(X: Any, *, centres: bool = False) -> Any:
+    """The grid or the points of an xarray object; anything else as it is.
+
+    With ``centres`` only these matter: areas are not read, nor missed where they are lost.
+    """
+    X = points_of(X, centres=centres)
+    if not is_xarray(X):
+        return X
+    if layout(X) == "grid":
+        mask = everywhere(X)
+        return LatLonGrid(**read_grid(X, mask, centres=True)) if centres else LatLonGrid.from_xarray(X, mask)
+    mask = everywhere(X, 2)
+    return CellGrid(**read_cells(X, mask, centres=True)) if centres else CellGrid.from_xarray(X, mask)
 
 
 def points_in_degrees(places: Places) -> FloatArray:

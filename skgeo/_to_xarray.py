@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._cf import LATITUDE, LONGITUDE, Kind, find_both
+from skgeo._cf import KINDS, Kind, find_both, variables_of
+from skgeo._cf_cells import areas_of, bounds_of
+from skgeo._cf_values import angle_unit, attribute
+from skgeo._from_xarray import find_cells
 from skgeo._parameters import check_parameter, import_optional
 from skgeo._patch_table import read_patches
 from skgeo._version import __version__
@@ -17,18 +20,19 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class Axis(NamedTuple):
-    """A coordinate to be written: name, dimensions, values and attributes."""
+class Labels(NamedTuple):
+    """What says where the cells of a grid are: coordinates, variables, dimensions and shape, and attributes."""
 
-    name: Hashable
+    coordinates: dict[Hashable, Any]
+    variables: dict[Hashable, Any]
     dims: tuple[Hashable, ...]
-    values: Any
-    attributes: dict[Any, Any]
+    shape: tuple[int, ...]
+    attributes: dict[str, str]
 
 
 # Units of the descriptors of PatchScaleFeaturizer; everything else is a pure number.
 _UNITS = dict.fromkeys(("extent_lon", "extent_lat", "pixel_lon", "pixel_lat", "pixel_scale"), "m") | {"area": "m2"}
-_KINDS = (LATITUDE, LONGITUDE)
+_AREA = {"standard_name": "cell_area", "units": "m2"}
 _EDGES = {"south": "degrees_north", "north": "degrees_north", "west": "degrees_east", "east": "degrees_east"}
 
 
@@ -99,7 +103,8 @@ def label_cells(
 ) -> "xr.Dataset":
     """A Dataset of values of cells; ``like`` gives it the names and coordinates of another object."""
     xarray = import_optional("xarray", "to_xarray", "xarray")
-    values, shape = _as_array(values), cells.shape
+    values, place = _as_array(values), _labels_of(cells, like)
+    shape = place.shape
     labels = _feature_names(names, estimator)
     n_cells = math.prod(shape)
     # A column of cells, (n, 1), is either; names say that it is one feature.
@@ -111,10 +116,9 @@ def label_cells(
     shapes = [(n_cells,), shape] if len(shape) == 2 else [shape]
     accepted = " or ".join(f"{each}, {(*each, 'k')}" for each in shapes).replace("'", "")
     check_parameter("values.shape", values.shape, fits, f"shape {accepted}")
-    coordinates, dims = (_cell_coordinates if hasattr(cells, "solid_angles") else _grid_coordinates)(cells, like)
-    coordinates |= _feature_coordinate(labels, rest)
-    variable = (dims + ("feature",) * len(rest), values.reshape(shape + rest))
-    return _without_fill(xarray.Dataset({name: variable}, coordinates, _attributes(estimator)))
+    coordinates = place.coordinates | _feature_coordinate(labels, rest)
+    variable = (place.dims + ("feature",) * len(rest), values.reshape(shape + rest), place.attributes)
+    return _without_fill(xarray.Dataset({name: variable, **place.variables}, coordinates, _attributes(estimator)))
 
 
 def label_patches(
@@ -170,49 +174,65 @@ def _feature_coordinate(labels: list[str] | None, rest: tuple[int, ...]) -> dict
     return {"feature": ("feature", np.array(labels, dtype=object), {"long_name": "name of the feature"})}
 
 
-def _grid_coordinates(grid: Any, like: Any) -> tuple[dict[Hashable, Any], tuple[Hashable, ...]]:
-    """The axes of a grid with their bounds, as CF wants them, and their dimensions."""
+def _labels_of(cells: Any, like: Any) -> Labels:
+    """Where the cells of a grid are, in the names and values of another object or in our own."""
+    regular = not hasattr(cells, "solid_angles")
+    if like is not None:
+        return _labels_like(cells, like, regular)
+    own: tuple[Hashable, ...] = ("latitude", "longitude")
+    if not regular:
+        own = ("y", "x") if len(cells.shape) == 2 else ("cell",)
+    axes = (cells.latitude.astype(cells.dtype), cells.longitude.astype(cells.dtype))  # as precise as they came in
     coordinates: dict[Hashable, Any] = {}
-    axes = _axes_like(like, 1) if like is not None else _axes_of(grid, [("latitude",), ("longitude",)])
-    edges = grid.latitude_edges, grid.longitude_edges
-    for kind, bounds, (name, dims, values, attributes) in zip(_KINDS, edges, axes, strict=True):
-        known = {**_cf(kind), "axis": kind.axis.upper(), "bounds": f"{name}_bnds"}
-        coordinates[name] = (dims, values, attributes | known)
-        coordinates[f"{name}_bnds"] = ((*dims, "bnds"), bounds)
-    return coordinates, axes[0].dims + axes[1].dims
+    for i, (kind, axis) in enumerate(zip(KINDS, axes, strict=True)):
+        attributes = _cf(kind) | ({"axis": kind.axis.upper()} if regular else {})
+        coordinates[kind.name] = ((own[i],) if regular else own, axis, attributes)
+    if regular:
+        for dim, edges in zip(own, (cells.latitude_edges, cells.longitude_edges), strict=True):
+            _add_bounds(coordinates, dim, (dim, "bnds"), edges)
+    elif cells.solid_angles is not None:
+        coordinates["cell_area"] = (own, cells.cell_areas(), _AREA)
+    return Labels(coordinates, {}, own, cells.shape, {})
 
 
-def _cell_coordinates(cells: Any, like: Any) -> tuple[dict[Hashable, Any], tuple[Hashable, ...]]:
-    """The centres of cells and their areas, where known, and their dimensions."""
-    own = ("y", "x") if len(cells.shape) == 2 else ("cell",)
-    axes = _axes_like(like, 2) if like is not None else _axes_of(cells, [own, own])
-    coordinates: dict[Hashable, Any] = {
-        name: (dims, values, attributes | _cf(kind))
-        for kind, (name, dims, values, attributes) in zip(_KINDS, axes, strict=True)
-    }
-    dims = axes[0].dims
-    if cells.solid_angles is not None:
-        areas = {"standard_name": "cell_area", "units": "m2"}
-        coordinates["cell_area"] = (dims, cells.cell_areas(), areas)
-    return coordinates, dims
+def _add_bounds(coordinates: dict[Hashable, Any], name: Hashable, dims: tuple[Hashable, ...], edges: Any) -> None:
+    """Add the bounds of an axis, as CF wants them."""
+    coordinates[name][2]["bounds"] = f"{name}_bnds"
+    coordinates[f"{name}_bnds"] = (dims, edges)
 
 
-def _axes_of(cells: Any, dims: list[tuple[Hashable, ...]]) -> list[Axis]:
-    """Both coordinates of cells, in the precision that they came in."""
-    axes = (cells.latitude.astype(cells.dtype), cells.longitude.astype(cells.dtype))
-    return [Axis(kind.name, own, axis, {}) for kind, own, axis in zip(_KINDS, dims, axes, strict=True)]
+def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
+    """The coordinates of an object as it has them, and their bounds or the areas, so that both can be merged.
 
-
-def _axes_like(obj: Any, ndim: int) -> list[Axis]:
-    """Both coordinates of an object, on the same dimensions in the same order if they share them."""
-    latitude, longitude = find_both(obj, ndim)
-    if set(latitude.dims) == set(longitude.dims):
-        longitude = longitude.transpose(*latitude.dims)
-    kept = [{key: axis.attrs[key] for key in ("long_name",) if key in axis.attrs} for axis in (latitude, longitude)]
-    return [
-        Axis(axis.name, axis.dims, axis.data, attributes)
-        for axis, attributes in zip((latitude, longitude), kept, strict=True)
-    ]
+    What the object has goes where it has it: two objects that disagree whether a variable is a coordinate do not merge.
+    """
+    axes = find_both(obj, 1) if regular else find_cells(obj)
+    dims = tuple(dict.fromkeys(axes[0].dims + axes[1].dims))
+    shape, known = tuple(obj.sizes[dim] for dim in dims), variables_of(obj)
+    kept: dict[Hashable, Any] = {}
+    measures: dict[str, str] = {}
+    for axis, kind in zip(axes, KINDS, strict=True):
+        more = _cf(kind) | ({"axis": kind.axis.upper()} if regular else {})
+        if angle_unit(attribute(axis, "units")) == "radians":
+            del more["units"]
+        kept[axis.name] = (known[axis.name].dims, known[axis.name].data, more | known[axis.name].attrs)
+    if regular:
+        for axis, kind, edges in zip(axes, KINDS, (cells.latitude_edges, cells.longitude_edges), strict=True):
+            bounds = bounds_of(obj, axis, kind, 2, 2)
+            if bounds.name is not None:
+                kept[axis.name][2]["bounds"] = str(bounds.name)
+            if bounds.values is not None:
+                kept[bounds.name] = (known[bounds.name].dims, known[bounds.name].data, known[bounds.name].attrs)
+            elif bounds.name is None and f"{axis.name}_bnds" not in known:
+                edge = "bnds" if obj.sizes.get("bnds", 2) == 2 else f"{axis.name}_edge"
+                _add_bounds(kept, axis.name, (*axis.dims, edge), edges)
+    elif (areas := areas_of(obj, dims)).name is not None:
+        measures = {"cell_measures": f"area: {areas.name}"}
+        kept[areas.name] = (known[areas.name].dims, known[areas.name].data, known[areas.name].attrs)
+    elif cells.solid_angles is not None and "cell_area" not in known:
+        kept["cell_area"] = (dims, cells.cell_areas().reshape(shape), _AREA)
+    variables = {name: kept.pop(name) for name in [*kept] if name in known and name not in obj.coords}
+    return Labels(kept, variables, dims, shape, measures)
 
 
 def _cf(kind: Kind) -> dict[str, str]:
@@ -225,7 +245,7 @@ def _patch_coordinates(patches: Any) -> dict[Hashable, Any]:
     if np.ndim(patches) == 4:
         stacks = np.asarray(patches)
         check_parameter("patches.shape", stacks.shape, stacks.shape[3] == 2, "(n_patches, 6) or (n_patches, h, w, 2)")
-        return {kind.name: (("patch", "y", "x"), stacks[..., i], _cf(kind)) for i, kind in enumerate(_KINDS)}
+        return {kind.name: (("patch", "y", "x"), stacks[..., i], _cf(kind)) for i, kind in enumerate(KINDS)}
     boxes = read_patches(patches).boxes
     coordinates: dict[Hashable, Any] = {
         name: ("patch", getattr(boxes, name), {"long_name": f"{name} edge of the patch", "units": units})

@@ -139,13 +139,16 @@ class CellGrid(Labelled, Immutable):
         """Read the cells of an xarray object: its coordinates, their bounds, cell areas and a mask, nothing else.
 
         Latitude and longitude are recognised as by :meth:`skgeo.LatLonGrid.from_xarray`, those of two dimensions first.
-        Vertices are the bounds of the coordinates; areas are those of ``cell_measures`` or of a variable with the
-        standard name ``cell_area``, in m2 or km2.
+        Vertices are the bounds of the coordinates, in units of their own, or those that share corners, as GEOS has
+        them; both edges of each cell, ``(cell, 2)``, are boxes between parallels and meridians. Areas are those of
+        ``cell_measures``, of a variable with the standard name ``cell_area`` or of a name such as ``grid_area``, in
+        any unit of area, on the Earth (m2, km2) or the unit sphere (sr, radian^2). Cells on the faces of a cube come
+        one after the other, in one dimension. Times along which coordinates do not change are left out.
 
         Parameters
         ----------
         obj : xarray.Dataset or xarray.DataArray
-            An object with latitude and longitude in degrees, on the same one or two dimensions.
+            An object with latitude and longitude on the same one or two dimensions, and faces.
         mask : None, str, xarray.DataArray or array-like, default=None
             Which part of each cell belongs to the domain, as for :meth:`skgeo.LatLonGrid.from_xarray`: ``"valid"`` is
             where the variable is never missing.
@@ -158,10 +161,16 @@ class CellGrid(Labelled, Immutable):
         Raises
         ------
         CoordinateError
-            If latitude or longitude are absent, ambiguous, in radians or on different dimensions; if the mask does not
-            fit; and as from the constructor.
+            If latitude or longitude are absent, ambiguous, on different dimensions or change in time; if units are
+            those of no angle or no area; if the mask lies elsewhere; and as from the constructor.
         ImportError
             Without xarray.
+
+        Warns
+        -----
+        CoordinateWarning
+            If coordinates name vertices that the object does not have, and no areas are there; and as from the
+            constructor.
 
         Examples
         --------
@@ -175,8 +184,7 @@ class CellGrid(Labelled, Immutable):
         CellGrid(3 x 4, latitude 59.4..62, 52,466.9 km^2)
         """
         arguments = read_cells(obj, mask)
-        if arguments["areas"] is not None:
-            arguments["vertices"] = None
+        arguments.pop("sources")
         return cls(**arguments)
 
     def __repr__(self) -> str:

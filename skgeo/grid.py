@@ -137,13 +137,15 @@ class LatLonGrid(Labelled, Immutable):
 
         Latitude and longitude are recognised by ``standard_name``, by ``units`` (degrees_north and degrees_east, in
         all spellings of the CF conventions), by ``axis`` (Y and X), or by name (lat, latitude, lon, lng, long,
-        longitude), in this order, among the coordinates and then among the variables. Bounds are those that the
-        attribute ``bounds`` names, or ``lat_bnds``, ``lat_bounds`` and the like; without, edges are midpoints.
+        longitude), in this order, among the coordinates and then among the variables; last by a pair of names such as
+        decimalLatitude and decimalLongitude. Bounds are those that the attribute ``bounds`` names, or ``lat_bnds``,
+        ``lat_bounds`` and the like; without, edges are midpoints. Each variable is read by its own ``units``, degrees
+        or radians; bounds without units have those of their axis.
 
         Parameters
         ----------
         obj : xarray.Dataset or xarray.DataArray
-            An object with one-dimensional latitude and longitude in degrees, on a dimension each.
+            An object with one-dimensional latitude and longitude, on a dimension each.
         mask : None, str, xarray.DataArray or array-like, default=None
             Which part of each cell belongs to the domain. A DataArray has the grid's dimensions or its coordinates, in
             any order. ``"valid"`` is where the variable is not missing, ever: over all other dimensions, such as time
@@ -157,10 +159,17 @@ class LatLonGrid(Labelled, Immutable):
         Raises
         ------
         CoordinateError
-            If latitude or longitude are absent, ambiguous, in radians, rotated, projected, two-dimensional or on one
-            dimension; if the mask does not fit; and as from the constructor.
+            If latitude or longitude are absent, ambiguous, rotated, projected, nominal (true ones of more dimensions
+            are there), two-dimensional or on one dimension; if units are those of no angle, or bounds change in time;
+            if the mask lies elsewhere; and as from the constructor.
         ImportError
             Without xarray.
+
+        Warns
+        -----
+        CoordinateWarning
+            If an axis names bounds that the object does not have, as ``dataset["sst"]`` leaves them behind, unless
+            equal steps reach from pole to pole, or around: then edges can only be midway.
 
         Examples
         --------
@@ -171,7 +180,9 @@ class LatLonGrid(Labelled, Immutable):
         >>> LatLonGrid.from_xarray(sst, mask="valid")
         LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed, mask keeps 75.0% of the area)
         """
-        return cls(**read_grid(obj, mask))
+        arguments = read_grid(obj, mask)
+        arguments.pop("sources")
+        return cls(**arguments)
 
     def __repr__(self) -> str:
         """One line: shape, bounds, whether it closes, what the mask keeps."""

@@ -162,6 +162,8 @@ class SphericalHarmonicPCA(InverseTransformer):
     _coefficients: npt.NDArray[np.float64]
     _area: float
 
+    _weighs_cells = True
+
     def __init__(
         self,
         max_degree: int = 10,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from skgeo._cf import layout
+from skgeo._from_xarray import layout
 from skgeo._parameters import import_optional
 from skgeo._to_xarray import label_cells, label_patches
 from skgeo.cells import CellGrid
@@ -124,6 +124,22 @@ class SkgeoAccessor:
             A CellGrid if latitude and longitude share their dimensions.
         """
         return (LatLonGrid if layout(self._obj) == "grid" else CellGrid).from_xarray(self._obj, mask)
+
+    def check(self, mask: Any = None) -> Any:
+        """What a grid checker reports of the grid of the object, and which variables it was read from and why.
+
+        Parameters
+        ----------
+        mask : None, str, xarray.DataArray or array-like, default=None
+            As for :meth:`grid`.
+
+        Returns
+        -------
+        GridReport
+            As from :meth:`skgeo.LatLonGrid.check` and :meth:`skgeo.CellGrid.check`: a mapping from names to values
+            that prints as a small table.
+        """
+        return self.grid(mask).check()
 
     def transform(self, encoder: Any) -> xr.Dataset:
         """Embed all cell centres, or points.

@@ -14,7 +14,7 @@ import skgeo
 from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._from_xarray import read_cells
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 xr = pytest.importorskip("xarray")
 da = pytest.importorskip("dask.array")
@@ -112,7 +112,10 @@ def test_two_latitudes_are_refused_with_both_names():
 @pytest.mark.parametrize("units", ["degrees_east", "m", "hPa"])
 def test_names_and_axes_whose_units_say_otherwise_do_not_count(units):
     for name in ("lat", "phi"):
-        with pytest.raises(CoordinateError, match="No latitude among"):
+        expected = "No latitude among"
+        if name == "lat" and units == "degrees_east":
+            expected = r"'lat' is a longitude by its units, but not by its name.*\.attrs\['units'\] = 'degrees_north'"
+        with pytest.raises(CoordinateError, match=expected):
             LatLonGrid.from_xarray(dataset(name, lat_attrs={"units": units, "axis": "Z"}))
 
 
@@ -138,13 +141,20 @@ def test_a_tree_is_refused_with_the_cure():
 
 
 @pytest.mark.parametrize("units", ["radians", "radian", "rad"])
-def test_radians_are_refused_and_the_cure_works(units):
+def test_radians_that_say_so_are_read(units):
     obj = dataset("clat", lat_attrs={"standard_name": "latitude", "units": units})
     obj = obj.assign_coords(clat=np.radians(obj.clat).assign_attrs(obj.clat.attrs))
-    with pytest.raises(CoordinateError, match="latitude 'clat' is in radians. Degrees are expected: ") as error:
+    assert_allclose(LatLonGrid.from_xarray(obj).latitude, LAT, rtol=1e-15)
+
+
+@pytest.mark.parametrize("units", ["gon", "arcmin", "m", "degrees_south", "degC"])
+def test_units_of_no_angle_are_refused(units):
+    obj = dataset(lat_attrs={"standard_name": "latitude", "units": units})
+    with pytest.raises(CoordinateError, match=f"'lat' has the units '{units.lower()}': expected degrees or radians"):
         LatLonGrid.from_xarray(obj)
-    cure = str(error.value).partition("expected: ")[2].removesuffix(".")
-    assert_allclose(LatLonGrid.from_xarray(eval(cure, {"np": np, "obj": obj})).latitude, LAT)
+    obj = dataset(lat_bnds=(("j", "nv"), bounds(LAT_EDGES), {"units": units}))
+    with pytest.raises(CoordinateError, match="'lat_bnds' has the units .*obj\\['lat_bnds'\\].attrs"):
+        LatLonGrid.from_xarray(obj)
 
 
 def curvilinear(**coordinates):
@@ -216,7 +226,11 @@ def test_nominal_axes_of_a_curvilinear_grid_are_refused():
     )
     with pytest.raises(CoordinateError, match="latitude 'y' and longitude 'x' are nominal: 'geolat' has other"):
         LatLonGrid.from_xarray(obj)
-    same = obj.assign(geolat=(("y", "x"), np.repeat(LAT[:, None], LON.size, 1), obj.geolat.attrs))
+    row, column = np.meshgrid(LAT, LON, indexing="ij")
+    same = obj.assign(geolat=(("y", "x"), row, obj.geolat.attrs))
+    with pytest.raises(CoordinateError, match="are nominal: 'geolon' has other longitudes"):
+        LatLonGrid.from_xarray(same)
+    same = same.assign(geolon=(("y", "x"), column - 360))
     assert_same_grid(LatLonGrid.from_xarray(same), PLAIN)
 
 
@@ -275,7 +289,11 @@ def test_bounds_are_the_edges(names, where):
     assert_same_grid(LatLonGrid.from_xarray(obj), TRUE)
     assert_same_grid(LatLonGrid.from_xarray(obj.set_coords(names)), TRUE)
     # selecting a variable leaves its bounds behind
-    assert_same_grid(LatLonGrid.from_xarray(obj["t"]), PLAIN)
+    if names[0] == "a":
+        with pytest.warns(CoordinateWarning, match="'lat' and 'lon' name the bounds 'a' and 'b', which the object"):
+            assert_same_grid(LatLonGrid.from_xarray(obj["t"]), PLAIN)
+    else:
+        assert_same_grid(LatLonGrid.from_xarray(obj["t"]), PLAIN)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -301,13 +319,28 @@ def test_bounds_of_a_file_are_read_in_any_convention(tmp_path, dtype, decode_coo
     assert grid.dtype == dtype
 
 
+@pytest.mark.parametrize("attrs", [{}, {"bounds": "lat_bnds"}])
+@pytest.mark.parametrize("order", [("time", "j", "nv"), ("j", "time", "nv"), ("j", "nv", "time")])
+@pytest.mark.parametrize("n_times", [1, 2, 5])
+def test_bounds_that_do_not_change_in_time_are_the_edges(attrs, order, n_times):
+    still = np.stack([bounds(LAT_EDGES)] * n_times)
+    obj = dataset(lat_attrs=attrs, lat_bnds=(("time", "j", "nv"), still))
+    obj["lat_bnds"] = obj.lat_bnds.transpose(*order)
+    assert_array_equal(LatLonGrid.from_xarray(obj).latitude_edges, bounds(LAT_EDGES))
+    assert_array_equal(LatLonGrid.from_xarray(obj.chunk(time=1)).latitude_edges, bounds(LAT_EDGES))
+    if n_times > 1:
+        obj["lat_bnds"] = obj.lat_bnds + xr.DataArray(np.arange(n_times) / 10, dims="time")
+        with pytest.raises(CoordinateError, match=r"'lat_bnds' changes along 'time', .*obj\.isel\(time=0\)"):
+            LatLonGrid.from_xarray(obj)
+        assert_array_equal(LatLonGrid.from_xarray(obj.isel(time=0)).latitude_edges, bounds(LAT_EDGES))
+
+
 def test_bounds_of_the_wrong_shape_are_refused_if_they_are_declared():
-    obj = dataset(lat_bnds=(("time", "j", "nv"), np.stack([bounds(LAT_EDGES)] * 2)))
+    obj = dataset(lat_bnds=(("j", "nv"), np.ones((LAT.size, 4))))
     assert_same_grid(LatLonGrid.from_xarray(obj), PLAIN)
     obj["lat"].attrs["bounds"] = "lat_bnds"
     with pytest.raises(CoordinateError, match=r"The bounds 'lat_bnds' of 'lat' have the dimensions.*drop_vars"):
         LatLonGrid.from_xarray(obj)
-    assert_array_equal(LatLonGrid.from_xarray(obj.isel(time=[0])).latitude_edges, bounds(LAT_EDGES))
 
 
 def test_every_second_row_leaves_gaps_between_bounds_and_says_so():
@@ -424,6 +457,8 @@ def test_cells_of_a_curvilinear_grid():
     assert np.isnan(cells["latitude"]).sum() == (~MASK).sum()
     assert_array_equal(cells["mask"], MASK)
     assert_array_equal(cells["areas"], np.full(SHAPE, 2.0))
+    assert cells["vertices"] is None  # areas that are there need none
+    cells = read_cells(obj.drop_vars("areacello"))
     for vertices, name in zip(cells["vertices"], ("nav_lat", "nav_lon"), strict=True):
         assert vertices.shape == (*SHAPE, 4)
         assert_allclose(vertices[..., 1], (obj[name] + 1).where(MASK, vertices[..., 1]))
@@ -446,8 +481,12 @@ def test_areas_are_found_by_cell_measures_and_in_square_metres_only():
     assert_array_equal(read_cells(obj)["areas"], np.full(SHAPE, 3e6))
     assert_array_equal(read_cells(obj.set_coords("other")["t"])["areas"], np.full(SHAPE, 3e6))
     obj["other"].attrs["units"] = "steradian"
-    assert_array_equal(read_cells(obj)["areas"], np.full(SHAPE, 2.0))
-    assert read_cells(obj.drop_vars("areacello"))["areas"] is None
+    assert_array_equal(read_cells(obj)["areas"], np.full(SHAPE, 3 * 6_371_008.8**2))
+    obj["other"].attrs["units"] = "K"
+    with pytest.raises(CoordinateError, match="The areas 'other' have the units 'K': expected those of an area, m2"):
+        read_cells(obj)
+    assert_array_equal(read_cells(obj.drop_vars("other"))["areas"], np.full(SHAPE, 2.0))
+    assert read_cells(obj.drop_vars(["other", "areacello"]))["areas"] is None
 
 
 def test_cells_of_an_unstructured_grid():
@@ -477,7 +516,8 @@ def test_cells_stay_lazy():
     )
     obj["area"].attrs["standard_name"] = "cell_area"
     cells = read_cells(obj, obj["lat"])
-    arrays = [cells[name] for name in ("latitude", "longitude", "mask", "areas")] + list(cells["vertices"])
+    arrays = [cells[name] for name in ("latitude", "longitude", "mask", "areas")]
+    arrays += read_cells(obj.drop_vars("area"))["vertices"]
     assert all(isinstance(array, da.Array) for array in arrays)
 
 
@@ -486,10 +526,13 @@ def test_cells_of_a_regular_grid_are_refused_with_the_cure():
         read_cells(dataset())
     with pytest.raises(CoordinateError, match="is a single value"):
         read_cells(field().isel(lat=0, lon=0))
-    moving = xr.Dataset(coords={name: (("t", "y", "x"), np.ones((2, 3, 4))) for name in ("lat", "lon")})
-    with pytest.raises(CoordinateError, match=r"expected one or two. Select one grid, obj\.isel\(t=0\)"):
+    moving = xr.Dataset(coords={name: (("t", "y", "x"), np.arange(24.0).reshape(2, 3, 4)) for name in ("lat", "lon")})
+    with pytest.raises(CoordinateError, match=r"'lat' changes along 't': select one grid, obj\.isel\(t=0\)"):
         read_cells(moving)
-    assert read_cells(moving.isel(t=0))["latitude"].shape == (3, 4)
+    with pytest.raises(CoordinateError, match=r"expected one or two, and faces. Select one grid, obj\.isel\(m=0\)"):
+        read_cells(moving.rename(t="m"))
+    for still in (moving.isel(t=0), moving.isel(t=[0]), moving.isel(t=[0, 0]), moving.isel(t=[0, 0]).rename(t="m")):
+        assert read_cells(still)["latitude"].shape == (3, 4)
 
 
 def test_an_object_of_points_is_points_to_an_encoder():

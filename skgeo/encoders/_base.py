@@ -44,7 +44,7 @@ class FixedTransformer(LocationTransformer):
         self
         """
         self._check_parameters()
-        X = points_of(X)
+        X = points_of(X, centres=True)
         with all_or_nothing(self):
             if is_lazy(X):
                 self._remember(list(X.columns) if hasattr(type(X), "columns") else None)

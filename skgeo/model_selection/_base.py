@@ -175,7 +175,7 @@ def _refuse_unnamed(X: Any, name: str) -> None:
 
 def read_places(X: Any, names: Any = None) -> tuple[FloatArray, FloatArray]:
     """Latitude and longitude (n,) in degrees of samples in any form, in memory; none may be missing."""
-    X = places_of(X)
+    X = places_of(X, centres=True)
     X = X.points() if isinstance(X, LatLonGrid | CellGrid) else X
     X = X.compute() if is_lazy(X) else X
     latitude, longitude, *_ = read_coordinates(X, names, others=True)
