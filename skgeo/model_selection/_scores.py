@@ -1,0 +1,116 @@
+"""Scores of many fits: folds that have none, and one warning for all fits."""
+
+import warnings
+from types import TracebackType
+from typing import Any, NoReturn
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.exceptions import FitFailedWarning, UndefinedMetricWarning
+
+from skgeo._harmonics import FloatArray
+from skgeo._parameters import warn_caller
+from skgeo.exceptions import CoordinateWarning, ResolutionWarning
+
+Caught = list[warnings.WarningMessage]
+
+# What errors of others may take of a message of ours.
+_LONGEST = 120
+# How folds come to hold every class.
+_CURE = "stratify=True of SphericalBlockKFold and of leakage_report spreads them over folds; smaller blocks help, too"
+
+
+class GatheredWarnings:
+    """Holds back the warnings of many fits, and gives each once at the end; those about resolution as one.
+
+    Of fits in other processes nothing is heard here: those about resolution are given by them as ``elsewhere`` says.
+    """
+
+    def __init__(self, n_jobs: int | None, elsewhere: Any) -> None:
+        self._action = "always" if effective_n_jobs(n_jobs) == 1 else elsewhere
+        self._holding = warnings.catch_warnings(record=True)
+
+    def __enter__(self) -> Caught:
+        self._caught: Caught = self._holding.__enter__() or []
+        warnings.simplefilter(self._action, ResolutionWarning)
+        warnings.simplefilter("always", CoordinateWarning)
+        return self._caught
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._holding.__exit__(kind, error, trace)
+        if error is not None:
+            return
+        resolution = [str(each.message) for each in self._caught if issubclass(each.category, ResolutionWarning)]
+        if resolution:
+            more = f" ({len(resolution) - 1} more such warnings came from other fits.)" if resolution[1:] else ""
+            warn_caller(resolution[0] + more, ResolutionWarning)
+        for category, text in dict.fromkeys((each.category, str(each.message)) for each in self._caught):
+            if not issubclass(category, ResolutionWarning):
+                warn_caller(text, category)
+
+
+def mean_and_std(scores: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation over folds that have a score; NaN where none has."""
+    scored = ~np.isnan(scores)
+    number = scored.sum(axis=axis, keepdims=True)
+
+    def mean(values: FloatArray) -> FloatArray:
+        total = np.where(scored, values, 0.0).sum(axis=axis, keepdims=True)
+        return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+
+    centre = mean(scores)
+    return centre.squeeze(axis), np.sqrt(mean((scores - centre) ** 2)).squeeze(axis)
+
+
+def best_candidate(results: dict[str, Any]) -> int:
+    """The best candidate of a search, for its ``refit``; means and ranks become those of the folds that count.
+
+    A fold in which no candidate has a score does not count. A candidate without a score in one that does is the last.
+    """
+    if "mean_test_score" not in results:
+        names = [name.removeprefix("mean_test_") for name in results if name.startswith("mean_test_")]
+        raise ValueError(f"scoring has the metrics {', '.join(names)}: expected one, by which the degree is chosen.")
+    scores = split_scores(results)
+    if np.isnan(scores).any():
+        scores = scores[:, ~np.isnan(scores).all(axis=0)]
+        mean, std = (f(scores, axis=1) if scores.size else np.full(len(scores), np.nan) for f in (np.mean, np.std))
+        rank = [1 + int(np.sum(mean > each)) for each in np.nan_to_num(mean, nan=-np.inf)]
+        results.update(mean_test_score=mean, std_test_score=std, rank_test_score=np.array(rank, dtype=np.int32))
+    return int(np.argmin(results["rank_test_score"]))
+
+
+def split_scores(results: dict[str, Any]) -> FloatArray:
+    """Scores (n_candidates, n_folds) in the results of a search."""
+    names = (f"split{fold}_test_score" for fold in range(len(results)))
+    return np.column_stack([results[name] for name in names if name in results])
+
+
+def reason_in(caught: Caught) -> str:
+    """Why there is no score: what a metric says, or the last line of the first error that scikit-learn warns of."""
+    texts = [str(w.message) for w in caught if _tells_of_missing_score(w) and "non-finite" not in str(w.message)]
+    return last_line(texts[0]) if texts else ""
+
+
+def last_line(text: str) -> str:
+    """The last line of a traceback, in brackets."""
+    return f" ({text.strip().splitlines()[-1][:_LONGEST].rstrip('.')})"
+
+
+def warn_missing(caught: Caught, message: str) -> None:
+    """Warn of missing scores, in place of what scikit-learn says of them at length."""
+    caught[:] = [warning for warning in caught if not _tells_of_missing_score(warning)]
+    warn_caller(f"{message} If for want of a class: {_CURE}.", UndefinedMetricWarning)
+
+
+def _tells_of_missing_score(warning: warnings.WarningMessage) -> bool:
+    text = str(warning.message)
+    undefined = issubclass(warning.category, UndefinedMetricWarning) and "being set to" not in text
+    failed = issubclass(warning.category, FitFailedWarning) or text.startswith("Scoring failed")
+    return undefined or failed or "scores are non-finite" in text
+
+
+def refuse_unscored(reason: str, error: Exception | None = None) -> NoReturn:
+    """Raise ValueError: there is nothing to compare."""
+    raise ValueError(f"No fold has a score{reason}. If for want of a class: {_CURE}.") from error
