@@ -3,6 +3,7 @@
 import copy
 import inspect
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -188,8 +189,7 @@ def read_samples(
         latitude, longitude = read_places(X, names)
     else:
         _refuse_unnamed(coordinates, name)
-        with errors_in(name):
-            latitude, longitude = read_places(coordinates, names_in(coordinates, names))
+        latitude, longitude = read_places(coordinates, names_in(coordinates, names), name)
     table = None if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) else X
     check_consistent_length(table, y, latitude)
     return latitude, longitude
@@ -203,17 +203,21 @@ def names_in(X: Any, names: Any) -> Any:
 
 @contextmanager
 def errors_in(name: str) -> Iterator[None]:
-    """Say of a :class:`CoordinateError` which parameter it is about."""
+    """Say of a :class:`CoordinateError` which parameter it is about, other than X."""
     try:
         yield
     except CoordinateError as error:
+        if name == "X":
+            raise
         raise CoordinateError(f"In {name}=, {error}") from error
 
 
 def _refuse_unnamed(X: Any, name: str) -> None:
     """Refuse None, and an array of more or fewer than two columns."""
     if X is None:
-        raise CoordinateError(f"{name} is None: expected the samples, a table of (latitude, longitude) rows or a frame.")
+        raise CoordinateError(
+            f"{name} is None: expected the samples, a table of (latitude, longitude) rows or a frame."
+        )
     if _has_names(X):
         return
     shape = np.shape(X)
@@ -230,7 +234,7 @@ def _warn_unnamed(X: Any, names: Any) -> None:
     if names is not None and not _has_names(X):
         warn_caller(
             f"X has no column names to find coordinates={tuple(names)!r} in: its columns are read as (latitude, "
-            "longitude). Some tools, LassoCV among them, make an array of a frame: give them the columns in this order.",
+            "longitude). Some tools, such as LassoCV, make an array of a frame: give them the columns in this order.",
             CoordinateWarning,
         )
 
@@ -242,33 +246,52 @@ def _has_names(X: Any) -> bool:
 
 def check_apart(n_places: int, n_splits: int) -> None:
     """Raise ValueError where there are fewer places than folds."""
-    if n_places < n_splits:
-        cure = "Give fewer splits" if n_places > 1 else "Check the columns: all samples have the same coordinates"
+    if n_places == 1:
         raise ValueError(
-            f"n_splits={n_splits}: the samples are at {n_places} different places, and each fold needs one. {cure}."
+            f"n_splits={n_splits}: all samples are at one place, and each fold needs one of its own. All coordinates are "
+            "the same: are they the right columns?"
+        )
+    if n_places < n_splits:
+        raise ValueError(
+            f"n_splits={n_splits}: the samples are at {n_places} different places, and each fold needs one. "
+            "Give fewer splits."
         )
 
 
-def read_places(X: Any, names: Any = None) -> tuple[FloatArray, FloatArray]:
-    """Latitude and longitude (n,) in degrees of samples in any form, in memory; none may be missing."""
-    given = places_of(X)
-    X = given.points() if isinstance(given, LatLonGrid | CellGrid) else given
-    on_grid = X is not given
-    X = X.compute() if is_lazy(X) else X
-    latitude, longitude, *_ = read_coordinates(X, names, others=True)
+def read_places(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray, FloatArray]:
+    """Latitude and longitude (n,) in degrees of samples in any form, in memory; none may be missing.
+
+    Errors and warnings say which parameter they are about.
+    """
+    with errors_in(name):
+        given = places_of(X)
+        on_grid = isinstance(given, LatLonGrid | CellGrid)
+        X = given.points() if on_grid else given
+        X = X.compute() if is_lazy(X) else X
+        latitude, longitude, *_ = read_coordinates(X, names, others=True)
     if not on_grid:  # which has been looked at when it was made
-        warn_radians(latitude, longitude)
+        _warn_radians(latitude, longitude, name)
     return latitude, longitude
 
 
-def read_domain(X: Any, names: Any = None) -> tuple[FloatArray, FloatArray]:
+def _warn_radians(latitude: FloatArray, longitude: FloatArray, name: str) -> None:
+    """Warn of radians in a parameter."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_radians(latitude, longitude)
+    for warning in caught:
+        warn_caller(f"In {name}=, {warning.message}" if name != "X" else str(warning.message), warning.category)
+
+
+def read_domain(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray, FloatArray]:
     """Unit vectors (n, 3) of the points, or of the cells inside the mask of a grid, and the weight of each.
 
     Names of columns count where X has them.
     """
-    X = places_of(X)
+    with errors_in(name):
+        X = places_of(X)
     if not isinstance(X, LatLonGrid | CellGrid):
-        vectors = unit_vectors(*read_places(X, names_in(X, names)))
+        vectors = unit_vectors(*read_places(X, names_in(X, names), name))
         return vectors, np.ones(len(vectors))
     mask, areas, points = computed(X.mask if X.mask is not None else np.ones(X.shape), X.cell_areas(1.0), X.points())
     weight = (mask * areas).ravel()

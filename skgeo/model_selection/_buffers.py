@@ -256,9 +256,8 @@ def _with_gap(
         if not warned and kept.size < _LEAST_SHARE * train.size:
             warned = True
             warn_caller(
-                f"radius_km={radius_km!r} leaves {kept.size} of {train.size} samples to train on in split {number}, less "
-                "than a tenth: the score is that of so small a training set. Make the radius smaller, or the blocks "
-                "larger than it.",
+                f"radius_km={radius_km!r} leaves {kept.size} of {train.size} samples to train on in split {number}: "
+                "less than a tenth. Make the radius smaller, or the blocks larger than it.",
                 UserWarning,
             )
         yield kept, test

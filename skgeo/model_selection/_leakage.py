@@ -291,7 +291,8 @@ def leakage_report(
         splitters = [SphericalBlockKFold(n_splits, block_size_km=size, stratify=stratify) for size in sizes.tolist()]
         folds = [_random_folds(y, n_splits, random, stratify=stratify)]
         folds += [splits_of(splitter, vectors, y) for splitter in splitters]
-        scores, distances = [], []
+        scores: list[dict[str, FloatArray]] = []
+        distances = []
         with progress(len(folds), "splitter", shown=verbose) as done:
             for splits in folds:
                 scores.append(_scores(model, X, y, splits, fit, caught, first=not scores))

@@ -18,7 +18,6 @@ from skgeo.model_selection._base import (
     check_apart,
     check_n_splits,
     distinct_places,
-    errors_in,
     nearest_km,
     read_domain,
     tree,
@@ -191,8 +190,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         random = check_random_state(self.random_state)
         places = distinct_places(vectors)
         check_apart(int(places.max()) + 1, n_splits)
-        with errors_in("prediction_locations"):
-            targets, weight = read_domain(self.prediction_locations, self.coordinates)
+        targets, weight = read_domain(self.prediction_locations, self.coordinates, "prediction_locations")
         lookup = tree(vectors)
         prediction_km = nearest_km(lookup, targets)
         measured = np.arange(n_samples)

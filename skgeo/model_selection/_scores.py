@@ -2,7 +2,7 @@
 
 import warnings
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -26,8 +26,8 @@ class GatheredWarnings:
     Of fits in other processes nothing is heard here: those about resolution are given by them as ``elsewhere`` says.
     """
 
-    def __init__(self, n_jobs: int | None, elsewhere: Any) -> None:
-        self._action = "always" if effective_n_jobs(n_jobs) == 1 else elsewhere
+    def __init__(self, n_jobs: int | None, elsewhere: Literal["ignore", "once"]) -> None:
+        self._action: Literal["always", "ignore", "once"] = "always" if effective_n_jobs(n_jobs) == 1 else elsewhere
         self._holding = warnings.catch_warnings(record=True)
 
     def __enter__(self) -> Caught:

@@ -50,8 +50,8 @@ def warn_missing_classes(y: Any, folds: npt.NDArray[np.intp], n_splits: int) -> 
     if missing.size:
         first = classes[missing[0]]
         warn_caller(
-            f"stratify=True: {missing.size} of {classes.size} classes are not in every fold; class {str(first)[:40]!r} is "
-            f"in {int(present[missing[0]].sum())} of {n_splits}, as it has samples in few blocks. Make the blocks "
+            f"stratify=True: {missing.size} of {classes.size} classes are not in every fold; class {str(first)[:40]!r} "
+            f"is in {int(present[missing[0]].sum())} of {n_splits}, as it has samples in few blocks. Make the blocks "
             "smaller, or the folds fewer.",
             UserWarning,
         )
