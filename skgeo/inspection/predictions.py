@@ -184,10 +184,11 @@ class PredictionMapDisplay:
         _check_kind(kind)
         if X is not None and grid is not None:
             raise ValueError("X and grid are given: expected one of them, samples or the cells to evaluate at.")
-        if grid is None and X is not None:
-            grid = as_grid(X)
+        grid = as_grid(X) if grid is None else grid
         gridded = X is None or grid is not None
         names, beside = (coordinates, None) if are_names(coordinates) else (None, coordinates)
+        if gridded and beside is not None:
+            raise ValueError("coordinates are given without samples: expected X beside them, or grid= alone.")
         places: Any = None
         if not gridded:
             places = points_of_samples(X if beside is None else beside, names, missing=True)
@@ -227,8 +228,9 @@ class PredictionMapDisplay:
         cls,
         y_true: Any,
         y_pred: Any,
-        coordinates: Any,
+        coordinates: Any = None,
         *,
+        grid: Any = None,
         kind: str = "residual",
         target_name: str = "",
         unit: str = "",
@@ -243,8 +245,10 @@ class PredictionMapDisplay:
             The true values; None for ``kind="prediction"``.
         y_pred : array-like of shape (n_samples,)
             The predictions, in the order of the coordinates, or of the cells of a grid.
-        coordinates : LatLonGrid, CellGrid, xarray object, or array-like or DataFrame of shape (n_samples, 2)
-            Latitude and longitude in degrees.
+        coordinates : array-like or DataFrame of shape (n_samples, 2), default=None
+            Latitude and longitude in degrees; a grid is taken as ``grid``.
+        grid : LatLonGrid, CellGrid or xarray object, default=None
+            The cells that are predicted, in place of coordinates.
         kind : {"residual", "prediction"}, default="residual"
             Residuals are true minus predicted; of texts and truth values, right or wrong.
         target_name : str, default=""
@@ -261,8 +265,9 @@ class PredictionMapDisplay:
         PredictionMapDisplay
         """
         _check_kind(kind)
-        check_parameter("coordinates", coordinates, coordinates is not None, "the places, or the grid, of y_pred")
-        grid = as_grid(coordinates)
+        if (coordinates is None) == (grid is None):
+            raise ValueError("coordinates and grid: expected one of them, the places of y_pred or the cells.")
+        grid = as_grid(coordinates) if grid is None else check_grid(grid, 1.0)
         coordinates = coordinates if grid is None else grid
         shape = (len(coordinates),) if grid is None else grid.shape
         predicted = _of_shape(y_pred, shape, "y_pred")
@@ -369,7 +374,7 @@ def _draw(drawn: Map, places: Any, values: FloatArray, s: float | None, style: A
         return drawn.cells(places, values, **style)
     size = dot_size(len(places)) if s is None else s
     rim = {"edgecolors": "0.45", "linewidths": 0.3 if size > 3.0 else 0.0}
-    return drawn.points(*places.T, values, **{"s": size, "plotnonfinite": True, **rim, **style})
+    return drawn.points(places[:, 0], places[:, 1], values, **{"s": size, "plotnonfinite": True, **rim, **style})
 
 
 def _check_kind(kind: Any) -> None:

@@ -1,6 +1,7 @@
 """Which degree: what the data can tell apart, and what blocked folds say."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,10 @@ from sklearn.utils import check_random_state
 
 from skgeo._base import places_of
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, is_integer, is_real
+from skgeo._parameters import check_parameter, is_integer, is_real, shortened
 from skgeo._sphere import unit_vectors
 from skgeo.cells import CellGrid
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, ResolutionWarning
 from skgeo.grid import LatLonGrid
 from skgeo.model_selection._base import (
     FARTHEST,
@@ -36,6 +37,7 @@ from skgeo.model_selection._scores import (
     GatheredWarnings,
     best_candidate,
     last_line,
+    quieten_processes,
     reason_in,
     refuse_unscored,
     split_scores,
@@ -272,7 +274,7 @@ def select_max_degree(
     UndefinedMetricWarning
         If some folds, or candidates, have no score, for want of a class or because the model cannot be fitted.
     ResolutionWarning
-        If fits warn of it: one warning for all. With ``n_jobs`` it is that of the last fit, on all data.
+        If fits warn of it: one warning for all; with ``n_jobs``, that of the last fit, on all data.
     CoordinateWarning
         If coordinates look like radians.
 
@@ -293,7 +295,7 @@ def select_max_degree(
     {'sphericalharmonics__max_degree': 5}
     """
     name = _degree_parameter(model)
-    with GatheredWarnings(n_jobs, elsewhere="ignore") as caught:
+    with GatheredWarnings() as caught:
         vectors = unit_vectors(*read_samples(X, y, coordinates))
         if degrees is None:
             last = _suggestion(*_domain_of(vectors)).max_degree
@@ -302,7 +304,8 @@ def select_max_degree(
         splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y, classifier=is_classifier(model))
         by_place = isinstance(splitter, LocationSplitter)
         splits = splits_of(splitter, vectors, y) if by_place else list(splitter.split(X, y, groups))
-        search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, refit=best_candidate)
+        search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, refit=_choose)
+        quieten_processes(n_jobs)
         _fit(search, X, y, dict(params or {}))
         _check_scores(search, caught)
     return search
@@ -315,9 +318,15 @@ def _fit(search: GridSearchCV, X: Any, y: Any, params: dict[str, Any]) -> None:
     except ValueError as error:
         if "fits failed" not in str(error):
             raise
-        refuse_unscored(last_line(str(error)), error)
+        refuse_unscored(search.estimator, last_line(str(error)), error)
     search.refit = True
     search.best_score_ = search.cv_results_["mean_test_score"][search.best_index_]
+
+
+def _choose(results: dict[str, Any]) -> int:
+    """The best candidate; the fit that follows is in this process, and is heard when it warns."""
+    warnings.simplefilter("always", ResolutionWarning)
+    return best_candidate(results)
 
 
 def _check_scores(search: GridSearchCV, caught: Caught) -> None:
@@ -327,12 +336,12 @@ def _check_scores(search: GridSearchCV, caught: Caught) -> None:
         return
     reason = reason_in(caught)
     if np.isnan(search.best_score_):
-        refuse_unscored(reason)
+        refuse_unscored(search.estimator, reason)
     folds = missing.all(axis=0)
     candidates = int(missing[:, ~folds].any(axis=1).sum())
     parts = [f"{folds.sum()} of {folds.size} folds have no score, means leave them out"] * bool(folds.any())
     parts += [f"{candidates} of {len(missing)} candidates lack a score and are not chosen"] * bool(candidates)
-    warn_missing(caught, f"{' and '.join(parts)}{reason}.")
+    warn_missing(caught, f"{' and '.join(parts)}{reason}.", search.estimator)
 
 
 def _degree_parameter(model: Any) -> str:
@@ -344,7 +353,8 @@ def _degree_parameter(model: Any) -> str:
     kind = type(model).__name__
     if found:
         raise ValueError(
-            f"model={kind} has several parameters max_degree, {found}: expected one; search them with GridSearchCV."
+            f"model={kind} has several parameters max_degree, {shortened(found)}: expected one; search them with "
+            "GridSearchCV."
         )
     cure = "add SphericalHarmonics or SphericalHarmonicPCA as a step"
     if "encoder" in parameters:

@@ -21,6 +21,7 @@ from skgeo.model_selection._scores import (
     GatheredWarnings,
     last_line,
     mean_and_std,
+    quieten_processes,
     reason_in,
     refuse_unscored,
     warn_missing,
@@ -235,7 +236,8 @@ def leakage_report(
     random_state : int, RandomState instance or None, default=0
         Shuffles the random folds, and samples the distances.
     n_jobs : int or None, default=None
-        Processes for the folds, as in ``cross_validate``.
+        Processes for the folds, as in ``cross_validate``. They print warnings about resolution by themselves, those of
+        random folds only.
     verbose : bool or None, default=None
         Show a progress bar; needs tqdm. None shows it in interactive sessions, when work takes longer than two seconds.
 
@@ -284,23 +286,24 @@ def leakage_report(
     check_verbose(verbose)
     check_flag("stratify", stratify)
     fit = {"scoring": scoring, "params": dict(params or {}), "n_jobs": n_jobs}
-    with GatheredWarnings(n_jobs, elsewhere="once") as caught:
+    with GatheredWarnings() as caught:
         latitude, longitude = read_samples(X, y, coordinates)
         vectors, random = unit_vectors(latitude, longitude), check_random_state(random_state)
         sizes = _sizes(block_sizes_km, vectors, n_splits)
         splitters = [SphericalBlockKFold(n_splits, block_size_km=size, stratify=stratify) for size in sizes.tolist()]
-        folds = [_random_folds(y, n_splits, random, stratify=stratify)]
+        folds = [_random_folds(len(vectors), y if stratify else None, n_splits, random)]
         folds += [splits_of(splitter, vectors, y) for splitter in splitters]
         scores: list[dict[str, FloatArray]] = []
         distances = []
         with progress(len(folds), "splitter", shown=verbose) as done:
             for splits in folds:
                 scores.append(_scores(model, X, y, splits, fit, caught, first=not scores))
+                quieten_processes(n_jobs)  # after the random folds
                 distances.append(_median_distance(vectors, splits, random))
                 done(1)
         metrics = tuple(scores[0])
         table = np.stack([np.column_stack([each.get(m, scores[0][m] * np.nan) for m in metrics]) for each in scores])
-        _warn_missing_scores(table, sizes, caught)
+        _warn_missing_scores(table, sizes, caught, model)
     table = table[..., 0] if metrics == ("score",) else table
     return LeakageReport(
         block_size_km=sizes,
@@ -313,10 +316,12 @@ def leakage_report(
     )
 
 
-def _random_folds(y: Any, n_splits: int, random: np.random.RandomState, *, stratify: bool) -> list[tuple[Index, Index]]:
-    """Random folds, with their share of each stratum if there is one set of strata."""
-    samples = np.zeros((len(y), 1))
-    strata = strata_of(y) if stratify else None
+def _random_folds(
+    n_samples: int, stratified: Any, n_splits: int, random: np.random.RandomState
+) -> list[tuple[Index, Index]]:
+    """Random folds, with their share of each stratum of a target if it has one set of strata."""
+    samples = np.zeros((n_samples, 1))
+    strata = None if stratified is None else strata_of(stratified)
     if strata is None or strata.shape[1] > 1:
         return list(KFold(n_splits, shuffle=True, random_state=random).split(samples))
     return list(StratifiedKFold(n_splits, shuffle=True, random_state=random).split(samples, strata[:, 0]))
@@ -335,22 +340,22 @@ def _scores(
         if "fits failed" not in str(error):
             raise
         if first:
-            refuse_unscored(last_line(str(error)), error)
+            refuse_unscored(model, last_line(str(error)), error)
         return {}
     scores = {name.removeprefix("test_"): values for name, values in result.items() if name.startswith("test_")}
     if first and all(np.isnan(values).all() for values in scores.values()):
-        refuse_unscored(reason_in(caught))
+        refuse_unscored(model, reason_in(caught))
     return scores
 
 
-def _warn_missing_scores(scores: FloatArray, sizes: FloatArray, caught: Caught) -> None:
+def _warn_missing_scores(scores: FloatArray, sizes: FloatArray, caught: Caught, model: Any) -> None:
     """Warn of folds that lack a score of a metric; scores (1 + n_sizes, n_splits, n_metrics), random folds first."""
     missing = np.isnan(scores).any(axis=2).sum(axis=1)
     if missing.any():
         names = np.array(["random", *(f"{_short(size)} km" for size in sizes)])[missing > 0]
         number = f"{missing.sum()} of {scores[..., 0].size} folds have no score{reason_in(caught)}"
         where = ", ".join(names[:3].tolist()) + ", ..." * (names.size > 3)
-        warn_missing(caught, f"{number}: means leave them out, n_scored counts the others. Folds: {where}.")
+        warn_missing(caught, f"{number}: means leave them out, n_scored counts the others ({where}).", model)
 
 
 def _sizes(given: Any, vectors: FloatArray, n_splits: int) -> FloatArray:

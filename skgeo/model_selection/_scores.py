@@ -2,10 +2,11 @@
 
 import warnings
 from types import TracebackType
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from joblib import effective_n_jobs
+from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning, UndefinedMetricWarning
 
 from skgeo._harmonics import FloatArray
@@ -15,24 +16,23 @@ from skgeo.exceptions import CoordinateWarning, ResolutionWarning
 Caught = list[warnings.WarningMessage]
 
 # What errors of others may take of a message of ours.
-_LONGEST = 120
+_LONGEST = 100
 # How folds come to hold every class.
-_CURE = "stratify=True of SphericalBlockKFold and of leakage_report spreads them over folds; smaller blocks help, too"
+_CURE = " stratify=True (of SphericalBlockKFold, leakage_report) spreads classes over folds; smaller blocks help, too."
 
 
 class GatheredWarnings:
     """Holds back the warnings of many fits, and gives each once at the end; those about resolution as one.
 
-    Of fits in other processes nothing is heard here: those about resolution are given by them as ``elsewhere`` says.
+    Of fits in other processes nothing is heard here; :func:`quieten_processes` keeps them from saying the same again.
     """
 
-    def __init__(self, n_jobs: int | None, elsewhere: Literal["ignore", "once"]) -> None:
-        self._action: Literal["always", "ignore", "once"] = "always" if effective_n_jobs(n_jobs) == 1 else elsewhere
-        self._holding = warnings.catch_warnings(record=True)
-
     def __enter__(self) -> Caught:
-        self._caught: Caught = self._holding.__enter__() or []
-        warnings.simplefilter(self._action, ResolutionWarning)
+        self._holding = warnings.catch_warnings(record=True)
+        caught = self._holding.__enter__()
+        assert caught is not None  # noqa: S101 - as it records
+        self._caught = caught
+        warnings.simplefilter("always", ResolutionWarning)
         warnings.simplefilter("always", CoordinateWarning)
         return self._caught
 
@@ -49,6 +49,12 @@ class GatheredWarnings:
         for category, text in dict.fromkeys((each.category, str(each.message)) for each in self._caught):
             if not issubclass(category, ResolutionWarning):
                 warn_caller(text, category)
+
+
+def quieten_processes(n_jobs: int | None) -> None:
+    """Let fits in other processes, which have the filters of this one, not warn of resolution; each would print it."""
+    if effective_n_jobs(n_jobs) > 1:
+        warnings.simplefilter("ignore", ResolutionWarning)
 
 
 def mean_and_std(scores: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]:
@@ -95,13 +101,19 @@ def reason_in(caught: Caught) -> str:
 
 def last_line(text: str) -> str:
     """The last line of a traceback, in brackets."""
-    return f" ({text.strip().splitlines()[-1][:_LONGEST].rstrip('.')})"
+    line = text.strip().splitlines()[-1]
+    return f" ({line.rstrip('.') if len(line) <= _LONGEST else line[:_LONGEST].rstrip() + '...'})"
 
 
-def warn_missing(caught: Caught, message: str) -> None:
+def warn_missing(caught: Caught, message: str, model: Any) -> None:
     """Warn of missing scores, in place of what scikit-learn says of them at length."""
     caught[:] = [warning for warning in caught if not _tells_of_missing_score(warning)]
-    warn_caller(f"{message} If for want of a class: {_CURE}.", UndefinedMetricWarning)
+    warn_caller(message + _cure(model, message), UndefinedMetricWarning)
+
+
+def _cure(model: Any, message: str) -> str:
+    """What helps, where it may be that a class is missing: if nothing else is known to be wrong."""
+    return _CURE if is_classifier(model) and ("class" in message or "label" in message or "(" not in message) else ""
 
 
 def _tells_of_missing_score(warning: warnings.WarningMessage) -> bool:
@@ -111,6 +123,6 @@ def _tells_of_missing_score(warning: warnings.WarningMessage) -> bool:
     return undefined or failed or "scores are non-finite" in text
 
 
-def refuse_unscored(reason: str, error: Exception | None = None) -> NoReturn:
+def refuse_unscored(model: Any, reason: str, error: Exception | None = None) -> NoReturn:
     """Raise ValueError: there is nothing to compare."""
-    raise ValueError(f"No fold has a score{reason}. If for want of a class: {_CURE}.") from error
+    raise ValueError(f"No fold has a score{reason}.{_cure(model, reason)}") from error

@@ -21,10 +21,15 @@ def strata_of(y: Any) -> Index:
     """
     if y is None:
         raise ValueError("stratify=True spreads classes over folds, and y is None: pass y, as in split(X, y).")
-    kind = type_of_target(y, input_name="y")
-    if kind == "unknown":
-        raise ValueError(f"stratify=True: y is of an unknown kind, {np.asarray(y).dtype}: expected classes or numbers.")
     table = np.asarray(y)
+    missing = np.isnan(table).any() if table.dtype.kind == "f" else False
+    try:
+        kind = "unknown" if missing else type_of_target(y)
+    except TypeError:  # values that cannot be sorted
+        kind = "unknown"
+    if kind == "unknown":
+        found = "missing values" if missing else f"{table.dtype} values that are neither or of several kinds"
+        raise ValueError(f"stratify=True: y has {found}: expected classes or numbers, none missing.")
     columns: list[Index] = []
     for values in table.reshape(len(table), -1).T:
         found, numbers = np.unique(values, return_inverse=True)
