@@ -248,8 +248,8 @@ def check_apart(n_places: int, n_splits: int) -> None:
     """Raise ValueError where there are fewer places than folds."""
     if n_places == 1:
         raise ValueError(
-            f"n_splits={n_splits}: all samples are at one place, and each fold needs one of its own. Are these the right "
-            "columns, with all coordinates the same?"
+            f"n_splits={n_splits}: all samples are at one place, and each fold needs one of its own. "
+            "All coordinates are the same: are they the right columns?"
         )
     if n_places < n_splits:
         raise ValueError(

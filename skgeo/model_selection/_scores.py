@@ -17,6 +17,8 @@ Caught = list[warnings.WarningMessage]
 
 # What errors of others may take of a message of ours.
 _LONGEST = 100
+# What scikit-learn says of scores that are missing.
+_FAILED, _NON_FINITE = "Scoring failed", "scores are non-finite"
 # How folds come to hold every class.
 _CURE = " stratify=True (of SphericalBlockKFold, leakage_report) spreads classes over folds; smaller blocks help, too."
 
@@ -30,10 +32,10 @@ class GatheredWarnings:
     def __enter__(self) -> Caught:
         self._holding = warnings.catch_warnings(record=True)
         caught = self._holding.__enter__()
-        assert caught is not None  # noqa: S101 - as it records
-        self._caught = caught
-        warnings.simplefilter("always", ResolutionWarning)
-        warnings.simplefilter("always", CoordinateWarning)
+        self._caught: Caught = [] if caught is None else caught
+        for category in (ResolutionWarning, CoordinateWarning, FitFailedWarning, UndefinedMetricWarning):
+            warnings.simplefilter("always", category)  # an error would be that of a fit
+        warnings.filterwarnings("always", f"{_FAILED}|.*{_NON_FINITE}", UserWarning)
         return self._caught
 
     def __exit__(
@@ -95,7 +97,7 @@ def split_scores(results: dict[str, Any]) -> FloatArray:
 
 def reason_in(caught: Caught) -> str:
     """Why there is no score: what a metric says, or the last line of the first error that scikit-learn warns of."""
-    texts = [str(w.message) for w in caught if _tells_of_missing_score(w) and "non-finite" not in str(w.message)]
+    texts = [str(w.message) for w in caught if _tells_of_missing_score(w) and _NON_FINITE not in str(w.message)]
     return last_line(texts[0]) if texts else ""
 
 
@@ -119,8 +121,8 @@ def _cure(model: Any, message: str) -> str:
 def _tells_of_missing_score(warning: warnings.WarningMessage) -> bool:
     text = str(warning.message)
     undefined = issubclass(warning.category, UndefinedMetricWarning) and "being set to" not in text
-    failed = issubclass(warning.category, FitFailedWarning) or text.startswith("Scoring failed")
-    return undefined or failed or "scores are non-finite" in text
+    failed = issubclass(warning.category, FitFailedWarning) or text.startswith(_FAILED)
+    return undefined or failed or _NON_FINITE in text
 
 
 def refuse_unscored(model: Any, reason: str, error: Exception | None = None) -> NoReturn:

@@ -28,8 +28,8 @@ def strata_of(y: Any) -> Index:
     except TypeError:  # values that cannot be sorted
         kind = "unknown"
     if kind == "unknown":
-        found = "missing values" if missing else f"{table.dtype} values that are neither or of several kinds"
-        raise ValueError(f"stratify=True: y has {found}: expected classes or numbers, none missing.")
+        what = "missing values" if missing else f"{table.dtype} values that are neither or of several kinds"
+        raise ValueError(f"stratify=True: y has {what}: expected classes or numbers, none missing.")
     columns: list[Index] = []
     for values in table.reshape(len(table), -1).T:
         found, numbers = np.unique(values, return_inverse=True)
