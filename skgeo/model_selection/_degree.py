@@ -334,14 +334,13 @@ def _check_scores(search: GridSearchCV, caught: Caught) -> None:
     missing = np.isnan(split_scores(search.cv_results_))
     if not missing.any():
         return
-    reason = reason_in(caught)
     if np.isnan(search.best_score_):
-        refuse_unscored(search.estimator, reason)
+        refuse_unscored(search.estimator, reason_in(caught))
     folds = missing.all(axis=0)
     candidates = int(missing[:, ~folds].any(axis=1).sum())
     parts = [f"{folds.sum()} of {folds.size} folds have no score, means leave them out"] * bool(folds.any())
     parts += [f"{candidates} of {len(missing)} candidates lack a score and are not chosen"] * bool(candidates)
-    warn_missing(caught, f"{' and '.join(parts)}{reason}.", search.estimator)
+    warn_missing(caught, " and ".join(parts), search.estimator)
 
 
 def _degree_parameter(model: Any) -> str:

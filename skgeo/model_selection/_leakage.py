@@ -1,11 +1,13 @@
 """How much of a score is the memory of neighbours: random folds beside blocked ones."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from sklearn.utils import check_random_state
 
@@ -341,6 +343,7 @@ def _scores(
             raise
         if first:
             refuse_unscored(model, last_line(str(error)), error)
+        warnings.warn(str(error), FitFailedWarning, stacklevel=2)  # which is gathered
         return {}
     scores = {name.removeprefix("test_"): values for name, values in result.items() if name.startswith("test_")}
     if first and all(np.isnan(values).all() for values in scores.values()):
@@ -353,9 +356,9 @@ def _warn_missing_scores(scores: FloatArray, sizes: FloatArray, caught: Caught, 
     missing = np.isnan(scores).any(axis=2).sum(axis=1)
     if missing.any():
         names = np.array(["random", *(f"{_short(size)} km" for size in sizes)])[missing > 0]
-        number = f"{missing.sum()} of {scores[..., 0].size} folds have no score{reason_in(caught)}"
+        number = f"{missing.sum()} of {scores[..., 0].size} folds have no score"
         where = ", ".join(names[:3].tolist()) + ", ..." * (names.size > 3)
-        warn_missing(caught, f"{number}: means leave them out, n_scored counts the others ({where}).", model)
+        warn_missing(caught, f"{number} ({where}): means leave them out, n_scored counts the others", model)
 
 
 def _sizes(given: Any, vectors: FloatArray, n_splits: int) -> FloatArray:

@@ -108,14 +108,15 @@ def last_line(text: str) -> str:
 
 
 def warn_missing(caught: Caught, message: str, model: Any) -> None:
-    """Warn of missing scores, in place of what scikit-learn says of them at length."""
+    """Warn of missing scores and why, in place of what scikit-learn says of them at length."""
+    reason = reason_in(caught)
     caught[:] = [warning for warning in caught if not _tells_of_missing_score(warning)]
-    warn_caller(message + _cure(model, message), UndefinedMetricWarning)
+    warn_caller(f"{message}{reason}.{_cure(model, reason)}", UndefinedMetricWarning)
 
 
-def _cure(model: Any, message: str) -> str:
-    """What helps, where it may be that a class is missing: if nothing else is known to be wrong."""
-    return _CURE if is_classifier(model) and ("class" in message or "label" in message or "(" not in message) else ""
+def _cure(model: Any, reason: str) -> str:
+    """What helps where a class may be missing: of a classifier, unless something else is known to be wrong."""
+    return _CURE if is_classifier(model) and (not reason or "class" in reason or "label" in reason) else ""
 
 
 def _tells_of_missing_score(warning: warnings.WarningMessage) -> bool:
