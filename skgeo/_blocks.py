@@ -114,3 +114,29 @@ def balanced_folds(sizes: Integers, n_folds: int, order: npt.NDArray[np.intp] | 
         fold_of[block] = fold
         heapq.heapreplace(heap, (filled + size, fold))
     return fold_of
+
+
+def stratified_folds(blocks: npt.NDArray[np.intp], strata: npt.NDArray[np.intp], n_folds: int) -> npt.NDArray[np.intp]:
+    """The fold of each block, so that every stratum is spread over the folds as evenly as blocks allow.
+
+    ``blocks`` (n,) and ``strata`` (n, k) number from zero; a sample is in k strata, of columns that number apart.
+    Blocks go one by one to the fold where the sum of squares of the shares that folds hold, of each stratum and of all
+    samples, grows least; first those that hold most. Equal shares of everything have the least sum of squares.
+    """
+    table = np.column_stack([strata, np.full(len(strata), strata.max() + 1)])  # all samples are one stratum, too
+    n_strata = int(table.max()) + 1
+    pairs, counts = np.unique((blocks[:, np.newaxis] * n_strata + table).ravel(), return_counts=True)
+    block, stratum = np.divmod(pairs, n_strata)
+    share = counts / np.bincount(stratum, counts, n_strata)[stratum]
+    starts = np.flatnonzero(np.diff(block, prepend=-1))
+    held = np.add.reduceat(share**2, starts).astype(np.float32)  # in single precision: rounding decides no order
+    parts = list(zip(np.split(stratum, starts[1:]), np.split(share, starts[1:]), strict=True))
+    filled = np.zeros((n_folds, n_strata))
+    fold_of = np.empty(len(parts), dtype=np.intp)
+    for number in np.argsort(-held, kind="stable").tolist():
+        where, shares = parts[number]
+        growth = np.sum(filled[:, where] * shares, axis=1)
+        fold = int(np.argmax(growth <= growth.min() * (1.0 + _SAME)))  # of those that are alike to rounding the first
+        filled[fold, where] += shares
+        fold_of[number] = fold
+    return fold_of

@@ -13,12 +13,20 @@ import numpy.typing as npt
 
 # Positive numbers whose squares, and sums of these, are numbers.
 SMALLEST, LARGEST = 1e-100, 1e100
+# What a value may take of a message.
+_LONGEST = 120
 
 
 def check_parameter(name: str, value: object, valid: bool, accepted: str) -> None:
     """Raise ValueError unless ``valid``."""
     if not valid:
-        raise ValueError(f"{name}={value!r}: expected {accepted}.")
+        raise ValueError(f"{name}={shortened(value)}: expected {accepted}.")
+
+
+def shortened(value: object) -> str:
+    """A value for a message, on one line: of a long one its beginning and its end."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 20]}...{text[-15:]}"
 
 
 def check_flag(name: str, value: object) -> None:

@@ -427,7 +427,7 @@ def test_basis_refuses_components(basis, components, message):
 def test_basis_refuses_shapes_grids_and_unfitted(basis):
     with pytest.raises(ValueError, match=r"values has shape \(3,\): expected \(15, 20, 1\)"):
         BasisDisplay(np.zeros(3), BOX, ["one"]).plot()
-    with pytest.raises(ValueError, match="grid='globe': expected None, a LatLonGrid or a CellGrid"):
+    with pytest.raises(ValueError, match="grid='globe': expected None, a LatLonGrid, a CellGrid or an xarray"):
         BasisDisplay.from_estimator(basis, grid="globe")
     with pytest.raises(NotFittedError):
         BasisDisplay.from_estimator(SphericalHarmonicPCA())

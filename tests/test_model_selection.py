@@ -1,12 +1,20 @@
 """Leakage reports, and which degree."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
+from scipy.stats import rankdata
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
-from sklearn.dummy import DummyRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, cross_val_score
+from sklearn.metrics import accuracy_score, make_scorer, roc_auc_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline, make_union
 
@@ -14,7 +22,7 @@ from reference import uniform_points as scattered
 from skgeo import LatLonGrid, SphericalHarmonicPCA, degree_wavelength_km
 from skgeo.datasets import fibonacci_lattice, load_land_mask
 from skgeo.encoders import SphericalHarmonics
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, CoordinateWarning, ResolutionWarning
 from skgeo.model_selection import (
     NearestNeighbourDistanceKFold,
     SphericalBlockKFold,
@@ -69,7 +77,7 @@ def test_the_report_is_a_table():
     assert report.block_size_km.size == 5
     assert (np.diff(report.n_blocks) < 0).all()
     frame = report.to_frame()
-    assert frame.columns.tolist() == ["block_size_km", "n_blocks", "distance_km", "mean", "std"]
+    assert frame.columns.tolist() == ["block_size_km", "n_blocks", "distance_km", "mean", "std", "n_scored"]
     np.testing.assert_array_equal(frame["mean"], [report.random_mean, *report.mean])
     lines = str(report).splitlines()
     assert len(lines) == 7
@@ -287,3 +295,240 @@ def test_a_model_without_a_degree_or_with_two_is_refused():
         select_max_degree(model, LATTICE, LATTICE[:, 0])
     with pytest.raises(CoordinateError, match="In coordinates=, X contains NaN"):
         select_max_degree(SphericalHarmonics(), LATTICE, None, coordinates=LATTICE * np.nan)
+
+
+# Folds without a score
+
+CORNER = np.random.default_rng(0).uniform([[40], [-5]], [[55], [20]], (2, 300)).T
+RARE = ((CORNER[:, 0] > 51.5) & (CORNER[:, 1] > 15)).astype(int)  # a class in one corner: 15 of 300
+LOGISTIC = make_pipeline(SphericalHarmonics(3), LogisticRegression())
+LARGE = SphericalBlockKFold(5, block_size_km=600)
+
+
+def areas(size, **options):
+    """Area under the curve in each blocked fold by hand, NaN where a fold has one class."""
+    found = []
+    for train, test in SphericalBlockKFold(5, block_size_km=size, **options).split(CORNER, RARE):
+        model = clone(LOGISTIC).fit(CORNER[train], RARE[train])
+        one = np.unique(RARE[test]).size == 1
+        found.append(np.nan if one else roc_auc_score(RARE[test], model.predict_proba(CORNER[test])[:, 1]))
+    return np.array(found)
+
+
+def test_a_report_leaves_out_folds_without_a_class_and_counts_the_others():
+    with pytest.warns(
+        UndefinedMetricWarning, match=r"3 of 15 folds have no score \(200 km, 600 km\): means.*\(Only one cl"
+    ) as caught:
+        report = leakage_report(LOGISTIC, CORNER, RARE, scoring="roc_auc", block_sizes_km=[200, 600])
+    assert len(caught) == 1
+    assert "stratify=True" in str(caught[0].message)
+    assert len(str(caught[0].message)) <= 300
+    expected = np.array([areas(200), areas(600)])
+    np.testing.assert_allclose(report.scores, expected)
+    np.testing.assert_allclose(report.mean, np.nanmean(expected, axis=1))
+    np.testing.assert_allclose(report.std, np.nanstd(expected, axis=1))
+    assert report.n_scored.tolist() == [4, 3]
+    assert report.random_n_scored == 5
+    assert report.to_frame()["n_scored"].tolist() == [5, 4, 3]
+    lines = str(report).splitlines()
+    assert lines[0].split()[-1] == "scored"
+    assert [line.split()[-3:] for line in lines[1:]] == [[str(n), "of", "5"] for n in (5, 4, 3)]
+
+
+def test_a_size_that_no_fold_can_be_fitted_at_loses_no_other():
+    towns = np.repeat([[48.0, 2.0], [52.0, 13.0]], 60, axis=0)  # where blocks are large, each fold trains on one
+    X, town = towns + np.random.default_rng(0).normal(0, 0.5, (120, 2)), np.repeat([0, 1], 60)
+    with pytest.warns(
+        UndefinedMetricWarning,
+        match=r"2 of 6 folds have no score \(700 km\): .*\(ValueError: This solver.*\.\.\.\)\. strat",
+    ):
+        report = leakage_report(LOGISTIC, X, town, block_sizes_km=[20, 700], n_splits=2)
+    assert report.n_scored.tolist() == [2, 0]
+    assert report.random_n_scored == 2
+    assert np.isfinite(report.mean).tolist() == [True, False]
+    assert str(report).splitlines()[-1].split()[-5:] == ["nan", "nan", "0", "of", "2"]
+
+
+def test_stratified_reports_have_all_scores():
+    report = leakage_report(LOGISTIC, CORNER, RARE, scoring="roc_auc", block_sizes_km=[100, 200], stratify=True)
+    assert report.n_scored.tolist() == [5, 5]
+    np.testing.assert_allclose(report.scores, [areas(100, stratify=True), areas(200, stratify=True)])
+    values = leakage_report(Ridge(), CORNER, CORNER, block_sizes_km=[200], stratify=True)  # two columns of numbers
+    assert values.n_scored.tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "message"),
+    [
+        (LOGISTIC, RARE * 0, r"No fold has a score \(ValueError: This solver needs samples of at least 2 classes"),
+        (DummyClassifier(), RARE * 0, r"No fold has a score \(ValueError: Got predict_proba of shape.*stratify=T"),
+        (
+            make_pipeline(SphericalHarmonics(0), LogisticRegression()),
+            RARE,
+            r"score \(ValueError: max_degree=0: .*1\).$",
+        ),
+    ],
+)
+def test_one_clear_error_where_no_fold_has_a_score(model, y, message):
+    with pytest.raises(ValueError, match=message) as report:
+        leakage_report(model, CORNER, y, scoring="roc_auc", block_sizes_km=[300])
+    assert len(str(report.value)) <= 300
+    if len(getattr(model, "steps", ())) == 2:
+        with pytest.raises(ValueError, match=message) as search:
+            select_max_degree(model, CORNER, y, scoring="roc_auc", degrees=[0] if "degree" in message else [2, 4])
+        assert len(str(search.value)) <= 300
+
+
+def test_the_degree_is_that_of_folds_with_a_score():
+    with pytest.warns(
+        UndefinedMetricWarning, match=r"2 of 5 folds have no score, means leave them out \(Only"
+    ) as caught:
+        search = select_max_degree(LOGISTIC, CORNER, RARE, scoring="roc_auc", degrees=[6, 2, 1], cv=LARGE)
+    assert len(caught) == 1
+    scores = []
+    for degree in (6, 2, 1):
+        model = clone(LOGISTIC).set_params(sphericalharmonics__max_degree=degree)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UndefinedMetricWarning)
+            scores.append(cross_val_score(model, CORNER, RARE, scoring="roc_auc", cv=LARGE))
+    expected = np.nanmean(scores, axis=1)
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], expected)
+    np.testing.assert_allclose(search.cv_results_["std_test_score"], np.nanstd(scores, axis=1))
+    assert search.best_index_ == np.argmax(expected)
+    assert search.best_score_ == expected.max()
+    np.testing.assert_array_equal(search.cv_results_["rank_test_score"], rankdata(-expected, method="min"))
+    assert clone(search).refit is True
+    assert pickle.loads(pickle.dumps(search)).best_params_ == search.best_params_
+
+
+def test_a_candidate_that_cannot_be_fitted_is_never_chosen():
+    with pytest.warns(
+        UndefinedMetricWarning, match=r"1 of 3 candidates lack a score and are not chosen \(ValueError: max"
+    ):
+        search = select_max_degree(LOGISTIC, CORNER, RARE, degrees=[0, 2, 4])
+    assert search.best_params_["sphericalharmonics__max_degree"] > 0
+    assert search.cv_results_["rank_test_score"][0] == 3
+
+
+def test_a_candidate_without_the_score_of_one_fold_is_never_chosen():
+    def by_latitude(model, X, y):
+        known = model[0].max_degree == 2 or X[:, 0].max() < 54  # the best is unknown where it is hard
+        return 10.0 - model[0].max_degree + (model[0].max_degree != 2) * 100 if known else np.nan
+
+    with pytest.warns(UndefinedMetricWarning, match="1 of 2 candidates lack a score and are not chosen"):
+        search = select_max_degree(LOGISTIC, CORNER, RARE, degrees=[4, 2], cv=LARGE, scoring=by_latitude)
+    assert search.best_params_ == {"sphericalharmonics__max_degree": 2}
+
+
+# Several scorers
+
+
+def both(model, X, y):
+    return {"roc_auc": roc_auc_score(y, model.predict_proba(X)[:, 1]), "accuracy": model.score(X, y)}
+
+
+BY_NAME = {"roc_auc": "roc_auc", "accuracy": make_scorer(accuracy_score)}
+
+
+@pytest.mark.parametrize("scoring", [["roc_auc", "accuracy"], ("roc_auc", "accuracy"), BY_NAME, both])
+def test_a_report_of_several_scorers_is_that_of_each(scoring):
+    y = (CORNER[:, 0] > 48).astype(int)
+    kwargs = {"block_sizes_km": [150, 300], "stratify": True}
+    report = leakage_report(LOGISTIC, CORNER, y, scoring=scoring, **kwargs)
+    assert report.metrics == ("roc_auc", "accuracy")
+    assert report.scores.shape == (2, 5, 2)
+    frame, text = report.to_frame(), str(report).splitlines()
+    assert len(text) == 4
+    assert text[0].split() == ["folds", "blocks", "nearest", "km", "roc_auc", "std", "accuracy", "std"]
+    for number, metric in enumerate(report.metrics):
+        alone = leakage_report(LOGISTIC, CORNER, y, scoring=metric, **kwargs)
+        np.testing.assert_allclose(report.scores[..., number], alone.scores)
+        np.testing.assert_allclose(report.random_mean[number], alone.random_mean)
+        np.testing.assert_allclose(report.mean[:, number], alone.mean)
+        np.testing.assert_allclose(report[metric].std, alone.std)
+        assert report[metric].n_scored.tolist() == [5, 5]
+        np.testing.assert_allclose(frame[f"mean_{metric}"], [alone.random_mean, *alone.mean])
+        assert f"{alone.mean[1]:.3f}" in text[-1]
+    with pytest.raises(ValueError, match="metric='r2': expected one of roc_auc, accuracy"):
+        report["r2"]
+
+
+@pytest.mark.parametrize("scoring", [["roc_auc", "accuracy"], both])
+def test_a_degree_is_chosen_by_one_scorer(scoring):
+    with pytest.raises(
+        ValueError, match="scoring has the metrics roc_auc, accuracy: expected one, by which the degree"
+    ):
+        select_max_degree(LOGISTIC, CORNER, CORNER[:, 0] > 48, degrees=[2, 3], scoring=scoring)
+
+
+# Warnings, metadata
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_search_warns_of_resolution_once(n_jobs):
+    model = make_pipeline(SphericalHarmonicPCA(n_components=60), Ridge())
+    with pytest.warns(ResolutionWarning, match="this domain supports") as caught:
+        search = select_max_degree(model, CORNER, CORNER[:, 0], degrees=[8, 9], cv=3, n_jobs=n_jobs)
+    assert len(caught) == 1
+    assert search.best_params_["sphericalharmonicpca__max_degree"] in (8, 9)
+    assert caught[0].filename == __file__
+    if n_jobs is None:  # of two degrees in three folds, and the last fit
+        assert str(caught[0].message).endswith("(6 more such warnings came from other fits.)")
+        with pytest.warns(ResolutionWarning, match="14 more such") as caught:
+            leakage_report(model, CORNER, CORNER[:, 0], block_sizes_km=[200, 300])
+        assert len(caught) == 1
+
+
+def test_reports_and_suggestions_warn_of_radians_once():
+    radians = np.radians(scattered(300))
+    model = make_pipeline(SphericalHarmonics(2), Ridge())
+    for run in (
+        lambda: leakage_report(model, radians, radians[:, 0]),
+        lambda: select_max_degree(model, radians, radians[:, 0], degrees=[1, 2]),
+        lambda: select_max_degree(model, radians, radians[:, 0], param_grid={"ridge__alpha": [1, 2]}),
+        lambda: suggest_max_degree(radians),
+    ):
+        with pytest.warns(CoordinateWarning, match="is it in radians") as caught:
+            run()
+        assert len(caught) == 1
+    leakage_report(KNeighborsRegressor(1, metric="haversine"), radians, radians[:, 0], coordinates=np.degrees(radians))
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_weights_and_groups_reach_the_fits(routing):
+    weight = np.random.default_rng(0).uniform(0.1, 9.0, 300)
+    groups, y = np.arange(300) // 10, CORNER[:, 0] ** 2
+    with sklearn.config_context(enable_metadata_routing=routing):
+        ridge = (
+            Ridge().set_fit_request(sample_weight=True).set_score_request(sample_weight=True) if routing else Ridge()
+        )
+        model = make_pipeline(SphericalHarmonics(), ridge)
+        name = "sample_weight" if routing else "ridge__sample_weight"
+        search = select_max_degree(
+            model, CORNER, y, degrees=[1, 2], cv=GroupKFold(3), groups=groups, params={name: weight}
+        )
+        splits = list(GroupKFold(3).split(CORNER, y, groups))
+        grid = {"sphericalharmonics__max_degree": [1, 2]}
+        expected = GridSearchCV(model, grid, cv=splits).fit(CORNER, y, **{name: weight})
+        np.testing.assert_array_equal(search.predict(CORNER), expected.predict(CORNER))
+        names = ("mean_test_score", "rank_test_score")
+        assert all(np.array_equal(search.cv_results_[each], expected.cv_results_[each]) for each in names)
+        report = leakage_report(model, CORNER, y, block_sizes_km=[300], params={name: weight})
+        cv = list(SphericalBlockKFold(5, block_size_km=300).split(CORNER))
+        np.testing.assert_allclose(report.scores[0], cross_val_score(model, CORNER, y, cv=cv, params={name: weight}))
+
+
+@pytest.mark.parametrize("call", [suggest_max_degree, lambda X: leakage_report(Ridge(), X, [1, 2])])
+def test_none_is_no_samples(call):
+    with pytest.raises(CoordinateError, match="X is None: expected the samples, a table of"):
+        call(None)
+
+
+def test_a_network_wants_an_encoder_with_a_degree():
+    pytest.importorskip("torch")
+    from skgeo.nn import LocationRegressor
+
+    with pytest.raises(
+        ValueError, match=r"give it an encoder that has one, LocationRegressor\(encoder=SphericalHarmonics"
+    ):
+        select_max_degree(LocationRegressor(), CORNER, CORNER[:, 0])

@@ -1,6 +1,7 @@
 """Folds by place: their invariants, against brute force and closed forms, and their life inside scikit-learn."""
 
 import pickle
+from inspect import signature
 from itertools import pairwise
 
 import numpy as np
@@ -12,18 +13,30 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import Ridge
+from sklearn.ensemble import StackingRegressor
+from sklearn.feature_selection import RFECV, SequentialFeatureSelector
+from sklearn.linear_model import LassoCV, LogisticRegression, LogisticRegressionCV, MultiTaskLassoCV, Ridge
 from sklearn.metrics.pairwise import haversine_distances
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    TunedThresholdClassifierCV,
+    cross_val_predict,
+    cross_validate,
+)
+from sklearn.multioutput import ClassifierChain, RegressorChain
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.utils.discovery import all_estimators
 
 from reference import uniform_points as scattered  # no two are the same distance apart
 from reference import vectors
 from skgeo import CellGrid, LatLonGrid
-from skgeo._blocks import balanced_folds, band_counts, band_edges, block_of, own_frame
+from skgeo._blocks import balanced_folds, band_counts, band_edges, block_of, own_frame, stratified_folds
 from skgeo._clusters import nested_clusters
-from skgeo.datasets import fibonacci_lattice
-from skgeo.exceptions import CoordinateError
+from skgeo.datasets import fibonacci_lattice, make_land_ocean
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 from skgeo.model_selection import BufferedKFold, LeaveOneBlockOut, NearestNeighbourDistanceKFold, SphericalBlockKFold
 
 RADIUS = 6371.0088
@@ -334,7 +347,8 @@ def test_what_scikit_learn_asks_of_a_splitter(cv):
     y = X[:, 0]
     for other in (clone(cv), pickle.loads(pickle.dumps(cv))):
         assert repr(other) == repr(cv)
-        assert str(other.get_params()) == str(cv.get_params())
+        assert type(other) is type(cv)
+        assert other is not cv
     found = list(cv.split(X, y))
     assert len(found) == cv.get_n_splits(X, y)
     assert splits(cv, X) == splits(cv, X, y) == splits(cv, X, y, None)
@@ -485,7 +499,7 @@ NEAR = NearestNeighbourDistanceKFold
         ),
         (
             SphericalBlockKFold(50),
-            "n_splits=50: the samples lie in 40 blocks of n_blocks=None.*Make the blocks smaller",
+            "n_splits=50: the samples are at 40 different places, and each fold needs one. Give fewer splits",
         ),
         (BufferedKFold(radius_km=-1), r"radius_km=-1: expected a number in \[0, 20015\)"),
         (BufferedKFold(radius_km=20_000), "radius_km=20000 leaves nothing to train on"),
@@ -505,10 +519,11 @@ def test_parameters_that_are_refused(cv, message):
 
 def test_one_place_cannot_be_divided():
     X = np.full((20, 2), 10.0)
-    with pytest.raises(ValueError, match="the samples lie in 1 blocks"):
-        next(SphericalBlockKFold(2).split(X))
-    with pytest.raises(ValueError, match="the samples are at 1 different places"):
-        next(NEAR(LOCATIONS, 2).split(X))
+    for cv in (SphericalBlockKFold(2), BufferedKFold(2), NEAR(LOCATIONS, 2)):
+        with pytest.raises(ValueError, match=r"n_splits=2: all samples are at one place.*are they the right columns\?"):
+            next(cv.split(X))
+    with pytest.raises(ValueError, match="all samples lie in one block.*Check the columns: all have the same coordina"):
+        next(LeaveOneBlockOut().split(X))
     X = np.concatenate([X, [[50, 50], [-50, 50]]])
     with pytest.raises(ValueError, match=r"max_share=0.5: too many samples are at the same place"):
         next(NEAR(LOCATIONS, 3).split(X))
@@ -517,3 +532,275 @@ def test_one_place_cannot_be_divided():
 def test_leave_one_block_out_counts_blocks_of_samples():
     with pytest.raises(ValueError, match="X is None: the number of blocks is that of the samples"):
         LeaveOneBlockOut().get_n_splits()
+
+
+# In every estimator of scikit-learn that has cv=
+
+REGION = around(47, 8, 150)
+
+
+def with_cv(kind, cv):
+    """An estimator of a kind of scikit-learn's with ``cv``, and what else it wants."""
+    wanted = signature(kind).parameters
+    classifies = "Classif" in kind.__name__
+    inner = LogisticRegression() if classifies else Ridge()
+    options = {
+        "estimator": inner,
+        "base_estimator": inner,
+        "estimators": [("inner", inner)],
+        "param_grid": {"alpha": [0.1, 10.0]},
+        "param_distributions": {"alpha": [0.1, 10.0]},
+        "n_iter": 2,
+        "l1_ratios": (0.0,),
+        "use_legacy_attributes": False,
+        "scoring": "neg_log_loss" if kind is LogisticRegressionCV else None,
+        "random_state": 0,
+        "n_candidates": 2,
+        "tol": None if kind is SequentialFeatureSelector else 1e-4,
+        "n_features_to_select": 1,
+    }
+    if kind is TunedThresholdClassifierCV or kind is RFECV:
+        options = {"estimator": inner}
+    return kind(**{name: value for name, value in options.items() if name in wanted}, cv=cv)
+
+
+def target_of(kind):
+    """A target that the kind of estimator takes."""
+    values = REGION[:, 0] + np.random.default_rng(0).standard_normal(150)
+    classes = (values > np.median(values)).astype(int)
+    if "MultiTask" in kind.__name__ or kind is RegressorChain:
+        return np.column_stack([values, classes])
+    if kind is ClassifierChain:
+        return np.column_stack([classes, 1 - classes])
+    return classes if "Classif" in kind.__name__ or kind is LogisticRegressionCV else values
+
+
+def fitted_numbers(model):
+    """All arrays of numbers that a fit has set."""
+    found = {name: np.asarray(value) for name, value in vars(model).items() if name.endswith("_") and is_numeric(value)}
+    return {name: value for name, value in found.items() if "time" not in name}
+
+
+def is_numeric(value):
+    return isinstance(value, float | int | np.number) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu")
+
+
+WITH_CV = [kind for _, kind in all_estimators() if "cv" in signature(kind).parameters]
+
+
+def test_there_are_estimators_with_cv():
+    assert len(WITH_CV) >= 22
+    assert {LassoCV, MultiTaskLassoCV, GridSearchCV, StackingRegressor} <= set(WITH_CV)
+
+
+@pytest.mark.parametrize("kind", WITH_CV, ids=lambda kind: kind.__name__)
+@pytest.mark.filterwarnings("ignore:The total space of parameters:UserWarning")
+def test_every_estimator_takes_splitters_as_it_takes_their_splits(kind):
+    cv, y = SphericalBlockKFold(3, block_size_km=100), target_of(kind)
+    halving = "Halving" in kind.__name__  # splits other samples in each round
+    expected = with_cv(kind, 3 if halving else list(cv.split(REGION))).fit(REGION, y)
+    if kind is SequentialFeatureSelector:  # hands splitters the columns it has selected so far
+        with sklearn.config_context(enable_metadata_routing=True):
+            found = with_cv(kind, cv).fit(REGION, y, coordinates=REGION)
+    else:
+        found = clone(with_cv(kind, cv)).fit(REGION, y)
+    assert "SphericalBlockKFold(" in repr(found)
+    numbers = fitted_numbers(found)
+    for name, value in fitted_numbers(expected).items():
+        if halving:
+            assert name in numbers
+        else:
+            np.testing.assert_allclose(numbers[name], value, err_msg=name)
+
+
+def test_splitters_have_no_parameters_that_estimators_take_for_theirs():
+    assert not hasattr(SphericalBlockKFold(), "get_params")
+    assert LassoCV(cv=SphericalBlockKFold()).get_params().keys() == LassoCV(cv=KFold()).get_params().keys()
+    search = GridSearchCV(Ridge(), {}, cv=SphericalBlockKFold()).set_params(cv__n_splits=3)
+    assert search.cv.n_splits == 3
+    with pytest.raises(ValueError, match="parameter='folds': expected one of n_splits, block_size_km, n_blocks"):
+        SphericalBlockKFold().set_params(folds=3)
+
+
+# Doubtful coordinates
+
+
+@every_splitter
+def test_radians_are_warned_of_once(cv):
+    radians = np.radians(scattered(200))
+    cv = clone(cv)
+    if not isinstance(cv, NearestNeighbourDistanceKFold):
+        cv.set_params(block_size_km=None)
+    if isinstance(cv, BufferedKFold | LeaveOneBlockOut):
+        cv.set_params(radius_km=0)
+    for kwargs in ({}, {"groups": radians}, {"coordinates": radians}):
+        with pytest.warns(CoordinateWarning, match="radians") as caught:
+            list(cv.split(radians if not kwargs else np.zeros((200, 3)), **kwargs))
+        assert len(caught) == 1
+        assert str(caught[0].message).startswith(f"In {next(iter(kwargs))}=" if kwargs else "X lies")
+        assert caught[0].filename == __file__
+
+
+def test_radians_of_the_places_to_predict_are_called_so():
+    with pytest.warns(CoordinateWarning, match="In prediction_locations=, X lies") as caught:
+        NEAR(np.radians(LOCATIONS), 3).match(scattered(100))
+    assert len(caught) == 1
+
+
+def test_names_of_columns_and_an_array_without_names():
+    places = scattered(100)
+    frame = pd.DataFrame({"lon": places[:, 1], "lat": places[:, 0]})
+    cv = SphericalBlockKFold(3, coordinates=("lat", "lon"))
+    expected = splits(SphericalBlockKFold(3), places)
+    assert splits(cv, frame) == splits(cv, np.zeros((100, 4)), coordinates=places) == expected
+    with pytest.warns(CoordinateWarning, match=r"X has no column names to find coordinates=\('lat', 'lon'\) in"):
+        assert splits(cv, places) == expected
+    with pytest.warns(CoordinateWarning, match="LassoCV, make an array of a frame"):
+        LassoCV(cv=cv).fit(frame[["lat", "lon"]], places[:, 0])
+
+
+def test_names_may_be_given_to_split_and_hold_for_the_places_to_predict():
+    places = scattered(100)
+    frame = pd.DataFrame({"phi": places[:, 0], "lambda": places[:, 1], "year": 2020})
+    names = ("phi", "lambda")
+    assert splits(SphericalBlockKFold(3), frame, coordinates=names) == splits(SphericalBlockKFold(3), places)
+    expected = NEAR(LOCATIONS, 3).match(places).folds
+    for locations in (
+        LOCATIONS,
+        pd.DataFrame(LOCATIONS, columns=names),
+        pd.DataFrame(LOCATIONS, columns=["lat", "lon"]),
+    ):
+        np.testing.assert_array_equal(NEAR(locations, 3, coordinates=names).match(frame).folds, expected)
+
+
+@pytest.mark.parametrize("kind", [BufferedKFold, LeaveOneBlockOut])
+def test_a_gap_that_leaves_few_samples_is_warned_of_once(kind):
+    X = around(48, 8, 300)
+    for radius in (50, 100, 200, 400, 600, 700):
+        kept = splits(kind(radius_km=0.0, n_blocks=25), X)
+        gap = [np.flatnonzero(distances(X)[:, test].min(axis=1) > radius) for _, test in kept]
+        few = [i for i, (train, _) in enumerate(kept) if gap[i].size < 0.1 * len(train)]
+        cv = kind(radius_km=radius, n_blocks=25)
+        if min(len(train) for train in gap) == 0:
+            continue
+        if not few:
+            assert [train for train, _ in splits(cv, X)] == [train.tolist() for train in gap]
+            continue
+        text = f"radius_km={radius} leaves {gap[few[0]].size} of {len(kept[few[0]][0])} samples to train on in split"
+        with pytest.warns(UserWarning, match=text) as caught:
+            splits(cv, X)
+        assert len(caught) == 1
+        return
+    pytest.fail("no radius left few samples")
+
+
+@every_splitter
+def test_nothing_to_split(cv):
+    with pytest.raises(CoordinateError, match="X is None: expected the samples"):
+        next(cv.split(None))
+
+
+# Classes spread over folds
+
+
+def shares(folds, y, n_splits=5):
+    """The share of each class that each fold tests."""
+    return np.array([np.bincount(y[folds == fold], minlength=y.max() + 1) for fold in range(n_splits)]) / np.bincount(y)
+
+
+def labels_of(cv, X, y, *groups):
+    folds = np.empty(len(y), dtype=int)
+    for fold, (_, test) in enumerate(cv.split(X, y, *groups)):
+        folds[test] = fold
+    return folds
+
+
+@pytest.mark.parametrize("size", [1000, 3000])
+@pytest.mark.parametrize("rare", [False, True])
+@pytest.mark.parametrize("kind", [SphericalBlockKFold, BufferedKFold])
+def test_classes_are_spread_nearly_as_without_blocks(kind, size, rare):
+    X, y = make_land_ocean(3000, random_state=1)
+    y = y.astype(int)
+    if rare:  # one in twenty is land
+        kept = (y == 0) | (np.random.default_rng(0).random(3000) < 0.12)
+        X, y = X[kept], y[kept]
+    cv = kind(5, block_size_km=size, stratify=True)
+    folds, blocks = cv.fold_labels(X, y=y), cv.block_labels(X)
+    assert pd.Series(folds).groupby(blocks).nunique().max() == 1
+    np.testing.assert_array_equal(labels_of(cv, X, y), folds)
+    ideal = shares(labels_of(StratifiedKFold(5), X, y), y)
+    np.testing.assert_allclose(ideal, 0.2, atol=0.01)
+    np.testing.assert_allclose(shares(folds, y), ideal, atol=0.02 if size == 1000 else 0.06)
+    without = kind(5, block_size_km=size).fold_labels(X)
+    peer = labels_of(StratifiedGroupKFold(5), X, y, blocks)  # scikit-learn's, given the same blocks
+    spread = [np.sum((shares(each, y) - 0.2) ** 2) for each in (folds, peer, without)]
+    assert spread[0] <= 1.2 * spread[1] + 1e-4
+    assert spread[0] < 0.5 * spread[2]
+    np.testing.assert_allclose(np.bincount(folds) / len(y), 0.2, atol=0.05)
+
+
+def test_tenths_of_numbers_several_targets_and_names_are_spread():
+    X = scattered(2000)
+    values = X[:, 0] + np.random.default_rng(0).standard_normal(2000)
+    cv = SphericalBlockKFold(4, block_size_km=800, stratify=True)
+    tenth = (values.argsort().argsort() // 200).astype(int)
+    np.testing.assert_allclose(shares(cv.fold_labels(X, y=values), tenth, 4), 0.25, atol=0.05)
+    north = X[:, 0] > 30
+    names = np.where(north, "north", "south")
+    found = cv.fold_labels(X, y=names)
+    np.testing.assert_array_equal(cv.fold_labels(X, y=pd.Series(names)), found)
+    np.testing.assert_array_equal(cv.fold_labels(X, y=north), found)
+    np.testing.assert_allclose(shares(found, north.astype(int), 4), 0.25, atol=0.03)
+    both = cv.fold_labels(X, y=np.column_stack([values, north]))
+    np.testing.assert_allclose(shares(both, north.astype(int), 4), 0.25, atol=0.03)
+    np.testing.assert_allclose(shares(both, tenth, 4), 0.25, atol=0.07)
+
+
+def test_stratified_folds_know_neither_order_nor_convention_nor_names_of_classes():
+    X, y = make_land_ocean(500, random_state=3)
+    cv = SphericalBlockKFold(5, n_blocks=40, stratify=True)
+    folds = cv.fold_labels(X, y=y)
+    np.testing.assert_array_equal(cv.fold_labels(X + np.array([0, 360]), y=y), folds)
+    np.testing.assert_array_equal(cv.fold_labels(np.column_stack([X[:, 0], X[:, 1] % 360]), y=y), folds)
+    np.testing.assert_array_equal(cv.fold_labels(X, y=~y), folds)
+    order = np.random.default_rng(0).permutation(500)
+    np.testing.assert_array_equal(cv.fold_labels(X[order], y=y[order]), folds[order])
+    turn = Rotation.from_euler("zyx", [-100, 35, 70], degrees=True)
+    np.testing.assert_array_equal(cv.fold_labels(turned(X, turn), y=y), folds)
+
+
+def test_ties_of_stratified_blocks_go_in_order():
+    blocks = np.repeat(np.arange(12), 10)
+    folds = stratified_folds(blocks, np.tile([0, 1], 60)[:, np.newaxis], 4)
+    np.testing.assert_array_equal(folds, [0, 1, 2, 3] * 3)  # all are alike
+
+
+@given(st.lists(st.integers(1, 50), min_size=6, max_size=40), st.integers(2, 6))
+def test_one_stratum_is_balanced_by_size(sizes, n_folds):
+    blocks = np.repeat(np.arange(len(sizes)), sizes)
+    folds = stratified_folds(blocks, np.zeros((blocks.size, 1), dtype=int), n_folds)
+    np.testing.assert_array_equal(folds, balanced_folds(np.array(sizes), n_folds))
+
+
+def test_a_class_in_few_blocks_is_warned_of():
+    X = np.concatenate([scattered(300), [[47, 8]] * 5])
+    y = np.repeat(["everywhere", "here"], [300, 5])
+    with pytest.warns(UserWarning, match="1 of 2 classes are not in every fold; class 'here' is in 1 of 5") as caught:
+        list(SphericalBlockKFold(5, stratify=True).split(X, y))
+    assert len(caught) == 1
+    list(SphericalBlockKFold(5, stratify=True).split(X, np.arange(305)))  # many whole numbers are no classes
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "stratify=True spreads classes over folds, and y is None: pass y"),
+        (np.full(60, np.nan), "stratify=True: y has missing values: expected classes or numbers"),
+        (np.array(["a", 1] * 30, dtype=object), "stratify=True: y has object values that are neither"),
+    ],
+)
+def test_targets_that_cannot_be_spread_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        next(SphericalBlockKFold(stratify=True).split(scattered(60), y))
+    with pytest.raises(ValueError, match="stratify='y': expected True or False"):
+        next(SphericalBlockKFold(stratify="y").split(scattered(60), y))

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import read_coordinates
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, import_optional, is_real
 from skgeo.cells import CellGrid
-from skgeo.grid import LatLonGrid
+from skgeo.inspection._places import Grid
 from skgeo.inspection._projections import (
     PROJECTIONS,
     EqualEarth,
@@ -34,8 +33,6 @@ from skgeo.inspection._projections import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Grid = LatLonGrid | CellGrid
 
 #: Width of a figure in inches: a page of 700 pixels at 100 pixels per inch.
 WIDTH = 7.0
@@ -403,36 +400,6 @@ def refuse_axes(ax: Any, accepted: str) -> NoReturn:
     """Raise for what are no axes, or not as many as it takes."""
     given = f"{np.size(np.asarray(ax, dtype=object))} Axes" if hasattr(np.ravel(ax)[0], "transData") else repr(ax)
     raise ValueError(f"ax is {given}: expected {accepted}.")
-
-
-def default_grid(degrees: float) -> LatLonGrid:
-    """The whole Earth in cells of so many degrees."""
-    half = degrees / 2.0
-    return LatLonGrid(np.arange(-90.0 + half, 90.0, degrees), np.arange(-180.0 + half, 180.0, degrees))
-
-
-def check_grid(grid: Any, degrees: float) -> Grid:
-    """A grid as it is; for None the whole Earth in cells of so many degrees."""
-    if grid is None:
-        return default_grid(degrees)
-    check_parameter("grid", grid, isinstance(grid, LatLonGrid | CellGrid), "None, a LatLonGrid or a CellGrid")
-    return grid
-
-
-def check_embedding(embedding: npt.ArrayLike, grid: Grid) -> npt.NDArray[Any]:
-    """An embedding of the cells of a grid, (n_cells, n_columns)."""
-    table, n_cells = np.asarray(embedding), math.prod(grid.shape)
-    if table.ndim != 2 or len(table) != n_cells or table.size == 0:
-        raise ValueError(f"embedding has shape {table.shape}: expected ({n_cells}, n_columns), a row for each cell.")
-    return table
-
-
-def check_place(place: Any) -> tuple[float, float]:
-    """One (latitude, longitude)."""
-    pair = np.shape(place) == (2,)
-    check_parameter("place", place, pair, "one (latitude, longitude) in degrees")
-    points = read_coordinates(np.asarray([place], dtype=np.float64))
-    return float(points.latitude[0]), float(points.longitude[0])
 
 
 def outside(grid: Grid) -> FloatArray | None:

@@ -12,9 +12,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from skgeo._base import GeoEstimator, LocationEstimator
-from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES, read_coordinates
-from skgeo._parameters import check_parameter, import_optional, is_integer
+from skgeo._coordinates import read_coordinates
+from skgeo._parameters import check_parameter, import_optional, is_integer, shortened
 from skgeo.cells import CellGrid
+from skgeo.exceptions import CoordinateError
 from skgeo.grid import LatLonGrid
 
 # Places that an estimator is given at a time: their embedding is some tens of megabytes.
@@ -35,13 +36,15 @@ def at_places(
     estimator: Any,
     places: LatLonGrid | CellGrid | npt.NDArray[np.floating],
     select: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = np.asarray,
+    coordinates: tuple[str, str] | None = None,
 ) -> npt.NDArray[Any]:
     """The output at places, of their shape; of each block only what ``select`` keeps is held.
 
-    Missing centres of a CellGrid come out as NaN.
+    Missing centres of a CellGrid come out as NaN. ``coordinates`` are the names of the columns that the estimator was
+    fitted on, where they are not the usual ones.
     """
     if isinstance(places, LatLonGrid):
-        parts = [select(_dense(function(X))) for X in _row_blocks(places, estimator)]
+        parts = [select(_dense(function(X))) for X in _row_blocks(places, estimator, coordinates)]
         values = np.concatenate(parts)
         return values.reshape(*places.shape, *values.shape[1:])
     points = np.asarray(places.points() if isinstance(places, CellGrid) else places)  # which computes what is chunked
@@ -49,7 +52,7 @@ def at_places(
     present = np.isfinite(points).all(axis=1)
     known = points[present]
     blocks = [known[start : start + _PLACES_AT_A_TIME] for start in range(0, len(known), _PLACES_AT_A_TIME)]
-    found = np.concatenate([select(_dense(function(table_for(estimator, block)))) for block in blocks])
+    found = np.concatenate([select(_dense(function(table_for(estimator, block, coordinates)))) for block in blocks])
     if present.all():
         return found.reshape(*shape, *found.shape[1:])
     values = np.full((present.size, *found.shape[1:]), np.nan)
@@ -57,7 +60,7 @@ def at_places(
     return values.reshape(*shape, *found.shape[1:])
 
 
-def _row_blocks(grid: LatLonGrid, estimator: Any) -> Iterator[Any]:
+def _row_blocks(grid: LatLonGrid, estimator: Any, coordinates: tuple[str, str] | None) -> Iterator[Any]:
     """Rows of a grid, as a grid where the estimator takes grids, which is faster; else as points."""
     whole = isinstance(steps_of(estimator)[0], LocationEstimator) and grid.shape[1] > 1
     length = max(1, _PLACES_AT_A_TIME // grid.shape[1])
@@ -67,35 +70,43 @@ def _row_blocks(grid: LatLonGrid, estimator: Any) -> Iterator[Any]:
             yield LatLonGrid(latitude, grid.longitude)
         else:
             points = np.stack(np.meshgrid(latitude, grid.longitude, indexing="ij"), axis=-1).reshape(-1, 2)
-            yield table_for(estimator, points)
+            yield table_for(estimator, points, coordinates)
 
 
-def table_for(estimator: Any, points: npt.NDArray[np.floating]) -> Any:
-    """Points (n, 2) as the estimator wants them: a DataFrame with its own names if it was fitted on one."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None or isinstance(steps_of(estimator)[0], GeoEstimator):
+def table_for(estimator: Any, points: npt.NDArray[np.floating], coordinates: tuple[str, str] | None = None) -> Any:
+    """Points (n, 2) as the estimator wants them: a DataFrame with its own names, in its order, if it was fitted on one.
+
+    An array would be read in the order that the columns had in ``fit``, which need not be (latitude, longitude).
+    """
+    names, first = getattr(estimator, "feature_names_in_", None), steps_of(estimator)[0]
+    if names is None or (isinstance(first, GeoEstimator) and len(names) == 1):  # a column of geometries
         return points
-    latitude, longitude = _coordinate_names(list(names))
-    if len(names) != 2 or not latitude or not longitude:
-        others = [str(name) for name in names if name not in (latitude, longitude)]
-        raise ValueError(
-            f"The estimator was fitted on the columns {others} beside coordinates, which a map does not have: predict "
-            "yourself, and give the predictions to from_predictions."
-        )
+    columns = list(names)
+    given = getattr(first, "coordinates", None) if coordinates is None else coordinates
     pandas = import_optional("pandas", "an estimator that was fitted on a DataFrame", "pandas")
-    return pandas.DataFrame({latitude: points[:, 0], longitude: points[:, 1]})[list(names)]
+    found = _coordinates_among(columns, given, pandas)
+    others = [str(name) for name in columns if name not in found]
+    if others and found:
+        raise ValueError(
+            f"The estimator was fitted on the columns {shortened(others)} beside coordinates, which a map does not "
+            "have: predict yourself, and give the predictions to PredictionMapDisplay.from_predictions."
+        )
+    if not found:
+        raise ValueError(
+            f"The estimator was fitted on the columns {shortened(others)}: which are latitude and longitude? Say it "
+            "with coordinates=, or predict yourself, and give the predictions to PredictionMapDisplay.from_predictions."
+        )
+    return pandas.DataFrame(dict(zip(found, points.T, strict=True)))[columns]
 
 
-def _coordinate_names(columns: list[str]) -> tuple[str, str]:
-    """The columns of latitude and longitude among others; empty where there is not one of each."""
-    found = [[name for name in columns if str(name).lower() in known] for known in (LATITUDE_NAMES, LONGITUDE_NAMES)]
-    return (found[0][0], found[1][0]) if len(found[0]) == len(found[1]) == 1 else ("", "")
-
-
-def points_of_samples(X: Any, *, missing: bool = False) -> npt.NDArray[np.float64]:
-    """Latitude and longitude (n, 2) of samples: of a frame those columns, whatever else it has."""
-    places = read_coordinates(X, missing=missing, others=True)
-    return np.column_stack([places.latitude, places.longitude])
+def _coordinates_among(columns: list[str], coordinates: tuple[str, str] | None, pandas: Any) -> tuple[str, ...]:
+    """The columns of latitude and longitude, as frames are read; none where that is not clear."""
+    numbered = pandas.DataFrame([np.arange(len(columns)) / 1000.0], columns=columns)  # small enough for latitudes
+    try:
+        read = read_coordinates(numbered, coordinates, others=True)
+    except CoordinateError:
+        return ()
+    return tuple(columns[round(1000.0 * float(value[0]))] for value in (read.latitude, read.longitude))
 
 
 def _dense(values: Any) -> npt.NDArray[Any]:

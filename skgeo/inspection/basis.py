@@ -8,19 +8,9 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._parameters import check_flag, check_parameter, is_integer
-from skgeo.inspection._maps import (
-    WIDTH,
-    Grid,
-    Map,
-    check_grid,
-    colour_bar,
-    colours,
-    height_of_width,
-    new_figure,
-    several_axes,
-    unmasked,
-)
+from skgeo.inspection._maps import WIDTH, Map, colour_bar, colours, height_of_width, new_figure, several_axes, unmasked
 from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names, steps_of
+from skgeo.inspection._places import Grid, check_grid
 from skgeo.inspection._projections import extent_of
 from skgeo.pca import SphericalHarmonicPCA
 
@@ -101,7 +91,7 @@ class BasisDisplay:
         self, values: npt.ArrayLike, grid: Grid, names: list[str], *, label: str = "", limit: float | None = None
     ) -> None:
         self.values = np.asarray(values)
-        self.grid = grid
+        self.grid = check_grid(grid, 1.0)
         self.names = names
         self.label = label
         self.limit = limit
@@ -112,7 +102,7 @@ class BasisDisplay:
         estimator: Any,
         components: Any = None,
         *,
-        grid: Grid | None = None,
+        grid: Any = None,
         ax: Any = None,
         **plot_options: Any,
     ) -> Self:
@@ -124,7 +114,7 @@ class BasisDisplay:
             A fitted SphericalHarmonicPCA, an encoder of ``skgeo.encoders``, or a Pipeline of such.
         components : int or sequence of int or str, default=None
             Which columns: so many first ones, or their numbers or names. None is the first six.
-        grid : LatLonGrid or CellGrid, default=None
+        grid : LatLonGrid, CellGrid or xarray object, default=None
             Where to evaluate. What its mask leaves out is drawn grey: give the domain of the fit. None is the whole
             Earth at half a degree.
         ax : matplotlib Axes or sequence of them, default=None

@@ -8,8 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, is_integer
-from skgeo.inspection._maps import MASKED, Grid, check_embedding, check_grid, colour_bar, colours, one_map, unmasked
+from skgeo.inspection._maps import MASKED, colour_bar, colours, one_map, unmasked
 from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names
+from skgeo.inspection._places import Grid, check_embedding, check_grid
 from skgeo.inspection._projections import extent_of
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class EmbeddingMapDisplay:
 
     def __init__(self, values: npt.ArrayLike, grid: Grid, names: list[str]) -> None:
         self.values = np.asarray(values)
-        self.grid = grid
+        self.grid = check_grid(grid, 1.0)
         self.names = names
 
     @classmethod
@@ -103,7 +104,7 @@ class EmbeddingMapDisplay:
         estimator: Any,
         components: Any = (0, 1, 2),
         *,
-        grid: Grid | None = None,
+        grid: Any = None,
         ax: Any = None,
         **plot_options: Any,
     ) -> Self:
@@ -115,7 +116,7 @@ class EmbeddingMapDisplay:
             Fitted: an encoder, or a Pipeline of such.
         components : int, str or three of them, default=(0, 1, 2)
             Number or name of one column, or those of three.
-        grid : LatLonGrid or CellGrid, default=None
+        grid : LatLonGrid, CellGrid or xarray object, default=None
             Where to evaluate. What its mask leaves out is drawn grey. None is the whole Earth at one degree.
         ax : matplotlib Axes, default=None
             None makes a figure.
@@ -136,7 +137,7 @@ class EmbeddingMapDisplay:
 
     @classmethod
     def from_embedding(
-        cls, embedding: npt.ArrayLike, grid: Grid, components: Any = (0, 1, 2), *, ax: Any = None, **plot_options: Any
+        cls, embedding: npt.ArrayLike, grid: Any, components: Any = (0, 1, 2), *, ax: Any = None, **plot_options: Any
     ) -> Self:
         """Draw columns of an embedding that was computed elsewhere.
 
@@ -144,7 +145,7 @@ class EmbeddingMapDisplay:
         ----------
         embedding : array-like of shape (n_cells, n_columns)
             A row for each cell of the grid, in C order.
-        grid : LatLonGrid or CellGrid
+        grid : LatLonGrid, CellGrid or xarray object
             Where the rows are. What its mask leaves out is drawn grey.
         components : int or three of them, default=(0, 1, 2)
             Number of one column, or those of three.

@@ -1,15 +1,19 @@
 """Where the folds of a cross-validation are."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils import check_consistent_length
 
-from skgeo._parameters import check_flag, check_parameter, is_integer
+from skgeo._coordinates import warn_radians
+from skgeo._parameters import check_flag, check_parameter, is_integer, shortened
+from skgeo._sphere import unit_vectors
 from skgeo.inspection._maps import CATEGORIES, colour_bar, colours, legend, one_map, plotting
-from skgeo.inspection._models import points_of_samples
+from skgeo.inspection._places import are_names, points_of_samples
 from skgeo.inspection._projections import extent_of, padded
-from skgeo.model_selection._base import LocationSplitter
+from skgeo.model_selection._base import LocationSplitter, names_in, splits_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,6 +58,11 @@ class FoldDisplay:
     ImportError
         From ``plot``, without matplotlib.
 
+    Warns
+    -----
+    CoordinateWarning
+        If coordinates look like radians.
+
     See Also
     --------
     skgeo.inspection.LeakageDisplay : What the folds do to the score.
@@ -96,16 +105,17 @@ class FoldDisplay:
 
         Parameters
         ----------
-        splitter : cross-validation splitter
-            Anything with scikit-learn's ``split(X, y, groups)``.
+        splitter : cross-validation splitter or iterable
+            Anything with scikit-learn's ``split(X, y, groups)``, or (train, test) pairs of row numbers.
         X : array-like or DataFrame of shape (n_samples, n_features)
-            What is split; its coordinates, unless ``coordinates`` has them.
+            What is split; its coordinates, unless ``coordinates`` has them. Splitters by place take grids, too.
         y : array-like of shape (n_samples,), default=None
             The target, for splitters that look at it.
         groups : array-like of shape (n_samples,), default=None
             Groups, for splitters that look at them.
-        coordinates : array-like or DataFrame of shape (n_samples, 2), default=None
-            Latitude and longitude in degrees, which splitters of ``skgeo.model_selection`` are given too; None takes X.
+        coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
+            Names of the columns of X, or latitude and longitude in degrees, which splitters of
+            ``skgeo.model_selection`` are given too. None takes X, with the names that the splitter has.
         ax : matplotlib Axes, default=None
             None makes a figure.
         **plot_options
@@ -115,16 +125,17 @@ class FoldDisplay:
         -------
         FoldDisplay
         """
-        check_parameter("splitter", splitter, hasattr(splitter, "split"), "an object with split(X, y, groups)")
-        places = X if coordinates is None else coordinates
-        number = len(points_of_samples(places))
-        beside = {"coordinates": coordinates} if isinstance(splitter, LocationSplitter) else {}
-        splits = list(splitter.split(X, y, groups, **beside))
-        roles = np.full((len(splits), number), EXCLUDED, dtype=np.int8)
-        for role, (train, test) in zip(roles, splits, strict=True):
-            role[train] = TRAINED
-            role[test] = TESTED
-        return cls(places, roles).plot(ax, **plot_options)
+        by_place = isinstance(splitter, LocationSplitter)
+        coordinates = groups if by_place and coordinates is None else coordinates  # as split() takes them
+        names, beside = (coordinates, None) if are_names(coordinates) else (None, coordinates)
+        names = splitter.coordinates if by_place and names is None else names
+        points = points_of_samples(X, names) if beside is None else points_of_samples(beside, names_in(beside, names))
+        if by_place:
+            check_consistent_length(y, points)
+            splits = splits_of(splitter, unit_vectors(*points.T), y)
+        else:
+            splits = _splits(splitter, X, y, groups)
+        return cls(points, _roles(splits, len(points))).plot(ax, **plot_options)
 
     def plot(
         self,
@@ -163,6 +174,7 @@ class FoldDisplay:
         """
         check_flag("colorbar", colorbar)
         points = points_of_samples(self.coordinates)
+        warn_radians(*points.T)
         self._check(len(points), fold)
         tested = self.roles == TESTED
         self.test_fold_ = np.where(tested.any(axis=0), tested.argmax(axis=0), -1)
@@ -221,6 +233,34 @@ class FoldDisplay:
             )
         valid = fold is None or (is_integer(fold) and 0 <= fold < len(self.roles))
         check_parameter("fold", fold, valid, f"None or the number of a fold, from 0 to {len(self.roles) - 1}")
+
+
+def _splits(splitter: Any, X: Any, y: Any, groups: Any) -> list[Any]:
+    """The splits of a splitter, or of what is iterated over."""
+    accepted = "an object with split(X, y, groups), or an iterable of (train, test) pairs"
+    if hasattr(splitter, "split") and not isinstance(splitter, str):
+        return list(splitter.split(X, y, groups))
+    check_parameter("splitter", splitter, isinstance(splitter, Iterable), accepted)
+    splits = list(splitter)
+    pairs = not isinstance(splitter, str) and all(isinstance(each, tuple | list) and len(each) == 2 for each in splits)
+    check_parameter("splitter", splits, pairs and len(splits) > 0, accepted)
+    return splits
+
+
+def _roles(splits: list[Any], number: int) -> npt.NDArray[np.int8]:
+    """What each split does with each sample (n_splits, number)."""
+    roles = np.full((len(splits), number), EXCLUDED, dtype=np.int8)
+    for fold, (role, split) in enumerate(zip(roles, splits, strict=True)):
+        for rows, what in zip(map(np.asarray, split), (TRAINED, TESTED), strict=True):
+            masks = rows.dtype.kind == "b" and rows.shape == (number,)
+            numbers = rows.ndim == 1 and rows.dtype.kind in "iu" and bool(((rows >= 0) & (rows < number)).all())
+            if rows.size and not masks and not numbers:
+                raise ValueError(
+                    f"splitter: split {fold} has rows {shortened(rows)}: expected row numbers from 0 to {number - 1}, "
+                    "as there are so many samples. Is X what was split?"
+                )
+            role[rows if rows.size else []] = what
+    return roles
 
 
 def dot_size(number: int) -> float:

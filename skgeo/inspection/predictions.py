@@ -7,15 +7,13 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
+from skgeo._coordinates import warn_radians
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter
-from skgeo.cells import CellGrid
-from skgeo.grid import LatLonGrid
 from skgeo.inspection._maps import (
     CATEGORIES,
     MASKED,
     Map,
-    check_grid,
     colour_bar,
     colours,
     legend,
@@ -24,7 +22,8 @@ from skgeo.inspection._maps import (
     unmasked,
     with_unit,
 )
-from skgeo.inspection._models import at_places, points_of_samples, response_of
+from skgeo.inspection._models import at_places, response_of
+from skgeo.inspection._places import are_names, as_grid, check_grid, points_of_samples
 from skgeo.inspection._projections import extent_of, padded
 from skgeo.inspection.folds import dot_size
 
@@ -45,7 +44,7 @@ class PredictionMapDisplay:
     ----------
     values : array-like of the shape of the grid, or of shape (n_samples,)
         Predictions, probabilities or residuals; numbers of classes if there are ``classes``. NaN is drawn grey.
-    places : LatLonGrid, CellGrid, or array-like or DataFrame of shape (n_samples, 2)
+    places : LatLonGrid, CellGrid, xarray object, or array-like or DataFrame of shape (n_samples, 2)
         Where they are: a grid, or latitudes and longitudes in degrees. What the mask of a grid leaves out is drawn
         grey.
     label : str, default="prediction"
@@ -73,11 +72,17 @@ class PredictionMapDisplay:
     CoordinateError
         If places are not latitude and longitude in degrees.
     ValueError
-        If shapes do not fit, residuals lack the true values, or a parameter is not what it accepts.
+        If shapes do not fit, residuals lack the true values, X and a grid are given, or a parameter is not what it
+        accepts.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError
         From ``plot``, without matplotlib.
+
+    Warns
+    -----
+    CoordinateWarning
+        If places look like radians.
 
     See Also
     --------
@@ -133,6 +138,7 @@ class PredictionMapDisplay:
         X: Any = None,
         y: Any = None,
         *,
+        grid: Any = None,
         coordinates: Any = None,
         kind: str = "prediction",
         response_method: str = "auto",
@@ -147,12 +153,16 @@ class PredictionMapDisplay:
         ----------
         estimator : classifier or regressor
             Fitted on places, as a Pipeline of an encoder and a model is; or on more columns, then give X.
-        X : LatLonGrid, CellGrid, or array-like or DataFrame of shape (n_samples, n_features), default=None
-            What is predicted. None is the whole Earth at one degree.
+        X : array-like or DataFrame of shape (n_samples, n_features), default=None
+            The samples that are predicted, drawn as dots; a grid is taken as ``grid``.
         y : array-like of shape (n_samples,), default=None
             The true values, for residuals.
-        coordinates : array-like or DataFrame of shape (n_samples, 2), default=None
-            Latitude and longitude in degrees, if X has other columns that hide them.
+        grid : LatLonGrid, CellGrid or xarray object, default=None
+            Where to evaluate. What its mask leaves out is drawn grey. None, without X, is the whole Earth at one
+            degree.
+        coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
+            Names of the columns of X, or of those that the estimator was fitted on; or latitude and longitude in
+            degrees, where X does not have them.
         kind : {"prediction", "residual"}, default="prediction"
             Residuals are true minus predicted; of classes, right or wrong.
         response_method : {"auto", "predict", "predict_proba", "decision_function"}, default="auto"
@@ -172,11 +182,19 @@ class PredictionMapDisplay:
         """
         check_is_fitted(estimator)
         _check_kind(kind)
-        gridded = X is None or isinstance(X, LatLonGrid | CellGrid)
+        if X is not None and grid is not None:
+            raise ValueError("X and grid are given: expected one of them, samples or the cells to evaluate at.")
+        grid = as_grid(X) if grid is None else grid
+        gridded = X is None or grid is not None
+        names, beside = (coordinates, None) if are_names(coordinates) else (None, coordinates)
+        if gridded and beside is not None:
+            raise ValueError("coordinates are given without samples: expected X beside them, or grid= alone.")
+        places: Any = None
+        if not gridded:
+            places = points_of_samples(X if beside is None else beside, names, missing=True)
         if kind == "residual":
             if gridded or y is None:
                 raise ValueError("kind='residual': expected X and y, the samples and their true values.")
-            places = X if coordinates is None else coordinates
             predicted = estimator.predict(X)
             if is_classifier(estimator):
                 return cls._of_errors(y, predicted, places, target_name).plot(ax, **plot_options)
@@ -190,10 +208,9 @@ class PredictionMapDisplay:
             return column if classes is None else _class_numbers(column, classes)
 
         if gridded:
-            places = check_grid(X, 1.0)
-            found = at_places(function, estimator, places, select)
+            places = check_grid(grid, 1.0)
+            found = at_places(function, estimator, places, select, names)
         else:
-            places = X if coordinates is None else coordinates
             found = select(np.asarray(function(X)))
         if classes is not None:
             return cls._of_classes(found, places, classes, target_name).plot(ax, **plot_options)
@@ -211,8 +228,9 @@ class PredictionMapDisplay:
         cls,
         y_true: Any,
         y_pred: Any,
-        coordinates: Any,
+        coordinates: Any = None,
         *,
+        grid: Any = None,
         kind: str = "residual",
         target_name: str = "",
         unit: str = "",
@@ -227,8 +245,10 @@ class PredictionMapDisplay:
             The true values; None for ``kind="prediction"``.
         y_pred : array-like of shape (n_samples,)
             The predictions, in the order of the coordinates, or of the cells of a grid.
-        coordinates : LatLonGrid, CellGrid, or array-like or DataFrame of shape (n_samples, 2)
-            Latitude and longitude in degrees.
+        coordinates : array-like or DataFrame of shape (n_samples, 2), default=None
+            Latitude and longitude in degrees; a grid is taken as ``grid``.
+        grid : LatLonGrid, CellGrid or xarray object, default=None
+            The cells that are predicted, in place of coordinates.
         kind : {"residual", "prediction"}, default="residual"
             Residuals are true minus predicted; of texts and truth values, right or wrong.
         target_name : str, default=""
@@ -245,7 +265,11 @@ class PredictionMapDisplay:
         PredictionMapDisplay
         """
         _check_kind(kind)
-        shape = coordinates.shape if isinstance(coordinates, LatLonGrid | CellGrid) else (len(coordinates),)
+        if (coordinates is None) == (grid is None):
+            raise ValueError("coordinates and grid: expected one of them, the places of y_pred or the cells.")
+        grid = as_grid(coordinates) if grid is None else check_grid(grid, 1.0)
+        coordinates = coordinates if grid is None else grid
+        shape = (len(coordinates),) if grid is None else grid.shape
         predicted = _of_shape(y_pred, shape, "y_pred")
         numeric = predicted.dtype.kind in "fiu"  # truth values are classes
         if kind == "prediction":
@@ -315,16 +339,19 @@ class PredictionMapDisplay:
         PredictionMapDisplay
         """
         check_flag("colorbar", colorbar)
-        gridded = isinstance(self.places, LatLonGrid | CellGrid)
-        points = None if gridded else points_of_samples(self.places, missing=True)
-        shape = self.places.shape if points is None else (len(points),)
+        places: Any = as_grid(self.places)
+        if places is None:
+            places = points_of_samples(self.places, missing=True)
+            warn_radians(*places.T)
+        gridded = not isinstance(places, np.ndarray)
+        shape = places.shape if gridded else (len(places),)
         values = _of_shape(self.values, shape, "values").astype(np.float64)
-        inside = unmasked(self.places, values) if gridded else values
-        extent = extent_of(self.places) if points is None else padded(extent_of(points))
+        inside = unmasked(places, values) if gridded else values
+        extent = extent_of(places) if gridded else padded(extent_of(places))
         self.figure_, drawn = one_map(ax, extent, projection=projection, center=center, coastlines=coastlines)
         self.ax_, self.colorbar_, self.legend_ = drawn.ax, None, None
         style = self._style(inside, cmap, vmin, vmax)
-        self.mappable_ = _draw(drawn, self.places, points, values, s, style)
+        self.mappable_ = _draw(drawn, places, values, s, style)
         if colorbar and self.classes is not None:
             self.legend_ = _class_legend(self.ax_, self.label, self.classes, style["cmap"])
         elif colorbar:
@@ -341,13 +368,13 @@ class PredictionMapDisplay:
         return colours(values, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
 
 
-def _draw(drawn: Map, places: Any, points: FloatArray | None, values: FloatArray, s: float | None, style: Any) -> Any:
+def _draw(drawn: Map, places: Any, values: FloatArray, s: float | None, style: Any) -> Any:
     """Cells, or dots with a thin rim, which pale ones need."""
-    if points is None:
+    if not isinstance(places, np.ndarray):
         return drawn.cells(places, values, **style)
-    size = dot_size(len(points)) if s is None else s
+    size = dot_size(len(places)) if s is None else s
     rim = {"edgecolors": "0.45", "linewidths": 0.3 if size > 3.0 else 0.0}
-    return drawn.points(points[:, 0], points[:, 1], values, **{"s": size, "plotnonfinite": True, **rim, **style})
+    return drawn.points(places[:, 0], places[:, 1], values, **{"s": size, "plotnonfinite": True, **rim, **style})
 
 
 def _check_kind(kind: Any) -> None:

@@ -14,9 +14,7 @@ from skgeo.grid import LatLonGrid
 from skgeo.inspection._maps import (
     CATEGORIES,
     WIDTH,
-    Grid,
     Map,
-    check_grid,
     colour_bar,
     colours,
     new_figure,
@@ -26,6 +24,7 @@ from skgeo.inspection._maps import (
     with_unit,
 )
 from skgeo.inspection._models import at_places, max_degree_of, response_of
+from skgeo.inspection._places import Grid, check_grid
 from skgeo.inspection._projections import extent_of
 from skgeo.inspection.spectrum import half_wave_axis, plain_axes
 
@@ -130,7 +129,7 @@ class ResponseDisplay:
         signed: bool = False,
     ) -> None:
         self.values = np.asarray(values)
-        self.grid = grid
+        self.grid = check_grid(grid, 1.0)
         self.power = np.asarray(power)
         self.label = label
         self.unit = unit
@@ -141,7 +140,7 @@ class ResponseDisplay:
         cls,
         estimator: Any,
         *,
-        grid: Grid | None = None,
+        grid: Any = None,
         max_degree: int | None = None,
         label: str = "response",
         unit: str = "",
@@ -155,7 +154,7 @@ class ResponseDisplay:
         estimator : regressor or classifier of two classes
             Fitted on places, as ``make_pipeline(SphericalHarmonics(20), Ridge())`` is. Of a classifier the decision
             function is drawn.
-        grid : LatLonGrid or CellGrid, default=None
+        grid : LatLonGrid, CellGrid or xarray object, default=None
             Where the map is. What its mask leaves out is drawn grey. None is the whole Earth at one degree.
         max_degree : int, default=None
             The last degree whose power is shown. None is that of the encoder, or 40 where it has none.

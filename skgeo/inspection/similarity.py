@@ -8,18 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, is_integer
-from skgeo.inspection._maps import (
-    LINE,
-    Grid,
-    check_embedding,
-    check_grid,
-    check_place,
-    colour_bar,
-    colours,
-    one_map,
-    unmasked,
-)
+from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, unmasked
 from skgeo.inspection._models import at_places
+from skgeo.inspection._places import Grid, check_embedding, check_grid, check_place
 from skgeo.inspection._projections import degree_label, extent_of
 
 if TYPE_CHECKING:
@@ -89,7 +80,7 @@ class SimilarityDisplay:
 
     def __init__(self, values: npt.ArrayLike, grid: Grid, place: tuple[float, float]) -> None:
         self.values = np.asarray(values)
-        self.grid = grid
+        self.grid = check_grid(grid, 1.0)
         self.place = place
 
     @classmethod
@@ -98,7 +89,7 @@ class SimilarityDisplay:
         estimator: Any,
         place: tuple[float, float],
         *,
-        grid: Grid | None = None,
+        grid: Any = None,
         ax: Any = None,
         **plot_options: Any,
     ) -> Self:
@@ -110,7 +101,7 @@ class SimilarityDisplay:
             Fitted: an encoder, or a Pipeline of such.
         place : (float, float)
             Latitude and longitude in degrees.
-        grid : LatLonGrid or CellGrid, default=None
+        grid : LatLonGrid, CellGrid or xarray object, default=None
             The other places. What its mask leaves out is drawn grey. None is the whole Earth at one degree.
         ax : matplotlib Axes, default=None
             None makes a figure.
@@ -129,7 +120,7 @@ class SimilarityDisplay:
 
     @classmethod
     def from_embedding(
-        cls, embedding: npt.ArrayLike, grid: Grid, row: int, *, ax: Any = None, **plot_options: Any
+        cls, embedding: npt.ArrayLike, grid: Any, row: int, *, ax: Any = None, **plot_options: Any
     ) -> Self:
         """Compare one row of an embedding that was computed elsewhere with all others.
 
@@ -137,7 +128,7 @@ class SimilarityDisplay:
         ----------
         embedding : array-like of shape (n_cells, n_columns)
             A row for each cell of the grid, in C order.
-        grid : LatLonGrid or CellGrid
+        grid : LatLonGrid, CellGrid or xarray object
             Where the rows are. What its mask leaves out is drawn grey.
         row : int
             Number of the row of the place.

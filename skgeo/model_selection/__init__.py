@@ -1,6 +1,7 @@
 """Choose and validate: folds that are fair to neighbours on the sphere, how much random ones leak, which degree."""
 
-from skgeo.model_selection._blocks import BufferedKFold, LeaveOneBlockOut, SphericalBlockKFold
+from skgeo.model_selection._blocks import SphericalBlockKFold
+from skgeo.model_selection._buffers import BufferedKFold, LeaveOneBlockOut
 from skgeo.model_selection._degree import DegreeSuggestion, select_max_degree, suggest_max_degree
 from skgeo.model_selection._leakage import LeakageReport, leakage_report
 from skgeo.model_selection._nearest import DistanceMatch, NearestNeighbourDistanceKFold

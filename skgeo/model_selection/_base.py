@@ -1,27 +1,29 @@
 """What all splitters share: where coordinates come from, and distances on the sphere."""
 
+import copy
+import inspect
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
 
 from skgeo._base import places_of
 from skgeo._cf import is_xarray
-from skgeo._coordinates import frame_columns, is_geometric, read_coordinates
+from skgeo._coordinates import frame_columns, is_geometric, read_coordinates, warn_radians
 from skgeo._dask import computed, is_lazy
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_names, check_parameter, is_integer
+from skgeo._parameters import check_names, check_parameter, is_integer, warn_caller
 from skgeo._sphere import EARTH_RADIUS, unit_vectors
 from skgeo.cells import CellGrid
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 from skgeo.grid import LatLonGrid
 
 Index = npt.NDArray[np.intp]
@@ -35,8 +37,12 @@ FARTHEST = math.pi * RADIUS
 _DIGITS = 12
 
 
-class LocationSplitter(BaseEstimator, BaseCrossValidator, ABC):
-    """A splitter of samples by where they are."""
+class LocationSplitter(BaseCrossValidator, ABC):
+    """A splitter of samples by where they are.
+
+    It has no ``get_params``, as scikit-learn's own have none: estimators such as LassoCV take the parameters of what
+    has one for their own.
+    """
 
     # Metadata routing hands coordinates over without being asked to.
     __metadata_request__split = {"coordinates": True}  # noqa: RUF012 - scikit-learn's own form
@@ -44,21 +50,21 @@ class LocationSplitter(BaseEstimator, BaseCrossValidator, ABC):
     coordinates: tuple[str, str] | None
 
     def split(
-        self, X: Any, y: object = None, groups: Any = None, coordinates: Any = None
+        self, X: Any, y: Any = None, groups: Any = None, coordinates: Any = None
     ) -> Iterator[tuple[Index, Index]]:
         """Yield the training and the test samples of each split.
 
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples. A frame has latitude and longitude in degrees among its columns, an array has these two only;
-            of a grid it is the cells. With ``coordinates`` it may be anything that has a length.
-        y : array-like of shape (n_samples,), default=None
-            Not looked at.
+            The samples. A frame has latitude and longitude in degrees among its columns, an array has these two only,
+            in this order; of a grid it is the cells. With ``coordinates`` it may be anything that has a length.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            The target, which ``stratify=True`` spreads over the folds; else it is not looked at.
         groups : array-like of shape (n_samples, 2), default=None
             The same as ``coordinates``, by the only name that scikit-learn's tools hand on without metadata routing.
-        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, default=None
-            Latitude and longitude in degrees, where they are not in X.
+        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
+            Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
 
         Yields
         ------
@@ -73,10 +79,43 @@ class LocationSplitter(BaseEstimator, BaseCrossValidator, ABC):
             If there are no coordinates, or some are missing or out of range.
         ValueError
             If a parameter is not what it accepts, or the data do not allow so many splits.
-        """
-        yield from self._split(self._vectors(X, y, groups, coordinates))
 
-    def _vectors(self, X: Any, y: object = None, groups: Any = None, coordinates: Any = None) -> FloatArray:
+        Warns
+        -----
+        CoordinateWarning
+            If coordinates look like radians, or the splitter has names of columns and X has none.
+        """
+        yield from self._split(self._vectors(X, y, groups, coordinates), y)
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name, also as ``cv__name`` of a search that has the splitter.
+
+        Parameters
+        ----------
+        **parameters
+            Parameters of the constructor.
+
+        Returns
+        -------
+        Self
+            The splitter.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        known = list(inspect.signature(type(self)).parameters)
+        for name, value in parameters.items():
+            check_parameter("parameter", name, name in known, f"one of {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        """A copy, for scikit-learn's ``clone``."""
+        return copy.deepcopy(self)
+
+    def _vectors(self, X: Any, y: Any = None, groups: Any = None, coordinates: Any = None) -> FloatArray:
         """Unit vectors (n, 3) of the samples."""
         self._check_parameters()
         name, given = "coordinates", coordinates
@@ -89,7 +128,7 @@ class LocationSplitter(BaseEstimator, BaseCrossValidator, ABC):
         """Raise ValueError if a parameter is not what it accepts."""
 
     @abstractmethod
-    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
+    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Index, Index]]:
         """Yield the training and the test samples, given unit vectors."""
 
 
@@ -114,13 +153,19 @@ class FoldSplitter(LocationSplitter):
         return int(self.n_splits)
 
     @abstractmethod
-    def _folds(self, vectors: FloatArray) -> Index:
+    def _folds(self, vectors: FloatArray, y: Any) -> Index:
         """The fold (n,) in which each sample is tested, given unit vectors."""
 
-    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
-        folds = self._folds(vectors)
+    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Index, Index]]:
+        folds = self._folds(vectors, y)
         for fold in range(int(self.n_splits)):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+
+
+def splits_of(splitter: LocationSplitter, vectors: FloatArray, y: Any) -> list[tuple[Index, Index]]:
+    """The splits of samples given as unit vectors (n, 3): their coordinates have been read, and warned of, before."""
+    splitter._check_parameters()
+    return list(splitter._split(vectors, y))
 
 
 def check_n_splits(n_splits: Any) -> None:
@@ -131,38 +176,49 @@ def check_n_splits(n_splits: Any) -> None:
 def read_samples(
     X: Any, y: object, coordinates: Any, *, name: str = "coordinates", names: Any = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Latitude and longitude of samples, from X or from what is given beside it; all of one length."""
+    """Latitude and longitude of samples; all of one length.
+
+    From X, in the columns of the names, or from what is given beside it; which may also be these names.
+    """
+    if name == "coordinates" and isinstance(coordinates, tuple | list) and all(isinstance(n, str) for n in coordinates):
+        names, coordinates = coordinates, None
     check_names(names)
     if coordinates is None:
         _refuse_unnamed(X, "X")
+        _warn_unnamed(X, names)
         latitude, longitude = read_places(X, names)
     else:
         _refuse_unnamed(coordinates, name)
-        with errors_in(name):
-            latitude, longitude = read_places(coordinates, names)
+        latitude, longitude = read_places(coordinates, names_in(coordinates, names), name)
     table = None if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) else X
     check_consistent_length(table, y, latitude)
     return latitude, longitude
 
 
-def read_samples_or_names(X: Any, y: object, coordinates: Any) -> tuple[FloatArray, FloatArray]:
-    """As :func:`read_samples`, where coordinates may also be the names of columns of X."""
-    named = isinstance(coordinates, tuple | list) and all(isinstance(name, str) for name in coordinates)
-    return read_samples(X, y, None, names=coordinates) if named else read_samples(X, y, coordinates)
+def names_in(X: Any, names: Any) -> Any:
+    """The names of two columns if X, which is given beside the samples, has them; else None."""
+    columns = None if names is None or is_xarray(X) or is_geometric(X) else frame_columns(X)
+    return names if columns is not None and set(names) <= set(columns) else None
 
 
 @contextmanager
 def errors_in(name: str) -> Iterator[None]:
-    """Say of a :class:`CoordinateError` which parameter it is about."""
+    """Say of a :class:`CoordinateError` which parameter it is about, other than X."""
     try:
         yield
     except CoordinateError as error:
+        if name == "X":
+            raise
         raise CoordinateError(f"In {name}=, {error}") from error
 
 
 def _refuse_unnamed(X: Any, name: str) -> None:
-    """Refuse an array of more or fewer than two columns."""
-    if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) or is_geometric(X) or frame_columns(X) is not None:
+    """Refuse None, and an array of more or fewer than two columns."""
+    if X is None:
+        raise CoordinateError(
+            f"{name} is None: expected the samples, a table of (latitude, longitude) rows or a frame."
+        )
+    if _has_names(X):
         return
     shape = np.shape(X)
     if len(shape) != 2 or shape[1] != 2:
@@ -173,20 +229,69 @@ def _refuse_unnamed(X: Any, name: str) -> None:
         )
 
 
-def read_places(X: Any, names: Any = None) -> tuple[FloatArray, FloatArray]:
-    """Latitude and longitude (n,) in degrees of samples in any form, in memory; none may be missing."""
-    X = places_of(X, centres=True)
-    X = X.points() if isinstance(X, LatLonGrid | CellGrid) else X
-    X = X.compute() if is_lazy(X) else X
-    latitude, longitude, *_ = read_coordinates(X, names, others=True)
+def _warn_unnamed(X: Any, names: Any) -> None:
+    """Warn that names cannot be looked up: a tool may have made an array of a frame whose columns were swapped."""
+    if names is not None and not _has_names(X):
+        warn_caller(
+            f"X has no column names to find coordinates={tuple(names)!r} in: its columns are read as (latitude, "
+            "longitude). Some tools, such as LassoCV, make an array of a frame: give them the columns in this order.",
+            CoordinateWarning,
+        )
+
+
+def _has_names(X: Any) -> bool:
+    """Whether it is known what in X is the latitude: of a frame, of geometries, of a grid."""
+    return isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) or is_geometric(X) or frame_columns(X) is not None
+
+
+def check_apart(n_places: int, n_splits: int) -> None:
+    """Raise ValueError where there are fewer places than folds."""
+    if n_places == 1:
+        raise ValueError(
+            f"n_splits={n_splits}: all samples are at one place, and each fold needs one of its own. "
+            "All coordinates are the same: are they the right columns?"
+        )
+    if n_places < n_splits:
+        raise ValueError(
+            f"n_splits={n_splits}: the samples are at {n_places} different places, and each fold needs one. "
+            "Give fewer splits."
+        )
+
+
+def read_places(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray, FloatArray]:
+    """Latitude and longitude (n,) in degrees of samples in any form, in memory; none may be missing.
+
+    Errors and warnings say which parameter they are about.
+    """
+    with errors_in(name):
+        given = places_of(X, centres=True)
+        on_grid = isinstance(given, LatLonGrid | CellGrid)
+        X = given.points() if on_grid else given
+        X = X.compute() if is_lazy(X) else X
+        latitude, longitude, *_ = read_coordinates(X, names, others=True)
+    if not on_grid:  # which has been looked at when it was made
+        _warn_radians(latitude, longitude, name)
     return latitude, longitude
 
 
-def read_domain(X: Any) -> tuple[FloatArray, FloatArray]:
-    """Unit vectors (n, 3) of the points, or of the cells inside the mask of a grid, and the weight of each."""
-    X = places_of(X)
+def _warn_radians(latitude: FloatArray, longitude: FloatArray, name: str) -> None:
+    """Warn of radians in a parameter."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_radians(latitude, longitude)
+    for warning in caught:
+        warn_caller(f"In {name}=, {warning.message}" if name != "X" else str(warning.message), warning.category)
+
+
+def read_domain(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray, FloatArray]:
+    """Unit vectors (n, 3) of the points, or of the cells inside the mask of a grid, and the weight of each.
+
+    Names of columns count where X has them.
+    """
+    with errors_in(name):
+        X = places_of(X)
     if not isinstance(X, LatLonGrid | CellGrid):
-        vectors = unit_vectors(*read_places(X))
+        vectors = unit_vectors(*read_places(X, names_in(X, names), name))
         return vectors, np.ones(len(vectors))
     mask, areas, points = computed(X.mask if X.mask is not None else np.ones(X.shape), X.cell_areas(1.0), X.points())
     weight = (mask * areas).ravel()

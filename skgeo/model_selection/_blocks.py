@@ -1,45 +1,40 @@
-"""Splitters of equal-area blocks, with and without a gap between training and test samples."""
+"""Folds of equal-area blocks on the sphere."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from skgeo._blocks import balanced_folds, band_counts, block_of, own_frame, random_turn
+from skgeo._blocks import balanced_folds, band_counts, block_of, own_frame, random_turn, stratified_folds
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_flag, check_parameter, is_integer, is_real
 from skgeo.model_selection._base import (
-    FARTHEST,
     RADIUS,
     FoldSplitter,
-    Index,
     LocationSplitter,
+    check_apart,
     check_n_splits,
-    chord,
     distinct_places,
-    tree,
 )
+from skgeo.model_selection._strata import strata_of, warn_missing_classes
 
-__all__ = ["BufferedKFold", "LeaveOneBlockOut", "SphericalBlockKFold"]
+__all__ = ["SphericalBlockKFold"]
 
 RandomState = int | np.random.RandomState | None
 
 #: Width in km of the smallest blocks, of which there are five million million.
 SMALLEST = 0.01
-# The blocks of a fold, and all blocks that are left out, where neither their size nor their number is given.
-_PER_FOLD, _LEAVE_OUT = 10, 50
+# The blocks of a fold, where neither their size nor their number is given.
+_PER_FOLD = 10
 # Towards a number of blocks, their area is searched for to this factor.
 _CLOSE = 1.01
 # With fewer samples for each block it may be that they are at fewer places than there should be blocks.
 _CROWD = 100
-# A tree finds neighbours at the radius itself, to rounding.
-_ROUNDING = 1e-12
 
 
-class _BlockSplitter(LocationSplitter):
+class BlockSplitter(LocationSplitter):
     """A splitter that keeps blocks together."""
 
     block_size_km: float | None
@@ -54,8 +49,8 @@ class _BlockSplitter(LocationSplitter):
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
             The samples, as ``split`` takes them.
-        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, default=None
-            Latitude and longitude in degrees, where they are not in X.
+        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
+            Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
 
         Returns
         -------
@@ -126,13 +121,14 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
     return RADIUS * math.sqrt(4.0 * math.pi / round(best))
 
 
-class SphericalBlockKFold(FoldSplitter, _BlockSplitter):
+class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     """K folds of equal-area blocks on the sphere.
 
     Neighbours are alike. In random folds a model that has learned nothing but to look them up scores well, because
     every test sample has some among the training samples. Here whole blocks are tested, and samples inside them have no
     training samples near: the median distance is about a fifth of the width of a block. Blocks go to folds by their
-    number of samples, the fullest first, each to the fold with the fewest so far.
+    number of samples, the fullest first, each to the fold with the fewest so far; with ``stratify``, so that every fold
+    has its share of every class.
 
     The blocks are laid out along the data: in a frame whose first axis points to where samples are, and whose equator
     follows their larger spread. Turning all the data about the globe turns the blocks with them, and leaves the folds
@@ -152,6 +148,9 @@ class SphericalBlockKFold(FoldSplitter, _BlockSplitter):
         Turn the blocks at random, for other folds of the same kind; by default they are always the same.
     random_state : int, RandomState instance or None, default=None
         For ``shuffle``; give an int for the same folds every time.
+    stratify : bool, default=False
+        Spread classes over the folds as evenly as blocks allow, or tenths of the range of a numeric target; y goes to
+        ``split``. Blocks that hold the largest shares of classes go first.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
@@ -161,7 +160,13 @@ class SphericalBlockKFold(FoldSplitter, _BlockSplitter):
     CoordinateError
         From ``split``, if there are no coordinates, or some are missing or out of range.
     ValueError
-        From ``split``, if a parameter is not what it accepts, or samples lie in fewer blocks than there are folds.
+        From ``split``, if a parameter is not what it accepts, or samples lie in fewer blocks than there are folds, or
+        ``stratify`` is given no y.
+
+    Warns
+    -----
+    UserWarning
+        From ``split`` with ``stratify``, if a class has samples in so few blocks that some fold has none.
 
     See Also
     --------
@@ -176,6 +181,9 @@ class SphericalBlockKFold(FoldSplitter, _BlockSplitter):
 
     The axes are those of the second moment of the samples on the unit sphere, with signs of the third moment. Data that
     are symmetric, such as all cells of a global grid, have no axes of their own; those of the Earth stand in.
+
+    With ``stratify`` a block goes to the fold where the sum of squares of the shares that folds hold, of each class and
+    of all samples, grows least. Equal shares of everything have the least sum.
 
     A million samples take about a second, and memory that grows with their number.
 
@@ -218,6 +226,7 @@ class SphericalBlockKFold(FoldSplitter, _BlockSplitter):
         n_blocks: int | None = None,
         shuffle: bool = False,
         random_state: RandomState = None,
+        stratify: bool = False,
         coordinates: tuple[str, str] | None = None,
     ) -> None:
         self.n_splits = n_splits
@@ -225,266 +234,49 @@ class SphericalBlockKFold(FoldSplitter, _BlockSplitter):
         self.n_blocks = n_blocks
         self.shuffle = shuffle
         self.random_state = random_state
+        self.stratify = stratify
         self.coordinates = coordinates
 
-    def fold_labels(self, X: Any, coordinates: Any = None) -> npt.NDArray[np.intp]:
+    def fold_labels(self, X: Any, coordinates: Any = None, y: Any = None) -> npt.NDArray[np.intp]:
         """The fold in which each sample is tested.
 
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
             The samples, as ``split`` takes them.
-        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, default=None
-            Latitude and longitude in degrees, where they are not in X.
+        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
+            Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            The target, for ``stratify``.
 
         Returns
         -------
         ndarray of shape (n_samples,)
             0 to ``n_splits - 1``.
         """
-        return self._folds(self._vectors(X, None, None, coordinates))
+        return self._folds(self._vectors(X, y, None, coordinates), y)
 
-    def _folds(self, vectors: FloatArray) -> npt.NDArray[np.intp]:
+    def _folds(self, vectors: FloatArray, y: Any) -> npt.NDArray[np.intp]:
+        strata = strata_of(y) if self.stratify else None
         blocks = self._labels(vectors)
         sizes = np.bincount(blocks)
         n_splits = int(self.n_splits)
         if sizes.size < n_splits:
+            check_apart(int(distinct_places(vectors).max()) + 1, n_splits)
             raise ValueError(
                 f"n_splits={n_splits}: the samples lie in {sizes.size} blocks of {self._blocks_given()}, and each fold "
                 "needs one. Make the blocks smaller, or the folds fewer."
             )
-        return balanced_folds(sizes, n_splits)[blocks]
+        if strata is None:
+            return balanced_folds(sizes, n_splits)[blocks]
+        folds = stratified_folds(blocks, strata, n_splits)[blocks]
+        warn_missing_classes(y, folds, n_splits)
+        return folds
 
     def _number_wanted(self) -> int:
         return int(self.n_blocks or _PER_FOLD * self.n_splits)
 
     def _check_parameters(self) -> None:
         check_n_splits(self.n_splits)
+        check_flag("stratify", self.stratify)
         super()._check_parameters()
-
-
-class BufferedKFold(SphericalBlockKFold):
-    """K folds of equal-area blocks, without the training samples that are close to a test sample.
-
-    Blocks alone leave neighbours on either side of their edges. Here no training sample is within ``radius_km`` of any
-    test sample: a score at that distance from data. All training samples farther away are kept.
-
-    Parameters
-    ----------
-    n_splits : int, default=5
-        Number of folds, at least 2.
-    radius_km : float, default=100.0
-        Training samples so close to a test sample, or closer, are left out; great-circle distance in km.
-    block_size_km : float, default=None
-        Width of the blocks: the side, in km, of a square of the area of each. Blocks much smaller than the radius lose
-        most of the training samples.
-    n_blocks : int, default=None
-        How many blocks hold samples, about. None, without ``block_size_km``, is ten for each fold.
-    shuffle : bool, default=False
-        Turn the blocks at random, for other folds of the same kind; by default they are always the same.
-    random_state : int, RandomState instance or None, default=None
-        For ``shuffle``; give an int for the same folds every time.
-    coordinates : (str, str) or None, default=None
-        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any case, whatever other columns there are.
-
-    Raises
-    ------
-    CoordinateError
-        From ``split``, if there are no coordinates, or some are missing or out of range.
-    ValueError
-        From ``split``, if a parameter is not what it accepts, samples lie in fewer blocks than there are folds, or the
-        radius leaves nothing to train on.
-
-    See Also
-    --------
-    skgeo.model_selection.LeaveOneBlockOut : Tests one block at a time.
-
-    Notes
-    -----
-    Distances are looked up in a tree of the test samples in space, where the radius is a chord. No matrix of distances
-    is formed, and memory grows with the number of samples. Every sample is tested once; the training samples are those
-    of a block splitter with the same parameters, less those in the gap.
-
-    Examples
-    --------
-    >>> from skgeo.datasets import fibonacci_lattice
-    >>> from skgeo.model_selection import BufferedKFold
-    >>> X = fibonacci_lattice(2000)
-    >>> for train, test in BufferedKFold(4, radius_km=500, n_blocks=8).split(X):
-    ...     print(len(train), len(test))
-    1424 500
-    1424 500
-    1452 500
-    1452 500
-    """
-
-    def __init__(
-        self,
-        n_splits: int = 5,
-        *,
-        radius_km: float = 100.0,
-        block_size_km: float | None = None,
-        n_blocks: int | None = None,
-        shuffle: bool = False,
-        random_state: RandomState = None,
-        coordinates: tuple[str, str] | None = None,
-    ) -> None:
-        super().__init__(
-            n_splits,
-            block_size_km=block_size_km,
-            n_blocks=n_blocks,
-            shuffle=shuffle,
-            random_state=random_state,
-            coordinates=coordinates,
-        )
-        self.radius_km = radius_km
-
-    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
-        for train, test in super()._split(vectors):
-            yield _beyond(vectors, train, test, self.radius_km), test
-
-    def _check_parameters(self) -> None:
-        _check_radius(self.radius_km)
-        super()._check_parameters()
-
-
-class LeaveOneBlockOut(_BlockSplitter):
-    """Each equal-area block in turn for testing, without the training samples that are close to it.
-
-    Parameters
-    ----------
-    radius_km : float, default=0.0
-        Training samples so close to a test sample, or closer, are left out; great-circle distance in km. With zero it
-        is all samples of other blocks that are trained on.
-    block_size_km : float, default=None
-        Width of the blocks: the side, in km, of a square of the area of each.
-    n_blocks : int, default=None
-        How many blocks hold samples, about. None, without ``block_size_km``, is 50.
-    shuffle : bool, default=False
-        Turn the blocks at random; by default they are always the same.
-    random_state : int or None, default=None
-        For ``shuffle``, which needs it here: to count the blocks and to make the splits is to make the blocks twice.
-    coordinates : (str, str) or None, default=None
-        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any case, whatever other columns there are.
-
-    Raises
-    ------
-    CoordinateError
-        From ``split``, if there are no coordinates, or some are missing or out of range.
-    ValueError
-        From ``split``, if a parameter is not what it accepts, samples lie in one block only, or the radius leaves
-        nothing to train on.
-
-    See Also
-    --------
-    skgeo.model_selection.BufferedKFold : Tests several blocks at a time.
-
-    Notes
-    -----
-    Blocks and distances are those of :class:`~skgeo.model_selection.BufferedKFold`. Blocks hold different numbers of
-    samples, so that their scores weigh differently; ``sklearn.model_selection.cross_val_predict`` pools them.
-
-    Examples
-    --------
-    >>> from skgeo.datasets import fibonacci_lattice
-    >>> from skgeo.model_selection import LeaveOneBlockOut
-    >>> X = fibonacci_lattice(2000)
-    >>> cv = LeaveOneBlockOut(radius_km=500, block_size_km=6000)
-    >>> cv.get_n_splits(X)
-    14
-    >>> [(len(train), len(test)) for train, test in cv.split(X)][:3]
-    [(1833, 143), (1832, 143), (1828, 143)]
-    """
-
-    def __init__(
-        self,
-        *,
-        radius_km: float = 0.0,
-        block_size_km: float | None = None,
-        n_blocks: int | None = None,
-        shuffle: bool = False,
-        random_state: RandomState = None,
-        coordinates: tuple[str, str] | None = None,
-    ) -> None:
-        self.radius_km = radius_km
-        self.block_size_km = block_size_km
-        self.n_blocks = n_blocks
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.coordinates = coordinates
-
-    def get_n_splits(self, X: Any = None, y: object = None, groups: Any = None, coordinates: Any = None) -> int:
-        """Number of splits: of blocks that hold samples.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples, as ``split`` takes them.
-        y : array-like of shape (n_samples,), default=None
-            Not looked at.
-        groups : array-like of shape (n_samples, 2), default=None
-            The same as ``coordinates``.
-        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, default=None
-            Latitude and longitude in degrees, where they are not in X.
-
-        Returns
-        -------
-        int
-            Number of blocks.
-
-        Raises
-        ------
-        ValueError
-            Without X: the blocks are those of the samples.
-        """
-        if X is None and coordinates is None and groups is None:
-            raise ValueError("X is None: the number of blocks is that of the samples, pass X or coordinates=.")
-        X = X if X is not None else coordinates if coordinates is not None else groups
-        return int(self._labels(self._vectors(X, None, groups, coordinates)).max()) + 1
-
-    def _split(self, vectors: FloatArray) -> Iterator[tuple[Index, Index]]:
-        blocks = self._labels(vectors)
-        sizes = np.bincount(blocks)
-        if sizes.size < 2:
-            raise ValueError(
-                f"{self._blocks_given()}: all samples lie in one block, which leaves nothing to train on. "
-                "Make the blocks smaller."
-            )
-        samples = np.split(np.argsort(blocks, kind="stable"), np.cumsum(sizes)[:-1])
-        for block, test in enumerate(samples):
-            yield _beyond(vectors, np.flatnonzero(blocks != block), test, self.radius_km), test
-
-    def _number_wanted(self) -> int:
-        return int(self.n_blocks or _LEAVE_OUT)
-
-    def _check_parameters(self) -> None:
-        _check_radius(self.radius_km)
-        super()._check_parameters()
-        if self.shuffle:
-            state = self.random_state
-            check_parameter("random_state", state, is_integer(state), "an integer, as shuffle=True needs it here")
-
-
-def _check_radius(radius: Any) -> None:
-    valid = is_real(radius) and 0.0 <= radius < FARTHEST
-    check_parameter("radius_km", radius, valid, f"a number in [0, {FARTHEST:.0f}), half the way around the Earth")
-
-
-def _beyond(vectors: FloatArray, train: Index, test: Index, radius_km: float) -> Index:
-    """Training samples that are farther than the radius from all test samples."""
-    if radius_km == 0.0:  # what is at the same place is in the same block
-        return train
-    radius = float(chord(radius_km)) + _ROUNDING
-    centre = vectors[test].mean(axis=0)
-    reach = float(np.linalg.norm(vectors[test] - centre, axis=1).max()) + radius
-    near = np.flatnonzero(np.linalg.norm(vectors[train] - centre, axis=1) <= reach)
-    found = tree(vectors[test]).query(vectors[train[near]], distance_upper_bound=np.nextafter(radius, 3.0))[0]
-    kept = np.delete(train, near[found <= radius])
-    if kept.size == 0:
-        raise ValueError(
-            f"radius_km={radius_km!r} leaves nothing to train on: all samples are that close to a test sample of one "
-            "split. Make the radius smaller, or give fewer blocks."
-        )
-    return kept

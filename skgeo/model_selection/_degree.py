@@ -1,6 +1,7 @@
 """Which degree: what the data can tell apart, and what blocked folds say."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,10 @@ from sklearn.utils import check_random_state
 
 from skgeo._base import places_of
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, is_integer, is_real
+from skgeo._parameters import check_parameter, is_integer, is_real, shortened
 from skgeo._sphere import unit_vectors
 from skgeo.cells import CellGrid
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, ResolutionWarning
 from skgeo.grid import LatLonGrid
 from skgeo.model_selection._base import (
     FARTHEST,
@@ -26,10 +27,22 @@ from skgeo.model_selection._base import (
     kilometres,
     nearest_km,
     read_domain,
-    read_samples_or_names,
+    read_samples,
+    splits_of,
     tree,
 )
 from skgeo.model_selection._blocks import SMALLEST, SphericalBlockKFold, labels_of_blocks, number_of_blocks
+from skgeo.model_selection._scores import (
+    Caught,
+    GatheredWarnings,
+    best_candidate,
+    last_line,
+    quieten_processes,
+    reason_in,
+    refuse_unscored,
+    split_scores,
+    warn_missing,
+)
 from skgeo.spectrum import degree_wavelength_km
 
 __all__ = ["DegreeSuggestion", "select_max_degree", "suggest_max_degree"]
@@ -151,7 +164,13 @@ def suggest_max_degree(
     valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
     check_parameter("resolution_km", resolution_km, valid, "None or a positive number")
     check_parameter("largest", largest, is_integer(largest) and largest >= 1, "an integer, at least 1")
-    vectors, area, median = _domain(X, coordinates)
+    return _suggestion(*_domain(X, coordinates), resolution_km, largest)
+
+
+def _suggestion(
+    vectors: FloatArray, area: float, median: float, resolution_km: float | None = None, largest: int = 60
+) -> DegreeSuggestion:
+    """The suggestion for a domain, as :func:`_domain` gives it."""
     spacing = RADIUS * math.sqrt(area / len(vectors))
     if median == 0.0:
         raise CoordinateError("X is one place, or so small that places cannot be told apart: a domain has an extent.")
@@ -200,6 +219,8 @@ def select_max_degree(
     cv: Any = None,
     coordinates: Any = None,
     scoring: Any = None,
+    groups: Any = None,
+    params: Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
 ) -> GridSearchCV:
     """Choose ``max_degree``, and other parameters along with it, by blocked folds.
@@ -225,21 +246,37 @@ def select_max_degree(
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
     scoring : str, callable or None, default=None
-        As in ``GridSearchCV``; None is the model's own score.
+        One metric, as in ``GridSearchCV``; None is the model's own score.
+    groups : array-like of shape (n_samples,), default=None
+        Groups, for a ``cv`` that looks at them.
+    params : dict, default=None
+        Passed on to ``GridSearchCV.fit``, such as ``{"sample_weight": weight}``.
     n_jobs : int or None, default=None
         Processes, as in ``GridSearchCV``.
 
     Returns
     -------
     sklearn.model_selection.GridSearchCV
-        Fitted: ``best_params_``, ``cv_results_``, and ``best_estimator_``, fitted on all data.
+        Fitted: ``best_params_``, ``cv_results_``, and ``best_estimator_``, fitted on all data. Where folds have no
+        score, means and ranks are those of the folds in which some candidate has one; a candidate that lacks one of
+        these is never chosen.
 
     Raises
     ------
     CoordinateError
         If there are no coordinates, or some are missing or out of range.
     ValueError
-        If the model has no or several parameters ``max_degree``, or a parameter is not what it accepts.
+        If the model has no or several parameters ``max_degree``, a parameter is not what it accepts, or no candidate
+        has a score in all folds that count.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If some folds, or candidates, have no score, for want of a class or because the model cannot be fitted.
+    ResolutionWarning
+        If fits warn of it: one warning for all; with ``n_jobs``, that of the last fit, on all data.
+    CoordinateWarning
+        If coordinates look like radians.
 
     Examples
     --------
@@ -258,26 +295,70 @@ def select_max_degree(
     {'sphericalharmonics__max_degree': 5}
     """
     name = _degree_parameter(model)
-    places = np.column_stack(read_samples_or_names(X, y, coordinates))
-    if degrees is None:
-        last = suggest_max_degree(places).max_degree
-        degrees = np.unique(np.geomspace(min(2, last), last, _N_DEGREES).round().astype(int))
-    grid = {name: np.atleast_1d(np.asarray(degrees)).tolist()} | dict(param_grid or {})
-    splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y, classifier=is_classifier(model))
-    by_place = isinstance(splitter, LocationSplitter)
-    splits = list(splitter.split(places) if by_place else splitter.split(X, y))
-    search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, error_score="raise")
-    return search.fit(X, y)
+    with GatheredWarnings() as caught:
+        vectors = unit_vectors(*read_samples(X, y, coordinates))
+        if degrees is None:
+            last = _suggestion(*_domain_of(vectors)).max_degree
+            degrees = np.unique(np.geomspace(min(2, last), last, _N_DEGREES).round().astype(int))
+        grid = {name: np.atleast_1d(np.asarray(degrees)).tolist()} | dict(param_grid or {})
+        splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y, classifier=is_classifier(model))
+        by_place = isinstance(splitter, LocationSplitter)
+        splits = splits_of(splitter, vectors, y) if by_place else list(splitter.split(X, y, groups))
+        search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, refit=_choose)
+        quieten_processes(n_jobs)
+        _fit(search, X, y, dict(params or {}))
+        _check_scores(search, caught)
+    return search
+
+
+def _fit(search: GridSearchCV, X: Any, y: Any, params: dict[str, Any]) -> None:
+    """Fit a search that chooses among folds with a score, and make it what it is without that."""
+    try:
+        search.fit(X, y, **params)
+    except ValueError as error:
+        if "fits failed" not in str(error):
+            raise
+        refuse_unscored(search.estimator, last_line(str(error)), error)
+    search.refit = True
+    search.best_score_ = search.cv_results_["mean_test_score"][search.best_index_]
+
+
+def _choose(results: dict[str, Any]) -> int:
+    """The best candidate; the fit that follows is in this process, and is heard when it warns."""
+    warnings.simplefilter("always", ResolutionWarning)
+    return best_candidate(results)
+
+
+def _check_scores(search: GridSearchCV, caught: Caught) -> None:
+    """Warn of folds and candidates without a score; refuse a choice by none."""
+    missing = np.isnan(split_scores(search.cv_results_))
+    if not missing.any():
+        return
+    if np.isnan(search.best_score_):
+        refuse_unscored(search.estimator, reason_in(caught))
+    folds = missing.all(axis=0)
+    candidates = int(missing[:, ~folds].any(axis=1).sum())
+    parts = [f"{folds.sum()} of {folds.size} folds have no score, means leave them out"] * bool(folds.any())
+    parts += [f"{candidates} of {len(missing)} candidates lack a score and are not chosen"] * bool(candidates)
+    warn_missing(caught, " and ".join(parts), search.estimator)
 
 
 def _degree_parameter(model: Any) -> str:
     """The name of the one parameter ``max_degree`` of a model, with the steps that lead to it."""
-    found = [name for name in model.get_params() if name.rpartition("__")[2] == "max_degree"]
-    if len(found) != 1:
-        what = f"several parameters max_degree, {found}" if found else "no parameter max_degree"
-        cure = "search them with GridSearchCV" if found else "add SphericalHarmonics or SphericalHarmonicPCA as a step"
-        raise ValueError(f"model={type(model).__name__} has {what}: expected one; {cure}.")
-    return found[0]
+    parameters = model.get_params()
+    found = [name for name in parameters if name.rpartition("__")[2] == "max_degree"]
+    if len(found) == 1:
+        return found[0]
+    kind = type(model).__name__
+    if found:
+        raise ValueError(
+            f"model={kind} has several parameters max_degree, {shortened(found)}: expected one; search them with "
+            "GridSearchCV."
+        )
+    cure = "add SphericalHarmonics or SphericalHarmonicPCA as a step"
+    if "encoder" in parameters:
+        cure = f"give it an encoder that has one, {kind}(encoder=SphericalHarmonics())"
+    raise ValueError(f"model={kind} has no parameter max_degree: expected one; {cure}.")
 
 
 def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float, float]:
@@ -286,7 +367,11 @@ def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float, float]:
     if isinstance(X, LatLonGrid | CellGrid):
         vectors, weight = read_domain(X)
         return vectors, float(weight.sum()), _median_distance(vectors)
-    vectors = unit_vectors(*read_samples_or_names(X, None, coordinates))
+    return _domain_of(unit_vectors(*read_samples(X, None, coordinates)))
+
+
+def _domain_of(vectors: FloatArray) -> tuple[FloatArray, float, float]:
+    """The domain of points given as unit vectors."""
     vectors = vectors[np.unique(distinct_places(vectors), return_index=True)[1]]
     median = _median_distance(vectors)
     n_blocks = number_of_blocks(max(SMALLEST, _BLOCK * median))

@@ -1,21 +1,34 @@
 """How much of a score is the memory of neighbours: random folds beside blocked ones."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import KFold, cross_validate
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from sklearn.utils import check_random_state
 
 from skgeo._blocks import own_frame
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, import_optional, is_real
+from skgeo._parameters import check_flag, check_parameter, import_optional, is_real
 from skgeo._progress import check_verbose, progress
 from skgeo._sphere import unit_vectors
-from skgeo.model_selection._base import Index, check_n_splits, nearest_km, read_samples_or_names, tree
+from skgeo.model_selection._base import Index, check_n_splits, nearest_km, read_samples, splits_of, tree
 from skgeo.model_selection._blocks import RandomState, SphericalBlockKFold, size_of_blocks
+from skgeo.model_selection._scores import (
+    Caught,
+    GatheredWarnings,
+    last_line,
+    mean_and_std,
+    quieten_processes,
+    reason_in,
+    refuse_unscored,
+    warn_missing,
+)
+from skgeo.model_selection._strata import strata_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,13 +45,16 @@ _MOST_BLOCKS, _FEWEST_BLOCKS, _N_SIZES = 64, 2, 5
 class LeakageReport:
     """Scores of a model in random and in blocked folds, from :func:`~skgeo.model_selection.leakage_report`.
 
+    With several scorers, scores and what follows from them have a last axis, one entry for each of ``metrics``;
+    ``report["roc_auc"]`` is the report of one.
+
     Parameters
     ----------
     block_size_km : ndarray of shape (n_sizes,)
         Widths of the blocks, rising.
-    scores : ndarray of shape (n_sizes, n_splits)
-        Score of each blocked fold.
-    random_scores : ndarray of shape (n_splits,)
+    scores : ndarray of shape (n_sizes, n_splits) or (n_sizes, n_splits, n_metrics)
+        Score of each blocked fold; NaN where it has none, for instance the area under the curve of one class.
+    random_scores : ndarray of shape (n_splits,) or (n_splits, n_metrics)
         Score of each random fold.
     n_blocks : ndarray of shape (n_sizes,)
         Number of blocks that hold samples.
@@ -46,12 +62,18 @@ class LeakageReport:
         Median distance, over folds and samples, from a test sample to the nearest training sample.
     random_distance_km : float
         The same for random folds.
+    metrics : tuple of str, default=("score",)
+        Names of the scorers.
 
     Attributes
     ----------
-    mean, std : ndarray of shape (n_sizes,)
-        Mean and standard deviation of the scores over folds.
-    random_mean, random_std : float
+    mean, std : ndarray of shape (n_sizes,) or (n_sizes, n_metrics)
+        Mean and standard deviation of the scores over folds that have one.
+    random_mean, random_std : float or ndarray of shape (n_metrics,)
+        The same for random folds.
+    n_scored : ndarray of shape (n_sizes,) or (n_sizes, n_metrics)
+        Number of folds that have a score.
+    random_n_scored : int or ndarray of shape (n_metrics,)
         The same for random folds.
     """
 
@@ -61,26 +83,56 @@ class LeakageReport:
     n_blocks: npt.NDArray[np.intp]
     distance_km: FloatArray
     random_distance_km: float
+    metrics: tuple[str, ...] = ("score",)
 
     @property
     def mean(self) -> FloatArray:
         """Mean score over folds for each block size."""
-        return np.asarray(self.scores.mean(axis=1))
+        return mean_and_std(self.scores, axis=1)[0]
 
     @property
     def std(self) -> FloatArray:
         """Standard deviation of the score over folds for each block size."""
-        return np.asarray(self.scores.std(axis=1))
+        return mean_and_std(self.scores, axis=1)[1]
 
     @property
-    def random_mean(self) -> float:
+    def random_mean(self) -> Any:
         """Mean score over random folds."""
-        return float(self.random_scores.mean())
+        return mean_and_std(self.random_scores, axis=0)[0][()]
 
     @property
-    def random_std(self) -> float:
+    def random_std(self) -> Any:
         """Standard deviation of the score over random folds."""
-        return float(self.random_scores.std())
+        return mean_and_std(self.random_scores, axis=0)[1][()]
+
+    @property
+    def n_scored(self) -> npt.NDArray[np.intp]:
+        """Number of folds that have a score, for each block size."""
+        return np.count_nonzero(~np.isnan(self.scores), axis=1)
+
+    @property
+    def random_n_scored(self) -> Any:
+        """Number of random folds that have a score."""
+        return np.count_nonzero(~np.isnan(self.random_scores), axis=0)
+
+    def __getitem__(self, metric: str) -> "LeakageReport":
+        """The report of one scorer.
+
+        Parameters
+        ----------
+        metric : str
+            One of ``metrics``.
+
+        Returns
+        -------
+        LeakageReport
+        """
+        check_parameter("metric", metric, metric in self.metrics, f"one of {', '.join(self.metrics)}")
+        if self.scores.ndim == 2:
+            return self
+        number = self.metrics.index(metric)
+        scores, random_scores = self.scores[..., number], self.random_scores[..., number]
+        return replace(self, scores=scores, random_scores=random_scores, metrics=(metric,))
 
     def to_frame(self) -> "pd.DataFrame":
         """The table as a DataFrame.
@@ -89,7 +141,8 @@ class LeakageReport:
         -------
         pandas.DataFrame
             A row for random folds, of block size 0, and one for each block size, with the columns ``block_size_km``,
-            ``n_blocks`` (0 for random folds), ``distance_km``, ``mean`` and ``std``.
+            ``n_blocks`` (0 for random folds), ``distance_km``, ``mean``, ``std`` and ``n_scored``; of several scorers
+            ``mean_roc_auc`` and so on for each.
 
         Raises
         ------
@@ -97,27 +150,42 @@ class LeakageReport:
             Without pandas.
         """
         pandas = import_optional("pandas", "LeakageReport.to_frame", "pandas")
-        return pandas.DataFrame(
-            {
-                "block_size_km": np.concatenate([[0.0], self.block_size_km]),
-                "n_blocks": np.concatenate([[0], self.n_blocks]),
-                "distance_km": np.concatenate([[self.random_distance_km], self.distance_km]),
-                "mean": np.concatenate([[self.random_mean], self.mean]),
-                "std": np.concatenate([[self.random_std], self.std]),
-            }
-        )
+        table = {
+            "block_size_km": np.concatenate([[0.0], self.block_size_km]),
+            "n_blocks": np.concatenate([[0], self.n_blocks]),
+            "distance_km": np.concatenate([[self.random_distance_km], self.distance_km]),
+        }
+        for metric in self.metrics:
+            one, suffix = self[metric], f"_{metric}" if self.scores.ndim == 3 else ""
+            table["mean" + suffix] = np.concatenate([[one.random_mean], one.mean])
+            table["std" + suffix] = np.concatenate([[one.random_std], one.std])
+            table["n_scored" + suffix] = np.concatenate([[one.random_n_scored], one.n_scored])
+        return pandas.DataFrame(table)
 
     def __str__(self) -> str:
         """The table as text."""
-        lines = [
-            f"{'folds':>10}  {'blocks':>6}  {'nearest km':>10}  {'score':>7}  {'std':>6}",
-            f"{'random':>10}  {'':>6}  {_short(self.random_distance_km):>10}  {self.random_mean:7.3f}  "
-            f"{self.random_std:6.3f}",
+        sizes = ["random", *(f"{_short(size)} km" for size in self.block_size_km)]
+        distances = map(_short, [self.random_distance_km, *self.distance_km])
+        columns = [
+            _column("folds", sizes, 10),
+            _column("blocks", ["", *map(str, self.n_blocks)], 6),
+            _column("nearest km", distances, 10),
         ]
-        rows = zip(self.block_size_km, self.n_blocks, self.distance_km, self.mean, self.std, strict=True)
-        for size, number, distance, mean, std in rows:
-            lines.append(f"{_short(size) + ' km':>10}  {number:6}  {_short(distance):>10}  {mean:7.3f}  {std:6.3f}")
-        return "\n".join(lines)
+        for metric in self.metrics:
+            one = self[metric]
+            columns.append(_column(metric, (f"{value:.3f}" for value in (one.random_mean, *one.mean)), 7))
+            columns.append(_column("std", (f"{value:.3f}" for value in (one.random_std, *one.std)), 6))
+            scored, n_splits = [one.random_n_scored, *one.n_scored], one.scores.shape[1]
+            if min(scored) < n_splits:
+                columns.append(_column("scored", (f"{number} of {n_splits}" for number in scored), 6))
+        return "\n".join("  ".join(row) for row in zip(*columns, strict=True))
+
+
+def _column(title: str, values: Iterable[str], width: int) -> list[str]:
+    """The title and the values of a column of text, on the right."""
+    cells = [title, *values]
+    width = max(width, *map(len, cells))
+    return [cell.rjust(width) for cell in cells]
 
 
 def _short(value: float) -> str:
@@ -133,7 +201,9 @@ def leakage_report(
     block_sizes_km: Sequence[float] | npt.ArrayLike | None = None,
     n_splits: int = 5,
     coordinates: Any = None,
-    scoring: str | Callable[..., float] | None = None,
+    scoring: str | Callable[..., Any] | Sequence[str] | Mapping[str, Any] | None = None,
+    stratify: bool = False,
+    params: Mapping[str, Any] | None = None,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: bool | None = None,
@@ -159,12 +229,17 @@ def leakage_report(
         Number of folds.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
-    scoring : str or callable, default=None
+    scoring : str, callable, or list, tuple or dict of several, default=None
         As in ``sklearn.model_selection.cross_validate``; None is the model's own score.
+    stratify : bool, default=False
+        Spread classes over blocked folds as :class:`SphericalBlockKFold` does, and over random ones.
+    params : dict, default=None
+        Passed on to ``cross_validate``, such as ``{"sample_weight": weight}``.
     random_state : int, RandomState instance or None, default=0
         Shuffles the random folds, and samples the distances.
     n_jobs : int or None, default=None
-        Processes for the folds, as in ``cross_validate``.
+        Processes for the folds, as in ``cross_validate``. They print warnings about resolution by themselves, those of
+        random folds only.
     verbose : bool or None, default=None
         Show a progress bar; needs tqdm. None shows it in interactive sessions, when work takes longer than two seconds.
 
@@ -178,7 +253,18 @@ def leakage_report(
     CoordinateError
         If there are no coordinates, or some are missing or out of range.
     ValueError
-        If a parameter is not what it accepts, or samples lie in fewer blocks of a size than there are folds.
+        If a parameter is not what it accepts, samples lie in fewer blocks of a size than there are folds, or no random
+        fold has a score.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If some folds have no score, for want of a class or because the model cannot be fitted. They are left out of
+        means, and ``n_scored`` counts the others.
+    ResolutionWarning
+        If fits warn of it: one warning for all.
+    CoordinateWarning
+        If coordinates look like radians.
 
     Examples
     --------
@@ -200,29 +286,79 @@ def leakage_report(
     """
     check_n_splits(n_splits)
     check_verbose(verbose)
-    latitude, longitude = read_samples_or_names(X, y, coordinates)
-    vectors, random = unit_vectors(latitude, longitude), check_random_state(random_state)
-    places = np.column_stack([latitude, longitude])
-    sizes = _sizes(block_sizes_km, vectors, n_splits)
-    splitters = [SphericalBlockKFold(n_splits, block_size_km=size) for size in sizes.tolist()]
-    random_folds = list(KFold(n_splits, shuffle=True, random_state=random).split(places))
-    folds = [random_folds, *(list(splitter.split(places)) for splitter in splitters)]
-
-    scores, distances = [], []
-    with progress(len(folds), "splitter", shown=verbose) as done:
-        for splits in folds:
-            result = cross_validate(model, X, y, cv=splits, scoring=scoring, n_jobs=n_jobs, error_score="raise")
-            scores.append(result["test_score"])
-            distances.append(_median_distance(vectors, splits, random))
-            done(1)
+    check_flag("stratify", stratify)
+    fit = {"scoring": scoring, "params": dict(params or {}), "n_jobs": n_jobs}
+    with GatheredWarnings() as caught:
+        latitude, longitude = read_samples(X, y, coordinates)
+        vectors, random = unit_vectors(latitude, longitude), check_random_state(random_state)
+        sizes = _sizes(block_sizes_km, vectors, n_splits)
+        splitters = [SphericalBlockKFold(n_splits, block_size_km=size, stratify=stratify) for size in sizes.tolist()]
+        folds = [_random_folds(len(vectors), y if stratify else None, n_splits, random)]
+        folds += [splits_of(splitter, vectors, y) for splitter in splitters]
+        scores: list[dict[str, FloatArray]] = []
+        distances = []
+        with progress(len(folds), "splitter", shown=verbose) as done:
+            for splits in folds:
+                scores.append(_scores(model, X, y, splits, fit, caught, first=not scores))
+                quieten_processes(n_jobs)  # after the random folds
+                distances.append(_median_distance(vectors, splits, random))
+                done(1)
+        metrics = tuple(scores[0])
+        table = np.stack([np.column_stack([each.get(m, scores[0][m] * np.nan) for m in metrics]) for each in scores])
+        _warn_missing_scores(table, sizes, caught, model)
+    table = table[..., 0] if metrics == ("score",) else table
     return LeakageReport(
         block_size_km=sizes,
-        scores=np.array(scores[1:]),
-        random_scores=scores[0],
-        n_blocks=np.array([splitter.block_labels(places).max() + 1 for splitter in splitters]),
+        scores=table[1:],
+        random_scores=table[0],
+        n_blocks=np.array([splitter._labels(vectors).max() + 1 for splitter in splitters]),
         distance_km=np.array(distances[1:]),
         random_distance_km=distances[0],
+        metrics=metrics,
     )
+
+
+def _random_folds(
+    n_samples: int, stratified: Any, n_splits: int, random: np.random.RandomState
+) -> list[tuple[Index, Index]]:
+    """Random folds, with their share of each stratum of a target if it has one set of strata."""
+    samples = np.zeros((n_samples, 1))
+    strata = None if stratified is None else strata_of(stratified)
+    if strata is None or strata.shape[1] > 1:
+        return list(KFold(n_splits, shuffle=True, random_state=random).split(samples))
+    return list(StratifiedKFold(n_splits, shuffle=True, random_state=random).split(samples, strata[:, 0]))
+
+
+def _scores(
+    model: Any, X: Any, y: Any, splits: list[tuple[Index, Index]], fit: dict[str, Any], caught: Caught, *, first: bool
+) -> dict[str, FloatArray]:
+    """Scores of each metric in each fold, NaN where there is none; no metrics where no fit went well.
+
+    Without a score in the first folds, which are random, there is no report.
+    """
+    try:
+        result = cross_validate(model, X, y, cv=splits, error_score=np.nan, **fit)
+    except ValueError as error:
+        if "fits failed" not in str(error):
+            raise
+        if first:
+            refuse_unscored(model, last_line(str(error)), error)
+        warnings.warn(str(error), FitFailedWarning, stacklevel=2)  # which is gathered
+        return {}
+    scores = {name.removeprefix("test_"): values for name, values in result.items() if name.startswith("test_")}
+    if first and all(np.isnan(values).all() for values in scores.values()):
+        refuse_unscored(model, reason_in(caught))
+    return scores
+
+
+def _warn_missing_scores(scores: FloatArray, sizes: FloatArray, caught: Caught, model: Any) -> None:
+    """Warn of folds that lack a score of a metric; scores (1 + n_sizes, n_splits, n_metrics), random folds first."""
+    missing = np.isnan(scores).any(axis=2).sum(axis=1)
+    if missing.any():
+        names = np.array(["random", *(f"{_short(size)} km" for size in sizes)])[missing > 0]
+        number = f"{missing.sum()} of {scores[..., 0].size} folds have no score"
+        where = ", ".join(names[:3].tolist()) + ", ..." * (names.size > 3)
+        warn_missing(caught, f"{number} ({where}): means leave them out, n_scored counts the others", model)
 
 
 def _sizes(given: Any, vectors: FloatArray, n_splits: int) -> FloatArray:

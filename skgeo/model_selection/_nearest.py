@@ -15,9 +15,9 @@ from skgeo._parameters import check_parameter, is_real
 from skgeo.model_selection._base import (
     FoldSplitter,
     Index,
+    check_apart,
     check_n_splits,
     distinct_places,
-    errors_in,
     nearest_km,
     read_domain,
     tree,
@@ -101,7 +101,8 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         Decides to which fold clusters of the same size go, and which samples are measured where there are more than
         10,000. None makes other folds every time.
     coordinates : (str, str) or None, default=None
-        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        Names of the latitude and the longitude column of a DataFrame, also in ``prediction_locations`` if it has
+        them. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
 
     Raises
@@ -174,8 +175,8 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
             The samples, as ``split`` takes them.
-        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, default=None
-            Latitude and longitude in degrees, where they are not in X.
+        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
+            Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
 
         Returns
         -------
@@ -188,14 +189,8 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         n_samples, n_splits = len(vectors), int(self.n_splits)
         random = check_random_state(self.random_state)
         places = distinct_places(vectors)
-        n_places = int(places.max()) + 1
-        if n_places < n_splits:
-            raise ValueError(
-                f"n_splits={n_splits}: the samples are at {n_places} different places, and each fold needs one. "
-                "Give fewer splits."
-            )
-        with errors_in("prediction_locations"):
-            targets, weight = read_domain(self.prediction_locations)
+        check_apart(int(places.max()) + 1, n_splits)
+        targets, weight = read_domain(self.prediction_locations, self.coordinates, "prediction_locations")
         lookup = tree(vectors)
         prediction_km = nearest_km(lookup, targets)
         measured = np.arange(n_samples)
@@ -232,7 +227,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
             sample_km=nearest_km(lookup, vectors[measured], rank=2),
         )
 
-    def _folds(self, vectors: FloatArray) -> Index:
+    def _folds(self, vectors: FloatArray, y: Any) -> Index:
         return self._match(vectors).folds
 
     def _check_parameters(self) -> None:

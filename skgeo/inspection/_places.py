@@ -1,0 +1,70 @@
+"""What displays are given: grids, embeddings of their cells, places, names of columns."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._base import places_of
+from skgeo._cf import is_xarray
+from skgeo._coordinates import read_coordinates
+from skgeo._dask import is_lazy
+from skgeo._parameters import check_names, check_parameter
+from skgeo.cells import CellGrid
+from skgeo.grid import LatLonGrid
+
+Grid = LatLonGrid | CellGrid
+
+
+def default_grid(degrees: float) -> LatLonGrid:
+    """The whole Earth in cells of so many degrees."""
+    half = degrees / 2.0
+    return LatLonGrid(np.arange(-90.0 + half, 90.0, degrees), np.arange(-180.0 + half, 180.0, degrees))
+
+
+def check_grid(grid: Any, degrees: float) -> Grid:
+    """A grid as it is, also that of an xarray object; for None the whole Earth in cells of so many degrees."""
+    if grid is None:
+        return default_grid(degrees)
+    found = places_of(grid)
+    accepted = "None, a LatLonGrid, a CellGrid or an xarray object on a grid"
+    check_parameter("grid", grid, isinstance(found, LatLonGrid | CellGrid), accepted)
+    return found
+
+
+def as_grid(places: Any) -> Grid | None:
+    """The grid that places are, which may be an xarray object; None if they are samples."""
+    found = places_of(places) if is_xarray(places) else places
+    return found if isinstance(found, LatLonGrid | CellGrid) else None
+
+
+def check_embedding(embedding: npt.ArrayLike, grid: Grid) -> npt.NDArray[Any]:
+    """An embedding of the cells of a grid, (n_cells, n_columns)."""
+    table, n_cells = np.asarray(embedding), math.prod(grid.shape)
+    if table.ndim != 2 or len(table) != n_cells or table.size == 0:
+        raise ValueError(f"embedding has shape {table.shape}: expected ({n_cells}, n_columns), a row for each cell.")
+    return table
+
+
+def check_place(place: Any) -> tuple[float, float]:
+    """One (latitude, longitude)."""
+    pair = np.shape(place) == (2,)
+    check_parameter("place", place, pair, "one (latitude, longitude) in degrees")
+    points = read_coordinates(np.asarray([place], dtype=np.float64))
+    return float(points.latitude[0]), float(points.longitude[0])
+
+
+def are_names(coordinates: Any) -> bool:
+    """Whether ``coordinates`` are the names of columns, and no coordinates."""
+    return isinstance(coordinates, tuple | list) and all(isinstance(name, str) for name in coordinates)
+
+
+def points_of_samples(X: Any, names: Any = None, *, missing: bool = False) -> npt.NDArray[np.float64]:
+    """Latitude and longitude (n, 2) of samples: of a frame those columns, whatever else it has; of a grid its cells."""
+    check_names(names)
+    X = places_of(X)
+    X = X.points() if isinstance(X, LatLonGrid | CellGrid) else X
+    X = X.compute() if is_lazy(X) else X
+    places = read_coordinates(X, names, missing=missing, others=True)
+    return np.column_stack([places.latitude, places.longitude])

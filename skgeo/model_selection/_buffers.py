@@ -1,0 +1,281 @@
+"""Splitters of equal-area blocks with a gap between training and test samples."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from skgeo._harmonics import FloatArray
+from skgeo._parameters import check_parameter, is_integer, is_real, warn_caller
+from skgeo.model_selection._base import FARTHEST, Index, chord, tree
+from skgeo.model_selection._blocks import BlockSplitter, RandomState, SphericalBlockKFold
+
+__all__ = ["BufferedKFold", "LeaveOneBlockOut"]
+
+# The blocks that are left out one by one, where neither their size nor their number is given.
+_LEAVE_OUT = 50
+# A tree finds neighbours at the radius itself, to rounding.
+_ROUNDING = 1e-12
+# A gap that leaves less than this share of the samples that are not tested is probably wider than meant.
+_LEAST_SHARE = 0.1
+
+
+class BufferedKFold(SphericalBlockKFold):
+    """K folds of equal-area blocks, without the training samples that are close to a test sample.
+
+    Blocks alone leave neighbours on either side of their edges. Here no training sample is within ``radius_km`` of any
+    test sample: a score at that distance from data. All training samples farther away are kept.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    radius_km : float, default=100.0
+        Training samples so close to a test sample, or closer, are left out; great-circle distance in km.
+    block_size_km : float, default=None
+        Width of the blocks: the side, in km, of a square of the area of each. Blocks much smaller than the radius lose
+        most of the training samples.
+    n_blocks : int, default=None
+        How many blocks hold samples, about. None, without ``block_size_km``, is ten for each fold.
+    shuffle : bool, default=False
+        Turn the blocks at random, for other folds of the same kind; by default they are always the same.
+    random_state : int, RandomState instance or None, default=None
+        For ``shuffle``; give an int for the same folds every time.
+    stratify : bool, default=False
+        Spread classes over the folds as evenly as blocks allow, or tenths of the range of a numeric target; y goes to
+        ``split``. The gap may still take all samples of a class from those to train on.
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any case, whatever other columns there are.
+
+    Raises
+    ------
+    CoordinateError
+        From ``split``, if there are no coordinates, or some are missing or out of range.
+    ValueError
+        From ``split``, if a parameter is not what it accepts, samples lie in fewer blocks than there are folds, or the
+        radius leaves nothing to train on.
+
+    Warns
+    -----
+    UserWarning
+        From ``split``, if the radius leaves less than a tenth of the samples that are not tested.
+
+    See Also
+    --------
+    skgeo.model_selection.LeaveOneBlockOut : Tests one block at a time.
+
+    Notes
+    -----
+    A radius that leaves less than a tenth of the samples that are not tested is warned of, once.
+
+    Distances are looked up in a tree of the test samples in space, where the radius is a chord. No matrix of distances
+    is formed, and memory grows with the number of samples. Every sample is tested once; the training samples are those
+    of a block splitter with the same parameters, less those in the gap.
+
+    Examples
+    --------
+    >>> from skgeo.datasets import fibonacci_lattice
+    >>> from skgeo.model_selection import BufferedKFold
+    >>> X = fibonacci_lattice(2000)
+    >>> for train, test in BufferedKFold(4, radius_km=500, n_blocks=8).split(X):
+    ...     print(len(train), len(test))
+    1424 500
+    1424 500
+    1452 500
+    1452 500
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        radius_km: float = 100.0,
+        block_size_km: float | None = None,
+        n_blocks: int | None = None,
+        shuffle: bool = False,
+        random_state: RandomState = None,
+        stratify: bool = False,
+        coordinates: tuple[str, str] | None = None,
+    ) -> None:
+        super().__init__(
+            n_splits,
+            block_size_km=block_size_km,
+            n_blocks=n_blocks,
+            shuffle=shuffle,
+            random_state=random_state,
+            stratify=stratify,
+            coordinates=coordinates,
+        )
+        self.radius_km = radius_km
+
+    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Index, Index]]:
+        yield from _with_gap(vectors, super()._split(vectors, y), self.radius_km)
+
+    def _check_parameters(self) -> None:
+        _check_radius(self.radius_km)
+        super()._check_parameters()
+
+
+class LeaveOneBlockOut(BlockSplitter):
+    """Each equal-area block in turn for testing, without the training samples that are close to it.
+
+    Parameters
+    ----------
+    radius_km : float, default=0.0
+        Training samples so close to a test sample, or closer, are left out; great-circle distance in km. With zero it
+        is all samples of other blocks that are trained on.
+    block_size_km : float, default=None
+        Width of the blocks: the side, in km, of a square of the area of each.
+    n_blocks : int, default=None
+        How many blocks hold samples, about. None, without ``block_size_km``, is 50.
+    shuffle : bool, default=False
+        Turn the blocks at random; by default they are always the same.
+    random_state : int or None, default=None
+        For ``shuffle``, which needs it here: to count the blocks and to make the splits is to make the blocks twice.
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any case, whatever other columns there are.
+
+    Raises
+    ------
+    CoordinateError
+        From ``split``, if there are no coordinates, or some are missing or out of range.
+    ValueError
+        From ``split``, if a parameter is not what it accepts, samples lie in one block only, or the radius leaves
+        nothing to train on.
+
+    Warns
+    -----
+    UserWarning
+        From ``split``, if the radius leaves less than a tenth of the samples that are not tested.
+
+    See Also
+    --------
+    skgeo.model_selection.BufferedKFold : Tests several blocks at a time.
+
+    Notes
+    -----
+    Blocks and distances are those of :class:`~skgeo.model_selection.BufferedKFold`. Blocks hold different numbers of
+    samples, so that their scores weigh differently; ``sklearn.model_selection.cross_val_predict`` pools them.
+
+    Examples
+    --------
+    >>> from skgeo.datasets import fibonacci_lattice
+    >>> from skgeo.model_selection import LeaveOneBlockOut
+    >>> X = fibonacci_lattice(2000)
+    >>> cv = LeaveOneBlockOut(radius_km=500, block_size_km=6000)
+    >>> cv.get_n_splits(X)
+    14
+    >>> [(len(train), len(test)) for train, test in cv.split(X)][:3]
+    [(1833, 143), (1832, 143), (1828, 143)]
+    """
+
+    def __init__(
+        self,
+        *,
+        radius_km: float = 0.0,
+        block_size_km: float | None = None,
+        n_blocks: int | None = None,
+        shuffle: bool = False,
+        random_state: RandomState = None,
+        coordinates: tuple[str, str] | None = None,
+    ) -> None:
+        self.radius_km = radius_km
+        self.block_size_km = block_size_km
+        self.n_blocks = n_blocks
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.coordinates = coordinates
+
+    def get_n_splits(self, X: Any = None, y: object = None, groups: Any = None, coordinates: Any = None) -> int:
+        """Number of splits: of blocks that hold samples.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
+            The samples, as ``split`` takes them.
+        y : array-like of shape (n_samples,), default=None
+            Not looked at.
+        groups : array-like of shape (n_samples, 2), default=None
+            The same as ``coordinates``.
+        coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
+            Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
+
+        Returns
+        -------
+        int
+            Number of blocks.
+
+        Raises
+        ------
+        ValueError
+            Without X: the blocks are those of the samples.
+        """
+        if X is None and coordinates is None and groups is None:
+            raise ValueError("X is None: the number of blocks is that of the samples, pass X or coordinates=.")
+        X = X if X is not None else coordinates if coordinates is not None else groups
+        return int(self._labels(self._vectors(X, None, groups, coordinates)).max()) + 1
+
+    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Index, Index]]:
+        blocks = self._labels(vectors)
+        sizes = np.bincount(blocks)
+        if sizes.size < 2:
+            one = not np.any(np.ptp(vectors, axis=0) > _ROUNDING)
+            cure = "Check the columns: all have the same coordinates" if one else "Make the blocks smaller"
+            raise ValueError(
+                f"{self._blocks_given()}: all samples lie in one block, which leaves nothing to train on. {cure}."
+            )
+        samples = np.split(np.argsort(blocks, kind="stable"), np.cumsum(sizes)[:-1])
+        splits = ((np.flatnonzero(blocks != block), test) for block, test in enumerate(samples))
+        yield from _with_gap(vectors, splits, self.radius_km)
+
+    def _number_wanted(self) -> int:
+        return int(self.n_blocks or _LEAVE_OUT)
+
+    def _check_parameters(self) -> None:
+        _check_radius(self.radius_km)
+        super()._check_parameters()
+        if self.shuffle:
+            state = self.random_state
+            check_parameter("random_state", state, is_integer(state), "an integer, as shuffle=True needs it here")
+
+
+def _check_radius(radius: Any) -> None:
+    valid = is_real(radius) and 0.0 <= radius < FARTHEST
+    check_parameter("radius_km", radius, valid, f"a number in [0, {FARTHEST:.0f}), half the way around the Earth")
+
+
+def _with_gap(
+    vectors: FloatArray, splits: Iterator[tuple[Index, Index]], radius_km: float
+) -> Iterator[tuple[Index, Index]]:
+    """Splits without the training samples within the radius; warns of the first that leaves few."""
+    warned = False
+    for number, (train, test) in enumerate(splits):
+        kept = _beyond(vectors, train, test, radius_km)
+        if not warned and kept.size < _LEAST_SHARE * train.size:
+            warned = True
+            warn_caller(
+                f"radius_km={radius_km!r} leaves {kept.size} of {train.size} samples to train on in split {number}: "
+                "less than a tenth. Make the radius smaller, or the blocks larger than it.",
+                UserWarning,
+            )
+        yield kept, test
+
+
+def _beyond(vectors: FloatArray, train: Index, test: Index, radius_km: float) -> Index:
+    """Training samples that are farther than the radius from all test samples."""
+    if radius_km == 0.0:  # what is at the same place is in the same block
+        return train
+    radius = float(chord(radius_km)) + _ROUNDING
+    centre = vectors[test].mean(axis=0)
+    reach = float(np.linalg.norm(vectors[test] - centre, axis=1).max()) + radius
+    near = np.flatnonzero(np.linalg.norm(vectors[train] - centre, axis=1) <= reach)
+    found = tree(vectors[test]).query(vectors[train[near]], distance_upper_bound=np.nextafter(radius, 3.0))[0]
+    kept = np.delete(train, near[found <= radius])
+    if kept.size == 0:
+        raise ValueError(
+            f"radius_km={radius_km!r} leaves nothing to train on: all samples are that close to a test sample of one "
+            "split. Make the radius smaller, or give fewer blocks."
+        )
+    return kept
