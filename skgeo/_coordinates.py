@@ -1,6 +1,9 @@
 """Arrays and frames -> latitude and longitude in degrees; every text about coordinates that are wrong."""
 
+import numbers
 from collections.abc import Sequence
+from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -35,6 +38,8 @@ _PROJECTED = 1000.0
 _FRACTION = 1e-6
 # Radians of single precision may exceed pi by rounding.
 _RADIANS = 1.0 + 1e-6
+# Shares of a step of an axis that may agree with its values by chance: the axis is then left as it is.
+_DOUBT = 0.01
 # Longitudes that spread over this share of a turn go around.
 _NEARLY_AROUND = 0.98
 # Steps that differ by less than this share are the same.
@@ -409,11 +414,18 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
     return axis, dtype
 
 
-def unwrap_longitude(longitude: FloatArray) -> FloatArray:
-    """Longitudes of grid columns continued across the seam, so that they rise or fall throughout."""
+def unwrap_longitude(longitude: FloatArray, *, bounded: bool = False) -> FloatArray:
+    """Longitudes of grid columns continued across the seam, so that they rise or fall throughout.
+
+    Columns of a region around Greenwich cut from 0..360 rise as numbers, 0..30 and then 340..360, though not around
+    the Earth: they stay as they are. With bounds (``bounded``) first and last column may be two halves of a cell.
+    """
     steps = 180.0 - (180.0 - np.diff(longitude)) % 360.0
+    if _turns(steps).any() and not _turns(np.diff(longitude)).any() and np.ptp(longitude) < 360.0:
+        return longitude.copy()
     _check_monotone(steps, longitude, "longitude")
-    if 360.0 - abs(steps.sum()) < _REPEATED * np.abs(steps).min(initial=360.0):
+    left, step = 360.0 - abs(steps.sum()), np.abs(steps).min(initial=360.0)
+    if left < _REPEATED * step and not (bounded and left > -_REPEATED * step):
         raise CoordinateError(
             f"longitude goes around more than once, from {number(longitude[0])} to {number(longitude[-1])}: "
             "drop the columns that repeat."
@@ -422,39 +434,69 @@ def unwrap_longitude(longitude: FloatArray) -> FloatArray:
     return longitude + 360.0 * np.round((along - longitude) / 360.0)
 
 
-def even_axis(axis: FloatArray) -> FloatArray:
-    """The evenly spaced axis of which single precision made this one, if there is one; else the axis as it is.
+def even_axis(axis: FloatArray, given: FloatArray) -> FloatArray:
+    """The evenly spaced axis of which single precision made this one, if that is beyond doubt; else the axis as it is.
 
     Files hold axes in single precision, where columns of a twentieth of a degree have widths that differ in the third
-    digit, and differently in another longitude convention. Step and first value are taken to be the simplest fractions
-    that agree with all values to their rounding.
+    digit. Step and first value are taken to be the simplest fractions that agree with all values to their rounding:
+    to half the spacing of single precision at the values ``given``, before longitudes were unwrapped, or to that of
+    angles to which 180 or 360 was added. An axis of fewer values, or a finer one, may agree with many fractions: then
+    the values themselves are better.
     """
     if axis.size < 3:
         return axis
-    count = np.arange(axis.size)
-    step = _simplest_fraction((axis[-1] - axis[0]) / (axis.size - 1), 2.0 * SINGLE_ROUNDING / (axis.size - 1))
-    if step == 0.0:  # all of the axis is within rounding
-        return axis
-    offset = _simplest_fraction(float(np.mean(axis - step * count)) / step, SINGLE_ROUNDING / abs(step))
-    even = np.asarray((offset + count) * step, dtype=np.float64)
-    return even if np.abs(even - axis).max() <= SINGLE_ROUNDING else axis
+    own = 0.5 * np.spacing(np.abs(given).astype(np.float32)).astype(np.float64)
+    for tolerance in (own, np.full(axis.shape, SINGLE_ROUNDING)):
+        even = _even_within(axis, tolerance)
+        if even is not None:
+            return even
+    return axis
 
 
-def _simplest_fraction(value: float, tolerance: float) -> float:
-    """The fraction of the least denominator within a tolerance; the value itself if that is no small one."""
+def _even_within(axis: FloatArray, tolerance: FloatArray) -> FloatArray | None:
+    """The even axis of simple step that agrees with each value to a tolerance, if it is beyond doubt."""
+    count = np.arange(axis.size, dtype=np.float64)
+    centred = count - count.mean()
+    unit = 2.0 * float(tolerance.max())
+    fit = float(centred @ (axis - axis.mean())) / float(centred @ centred)  # least squares
+    step, denominator = _simplest_fraction(fit, 2.0 * unit / axis.size**1.5)  # two standard errors of rounded values
+    # Of all steps, those that agree with n rounded values to a unit fill an interval of about unit / n^2; fractions
+    # with this denominator are 1 / denominator^2 apart.
+    if step == 0.0 or denominator**2 * unit > _DOUBT * axis.size**2:
+        return None
+    offsets = axis - step * count
+    least, most = float((offsets - tolerance).max()), float((offsets + tolerance).min())
+    if least > most + 1e-12:
+        return None
+    middle = (least + most) / 2.0 / step
+    offset, _ = _simplest_fraction(middle, abs((most - least) / 2.0 / step) + 1e-12)
+    return np.asarray((offset + count) * step, dtype=np.float64)
+
+
+def _simplest_fraction(value: float, tolerance: float) -> tuple[float, int]:
+    """The fraction of the least denominator within a tolerance, and that; the value itself if that is no small one."""
     denominator = np.arange(1, 10_000)
     fraction = np.round(value * denominator) / denominator
     near = np.abs(fraction - value) <= tolerance
-    return float(fraction[np.argmax(near)]) if near.any() else value
+    at = int(np.argmax(near))
+    return (float(fraction[at]), at + 1) if near.any() else (value, denominator.size + 1)
+
+
+def _turns(steps: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which steps go against the axis, or stand still."""
+    return steps * np.sign(steps.sum() or 1.0) <= 0.0
 
 
 def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
     """Refuse an axis that turns or stands still."""
-    turns = np.flatnonzero(steps * np.sign(steps.sum() or 1.0) <= 0.0)
+    turns = np.flatnonzero(_turns(steps))
     if turns.size:
         i = int(turns[0])
+        way = (
+            f", {number(abs(steps[i]))} degrees {'east' if steps[i] > 0.0 else 'west'}," if name == "longitude" else ""
+        )
         raise CoordinateError(
-            f"{name} must rise or fall throughout, but goes from {number(axis[i])} to {number(axis[i + 1])} at "
+            f"{name} must rise or fall throughout, but goes from {number(axis[i])} to {number(axis[i + 1])}{way} at "
             f"position {i}: sort the axis, with the data along it, and drop repeated values."
         )
 
@@ -497,11 +539,17 @@ def check_mask(mask: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
             f"mask has shape {np.shape(mask)}, the grid has {shape} (latitude, longitude): transpose or subset it."
         )
     if is_lazy(mask):
-        return map_cells(check_mask_values, mask, dtype=np.bool_ if mask.dtype == np.bool_ else np.float64)
+        dtype = np.bool_ if mask.dtype == np.bool_ else np.float64
+        return map_cells(partial(_mask_block, dtype=dtype), mask, dtype=dtype)
     values = check_mask_values(mask)
     if not values.any():
         raise CoordinateError("mask keeps nothing: all cells are False or 0. True or 1 means inside the domain.")
     return values
+
+
+def _mask_block(mask: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """A block of a mask in the dtype of the whole: objects may be all booleans in one block and not in the next."""
+    return check_mask_values(mask).astype(dtype, copy=False)
 
 
 def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -509,6 +557,8 @@ def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
     if np.ma.is_masked(mask):
         raise CoordinateError("mask has masked values: fill them, mask.filled(0), to leave those cells out.")
     values = np.array(mask)
+    if values.dtype == object:
+        values = _plain_mask(values)
     if values.dtype.kind == "b":
         return values
     missing = np.count_nonzero(np.isnan(values)) if values.dtype.kind == "f" else 0
@@ -526,6 +576,18 @@ def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
             f"{number(values[cell])}. Give booleans or the fraction of each cell; percent needs mask / 100."
         )
     return values.clip(0.0, 1.0)
+
+
+def _plain_mask(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Objects, such as xarray leaves when it aligns a mask, as booleans, or as numbers, NaN where one is missing.
+
+    What is neither stays as it is.
+    """
+    kinds = {type(value) for value in values.flat}
+    if kinds and all(issubclass(kind, bool | np.bool_) for kind in kinds):
+        return values.astype(np.bool_)
+    known = all(issubclass(kind, numbers.Real | np.bool_ | Decimal | type(None)) for kind in kinds)
+    return values.astype(np.float64) if known else values
 
 
 def number(value: float) -> str:
