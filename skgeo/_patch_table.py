@@ -59,8 +59,8 @@ def axis_windows(
     changes = np.zeros(2 * n_pixels + 1, dtype=np.intp)
     np.add.at(changes, starts, 1)
     np.add.at(changes, starts + counts, -1)
-    covered = (np.cumsum(changes)[:-1] > 0).reshape(2, n_pixels).any(axis=0)
-    return Windows(starts, counts, ~covered)
+    count = np.cumsum(changes)[:-1].reshape(2, n_pixels).sum(axis=0)  # the second round is beyond the seam
+    return Windows(starts, counts, count == 0)
 
 
 def _block_windows(

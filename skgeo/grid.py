@@ -187,7 +187,7 @@ class LatLonGrid(Labelled, Immutable):
         arguments = read_grid(obj, mask)
         sources = arguments.pop("sources", {})
         grid = cls(**arguments)
-        grid._freeze({"_sources": grid._sources | sources})
+        grid._freeze({"_sources": vars(grid).get("_sources", {}) | sources})
         return grid
 
     def __repr__(self) -> str:
