@@ -5,34 +5,44 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import SINGLE_ROUNDING, check_numbers, number
+from skgeo._coordinates import POLE, SINGLE_ROUNDING, check_numbers, number
 from skgeo._harmonics import FloatArray
 from skgeo.exceptions import CoordinateError
+
+# What lies between two cells is a gap, of rows or columns left out, if it is wider than this share of the narrower one;
+# bounds with less between them are wrong. As for centres: a step over 1.5 times as long.
+_GAP = 0.5
 
 
 def check_bounds(bounds: npt.ArrayLike, centres: FloatArray, name: str) -> FloatArray:
     """The true edges (n, 2) of the cells of an axis, lower first, from CF bounds; neighbours share one value.
 
     ``centres`` are checked, longitudes unwrapped. Longitude edges are brought to their centres by whole turns, and the
-    outermost are exactly a turn apart where they meet.
+    outermost are exactly a turn apart where they meet. Where rows or columns were left out the cells beside do not
+    touch: such a gap is wider than half of the narrower one.
     """
     edges = _bring_near(_read_bounds(bounds, centres.size, name), centres, name)
     rounding = edge_rounding(edges)
     low, high = edges[:: _direction(centres)].T
-    i = _first(np.abs(high[:-1] - low[1:]) > rounding)
+    apart, widths = low[1:] - high[:-1], high - low
+    gaps = apart > np.maximum(_GAP * np.minimum(widths[:-1], widths[1:]), rounding)
+    if gaps.size > 1 and gaps.all():  # no two cells touch: every second one of a finer axis
+        gaps[:] = False
+    i = _first((np.abs(apart) > rounding) & ~gaps)
     if i is not None:
-        word = "overlap" if high[i] > low[i + 1] else "leave a gap"
+        word = "overlap" if apart[i] < 0.0 else "leave a gap"
         _refuse_bounds(name, f"{word} between {number(high[i])} and {number(low[i + 1])}: cells must touch")
     i = _first((centres < edges[:, 0] - rounding) | (centres > edges[:, 1] + rounding))
     if i is not None:
         cell = f"{number(edges[i, 0])}..{number(edges[i, 1])}"
         _refuse_bounds(name, f"put the centre {number(centres[i])} at position {i} outside its cell {cell}")
-    shared = np.concatenate([low[:1], (high[:-1] + low[1:]) / 2.0, high[-1:]])
-    if name == "longitude" and abs(shared[-1] - shared[0] - 360.0) <= rounding:
-        shared[-1] = shared[0] + 360.0
-    elif shared[-1] - shared[0] > 360.0:
-        _refuse_bounds(name, f"go around more than once, from {number(shared[0])} to {number(shared[-1])}")
-    return np.column_stack([shared[:-1], shared[1:]])[:: _direction(centres)]
+    low[1:] = np.where(gaps, low[1:], (high[:-1] + low[1:]) / 2.0)
+    high[:-1] = np.where(gaps, high[:-1], low[1:])
+    if name == "longitude" and abs(high[-1] - low[0] - 360.0) <= rounding:
+        high[-1] = low[0] + 360.0
+    elif high[-1] - low[0] > 360.0:
+        _refuse_bounds(name, f"go around more than once, from {number(low[0])} to {number(high[-1])}")
+    return np.column_stack([low, high])[:: _direction(centres)]
 
 
 def edge_rounding(edges: FloatArray) -> float:
@@ -62,7 +72,7 @@ def _read_bounds(bounds: npt.ArrayLike, count: int, name: str) -> FloatArray:
 def _bring_near(edges: FloatArray, centres: FloatArray, name: str) -> FloatArray:
     """Both edges of each cell, the lower first: latitudes inside the poles, longitudes around their centres."""
     if name == "latitude":
-        outside = _first(np.abs(edges).max(axis=1) > 90.0 + SINGLE_ROUNDING)
+        outside = _first(np.abs(edges).max(axis=1) > POLE)
         if outside is not None:
             cell = " and ".join(map(number, edges[outside]))
             _refuse_bounds(name, f"reach beyond a pole at position {outside}, {cell}: clip them to [-90, 90]")

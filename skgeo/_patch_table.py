@@ -1,5 +1,6 @@
 """The patch table, six columns a patch: outer edges in degrees and pixel counts. Cut, read and check it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,43 +12,90 @@ from skgeo._coordinates import (
     check_array,
     check_centres,
     check_length,
+    check_longitude,
+    fill_radians,
     frame_columns,
     number,
     read_columns,
     read_table,
+    say_radians,
 )
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, import_optional
+from skgeo._parameters import check_parameter, import_optional, warn_caller
 from skgeo._sphere import Boxes, Integers
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# Patches that leave out less than this share of the domain give no warning: a row at a pole, for instance.
+_LEFT_OUT = 0.005
+
 PATCH_COLUMNS = ("south", "north", "west", "east", "n_lat", "n_lon")
 
 
-def window_starts(
-    axis: str, length: int, size: int, stride: int, partial: bool, *, closed: bool
-) -> tuple[Integers, Integers]:
-    """First pixel and pixel count of the windows along an axis of ``length`` pixels.
+class Windows(NamedTuple):
+    """Windows along an axis: first pixels, pixel counts, and how many pixels of the axis are in none."""
+
+    starts: Integers
+    counts: Integers
+    left_out: npt.NDArray[np.bool_]
+
+
+def axis_windows(
+    axis: str, blocks: Sequence[tuple[int, int]], size: int, stride: int, partial: bool, *, closed: bool
+) -> Windows:
+    """Windows along an axis whose pixels lie in ``blocks``, first pixel and length of each; none crosses a gap.
 
     On a closed axis windows run on across the seam as long as they do not reach past the next round's first.
     """
-    check_parameter("patch_size", size, size <= length, f"at most the {length} pixels of the grid's {axis}")
+    longest = max(length for _, length in blocks)
+    whole = f"the {longest} pixels of the grid's {axis}"
+    longest_block = f"the {longest} pixels of the longest part of the grid's {axis} without a gap"
+    check_parameter("patch_size", size, size <= longest, f"at most {whole if len(blocks) == 1 else longest_block}")
+    parts = [_block_windows(first, length, size, stride, partial, closed) for first, length in blocks]
+    starts, counts = (np.concatenate(along) for along in zip(*parts, strict=True))
+    n_pixels = sum(length for _, length in blocks)
+    changes = np.zeros(2 * n_pixels + 1, dtype=np.intp)
+    np.add.at(changes, starts, 1)
+    np.add.at(changes, starts + counts, -1)
+    count = np.cumsum(changes)[:-1].reshape(2, n_pixels).sum(axis=0)  # the second round is beyond the seam
+    return Windows(starts, counts, count == 0)
+
+
+def _block_windows(
+    first: int, length: int, size: int, stride: int, partial: bool, closed: bool
+) -> tuple[Integers, Integers]:
+    """First pixels and pixel counts of the windows in a part of an axis."""
     starts = np.arange(0, length, stride)
     whole = starts + (min(stride, size) if closed else size) <= length
     counts = np.where(whole, size, length - starts)
     covered = np.concatenate([[0], np.maximum.accumulate(starts + counts)[:-1]])
     kept = whole | (covered < length) if partial else whole
-    return starts[kept], counts[kept]
+    return first + starts[kept], counts[kept]
 
 
-def windows(rows: tuple[Integers, Integers], columns: tuple[Integers, Integers]) -> tuple[Integers, Integers]:
+def warn_left_out(rows: Windows, columns: Windows, names: tuple[str, str], share: float, cure: str) -> None:
+    """Warn of the rows and columns that are in no patch, unless their ``share`` of the domain is next to nothing."""
+    if share < _LEFT_OUT:
+        return
+    parts = [
+        f"{np.count_nonzero(axis.left_out)} of {axis.left_out.size} {name}"
+        for axis, name in zip((rows, columns), names, strict=True)
+        if axis.left_out.any()
+    ]
+    warn_caller(
+        f"The patches leave out {' and '.join(parts)}, {share:.1%} of the domain, at ends where patch_size does not "
+        f"divide the grid or between patches where stride is larger: {cure}; partial=False says that you mean it.",
+        CoordinateWarning,
+    )
+
+
+def windows(rows: Windows, columns: Windows) -> tuple[Integers, Integers]:
     """First pixels (n, 2) and pixel counts (n, 2) of all pairs of windows, rows first."""
     index, count = (
         np.stack(np.meshgrid(along_lat, along_lon, indexing="ij"), axis=-1).reshape(-1, 2)
-        for along_lat, along_lon in zip(rows, columns, strict=True)
+        for along_lat, along_lon in ((rows.starts, columns.starts), (rows.counts, columns.counts))
     )
     return index, count
 
@@ -56,17 +104,17 @@ def window_shares(
     mask: npt.NDArray[np.generic],
     heights: FloatArray,
     widths: FloatArray,
-    rows: tuple[Integers, Integers],
-    columns: tuple[Integers, Integers],
+    rows: Windows,
+    columns: Windows,
 ) -> FloatArray:
     """Share of the area of each window, as paired by :func:`windows`, that is inside a mask.
 
     Areas are ``heights * widths``. Sums run along one strip of windows at a time: differences of sums over the
     whole grid would leave nothing but rounding for a small patch at a pole.
     """
-    west, east = columns[0], columns[0] + columns[1]
-    shares = np.empty((rows[0].size, columns[0].size))
-    for i, (start, count) in enumerate(zip(*rows, strict=True)):
+    west, east = columns.starts, columns.starts + columns.counts
+    shares = np.empty((rows.starts.size, columns.starts.size))
+    for i, (start, count) in enumerate(zip(rows.starts, rows.counts, strict=True)):
         strip = slice(start, start + count)
         inside = _running_sum(heights[strip] @ np.asarray(mask[strip], dtype=np.float64) * widths)
         whole = _running_sum(heights[strip].sum() * widths)
@@ -152,7 +200,11 @@ def read_patches(X: object) -> Patches:
     south, north, west, east, n_lat, n_lon = table.astype(np.float64).T
     east = np.where(east < west, east + 360.0 * np.ceil((west - east) / 360.0), east)
     rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)
+    check_longitude(west, "X")
+    check_longitude(east, "X")
     _check_patches(south, north, west, east, np.stack([n_lat, n_lon]), rounding)
+    if fill_radians(np.concatenate([south, north]), np.concatenate([west, east])):
+        say_radians("X lies", "np.degrees(X[:, :4])")
     east = np.minimum(east, west + 360.0)
     south, north = np.clip([south, north], -90.0, 90.0)
     boxes = Boxes(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp))

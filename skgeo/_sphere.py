@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._axis_gaps import find_gaps, outer_steps, uneven_by
 from skgeo._harmonics import FloatArray, longitude_radians, sin_cos_latitude
 
 Integers = npt.NDArray[np.intp]
@@ -38,49 +39,56 @@ class Boxes(NamedTuple):
         return Boxes(south, north, west, east, self.n_lat[index], self.n_lon[index])
 
 
-def latitude_edges(centres: FloatArray, spacing: float | None = None) -> FloatArray:
+def latitude_edges(centres: FloatArray, spacing: float = 0.0, precision: float = 0.0) -> FloatArray:
     """Both edges (n, 2) of each row, south first: midpoints, ends half a spacing beyond, clipped at the poles.
 
-    Gaussian grids leave a sliver between their outermost edge and the pole; it belongs to the outermost row.
-    ``spacing`` stands in where there is a single row.
+    Gaussian grids leave a sliver between their outermost edge and the pole; it belongs to the outermost row. Beside a
+    gap rows end as they would at an end. ``spacing`` stands in where there is a single row; ``precision`` is the
+    spacing of the numbers that the centres came as.
     """
-    edges = np.clip(_midpoint_edges(centres, spacing), -90.0, 90.0)
-    for end, inner in ((0, 1), (-1, -2)):
-        gap = 90.0 - abs(edges[end])
-        if gap < _POLE_GAP * abs(edges[end] - edges[inner]):
-            edges[end] = np.copysign(90.0, edges[end])
-    return _edge_pairs(edges)
+    edges = np.clip(_midpoint_edges(centres, spacing, precision)[0], -90.0, 90.0)
+    for end, outer in ((0, 0), (-1, 1)):
+        outer = outer if centres[0] <= centres[-1] else 1 - outer
+        gap = 90.0 - abs(edges[end, outer])
+        if gap < _POLE_GAP * (edges[end, 1] - edges[end, 0]):
+            edges[end, outer] = np.copysign(90.0, edges[end, outer])
+    return edges
 
 
-def longitude_edges(centres: FloatArray, spacing: float | None = None) -> tuple[FloatArray, bool]:
+def longitude_edges(centres: FloatArray, spacing: float = 0.0, precision: float = 0.0) -> tuple[FloatArray, bool]:
     """Both edges (n, 2) of each column, west first, and whether they close the circle: then the outermost meet exactly.
 
-    ``centres`` are unwrapped, ascending or descending; ``spacing`` stands in where there is a single column.
+    ``centres`` are unwrapped, ascending or descending; ``spacing`` and ``precision`` as for latitudes. Beside a gap
+    columns end as they would at an end, and with a gap the circle is not closed.
     """
-    edges = _edge_pairs(_midpoint_edges(centres, spacing))
+    edges, gaps = _midpoint_edges(centres, spacing, precision)
     if centres.size == 1:
         return edges, False
-    gap = 360.0 - abs(centres[-1] - centres[0])
-    closed = bool(gap <= _CLOSED * max(abs(centres[1] - centres[0]), abs(centres[-1] - centres[-2])))
-    if closed:
-        west, east = int(np.argmin(centres)), int(np.argmax(centres))
-        edges[west, 0] = centres[west] - gap / 2.0
+    west, east = (0, -1) if centres[0] < centres[-1] else (-1, 0)
+    left = 360.0 - (centres[east] - centres[west])
+    width = 2.0 * max(centres[west] - edges[west, 0], edges[east, 1] - centres[east])
+    rounding = 0.0 if gaps.any() else 2.0 * uneven_by(centres, precision)
+    meet = bool(left <= _CLOSED * width + rounding + 2.0 * precision)
+    if meet:
+        edges[west, 0] = centres[west] - left / 2.0
         edges[east, 1] = edges[west, 0] + 360.0
-    return edges, closed
+    return edges, meet and not gaps.any()
 
 
-def _midpoint_edges(centres: FloatArray, spacing: float | None) -> FloatArray:
-    """The n + 1 edges of n centres: midpoints, and half a spacing beyond the ends."""
+def _midpoint_edges(centres: FloatArray, spacing: float, precision: float) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Both edges (n, 2) of n centres, the lower first, and which of their steps are gaps.
+
+    Edges are midpoints; at the ends, and beside gaps, they are half a step beyond the centre: that of the other side.
+    """
     if centres.size == 1:
-        half = (spacing or 0.0) / 2.0
-        return np.array([centres[0] - half, centres[0] + half])
-    inner = centres[:-1] + np.diff(centres) / 2.0
-    return np.concatenate([[2.0 * centres[0] - inner[0]], inner, [2.0 * centres[-1] - inner[-1]]])
-
-
-def _edge_pairs(edges: FloatArray) -> FloatArray:
-    """Both edges of each cell, the lower first."""
-    return np.sort(np.column_stack([edges[:-1], edges[1:]]), axis=1)
+        return centres[:, np.newaxis] + spacing / 2.0 * np.array([[-1.0, 1.0]]), np.zeros(0, dtype=bool)
+    steps = np.abs(np.diff(centres))
+    gaps = find_gaps(steps, precision)
+    before, after = outer_steps(steps, gaps)
+    sign = np.sign(centres[-1] - centres[0])
+    edges = np.column_stack([centres - sign * before / 2.0, centres + sign * after / 2.0])
+    edges[1:, 0] = np.where(gaps, edges[1:, 0], edges[:-1, 1])  # neighbours share one value
+    return np.sort(edges, axis=1), gaps
 
 
 def band_heights(south: npt.ArrayLike, north: npt.ArrayLike) -> FloatArray:

@@ -21,7 +21,7 @@ from skgeo._parameters import (
     is_real,
     warn_caller,
 )
-from skgeo._patch_table import window_starts, windows
+from skgeo._patch_table import axis_windows, warn_left_out, windows
 from skgeo._sphere import EARTH_RADIUS, cell_areas, polygon_areas
 from skgeo._to_xarray import Labelled
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -285,6 +285,7 @@ class CellGrid(Labelled, Immutable):
         patch_size: int | tuple[int, int],
         stride: int | tuple[int, int] | None = None,
         *,
+        partial: bool | None = None,
         min_fraction: float = 0.0,
         return_index: bool = False,
     ) -> Any:
@@ -295,8 +296,10 @@ class CellGrid(Labelled, Immutable):
         patch_size : int or (int, int)
             Pixels along rows and columns.
         stride : int or (int, int), default=None
-            Pixels from one patch to the next; None means ``patch_size``: no overlap. Pixels that are left at the ends
-            are dropped.
+            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+        partial : False, default=None
+            Pixels that are left at the ends are dropped, as patches of a stack have one shape, and a warning says how
+            much that is. False drops them without a word.
         min_fraction : float, default=0
             Keep patches of whose pixels at least this fraction, by area, is inside the mask and not missing. Of 0,
             patches without any pixel are dropped all the same.
@@ -315,8 +318,14 @@ class CellGrid(Labelled, Immutable):
         CoordinateError
             If the cells have no rows and columns.
         ValueError
-            If sizes or strides are not positive integers, a patch is larger than the grid, or ``min_fraction``
-            is outside [0, 1] or keeps nothing.
+            If sizes or strides are not positive integers, a patch is larger than the grid, ``partial`` is True, or
+            ``min_fraction`` is outside [0, 1] or keeps nothing.
+
+        Warns
+        -----
+        CoordinateWarning
+            If more than 0.5 % of the area of the domain is in no patch, at the ends or between patches, and
+            ``partial=False`` does not say that this is meant.
 
         Examples
         --------
@@ -336,13 +345,23 @@ class CellGrid(Labelled, Immutable):
         sizes = check_pair(patch_size, "patch_size")
         strides = sizes if stride is None else check_pair(stride, "stride")
         check_flag("return_index", return_index)
+        dropped = partial is None or partial is False
+        check_parameter("partial", partial, dropped, "None or False: all patches of a stack have one shape")
         valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
         check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
-        axes = zip(("rows", "columns"), self.shape, sizes, strides, strict=True)
-        starts = [window_starts(*axis, False, closed=False) for axis in axes]
-        index, _ = windows(*starts)
+        names = ("rows", "columns")
+        rows, columns = (
+            axis_windows(name, [(0, length)], size, step, False, closed=False)
+            for name, length, size, step in zip(names, self.shape, sizes, strides, strict=True)
+        )
+        index, _ = windows(rows, columns)
 
         whole = computed(self.latitude, self.longitude, *self._present_and_inside())
+        if partial is None and (rows.left_out.any() or columns.left_out.any()):
+            inside = whole[3]
+            covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
+            share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
+            warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
         at = tuple(index.T)
         latitude, longitude, *areas = (np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole)
         kept = _shares(*areas) >= min_fraction - 1e-9

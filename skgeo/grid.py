@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._axis_gaps import contiguous_blocks, first_step, value_spacing
 from skgeo._bounds import check_bounds, true_edges
-from skgeo._coordinates import THINNEST, check_axis, check_mask, even_axis, number, unwrap_longitude
+from skgeo._coordinates import THINNEST, check_axis, check_mask, even_axis, number, unwrap_longitude, warn_radian_axes
 from skgeo._dask import computed, is_lazy
 from skgeo._from_xarray import read_grid
+from skgeo._grid_report import Check, GridReport, area_checks, count_check, source_checks
 from skgeo._harmonics import FloatArray
 from skgeo._immutable import Immutable
 from skgeo._parameters import check_flag, check_pair, check_parameter, check_radius, is_real
-from skgeo._patch_table import outer_edges, patch_frame, window_shares, window_starts, windows
+from skgeo._patch_table import Windows, axis_windows, outer_edges, patch_frame, warn_left_out, window_shares, windows
 from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
 from skgeo._to_xarray import Labelled
 from skgeo.exceptions import CoordinateError
@@ -105,6 +107,7 @@ class LatLonGrid(Labelled, Immutable):
     shape: tuple[int, int]
     closed: bool
     dtype: np.dtype[np.floating]
+    _sources: dict[str, str]
 
     def __init__(
         self,
@@ -116,11 +119,12 @@ class LatLonGrid(Labelled, Immutable):
         longitude_bounds: npt.ArrayLike | None = None,
     ) -> None:
         (latitude, dtype), (longitude, other) = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
-        unwrapped = unwrap_longitude(longitude)
+        warn_radian_axes(latitude, longitude)
+        unwrapped = unwrap_longitude(longitude, bounded=longitude_bounds is not None)
         if dtype == other == np.float32:
-            latitude, even = even_axis(latitude), even_axis(unwrapped)
+            latitude, even = even_axis(latitude, latitude), even_axis(unwrapped, longitude)
             longitude, unwrapped = longitude + (even - unwrapped), even
-        rows, columns, closed = _cell_edges(latitude, unwrapped, latitude_bounds, longitude_bounds)
+        rows, columns, closed = _cell_edges(latitude, unwrapped, longitude, latitude_bounds, longitude_bounds)
         shape = (latitude.size, longitude.size)
         arrays = {
             "latitude": latitude,
@@ -130,6 +134,15 @@ class LatLonGrid(Labelled, Immutable):
             "mask": None if mask is None else check_mask(mask, shape),
         }
         self._freeze({**arrays, "shape": shape, "closed": closed, "dtype": np.result_type(dtype, other)})
+        given = {"latitude": latitude_bounds, "longitude": longitude_bounds}
+        taken = [f"{name}_bounds" for name, bounds in given.items() if bounds is not None]
+        sources = {
+            "coordinates": "latitude and longitude as given",
+            "bounds": f"{' and '.join(taken)} as given" if taken else "none: edges are midway between the centres",
+            "areas": "computed from the edges",
+            "mask": "none" if mask is None else "as given",
+        }
+        self._freeze({"_sources": sources})
 
     @classmethod
     def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
@@ -181,8 +194,10 @@ class LatLonGrid(Labelled, Immutable):
         LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed, mask keeps 75.0% of the area)
         """
         arguments = read_grid(obj, mask)
-        arguments.pop("sources")
-        return cls(**arguments)
+        sources = arguments.pop("sources", {})
+        grid = cls(**arguments)
+        grid._freeze({"_sources": vars(grid).get("_sources", {}) | sources})
+        return grid
 
     def __repr__(self) -> str:
         """One line: shape, bounds, whether it closes, what the mask keeps."""
@@ -258,6 +273,36 @@ class LatLonGrid(Labelled, Immutable):
             heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths)
         )
 
+    def check(self) -> GridReport:
+        """What a grid checker reports: areas, cells that overlap, gaps, and where coordinates and bounds came from.
+
+        Returns
+        -------
+        GridReport
+            A mapping from names to values that prints as a small table.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import LatLonGrid
+        >>> LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360)).check()
+        LatLonGrid(180 x 360, latitude -90..90, longitude 0..360, closed)
+          total_area            5.100659e+14 m2  (100.000000% of the sphere)
+          domain_area           5.100659e+14 m2  (100.000000% of the cells)
+          cells_without_area    0 cells
+          corners_out_of_order  0 cells
+          overlapping_cells     0 cells
+          coincident_cells      0 cells
+          latitude_gaps         0
+          longitude_gaps        0
+          closed                True
+          coordinates           latitude and longitude as given
+          bounds                none: edges are midway between the centres
+          areas                 computed from the edges
+          mask                  none
+        """
+        return GridReport(repr(self), tuple(_checks(self)))
+
     def points(self) -> npt.NDArray[np.float64]:
         """Cell centres as (latitude, longitude) rows in degrees, C order, masked cells included.
 
@@ -281,7 +326,7 @@ class LatLonGrid(Labelled, Immutable):
         patch_size: int | tuple[int, int],
         stride: int | tuple[int, int] | None = None,
         *,
-        partial: bool = False,
+        partial: bool | None = None,
         min_fraction: float = 0.0,
         as_frame: bool = False,
         return_index: bool = False,
@@ -289,7 +334,7 @@ class LatLonGrid(Labelled, Immutable):
         """Cut the grid into patches of pixels, rows first.
 
         On a closed circle overlapping patches continue across the seam; patches that do not overlap leave a
-        remainder there as at any other end.
+        remainder there as at any other end. No patch crosses a gap of an axis, which has two ends.
 
         Parameters
         ----------
@@ -297,8 +342,9 @@ class LatLonGrid(Labelled, Immutable):
             Pixels along latitude and longitude.
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
-        partial : bool, default=False
-            Keep the smaller patches at the ends where sizes do not divide; by default they are dropped.
+        partial : bool, default=None
+            Keep the smaller patches at the ends where sizes do not divide; by default they are dropped, and a warning
+            says how much that is. False drops them without a word.
         min_fraction : float, default=0
             Keep patches of whose area at least this fraction is inside the mask.
         as_frame : bool, default=False
@@ -322,6 +368,12 @@ class LatLonGrid(Labelled, Immutable):
         ImportError
             From ``as_frame=True`` without pandas.
 
+        Warns
+        -----
+        CoordinateWarning
+            If more than 0.5 % of the area of the domain is in no patch, at the ends or between patches, and
+            ``partial=False`` does not say that this is meant.
+
         Examples
         --------
         >>> import numpy as np
@@ -336,11 +388,19 @@ class LatLonGrid(Labelled, Immutable):
         sizes = check_pair(patch_size, "patch_size")
         strides = sizes if stride is None else check_pair(stride, "stride")
         valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
-        for name, flag in (("partial", partial), ("as_frame", as_frame), ("return_index", return_index)):
+        for name, flag in (
+            ("partial", partial is not None and partial),
+            ("as_frame", as_frame),
+            ("return_index", return_index),
+        ):
             check_flag(name, flag)
         check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
-        rows = window_starts("latitude", self.shape[0], sizes[0], strides[0], partial, closed=False)
-        columns = window_starts("longitude", self.shape[1], sizes[1], strides[1], partial, closed=self.closed)
+        blocks = contiguous_blocks(self.latitude_edges), contiguous_blocks(self.longitude_edges)
+        rows = axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
+        columns = axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=self.closed)
+        if partial is not False:
+            cure = "partial=True keeps smaller patches at the ends, stride=None leaves nothing between"
+            warn_left_out(rows, columns, ("rows", "columns"), self._share_left_out(rows, columns), cure)
         index, count = windows(rows, columns)
         if min_fraction > 0.0 and self.mask is not None:
             (mask,) = computed(self.mask)
@@ -355,6 +415,16 @@ class LatLonGrid(Labelled, Immutable):
         patches = patch_frame(table, index) if as_frame else table
         return (patches, index) if return_index else patches
 
+    def _share_left_out(self, rows: Windows, columns: Windows) -> float:
+        """Share of the area of the domain that is in no window; of all cells if the mask is chunked."""
+        if not (rows.left_out.any() or columns.left_out.any()):
+            return 0.0
+        heights, widths = self._heights_and_widths()
+        inside = heights * ~rows.left_out, widths * ~columns.left_out
+        if self.mask is None or self.chunked:
+            return 1.0 - float(inside[0].sum() * inside[1].sum() / (heights.sum() * widths.sum()))
+        return 1.0 - float(inside[0] @ (self.mask @ inside[1]) / (heights @ (self.mask @ widths)))
+
     def _axes(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
         """Latitudes and longitudes in the dtype that they came in."""
         return self.latitude.astype(self.dtype), self.longitude.astype(self.dtype)
@@ -367,23 +437,29 @@ class LatLonGrid(Labelled, Immutable):
 def _cell_edges(
     latitude: npt.NDArray[np.float64],
     longitude: npt.NDArray[np.float64],
+    given_longitude: npt.NDArray[np.float64],
     latitude_bounds: npt.ArrayLike | None,
     longitude_bounds: npt.ArrayLike | None,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], bool]:
-    """Edges of rows and columns, from bounds where these are given, and whether the columns close the circle."""
-    spacings = [abs(float(axis[1] - axis[0])) for axis in (latitude, longitude) if axis.size > 1]
+    """Edges of rows and columns, from bounds where these are given, and whether the columns close the circle.
+
+    ``longitude`` is unwrapped.
+    """
+    precision = [value_spacing(latitude), value_spacing(given_longitude)]
+    axes = zip((latitude, longitude), precision, strict=True)
+    spacings = [first_step(axis, spacing) for axis, spacing in axes if axis.size > 1]
     if not spacings and (latitude_bounds is None or longitude_bounds is None):
         raise CoordinateError(
             "latitude and longitude hold one value each: the size of a single cell is unknown. "
             "Give at least two values on one axis, or latitude_bounds and longitude_bounds."
         )
-    rows = latitude_edges(latitude, spacings[-1] if spacings else 0.0)
-    columns, closed = longitude_edges(longitude, spacings[0] if spacings else 0.0)
+    rows = latitude_edges(latitude, spacings[-1] if spacings else 0.0, precision[0])
+    columns, closed = longitude_edges(longitude, spacings[0] if spacings else 0.0, precision[1])
     if latitude_bounds is not None:
         rows = true_edges(check_bounds(latitude_bounds, latitude, "latitude"), rows)
     if longitude_bounds is not None:
         columns = true_edges(check_bounds(longitude_bounds, longitude, "longitude"), columns)
-        closed = bool(np.ptp(columns) > 360.0 - 1e-9)  # then they are a turn apart, to rounding
+        closed = bool(np.ptp(columns) > 360.0 - 1e-9) and len(contiguous_blocks(columns)) == 1  # ends a turn apart
     _check_extent("latitude", rows)
     _check_extent("longitude", columns)
     return rows, columns, closed
@@ -398,3 +474,51 @@ def _check_extent(name: str, edges: npt.NDArray[np.float64]) -> None:
             f"{name} has {thin.size} cells without extent, the first at position {thin[0]}: its edges are {low} and "
             f"{high}, the same to rounding. Drop the values that repeat."
         )
+
+
+def _checks(grid: LatLonGrid) -> list[Check]:
+    """The lines of the report on a grid."""
+    rows, columns = grid.latitude_edges, grid.longitude_edges
+    heights, widths = grid._heights_and_widths()
+    turned = (np.diff(rows, axis=1) <= 0.0) | (np.diff(columns, axis=1) <= 0.0).T
+    same = np.isin(grid.longitude % 360.0, _repeated(grid.longitude % 360.0))
+    left = 360.0 - float(widths.sum()) * 180.0 / np.pi
+    return [
+        *area_checks(float(heights.sum() * widths.sum()), grid.domain_area(radius=1.0)),
+        count_check("cells_without_area", np.outer(heights, widths) <= 0.0),
+        count_check("corners_out_of_order", turned),
+        count_check("overlapping_cells", _overlap(rows)[:, np.newaxis] | _overlap(columns % 360.0, turn=360.0)),
+        count_check("coincident_cells", np.broadcast_to(same, grid.shape)),
+        *(_gap_check(name, axis) for name, axis in (("latitude", rows), ("longitude", columns))),
+        Check("closed", grid.closed, note="" if grid.closed else f"{left:g} degrees of longitude are in no column"),
+        *source_checks(grid._sources),
+    ]
+
+
+def _gap_check(name: str, edges: npt.NDArray[np.float64]) -> Check:
+    """How many gaps an axis has, and between which edges the first is."""
+    starts = [start for start, _ in contiguous_blocks(edges)[1:]]
+    note = ""
+    if starts:
+        before, after = edges[starts[0] - 1], edges[starts[0]]
+        low, high = (before[1], after[0]) if before[0] < after[0] else (after[1], before[0])
+        note = f"the first between {low:g} and {high:g}, position {starts[0] - 1} and {starts[0]}"
+    return Check(f"{name}_gaps", len(starts), note=note)
+
+
+def _overlap(edges: npt.NDArray[np.float64], turn: float | None = None) -> npt.NDArray[np.bool_]:
+    """Which cells of an axis begin before the one below has ended, also across the seam of a circle."""
+    order = np.argsort(edges[:, 0])
+    low, high = edges[order].T
+    if turn is not None:
+        high = low + (high - low) % turn
+    before = np.concatenate([[high[-1] - turn if turn is not None else -np.inf], high[:-1]])
+    flags = np.zeros(len(edges), dtype=bool)
+    flags[order] = before > low + THINNEST
+    return flags
+
+
+def _repeated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The values that are there more than once."""
+    distinct, count = np.unique(values, return_counts=True)
+    return distinct[count > 1]

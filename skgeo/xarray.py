@@ -167,7 +167,7 @@ class SkgeoAccessor:
         stride: int | tuple[int, int] | None = None,
         *,
         mask: Any = None,
-        partial: bool = False,
+        partial: bool | None = None,
         min_fraction: float = 0.0,
     ) -> xr.Dataset:
         """Features of the patches of the grid.
@@ -182,8 +182,9 @@ class SkgeoAccessor:
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         mask : None, str, xarray.DataArray or array-like, default=None
             As for :meth:`grid`; counts only with ``min_fraction``.
-        partial : bool, default=False
-            Keep the smaller patches at the ends where sizes do not divide; of a regular grid only.
+        partial : bool, default=None
+            Keep the smaller patches at the ends where sizes do not divide; of a regular grid only. False drops them
+            without the warning that None gives.
         min_fraction : float, default=0
             Keep patches of whose area at least this fraction is inside the mask.
 
@@ -193,8 +194,7 @@ class SkgeoAccessor:
             As from :func:`patches_to_xarray`, with the row and column of each patch.
         """
         grid = self.grid(mask)
-        options = {"partial": partial} if isinstance(grid, LatLonGrid) else {}
-        patches, index = grid.patches(patch_size, stride, min_fraction=min_fraction, return_index=True, **options)
+        patches, index = grid.patches(patch_size, stride, partial=partial, min_fraction=min_fraction, return_index=True)
         return patches_to_xarray(features.transform(patches), patches, estimator=features, index=index)
 
 

@@ -253,7 +253,7 @@ def test_float32_centres_give_float32(pole_to_pole):
     cells = CellGrid(latitude, longitude)
     assert cells.dtype == np.float32
     assert cells.points().dtype == np.float32
-    assert cells.patches((3, 4)).dtype == np.float32
+    assert cells.patches((3, 4), partial=False).dtype == np.float32
     assert SphericalHarmonicPCA(3).fit(cells).transform(cells).dtype == np.float32
     assert CellGrid(latitude, longitude.astype(np.float64)).dtype == np.float64
 
@@ -332,7 +332,7 @@ CELLS = CellGrid(*np.meshgrid(*AXES, indexing="ij"))
 
 
 def test_patches_are_the_windows_of_the_centres():
-    patches, index = CELLS.patches((3, 4), stride=(2, 5), return_index=True)
+    patches, index = CELLS.patches((3, 4), stride=(2, 5), partial=False, return_index=True)
     assert patches.shape == (len(index), 3, 4, 2)
     for patch, (row, column) in zip(patches, index, strict=True):
         assert_array_equal(patch[..., 0], CELLS.latitude[row : row + 3, column : column + 4])
@@ -344,8 +344,8 @@ def test_patches_are_the_windows_of_the_centres():
 def test_stacks_of_a_regular_grid_have_nearly_the_features_of_its_table():
     basis = SphericalHarmonicPCA(5).fit(REGULAR)
     features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer())
-    table = features.fit_transform(REGULAR.patches((4, 6)))
-    stack = features.fit_transform(CELLS.patches((4, 6)))
+    table = features.fit_transform(REGULAR.patches((4, 6), partial=False))
+    stack = features.fit_transform(CELLS.patches((4, 6), partial=False))
     assert stack.shape == table.shape
     assert_allclose(stack, table, atol=1e-3)  # great circles are shorter than parallels, areas are second order
 
@@ -388,7 +388,7 @@ def test_stacks_in_any_longitude_convention_and_across_the_seam(shift):
 def test_missing_pixels_of_a_stack_weigh_nothing():
     basis = SphericalHarmonicPCA(5).fit(REGULAR)
     encoder = PatchPositionEncoder(FrozenEstimator(basis))
-    patch = CELLS.patches((4, 6))[7:8].copy()
+    patch = CELLS.patches((4, 6), partial=False)[7:8].copy()
     patch[0, 2:, 1, 0] = np.nan
     present = np.isfinite(patch[0, ..., 0])
     area = CellGrid(patch[0, ..., 0], patch[0, ..., 1]).cell_areas()[present]
@@ -409,7 +409,7 @@ def test_one_pixel_patches_have_a_place_but_no_size():
 
 
 def test_stacks_may_be_lists_and_one_patch_gets_an_axis():
-    patches = CELLS.patches((4, 6))[:3]
+    patches = CELLS.patches((4, 6), partial=False)[:3]
     assert_array_equal(
         PatchScaleFeaturizer().fit_transform(patches.tolist()), PatchScaleFeaturizer().fit_transform(patches)
     )
@@ -419,7 +419,7 @@ def test_stacks_may_be_lists_and_one_patch_gets_an_axis():
 
 @pytest.mark.parametrize("size", [(1, 4), (4, 1)])
 def test_pixels_in_a_single_line_are_squares(size):
-    patch = CELLS.patches(size)[:1]
+    patch = CELLS.patches(size, partial=False)[:1]
     scale = PatchScaleFeaturizer(log=False).fit_transform(patch)[0]
     assert_allclose(scale[[3, 7]], [size[1] / size[0], 1.0], rtol=1e-12)
 
@@ -437,7 +437,7 @@ def test_an_encoder_is_fitted_on_the_union_of_stacks():
     cells = CellGrid(CELLS.latitude[:56], CELLS.longitude[:56])
     whole = SphericalHarmonicPCA(3).fit(cells)
     for stride in ((4, 7), (2, 7), (1, 1)):
-        encoder = PatchPositionEncoder(SphericalHarmonicPCA(3)).fit(cells.patches((4, 7), stride=stride))
+        encoder = PatchPositionEncoder(SphericalHarmonicPCA(3)).fit(cells.patches((4, 7), stride=stride, partial=False))
         assert_allclose(encoder.encoder_.mean_, whole.mean_, atol=1e-4)
 
 
@@ -447,15 +447,15 @@ def test_min_fraction_is_a_share_of_the_area_inside_the_mask_and_not_missing():
     latitude = CELLS.latitude.copy()
     latitude[:4] = np.nan
     cells = CellGrid(latitude, CELLS.longitude, mask)
-    _, index = cells.patches((4, 4), min_fraction=0.49, return_index=True)
+    _, index = cells.patches((4, 4), partial=False, min_fraction=0.49, return_index=True)
     assert index[:, 0].min() == 4
     assert index[:, 1].max() == 48
-    _, index = cells.patches((4, 4), min_fraction=0.51, return_index=True)
+    _, index = cells.patches((4, 4), partial=False, min_fraction=0.51, return_index=True)
     assert index[:, 1].max() == 44
-    _, index = cells.patches((4, 4), return_index=True)
+    _, index = cells.patches((4, 4), partial=False, return_index=True)
     assert index[:, 0].min() == 4  # nothing is left of the first row of patches
     with pytest.raises(ValueError, match=r"min_fraction=1.0: no patch has that much of its area in the mask"):
-        CellGrid(latitude, CELLS.longitude, mask * 0.5).patches(4, min_fraction=1.0)
+        CellGrid(latitude, CELLS.longitude, mask * 0.5).patches(4, partial=False, min_fraction=1.0)
 
 
 @pytest.mark.parametrize(
@@ -474,7 +474,7 @@ def test_min_fraction_is_a_share_of_the_area_inside_the_mask_and_not_missing():
 )
 def test_bad_stacks_are_refused(patches, message):
     with pytest.raises(CoordinateError, match=message):
-        PatchScaleFeaturizer().fit(CELLS.patches(4)).transform(patches)
+        PatchScaleFeaturizer().fit(CELLS.patches(4, partial=False)).transform(patches)
 
 
 def test_grids_are_no_patches_and_unstructured_cells_have_none():

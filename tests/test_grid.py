@@ -134,16 +134,18 @@ def test_patches_agree_with_loops(size, stride, flip_lat, flip_lon, min_fraction
     expected = brute_force_patches(grid, size, stride, min_fraction)
     if len(expected) == 0:
         with pytest.raises(ValueError, match="no patch"):
-            grid.patches(size, stride, min_fraction=min_fraction)
+            grid.patches(size, stride, partial=False, min_fraction=min_fraction)
         return
-    table, index = grid.patches(size, stride, min_fraction=min_fraction, return_index=True)
+    table, index = grid.patches(size, stride, partial=False, min_fraction=min_fraction, return_index=True)
     assert_allclose(table, expected[:, :6], atol=1e-12)
     assert_array_equal(index, expected[:, 6:])
 
 
 def test_sizes_that_do_not_divide_drop_or_keep_the_rest():
     grid = LatLonGrid(np.arange(0.5, 10), np.arange(0.5, 7))
-    assert_array_equal(grid.patches((4, 3))[:, :4], [[0, 4, 0, 3], [0, 4, 3, 6], [4, 8, 0, 3], [4, 8, 3, 6]])
+    assert_array_equal(
+        grid.patches((4, 3), partial=False)[:, :4], [[0, 4, 0, 3], [0, 4, 3, 6], [4, 8, 0, 3], [4, 8, 3, 6]]
+    )
     table, index = grid.patches((4, 3), partial=True, return_index=True)
     assert_array_equal(table[2], [0, 4, 6, 7, 4, 1])
     assert_array_equal(table[-1], [8, 10, 6, 7, 2, 1])
@@ -151,7 +153,7 @@ def test_sizes_that_do_not_divide_drop_or_keep_the_rest():
     areas = np.diff(np.sin(np.radians(table[:, :2])), axis=1)[:, 0] * np.radians(table[:, 3] - table[:, 2])
     assert_allclose(areas.sum(), grid.cell_areas(radius=1.0).sum())
     assert len(grid.patches(4, 2, partial=True)) == 4 * 3
-    assert len(grid.patches(4, 2)) == 4 * 2
+    assert len(grid.patches(4, 2, partial=False)) == 4 * 2
 
 
 @pytest.mark.parametrize("start", [-180, 0, 75])
@@ -167,12 +169,12 @@ def test_overlapping_patches_cross_the_seam_of_a_closed_circle(start, direction)
     mean = np.angle(np.exp(1j * np.radians(longitude[columns])).sum(axis=1), deg=True)
     offset = (table[:, 2] + 20 - mean + 180) % 360 - 180
     assert_allclose(offset, 0, atol=1e-9)
-    assert len(LatLonGrid(grid.latitude, longitude[:35]).patches((18, 4), (18, 2))) == 16
+    assert len(LatLonGrid(grid.latitude, longitude[:35]).patches((18, 4), (18, 2), partial=False)) == 16
 
 
 def test_patches_of_a_closed_circle_that_do_not_divide_leave_a_rest():
     grid = LatLonGrid(np.arange(-85, 90, 10), np.arange(5, 360, 10))
-    assert len(grid.patches((18, 10))) == 3
+    assert len(grid.patches((18, 10), partial=False)) == 3
     rest = grid.patches((18, 10), partial=True)[-1]
     assert_array_equal(rest, [-90, 90, 300, 360, 18, 6])
 
@@ -188,7 +190,7 @@ def test_full_circle_patches(stride):
 def test_min_fraction_is_exact_for_small_patches_at_the_pole():
     grid = LatLonGrid(np.arange(-89.975, 90, 0.05), np.arange(0.025, 2, 0.05), np.ones((3600, 40)))
     assert len(grid.patches(1, min_fraction=1.0)) == 3600 * 40
-    assert len(grid.patches((1, 3), (1, 2), min_fraction=1.0)) == 3600 * 19
+    assert len(grid.patches((1, 3), (1, 2), partial=False, min_fraction=1.0)) == 3600 * 19
 
 
 def test_patches_as_frame_are_indexed_by_first_pixel():

@@ -723,9 +723,19 @@ def test_stacks_of_pixel_centres_have_places(tmp_path):
 @pytest.mark.parametrize(
     ("values", "patches", "options", "message"),
     [
-        (np.ones((3, 2)), PLAIN.patches(6)[:2], {}, r"values.shape=\(3, 2\): expected \(2, k\), one row per patch"),
-        (np.ones((2, 2)), PLAIN.patches(6)[:2], {"index": [[0, 1]]}, r"index.shape=\(1, 2\): expected \(2, 2\)"),
-        (np.ones((2, 2)), PLAIN.patches(6)[:2], {"names": ["a"]}, r"names=\['a'\]: expected one name"),
+        (
+            np.ones((3, 2)),
+            PLAIN.patches(6, partial=False)[:2],
+            {},
+            r"values.shape=\(3, 2\): expected \(2, k\), one row per patch",
+        ),
+        (
+            np.ones((2, 2)),
+            PLAIN.patches(6, partial=False)[:2],
+            {"index": [[0, 1]]},
+            r"index.shape=\(1, 2\): expected \(2, 2\)",
+        ),
+        (np.ones((2, 2)), PLAIN.patches(6, partial=False)[:2], {"names": ["a"]}, r"names=\['a'\]: expected one name"),
         (np.ones((2, 2)), np.ones((2, 5, 5, 3)), {}, r"patches.shape=\(2, 5, 5, 3\): expected \(n_patches, 6\) or"),
     ],
 )
@@ -795,10 +805,10 @@ def test_an_embedding_merges_with_its_object(basis, dtype, tmp_path):
 
 def test_the_accessor_makes_patch_features(features):
     sea = field(np.where(MASK, FIELD, np.nan))
-    table = sea.skgeo.patch_features(features, (3, 4), 2, mask="valid", min_fraction=0.5)
+    table = sea.skgeo.patch_features(features, (3, 4), 2, mask="valid", partial=False, min_fraction=0.5)
     grid = LatLonGrid(LAT, LON, MASK)
-    patches, index = grid.patches((3, 4), 2, min_fraction=0.5, return_index=True)
-    assert 0 < len(patches) < len(grid.patches((3, 4), 2))
+    patches, index = grid.patches((3, 4), 2, partial=False, min_fraction=0.5, return_index=True)
+    assert 0 < len(patches) < len(grid.patches((3, 4), 2, partial=False))
     assert_array_equal(table.features, features.transform(patches))
     assert_array_equal(np.column_stack([table.row, table.column]), index)
     ends = sea.skgeo.patch_features(features, (5, 6), partial=True)
