@@ -17,7 +17,7 @@ from skgeo._eigenbasis import Eigenbasis, canonical_eigenbasis
 from skgeo._harmonics import degrees_and_orders
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._moments import Integration
-from skgeo._parallel import Done
+from skgeo._parallel import Done, blas_threads_for
 from skgeo._parameters import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real, warn_caller
 from skgeo._projection import map_patches
 from skgeo._sphere import Boxes
@@ -287,7 +287,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
         self._check_parameters()
         resume = partial and hasattr(self, "_coefficients")
-        with all_or_nothing(self):
+        with all_or_nothing(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             sums = self._integrate(X, sample_weight, partial=partial, reset=not resume)
             coefficients, area = sums[:-1], float(sums[-1])
             if resume:
@@ -315,7 +315,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     def _fit_union(self, patches: Boxes) -> None:
         """Fit on the area that patches cover together, whatever their pixels."""
         self._check_parameters()
-        with all_or_nothing(self):
+        with all_or_nothing(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             self.n_features_in_ = self._n_columns
             edges = patches[:4]
             self._coefficients = _domain.union_coefficients(*edges, 2 * int(self.max_degree))
