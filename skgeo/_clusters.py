@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._harmonics import FloatArray
+from skgeo._parallel import one_blas_thread
 
 Index = npt.NDArray[np.intp]
 
@@ -42,8 +43,9 @@ def _halves(vectors: FloatArray, members: Index) -> tuple[Index, Index]:
     """Both parts of a cluster; the first has its first point, whichever way the axis points."""
     points = vectors[members]
     points = points - points.mean(axis=0)
-    axis = np.linalg.eigh(points.T @ points)[1][:, -1]
-    along = points @ axis
+    with one_blas_thread():
+        axis = np.linalg.eigh(points.T @ points)[1][:, -1]
+        along = points @ axis
     order = np.argsort(along, kind="stable")
     total, count = np.cumsum(along[order]), len(along)
     before = np.arange(1, count)

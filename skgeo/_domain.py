@@ -25,7 +25,7 @@ from skgeo._harmonics import (
     trigonometric,
     waves,
 )
-from skgeo._parallel import Done, unheard
+from skgeo._parallel import Done, one_blas_thread, unheard
 
 # Points, or rows times nodes, at a time: enough to drown the interpreter, few enough to stay in cache.
 _BLOCK = 4096
@@ -43,12 +43,13 @@ def point_coefficients(
     ``done`` is told how many more are.
     """
     sums = np.zeros((degree + 1, 2 * degree + 1))
-    for start in range(0, latitude.size, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        factors = trigonometric(longitude_radians(longitude[block]), degree)
-        factors *= weight[block]
-        sums += _wave_sums(*sin_cos_latitude(latitude[block]), factors)
-        done(factors.shape[1])
+    with one_blas_thread():
+        for start in range(0, latitude.size, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            factors = trigonometric(longitude_radians(longitude[block]), degree)
+            factors *= weight[block]
+            sums += _wave_sums(*sin_cos_latitude(latitude[block]), factors)
+            done(factors.shape[1])
     return _coefficients(sums)
 
 
@@ -80,11 +81,12 @@ def _cell_sums(latitude_edges: FloatArray, factors: FloatArray, weight: npt.NDAr
     sums = np.zeros((degree + 1, 2 * degree + 1))
     nodes, node_weights = row_nodes(latitude_edges, degree)
     n_rows = max(1, min(_BLOCK // nodes.shape[1], _BLOCK_CELLS // weight.shape[1]))
-    for start in range(0, weight.shape[0], n_rows):
-        block = slice(start, start + n_rows)
-        by_row = _pairwise_product(factors, np.asarray(weight[block], dtype=np.float64).T)
-        by_node = (by_row[:, :, np.newaxis] * node_weights[block]).reshape(by_row.shape[0], -1)
-        sums += _wave_sums(*sin_cos_latitude(nodes[block].ravel()), by_node)
+    with one_blas_thread():
+        for start in range(0, weight.shape[0], n_rows):
+            block = slice(start, start + n_rows)
+            by_row = _pairwise_product(factors, np.asarray(weight[block], dtype=np.float64).T)
+            by_node = (by_row[:, :, np.newaxis] * node_weights[block]).reshape(by_row.shape[0], -1)
+            sums += _wave_sums(*sin_cos_latitude(nodes[block].ravel()), by_node)
     return sums
 
 

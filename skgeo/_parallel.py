@@ -1,13 +1,18 @@
 """Work on many parts with threads."""
 
+import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
+import scipy.linalg  # noqa: F401  with its own BLAS, which has to be there when the libraries are looked for
 from joblib import Parallel, delayed
 from threadpoolctl import ThreadpoolController
+
+# Rows of a square matrix from which a second thread may be worth its waiting: see benchmarks/blas_threads.py.
+_LARGE = 2000
 
 #: Is told how many more points, cells or pixels are done.
 Done = Callable[[int], object]
@@ -27,7 +32,7 @@ def each(
 
     Meanwhile BLAS has one thread: parts are too small to be shared once more.
     """
-    with _single_threaded_blas():
+    with one_blas_thread():
         if len(parts) == 1:
             then(parts[0], work(parts[0]))
             return
@@ -36,31 +41,78 @@ def each(
             then(part, result)
 
 
-class _BlasLimit:
-    """The limit belongs to the whole process: the first to come sets it, the last to leave takes it off."""
+class one_blas_thread:  # noqa: N801
+    """While it is entered, BLAS has one thread in the whole process; thereafter as many as before.
 
-    lock = threading.Lock()
-    users = 0
-    limiter: Any
+    Two threads wait for each other at every step of an eigenproblem, and where another process has a core, each wait
+    is as long as its turn: small matrices take a hundred times as long then. Whoever comes first sets the limit and
+    the last to leave takes it off, in whatever order they come and go, and whatever ends them: Ctrl-C may come before
+    any line here, so that all of it may be done twice.
+    """
+
+    def __enter__(self) -> None:
+        try:
+            _Limit.holders[id(self)] = threading.get_ident()
+            _settle()
+        except BaseException:  # Ctrl-C: then nobody calls __exit__
+            self._leave()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self._leave()
+        except BaseException:
+            self._leave()
+            raise
+
+    def __del__(self) -> None:
+        self._leave()  # once more, in case that Ctrl-C came between two of the above
+
+    def _leave(self) -> None:
+        left = _Limit.holders.pop(id(self), None)
+        if left is not None or (_Limit.before and not _Limit.holders):
+            _settle()
+
+
+def blas_threads_for(n_rows: int) -> AbstractContextManager[None]:
+    """One thread for BLAS while it works on square matrices with so many rows, unless two are worth their waiting."""
+    return one_blas_thread() if n_rows < _LARGE else nullcontext()
+
+
+class _Limit:
+    """Who needs BLAS to have one thread, with the thread that they run on, and how many each library had before."""
+
+    lock = threading.RLock()  # one thread may come here twice, when garbage is collected
+    holders: ClassVar[dict[int, int]] = {}
+    before: ClassVar[list[tuple[Any, int]]] = []
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    """What knows the BLAS of numpy; to find it takes milliseconds."""
-    return ThreadpoolController()
+def _libraries() -> list[Any]:
+    """The BLAS of numpy and that of scipy, which bring one each; to find them takes milliseconds."""
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
-@contextmanager
-def _single_threaded_blas() -> Iterator[None]:
-    """Leave BLAS one thread."""
-    with _BlasLimit.lock:
-        if _BlasLimit.users == 0:
-            _BlasLimit.limiter = _controller().limit(limits=1, user_api="blas")
-        _BlasLimit.users += 1
-    try:
-        yield
-    finally:
-        with _BlasLimit.lock:
-            _BlasLimit.users -= 1
-            if _BlasLimit.users == 0:
-                _BlasLimit.limiter.restore_original_limits()
+def _settle() -> None:
+    """Bring the numbers of threads in line with whether somebody needs there to be one."""
+    with _Limit.lock:
+        if _Limit.holders and not _Limit.before:
+            _Limit.before = [(library, library.get_num_threads()) for library in _libraries()]
+            for library, _ in _Limit.before:
+                library.set_num_threads(1)
+        elif not _Limit.holders:
+            for library, number in _Limit.before:
+                library.set_num_threads(number)
+            _Limit.before = []
+
+
+def _forget_other_threads() -> None:
+    """In the child of a fork only the thread that forked lives on."""
+    _Limit.lock = threading.RLock()
+    own = threading.get_ident()
+    _Limit.holders = {hold: thread for hold, thread in _Limit.holders.items() if thread == own}
+    _settle()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)

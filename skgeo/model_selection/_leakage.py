@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from skgeo._blocks import own_frame
 from skgeo._harmonics import FloatArray
+from skgeo._parallel import one_blas_thread
 from skgeo._parameters import check_flag, check_parameter, import_optional, is_real
 from skgeo._progress import check_verbose, progress
 from skgeo._sphere import unit_vectors
@@ -369,7 +370,8 @@ def _sizes(given: Any, vectors: FloatArray, n_splits: int) -> FloatArray:
         check_parameter("block_sizes_km", given, valid, "None or positive numbers")
         return np.unique(sizes.astype(np.float64))
     most = min(_MOST_BLOCKS * n_splits, max(_FEWEST_BLOCKS * n_splits, len(vectors) // 4))
-    turned = vectors @ own_frame(vectors).T
+    with one_blas_thread():
+        turned = vectors @ own_frame(vectors).T
     first, last = (size_of_blocks(turned, number) for number in (most, _FEWEST_BLOCKS * n_splits))
     return np.unique(np.geomspace(first, last, _N_SIZES if last > first else 1))
 
