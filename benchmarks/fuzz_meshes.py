@@ -1,0 +1,603 @@
+"""Cells of curvilinear and unstructured grids as model files hold them, each with its truth in plain float64.
+
+The truth: centres, corners, and areas by a formula of its own: boxes, (sin north - sin south) (east - west); polygons
+with great-circle sides, the sum of spherical excesses by L'Huilier's formula; HEALPix, the sphere in equal parts. Then
+the conventions of CMIP, NEMO, ROMS, WRF, SCRIP, ICON, MPAS, FESOM, GEOS and HEALPix. Nothing here asks skgeo.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from fuzz_conventions import EPS_SINGLE, FILLS, Case
+
+RADIUS = 6_371_008.8
+
+
+@dataclass
+class Mesh:
+    """True cells: centres (shape) and corners (shape, k) in degrees, areas (shape) on the unit sphere."""
+
+    latitude: np.ndarray
+    longitude: np.ndarray
+    corners: tuple | None  # latitudes, longitudes; counterclockwise
+    areas: np.ndarray
+    globe: bool
+    smooth: bool = True  # areas follow from the centres of the neighbours, to two per cent
+
+    def take(self, index):
+        corners = None if self.corners is None else tuple(values[index] for values in self.corners)
+        return replace(
+            self,
+            latitude=self.latitude[index],
+            longitude=self.longitude[index],
+            corners=corners,
+            areas=self.areas[index],
+        )
+
+
+# --- geometry of its own
+
+
+def vectors(latitude, longitude):
+    latitude, longitude = np.radians(latitude), np.radians(longitude)
+    cosine = np.cos(latitude)
+    return np.stack([cosine * np.cos(longitude), cosine * np.sin(longitude), np.sin(latitude)], axis=-1)
+
+
+def places(points):
+    """Latitude and longitude in degrees of vectors of any length."""
+    x, y, z = np.moveaxis(points, -1, 0)
+    return np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x))
+
+
+def _distance(one, other):
+    return 2 * np.arcsin(np.minimum(1, np.linalg.norm(one - other, axis=-1) / 2))
+
+
+def excess(latitude, longitude):
+    """Areas of convex polygons (..., k) with great-circle sides: L'Huilier's formula for a fan of triangles."""
+    corner = vectors(latitude, longitude)
+    area = 0.0
+    for i in range(1, corner.shape[-2] - 1):
+        first, second, third = corner[..., 0, :], corner[..., i, :], corner[..., i + 1, :]
+        a, b, c = _distance(first, second), _distance(second, third), _distance(third, first)
+        s = (a + b + c) / 2
+        product = np.tan(s / 2) * np.tan((s - a) / 2) * np.tan((s - b) / 2) * np.tan((s - c) / 2)
+        area = area + 4 * np.arctan(np.sqrt(np.maximum(product, 0)))
+    return area
+
+
+def _turned(mesh, pole_latitude, pole_longitude):
+    """The same cells about another pole, as those of a rotated pole."""
+    to_pole = np.radians(90 - pole_latitude)
+    tilt = np.array([[np.cos(to_pole), 0, np.sin(to_pole)], [0, 1, 0], [-np.sin(to_pole), 0, np.cos(to_pole)]])
+    about = np.radians(pole_longitude)
+    spin = np.array([[np.cos(about), -np.sin(about), 0], [np.sin(about), np.cos(about), 0], [0, 0, 1]])
+    turn = lambda latitude, longitude: places(vectors(latitude, longitude) @ (spin @ tilt).T)  # noqa: E731
+    latitude, longitude = turn(mesh.latitude, mesh.longitude)
+    return replace(mesh, latitude=latitude, longitude=longitude, corners=turn(*mesh.corners))
+
+
+# --- true meshes
+
+
+def _boxes(south, west, height, width, shape):
+    """Boxes of a regular grid, as a mesh."""
+    rows, columns = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
+    low, left = south + height * rows, west + width * columns
+    latitude = np.stack([low, low, low + height, low + height], axis=-1)
+    longitude = np.stack([left, left + width, left + width, left], axis=-1)
+    band = np.sin(np.radians(low + height)) - np.sin(np.radians(low))
+    return Mesh(low + height / 2, left + width / 2, (latitude, longitude), band * np.radians(width), False)
+
+
+def _region(source):
+    step = source.pick((1.0, 0.5, 0.11, 1 / 12, 0.01))
+    shape = source.integer(4, 12), source.integer(4, 12)
+    mesh = _boxes(source.pick((-45.0, -3.0, 30.0, 51.0)), source.pick((-4.0, 11.2, 177.0, 262.5)), step, step, shape)
+    return mesh
+
+
+def _rotated(source):
+    """A regional model about a rotated pole, such as CORDEX's."""
+    step = source.pick((0.44, 0.11, 1.0))
+    shape = source.integer(5, 12), source.integer(5, 12)
+    start = -step * shape[0] / 2, -step * shape[1] / 2
+    mesh = _boxes(*start, step, step, shape)
+    return _turned(mesh, source.pick((39.25, 79.95, -70.0)), source.pick((-162.0, 18.0, -90.0)))
+
+
+def _globe(source):
+    """A whole globe of boxes in two dimensions, as CMIP's ocean models give even regular ones."""
+    number = source.pick((12, 18, 36))
+    mesh = _boxes(-90.0, source.pick((0.0, -180.0, 73.0)), 180 / number, 180 / number, (number, 2 * number))
+    return replace(mesh, globe=True)
+
+
+def _stereographic(source):
+    """A square on the plane of the polar stereographic projection, about a pole or away from it: WRF, sea ice, swaths."""
+    number, step = source.integer(5, 12), source.pick((0.002, 0.01, 0.04))
+    corner = (np.arange(number + 1) - source.pick((0.5, 0.25, 0.4)) * number) * step
+    centre = (corner[1:] + corner[:-1]) / 2
+
+    def back(y, x):
+        radius = np.hypot(x, y)
+        return 90 - 2 * np.degrees(np.arctan(radius / 2)), np.degrees(np.arctan2(x, -y)) + 263.0
+
+    latitude, longitude = back(*np.meshgrid(corner, corner, indexing="ij"))
+    around = lambda v: np.stack([v[:-1, :-1], v[:-1, 1:], v[1:, 1:], v[1:, :-1]], axis=-1)  # noqa: E731
+    corners = around(latitude), around(longitude)
+    mesh = Mesh(*back(*np.meshgrid(centre, centre, indexing="ij")), corners, excess(*corners), False)
+    return mesh if source.chance(50) else _turned(mesh, 38.0, -97.0)
+
+
+def _triangles(source):
+    """The octahedron in small triangles, as ICON and FESOM have the icosahedron."""
+    parts = source.pick((2, 4, 6))
+    found = []
+    for signs in np.ndindex(2, 2, 2):
+        x, y, z = np.diag(1.0 - 2.0 * np.array(signs))
+        at = lambda i, j: (i * x + j * y + (parts - i - j) * z) / parts  # noqa: E731
+        for i in range(parts):
+            for j in range(parts - i):
+                found.append([at(i, j), at(i + 1, j), at(i, j + 1)])
+                if i + j < parts - 1:
+                    found.append([at(i + 1, j), at(i + 1, j + 1), at(i, j + 1)])
+    corner = np.array(found)
+    corner /= np.linalg.norm(corner, axis=-1, keepdims=True)
+    inward = np.sum(corner[:, 0] * np.cross(corner[:, 1], corner[:, 2]), axis=-1) < 0
+    corner[inward] = corner[inward, ::-1]
+    corners = _at_poles(*places(corner))
+    latitude, longitude = places(corner.sum(axis=1))
+    return Mesh(latitude, longitude, corners, excess(*corners), True)
+
+
+def _at_poles(latitude, longitude):
+    """Longitudes of corners at a pole: those of the corner before, as files have them."""
+    pole = np.abs(latitude) > 90 - 1e-9
+    return latitude, np.where(pole, np.roll(longitude, 1, axis=-1), longitude)
+
+
+def _cube(source, face=None):
+    """Faces of the equiangular cubed sphere, (face, row, column), as of GEOS."""
+    number = source.pick((4, 6, 12))
+    corner = np.tan(np.linspace(-np.pi / 4, np.pi / 4, number + 1))
+    middle = np.tan(np.pi / 4 * (np.arange(number) + 0.5 - number / 2) / (number / 2))
+
+    def faces(along):
+        b, a = np.meshgrid(along, along, indexing="ij")
+        one = np.ones_like(a)
+        sides = ((one, a, b), (-a, one, b), (-b, a, one), (-one, -a, b), (a, -one, b), (b, a, -one))
+        return places(np.stack([np.stack(side, axis=-1) for side in sides]))
+
+    around = lambda v: np.stack([v[:, :-1, :-1], v[:, :-1, 1:], v[:, 1:, 1:], v[:, 1:, :-1]], axis=-1)  # noqa: E731
+    latitude, longitude = faces(corner)
+    corners = around(latitude), around(longitude)
+    mesh = Mesh(*faces(middle), corners, excess(*corners), True, smooth=False)
+    return mesh if face is None else replace(mesh.take(face), globe=False)
+
+
+def _healpix(source):
+    """Centres of HEALPix, ring order (Gorski et al. 2005, equations 4 to 9): equal areas, no corners."""
+    n = source.pick((1, 2, 4, 8))
+    z, phi = [], []
+    for ring in range(1, 4 * n):
+        if n <= ring <= 3 * n:
+            count, height = 4 * n, 4 / 3 - 2 * ring / (3 * n)
+            shift = ((ring - n) % 2) / 2
+        else:
+            near = min(ring, 4 * n - ring)
+            count, shift, height = 4 * near, 0.0, (1 - near**2 / (3 * n**2)) * (1 if ring < 2 * n else -1)
+        z += [height] * count
+        phi += list(360 / count * (np.arange(count) + 0.5 - shift))
+    return Mesh(np.degrees(np.arcsin(z)), np.array(phi), None, np.full(len(z), np.pi / (3 * n * n)), True)
+
+
+def _reduced(source):
+    """A reduced Gaussian grid: fewer boxes in rows near the poles, in one dimension."""
+    rows = source.pick((6, 10, 16))
+    edges = np.linspace(-90, 90, rows + 1)
+    parts = []
+    for south, north in zip(edges[:-1], edges[1:], strict=True):
+        count = max(4, int(2 * rows * np.cos(np.radians((south + north) / 2))))
+        parts.append(_boxes(south, 0.0, north - south, 360 / count, (1, count)).take(0))
+    join = lambda values: np.concatenate(list(values))  # noqa: E731
+    corners = tuple(join(part.corners[i] for part in parts) for i in (0, 1))
+    centres = (join(getattr(part, name) for part in parts) for name in ("latitude", "longitude"))
+    return Mesh(*centres, corners, join(part.areas for part in parts), True)
+
+
+def _flat(mesh):
+    """The same cells in one dimension."""
+    number = mesh.latitude.size
+    corners = None if mesh.corners is None else tuple(values.reshape(number, -1) for values in mesh.corners)
+    return replace(
+        mesh,
+        latitude=mesh.latitude.ravel(),
+        longitude=mesh.longitude.ravel(),
+        corners=corners,
+        areas=mesh.areas.ravel(),
+    )
+
+
+def any_mesh(source):
+    """Some mesh: its name and its truth."""
+    makers = {
+        "region": _region,
+        "rotated pole": _rotated,
+        "globe": _globe,
+        "stereographic": _stereographic,
+        "triangles": _triangles,
+        "cube": lambda s: _flat(_cube(s)),
+        "face of a cube": lambda s: _cube(s, s.integer(0, 5)),
+        "HEALPix": _healpix,
+        "reduced": _reduced,
+        "region, flat": lambda s: _flat(_region(s)),
+    }
+    name = source.pick(tuple(makers))
+    mesh = makers[name](source)
+    source.tell("mesh:", name, mesh.latitude.shape)
+    return mesh
+
+
+# --- how files write it
+
+
+@dataclass
+class Style:
+    """Names and attributes of a model's files."""
+
+    dims: tuple
+    names: tuple
+    corners: tuple | None
+    corner_dim: str
+    area: str = "cell_area"
+    units: tuple = ("degrees_north", "degrees_east")
+    standard: bool = True
+    nominal: dict | None = None
+
+
+STYLES_2D = {
+    "CMIP6 ocean": Style(
+        ("j", "i"), ("latitude", "longitude"), ("vertices_latitude", "vertices_longitude"), "vertices", "areacello"
+    ),
+    "CMIP5": Style(("j", "i"), ("lat", "lon"), ("lat_vertices", "lon_vertices"), "vertices", "areacello"),
+    "CMIP with nominal axes": Style(
+        ("rlat", "rlon"),
+        ("lat", "lon"),
+        ("lat_bnds", "lon_bnds"),
+        "bnds4",
+        "areacella",
+        nominal={
+            "rlat": {"standard_name": "grid_latitude", "units": "degrees"},
+            "rlon": {"standard_name": "grid_longitude", "units": "degrees"},
+        },
+    ),
+    "NEMO": Style(
+        ("y", "x"), ("nav_lat", "nav_lon"), ("bounds_nav_lat", "bounds_nav_lon"), "nvertex", "area", standard=False
+    ),
+    "ROMS": Style(
+        ("eta_rho", "xi_rho"),
+        ("lat_rho", "lon_rho"),
+        None,
+        "k",
+        "rho_area",
+        ("degree_north", "degree_east"),
+        standard=False,
+    ),
+    "WRF": Style(
+        ("south_north", "west_east"),
+        ("XLAT", "XLONG"),
+        None,
+        "k",
+        "area",
+        ("degree_north", "degree_east"),
+        standard=False,
+    ),
+    "GEOS face": Style(
+        ("Ydim", "Xdim"),
+        ("lats", "lons"),
+        None,
+        "k",
+        nominal={
+            "Ydim": {"units": "degrees_north", "long_name": "Fake Latitude for GrADS Compatibility"},
+            "Xdim": {"units": "degrees_east", "long_name": "Fake Longitude for GrADS Compatibility"},
+        },
+    ),
+    "CESM domain": Style(("nj", "ni"), ("yc", "xc"), ("yv", "xv"), "nv", "area", standard=False),
+    "NEMO with index axes": Style(
+        ("lat", "lon"),
+        ("nav_lat", "nav_lon"),
+        None,
+        "k",
+        standard=False,
+        nominal={"lat": {"long_name": "index"}, "lon": {"long_name": "index"}},
+    ),
+}
+STYLES_1D = {
+    "ICON": Style(("ncells",), ("clat", "clon"), ("clat_bnds", "clon_bnds"), "nv"),
+    "ICON, vertices": Style(("cell",), ("clat", "clon"), ("clat_vertices", "clon_vertices"), "nv"),
+    "FESOM": Style(("ncells",), ("lat", "lon"), ("lat_bnds", "lon_bnds"), "vertices"),
+    "SCRIP": Style(
+        ("grid_size",),
+        ("grid_center_lat", "grid_center_lon"),
+        ("grid_corner_lat", "grid_corner_lon"),
+        "grid_corners",
+        "grid_area",
+        ("degrees", "degrees"),
+        standard=False,
+    ),
+    "MPAS": Style(
+        ("nCells",),
+        ("latCell", "lonCell"),
+        ("latVertices", "lonVertices"),
+        "maxEdges",
+        "areaCell",
+        ("", ""),
+        standard=False,
+    ),
+    "HEALPix": Style(("cell",), ("lat", "lon"), None, "k"),
+    "CAM-SE": Style(("ncol",), ("lat", "lon"), ("lat_vertices", "lon_vertices"), "nv", "area", standard=False),
+}
+
+PLAIN_CORNERS = (
+    "plain", "plain", "plain", "clockwise", "another start", "closed", "last repeated", "NaN behind", "wrapped",
+    "single", "as coordinates", "beyond the pole", "undeclared",
+)  # fmt: skip
+ODD_CORNERS = (
+    "Z order",
+    "shuffled",
+    "fill behind",
+    "radians",
+    "radians with units",
+    "lost",
+    "of the neighbour",
+    "no width",
+)
+PLAIN_AREAS = ("none", "m2", "m2 of 6371229 m", "km2", "missing", "zero in some")
+ODD_AREAS = ("steradian", "no units", "fill", "negative fill", "unit sphere in m2", "percent", "lost")
+ODD_CENTRES = (
+    "radians", "radians with units", "radians, cured as the error says", "fill", "zeros", "cyclic columns",
+    "time-dependent", "nominal axes", "piled up at a pole",
+)  # fmt: skip
+
+
+def _write_corners(source, way, corners):
+    """Corners as a file has them."""
+    latitude, longitude = (np.array(values) for values in corners)
+    last = (Ellipsis, slice(-1, None))
+    if way == "clockwise":
+        latitude, longitude = latitude[..., ::-1], longitude[..., ::-1]
+    elif way == "another start":
+        latitude, longitude = (np.roll(values, 1, axis=-1) for values in (latitude, longitude))
+    elif way in ("closed", "last repeated", "NaN behind", "fill behind"):
+        which = (Ellipsis, slice(0, 1)) if way == "closed" else last
+        more = [values[which] for values in (latitude, longitude)]
+        if way.endswith("behind"):
+            filled = np.nan if way.startswith("NaN") else source.pick(FILLS)
+            more = [np.full_like(values, filled) for values in more]
+        latitude, longitude = (np.concatenate(pair, axis=-1) for pair in zip((latitude, longitude), more, strict=True))
+    elif way == "wrapped":
+        longitude = longitude % 360.0
+    elif way == "beyond the pole":
+        latitude = np.where(np.abs(latitude) > 90 - 1e-9, np.copysign(90.0000025, latitude), latitude)
+    elif way == "Z order" and latitude.shape[-1] == 4:
+        latitude, longitude = (values[..., [0, 1, 3, 2]] for values in (latitude, longitude))
+    elif way == "shuffled":
+        order = source.rng().permutation(latitude.shape[-1])
+        latitude, longitude = latitude[..., order], longitude[..., order]
+    elif way == "of the neighbour":
+        latitude, longitude = (np.roll(values, 1, axis=-2) for values in (latitude, longitude))
+    elif way == "no width":
+        some = source.rng().random(latitude.shape[:-1]) < 0.3
+        latitude[some], longitude[some] = latitude[some, :1], longitude[some, :1]
+    elif way.startswith("radians"):
+        latitude, longitude = np.radians(latitude), np.radians(longitude)
+    dtype = np.float32 if way == "single" else np.float64
+    return latitude.astype(dtype), longitude.astype(dtype)
+
+
+def _write_areas(source, way, areas):
+    """Areas as a file has them, and their unit."""
+    square = RADIUS**2
+    some = source.rng().random(areas.shape) < 0.2
+    some.flat[0] = True
+    return {
+        "m2": (areas * square, "m2"),
+        "m2 of 6371229 m": (areas * 6_371_229.0**2, "m2"),
+        "km2": (areas * square / 1e6, "km2"),
+        "steradian": (areas, source.pick(("sr", "steradian", "radian2", "square radians", "radians^2"))),
+        "no units": (areas * source.pick((square, 1.0)), ""),
+        "fill": (np.where(some, source.pick(FILLS[:2]), areas * square), "m2"),
+        "negative fill": (np.where(some, -1.0, areas * square), "m2"),
+        "unit sphere in m2": (areas, "m2"),
+        "percent": (100 * areas / areas.sum(), "%"),
+    }[way]
+
+
+def _coordinates(source, style, way, mesh, dtype):
+    """Centres of the cells as coordinates of the object."""
+    latitude, longitude = mesh.latitude, mesh.longitude
+    if way in ("0..360", "-180..180"):
+        longitude = (longitude + (0 if way == "0..360" else 180)) % 360 - (0 if way == "0..360" else 180)
+    found = {}
+    for name, values, units, kind in zip(
+        style.names, (latitude, longitude), style.units, ("latitude", "longitude"), strict=True
+    ):
+        attributes = {"units": units} if units else {}
+        attributes |= {"standard_name": kind} if style.standard else {"long_name": kind}
+        found[name] = (style.dims, np.array(values, dtype=dtype), attributes)
+    if style.nominal:
+        for dim, size, attributes in zip(style.dims, latitude.shape, style.nominal.values(), strict=True):
+            found[dim] = (dim, np.linspace(-40.0, 40.0, size), attributes)
+    return found
+
+
+def unstructured(source):
+    """An object whose cells are on dimensions of their own, as some model writes it."""
+    source = source.details()
+    mesh = any_mesh(source)
+    way = source.pick(("good", "good", "corners", "corners", "areas", "areas", *ODD_CENTRES))
+    styles = STYLES_2D if mesh.latitude.ndim == 2 else STYLES_1D
+    called = source.pick(tuple(styles))
+    style = styles[called]
+    source.tell("style:", called, "way:", way)
+    if way.startswith("radians") and (style.nominal or (way == "radians" and not mesh.globe)):
+        way = "radians with units"  # of a region nobody can know
+    single = source.chance(25)
+    convention = source.pick(("as it is", "0..360", "-180..180"))
+    if way == "cyclic columns":
+        mesh = _cyclic(source, mesh)
+    if way == "piled up at a pole":
+        mesh = _piled(source, mesh)
+    coordinates = _coordinates(source, style, convention, mesh, np.float32 if single else np.float64)
+    obj = xr.Dataset({"t": (style.dims, np.ones(mesh.latitude.shape))}, coordinates)
+    off = 360 * EPS_SINGLE if single else 1e-13
+    benign = way in ("good", "corners", "areas") and called not in (
+        "SCRIP",
+        "MPAS",
+        "GEOS face",
+        "NEMO with index axes",
+    )
+    case = Case(obj, mesh.latitude, mesh.longitude, mesh.areas, benign, 1e-3, cells=True, told=False)
+    case = _add_corners(source, case, mesh, style, way)
+    case = _add_areas(source, case, mesh, style, way)
+    case = _spoil_centres(source, case, mesh, style, way)
+    if not case.told:  # areas from the centres of neighbours
+        case = replace(case, benign=case.benign and mesh.latitude.ndim == 2 and mesh.smooth, per_cell=0.0)
+        case.tolerance = 0.03 if mesh.smooth and mesh.latitude.ndim == 2 else np.inf
+    step = np.degrees(np.sqrt(mesh.areas.min() + 1e-30))
+    case.tolerance += 20 * off / step
+    if way == "good" and source.chance(20):
+        case.obj = case.obj.chunk()
+    return case
+
+
+def _add_corners(source, case, mesh, style, way):
+    """Corners as bounds of the coordinates, where the style has them."""
+    if mesh.corners is None or style.corners is None or (way != "corners" and source.chance(30)):
+        return case
+    how = source.pick((*ODD_CORNERS, *PLAIN_CORNERS) if way == "corners" else PLAIN_CORNERS)
+    source.tell("corners:", how)
+    obj = case.obj
+    written = _write_corners(source, how, mesh.corners)
+    for name, corner, values in zip(style.names, style.corners, written, strict=True):
+        units = {"units": "radians"} if how == "radians with units" else {}
+        if how != "lost":
+            obj = obj.assign({corner: ((*style.dims, style.corner_dim), values, units)})
+        if how != "undeclared":
+            obj[name].attrs["bounds"] = corner
+        if how == "as coordinates":
+            obj = obj.set_coords(corner)
+    counted = mesh.areas > 0
+    boxes = (mesh.areas - excess(*mesh.corners))[counted]  # great circles are not parallels
+    tolerance = 1e-3 + abs(boxes.sum()) / mesh.areas.sum()
+    per_cell = 1e-3 + float(np.max(np.abs(boxes) / mesh.areas[counted]))
+    if how == "single":
+        tolerance, per_cell = tolerance + 0.02, 0.0
+    unknown = how in ("undeclared", "lost")  # may be found or not
+    benign = case.benign and how in PLAIN_CORNERS and not unknown
+    per_cell = 0.0 if unknown else per_cell
+    return replace(case, obj=obj, told=not unknown, tolerance=tolerance, per_cell=per_cell, benign=benign)
+
+
+def _add_areas(source, case, mesh, style, way):
+    """Areas as a variable that the field names as its cell measure."""
+    if way == "areas":
+        how = source.pick((*ODD_AREAS, *PLAIN_AREAS))
+    elif way == "good":
+        how = source.pick(PLAIN_AREAS)
+    else:
+        return case
+    source.tell("areas:", how)
+    if how == "none":
+        return case
+    obj = case.obj
+    obj["t"].attrs["cell_measures"] = f"area: {style.area}"
+    if how == "lost":
+        return replace(case, benign=False)
+    values, units = _write_areas(source, how if how not in ("missing", "zero in some") else "m2", mesh.areas)
+    areas = mesh.areas
+    if how in ("missing", "zero in some"):  # no cell of the domain
+        gone = source.rng().random(values.shape) < 0.2
+        gone.flat[0] = False
+        values, areas = np.where(gone, np.nan if how == "missing" else 0.0, values), np.where(gone, 0.0, areas)
+    attributes = {"units": units} if units else {}
+    attributes |= {"standard_name": "cell_area"} if source.chance(70) else {}
+    obj = obj.assign({style.area: (style.dims, values, attributes)})
+    plain = how in PLAIN_AREAS
+    tolerance, per_cell = (1e-3, 1e-3) if plain else (max(case.tolerance, 1e-3), 0.0)
+    benign = case.benign and plain and how != "zero in some"
+    told = plain or case.told
+    return replace(case, obj=obj, areas=areas, told=told, tolerance=tolerance, per_cell=per_cell, benign=benign)
+
+
+def _cyclic(source, mesh):
+    """One or two columns once more at the end, as NEMO's ORCA grids have; they stand for no area."""
+    if mesh.latitude.ndim != 2 or not mesh.globe:
+        return mesh
+    number = source.pick((1, 2))
+    index = np.r_[np.arange(mesh.latitude.shape[1]), np.arange(number)]
+    more = mesh.take((slice(None), index))
+    areas = more.areas.copy()
+    areas[:, -number:] = 0.0
+    return replace(more, areas=areas)
+
+
+def _piled(source, mesh):
+    """The northernmost cells, all at the pole, as where models repeat a pole for each column."""
+    latitude = mesh.latitude.copy()
+    if latitude.ndim == 2 and mesh.globe:
+        for row in range(-source.integer(1, 5), 0):
+            latitude[row] = 90.0
+    return replace(mesh, latitude=latitude)
+
+
+def _spoil_centres(source, case, mesh, style, way):
+    """An object with one thing wrong with its centres."""
+    obj, (first, second) = case.obj, style.names
+    if way == "cyclic columns":
+        return replace(case, per_cell=0.0)
+    if way == "piled up at a pole":
+        return replace(case, per_cell=0.0)
+    if way in ("fill", "zeros"):
+        gone = source.rng().random(mesh.latitude.shape) < 0.25
+        gone.flat[:2] = True, False
+        value = source.pick((*FILLS, np.nan, np.inf)) if way == "fill" else 0.0
+        obj = obj.assign_coords(
+            {name: (style.dims, np.where(gone, value, obj[name].values), obj[name].attrs) for name in style.names}
+        )
+        areas = np.where(gone, 0.0, mesh.areas)
+        centres = (np.where(gone, np.nan, centre) for centre in (mesh.latitude, mesh.longitude))
+        source.tell("fill:", value)
+        return Case(obj, *centres, areas, not np.isfinite(value), case.tolerance, cells=True, told=case.told)
+    if way.startswith("radians"):
+        obj = obj.assign_coords(
+            {name: (style.dims, np.radians(obj[name].values), obj[name].attrs) for name in style.names}
+        )
+        for name in style.names:
+            obj[name].attrs.pop("units", None)
+            if way == "radians with units":
+                obj[name].attrs["units"] = source.pick(("radian", "radians", "rad"))
+        if style.corners and style.corners[0] in obj:
+            obj = obj.assign({name: (obj[name].dims, np.radians(obj[name].values)) for name in style.corners})
+        if way == "radians, cured as the error says":
+            for name, units in zip(style.names, ("degrees_north", "degrees_east"), strict=True):
+                bounds = {key: value for key, value in obj[name].attrs.items() if key == "bounds"}
+                obj = obj.assign_coords({name: (style.dims, np.degrees(obj[name].values), {"units": units} | bounds)})
+        return replace(case, obj=obj)
+    if way == "time-dependent":
+        times = source.pick((1, 3))
+        obj = obj.assign_coords({name: obj[name].expand_dims(time=times) for name in (first, second)})
+        return replace(case, obj=obj)
+    if way == "nominal axes" and mesh.latitude.ndim == 2:
+        axes = ((style.dims[0], "latitude", "degrees_north"), (style.dims[1], "longitude", "degrees_east"))
+        word = source.pick(("nominal {}", "fake {}", "{} index", "{}"))
+        for dim, kind, units in axes:
+            size = obj.sizes[dim]
+            centres = mesh.latitude.mean(axis=1) if kind == "latitude" else mesh.longitude.mean(axis=0)
+            values = centres if source.chance(50) and np.all(np.diff(centres) != 0) else np.linspace(-60, 60, size)
+            obj = obj.assign_coords({dim: (dim, values, {"long_name": word.format(kind), "units": units})})
+        return replace(case, obj=obj)
+    return case
