@@ -33,7 +33,7 @@ from fuzz_inputs import (
     targets,
     weights,
 )
-from fuzz_readings import cell_conventions, grid_conventions
+from fuzz_readings import cell_conventions, grid_conventions, table_conventions
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
@@ -660,6 +660,7 @@ def from_xarray(source):
 
 entry("grid conventions", 3.0)(grid_conventions)
 entry("cell conventions", 3.0)(cell_conventions)
+entry("table conventions", 2.0)(table_conventions)
 
 
 # --- models

@@ -5,6 +5,7 @@ with great-circle sides, the sum of spherical excesses by L'Huilier's formula; H
 the conventions of CMIP, NEMO, ROMS, WRF, SCRIP, ICON, MPAS, FESOM, GEOS and HEALPix. Nothing here asks skgeo.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -95,8 +96,7 @@ def _boxes(south, west, height, width, shape):
 def _region(source):
     step = source.pick((1.0, 0.5, 0.11, 1 / 12, 0.01))
     shape = source.integer(4, 12), source.integer(4, 12)
-    mesh = _boxes(source.pick((-45.0, -3.0, 30.0, 51.0)), source.pick((-4.0, 11.2, 177.0, 262.5)), step, step, shape)
-    return mesh
+    return _boxes(source.pick((-45.0, -3.0, 30.0, 51.0)), source.pick((-4.0, 11.2, 177.0, 262.5)), step, step, shape)
 
 
 def _rotated(source):
@@ -116,7 +116,7 @@ def _globe(source):
 
 
 def _stereographic(source):
-    """A square on the plane of the polar stereographic projection, about a pole or away from it: WRF, sea ice, swaths."""
+    """A square on the plane of the polar stereographic projection, about a pole or turned away: WRF, sea ice."""
     number, step = source.integer(5, 12), source.pick((0.002, 0.01, 0.04))
     corner = (np.arange(number + 1) - source.pick((0.5, 0.25, 0.4)) * number) * step
     centre = (corner[1:] + corner[:-1]) / 2
@@ -137,8 +137,8 @@ def _triangles(source):
     parts = source.pick((2, 4, 6))
     found = []
     for signs in np.ndindex(2, 2, 2):
-        x, y, z = np.diag(1.0 - 2.0 * np.array(signs))
-        at = lambda i, j: (i * x + j * y + (parts - i - j) * z) / parts  # noqa: E731
+        axes = np.diag(1.0 - 2.0 * np.array(signs))
+        at = lambda i, j, axes=axes: np.array([i, j, parts - i - j]) @ axes / parts  # noqa: E731
         for i in range(parts):
             for j in range(parts - i):
                 found.append([at(i, j), at(i + 1, j), at(i, j + 1)])
@@ -199,7 +199,7 @@ def _reduced(source):
     rows = source.pick((6, 10, 16))
     edges = np.linspace(-90, 90, rows + 1)
     parts = []
-    for south, north in zip(edges[:-1], edges[1:], strict=True):
+    for south, north in itertools.pairwise(edges):
         count = max(4, int(2 * rows * np.cos(np.radians((south + north) / 2))))
         parts.append(_boxes(south, 0.0, north - south, 360 / count, (1, count)).take(0))
     join = lambda values: np.concatenate(list(values))  # noqa: E731

@@ -11,13 +11,14 @@ import xarray as xr
 from fuzz_contract import Defect, limited, right
 from fuzz_conventions import regular_grid
 from fuzz_meshes import unstructured, vectors
+from fuzz_tables import any_table, frame, patch_radians, some_places
 
 import skgeo
 import skgeo.xarray
-from skgeo import encoders
+from skgeo import encoders, model_selection
 from skgeo.exceptions import CoordinateError, CoordinateWarning, ResolutionWarning
 
-#: Warnings that say something about the coordinates; scikit-learn's about names of features is one.
+#: Warnings that say something about the coordinates.
 WORDS = (CoordinateWarning,)
 
 
@@ -25,8 +26,11 @@ class Doubted:
     """What a reading gives that was refused, or warned of."""
 
 
-def reading(function, benign, *, words=WORDS):
-    """The value of a reading that nothing was said about, or Doubted; raises Defect for a false alarm."""
+def reading(function, benign, *, words=WORDS, others=ResolutionWarning):
+    """The value of a reading that nothing was said about, or Doubted; raises Defect for a false alarm.
+
+    Warnings of the class ``others`` are none about the coordinates.
+    """
     said = []
     try:
         with warnings.catch_warnings(record=True) as caught, limited():
@@ -47,7 +51,7 @@ def reading(function, benign, *, words=WORDS):
     for each in caught:
         if issubclass(each.category, words):
             said.append(str(each.message))
-        elif not issubclass(each.category, ResolutionWarning):
+        elif not issubclass(each.category, others):
             raise Defect(f"{each.category.__name__}: {each.message}")
     right(not (said and benign), f"a false alarm, ordinary input is warned of: {said}")
     return Doubted if said else value
@@ -177,3 +181,105 @@ def grid_conventions(source):
 def cell_conventions(source):
     """Cells of curvilinear and unstructured grids as files hold them."""
     hold(unstructured(source), source)
+
+
+# --- tables
+
+
+def _splits(given, X, source):
+    """A function of a table to its folds, by one of the splitters."""
+    names = {"coordinates": given.names} if given.names else {}
+    kind = source.pick(("blocks", "buffer", "nearest", "leave one out"))
+    source.tell("splitter:", kind)
+    makers = {
+        "blocks": lambda: model_selection.SphericalBlockKFold(3, shuffle=True, random_state=0, **names),
+        "buffer": lambda: model_selection.BufferedKFold(3, radius_km=1.0, shuffle=True, random_state=0, **names),
+        "leave one out": lambda: model_selection.LeaveOneBlockOut(n_blocks=4, random_state=0, **names),
+        "nearest": lambda: model_selection.NearestNeighbourDistanceKFold(X, n_splits=2, random_state=0, **names),
+    }
+    return lambda: [test.tolist() for _, test in makers[kind]().split(X)]
+
+
+def _same(found, expected, what):
+    right(found == expected, f"wrong in silence: {what} of a table are other ones than of its places in degrees")
+
+
+def _embedding(given):
+    names = {"coordinates": given.names} if given.names else {}
+    return encoders.SphericalHarmonics(1, min_degree=1, **names).fit_transform(given.X)
+
+
+def _true_embedding(plain):
+    return vectors(*plain.T)[:, [1, 2, 0]] * np.sqrt(3 / (4 * np.pi))
+
+
+def _then_an_array(source):
+    """A model fitted on a frame is given that frame's values as an array, as ensembles and explainers do."""
+    plain, _ = some_places(source)
+    given = frame(source, plain)
+    other = source.pick(("encoder", "basis", "partial_fit"))
+    source.tell("then an array:", other)
+    columns = list(given.X.columns)
+    array = given.plain if "lat" in columns[0].lower() else given.plain[:, ::-1]
+    if other == "encoder":
+        model = encoders.SphericalHarmonics(1, min_degree=1)
+        fitted = reading(lambda: model.fit(given.X), given.benign)
+    else:
+        model = skgeo.SphericalHarmonicPCA(2, clip=None)
+        fitted = reading(lambda: model.fit(given.X), given.benign)
+    if fitted is Doubted:
+        return
+    if other == "partial_fit":
+        again = reading(lambda: model.partial_fit(array), False, words=(), others=UserWarning)
+        if again is not Doubted:
+            expected = skgeo.SphericalHarmonicPCA(2).fit(np.vstack([given.plain, given.plain])).mean_
+            right(np.allclose(again.mean_, expected, atol=1e-6), "wrong in silence: partial_fit of other places")
+        return
+    values = reading(lambda: model.transform(array), False, words=(), others=UserWarning)
+    if values is not Doubted:
+        expected = _true_embedding(given.plain) if other == "encoder" else model.transform(given.X)
+        right(np.allclose(values, expected, atol=1e-5), "wrong in silence: the array is read in another order")
+
+
+def _patches(source):
+    table, plain = patch_radians(source)
+    model = skgeo.PatchScaleFeaturizer(log=False)
+    values = reading(lambda: model.fit_transform(table), False)
+    if values is not Doubted:
+        expected = model.fit_transform(plain)
+        right(np.allclose(values, expected, rtol=1e-3), "wrong in silence: a patch table in radians", values[0, :3])
+
+
+def table_conventions(source):
+    """Tables of places as people hold them."""
+    source = source.details()
+    way = source.pick(("encoder", "encoder", "basis", "folds", "folds", "degree", "array", "array", "patches"))
+    source.tell("reading:", way)
+    if way == "array":
+        _then_an_array(source)
+        return
+    if way == "patches":
+        _patches(source)
+        return
+    given = any_table(source, more=way in ("folds", "degree"))
+    names = {"coordinates": given.names} if given.names else {}
+    if way == "encoder":
+        values = reading(lambda: _embedding(given), given.benign)
+        if values is not Doubted:
+            off = np.abs(values - _true_embedding(given.plain)).max()
+            right(off < 1e-5, f"wrong in silence: places are embedded elsewhere, by {off:.3g}")
+    elif way == "basis":
+        model = reading(lambda: skgeo.SphericalHarmonicPCA(2, **names).fit(given.X), given.benign)
+        if model is not Doubted:
+            expected = skgeo.SphericalHarmonicPCA(2).fit(given.plain).mean_
+            right(np.allclose(model.mean_, expected, atol=1e-5), "wrong in silence: a basis of other places")
+    elif way == "folds":
+        before = source.rng().bit_generator.state
+        found = reading(_splits(given, given.X, source), given.benign)
+        if found is not Doubted:
+            source.rng().bit_generator.state = before
+            _same(found, _splits(given._replace(names=None), given.plain, source)(), "folds")
+    else:
+        found = reading(lambda: model_selection.suggest_max_degree(given.X, **names), given.benign)
+        if found is not Doubted:
+            _same(found.max_degree, model_selection.suggest_max_degree(given.plain).max_degree, "degrees")
