@@ -39,6 +39,7 @@ class Case:
     per_cell: float = field(default=0.0)  # tolerance of single cells; 0 for not compared
     transforms: bool = True  # the centres are those of the truth, one for one
     means: Any = None  # of y, z, x and z squared over each cell; None for those at the centres
+    doubt: bool = False  # nothing that could be read would be right
 
 
 @dataclass
@@ -188,8 +189,11 @@ def _in_convention(source, longitude, *, more=True):
 def _rounding(source, axes):
     """A function that rounds all values as a file does, and by how much it may be wrong, in degrees."""
     step = min(float(np.diff(axis.edges, axis=1).min()) for axis in axes)
-    way = source.pick(("f8", "f8", "f4", "decimals"))
+    way = source.pick(("f8", "f8", "f4", "decimals", "radians in f4 once"))
     source.tell("values:", way)
+    if way == "radians in f4 once":  # pi / 2 is 90.0000025 degrees
+        rounded = lambda values: np.degrees(np.radians(values).astype(np.float32).astype(np.float64))  # noqa: E731
+        return rounded, 2.0 * 360.0 * EPS_SINGLE, step
     if way == "f4":
         return (lambda values: values.astype(np.float32)), 360.0 * EPS_SINGLE, step
     if way == "decimals":
@@ -198,29 +202,46 @@ def _rounding(source, axes):
     return (lambda values: values), 1e-13, step
 
 
-def _mask(source, case, names):
-    """A mask of blocks, in the order of the grid or not, or as missing values of the variable."""
-    way = source.pick(("none", "none", "valid", "aligned", "flipped", "rolled", "other turn", "no coordinates"))
+MASKS = ("valid", "aligned", "flipped", "rolled", "other turn", "no coordinates", "shifted", "other rows")
+
+
+def with_mask(source, case, names, axes=()):
+    """A mask of blocks, in the order of the grid or not, or as missing values of the variable.
+
+    ``names`` are the dimensions; ``axes`` name the latitude and longitude that the mask brings along.
+    """
+    way = source.pick(("none", "none", *MASKS))
     if way == "none":
         return case
     source.tell("mask:", way)
     shape = case.areas.shape
     inside = np.zeros(shape, bool)
-    inside[: max(1, shape[0] // 3), : max(1, 2 * shape[1] // 3)] = True
+    inside[tuple(slice(0, max(1, size // 2)) for size in shape)] = True
     if source.chance(50):
         inside |= source.rng().random(shape) > 0.7
+    inside &= case.areas > 0
+    if not inside.any():
+        return case
     case = replace(case, areas=case.areas * inside)
     if way == "valid":
         return replace(case, obj=case.obj.assign(t=case.obj.t.where(xr.DataArray(inside, dims=names))), mask="valid")
     if way == "no coordinates":
-        return replace(case, mask=source.pick((inside, inside.astype("f4"), xr.DataArray(inside, dims=names))))
-    mask = xr.DataArray(inside, {name: case.obj[name] for name in names}, names)
+        forms = (inside, inside.astype("f4"), inside.astype(object), xr.DataArray(inside, dims=names))
+        return replace(case, mask=source.pick(forms))
+    mask = xr.DataArray(inside, {name: case.obj[name] for name in axes}, names)
+    order = list(names)
     if way == "flipped":
-        mask = mask.isel({names[0]: slice(None, None, -1)})
+        mask = mask.isel({order[0]: slice(None, None, -1)})
     elif way == "rolled":
-        mask = mask.isel({names[1]: np.roll(np.arange(shape[1]), source.integer(1, shape[1]))})
+        mask = mask.isel({order[-1]: np.roll(np.arange(shape[-1]), source.integer(1, shape[-1]))})
     elif way == "other turn":
-        mask = mask.assign_coords({names[1]: mask[names[1]] - 360.0})
+        mask = mask.assign_coords({axes[1]: mask[axes[1]] - 360.0})
+    elif way in ("shifted", "other rows"):
+        steps = np.abs(np.diff(case.latitude, axis=0))
+        step = steps[steps > 1e-6].min(initial=10.0) if way == "shifted" else 7.5
+        own = mask[axes[0]]
+        mask = mask.assign_coords({axes[0]: (own.dims, own.values + step, own.attrs)})
+        case = replace(case, benign=False, doubt=True)
     return replace(case, mask=mask.transpose() if source.chance(30) else mask)
 
 
@@ -234,6 +255,7 @@ PLAIN_BOUNDS = (
     "wrapped",
     "upper first",
     "transposed",
+    "named in the encoding",
 )
 #: Bounds that are lost, or wrong.
 ODD_BOUNDS = ("lost", "radians", "radians with units", "rows turned around", "fill", "of the neighbour")
@@ -264,7 +286,9 @@ def _with_bounds(source, way, obj, names, axes, turns, rounded):
         bounds = bounds.expand_dims(time=2) if way == "constant in time" else bounds
         bounds = bounds.transpose(..., name) if way == "transposed" else bounds
         called = ends.format(name)
-        if way != "by name":
+        if way == "named in the encoding":  # where xarray moves the attribute
+            obj[name].encoding["bounds"] = called
+        elif way != "by name":
             obj[name].attrs["bounds"] = called
         if way != "lost":
             obj = obj.assign({called: bounds})
@@ -342,23 +366,60 @@ def _truth(latitude, longitude, benign, off, step, obj):
     )
 
 
-def regular_grid(source):
-    """An object on a regular grid, as some file has it."""
-    source = source.details()
-    latitude, longitude = true_axes(source)
-    way = source.pick(("good", "good", "odd style", "odd bounds", "dropped", *SPOILT_AXES))
-    source.tell("way:", way)
-    names, attributes = source.pick(ODD_STYLES if way == "odd style" else PLAIN_STYLES)
-    if way == "dropped":
-        rows, columns = _dropped(source, latitude, longitude)
-        latitude, longitude = latitude.take(rows), longitude.take(columns)
-    whole = np.ptp(longitude.edges) > 359
-    order, turns = _in_convention(source, longitude, more=way != "radians")
+def _uneven(source, axis):
+    """The axis with rows of other heights each: edges that are no midpoints, which only bounds can tell."""
+    if axis.centres.size < 3:
+        return axis
+    inner = axis.edges[1:, 0] + 0.15 * source.rng().uniform(-1, 1, axis.centres.size - 1) * np.diff(axis.centres)
+    edges = np.column_stack([np.r_[axis.edges[0, 0], inner], np.r_[inner, axis.edges[-1, 1]]])
+    return Axis(edges.mean(axis=1), edges)
+
+
+def _split_at_greenwich(longitude):
+    """Columns of a whole circle of which the first is in two halves, at 0 and at 360."""
+    number = longitude.centres.size
+    step = 360.0 / number
+    ends = np.r_[0.0, step * (np.arange(number) + 0.5), 360.0]
+    return Axis(step * np.arange(number + 1), np.column_stack([ends[:-1], ends[1:]]))
+
+
+def _as_given(source, latitude, longitude, way, whole):
+    """Rows and columns in the order of the file, and the turns of the columns."""
+    if way == "split at Greenwich":
+        order, turns = np.arange(longitude.centres.size), np.zeros(longitude.centres.size)
+    else:
+        order, turns = _in_convention(source, longitude, more=way != "radians")
     longitude, turns = longitude.take(order), turns[order]
     if source.chance(40):
         latitude = latitude.take(slice(None, None, -1))
     if source.chance(8):
         longitude, turns = longitude.take(slice(None, None, -1)), turns[::-1]
+    return latitude, longitude, turns
+
+
+WAYS = ("good", "good", "good", "odd style", "odd bounds", "dropped", "split at Greenwich", *SPOILT_AXES)
+
+
+def regular_grid(source):
+    """An object on a regular grid, as some file has it."""
+    source = source.details()
+    latitude, longitude = true_axes(source)
+    whole = np.ptp(longitude.edges) > 359
+    way = source.pick(WAYS)
+    way = "good" if way == "split at Greenwich" and not whole else way
+    names, attributes = source.pick(ODD_STYLES if way == "odd style" else PLAIN_STYLES)
+    bounds = source.pick(PLAIN_BOUNDS) if way in ("good", "odd style") else "none"
+    bounds = source.pick(ODD_BOUNDS) if way == "odd bounds" else bounds
+    source.tell("way:", way, "style:", names, attributes, "bounds:", bounds)
+    if way == "dropped":
+        rows, columns = _dropped(source, latitude, longitude)
+        latitude, longitude = latitude.take(rows), longitude.take(columns)
+    if way == "split at Greenwich":
+        longitude, bounds = _split_at_greenwich(longitude), source.pick(("coordinates", "variables"))
+    elif bounds != "none" and source.chance(40):
+        source.tell("edges are no midpoints")
+        latitude, longitude = _uneven(source, latitude), _uneven(source, longitude)
+    latitude, longitude, turns = _as_given(source, latitude, longitude, way, whole)
     if way == "radians":
         rounded, off, step = (lambda values: values), 1e-12, 1.0
     else:
@@ -366,15 +427,19 @@ def regular_grid(source):
     axes = (rounded(latitude.centres), rounded(longitude.centres + turns))
     given = {name: (name, values, dict(told)) for name, values, told in zip(names, axes, attributes, strict=True)}
     obj = xr.Dataset({"t": (names, np.ones((axes[0].size, axes[1].size)))}, given)
-    bounds = source.pick(PLAIN_BOUNDS) if way in ("good", "odd style") else "none"
-    bounds = source.pick(ODD_BOUNDS) if way == "odd bounds" else bounds
-    source.tell("style:", names, attributes, "bounds:", bounds)
     obj = _with_bounds(source, bounds, obj, names, (latitude, longitude), turns, rounded)
-    case = _truth(latitude, longitude, way == "good", off, step, obj)
+    case = _truth(latitude, longitude, way in ("good", "split at Greenwich"), off, step, obj)
     if way in SPOILT_AXES:
-        case = replace(
-            case, obj=_spoilt_axis(source, way, obj, names, whole), per_cell=0.0, transforms=way == "radians"
-        )
+        obj = _spoilt_axis(source, way, obj, names, whole)
+        case = replace(case, obj=obj, per_cell=0.0, transforms=way == "radians")
     elif bounds not in ("fill", "of the neighbour"):
-        case = _mask(source, case, names)
-    return replace(case, obj=_extras(source, case.obj, names))
+        case = with_mask(source, case, names, names)
+    case = replace(case, obj=_extras(source, case.obj, names))
+    if bounds != "by name" and source.chance(20):
+        return _variable_alone(case, bounds)
+    return case
+
+
+def _variable_alone(case, bounds):
+    """The variable of the grid: bounds have a dimension of their own, so they are lost, and their names are left."""
+    return replace(case, obj=case.obj["t"], benign=case.benign and bounds == "none")

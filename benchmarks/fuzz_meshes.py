@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from fuzz_conventions import EPS_SINGLE, FILLS, Case
+from fuzz_conventions import EPS_SINGLE, FILLS, Case, with_mask
 
 RADIUS = 6_371_008.8
 
@@ -230,6 +230,7 @@ def any_mesh(source):
         "stereographic": _stereographic,
         "triangles": _triangles,
         "cube": lambda s: _flat(_cube(s)),
+        "faces of a cube": _cube,
         "face of a cube": lambda s: _cube(s, s.integer(0, 5)),
         "HEALPix": _healpix,
         "reduced": _reduced,
@@ -315,6 +316,16 @@ STYLES_2D = {
         nominal={"lat": {"long_name": "index"}, "lon": {"long_name": "index"}},
     ),
 }
+STYLES_3D = {
+    "GEOS": Style(
+        ("nf", "Ydim", "Xdim"),
+        ("lats", "lons"),
+        None,
+        "k",
+        nominal={"nf": {"long_name": "cubed-sphere face"}, **STYLES_2D["GEOS face"].nominal},
+    ),
+    "tiles": Style(("tile", "y", "x"), ("lat", "lon"), ("lat_bnds", "lon_bnds"), "nv"),
+}
 STYLES_1D = {
     "ICON": Style(("ncells",), ("clat", "clon"), ("clat_bnds", "clon_bnds"), "nv"),
     "ICON, vertices": Style(("cell",), ("clat", "clon"), ("clat_vertices", "clon_vertices"), "nv"),
@@ -341,9 +352,12 @@ STYLES_1D = {
     "CAM-SE": Style(("ncol",), ("lat", "lon"), ("lat_vertices", "lon_vertices"), "nv", "area", standard=False),
 }
 
+#: Styles whose names or axes a reader may refuse.
+MAYBE_UNKNOWN = ("SCRIP", "MPAS", "GEOS face", "NEMO with index axes")
+
 PLAIN_CORNERS = (
     "plain", "plain", "plain", "clockwise", "another start", "closed", "last repeated", "NaN behind", "wrapped",
-    "single", "as coordinates", "beyond the pole", "undeclared",
+    "single", "as coordinates", "beyond the pole", "undeclared", "constant in time", "named in the encoding",
 )  # fmt: skip
 ODD_CORNERS = (
     "Z order",
@@ -439,7 +453,7 @@ def unstructured(source):
     source = source.details()
     mesh = any_mesh(source)
     way = source.pick(("good", "good", "corners", "corners", "areas", "areas", *ODD_CENTRES))
-    styles = STYLES_2D if mesh.latitude.ndim == 2 else STYLES_1D
+    styles = {1: STYLES_1D, 2: STYLES_2D, 3: STYLES_3D}[mesh.latitude.ndim]
     called = source.pick(tuple(styles))
     style = styles[called]
     source.tell("style:", called, "way:", way)
@@ -454,24 +468,36 @@ def unstructured(source):
     coordinates = _coordinates(source, style, convention, mesh, np.float32 if single else np.float64)
     obj = xr.Dataset({"t": (style.dims, np.ones(mesh.latitude.shape))}, coordinates)
     off = 360 * EPS_SINGLE if single else 1e-13
-    benign = way in ("good", "corners", "areas") and called not in (
-        "SCRIP",
-        "MPAS",
-        "GEOS face",
-        "NEMO with index axes",
-    )
+    readable = called not in MAYBE_UNKNOWN and mesh.latitude.ndim < 3
+    benign = way in ("good", "corners", "areas") and readable
     case = Case(obj, mesh.latitude, mesh.longitude, mesh.areas, benign, 1e-3, cells=True, told=False)
     case = _add_corners(source, case, mesh, style, way)
     case = _add_areas(source, case, mesh, style, way)
     case = _spoil_centres(source, case, mesh, style, way)
+    case.benign &= readable
     if not case.told:  # areas from the centres of neighbours
         case = replace(case, benign=case.benign and mesh.latitude.ndim == 2 and mesh.smooth, per_cell=0.0)
         case.tolerance = 0.03 if mesh.smooth and mesh.latitude.ndim == 2 else np.inf
-    step = np.degrees(np.sqrt(mesh.areas.min() + 1e-30))
+    step = np.degrees(np.sqrt(mesh.areas[mesh.areas > 0].min()))
     case.tolerance += 20 * off / step
-    if way == "good" and source.chance(20):
-        case.obj = case.obj.chunk()
+    if way == "good":
+        masked = with_mask(source, case, style.dims, style.names)
+        masked.benign &= masked is case or not isinstance(masked.mask, xr.DataArray) or not masked.mask.coords
+        case = masked
+        case.obj = case.obj.chunk() if source.chance(20) else case.obj
+        case = _variable_alone(case, mesh) if source.chance(20) else case
     return case
+
+
+def _variable_alone(case, mesh):
+    """The variable of the cells, without what is no coordinate of it: corners are lost, and their names are left."""
+    lost = set(case.obj.variables) - {"t"} - set(case.obj["t"].coords)
+    if not lost:
+        return replace(case, obj=case.obj["t"])
+    if "cell_measures" in case.obj["t"].attrs:
+        return case
+    known = mesh.smooth and mesh.latitude.ndim == 2
+    return replace(case, obj=case.obj["t"], benign=False, told=False, tolerance=0.03 if known else np.inf, per_cell=0.0)
 
 
 def _add_corners(source, case, mesh, style, way):
@@ -484,9 +510,12 @@ def _add_corners(source, case, mesh, style, way):
     written = _write_corners(source, how, mesh.corners)
     for name, corner, values in zip(style.names, style.corners, written, strict=True):
         units = {"units": "radians"} if how == "radians with units" else {}
+        vertices = xr.DataArray(values, dims=(*style.dims, style.corner_dim), attrs=units)
         if how != "lost":
-            obj = obj.assign({corner: ((*style.dims, style.corner_dim), values, units)})
-        if how != "undeclared":
+            obj = obj.assign({corner: vertices.expand_dims(time=2) if how == "constant in time" else vertices})
+        if how == "named in the encoding":
+            obj[name].encoding["bounds"] = corner
+        elif how != "undeclared":
             obj[name].attrs["bounds"] = corner
         if how == "as coordinates":
             obj = obj.set_coords(corner)
@@ -588,7 +617,7 @@ def _spoil_centres(source, case, mesh, style, way):
                 obj = obj.assign_coords({name: (style.dims, np.degrees(obj[name].values), {"units": units} | bounds)})
         return replace(case, obj=obj)
     if way == "time-dependent":
-        times = source.pick((1, 3))
+        times = source.pick((1, 2))
         obj = obj.assign_coords({name: obj[name].expand_dims(time=times) for name in (first, second)})
         return replace(case, obj=obj)
     if way == "nominal axes" and mesh.latitude.ndim == 2:

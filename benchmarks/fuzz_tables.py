@@ -86,7 +86,8 @@ def some_places(source):
 
 def frame(source, plain, *, more=False, pairs=1, names=None):
     """A frame of the places, and its true numbers."""
-    kind = source.pick(("f8", "f8", "f4", "object", "Decimal", "integers as objects", "text"))
+    kinds = ("f8", "f8", "f4", "object", "Decimal", "text", "integers as objects")
+    kind = source.pick(kinds if np.ptp(plain[:, 0]) > 5 else kinds[:-1])
     names = source.pick(FOUND) if names is None else names
     columns, true = {}, []
     for i, name in enumerate(names):
