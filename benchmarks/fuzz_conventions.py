@@ -40,6 +40,7 @@ class Case:
     transforms: bool = True  # the centres are those of the truth, one for one
     means: Any = None  # of y, z, x and z squared over each cell; None for those at the centres
     doubt: bool = False  # nothing that could be read would be right
+    arrays: dict | None = None  # the same for the constructor; None where attributes matter
 
 
 @dataclass
@@ -410,15 +411,15 @@ def regular_grid(source):
     names, attributes = source.pick(ODD_STYLES if way == "odd style" else PLAIN_STYLES)
     bounds = source.pick(PLAIN_BOUNDS) if way in ("good", "odd style") else "none"
     bounds = source.pick(ODD_BOUNDS) if way == "odd bounds" else bounds
-    source.tell("way:", way, "style:", names, attributes, "bounds:", bounds)
     if way == "dropped":
         rows, columns = _dropped(source, latitude, longitude)
         latitude, longitude = latitude.take(rows), longitude.take(columns)
     if way == "split at Greenwich":
         longitude, bounds = _split_at_greenwich(longitude), source.pick(("coordinates", "variables"))
     elif bounds != "none" and source.chance(40):
-        source.tell("edges are no midpoints")
+        source.tell("uneven rows and columns")
         latitude, longitude = _uneven(source, latitude), _uneven(source, longitude)
+    source.tell("way:", way, "style:", names, attributes, "bounds:", bounds)
     latitude, longitude, turns = _as_given(source, latitude, longitude, way, whole)
     if way == "radians":
         rounded, off, step = (lambda values: values), 1e-12, 1.0
@@ -429,11 +430,16 @@ def regular_grid(source):
     obj = xr.Dataset({"t": (names, np.ones((axes[0].size, axes[1].size)))}, given)
     obj = _with_bounds(source, bounds, obj, names, (latitude, longitude), turns, rounded)
     case = _truth(latitude, longitude, way in ("good", "split at Greenwich"), off, step, obj)
+    heights = np.diff(latitude.edges, axis=1)
+    if way == "dropped" and np.ptp(heights) > 1e-6 * heights.max():  # nobody knows where rows beside a gap end
+        case = replace(case, tolerance=case.tolerance + 0.05, per_cell=0.0)
     if way in SPOILT_AXES:
         obj = _spoilt_axis(source, way, obj, names, whole)
         case = replace(case, obj=obj, per_cell=0.0, transforms=way == "radians")
     elif bounds not in ("fill", "of the neighbour"):
         case = with_mask(source, case, names, names)
+    if bounds == "none" and way != "odd style" and (way != "radians" or whole):
+        case.arrays = {"latitude": case.obj[names[0]].values, "longitude": case.obj[names[1]].values}
     case = replace(case, obj=_extras(source, case.obj, names))
     if bounds != "by name" and source.chance(20):
         return _variable_alone(case, bounds)

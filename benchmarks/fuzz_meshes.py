@@ -430,7 +430,18 @@ def _write_areas(source, way, areas):
     }[way]
 
 
-def _coordinates(source, style, way, mesh, dtype):
+def _rounding(kind, mesh):
+    """A function that rounds centres as a file does, and by how much they may be wrong, in degrees."""
+    if kind == "f4":
+        return (lambda values: values.astype(np.float32)), 360 * EPS_SINGLE
+    if kind == "decimals":
+        step = np.degrees(np.sqrt(mesh.areas[mesh.areas > 0].min()))
+        decimals = int(np.ceil(-np.log10(step / 200.0)))
+        return (lambda values: np.round(values, decimals)), 0.5 * 10.0**-decimals
+    return np.array, 1e-13
+
+
+def _coordinates(style, way, mesh, rounded):
     """Centres of the cells as coordinates of the object."""
     latitude, longitude = mesh.latitude, mesh.longitude
     if way in ("0..360", "-180..180"):
@@ -441,7 +452,7 @@ def _coordinates(source, style, way, mesh, dtype):
     ):
         attributes = {"units": units} if units else {}
         attributes |= {"standard_name": kind} if style.standard else {"long_name": kind}
-        found[name] = (style.dims, np.array(values, dtype=dtype), attributes)
+        found[name] = (style.dims, rounded(values), attributes)
     if style.nominal:
         for dim, size, attributes in zip(style.dims, latitude.shape, style.nominal.values(), strict=True):
             found[dim] = (dim, np.linspace(-40.0, 40.0, size), attributes)
@@ -459,15 +470,15 @@ def unstructured(source):
     source.tell("style:", called, "way:", way)
     if way.startswith("radians") and (style.nominal or (way == "radians" and not mesh.globe)):
         way = "radians with units"  # of a region nobody can know
-    single = source.chance(25)
+    kind = source.pick(("f8", "f8", "f4", "decimals"))
     convention = source.pick(("as it is", "0..360", "-180..180"))
     if way == "cyclic columns":
         mesh = _cyclic(source, mesh)
     if way == "piled up at a pole":
         mesh = _piled(source, mesh)
-    coordinates = _coordinates(source, style, convention, mesh, np.float32 if single else np.float64)
+    rounded, off = _rounding(kind, mesh)
+    coordinates = _coordinates(style, convention, mesh, rounded)
     obj = xr.Dataset({"t": (style.dims, np.ones(mesh.latitude.shape))}, coordinates)
-    off = 360 * EPS_SINGLE if single else 1e-13
     readable = called not in MAYBE_UNKNOWN and mesh.latitude.ndim < 3
     benign = way in ("good", "corners", "areas") and readable
     case = Case(obj, mesh.latitude, mesh.longitude, mesh.areas, benign, 1e-3, cells=True, told=False)
@@ -480,6 +491,7 @@ def unstructured(source):
         case.tolerance = 0.03 if mesh.smooth and mesh.latitude.ndim == 2 else np.inf
     step = np.degrees(np.sqrt(mesh.areas[mesh.areas > 0].min()))
     case.tolerance += 20 * off / step
+    case.arrays = _arrays(case, style, way)
     if way == "good":
         masked = with_mask(source, case, style.dims, style.names)
         masked.benign &= masked is case or not isinstance(masked.mask, xr.DataArray) or not masked.mask.coords
@@ -487,6 +499,26 @@ def unstructured(source):
         case.obj = case.obj.chunk() if source.chance(20) else case.obj
         case = _variable_alone(case, mesh) if source.chance(20) else case
     return case
+
+
+def _arrays(case, style, way):
+    """The arguments of the constructor, masked where missing as netCDF4 reads them; None where attributes matter."""
+    obj = case.obj
+    latitude, longitude = (obj[name] for name in style.names)
+    areas = obj.get(style.area)
+    corners = [obj[name] for name in style.corners or () if name in obj]
+    strange = any(each.dims[: latitude.ndim] != latitude.dims or "units" in each.attrs for each in corners)
+    if way == "radians with units" or strange or latitude.dims != style.dims or not case.told:
+        return None
+    if areas is not None and areas.attrs.get("units") != "m2":
+        return None
+    arguments = {"latitude": latitude, "longitude": longitude}
+    arguments = {name: np.ma.masked_invalid(values.values) for name, values in arguments.items()}
+    if areas is not None:
+        arguments["areas"] = np.ma.masked_invalid(areas.values)
+    elif corners:
+        arguments["vertices"] = tuple(values.values for values in corners)
+    return arguments
 
 
 def _variable_alone(case, mesh):
@@ -600,6 +632,9 @@ def _spoil_centres(source, case, mesh, style, way):
         areas = np.where(gone, 0.0, mesh.areas)
         centres = (np.where(gone, np.nan, centre) for centre in (mesh.latitude, mesh.longitude))
         source.tell("fill:", value)
+        if np.isfinite(value) and source.chance(40):  # as xarray leaves it with mask_and_scale=False
+            for name in style.names:
+                obj[name].attrs[source.pick(("_FillValue", "missing_value"))] = value
         return Case(obj, *centres, areas, not np.isfinite(value), case.tolerance, cells=True, told=case.told)
     if way.startswith("radians"):
         obj = obj.assign_coords(

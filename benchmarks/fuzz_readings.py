@@ -129,8 +129,12 @@ def _check_places(values, case):
 def _read(case, source):
     """One of the ways to a grid."""
     kind = skgeo.CellGrid if case.cells else skgeo.LatLonGrid
-    ways = (lambda: kind.from_xarray(case.obj, case.mask), lambda: case.obj.skgeo.grid(case.mask))
-    return source.pick(ways)
+    ways = [lambda: kind.from_xarray(case.obj, case.mask), lambda: case.obj.skgeo.grid(case.mask)]
+    if case.arrays is not None and case.mask is None:
+        ways.append(lambda: kind(**case.arrays))
+    number = source.integer(0, len(ways) - 1)
+    source.tell(("from_xarray", "accessor", "arrays")[number])
+    return ways[number]
 
 
 def hold(case, source):
