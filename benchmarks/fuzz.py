@@ -9,7 +9,7 @@ Inputs (fuzz_inputs.py) carry the truth: whether they are valid, and what they a
 raises ValueError, TypeError, CoordinateError, ModelFileError, NotFittedError or ImportError with a message and leaves
 the estimator as it was; nothing warns of arithmetic, and nothing takes more than seconds.
 
-Grids, cells and tables as real files hold them (fuzz_conventions.py, fuzz_meshes.py, fuzz_tables.py) carry their true
+Grids, cells and tables as real files hold them (fuzz_conventions.py, fuzz_models.py, fuzz_tables.py) carry their true
 cells and places. The contract (fuzz_readings.py): they are read right, or raise one CoordinateError, or warn with
 CoordinateWarning; and what files ordinarily hold is read right without a word.
 
