@@ -7,9 +7,14 @@
 Inputs (fuzz_inputs.py) carry the truth: whether they are valid, and what they are in plain float64. The contract
 (fuzz_contract.py): valid input gives finite output of the right shape, that of plain float64 numbers; invalid input
 raises ValueError, TypeError, CoordinateError, ModelFileError, NotFittedError or ImportError with a message and leaves
-the estimator as it was; nothing warns of arithmetic, and nothing takes more than seconds. The same seed makes the same
-inputs. A new entry point is a line in fuzz_entries.py, which has to feed every public name. Writes fuzz.json: inputs by
-entry point.
+the estimator as it was; nothing warns of arithmetic, and nothing takes more than seconds.
+
+Grids, cells and tables as real files hold them (fuzz_conventions.py, fuzz_models.py, fuzz_tables.py) carry their true
+cells and places. The contract (fuzz_readings.py): they are read right, or raise one CoordinateError, or warn with
+CoordinateWarning; and what files ordinarily hold is read right without a word.
+
+The same seed makes the same inputs. A new entry point is a line in fuzz_entries.py, which has to feed every public
+name. Writes fuzz.json: inputs by entry point.
 """
 
 import argparse

@@ -33,6 +33,7 @@ from fuzz_inputs import (
     targets,
     weights,
 )
+from fuzz_readings import cell_conventions, grid_conventions, table_conventions
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
@@ -655,6 +656,11 @@ def from_xarray(source):
         attempt(lambda: skgeo.LatLonGrid.from_xarray(bad), None if kind == "two latitudes" else False)
     else:
         attempt(lambda: skgeo.SphericalHarmonicPCA(2).fit(bad), None if kind in ("2-D", "two latitudes") else False)
+
+
+entry("grid conventions", 3.0)(grid_conventions)
+entry("cell conventions", 3.0)(cell_conventions)
+entry("table conventions", 2.0)(table_conventions)
 
 
 # --- models
