@@ -14,7 +14,7 @@ import numpy.typing as npt
 # Positive numbers whose squares, and sums of these, are numbers.
 SMALLEST, LARGEST = 1e-100, 1e100
 # What a value may take of a message.
-_LONGEST = 120
+_LONGEST = 160
 
 
 def check_parameter(name: str, value: object, valid: bool, accepted: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -26,7 +27,7 @@ from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturiz
 from skgeo._sphere import Boxes, unit_vectors
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 from skgeo.inspection import (
     BasisDisplay,
     EmbeddingMapDisplay,
@@ -52,7 +53,7 @@ from skgeo.inspection._projections import (
     project_lines,
     project_rings,
 )
-from skgeo.model_selection import SphericalBlockKFold
+from skgeo.model_selection import SphericalBlockKFold, leakage_report
 
 GLOBE = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
 BOX = LatLonGrid(np.arange(59.0, 30, -2), np.arange(351, 391, 2) % 360)
@@ -911,3 +912,180 @@ def test_axes_of_cartopy_keep_their_projection(basis):
     figure, ax = plt.subplots(subplot_kw={"projection": crs.LambertConformal(10, 50)})
     PatchDisplay.from_patches(BOX.patches((5, 5)), ax=ax)
     figure.canvas.draw()
+
+
+# Places: grids, names of columns, radians
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    xarray = pytest.importorskip("xarray")
+    return xarray.Dataset(coords={"lat": BOX.latitude, "lon": BOX.longitude})
+
+
+def test_grid_is_taken_by_every_display_that_evaluates_on_a_map(dataset, basis, warmth):
+    for make, model in (
+        (lambda model, **kwargs: BasisDisplay.from_estimator(model, [0], **kwargs), basis),
+        (lambda model, **kwargs: EmbeddingMapDisplay.from_estimator(model, 0, **kwargs), basis),
+        (lambda model, **kwargs: SimilarityDisplay.from_estimator(model, (45.0, 10.0), **kwargs), basis),
+        (ResponseDisplay.from_estimator, warmth),
+        (PredictionMapDisplay.from_estimator, warmth),
+    ):
+        cells = CellGrid(*np.meshgrid(BOX.latitude, BOX.longitude, indexing="ij"), areas=np.ones(BOX.shape))
+        expected = np.squeeze(make(model, grid=BOX).values)
+        for grid in (cells, dataset):
+            assert_allclose(np.squeeze(make(model, grid=grid).values), expected, atol=1e-9)
+        with pytest.raises(
+            ValueError, match="grid='here': expected None, a LatLonGrid, a CellGrid or an xarray object"
+        ):
+            make(model, grid="here")
+        plt.close("all")
+
+
+def test_grids_of_predictions(dataset, warmth):
+    values = warmth.predict(BOX.points())
+    for kwargs in ({"grid": BOX}, {"grid": dataset}, {"coordinates": BOX}, {"coordinates": dataset}):
+        display = PredictionMapDisplay.from_predictions(None, values, **kwargs, kind="prediction")
+        assert display.mappable_.get_array().shape == BOX.shape
+    assert_allclose(PredictionMapDisplay.from_estimator(warmth, dataset).values.ravel(), values)
+    assert PredictionMapDisplay(values, dataset).plot().mappable_.get_array().shape == BOX.shape
+    assert BasisDisplay(values.reshape(*BOX.shape, 1), dataset, ["one"]).plot().grid.shape == BOX.shape
+
+
+def test_places_that_are_given_twice_or_not_at_all(warmth):
+    with pytest.raises(ValueError, match="X and grid are given: expected one of them"):
+        PredictionMapDisplay.from_estimator(warmth, POINTS, grid=BOX)
+    with pytest.raises(
+        ValueError, match="coordinates are given without samples: expected X beside them, or grid= alone"
+    ):
+        PredictionMapDisplay.from_estimator(warmth, coordinates=POINTS)
+    for kwargs in ({}, {"coordinates": POINTS, "grid": BOX}):
+        with pytest.raises(ValueError, match="coordinates and grid: expected one of them, the places of y_pred"):
+            PredictionMapDisplay.from_predictions(None, [1.0], **kwargs)
+
+
+NAMES = ("phi", "lambda")
+NAMED = pd.DataFrame({"year": 2020.0, "lambda": POINTS[:, 1], "phi": POINTS[:, 0]})
+
+
+def test_names_of_columns_of_predictions(hemispheres):
+    model = make_pipeline(make_column_transformer((Cartesian3DEncoder(coordinates=NAMES), list(NAMES))), Ridge())
+    model.fit(NAMED, POINTS[:, 0])
+    display = PredictionMapDisplay.from_estimator(model, NAMED, coordinates=NAMES)
+    assert_allclose(display.places, POINTS)
+    assert_allclose(display.values, model.predict(NAMED))
+    residuals = PredictionMapDisplay.from_estimator(model, NAMED, POINTS[:, 0], coordinates=NAMES, kind="residual")
+    assert_allclose(residuals.values, POINTS[:, 0] - model.predict(NAMED))
+    assert_allclose(residuals.places, POINTS)
+    bare = KNeighborsRegressor(1).fit(NAMED[["lambda", "phi"]], POINTS[:, 0])
+    found = PredictionMapDisplay.from_estimator(bare, grid=BOX, coordinates=NAMES).values
+    asked = pd.DataFrame({"lambda": BOX.points()[:, 1], "phi": BOX.points()[:, 0]})
+    assert_allclose(found.ravel(), bare.predict(asked))
+    with pytest.raises(
+        ValueError, match=r"fitted on the columns \['lambda', 'phi'\]: which are latitude and longitude\?"
+    ):
+        PredictionMapDisplay.from_estimator(bare, grid=BOX)
+
+
+def test_maps_of_models_on_frames_know_the_order_of_columns():
+    frame = pd.DataFrame({"lon": EUROPE[:, 1], "lat": EUROPE[:, 0]})  # an array would be read in this order
+    cells = CellGrid(*np.meshgrid(BOX.latitude, BOX.longitude, indexing="ij"), areas=np.ones(BOX.shape))
+    plain = Cartesian3DEncoder().fit(EUROPE)
+    for encoder in (
+        Cartesian3DEncoder().fit(frame),
+        make_pipeline(Cartesian3DEncoder()).fit(frame),
+        Cartesian3DEncoder(coordinates=NAMES).fit(frame.set_axis(["lambda", "phi"], axis=1)),
+    ):
+        for grid in (BOX, cells):
+            found = SimilarityDisplay.from_estimator(encoder, (45.0, 10.0), grid=grid)
+            assert_allclose(found.values, SimilarityDisplay.from_estimator(plain, (45.0, 10.0), grid=grid).values)
+            found = BasisDisplay.from_estimator(encoder, [2], grid=grid)
+            assert_allclose(found.values[..., 0], np.broadcast_to(np.sin(np.radians(BOX.latitude))[:, None], BOX.shape))
+            plt.close("all")
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"coordinates": NAMES}, {"coordinates": POINTS}, {"groups": POINTS}])
+def test_folds_of_splitters_that_know_names(kwargs):
+    names = NAMES if not kwargs else None
+    display = FoldDisplay.from_splitter(SphericalBlockKFold(4, coordinates=names), NAMED, **kwargs)
+    assert_array_equal(display.test_fold_, SphericalBlockKFold(4).fold_labels(POINTS))
+    assert_allclose(display.coordinates, POINTS)
+
+
+def test_folds_of_names_grids_and_classes(dataset):
+    assert FoldDisplay.from_splitter(KFold(4), NAMED, coordinates=NAMES).test_fold_.tolist() == [0] * 75 + [1] * 75 + (
+        [2] * 75 + [3] * 75
+    )
+    expected = SphericalBlockKFold(3).fold_labels(BOX)
+    for grid in (BOX, dataset):
+        assert_array_equal(FoldDisplay.from_splitter(SphericalBlockKFold(3), grid).test_fold_, expected)
+    cv, north = SphericalBlockKFold(3, stratify=True), POINTS[:, 0] > 0
+    assert_array_equal(FoldDisplay.from_splitter(cv, POINTS, north).test_fold_, cv.fold_labels(POINTS, y=north))
+
+
+def test_folds_of_iterables():
+    splits = list(KFold(3).split(EUROPE))
+    masks = [tuple(np.isin(np.arange(40), rows) for rows in split) for split in splits]
+    for each in (splits, tuple(splits), iter(splits), KFold(3).split(EUROPE), masks, [([0], []), ([], range(40))]):
+        display = FoldDisplay.from_splitter(each, EUROPE)
+        assert display.roles.shape[1] == 40
+    expected = FoldDisplay.from_splitter(KFold(3), EUROPE).roles
+    for each in (splits, masks, KFold(3).split(EUROPE)):
+        assert_array_equal(FoldDisplay.from_splitter(each, EUROPE).roles, expected)
+
+
+@pytest.mark.parametrize(
+    ("splitter", "message"),
+    [
+        ([], r"splitter=\[\]: expected an object with split\(X, y, groups\), or an iterable of \(train, test\) pairs"),
+        ("kfold", "splitter=.*: expected an object with split"),
+        (EUROPE, r"splitter=\[array.*\.\.\..*\]: expected an object with split"),
+        ([([0, 1], [2], [3])], r"splitter=\[\(\[0, 1\], \[2\], \[3\]\)\]: expected an object with"),
+        (
+            [([0], [1]), ([0, 1], [40])],
+            r"splitter: split 1 has rows array\(\[40\]\): expected row numbers from 0 to 39",
+        ),
+        ([([0.5], [1])], "splitter: split 0 has rows array"),
+        ([([-1], [1])], "splitter: split 0 has rows array"),
+    ],
+)
+def test_iterables_that_are_no_splits(splitter, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        FoldDisplay.from_splitter(splitter, EUROPE)
+    assert len(str(caught.value)) <= 300
+
+
+@pytest.mark.parametrize("cv", [KFold(3), SphericalBlockKFold(3)], ids=lambda cv: type(cv).__name__)
+def test_radians_on_maps_are_warned_of_once(cv):
+    radians = np.radians(np.column_stack([POINTS[:, 0], (POINTS[:, 1] + 180) % 360 - 180]))
+    with pytest.warns(CoordinateWarning, match="is it in radians") as caught:
+        FoldDisplay.from_splitter(cv, radians)
+    assert len(caught) == 1
+    with pytest.warns(CoordinateWarning, match="is it in radians") as caught:
+        PredictionMapDisplay.from_predictions(None, radians[:, 0], radians, kind="prediction")
+    assert len(caught) == 1
+
+
+def test_several_metrics_have_a_panel_each():
+    y = POINTS[:, 0] > 10
+    model = make_pipeline(SphericalHarmonics(3), LogisticRegression())
+    report = leakage_report(model, POINTS, y, scoring=["roc_auc", "accuracy"], block_sizes_km=[2000, 4000])
+    display = LeakageDisplay.from_report(report)
+    assert [ax.get_ylabel() for ax in display.ax_] == ["roc_auc", "accuracy"]
+    for number, line in enumerate(display.line_):
+        assert_allclose(line.get_ydata(), report.mean[:, number])
+        assert_allclose(display.random_line_[number].get_ydata(), report.random_mean[number])
+        assert len(display.points_[number].get_offsets()) == 10
+    one = LeakageDisplay.from_report(report["accuracy"])
+    assert one.ax_.get_ylabel() == "accuracy"
+    assert_allclose(one.line_.get_ydata(), report["accuracy"].mean)
+    axes = plt.subplots(1, 2)[1]
+    assert LeakageDisplay.from_report(report, score_name=["AUC", "share"], ax=axes).ax_[1].get_ylabel() == "share"
+    with pytest.raises(ValueError, match="score_name='AUC': expected 2 names, one for each metric"):
+        LeakageDisplay.from_report(report, score_name="AUC")
+    with pytest.raises(
+        ValueError, match=r"random_scores has shape \(5,\): expected \(n_splits, 2\), some of them finite"
+    ):
+        LeakageDisplay(report.block_size_km, report.scores, report.random_scores[:, 0], score_name=["a", "b"]).plot()
+    with pytest.raises(ValueError, match="expected None or 2 matplotlib Axes, one for each panel"):
+        LeakageDisplay.from_report(report, ax=axes[:1])

@@ -11,9 +11,10 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from skgeo._base import GeoEstimator, LocationEstimator
+from skgeo._base import GeoEstimator, LocationEstimator, places_of
 from skgeo._coordinates import read_coordinates
-from skgeo._parameters import check_parameter, import_optional, is_integer, shortened
+from skgeo._dask import is_lazy
+from skgeo._parameters import check_names, check_parameter, import_optional, is_integer, shortened
 from skgeo.cells import CellGrid
 from skgeo.exceptions import CoordinateError
 from skgeo.grid import LatLonGrid
@@ -107,6 +108,21 @@ def _coordinates_among(columns: list[str], coordinates: tuple[str, str] | None, 
     except CoordinateError:
         return ()
     return tuple(columns[round(1000.0 * float(value[0]))] for value in (read.latitude, read.longitude))
+
+
+def are_names(coordinates: Any) -> bool:
+    """Whether ``coordinates`` are the names of columns, and no coordinates."""
+    return isinstance(coordinates, tuple | list) and all(isinstance(name, str) for name in coordinates)
+
+
+def points_of_samples(X: Any, names: Any = None, *, missing: bool = False) -> npt.NDArray[np.float64]:
+    """Latitude and longitude (n, 2) of samples: of a frame those columns, whatever else it has; of a grid its cells."""
+    check_names(names)
+    X = places_of(X)
+    X = X.points() if isinstance(X, LatLonGrid | CellGrid) else X
+    X = X.compute() if is_lazy(X) else X
+    places = read_coordinates(X, names, missing=missing, others=True)
+    return np.column_stack([places.latitude, places.longitude])
 
 
 def _dense(values: Any) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What displays are given: grids, embeddings of their cells, places, names of columns."""
+"""What displays are given: grids, embeddings of their cells, places."""
 
 import math
 from typing import Any
@@ -9,8 +9,7 @@ import numpy.typing as npt
 from skgeo._base import places_of
 from skgeo._cf import is_xarray
 from skgeo._coordinates import read_coordinates
-from skgeo._dask import is_lazy
-from skgeo._parameters import check_names, check_parameter
+from skgeo._parameters import check_parameter
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
 
@@ -53,18 +52,3 @@ def check_place(place: Any) -> tuple[float, float]:
     check_parameter("place", place, pair, "one (latitude, longitude) in degrees")
     points = read_coordinates(np.asarray([place], dtype=np.float64))
     return float(points.latitude[0]), float(points.longitude[0])
-
-
-def are_names(coordinates: Any) -> bool:
-    """Whether ``coordinates`` are the names of columns, and no coordinates."""
-    return isinstance(coordinates, tuple | list) and all(isinstance(name, str) for name in coordinates)
-
-
-def points_of_samples(X: Any, names: Any = None, *, missing: bool = False) -> npt.NDArray[np.float64]:
-    """Latitude and longitude (n, 2) of samples: of a frame those columns, whatever else it has; of a grid its cells."""
-    check_names(names)
-    X = places_of(X)
-    X = X.points() if isinstance(X, LatLonGrid | CellGrid) else X
-    X = X.compute() if is_lazy(X) else X
-    places = read_coordinates(X, names, missing=missing, others=True)
-    return np.column_stack([places.latitude, places.longitude])

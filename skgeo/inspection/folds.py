@@ -11,7 +11,7 @@ from skgeo._coordinates import warn_radians
 from skgeo._parameters import check_flag, check_parameter, is_integer, shortened
 from skgeo._sphere import unit_vectors
 from skgeo.inspection._maps import CATEGORIES, colour_bar, colours, legend, one_map, plotting
-from skgeo.inspection._places import are_names, points_of_samples
+from skgeo.inspection._models import are_names, points_of_samples
 from skgeo.inspection._projections import extent_of, padded
 from skgeo.model_selection._base import LocationSplitter, names_in, splits_of
 

@@ -22,8 +22,8 @@ from skgeo.inspection._maps import (
     unmasked,
     with_unit,
 )
-from skgeo.inspection._models import at_places, response_of
-from skgeo.inspection._places import are_names, as_grid, check_grid, points_of_samples
+from skgeo.inspection._models import are_names, at_places, points_of_samples, response_of
+from skgeo.inspection._places import as_grid, check_grid
 from skgeo.inspection._projections import extent_of, padded
 from skgeo.inspection.folds import dot_size
 

@@ -220,12 +220,15 @@ def _refuse_unnamed(X: Any, name: str) -> None:
         )
     if _has_names(X):
         return
-    shape = np.shape(X)
+    try:
+        shape: Any = np.shape(X)
+    except ValueError:  # ragged
+        shape = (len(X), "?")
     if len(shape) != 2 or shape[1] != 2:
         raise CoordinateError(
             f"{name} has shape {shape} and no names: expected two columns, latitude and longitude. Pass these beside X "
-            "as coordinates=, of shape (n_samples, 2) (as groups= to scikit-learn's tools without metadata routing), "
-            "or X as a DataFrame that has columns 'latitude' and 'longitude' among others."
+            "as coordinates=, of shape (n_samples, 2) (as groups= without metadata routing), or X as a DataFrame that "
+            "has columns 'latitude' and 'longitude' among others."
         )
 
 
