@@ -310,13 +310,14 @@ def fill_radians(latitude: FloatArray, longitude: FloatArray) -> bool:
 def warn_radian_axes(latitude: FloatArray, longitude: FloatArray) -> None:
     """Warn when the axes of a grid are those of the globe in radians.
 
-    They fill the range of radians, or go around in 2 pi, or from pole to pole in pi, to a fiftieth of their step. So
-    regions near latitude and longitude zero in degrees are not taken for radians.
+    Even axes go around in 2 pi, or from pole to pole in pi, to a fiftieth of their step; uneven ones fill the range of
+    radians. So regions near latitude and longitude zero in degrees are not taken for radians.
     """
     if _radian_span(latitude, np.zeros(1)) is None:
         return
     around = _radian_span(latitude, longitude) is not None and _divides(longitude, 2.0 * np.pi)
-    if around or _divides(latitude, np.pi) or fill_radians(latitude, longitude):
+    uneven = not (_is_even(latitude) or _is_even(longitude))
+    if around or _divides(latitude, np.pi) or (uneven and fill_radians(latitude, longitude)):
         say_radians("The axes of the grid lie", "np.degrees(latitude), np.degrees(longitude)")
 
 
@@ -342,11 +343,15 @@ def _divides(axis: FloatArray, length: float) -> bool:
     """Whether even steps of an axis divide a length, from edge to edge or from end to end."""
     if axis.size < 3:
         return False
+    span = float(np.ptp(axis))
+    step = span / (axis.size - 1)
+    return _is_even(axis) and min(abs(length - span - step), abs(length - span)) < _SAME_STEP * step
+
+
+def _is_even(axis: FloatArray) -> bool:
+    """Whether the steps of an axis are all the same, to a fiftieth."""
     steps = np.abs(np.diff(axis))
-    span, step = float(np.ptp(axis)), float(steps.mean())
-    even = float(np.ptp(steps)) < _SAME_STEP * step
-    rest = min(abs(length - span - step), abs(length - span))
-    return even and rest < _SAME_STEP * step
+    return bool(np.ptp(steps) < _SAME_STEP * steps.mean()) if steps.size else False
 
 
 def check_longitude(longitude: FloatArray, name: str) -> None:
