@@ -43,6 +43,8 @@ def find_gaps(steps: FloatArray, spacing: float) -> Flags:
     or less alike, than many times larger they are. ``spacing`` is that of the values, see :func:`value_spacing`.
     """
     gaps = steps > _HALF_TURN + _SLACK * spacing
+    if gaps.all():
+        return np.zeros(steps.shape, dtype=bool)
     while True:
         kept = np.flatnonzero(~gaps)
         peaks = _peaks(steps[kept], _SLACK * spacing)
@@ -54,25 +56,35 @@ def find_gaps(steps: FloatArray, spacing: float) -> Flags:
 def _peaks(steps: FloatArray, slack: float) -> Flags:
     """Which steps belong to runs that are gaps: runs between a jump up and a jump down, or an end."""
     peaks = np.zeros(steps.shape, dtype=bool)
-    rises = steps[1:] > _GAP * steps[:-1] + slack
-    falls = steps[:-1] > _GAP * steps[1:] + slack
-    if not (rises.any() or falls.any()):
+    rises, bounds = _jumps(steps, slack)
+    if len(bounds) == 2:
         return peaks
-    bounds = np.concatenate([[0], np.flatnonzero(rises | falls) + 1, [steps.size]])
-    lengths = np.diff(bounds)
-    for i, (start, end) in enumerate(pairwise(bounds)):
-        rise, fall = start == 0 or rises[start - 1], end == steps.size or falls[end - 1]
-        if not (rise and fall):
-            continue
-        beside = [steps[at] for at in (start - 1, end) if 0 <= at < steps.size]
-        if len(beside) == 2:
-            peaks[start:end] = not _is_coarse(steps[start:end], max(beside))
-        else:
-            evidence = lengths[1] if i == 0 else lengths[i - 1]
-            least = _GAP if evidence > 1 else _LONE_GAP
-            larger = steps[start:end].min() > least * beside[0] * (1.0 + 1e-6) + slack
-            peaks[start:end] = larger and not _is_coarse(steps[start:end], beside[0])
+    for start, end in pairwise(bounds[1:-1]):
+        if rises[start - 1] and not rises[end - 1]:
+            peaks[start:end] = not _is_coarse(steps[start:end], max(steps[start - 1], steps[end]))
+    peaks[steps.size - _end_gaps(steps, slack) :] = True
+    peaks[: _end_gaps(steps[::-1], slack)] = True
     return peaks
+
+
+def _jumps(steps: FloatArray, slack: float) -> tuple[Flags, list[int]]:
+    """Which steps are followed by a jump up, and the bounds of the runs of steps between jumps up or down."""
+    rises, falls = steps[1:] > _GAP * steps[:-1] + slack, steps[:-1] > _GAP * steps[1:] + slack
+    return rises, [0, *(np.flatnonzero(rises | falls) + 1).tolist(), steps.size]
+
+
+def _end_gaps(steps: FloatArray, slack: float) -> int:
+    """How many steps at the end are gaps: those behind the last jump up, or the last jumps up if these are single."""
+    rises, bounds = _jumps(steps, slack)
+    i = len(bounds) - 2  # the last run
+    if i == 0 or not rises[bounds[i] - 1] or _is_coarse(steps[bounds[i] :], float(steps[bounds[i] - 1])):
+        return 0
+    while i > 1 and bounds[i] - bounds[i - 1] == 1 and rises[bounds[i - 1] - 1]:
+        i -= 1
+    start, beside = bounds[i], float(steps[bounds[i] - 1])
+    least = _GAP if start - bounds[i - 1] > 1 else _LONE_GAP
+    larger = steps[start:].min() > least * beside * (1.0 + 1e-6) + slack
+    return steps.size - start if larger and not _touch(steps[start:], beside) else 0
 
 
 def _is_coarse(run: FloatArray, beside: float) -> bool:
@@ -80,6 +92,11 @@ def _is_coarse(run: FloatArray, beside: float) -> bool:
     ratios = run[1:] / run[:-1]
     alike = bool(np.all(np.abs(np.log(ratios)) < _ALIKE))
     return alike and run.size >= max(3.0, float(run[0]) / beside * (1.0 - 1e-6))
+
+
+def _touch(run: FloatArray, beside: float) -> bool:
+    """Whether coarser cells of one width, centred, fill a run of at least two steps: (a + b) / 2, b, b."""
+    return run.size > 1 and bool(np.allclose(run[1:], 2.0 * run[0] - beside, rtol=0.01, atol=0.0))
 
 
 def outer_steps(steps: FloatArray, gaps: Flags) -> tuple[FloatArray, FloatArray]:

@@ -310,13 +310,14 @@ def fill_radians(latitude: FloatArray, longitude: FloatArray) -> bool:
 def warn_radian_axes(latitude: FloatArray, longitude: FloatArray) -> None:
     """Warn when the axes of a grid are those of the globe in radians.
 
-    They fill the range of radians, or go around in 2 pi, or from pole to pole in pi, to a fiftieth of their step. So
-    regions near latitude and longitude zero in degrees are not taken for radians.
+    Even axes go around in 2 pi, or from pole to pole in pi, to a fiftieth of their step; where one is uneven they fill
+    the range of radians. So regions near latitude and longitude zero in degrees are not taken for radians.
     """
     if _radian_span(latitude, np.zeros(1)) is None:
         return
     around = _radian_span(latitude, longitude) is not None and _divides(longitude, 2.0 * np.pi)
-    if around or _divides(latitude, np.pi) or fill_radians(latitude, longitude):
+    uneven = not (_is_even(latitude) and _is_even(longitude))
+    if around or _divides(latitude, np.pi) or (uneven and fill_radians(latitude, longitude)):
         say_radians("The axes of the grid lie", "np.degrees(latitude), np.degrees(longitude)")
 
 
@@ -342,11 +343,15 @@ def _divides(axis: FloatArray, length: float) -> bool:
     """Whether even steps of an axis divide a length, from edge to edge or from end to end."""
     if axis.size < 3:
         return False
+    span = float(np.ptp(axis))
+    step = span / (axis.size - 1)
+    return _is_even(axis) and min(abs(length - span - step), abs(length - span)) < _SAME_STEP * step
+
+
+def _is_even(axis: FloatArray) -> bool:
+    """Whether the steps of an axis are all the same, to a fiftieth."""
     steps = np.abs(np.diff(axis))
-    span, step = float(np.ptp(axis)), float(steps.mean())
-    even = float(np.ptp(steps)) < _SAME_STEP * step
-    rest = min(abs(length - span - step), abs(length - span))
-    return even and rest < _SAME_STEP * step
+    return bool(np.ptp(steps) < _SAME_STEP * steps.mean()) if steps.size else False
 
 
 def check_longitude(longitude: FloatArray, name: str) -> None:
@@ -446,30 +451,36 @@ def even_axis(axis: FloatArray, given: FloatArray) -> FloatArray:
     if axis.size < 3:
         return axis
     own = 0.5 * np.spacing(np.abs(given).astype(np.float32)).astype(np.float64)
-    for tolerance in (own, np.full(axis.shape, SINGLE_ROUNDING)):
-        even = _even_within(axis, tolerance)
-        if even is not None:
-            return even
-    return axis
+    if np.all(np.abs(axis - _fitted_line(axis)) <= 2.0 * own):  # an even axis, of whatever step
+        return _even_within(axis, own)
+    return _even_within(axis, np.full(axis.shape, SINGLE_ROUNDING))
 
 
-def _even_within(axis: FloatArray, tolerance: FloatArray) -> FloatArray | None:
-    """The even axis of simple step that agrees with each value to a tolerance, if it is beyond doubt."""
+def _fitted_line(axis: FloatArray) -> FloatArray:
+    """The even axis nearest to an axis, by least squares."""
+    count = np.arange(axis.size) - (axis.size - 1) / 2.0
+    return axis.mean() + count * (float(count @ (axis - axis.mean())) / float(count @ count))
+
+
+def _even_within(axis: FloatArray, tolerance: FloatArray) -> FloatArray:
+    """The even axis of simple step that agrees with each value to a tolerance if it is beyond doubt; else the axis."""
     count = np.arange(axis.size, dtype=np.float64)
-    centred = count - count.mean()
+    line = _fitted_line(axis)
     unit = 2.0 * float(tolerance.max())
-    fit = float(centred @ (axis - axis.mean())) / float(centred @ centred)  # least squares
-    step, denominator = _simplest_fraction(fit, 2.0 * unit / axis.size**1.5)  # two standard errors of rounded values
+    # Within two standard errors of a line through rounded values.
+    fit = float(line[-1] - line[0]) / (axis.size - 1)
+    step, denominator = _simplest_fraction(fit, 2.0 * unit / axis.size**1.5)
     # Of all steps, those that agree with n rounded values to a unit fill an interval of about unit / n^2; fractions
     # with this denominator are 1 / denominator^2 apart.
     if step == 0.0 or denominator**2 * unit > _DOUBT * axis.size**2:
-        return None
+        return axis
     offsets = axis - step * count
     least, most = float((offsets - tolerance).max()), float((offsets + tolerance).min())
     if least > most + 1e-12:
-        return None
-    middle = (least + most) / 2.0 / step
-    offset, _ = _simplest_fraction(middle, abs((most - least) / 2.0 / step) + 1e-12)
+        return axis
+    middle, half = (least + most) / 2.0 / step, abs((most - least) / 2.0 / step) + 1e-12
+    simplest, denominator = _simplest_fraction(middle, half)
+    offset = simplest if denominator**2 * 2.0 * half < _DOUBT else middle
     return np.asarray((offset + count) * step, dtype=np.float64)
 
 

@@ -1,5 +1,9 @@
 """LatLonGrid: edges, areas, and the cutting of patches."""
 
+import pickle
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import reference
-from skgeo import LatLonGrid
-from skgeo.exceptions import CoordinateError
+from skgeo import LatLonGrid, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 R = 6_371_008.8
 LAT, LON = np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5)
@@ -249,3 +253,323 @@ def test_uneven_axes_in_single_precision_are_taken_as_they_are():
     grid = LatLonGrid(latitude, longitude)
     assert_array_equal(grid.latitude, latitude.astype(np.float64))
     assert_array_equal(grid.longitude, longitude.astype(np.float64))
+
+
+# Gaps
+
+
+def test_where_drop_leaves_cells_as_they_were():
+    xarray = pytest.importorskip("xarray")
+    axes = {"lat": np.arange(-89.5, 90), "lon": np.arange(0.5, 360)}
+    field = xarray.DataArray(np.ones((180, 360)), axes, ("lat", "lon"), name="t")
+    islands = (abs(field.lat - 20) < 5) & ((abs(field.lon - 20) < 5) | (abs(field.lon - 120) < 5))
+    whole = LatLonGrid.from_xarray(field, mask=islands)
+    cut = LatLonGrid.from_xarray(field.where(islands, drop=True), mask="valid")
+    assert_allclose(cut.domain_area(), whole.domain_area(), rtol=1e-12)
+    one, other = (SphericalHarmonicPCA(10).fit(grid) for grid in (cut, whole))
+    assert_allclose(one.shannon_number_, other.shannon_number_, rtol=1e-12)
+    assert_allclose(one.explained_variance_, other.explained_variance_, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        [0, 1, 2, 48, 49, 50],
+        [0, 1, 2, 48, 85, 86, 87],  # a single column between two gaps
+        [0, 1, 2, 4, 5, 6],  # one column left out
+        [0, 1, 2, 48, 85, 91],  # single columns at the end
+        [0, 19, 30, 31, 32, 33],
+        [0, 1, 8, 9, 10, 11, 12, 13, 14, 15, 43, 87],
+        [0, 1, 2, 10, 20, 30, 31, 32],
+        [0, 1, 47],
+        [*range(30), *range(340, 360)],
+    ],
+)
+def test_cells_beside_a_gap_are_as_wide_as_the_others(kept, direction):
+    columns = (np.array(kept) + 0.5)[::direction]
+    grid = LatLonGrid([10.0, 11.0], columns)
+    assert not grid.closed
+    assert_allclose(np.sort(grid.longitude_edges, axis=1), columns[:, np.newaxis] + [[-0.5, 0.5]], atol=1e-12)
+    if max(kept) < 90:
+        rows = LatLonGrid(columns - 20, [0.5, 1.5])
+        assert_allclose(rows.latitude_edges, columns[:, np.newaxis] - 20 + [[-0.5, 0.5]], atol=1e-12)
+
+
+def test_random_holes_leave_cells_as_they_were():
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        step, n = rng.choice([0.05, 0.25, 2.5]), int(rng.integers(30, 140))
+        kept = np.zeros(n, dtype=bool)
+        for start, length in zip(rng.integers(0, n, 4), rng.integers(2, 12, 4), strict=True):
+            kept[start : start + length] = True
+        widths = np.diff(LatLonGrid([0, 1], step * np.arange(n)[kept]).longitude_edges)
+        assert_allclose(widths, step, rtol=1e-9)
+
+
+def zoomed(n):
+    """Columns around the Earth that are nearer to each other about Greenwich."""
+    around = np.linspace(-1, 1, n, endpoint=False)
+    return 180 * (around - 0.25 * np.sin(np.pi * around))
+
+
+FINE = -20 + 0.125 + 0.25 * np.arange(160)
+STRETCHED = {
+    "zoomed": zoomed(360),
+    "a quarter inside one": np.r_[np.arange(-179.5, -20), FINE, np.arange(20.5, 180)],
+    "one between quarters": np.r_[FINE[80:], np.arange(20.5, 340), FINE[:80] + 360],
+    "points, a quarter inside one": np.r_[np.arange(-180, -20), np.arange(-20, 20, 0.25), np.arange(20, 180)],
+    "coarse columns at the ends": np.r_[np.arange(0, 357, 0.25), 357.375, 358.375, 359.375],
+}
+
+
+@pytest.mark.parametrize("name", STRETCHED)
+def test_stretched_axes_have_no_gaps(name):
+    grid = LatLonGrid(reference.gaussian_latitudes(32), STRETCHED[name])
+    assert grid.check()["longitude_gaps"] == 0
+    assert grid.closed
+    assert_allclose(grid.cell_areas(1.0).sum(), 4 * np.pi, rtol=1e-12)
+
+
+def test_a_mercator_axis_has_no_gaps():
+    latitude = np.degrees(np.arcsin(np.tanh(np.radians(np.arange(-150, 150, 2)))))
+    assert LatLonGrid(latitude, [0, 1]).check()["latitude_gaps"] == 0
+
+
+def test_a_hole_does_not_close_the_circle():
+    grid = LatLonGrid(np.arange(30.5, 60), np.r_[np.arange(0.5, 150), np.arange(210.5, 360)])
+    assert not grid.closed
+    assert_allclose(np.diff(grid.longitude_edges), 1, atol=1e-12)
+    report = grid.check()
+    assert (report["longitude_gaps"], report["closed"], report.ok) == (1, False, True)
+    assert "between 150 and 210, position 149 and 150" in repr(report)
+
+
+def test_a_region_around_greenwich_cut_from_0_to_360():
+    latitude = np.arange(30.5, 60)
+    cut = LatLonGrid(latitude, np.r_[np.arange(0.5, 30), np.arange(340.5, 360)])
+    joined = LatLonGrid(latitude, np.r_[np.arange(340.5, 360), np.arange(0.5, 30)])
+    assert_array_equal(cut.longitude, np.r_[np.arange(0.5, 30), np.arange(340.5, 360)])
+    assert_allclose(cut.domain_area(), joined.domain_area(), rtol=1e-13)
+    one, other = (SphericalHarmonicPCA(4, 6).fit(grid) for grid in (cut, joined))
+    assert_allclose(one.explained_variance_, other.explained_variance_, rtol=1e-10)
+    table, index = cut.patches((30, 10), return_index=True)
+    assert_array_equal(index[:, 1], [0, 10, 20, 30, 40])
+    assert_allclose(table[:, 2:4], [[0, 10], [10, 20], [20, 30], [340, 350], [350, 360]], atol=1e-12)
+    with pytest.raises(CoordinateError, match="goes from 10 to 350, 20 degrees west, at position 2: sort the axis"):
+        LatLonGrid(latitude, [340, 345, 10, 350])
+
+
+@pytest.mark.parametrize("stride", [None, 2])
+@pytest.mark.parametrize("partial", [True, False])
+def test_patches_do_not_cross_gaps(stride, partial):
+    grid = LatLonGrid(np.r_[0.5:7, 20.5:26], np.r_[0.5:150, 210.5:360])
+    table = grid.patches((3, 4), stride, partial=partial)
+    assert_allclose(table[:, 1] - table[:, 0], table[:, 4], atol=1e-12)  # pixels of one degree, and no others
+    assert_allclose(table[:, 3] - table[:, 2], table[:, 5], atol=1e-12)
+    if partial and stride is None:
+        heights = np.diff(np.sin(np.radians(table[:, :2])), axis=1)[:, 0]
+        assert_allclose(heights @ np.radians(table[:, 3] - table[:, 2]), grid.domain_area(1.0), rtol=1e-12)
+    with pytest.raises(ValueError, match="at most the 7 pixels of the longest part of the grid's latitude without"):
+        grid.patches((8, 4))
+
+
+def test_patches_across_the_seam_and_a_gap():
+    grid = LatLonGrid([0, 1], np.r_[100:180, -180:-99, 0:50], np.ones((2, 211)))
+    table = grid.patches((2, 10), (2, 5), partial=False, min_fraction=1.0)
+    assert_allclose(table[:, 3] - table[:, 2], 10, atol=1e-9)
+    assert not ((table[:, 2] < 261 - 1e-6) & (table[:, 3] > 261 + 1e-6)).any()
+
+
+# What the patches leave out
+
+
+def test_patches_say_once_what_they_leave_out():
+    grid = LatLonGrid(np.arange(0.5, 10), np.arange(0.5, 7))
+    with pytest.warns(
+        CoordinateWarning, match=r"leave out 2 of 10 rows and 1 of 7 columns, 31\.\d% of the domain"
+    ) as seen:
+        grid.patches((4, 3))
+    assert len(seen) == 1
+    assert seen[0].filename == __file__
+    with pytest.warns(CoordinateWarning, match=r"leave out 4 of 10 rows, .*stride=None leaves nothing between"):
+        grid.patches((2, 1), (3, 1))
+    for quiet in (False, True):
+        grid.patches((4, 3), partial=quiet)
+    rest = np.zeros((10, 7))
+    rest[8:] = rest[:, 6:] = 1
+    grid = LatLonGrid(grid.latitude, grid.longitude, 1 - rest)
+    assert len(grid.patches((4, 3))) == 4  # nothing of the domain is left out
+
+
+def test_a_row_at_a_pole_is_not_worth_a_warning():
+    grid = LatLonGrid(np.linspace(90, -90, 721), np.arange(0, 360, 0.25))
+    assert len(grid.patches(16)) == 45 * 90
+    with pytest.warns(CoordinateWarning, match=r"1 of 721 rows and 8 of 1440 columns, 0\.6%"):
+        grid.patches((16, 1432))
+
+
+# Rounded axes
+
+
+@pytest.mark.parametrize(("per_degree", "decimals"), [(12, 3), (3, 2), (120, 4), (8, 2), (60, 3)])
+@pytest.mark.parametrize("start", [-180, 0, 20])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_axes_rounded_to_decimals_close_the_circle(per_degree, decimals, start, direction):
+    n = 360 * per_degree
+    longitude = np.round(start + (np.arange(n) + 0.5) / per_degree, decimals)[::direction]
+    grid = LatLonGrid([-45, 45], longitude)
+    assert grid.closed
+    assert_allclose(grid.cell_areas(1.0).sum(), 4 * np.pi, rtol=1e-12)
+    assert len(grid.patches((2, 4), (2, 2))) == n // 2
+    assert not LatLonGrid([-45, 45], longitude[1:]).closed
+
+
+@pytest.mark.parametrize(("last", "closed"), [(349.92, True), (349.88, False)])
+def test_the_circle_closes_to_a_hundredth_of_a_spacing(last, closed):
+    longitude = np.append(np.arange(0, 350, 10.0), last)
+    longitude[5] += 3  # no rounding of an even axis
+    assert LatLonGrid([0, 10], longitude).closed == closed
+
+
+STEPS = [0.25, 0.05, 0.01, 0.0025, 0.0005, 1 / 12, 1 / 120, 1 / 1200, 1 / 3600, 0.0137, 0.00371]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("n", [3, 8, 16, 32, 200])
+def test_float32_axes_are_never_worse_than_the_same_numbers_in_float64(step, n):
+    worst = {"float32": 0.0, "float64": 0.0}
+    for k in range(40):
+        axes = [start + 0.0137 * k + np.arange(n) * step for start in (-47.3, 11.2)]
+        true = LatLonGrid(*axes).domain_area()
+        single = [axis.astype(np.float32) for axis in axes]
+        for dtype, area in worst.items():
+            got = LatLonGrid(*(axis.astype(dtype) for axis in single)).domain_area()
+            worst[dtype] = max(area, abs(got / true - 1))
+    assert worst["float32"] <= 1.1 * worst["float64"] + 1e-12
+
+
+def test_long_fine_float32_axes_are_what_they_were():
+    for start, step, n in ((150, 0.00025, 4000), (49.82, 1 / 1200, 200), (-179.975, 0.05, 7200), (7, 1 / 3600, 3601)):
+        axis = start + step * np.arange(n)
+        grid = LatLonGrid(np.array([1, 2], dtype=np.float32), axis.astype(np.float32))
+        assert_allclose(grid.longitude, axis, atol=1e-9)
+
+
+# Poles, fill values, radians, halves
+
+
+@pytest.mark.parametrize("end", [np.degrees(np.float64(np.float32(np.pi / 2))), 90.00006, 90.0])
+def test_rounding_beyond_a_pole_is_the_pole(end):
+    for grid in (
+        LatLonGrid(np.r_[-end, np.arange(-89, 90), end], np.arange(360.0)),
+        LatLonGrid([-60, 30], [0, 10], latitude_bounds=[[-end, 0], [0, end]]),
+    ):
+        assert_array_equal([grid.latitude_edges.min(), grid.latitude_edges.max()], [-90, 90])
+        assert np.abs(grid.latitude).max() <= 90
+
+
+def test_more_than_rounding_beyond_a_pole_is_refused():
+    with pytest.raises(CoordinateError, match=r"latitude is outside \[-90, 90\].*90\.00007"):
+        LatLonGrid([0, 90.00007], [0, 1])
+    with pytest.raises(CoordinateError, match=r"latitude_bounds reach beyond a pole at position 1, 0 and 90\.00007"):
+        LatLonGrid([-60, 30], [0, 10], latitude_bounds=[[-90, 0], [0, 90.00007]])
+
+
+@pytest.mark.parametrize("value", [1e15, -1e20, 9.96921e36, 1.0001e8])
+def test_longitudes_that_are_fill_values_are_refused(value):
+    with pytest.raises(CoordinateError, match=r"beyond 1e\+08 degrees in 1 row, first row 2.*fill value"):
+        LatLonGrid([0, 1], [0, 1, value])
+
+
+@pytest.mark.parametrize("value", [-999, -9999.0, 9999])
+def test_a_usual_fill_value_among_longitudes_is_refused(value):
+    with pytest.raises(CoordinateError, match=f"longitude holds {value:g} at position 2, a usual fill value"):
+        LatLonGrid([0, 1], [0, 1, value])
+    assert LatLonGrid([0, 1], [value - 1, value, value + 1]).shape == (2, 3)  # turns of a track
+    assert LatLonGrid([0, 1], [99999999.0, 1e8]).shape == (2, 2)
+
+
+GLOBE = np.arange(-89.5, 90), np.arange(0.5, 360)
+
+
+@pytest.mark.parametrize("west", [0, 180])
+@pytest.mark.parametrize(
+    "axes", [GLOBE, (reference.gaussian_latitudes(32), zoomed(360) + 180), (LAT, LON), (LAT[17:19], LON)]
+)
+def test_axes_in_radians_are_a_warning(west, axes):
+    with pytest.warns(CoordinateWarning, match=r"radians.*np\.degrees\(latitude\)"):
+        LatLonGrid(np.radians(axes[0]), np.radians(axes[1] - west))
+
+
+@pytest.mark.parametrize("south", [-1.5, 0.0])
+@pytest.mark.parametrize("west", [0.0, -3.0])
+@pytest.mark.parametrize("step", [0.05, 0.1, 0.25, 0.5])
+def test_a_grid_near_zero_is_not_taken_for_radians(south, west, step):
+    assert LatLonGrid(np.arange(south, 1.51, step), np.arange(west, west + 6.01, step)).shape[1] > 1
+
+
+def test_patches_in_radians_are_a_warning():
+    table = LatLonGrid(*GLOBE).patches((30, 30))
+    table[:, :4] = np.radians(table[:, :4])
+    with pytest.warns(CoordinateWarning, match=r"X lies within the range of radians.*np\.degrees\(X\[:, :4\]\)"):
+        PatchScaleFeaturizer().fit(table)
+
+
+def test_a_greenwich_cell_in_two_halves():
+    centres = np.r_[np.arange(0, 360, 2.0), 360]
+    bounds = np.column_stack([np.r_[0, np.arange(1, 360, 2)], np.r_[np.arange(1, 360, 2), 360]])
+    grid = LatLonGrid(np.arange(-89, 90, 2.0), centres, longitude_bounds=bounds)
+    assert grid.closed
+    assert_allclose(grid.cell_areas(1.0).sum(), 4 * np.pi, rtol=1e-12)
+    assert_array_equal(grid.longitude_edges, bounds)
+    assert grid.check().ok is False  # two centres at one place
+    with pytest.raises(CoordinateError, match="longitude_bounds go around more than once"):
+        LatLonGrid([0, 1], centres, longitude_bounds=centres[:, np.newaxis] + [[-1, 1]])
+
+
+# Masks of objects
+
+
+def test_masks_of_objects():
+    booleans = np.array([[True, False], [np.True_, True]], dtype=object)
+    assert LatLonGrid([-45, 45], [0, 180], booleans).mask.dtype == bool
+    assert_array_equal(LatLonGrid([-45, 45], [0, 180], booleans).mask, [[True, False], [True, True]])
+    fractions = np.array([[True, 0.5], [Fraction(1, 4), Decimal("0.125")]], dtype=object)
+    assert_array_equal(LatLonGrid([-45, 45], [0, 180], fractions).mask, [[1, 0.5], [0.25, 0.125]])
+    for missing in (np.nan, None):
+        with pytest.raises(CoordinateError, match="mask contains NaN in 1 cells"):
+            LatLonGrid([-45, 45], [0, 180], np.array([[True, missing], [True, False]], dtype=object))
+    with pytest.raises(CoordinateError, match="mask holds object values"):
+        LatLonGrid([-45, 45], [0, 180], np.array([[True, "land"], [True, False]], dtype=object))
+
+
+def test_a_chunked_mask_of_objects():
+    da = pytest.importorskip("dask.array")
+    mask = np.array([[True, False], [0.5, 1]], dtype=object)
+    grid = LatLonGrid([-45, 45], [0, 180], da.from_array(mask, chunks=1))
+    assert grid.chunked
+    assert_allclose(grid.mask.compute(), [[1, 0], [0.5, 1]])
+
+
+# The report
+
+
+def test_the_report_is_data_and_text():
+    pandas = pytest.importorskip("pandas")
+    grid = LatLonGrid(LAT, LON, np.arange(LAT.size * LON.size).reshape(LAT.size, LON.size) % 2)
+    report = grid.check()
+    assert_allclose(report["total_area"], 4 * np.pi * R**2)
+    assert_allclose(report["domain_area"], grid.domain_area())
+    assert report["mask"] == "as given"
+    assert dict(report)["closed"] is True
+    assert (len(report), report.ok, report.problems) == (13, True, ())
+    frame = report.as_frame()
+    assert isinstance(frame, pandas.DataFrame)
+    assert frame.loc["total_area", "unit"] == "m2"
+    with pytest.raises(KeyError, match="the checks are total_area, domain_area"):
+        report["area"]
+    single = LatLonGrid([10.0], [5.0], latitude_bounds=[[5, 15]], longitude_bounds=[[0, 10]])
+    assert single.check()["bounds"] == "latitude_bounds and longitude_bounds as given"
+    for copied in (pickle.loads(pickle.dumps(grid)), grid):
+        assert repr(copied.check()) == repr(report)

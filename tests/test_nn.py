@@ -363,7 +363,7 @@ def test_statistics_are_taken_in_float64():
 def test_patches_of_a_finer_grid_stay_moderate_and_apart(log):
     def features(step):
         grid = LatLonGrid(np.linspace(-90, 90, int(180 / step) + 1), np.arange(0, 360, step))  # pole rows
-        patches = grid.patches(16)
+        patches = grid.patches(16, partial=False)
         return union.transform(patches), patches
 
     union = make_union(PatchPositionEncoder(FrozenEstimator(basis("globe", 4))), PatchScaleFeaturizer(log=log))
