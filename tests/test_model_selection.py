@@ -340,7 +340,7 @@ def test_a_size_that_no_fold_can_be_fitted_at_loses_no_other():
     X, town = towns + np.random.default_rng(0).normal(0, 0.5, (120, 2)), np.repeat([0, 1], 60)
     with pytest.warns(
         UndefinedMetricWarning,
-        match=r"2 of 6 folds have no score \(700 km\): .*\(ValueError: This solver.*\.\.\.\)\. strat",
+        match=r"2 of 6 folds have no score \(700 km\): .*\(ValueError: This solver.*\.\.\.\)\. stratify",
     ):
         report = leakage_report(LOGISTIC, X, town, block_sizes_km=[20, 700], n_splits=2)
     assert report.n_scored.tolist() == [2, 0]
