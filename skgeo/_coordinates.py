@@ -9,11 +9,11 @@ from scipy import sparse
 
 from skgeo._dask import is_lazy, map_cells
 from skgeo._harmonics import FloatArray
+from skgeo._names import LATITUDE_NAMES as LATITUDE_NAMES
+from skgeo._names import LONGITUDE_NAMES as LONGITUDE_NAMES
+from skgeo._names import match_coordinate_names as match_coordinate_names
 from skgeo._parameters import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
-
-LATITUDE_NAMES = ("lat", "latitude")
-LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
 
 # Latitude of the poles, with a tenth of a millimetre for rounding.
 POLE = 90.0 + 1e-9

@@ -1,0 +1,73 @@
+"""Which names of columns are a latitude and a longitude."""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Any
+
+LATITUDE_NAMES = ("lat", "latitude")
+LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
+
+# Words of a name that only say that numbers are degrees, as in decimalLatitude, lat_dd, "longitude (degrees_east)".
+_DEGREES = frozenset({"decimal", "dd", "deg", "degree", "degrees", "wgs", "wgs84", "84", "epsg", "4326"})
+_NORTH, _EAST = _DEGREES | {"north", "n"}, _DEGREES | {"east", "e"}
+
+# Words before "lat" and "lon" that make something else of them: radians, differences, errors, counts, sizes, what goes
+# along the axes of a vehicle (lateral, longitudinal), and angles about other poles than that of the Earth.
+_OTHER_QUANTITIES = frozenset(
+    "sin cos tan rad radian radians delta d diff difference change error err std sd var uncertainty precision accuracy "
+    "scaled normalized normalised norm standardized log n num number count idx index i bin id pixel pixels extent size "
+    "width step spacing res resolution cutoff m km meter meters metre metres a acc accel acceleration g v vel velocity "
+    "speed force jerk slip rot rotated grid magnetic geomagnetic mag galactic gal ecliptic".split()
+)
+
+# Runs of capitals, capitalised words, small letters, digits: GPSLatitude is GPS, Latitude.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+
+
+def match_coordinate_names(names: Iterable[Any]) -> list[tuple[str, str]]:
+    """The (latitude, longitude) pairs among names: one is found, several are ambiguous.
+
+    In this order: lat, latitude with lon, lng, long, longitude in any case, blanks around them stripped; the same with
+    words that say degrees, such as decimalLatitude or lat_dd; and pairs with the same words before them, such as
+    pickup_lat and pickup_lon, start.lat, GPSLatitude.
+
+    >>> match_coordinate_names(["species", "decimalLatitude", "decimalLongitude"])
+    [('decimalLatitude', 'decimalLongitude')]
+    >>> match_coordinate_names(["pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"])
+    [('pickup_lat', 'pickup_lon'), ('dropoff_lat', 'dropoff_lon')]
+    >>> match_coordinate_names(["lateral", "longest", "plate_long"])
+    []
+    """
+    texts = [name for name in names if isinstance(name, str)]
+    plain = _pairs(
+        {name: () for name in texts if name.strip().lower() in LATITUDE_NAMES},
+        {name: () for name in texts if name.strip().lower() in LONGITUDE_NAMES},
+    )
+    if plain:
+        return plain
+    latitudes, longitudes = _prefixes(texts, LATITUDE_NAMES, _NORTH), _prefixes(texts, LONGITUDE_NAMES, _EAST)
+    pairs = _pairs(latitudes, longitudes)
+    return [pair for pair in pairs if not latitudes[pair[0]]] or pairs
+
+
+Prefixes = Mapping[str, tuple[str, ...]]
+
+
+def _pairs(latitudes: Prefixes, longitudes: Prefixes) -> list[tuple[str, str]]:
+    """All pairs that have the same words before them."""
+    return [pair for pair in product(latitudes, longitudes) if latitudes[pair[0]] == longitudes[pair[1]]]
+
+
+def _prefixes(names: list[str], known: tuple[str, ...], degrees: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """The words before the last known one of each name that has one, and behind it nothing but degrees."""
+    found = {}
+    for name in names:
+        words = [word.lower() for word in _WORD.findall(name)]
+        at = [i for i, word in enumerate(words) if word in known]
+        if not at:
+            continue
+        before, behind = words[: at[-1]], words[at[-1] + 1 :]
+        if degrees.issuperset(behind) and _OTHER_QUANTITIES.isdisjoint(before):
+            found[name] = tuple(word for word in before if word not in _DEGREES)
+    return found
