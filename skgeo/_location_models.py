@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skgeo._base import LocationEstimator, LocationTransformer, Places, points_with_weights
+from skgeo._coordinates import warn_radians
 from skgeo._neural import NeuralClassifier, NeuralEstimator, NeuralRegressor
 from skgeo._parameters import check_parameter
 from skgeo.encoders import (
@@ -118,6 +119,9 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         self, places: Places, sample_weight: npt.ArrayLike | None = None
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         return points_with_weights(places, sample_weight)
+
+    def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
+        warn_radians(*inputs.T)
 
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
         from skgeo.nn._networks import NETWORKS

@@ -14,12 +14,13 @@ _NORTH, _EAST = _DEGREES | {"north", "n"}, _DEGREES | {"east", "e"}
 
 # Words before "lat" and "lon" that make something else of them: radians, differences, errors, counts, sizes, what goes
 # along the axes of a vehicle (lateral, longitudinal), and angles about other poles than that of the Earth.
-_OTHER_QUANTITIES = frozenset(
-    "sin cos tan rad radian radians delta d diff difference change error err std sd var uncertainty precision accuracy "
-    "scaled normalized normalised norm standardized log n num number count idx index i bin id pixel pixels extent size "
-    "width step spacing res resolution cutoff m km meter meters metre metres a acc accel acceleration g v vel velocity "
-    "speed force jerk slip rot rotated grid magnetic geomagnetic mag galactic gal ecliptic".split()
-)
+_OTHERS = """
+    sin cos tan rad radian radians delta d diff difference change error err std sd var uncertainty precision accuracy
+    scaled normalized normalised norm standardized log n num number count idx index i bin id pixel pixels extent size
+    width step spacing res resolution cutoff m km meter meters metre metres a acc accel acceleration g v vel velocity
+    speed force jerk slip rot rotated grid magnetic geomagnetic mag galactic gal ecliptic
+"""
+_OTHER_QUANTITIES = frozenset(_OTHERS.split())
 
 # Runs of capitals, capitalised words, small letters, digits: GPSLatitude is GPS, Latitude.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")

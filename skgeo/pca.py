@@ -14,11 +14,12 @@ from skgeo._base import Places, all_or_nothing, points_of
 from skgeo._box_means import map_box_means
 from skgeo._dask import is_lazy
 from skgeo._eigenbasis import Eigenbasis, canonical_eigenbasis
+from skgeo._fitted_inside import warn_once_a_search
 from skgeo._harmonics import degrees_and_orders
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._moments import Integration
 from skgeo._parallel import Done
-from skgeo._parameters import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real, warn_caller
+from skgeo._parameters import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real
 from skgeo._projection import map_patches
 from skgeo._sphere import Boxes
 from skgeo.exceptions import ResolutionWarning
@@ -303,12 +304,17 @@ class SphericalHarmonicPCA(InverseTransformer):
     ) -> npt.NDArray[np.float64]:
         """Coefficients of the weight function to degree 2 L, and behind them the area of the domain, NaN for points."""
         integration = Integration(2 * int(self.max_degree), self.area_weighted, some=not partial, verbose=self.verbose)
-        X = points_of(X)
-        if not is_lazy(X):
-            return integration.of_places(self._read(X, reset=reset), sample_weight)
+        points = points_of(X)
+        if not is_lazy(points):
+            places = self._read(points, reset=reset)
+            if not reset:
+                self._warn_radians(places)
+            return integration.of_places(places, sample_weight)
         if reset:
-            self._remember(list(X.columns) if hasattr(type(X), "columns") else None)
-        return integration.of_rows(X, sample_weight, clone(self)._parse)
+            self._remember(list(points.columns) if hasattr(type(points), "columns") else None)
+        elif points is X:
+            points = self._in_order(points)
+        return integration.of_rows(points, sample_weight, clone(self)._parse)
 
     def _fit_union(self, patches: Boxes) -> None:
         """Fit on the area that patches cover together, whatever their pixels."""
@@ -391,21 +397,20 @@ class SphericalHarmonicPCA(InverseTransformer):
         """One warning when the number kept is more than the domain supports or splits equal eigenvalues."""
         kept, supported = self.n_components_, basis.n_supported
         if kept > supported:
-            message = (
-                f"n_components={self.n_components!r}: this domain supports {supported} components at "
-                f"max_degree={self.max_degree}, the others are zero. n_components=None keeps the supported ones; a "
-                "larger max_degree supports more."
+            beginning = f"n_components={self.n_components!r}: this domain supports"
+            end = (
+                f"components at max_degree={self.max_degree}, the others are zero. n_components=None keeps the supported "
+                "ones; a larger max_degree supports more."
             )
+            warn_once_a_search(f"{beginning} {supported} {end}", f"{beginning} fewer {end}", ResolutionWarning)
         elif kept < supported and kept not in basis.whole_sizes:
             below = basis.whole_sizes[basis.whole_sizes < kept].max(initial=0)
             sizes = [str(size) for size in (below, basis.whole_sizes[basis.whole_sizes > kept].min()) if size]
-            message = (
+            cuts = (
                 f"n_components={self.n_components!r} cuts through components of equal variance, which are only "
-                f"defined together: {' or '.join(sizes)} keeps them whole."
+                "defined together"
             )
-        else:
-            return
-        warn_caller(message, ResolutionWarning)
+            warn_once_a_search(f"{cuts}: {' or '.join(sizes)} keeps them whole.", f"{cuts}.", ResolutionWarning)
 
     def _affine(self) -> npt.NDArray[np.float64]:
         """``components_ / scale_`` with the mean subtracted by way of the constant harmonic."""

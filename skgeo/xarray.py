@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from skgeo._cf import layout
 from skgeo._parameters import import_optional
+from skgeo._patch_table import patch_frame
 from skgeo._to_xarray import label_cells, label_patches
 from skgeo.cells import CellGrid
 from skgeo.exceptions import CoordinateWarning
@@ -179,7 +180,9 @@ class SkgeoAccessor:
         grid = self.grid(mask)
         options = {"partial": partial} if isinstance(grid, LatLonGrid) else {}
         patches, index = grid.patches(patch_size, stride, min_fraction=min_fraction, return_index=True, **options)
-        return patches_to_xarray(features.transform(patches), patches, estimator=features, index=index)
+        named = patches.ndim == 2 and hasattr(features, "feature_names_in_")  # whose order may be another
+        values = features.transform(patch_frame(patches, index) if named else patches)
+        return patches_to_xarray(values, patches, estimator=features, index=index)
 
 
 for register in (xr.register_dataset_accessor, xr.register_dataarray_accessor):

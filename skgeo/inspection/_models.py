@@ -8,26 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import is_classifier
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 
-from skgeo._base import GeoEstimator, LocationEstimator
-from skgeo._coordinates import LATITUDE_NAMES, LONGITUDE_NAMES, read_coordinates
-from skgeo._parameters import check_parameter, import_optional, is_integer
+from skgeo._base import LocationEstimator
+from skgeo._coordinates import read_coordinates
+from skgeo._labelled import steps_of as steps_of
+from skgeo._labelled import table_for as table_for
+from skgeo._parameters import check_parameter, is_integer
 from skgeo.cells import CellGrid
 from skgeo.grid import LatLonGrid
 
 # Places that an estimator is given at a time: their embedding is some tens of megabytes.
 _PLACES_AT_A_TIME = 2**15
-
-
-def steps_of(estimator: Any) -> list[Any]:
-    """The steps of a Pipeline, those of Pipelines inside it and what is frozen; else the estimator alone."""
-    if isinstance(estimator, FrozenEstimator):
-        return steps_of(estimator.estimator)
-    if isinstance(estimator, Pipeline):
-        return [inner for _, step in estimator.steps for inner in steps_of(step)]
-    return [estimator]
 
 
 def at_places(
@@ -68,28 +59,6 @@ def _row_blocks(grid: LatLonGrid, estimator: Any) -> Iterator[Any]:
         else:
             points = np.stack(np.meshgrid(latitude, grid.longitude, indexing="ij"), axis=-1).reshape(-1, 2)
             yield table_for(estimator, points)
-
-
-def table_for(estimator: Any, points: npt.NDArray[np.floating]) -> Any:
-    """Points (n, 2) as the estimator wants them: a DataFrame with its own names if it was fitted on one."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None or isinstance(steps_of(estimator)[0], GeoEstimator):
-        return points
-    latitude, longitude = _coordinate_names(list(names))
-    if len(names) != 2 or not latitude or not longitude:
-        others = [str(name) for name in names if name not in (latitude, longitude)]
-        raise ValueError(
-            f"The estimator was fitted on the columns {others} beside coordinates, which a map does not have: predict "
-            "yourself, and give the predictions to from_predictions."
-        )
-    pandas = import_optional("pandas", "an estimator that was fitted on a DataFrame", "pandas")
-    return pandas.DataFrame({latitude: points[:, 0], longitude: points[:, 1]})[list(names)]
-
-
-def _coordinate_names(columns: list[str]) -> tuple[str, str]:
-    """The columns of latitude and longitude among others; empty where there is not one of each."""
-    found = [[name for name in columns if str(name).lower() in known] for known in (LATITUDE_NAMES, LONGITUDE_NAMES)]
-    return (found[0][0], found[1][0]) if len(found[0]) == len(found[1]) == 1 else ("", "")
 
 
 def points_of_samples(X: Any, *, missing: bool = False) -> npt.NDArray[np.float64]:
