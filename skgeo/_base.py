@@ -67,7 +67,7 @@ class GeoEstimator(VersionedEstimator, ABC):
     def _read(self, X: object, *, reset: bool) -> Any:
         """Turn any X into checked numbers; with ``reset`` (in ``fit``) remember its columns."""
         if not reset and self._lacks_names(X):
-            places = self._parse(X, self._order_in_fit())
+            places = self._parse(X, as_in_fit=True)
             if not isinstance(places, PixelStack):
                 self._warn_names()
             return places
@@ -94,7 +94,7 @@ class GeoEstimator(VersionedEstimator, ABC):
         if not (hasattr(type(X), "rechunk") and X.ndim == 2 and X.shape[1] == self._n_columns and self._lacks_names(X)):
             return X
         self._warn_names()
-        return X[:, list(self._order_in_fit())]
+        return X[:, self._order_in_fit()]
 
     def _lazy_rows(self, X: Any) -> Any:
         """The transform of a dask array or DataFrame, not computed yet."""
@@ -111,12 +111,12 @@ class GeoEstimator(VersionedEstimator, ABC):
             del self.feature_names_in_
 
     @abstractmethod
-    def _parse(self, X: object, order: Sequence[int] | None = None) -> Any:
-        """Read X and check it; changes nothing. ``order`` says where in an array the documented columns are."""
+    def _parse(self, X: object, *, as_in_fit: bool = False) -> Any:
+        """Read X and check it; changes nothing. The columns of an array may be in the order of those of the fit."""
 
     @abstractmethod
-    def _order_in_fit(self) -> Sequence[int]:
-        """Where the documented columns were in ``fit``."""
+    def _order_in_fit(self) -> list[int]:
+        """Where the documented columns were in the frame of the fit."""
 
 
 class GeoTransformer(TransformerMixin, GeoEstimator):
@@ -172,11 +172,11 @@ class LocationEstimator(GeoEstimator):
     add_indicator: bool = False
     verbose: bool | None = None
 
-    def _order_in_fit(self) -> Sequence[int]:
+    def _order_in_fit(self) -> list[int]:
         columns = self.feature_names_in_.tolist()
         return [columns.index(name) for name in coordinate_columns(columns, self.coordinates)]
 
-    def _parse(self, X: Any, order: Sequence[int] | None = None) -> Places:
+    def _parse(self, X: Any, *, as_in_fit: bool = False) -> Places:
         check_names(self.coordinates)
         *others, last = policies = self._missing_policies
         known = isinstance(self.missing, str) and self.missing in policies
@@ -189,7 +189,8 @@ class LocationEstimator(GeoEstimator):
         if isinstance(X, LatLonGrid | CellGrid):
             return X
         X = X.compute() if is_lazy(X) else X  # whoever can do with less has branched off before
-        return read_coordinates(X, self.coordinates, missing=missing, order=order or (0, 1))
+        order = self._order_in_fit() if as_in_fit else [0, 1]
+        return read_coordinates(X, self.coordinates, missing=missing, order=order)
 
     def _written(
         self, places: Places, n_columns: int, dtype: npt.DTypeLike, write_points: Write, write_grid: Write
@@ -401,16 +402,16 @@ class PatchTransformer(GeoTransformer):
             warn_radians(patches.latitude.ravel(), patches.longitude.ravel())
         return patches
 
-    def _order_in_fit(self) -> Sequence[int]:
+    def _order_in_fit(self) -> list[int]:
         columns = self.feature_names_in_.tolist()
         return [columns.index(name) for name in PATCH_COLUMNS]
 
-    def _parse(self, X: Any, order: Sequence[int] | None = None) -> Patches | PixelStack:
+    def _parse(self, X: Any, *, as_in_fit: bool = False) -> Patches | PixelStack:
         if isinstance(X, LatLonGrid | CellGrid):
             kind = type(X).__name__
             raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
         X = X.compute() if is_lazy(X) else X
-        return read_patches_or_stack(X, order or range(self._n_columns))
+        return read_patches_or_stack(X, self._order_in_fit() if as_in_fit else range(self._n_columns))
 
 
 def warn_other_version(written: str) -> None:

@@ -82,7 +82,8 @@ def read_coordinates(
     if geometric:
         table = _point_table(X, missing)
     elif columns is None:
-        table = read_table(X, 2, meaning, missing)[:, order]
+        table = read_table(X, 2, meaning, missing)
+        table = table[:, ::-1] if order[0] else table
     else:
         check_length(X, 2)
         table = read_columns(X, coordinate_columns(columns, names, others=others), missing)

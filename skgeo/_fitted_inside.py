@@ -4,6 +4,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
+from weakref import WeakSet
+
+import joblib
+from sklearn.base import BaseEstimator
 
 from skgeo._names import match_coordinate_names
 from skgeo._parameters import warn_caller
@@ -11,7 +15,10 @@ from skgeo.exceptions import CoordinateWarning
 
 # Steps of these may well have turned the columns around themselves.
 _COMPOSED = ("sklearn.pipeline", "sklearn.compose")
-_IN_FOLDS, _SEARCH = "sklearn.model_selection._validation", "sklearn.model_selection._search"
+# Where scikit-learn fits in folds.
+_IN_FOLDS = "sklearn.model_selection._validation"
+# The loops over folds that have warned.
+_WARNED: WeakSet[joblib.Parallel] = WeakSet()
 
 
 def warn_swapped_on_the_way(estimator: Any, coordinates: Sequence[str] | None) -> None:
@@ -35,27 +42,30 @@ def warn_swapped_on_the_way(estimator: Any, coordinates: Sequence[str] | None) -
     return None
 
 
-def warn_once_a_search(message: str, in_folds: str, category: type[Warning]) -> None:
-    """Warn of a fit; of the fits of a search only of the last, on all samples.
+def warn_once_a_search(message: str, category: type[Warning]) -> None:
+    """Warn of a fit; of all fits in the folds of a search or of a cross-validation once.
 
-    Fits in folds warn with a text without numbers, which Python shows once; not at all in a search that fits again on
-    all samples, and says it then.
+    A search that fits again on all samples warns of that fit only. Others warn of the first: Python's own filter cannot
+    know that, as texts have numbers, and as scikit-learn resets it for every fit. In other threads and processes, from
+    which the search is not seen, every fit warns.
     """
-    modules = [(frame.f_globals["__name__"], frame) for frame in _callers()]
-    if not any(module == _IN_FOLDS for module, _ in modules):
-        warn_caller(message, category)
-    elif not any(module.startswith(_SEARCH) and _refits(frame) for module, frame in modules):
-        warn_caller(in_folds, category)
-
-
-def _refits(frame: FrameType) -> bool:
-    return bool(getattr(frame.f_locals.get("self"), "refit", False))
+    callers = list(_callers())
+    if any(frame.f_globals["__name__"] == _IN_FOLDS for frame in callers):
+        owners = [frame.f_locals.get("self") for frame in callers]
+        if any(isinstance(owner, BaseEstimator) and getattr(owner, "refit", False) for owner in owners):
+            return
+        outermost = next((owner for owner in reversed(owners) if isinstance(owner, joblib.Parallel)), None)
+        if outermost in _WARNED:
+            return
+        if outermost is not None:
+            _WARNED.add(outermost)
+    warn_caller(message, category)
 
 
 def _callers() -> Iterator[FrameType]:
-    """The frames of scikit-learn's code on the stack, the nearest first."""
+    """The frames of scikit-learn's and joblib's code on the stack, the nearest first."""
     frame = sys._getframe().f_back
     while frame:
-        if frame.f_globals.get("__name__", "").startswith("sklearn."):
+        if frame.f_globals.get("__name__", "").startswith(("sklearn.", "joblib.")):
             yield frame
         frame = frame.f_back

@@ -22,7 +22,7 @@ def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> np
     >>> as_numbers(np.array([Decimal("48.1"), None, 7], dtype=object), "X")
     array([48.1,  nan,  7. ])
     """
-    if values.dtype.kind in "fiu":
+    if values.dtype.kind in "fiuc":
         return values
     accepted = values.dtype.kind in ("OUS" if text else "O")
     if accepted and values.dtype.kind == "O":

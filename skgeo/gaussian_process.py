@@ -512,9 +512,6 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             f"length_scale={self.length_scale_:.3g} degrees, with smoothness={self.smoothness_:.3g}, is short for "
             f"max_degree={self.max_degree}: {self.truncation_error_:.0%} of the variance of the Matern field lies "
             f"beyond. {cure} detail that is finer is taken for noise.",
-            f"In folds, the length scale is short for max_degree={self.max_degree}: more than {_TRUNCATED:.0%} of the "
-            "variance of the Matern field lies beyond, and is taken for noise. A fit on all samples says which degree "
-            "is enough.",
             ResolutionWarning,
         )
 

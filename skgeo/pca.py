@@ -397,20 +397,21 @@ class SphericalHarmonicPCA(InverseTransformer):
         """One warning when the number kept is more than the domain supports or splits equal eigenvalues."""
         kept, supported = self.n_components_, basis.n_supported
         if kept > supported:
-            beginning = f"n_components={self.n_components!r}: this domain supports"
-            end = (
-                f"components at max_degree={self.max_degree}, the others are zero. n_components=None keeps the supported "
-                "ones; a larger max_degree supports more."
+            message = (
+                f"n_components={self.n_components!r}: this domain supports {supported} components at "
+                f"max_degree={self.max_degree}, the others are zero. n_components=None keeps the supported ones; a "
+                "larger max_degree supports more."
             )
-            warn_once_a_search(f"{beginning} {supported} {end}", f"{beginning} fewer {end}", ResolutionWarning)
         elif kept < supported and kept not in basis.whole_sizes:
             below = basis.whole_sizes[basis.whole_sizes < kept].max(initial=0)
             sizes = [str(size) for size in (below, basis.whole_sizes[basis.whole_sizes > kept].min()) if size]
-            cuts = (
+            message = (
                 f"n_components={self.n_components!r} cuts through components of equal variance, which are only "
-                "defined together"
+                f"defined together: {' or '.join(sizes)} keeps them whole."
             )
-            warn_once_a_search(f"{cuts}: {' or '.join(sizes)} keeps them whole.", f"{cuts}.", ResolutionWarning)
+        else:
+            return
+        warn_once_a_search(message, ResolutionWarning)
 
     def _affine(self) -> npt.NDArray[np.float64]:
         """``components_ / scale_`` with the mean subtracted by way of the constant harmonic."""
