@@ -95,8 +95,9 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         Returns
         -------
         skgeo.nn.LocationEncoder
-            Maps (..., 2) degrees to (..., n_outputs): one logit for two classes, of the second; else one each. In
-            evaluation mode, on the CPU; training it does not change this estimator.
+            Maps (..., 2) degrees, latitude first also after a fit on a frame, to (..., n_outputs): one logit
+            for two classes, of the second; else one each. In evaluation mode, on the CPU; training it does not change this
+            estimator.
 
         Raises
         ------
@@ -198,7 +199,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         Where torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
         torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
@@ -356,7 +357,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         Where torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
         torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's

@@ -110,7 +110,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         likely as the kernel's constant harmonic says.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
         Draws the starts of restarts.
     n_jobs : int or None, default=None

@@ -67,7 +67,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         regular grid. Give False for scattered observations that should count the same wherever they are.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     missing : "error", "nan" or "mean", default="error"
         What to do with points of which a coordinate is missing: refuse them, or leave them out of ``fit`` and embed
         them as NaN or as the mean of the embedding over the domain, which is zero.
@@ -241,7 +241,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         Returns
         -------
         skgeo.nn.HarmonicPCA
-            Maps (..., 2) degrees to (..., n_components).
+            Maps (..., 2) degrees, latitude first also after a fit on a frame, to (..., n_components).
         """
         check_is_fitted(self)
         self._check_twin()

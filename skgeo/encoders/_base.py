@@ -106,7 +106,7 @@ class FormulaEncoder(FixedEncoder):
         Returns
         -------
         skgeo.nn.EncoderTwin
-            Maps (..., 2) degrees to (..., n_outputs).
+            Maps (..., 2) degrees, latitude first also after a fit on a frame, to (..., n_outputs).
         """
         check_is_fitted(self)
         self._check_twin()
