@@ -19,12 +19,12 @@ _NAMED = 12
 
 
 def frame_columns(X: object) -> list[str] | None:
-    """Column names of a pandas or polars DataFrame or a pyarrow Table; None for anything else."""
+    """Column names of a DataFrame of pandas, polars or the like, or of a pyarrow Table; None for anything else."""
     if hasattr(X, "lazy") and hasattr(X, "collect"):
         raise CoordinateError(f"X is a {type(X).__name__}, which has no values yet: pass X.collect().")
     if hasattr(X, "column_names"):
         return list(X.column_names)
-    if not (hasattr(X, "columns") and hasattr(X, "dtypes")):
+    if not (hasattr(X, "columns") and (hasattr(X, "dtypes") or hasattr(X, "schema"))):
         return None
     if not (hasattr(X, "to_numpy") or is_lazy(X)):
         _refuse_table(X)

@@ -96,8 +96,8 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         -------
         skgeo.nn.LocationEncoder
             Maps (..., 2) degrees, latitude first also after a fit on a frame, to (..., n_outputs): one logit
-            for two classes, of the second; else one each. In evaluation mode, on the CPU; training it does not change this
-            estimator.
+            for two classes, of the second; else one each. In evaluation mode, on the CPU; training it does not change
+            this estimator.
 
         Raises
         ------

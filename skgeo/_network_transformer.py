@@ -40,8 +40,7 @@ class NetworkTransformer(LocationTransformer):
         -------
         skgeo.nn.LocationEncoder
             Maps (..., 2) degrees, latitude first also after a fit on a frame, to (..., n_outputs), in the
-            precision of the network. In evaluation mode, on the CPU;
-            training it does not change this estimator.
+            precision of the network. In evaluation mode, on the CPU; training it does not change this estimator.
 
         Raises
         ------

@@ -53,7 +53,9 @@ def _is_na(value: object) -> bool:
 def _refuse(values: npt.NDArray[Any], name: str, text: bool) -> npt.NDArray[Any]:
     """Say which rows hold no numbers."""
     table = values.reshape(len(values), -1)
-    bad = np.array([[not _is_number(value, text) for value in row.tolist()] for row in table])
+    bad = np.ones(table.shape, dtype=bool)  # of booleans, dates and durations all
+    if values.dtype.kind in "OUS":
+        bad = np.array([[not _is_number(value, text) for value in row.tolist()] for row in table])
     rows = np.flatnonzero(bad.any(axis=1))
     first = table[rows[0], np.argmax(bad[rows[0]])]
     count = f"{rows.size} row{'s' if rows.size != 1 else ''}"

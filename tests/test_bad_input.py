@@ -66,6 +66,8 @@ BAD_POINTS = {
     "NetCDF's fill value": (with_value(3, 1, -9.96921e36), r"first row 3: -9\.96921e\+36.*fill value"),
     "bools": ([[True, False]], "bool values"),
     "dates": (np.array([["2020-01-01", "2020-01-02"]], dtype="M8[D]"), "datetime64"),
+    "dates in nanoseconds": (np.zeros((3, 2), dtype="M8[ns]"), "datetime64.* in 3 rows, first row 0, .*1970"),
+    "durations": (np.zeros((3, 2), dtype="m8[s]"), "timedelta64.* in 3 rows, first row 0"),
     "complex": (PLACES.astype(complex), "complex in 50 rows, first row 0: Complex data not supported"),
     "masked": (masked, "masked values in 2 rows, first row 3"),
     "nothing": (None, r"^X is None: expected an array of \(latitude, longitude\) rows, or a DataFrame\.$"),

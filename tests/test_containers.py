@@ -22,6 +22,7 @@ from skgeo import (
 from skgeo._names import match_coordinate_names
 from skgeo.encoders import WrapEncoder
 from skgeo.exceptions import CoordinateError, CoordinateWarning
+from skgeo.inspection._models import at_places
 
 POINTS = reference.uniform_points(60)
 NEW_POINTS = reference.uniform_points(7, seed=1)
@@ -522,6 +523,14 @@ def test_integer_counts_leave_float32_edges_what_they_are(library):
     assert_allclose(got, PatchScaleFeaturizer().fit_transform(PATCHES), rtol=1e-6)
 
 
+def test_frames_of_narwhals_are_read_by_name(frame):
+    narwhals = pytest.importorskip("narwhals")
+    points = narwhals.from_native(frame(NEW_POINTS[:, ::-1], ["lon", "lat"]))
+    assert_array_equal(small_pca().fit(POINTS).transform(points), EXPECTED)
+    with pytest.raises(CoordinateError, match=r"LazyFrame, which has no values yet: pass X\.collect\(\)"):
+        small_pca().fit(points.lazy())
+
+
 def test_lazy_frames_are_asked_to_collect(polars):
     lazy = polars.DataFrame({"lat": [1.0, 2.0], "lon": [3.0, 4.0]}).lazy()
     with pytest.raises(CoordinateError, match=r"LazyFrame, which has no values yet: pass X\.collect\(\)"):
@@ -725,3 +734,35 @@ def test_geometries_that_are_no_points_in_degrees_are_refused(geopandas):
         pca.transform(swapped)
     with pytest.raises(CoordinateError, match=r"X is a GeometryArray: pass a GeoSeries, geopandas\.GeoSeries\(X\)"):
         pca.transform(series.values)
+
+
+def test_patches_of_an_object_are_read_by_name_by_what_was_fitted_on_a_frame(pandas):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("skgeo.xarray")
+    field = xarray.DataArray(np.zeros(GRID.shape), {"lat": GRID.latitude, "lon": GRID.longitude}, ("lat", "lon"))
+    frames = pandas.DataFrame(PATCHES, columns=PATCH_COLUMNS)[PATCH_COLUMNS[::-1]]
+    got = field.skgeo.patch_features(PatchScaleFeaturizer().fit(frames), (3, 4))
+    expected = field.skgeo.patch_features(PatchScaleFeaturizer().fit(PATCHES), (3, 4))
+    xarray.testing.assert_identical(got, expected)
+
+
+@pytest.mark.parametrize("first", [FunctionTransformer(), WrapEncoder()], ids=["any transformer", "encoder"])
+def test_maps_of_what_was_fitted_on_a_frame_are_the_right_way_around(pandas, first):
+    frames = pandas.DataFrame(POINTS[:, ::-1], columns=["start_lon", "start_lat"])
+    model = make_pipeline(clone(first), FunctionTransformer()).fit(frames)
+    named = model.transform(pandas.DataFrame(NEW_POINTS[:, ::-1], columns=frames.columns))
+    assert_array_equal(at_places(model.transform, model, NEW_POINTS), named)
+
+
+def test_a_trained_model_reads_arrays_in_the_order_of_the_frame(pandas):
+    pytest.importorskip("torch")
+    from skgeo.nn import LocationRegressor
+
+    target = np.sin(np.radians(POINTS[:, 0]))
+    options = {"max_epochs": 2, "random_state": 0}
+    expected = LocationRegressor("wrap", "linear", **options).fit(POINTS, target, X_val=POINTS, y_val=target)
+    frames = pandas.DataFrame(POINTS[:, ::-1], columns=["lon", "lat"])
+    with pytest.warns(CoordinateWarning, match=WITHOUT_NAMES):
+        model = LocationRegressor("wrap", "linear", **options).fit(frames, target, X_val=POINTS[:, ::-1], y_val=target)
+    with pytest.warns(CoordinateWarning, match=WITHOUT_NAMES):
+        assert_array_equal(model.predict(NEW_POINTS[:, ::-1]), expected.predict(NEW_POINTS))
