@@ -18,7 +18,7 @@ _TO_FRAME = ("df", "toPandas", "to_pandas", "to_frame", "execute")
 _NAMED = 12
 
 
-def frame_columns(X: object) -> list[str] | None:
+def frame_columns(X: Any) -> list[str] | None:
     """Column names of a DataFrame of pandas, polars or the like, or of a pyarrow Table; None for anything else."""
     if hasattr(X, "lazy") and hasattr(X, "collect"):
         raise CoordinateError(f"X is a {type(X).__name__}, which has no values yet: pass X.collect().")
