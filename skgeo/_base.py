@@ -15,17 +15,21 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._cf import is_xarray
-from skgeo._coordinates import Coordinates, check_numbers, number, read_coordinates, warn_radians
+from skgeo._columns import coordinate_columns, frame_columns, is_geometric
+from skgeo._coordinates import Coordinates, LabelledPoints, read_coordinates, warn_radians
 from skgeo._dask import chunked_rows, computed, is_lazy, lazy_cells, lazy_rows
+from skgeo._fitted_inside import warn_swapped_on_the_way
 from skgeo._from_xarray import everywhere, layout, read_cells, read_grid, read_points
 from skgeo._harmonics import FloatArray
-from skgeo._parameters import SMALLEST, check_flag, check_magnitude, check_names, check_parameter, warn_caller
-from skgeo._patch_table import Patches, PixelStack, read_patches, read_stack
+from skgeo._parameters import check_flag, check_names, check_parameter, warn_caller
+from skgeo._patch_table import PATCH_COLUMNS, Patches, PixelStack, read_patches_or_stack
 from skgeo._progress import check_verbose, progress
 from skgeo._projection import map_grid, map_points
 from skgeo._version import __version__
+from skgeo._weights import check_sample_weight as check_sample_weight
+from skgeo._weights import check_scaled_weight
 from skgeo.cells import CellGrid
-from skgeo.exceptions import CoordinateError, VersionWarning
+from skgeo.exceptions import CoordinateError, CoordinateWarning, VersionWarning
 from skgeo.grid import GridPart, LatLonGrid
 
 Places = Coordinates | LatLonGrid | CellGrid | GridPart
@@ -62,10 +66,41 @@ class GeoEstimator(VersionedEstimator, ABC):
 
     def _read(self, X: object, *, reset: bool) -> Any:
         """Turn any X into checked numbers; with ``reset`` (in ``fit``) remember its columns."""
+        if not reset and self._lacks_names(X):
+            places = self._parse(X, as_in_fit=True)
+            if not isinstance(places, PixelStack):
+                self._warn_names()
+            return places
         places = self._parse(X)
         if reset:
             self._remember(getattr(places, "columns", None))
         return places
+
+    def _lacks_names(self, X: Any) -> bool:
+        """Whether the columns of X have no names, but those of the fit had."""
+        names = getattr(self, "feature_names_in_", ())
+        return len(names) == self._n_columns and not _has_names(X)  # a single one is of a geometry
+
+    def _warn_names(self) -> None:
+        """Warn in scikit-learn's words, and say how the columns were read."""
+        warn_caller(
+            f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
+            f"columns are taken to be {self.feature_names_in_.tolist()}, as in fit. Pass a DataFrame.",
+            CoordinateWarning,
+        )
+
+    def _in_order(self, X: Any) -> Any:
+        """A dask array of rows with its columns in the documented order, whatever they were in ``fit``."""
+        if not (hasattr(type(X), "rechunk") and X.ndim == 2 and X.shape[1] == self._n_columns and self._lacks_names(X)):
+            return X
+        self._warn_names()
+        return X[:, self._order_in_fit()]
+
+    def _lazy_rows(self, X: Any) -> Any:
+        """The transform of a dask array or DataFrame, not computed yet."""
+        model = as_fitted(self)
+        vars(model).pop("feature_names_in_", None)  # the columns of blocks are in order
+        return lazy_rows(model, X)
 
     def _remember(self, columns: list[str] | None) -> None:
         """Set what scikit-learn wants known of the columns seen in ``fit``."""
@@ -76,8 +111,12 @@ class GeoEstimator(VersionedEstimator, ABC):
             del self.feature_names_in_
 
     @abstractmethod
-    def _parse(self, X: object) -> Any:
-        """Read X and check it; changes nothing."""
+    def _parse(self, X: object, *, as_in_fit: bool = False) -> Any:
+        """Read X and check it; changes nothing. The columns of an array may be in the order of those of the fit."""
+
+    @abstractmethod
+    def _order_in_fit(self) -> list[int]:
+        """Where the documented columns were in the frame of the fit."""
 
 
 class GeoTransformer(TransformerMixin, GeoEstimator):
@@ -134,7 +173,11 @@ class LocationEstimator(GeoEstimator):
     add_indicator: bool = False
     verbose: bool | None = None
 
-    def _parse(self, X: Any) -> Places:
+    def _order_in_fit(self) -> list[int]:
+        columns = self.feature_names_in_.tolist()
+        return [columns.index(name) for name in coordinate_columns(columns, self.coordinates)]
+
+    def _parse(self, X: Any, *, as_in_fit: bool = False) -> Places:
         check_names(self.coordinates)
         *others, last = policies = self._missing_policies
         known = isinstance(self.missing, str) and self.missing in policies
@@ -147,7 +190,8 @@ class LocationEstimator(GeoEstimator):
         if isinstance(X, LatLonGrid | CellGrid):
             return X
         X = X.compute() if is_lazy(X) else X  # whoever can do with less has branched off before
-        return read_coordinates(X, self.coordinates, missing=missing)
+        order = self._order_in_fit() if as_in_fit else [0, 1]
+        return read_coordinates(X, self.coordinates, missing=missing, order=order)
 
     def _written(
         self, places: Places, n_columns: int, dtype: npt.DTypeLike, write_points: Write, write_grid: Write
@@ -170,11 +214,18 @@ class LocationEstimator(GeoEstimator):
         return self._written(places, len(coefficients), dtype, *writes)
 
     def _read(self, X: object, *, reset: bool) -> Any:
-        """As every transformer; what a model is fitted on must not be in radians."""
+        """As every transformer; what a model is fitted on must not be in radians, nor swapped on the way here."""
         places = super()._read(X, reset=reset)
-        if reset and isinstance(places, Coordinates):
-            warn_radians(places.latitude, places.longitude)
+        if reset:
+            self._warn_radians(places)
+        if reset and isinstance(places, Coordinates) and places.columns is None and not _has_names(X):
+            warn_swapped_on_the_way(self, self.coordinates)
         return places
+
+    def _warn_radians(self, places: Any) -> None:
+        """Warn if points, which a model learns from, are in radians; grids warn where they are made."""
+        if isinstance(places, Coordinates):
+            warn_radians(places.latitude, places.longitude)
 
     def __sklearn_tags__(self) -> Tags:
         """Missing coordinates are allowed by policy."""
@@ -202,10 +253,10 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
             DataFrame, not computed yet.
         """
         check_is_fitted(self)
-        X = places_of(X, centres=True)
-        if is_lazy(X):
-            return lazy_rows(as_fitted(self), X)
-        places = self._read(X, reset=False)
+        places = places_of(X, centres=True)
+        if is_lazy(places):
+            return self._lazy_rows(places if places is not X else self._in_order(X))
+        places = self._read(places, reset=False)
         chunked = isinstance(places, LatLonGrid | CellGrid) and places.chunked
         return self._lazily(places) if chunked else self._values(places)
 
@@ -252,9 +303,18 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
         return self._embedding_names() + ["missing_location"] * bool(self.add_indicator)
 
 
+def _has_names(X: Any) -> bool:
+    """Whether X says by itself what is latitude and what is longitude."""
+    named = isinstance(X, LabelledPoints | LatLonGrid | CellGrid) or is_xarray(X) or is_geometric(X)
+    return named or frame_columns(X) is not None
+
+
 def points_of(X: Any, *, centres: bool = False) -> Any:
     """The points of an xarray object that lie along a dimension and have no areas; anything else as it is."""
-    return read_points(X, centres=centres) if is_xarray(X) and layout(X) == "points" else X
+    if not (is_xarray(X) and layout(X) == "points"):
+        return X
+    points = read_points(X, centres=centres)
+    return points if is_lazy(points) else LabelledPoints(points)
 
 
 def places_of(X: Any, *, centres: bool = False) -> Any:
@@ -339,19 +399,29 @@ class PatchTransformer(GeoTransformer):
             yet.
         """
         check_is_fitted(self)
-        return lazy_rows(as_fitted(self), X) if is_lazy(X) else self._describe(self._read(X, reset=False))
+        return self._lazy_rows(self._in_order(X)) if is_lazy(X) else self._describe(self._read(X, reset=False))
 
     @abstractmethod
     def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         """The features (n, k) of patches."""
 
-    def _parse(self, X: Any) -> Patches | PixelStack:
+    def _read(self, X: object, *, reset: bool) -> Any:
+        """As every transformer; pixels that a model is fitted on must not be in radians."""
+        patches = super()._read(X, reset=reset)
+        if reset and isinstance(patches, PixelStack):
+            warn_radians(patches.latitude.ravel(), patches.longitude.ravel())
+        return patches
+
+    def _order_in_fit(self) -> list[int]:
+        columns = self.feature_names_in_.tolist()
+        return [columns.index(name) for name in PATCH_COLUMNS]
+
+    def _parse(self, X: Any, *, as_in_fit: bool = False) -> Patches | PixelStack:
         if isinstance(X, LatLonGrid | CellGrid):
             kind = type(X).__name__
             raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
         X = X.compute() if is_lazy(X) else X
-        X = np.asarray(X) if isinstance(X, list | tuple) and np.ndim(X) == 4 else X
-        return read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X)
+        return read_patches_or_stack(X, self._order_in_fit() if as_in_fit else range(self._n_columns))
 
 
 def warn_other_version(written: str) -> None:
@@ -374,39 +444,3 @@ def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-def check_sample_weight(
-    sample_weight: npt.ArrayLike, shape: tuple[int, ...], *, some: bool = True
-) -> npt.NDArray[np.float64]:
-    """Weights of the given shape, flat where that has as many values: finite, not negative, and some not zero."""
-    if np.ma.is_masked(sample_weight):
-        raise ValueError("sample_weight has masked values: fill them, sample_weight.filled(0), to leave samples out.")
-    values = np.asarray(sample_weight)
-    if values.dtype.kind == "b":  # a selection
-        values = values.astype(np.float64)
-    weight = check_numbers(values, "sample_weight").astype(np.float64)
-    if weight.shape not in {shape, (int(np.prod(shape)),)}:
-        raise ValueError(f"sample_weight has shape {weight.shape}: expected {shape}, one weight per sample.")
-    bad = np.flatnonzero(weight < 0.0)
-    if bad.size:
-        raise ValueError(
-            f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {number(weight.flat[bad[0]])}."
-        )
-    check_magnitude("sample_weight", weight, 1e300)  # their sum is a number
-    if some and not weight.any():
-        raise ValueError("sample_weight is all zero: no sample counts. Give at least one positive weight.")
-    return weight.reshape(shape)
-
-
-def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Weights whose squares neither overflow nor vanish, too, for models that do not rescale them."""
-    weight = check_sample_weight(sample_weight, shape)
-    check_magnitude("sample_weight", weight)
-    tiny = np.flatnonzero((weight > 0.0) & (weight < SMALLEST))
-    if tiny.size:
-        raise ValueError(
-            f"sample_weight is positive but below {SMALLEST:g} in {tiny.size} samples, the first at {tiny[0]}: "
-            f"{number(weight.flat[tiny[0]])}. Give zero to leave samples out."
-        )
-    return weight

@@ -2,21 +2,26 @@
 
 import numbers
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from skgeo._columns import column_values, coordinate_columns, refuse_kind
+from skgeo._columns import frame_columns as frame_columns
+from skgeo._columns import is_geometric as is_geometric
 from skgeo._dask import is_lazy, map_cells
 from skgeo._harmonics import FloatArray
+from skgeo._names import LATITUDE_NAMES as LATITUDE_NAMES
+from skgeo._names import LONGITUDE_NAMES as LONGITUDE_NAMES
+from skgeo._names import match_coordinate_names as match_coordinate_names
+from skgeo._numbers import as_numbers
 from skgeo._parameters import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
-
-LATITUDE_NAMES = ("lat", "latitude")
-LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
 
 # Rounding of angles up to 360 degrees in single precision, 180 or 360 having been added or subtracted: 7 metres.
 SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
@@ -60,47 +65,52 @@ class Coordinates(NamedTuple):
     columns: list[str] | None
 
 
+@dataclass(frozen=True)
+class LabelledPoints:
+    """Points (n, 2) that are known to be (latitude, longitude), in whatever order a frame had them in ``fit``."""
+
+    values: Any
+
+
 def read_coordinates(
-    X: object, names: Sequence[str] | None = None, *, missing: bool | str = False, others: bool = False
+    X: object,
+    names: Sequence[str] | None = None,
+    *,
+    missing: bool | str = False,
+    others: bool = False,
+    order: Sequence[int] = (0, 1),
 ) -> Coordinates:
     """Read points from an array of (latitude, longitude) rows, a frame with such columns or geometries; check them.
 
     ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual ones.
     Coordinates may be missing if ``missing`` is True; a text says how they may be. With ``others`` a frame may have
-    other columns too, which are not read.
+    other columns too, which are not read. ``order`` says which column of an array is the latitude, and which the
+    longitude.
     """
+    X = X.values if isinstance(X, LabelledPoints) else X
     geometric = is_geometric(X)
     columns = _geometry_columns(X) if geometric else frame_columns(X)
+    meaning = "(latitude, longitude)" if order[0] == 0 else "(longitude, latitude)"
     if geometric:
         table = _point_table(X, missing)
     elif columns is None:
-        table = read_table(X, 2, "(latitude, longitude)", missing)
+        table = read_table(X, 2, meaning, missing)
+        table = table[:, ::-1] if order[0] else table
     else:
         check_length(X, 2)
-        table = read_columns(X, _coordinate_columns(columns, names, others), missing)
+        table = read_columns(X, coordinate_columns(columns, names, others=others), missing)
     latitude, longitude = table.astype(np.float64).T
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
         latitude, longitude = (np.where(absent, np.nan, degrees) for degrees in (latitude, longitude))
-    order = "columns are (latitude, longitude)" if columns is None else "the two columns may be misnamed"
-    order = "geometries are (x, y): longitude, latitude" if geometric else order
-    _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), order)
+    origin = f"columns are {meaning}" if columns is None else "the two columns may be misnamed"
+    origin = "geometries are (x, y): longitude, latitude" if geometric else origin
+    _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), origin)
     latitude = latitude.clip(-90.0, 90.0)
+    low, high = _USUAL_LONGITUDES
+    if not (low <= longitude.min() and longitude.max() <= high):  # NaN is neither
+        check_longitude(longitude, "X")
     return Coordinates(latitude, longitude, table.dtype, columns)
-
-
-def frame_columns(X: object) -> list[str] | None:
-    """Column names of a pandas or polars DataFrame or a pyarrow Table; None for anything else."""
-    if hasattr(X, "lazy") and hasattr(X, "collect"):
-        raise CoordinateError(f"X is a {type(X).__name__}, which has no values yet: pass X.collect().")
-    if hasattr(X, "column_names"):
-        return list(X.column_names)
-    return list(X.columns) if hasattr(X, "columns") and hasattr(X, "dtypes") else None
-
-
-def is_geometric(X: object) -> bool:
-    """Whether X is a GeoDataFrame or GeoSeries; GeoPandas is not imported to see that."""
-    return hasattr(X, "crs") and hasattr(X, "to_crs")
 
 
 def _geometry_columns(X: Any) -> list[str] | None:
@@ -141,6 +151,7 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
 
     NaN and masked values are let through as NaN if ``missing`` is True; a text says how they may be.
     """
+    refuse_kind(X, meaning)
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
     if isinstance(X, np.ma.MaskedArray) and X.ndim and np.ma.is_masked(X):
@@ -158,8 +169,9 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
         table = np.asarray(X)
     except (RuntimeError, TypeError, ValueError) as error:
         raise CoordinateError(f"X, a {type(X).__name__}, is not a table of {meaning} rows: {error}") from error
+    refuse_kind(table, meaning, type(X))
     _check_shape(table, n_columns, meaning)
-    return check_numbers(table, "X", missing)
+    return check_numbers(as_numbers(table, "X", text=True), "X", missing)
 
 
 def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
@@ -196,13 +208,7 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
         raise CoordinateError(
             f"{name} is complex in {_rows(np.arange(len(values)))}: Complex data not supported, take {name}.real."
         )
-    if values.dtype.kind not in "fiu":
-        rows = np.flatnonzero([not _is_number(row) for row in values.reshape(len(values), -1)])
-        where = f" in {_rows(rows)}, {values[rows[0]]!r}" if rows.size else ""
-        raise CoordinateError(
-            f"{name} holds {values.dtype} values{where}: expected numbers. "
-            "Convert them first, for instance with astype(float); text such as 41°24'N needs parsing."
-        )
+    values = as_numbers(values, name)
     single = values.dtype.kind == "f" and values.dtype.itemsize == 4
     values = values.astype(np.float32 if single else np.float64, copy=False)  # and in native byte order
     bad = np.isinf(values) if missing is True else ~np.isfinite(values)
@@ -213,51 +219,11 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
     return values
 
 
-def _is_number(row: npt.NDArray[Any]) -> bool:
-    """Whether all entries are numbers, which bools are not."""
-    return all(isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in row.tolist())
-
-
 def read_columns(X: Any, names: Sequence[str], missing: bool | str = False) -> npt.NDArray[Any]:
     """Columns of a frame as a real, finite array of shape (n, len(names)), float32 only if all are."""
-    return np.column_stack([check_numbers(_column_values(X[name]), f"X column {name!r}", missing) for name in names])
-
-
-def _column_values(column: Any) -> npt.NDArray[Any]:
-    """Values of a column of a frame; missing values of nullable columns become NaN."""
-    values = np.asarray(column.to_numpy())
-    kind = getattr(getattr(column, "dtype", None), "kind", "O")
-    if values.dtype == object and kind in "fiu":  # pandas nullable or Arrow numbers
-        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
-    return values
-
-
-def _coordinate_columns(columns: list[str], names: Sequence[str] | None, others: bool) -> tuple[str, str]:
-    """Names of the latitude and longitude columns of a frame that has these two columns, and others only if allowed."""
-    if names is not None:
-        latitude, longitude = names
-        given = [name for name in columns if not others or name in names]
-        if sorted(map(str, given)) != sorted([latitude, longitude]):
-            _refuse_columns(columns, f"expected the columns {latitude!r} and {longitude!r} that coordinates= names")
-        return latitude, longitude
-    found = [[name for name in columns if str(name).lower() in known] for known in (LATITUDE_NAMES, LONGITUDE_NAMES)]
-    for kind, matches in zip(("latitude", "longitude"), found, strict=True):
-        if len(matches) > 1:
-            _refuse_columns(columns, f"more than one looks like a {kind}: {matches}")
-    if not all(found) and {"x", "y"} <= {str(name).lower() for name in columns}:
-        _refuse_columns(columns, "x and y may be projected, or in either order")
-    if not all(found):
-        _refuse_columns(columns, "no latitude and longitude among them")
-    if len(columns) > 2 and not others:
-        _refuse_columns(columns, "expected latitude and longitude only")
-    return found[0][0], found[1][0]
-
-
-def _refuse_columns(columns: list[str], reason: str) -> NoReturn:
-    raise CoordinateError(
-        f"X has the columns {columns}: {reason}. Name them 'latitude' and 'longitude' (or lat, lon, lng, long), "
-        "say which they are with coordinates=('my_lat', 'my_lon'), or select them, X[['lat', 'lon']], for "
-        "instance in a ColumnTransformer."
+    columns = {f"X column {name!r}": column_values(X, name) for name in names}
+    return np.column_stack(
+        [check_numbers(as_numbers(values, name, text=True), name, missing) for name, values in columns.items()]
     )
 
 

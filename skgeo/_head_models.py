@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeo._base import check_scaled_weight
 from skgeo._neural import NeuralClassifier, NeuralEstimator, NeuralRegressor
 from skgeo._parameters import check_flag, check_parameter, is_integer
+from skgeo._weights import check_scaled_weight
 
 if TYPE_CHECKING:
     from skgeo.nn import PatchProjectionHead

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skgeo._base import LocationEstimator, LocationTransformer, Places, points_with_weights
+from skgeo._coordinates import warn_radians
 from skgeo._neural import NeuralClassifier, NeuralEstimator, NeuralRegressor
 from skgeo._parameters import check_parameter
 from skgeo.encoders import (
@@ -120,6 +121,9 @@ class LocationModel(LocationEstimator, NeuralEstimator):
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         return points_with_weights(places, sample_weight)
 
+    def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
+        warn_radians(*inputs.T)
+
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
         from skgeo.nn._networks import NETWORKS
 
@@ -196,7 +200,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         Where torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
         torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
@@ -354,7 +358,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         Where torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
         torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's

@@ -107,6 +107,8 @@ class NeuralEstimator(VersionedEstimator):
             if first:
                 self._seed = self._draw_seed(check_random_state(self.random_state))
             inputs, kept, weight = self._read_inputs(X, sample_weight, reset=first)
+            if not first:
+                self._warn_of_later(inputs)
             target = self._read_target(y, kept)
             if first:
                 self._set_target(target, weight, classes)
@@ -249,6 +251,9 @@ class NeuralEstimator(VersionedEstimator):
             float(rate), float(decay), size and int(size), int(self.max_epochs), self.patience, self.keep, self.dtype,
             self.device, self.verbose,
         )  # fmt: skip
+
+    def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
+        """Warn of doubtful inputs of a later part."""
 
     @property
     def _n_network_outputs(self) -> int:

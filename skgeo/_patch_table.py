@@ -1,11 +1,13 @@
 """The patch table, six columns a patch: outer edges in degrees and pixel counts. Cut, read and check it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._columns import frame_columns, listed
 from skgeo._coordinates import (
     POLE,
     THINNEST,
@@ -14,7 +16,6 @@ from skgeo._coordinates import (
     check_length,
     check_longitude,
     fill_radians,
-    frame_columns,
     number,
     read_columns,
     read_table,
@@ -166,7 +167,7 @@ class PixelStack(NamedTuple):
     dtype: np.dtype[np.floating]
 
 
-def read_stack(X: npt.ArrayLike) -> PixelStack:
+def _read_stack(X: npt.ArrayLike) -> PixelStack:
     """Read stacks (n, h, w, 2) of pixel centres, and check them."""
     table = check_array(X, "X")
     if table.shape[-1] != 2 or table.size == 0:
@@ -184,19 +185,39 @@ def read_stack(X: npt.ArrayLike) -> PixelStack:
     return PixelStack(latitude, longitude, table.dtype)
 
 
-def read_patches(X: object) -> Patches:
-    """Read a patch table from an array or from a frame with its six columns in any order, and check it."""
+def read_patches_or_stack(X: Any, order: Sequence[int]) -> Patches | PixelStack:
+    """Read stacks of pixel centres, or else a patch table."""
+    if isinstance(X, list | tuple):
+        with suppress(ValueError):  # ragged: read_table says so
+            X = np.asarray(X) if np.ndim(X) == 4 else X
+    return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X, order)
+
+
+def read_patches(X: object, order: Sequence[int] = range(len(PATCH_COLUMNS))) -> Patches:
+    """Read a patch table from an array or from a frame with its six columns in any order, and check it.
+
+    ``order`` says where in an array the columns are.
+    """
     columns = frame_columns(X)
     if columns is None:
-        table = read_table(X, len(PATCH_COLUMNS), ", ".join(PATCH_COLUMNS))
-    elif sorted(map(str, columns)) == sorted(PATCH_COLUMNS):
-        check_length(X, len(PATCH_COLUMNS))
-        edges, counts = read_columns(X, PATCH_COLUMNS[:4]), read_columns(X, PATCH_COLUMNS[4:])
-        table = np.hstack([edges, counts.astype(edges.dtype)])  # integer counts leave float32 edges what they are
-    else:
+        return _check_table(read_table(X, len(PATCH_COLUMNS), ", ".join(PATCH_COLUMNS))[:, order], None)
+    missing = [name for name in PATCH_COLUMNS if name not in columns]
+    surplus = [name for name in columns if name not in PATCH_COLUMNS]
+    if missing or len(columns) != len(PATCH_COLUMNS):
+        twice = f"surplus: {listed(surplus)}" if surplus else "some are there twice"
+        reason = f"missing: {missing}" if missing else twice
         raise CoordinateError(
-            f"X has the columns {columns}: a patch table has {list(PATCH_COLUMNS)}, in any order; select these."
+            f"X has the columns {listed(columns)}: a patch table has {list(PATCH_COLUMNS)}, in any order; {reason}; "
+            "select these."
         )
+    check_length(X, len(PATCH_COLUMNS))
+    edges, counts = read_columns(X, PATCH_COLUMNS[:4]), read_columns(X, PATCH_COLUMNS[4:])
+    table = np.hstack([edges, counts.astype(edges.dtype)])  # integer counts leave float32 edges what they are
+    return _check_table(table, columns)
+
+
+def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
+    """The patches of a table of numbers (n, 6), checked."""
     south, north, west, east, n_lat, n_lon = table.astype(np.float64).T
     east = np.where(east < west, east + 360.0 * np.ceil((west - east) / 360.0), east)
     rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)

@@ -138,7 +138,7 @@ class SatCLIPEncoder(NetworkTransformer, FixedTransformer):
         Where torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     missing : "error" or "nan", default="error"
         What to do with points of which a coordinate is missing: refuse them, or embed them as NaN.
     add_indicator : bool, default=False

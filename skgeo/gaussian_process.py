@@ -23,6 +23,7 @@ from skgeo._base import (
 )
 from skgeo._coordinates import unmasked
 from skgeo._evidence import Evidence, Matern, Posterior, Sums, draw_weights
+from skgeo._fitted_inside import warn_once_a_search
 from skgeo._harmonics import FloatArray
 from skgeo._parallel import blas_threads_for
 from skgeo._parameters import (
@@ -110,7 +111,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         likely as the kernel's constant harmonic says.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
         Draws the starts of restarts.
     n_jobs : int or None, default=None
@@ -428,6 +429,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     def _sum(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, before: Sums | None) -> Sums:
         """What is kept of observations."""
         places = self._read(X, reset=before is None)
+        if before is not None:
+            self._warn_radians(places)
         points, weight = points_with_weights(places, sample_weight)
         kept = weight > 0.0
         if not kept.any():
@@ -508,7 +511,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         cure = (
             f"max_degree={needed} leaves {_TRUNCATED:.0%}; else" if needed else "No degree that is feasible is enough:"
         )
-        warn_caller(
+        warn_once_a_search(
             f"length_scale={self.length_scale_:.3g} degrees, with smoothness={self.smoothness_:.3g}, is short for "
             f"max_degree={self.max_degree}: {self.truncation_error_:.0%} of the variance of the Matern field lies "
             f"beyond. {cure} detail that is finer is taken for noise.",

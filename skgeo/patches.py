@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skgeo._base import LocationTransformer, PatchTransformer, all_or_nothing
 from skgeo._harmonics import sin_cos_latitude
+from skgeo._labelled import table_for
 from skgeo._parallel import Done
 from skgeo._parameters import check_parameter
 from skgeo._patch_table import Patches, PixelStack
@@ -185,7 +186,7 @@ class PatchPositionEncoder(PatchTransformer):
 
     def _encode(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The output of the encoder as a dense array."""
-        values = self.encoder_.transform(points)
+        values = self.encoder_.transform(table_for(self.encoder_, points))
         return np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float64)
 
     def _feature_names(self) -> list[str]:

@@ -14,11 +14,12 @@ from skgeo._base import Places, all_or_nothing, points_of
 from skgeo._box_means import map_box_means
 from skgeo._dask import is_lazy
 from skgeo._eigenbasis import Eigenbasis, canonical_eigenbasis
+from skgeo._fitted_inside import warn_once_a_search
 from skgeo._harmonics import degrees_and_orders
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._moments import Integration
 from skgeo._parallel import Done, blas_threads_for
-from skgeo._parameters import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real, warn_caller
+from skgeo._parameters import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real
 from skgeo._projection import map_patches
 from skgeo._sphere import Boxes
 from skgeo.exceptions import ResolutionWarning
@@ -68,7 +69,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         regular grid. Give False for scattered observations that should count the same wherever they are.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     missing : "error", "nan" or "mean", default="error"
         What to do with points of which a coordinate is missing: refuse them, or leave them out of ``fit`` and embed
         them as NaN or as the mean of the embedding over the domain, which is zero.
@@ -307,12 +308,17 @@ class SphericalHarmonicPCA(InverseTransformer):
     ) -> npt.NDArray[np.float64]:
         """Coefficients of the weight function to degree 2 L, and behind them the area of the domain, NaN for points."""
         integration = Integration(2 * int(self.max_degree), self.area_weighted, some=not partial, verbose=self.verbose)
-        X = points_of(X)
-        if not is_lazy(X):
-            return integration.of_places(self._read(X, reset=reset), sample_weight)
+        points = points_of(X)
+        if not is_lazy(points):
+            places = self._read(points, reset=reset)
+            if not reset:
+                self._warn_radians(places)
+            return integration.of_places(places, sample_weight)
         if reset:
-            self._remember(list(X.columns) if hasattr(type(X), "columns") else None)
-        return integration.of_rows(X, sample_weight, clone(self)._parse)
+            self._remember(list(points.columns) if hasattr(type(points), "columns") else None)
+        elif points is X:
+            points = self._in_order(points)
+        return integration.of_rows(points, sample_weight, clone(self)._parse)
 
     def _fit_union(self, patches: Boxes) -> None:
         """Fit on the area that patches cover together, whatever their pixels."""
@@ -409,7 +415,7 @@ class SphericalHarmonicPCA(InverseTransformer):
             )
         else:
             return
-        warn_caller(message, ResolutionWarning)
+        warn_once_a_search(message, ResolutionWarning)
 
     def _affine(self) -> npt.NDArray[np.float64]:
         """``components_ / scale_`` with the mean subtracted by way of the constant harmonic."""

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from skgeo._from_xarray import layout
 from skgeo._parameters import import_optional
+from skgeo._patch_table import patch_frame
 from skgeo._to_xarray import label_cells, label_patches
 from skgeo.cells import CellGrid
 from skgeo.exceptions import CoordinateWarning
@@ -195,7 +196,9 @@ class SkgeoAccessor:
         """
         grid = self.grid(mask)
         patches, index = grid.patches(patch_size, stride, partial=partial, min_fraction=min_fraction, return_index=True)
-        return patches_to_xarray(features.transform(patches), patches, estimator=features, index=index)
+        named = patches.ndim == 2 and hasattr(features, "feature_names_in_")  # whose order may be another
+        values = features.transform(patch_frame(patches, index) if named else patches)
+        return patches_to_xarray(values, patches, estimator=features, index=index)
 
 
 for register in (xr.register_dataset_accessor, xr.register_dataarray_accessor):

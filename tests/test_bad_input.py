@@ -1,12 +1,23 @@
 """Bad input gets one clear error that names what was wrong, what was given and the cure; state stays as it was."""
 
 import warnings
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import reference
-from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, matern_spectrum
+from skgeo import (
+    LatLonGrid,
+    PatchPositionEncoder,
+    PatchScaleFeaturizer,
+    SphericalGaussianProcessRegressor,
+    SphericalHarmonicPCA,
+    matern_spectrum,
+)
+from skgeo.encoders import WrapEncoder
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 PLACES = reference.uniform_points(50)
@@ -37,17 +48,40 @@ BAD_POINTS = {
     "one column": (PLACES[:, :1], "1 features, but 2 are expected"),
     "three columns": (np.hstack([PLACES, PLACES[:, :1]]), "3 features, but 2 are expected"),
     "one point as 1-D": ([10.0, 20.0], r"1 dimensions.*X\.reshape\(1, -1\)"),
-    "a number": (10.0, "0 dimensions"),
+    "a number": (10.0, r"^X is 10\.0: expected an array of \(latitude, longitude\) rows, or a DataFrame\.$"),
+    "a numpy number": (np.float64(10.0), "^X is np.float64.10.0.: expected an array"),
+    "a table of no dimensions": (np.array(10.0), "^X is 10.0, with 0 dimensions: expected an array"),
     "three dimensions": (PLACES[np.newaxis], "3 dimensions"),
     "ragged": ([[1.0, 2.0], [3.0]], "is not a table of .latitude, longitude. rows"),
-    "strings": ([["10", "20"], ["N41", "E12"]], "holds <U3 values in 2 rows, first row 0.*expected numbers"),
-    "objects": (np.array([[1.0, 2.0], [None, 4.0]], dtype=object), "object values in 1 row, first row 1.*astype"),
-    "numbers as objects": (np.array([[1.0, 2.0]], dtype=object), r"object values: expected numbers.*astype\(float\)"),
+    "text": ([["10", "20"], ["N41", "E12"]], "holds <U3 values in 1 row, first row 1, .*'N41'.*: expected numbers"),
+    "a decimal comma": ([["48,1", "11,6"]], "first row 0, .*'48,1'.*48,1 needs parsing"),
+    "objects": (np.array([[1.0, 2.0], [[], 4.0]], dtype=object), "object values in 1 row, first row 1, \\[\\].*astype"),
+    "dates as objects": (np.array([[1.0, date(2020, 1, 1)]], dtype=object), "first row 0, datetime.date"),
+    "bools as objects": (np.array([[1.0, 2.0], [3, True]], dtype=object), "in 1 row, first row 1, True"),
+    "durations as objects": (np.array([[np.timedelta64(1, "s"), 2]], dtype=object), "first row 0, np.timedelta64"),
+    "complex objects": (np.array([[np.complex128(1j), 2]], dtype=object), "first row 0, np.complex128"),
+    "huge objects": (np.array([[10**400, 2]], dtype=object), r"first row 0, 1000\d{50,60}\.\.\.: expected numbers"),
+    "missing objects": (np.array([[1.0, 2.0], [None, 4.0]], dtype=object), "NaN or infinity in 1 row, first row 1"),
+    "a longitude of 1e20": (with_value(3, 1, 1e20), r"longitudes beyond 1e\+08 degrees in 1 row, first row 3: 1e\+20"),
+    "NetCDF's fill value": (with_value(3, 1, -9.96921e36), r"first row 3: -9\.96921e\+36.*fill value"),
     "bools": ([[True, False]], "bool values"),
     "dates": (np.array([["2020-01-01", "2020-01-02"]], dtype="M8[D]"), "datetime64"),
+    "dates in nanoseconds": (np.zeros((3, 2), dtype="M8[ns]"), "datetime64.* in 3 rows, first row 0, .*1970"),
+    "durations": (np.zeros((3, 2), dtype="m8[s]"), "timedelta64.* in 3 rows, first row 0"),
     "complex": (PLACES.astype(complex), "complex in 50 rows, first row 0: Complex data not supported"),
     "masked": (masked, "masked values in 2 rows, first row 3"),
-    "nothing": (None, "0 dimensions"),
+    "nothing": (None, r"^X is None: expected an array of \(latitude, longitude\) rows, or a DataFrame\.$"),
+    "a file": ("houses.csv", r"^X is 'houses\.csv': expected .*pandas\.read_csv\(X\)\.$"),
+    "a path": (Path("houses.csv"), r"^X is PosixPath\('houses\.csv'\): expected .*pandas\.read_csv\(X\)\.$"),
+    "a dict": ({"lat": [48.1], "lon": [11.6]}, r"^X is a dict: expected .*Pass pandas\.DataFrame\(X\)\.$"),
+    "dicts": ([{"lat": 48.1, "lon": 11.6}], r"^X is a list of dicts: expected .*Pass pandas\.DataFrame\(X\)\.$"),
+    "records": (
+        np.array([(48.1, 11.6)], dtype=[("lat", float), ("lon", float)]),
+        r"^X is a structured ndarray: expected .*Pass pandas\.DataFrame\(X\)\.$",
+    ),
+    "a set": ({(48.1, 11.6)}, "^X is a set, which has no order: expected .*Pass a list.$"),
+    "a generator": (iter(PLACES.tolist()), r"^X is a list_iterator: expected .*Pass list\(X\)\.$"),
+    "an object": (object(), "^X is a object: expected an array of .latitude, longitude. rows, or a DataFrame.$"),
 }
 
 
@@ -88,11 +122,90 @@ def test_radians_are_a_warning(spread):
     assert caught[0].filename == __file__
 
 
+@pytest.mark.parametrize("model", [SphericalHarmonicPCA(2), SphericalGaussianProcessRegressor(6, optimizer=None)])
+def test_radians_are_a_warning_in_every_part(model):
+    target = np.cos(np.radians(PLACES[:, 0]))
+    model = clone(model).set_params(**({"length_scale": 60.0} if hasattr(model, "length_scale") else {}))
+    model.partial_fit(PLACES, target)
+    with pytest.warns(CoordinateWarning, match="radians"):
+        model.partial_fit(np.radians(PLACES), target)
+
+
+def test_radians_are_no_warning_where_nothing_is_learned():
+    for transformer in (SphericalHarmonicPCA(2), WrapEncoder(), PatchScaleFeaturizer()):
+        X = [PATCH] if isinstance(transformer, PatchScaleFeaturizer) else PLACES
+        transformer.fit(X).transform(STACK if isinstance(transformer, PatchScaleFeaturizer) else np.radians(PLACES))
+
+
+STACK = np.radians(np.stack(np.meshgrid(np.arange(-60.0, 61, 40), np.arange(-150.0, 151, 60), indexing="ij"), axis=-1))[
+    np.newaxis
+]
+
+
+@pytest.mark.parametrize("transformer", [PatchPositionEncoder(SphericalHarmonicPCA(1)), PatchScaleFeaturizer()])
+def test_pixels_of_patches_in_radians_are_a_warning(transformer):
+    with pytest.warns(CoordinateWarning, match="radians") as caught:
+        transformer.fit(STACK)
+    assert len(caught) == 1
+    transformer.fit(np.degrees(STACK))
+
+
 @pytest.mark.parametrize("near", [np.radians(PLACES) / 4, np.add(np.radians(PLACES), [0, 1]), [[0.1, 0.2], [0.3, 0.1]]])
 def test_a_small_region_near_zero_is_not_taken_for_radians(near):
     with warnings.catch_warnings():
         warnings.simplefilter("error", CoordinateWarning)
         SphericalHarmonicPCA(1).fit(near)
+
+
+class Relation:
+    """A table of a data base, such as DuckDB's: columns and types, but values only after a query."""
+
+    columns, dtypes = ("lat", "lon"), ("DOUBLE", "DOUBLE")
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, name):
+        return self
+
+    def df(self):
+        return pytest.importorskip("pandas").DataFrame({"lat": [48.1], "lon": [11.6]})
+
+
+class Rows(Relation):
+    """A data set whose columns are lists, such as Hugging Face's."""
+
+    column_names = ("lat", "lon")
+    to_pandas = Relation.df
+
+
+def test_tables_of_other_libraries_are_asked_for_a_frame():
+    for table, cure in ((Relation(), "df"), (Rows(), "df")):
+        with pytest.raises(CoordinateError, match=rf"^X is a Rel|^X is a Row.*Pass X\.{cure}\(\)\.$") as caught:
+            WrapEncoder().fit(table)
+        assert len(str(caught.value)) < 120
+    assert WrapEncoder().fit_transform(Relation().df()).shape == (1, 4)
+
+
+@pytest.mark.parametrize("columns", [[f"band_{i}" for i in range(500)], ["lat", "lon", *map(str, range(500))]])
+def test_errors_stay_short_however_many_columns_there_are(columns):
+    frame = pytest.importorskip("pandas").DataFrame(np.zeros((2, len(columns))), columns=columns)
+    for transformer in (WrapEncoder(), PatchScaleFeaturizer()):
+        with pytest.raises(CoordinateError, match=r", \.\.\.\] \(50\d in all\)") as caught:
+            transformer.fit(frame)
+        assert len(str(caught.value)) < 700
+
+
+def test_usual_longitudes_are_any_number_of_turns():
+    for turns in (-720.0, -360.0, 360.0, 720.0, 3600.0):
+        turned = WrapEncoder().fit_transform(np.add(PLACES, [0.0, turns]))
+        np.testing.assert_allclose(turned, WrapEncoder().fit_transform(PLACES), atol=1e-12)
+
+
+@pytest.mark.parametrize("stack", [[[[[48.1, 11.6], [48.1]]]], [[1.0, 2.0], [3.0]]])
+def test_ragged_patches_are_refused(stack):
+    with pytest.raises(CoordinateError, match="X, a list, is not a table of south, north"):
+        PatchScaleFeaturizer().fit(stack)
 
 
 BAD_FRAMES = {
@@ -102,7 +215,16 @@ BAD_FRAMES = {
     "x and y": (["x", "y"], "x and y may be projected, or in either order.*coordinates="),
     "X, Y and more": (["X", "Y", "z"], "x and y may be projected"),
     "latitude only": (["lat", "depth"], "no latitude and longitude"),
-    "more columns": (["lat", "lon", "depth"], r"expected latitude and longitude only.*select them"),
+    "more columns": (
+        ["lat", "lon", "depth"],
+        r"expected latitude and longitude only; surplus: \['depth'\].*select them",
+    ),
+    "two pairs": (
+        ["pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"],
+        r"more than one pair .*: \[\('pickup_lat', 'pickup_lon'\), \('dropoff_lat', 'dropoff_lon'\)\]\. .*coordinates=",
+    ),
+    "Latitude and GBIF's": (["lat", "decimalLatitude", "decimalLongitude"], "more than one looks like a latitude"),
+    "x and y with blanks": ([" x", "y "], "x and y may be projected"),
 }
 
 

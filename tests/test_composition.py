@@ -1,20 +1,34 @@
+import re
+import warnings
+
+import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.ensemble import BaggingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, Ridge
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 import reference
-from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo import (
+    LatLonGrid,
+    PatchPositionEncoder,
+    PatchScaleFeaturizer,
+    SphericalGaussianProcessRegressor,
+    SphericalHarmonicPCA,
+)
+from skgeo.encoders import WrapEncoder
+from skgeo.exceptions import CoordinateWarning, ResolutionWarning
 
 POINTS = reference.uniform_points(150)
 # A smooth field that harmonics of degree 2 hold and those of degree 1 do not: z^2 + x y of the unit sphere.
@@ -232,6 +246,7 @@ def assert_same_state(after, before):
         assert_array_equal(after[name], value, err_msg=name)
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names, but:UserWarning")
 @pytest.mark.parametrize(("method", "bad"), FAILURES, ids=lambda value: value if isinstance(value, str) else value[0])
 @pytest.mark.parametrize("fitted_on", ["nothing", "array", "frame"])
 def test_a_fit_that_fails_leaves_the_basis_as_it_was(method, bad, fitted_on):
@@ -322,3 +337,75 @@ def test_a_fit_that_fails_leaves_patch_transformers_as_they_were(transformer, pa
     if fitted:
         transformer.set_params(**{name: original[name] for name in parameters})
         assert_array_equal(transformer.transform(patches), expected)
+
+
+# scikit-learn's tools around models.
+
+GP = SphericalGaussianProcessRegressor(4, length_scale=10.0, optimizer=None)
+TARGET = np.sin(np.radians(6 * POINTS[:, 0]))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_an_ensemble_that_makes_an_array_of_a_frame_in_another_order_is_a_warning(order, n_jobs):
+    names = ["lat", "lon"][::order]
+    frame = pytest.importorskip("pandas").DataFrame(POINTS[:, ::order] / 2.0, columns=names)  # valid if swapped
+    model = make_pipeline(WrapEncoder(), Ridge())
+    bagging = BaggingRegressor(model, n_estimators=2, bootstrap=False, random_state=0, n_jobs=n_jobs)
+    message = (
+        r"array that BaggingRegressor made of a frame with the columns \['lon', 'lat'\].*Give it the columns in this"
+    )
+    with joblib.parallel_config("threading"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        bagging.fit(frame, TARGET)
+    assert [bool(re.search(message, str(warning.message))) for warning in caught] == [True] * (2 if order < 0 else 0)
+    if order > 0:
+        assert_allclose(bagging.predict(frame), model.fit(frame, TARGET).predict(frame), atol=1e-12)
+
+
+def test_an_array_in_the_order_of_the_documentation_is_no_warning_in_an_ensemble():
+    BaggingRegressor(make_pipeline(WrapEncoder(), Ridge()), n_estimators=2).fit(POINTS, TARGET).predict(POINTS)
+    frame = pytest.importorskip("pandas").DataFrame(POINTS[:, ::-1], columns=["lon", "lat"])
+    turned = make_pipeline(FunctionTransformer(lambda X: X[["lat", "lon"]].to_numpy()), WrapEncoder(), Ridge())
+    assert_allclose(
+        turned.fit(frame, TARGET).fit(frame, TARGET).predict(frame),
+        make_pipeline(WrapEncoder(), Ridge()).fit(POINTS, TARGET).predict(POINTS),
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_permuted_and_explained_arrays_are_read_in_the_order_of_the_frame(order):
+    frame = pytest.importorskip("pandas").DataFrame(POINTS[:, ::order], columns=["lat", "lon"][::order])
+    model = make_pipeline(WrapEncoder(), Ridge()).fit(frame, TARGET)
+    named = permutation_importance(model, frame, TARGET, random_state=0).importances_mean
+    with pytest.warns(CoordinateWarning, match="X does not have valid feature names"):
+        array = permutation_importance(model, frame.to_numpy(), TARGET, random_state=0).importances_mean
+    assert_allclose(array, named, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("model", "grid"),
+    [(GP, {"length_scale": [5.0, 10.0]}), (embed(max_degree=3, n_components=15), {"area_weighted": [True, False]})],
+    ids=["Gaussian process", "components"],
+)
+@pytest.mark.parametrize("action", ["always", "default"])
+def test_a_search_warns_once_of_what_is_not_resolved(model, grid, action):
+    def score(fitted, X, y=None):
+        return 0.0
+
+    places = POINTS * 0.01 + [40.0, 20.0]
+    search = GridSearchCV(model, grid, scoring=score, cv=3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(action)
+        search.fit(places, TARGET)
+    assert [warning.category for warning in caught] == [ResolutionWarning]
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(action)
+        cross_validate(model, places, TARGET, scoring=score, cv=3)
+    assert [warning.category for warning in caught] == [ResolutionWarning]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(action)
+        search.set_params(refit=False).fit(places, TARGET)
+    assert [warning.category for warning in caught] == [ResolutionWarning]

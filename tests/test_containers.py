@@ -1,12 +1,28 @@
 import itertools
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import reference
-from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo import (
+    LatLonGrid,
+    PatchPositionEncoder,
+    PatchScaleFeaturizer,
+    SphericalGaussianProcessRegressor,
+    SphericalHarmonicPCA,
+)
+from skgeo._names import match_coordinate_names
+from skgeo.encoders import WrapEncoder
 from skgeo.exceptions import CoordinateError, CoordinateWarning
+from skgeo.inspection._models import at_places
 
 POINTS = reference.uniform_points(60)
 NEW_POINTS = reference.uniform_points(7, seed=1)
@@ -77,11 +93,107 @@ def test_named_coordinates_are_two_names(names):
         small_pca(coordinates=names).fit(POINTS)
 
 
-def test_frame_and_array_are_interchangeable_between_fit_and_transform(frame):
+GP = SphericalGaussianProcessRegressor(8, length_scale=60.0, optimizer=None)
+WITHOUT_NAMES = "X does not have valid feature names, but .* was fitted with feature names"
+AS_IN_FIT = pytest.mark.filterwarnings(f"ignore:{WITHOUT_NAMES}")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_arrays_after_a_frame_are_read_in_the_order_of_the_frame(frame, order):
+    names = ["lat", "lon"][::order]
+    pca = small_pca(missing="nan").fit(frame(POINTS[:, ::order], names))
+    array = NEW_POINTS[:, ::order]
+    for X in (array, array.tolist(), np.ma.masked_array(array), array.astype(object)):
+        with pytest.warns(CoordinateWarning, match=rf"{WITHOUT_NAMES}: its columns are taken to be \['{names[0]}'"):
+            assert_array_equal(pca.transform(X), EXPECTED)
+    assert_array_equal(pca.transform(frame(NEW_POINTS, ["Lat", "LONG"])), EXPECTED)
+
+
+def test_frames_after_an_array_are_read_by_name(frame):
     points, new_points = frame(POINTS[:, ::-1], ["lon", "lat"]), frame(NEW_POINTS[:, ::-1], ["lon", "lat"])
-    assert_array_equal(small_pca().fit(points).transform(NEW_POINTS), EXPECTED)
     assert_array_equal(small_pca().fit(POINTS).transform(new_points), EXPECTED)
     assert_array_equal(small_pca().fit_transform(points), small_pca().fit_transform(POINTS))
+
+
+@AS_IN_FIT
+def test_an_array_out_of_range_after_a_frame_is_told_by_the_order_of_the_frame(frame):
+    pca = small_pca().fit(frame(POINTS[:, ::-1], ["lon", "lat"]))
+    with pytest.raises(CoordinateError, match=r"outside \[-90, 90\].*: 120\. .*columns are \(longitude, latitude\)"):
+        pca.transform([[50.0, 10.0], [45.0, 120.0]])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [SphericalHarmonicPCA(3), WrapEncoder(), GP],
+    ids=lambda model: type(model).__name__,
+)
+def test_arrays_with_names_of_ones_own_are_read_in_the_order_of_the_frame(pandas, model):
+    target = np.sin(np.radians(POINTS[:, 0]))
+    model = clone(model).set_params(coordinates=("breite", "laenge"))
+    model.fit(pandas.DataFrame(POINTS[:, ::-1], columns=["laenge", "breite"]), target)
+    out = model.transform if hasattr(model, "transform") else model.predict
+    named = out(pandas.DataFrame(NEW_POINTS, columns=["breite", "laenge"]))
+    with pytest.warns(CoordinateWarning, match=f"{WITHOUT_NAMES}.*'laenge', 'breite'"):
+        assert_array_equal(out(NEW_POINTS[:, ::-1]), named)
+
+
+@pytest.mark.parametrize(
+    "model", [SphericalHarmonicPCA(3), SphericalGaussianProcessRegressor(8, length_scale=60.0, optimizer=None)]
+)
+def test_parts_that_are_arrays_are_read_in_the_order_of_the_first_frame(frame, model):
+    target = np.sin(np.radians(POINTS[:, 0])) + np.cos(np.radians(POINTS[:, 1]))
+    whole = clone(model).fit(POINTS, target)
+    parts = clone(model).partial_fit(frame(POINTS[:30, ::-1], ["lon", "lat"]), target[:30])
+    with pytest.warns(CoordinateWarning, match=WITHOUT_NAMES):
+        parts.partial_fit(POINTS[30:, ::-1], target[30:])
+    new_points = frame(NEW_POINTS, ["lat", "lon"])
+    for method in {"transform", "predict"} & set(dir(model)):
+        expected = getattr(whole, method)(NEW_POINTS)
+        assert_allclose(getattr(parts, method)(new_points), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_frozen_basis_in_patches_is_given_its_own_order(pandas, named):
+    columns = ["lon", "lat"]
+    frames = pandas.DataFrame(POINTS[:, ::-1], columns=columns)
+    basis = make_pipeline(small_pca()) if named else make_pipeline(small_pca(), StandardScaler())
+    foreign = make_pipeline(make_column_transformer((FunctionTransformer(), columns)))
+    expected = PatchPositionEncoder(FrozenEstimator(clone(basis).fit(POINTS))).fit_transform(PATCHES)
+    got = PatchPositionEncoder(FrozenEstimator(basis.fit(frames))).fit_transform(PATCHES)
+    assert_array_equal(got, expected)
+    centres = PatchPositionEncoder(FrozenEstimator(foreign.fit(frames))).fit_transform(PATCHES)
+    assert_allclose(centres[:, 0], PATCHES[:, 2:4].mean(axis=1))
+
+
+def test_grids_and_xarray_objects_after_a_frame_have_names_of_their_own(pandas):
+    xarray = pytest.importorskip("xarray")
+    pca = small_pca().fit(pandas.DataFrame(POINTS[:, ::-1], columns=["lon", "lat"]))
+    expected = small_pca().fit(POINTS)
+    assert_array_equal(pca.transform(GRID), expected.transform(GRID))
+    stations = xarray.Dataset(coords={"lat": ("station", NEW_POINTS[:, 0]), "lon": ("station", NEW_POINTS[:, 1])})
+    assert_array_equal(pca.transform(stations), EXPECTED)
+    assert_allclose(pca.transform(stations.chunk(station=3)).compute(), EXPECTED, atol=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_dask_arrays_after_a_frame_are_read_in_the_order_of_the_frame(pandas, order):
+    da = pytest.importorskip("dask.array")
+    frames = pandas.DataFrame(POINTS[:, ::order], columns=["lat", "lon"][::order])
+    pca, chunks = small_pca().fit(frames), da.from_array(NEW_POINTS[:, ::order], chunks=(3, 1))
+    with pytest.warns(CoordinateWarning, match=WITHOUT_NAMES) as caught:
+        assert_allclose(pca.transform(chunks).compute(), EXPECTED, atol=1e-12)
+    assert len(caught) == 1
+    parts = small_pca().partial_fit(frames[:30])
+    with pytest.warns(CoordinateWarning, match=WITHOUT_NAMES):
+        parts.partial_fit(da.from_array(POINTS[30:, ::order], chunks=(7, 2)))
+    assert_allclose(parts.transform(frames), pca.transform(frames), atol=1e-6)
+
+
+def test_a_geometry_says_nothing_of_the_order_of_an_array():
+    geopandas = pytest.importorskip("geopandas")
+    points = geopandas.GeoSeries(geopandas.points_from_xy(*POINTS[:, ::-1].T), crs=4326)
+    assert_array_equal(small_pca().fit(points.to_frame("geometry")).transform(NEW_POINTS), EXPECTED)
+    assert_array_equal(small_pca().fit(points).transform(NEW_POINTS), EXPECTED)
 
 
 def test_lists_and_tuples_are_arrays():
@@ -96,7 +208,8 @@ def test_feature_names_in_are_those_of_the_last_fit(frame):
     assert pca.n_features_in_ == 2
     assert pca.feature_names_in_.dtype == object
     assert pca.feature_names_in_.tolist() == ["Lon", "Lat"]
-    pca.partial_fit(POINTS)
+    with pytest.warns(CoordinateWarning, match=WITHOUT_NAMES):
+        pca.partial_fit(POINTS[:, ::-1])
     pca.transform(frame(POINTS, ["lat", "long"]))
     assert pca.feature_names_in_.tolist() == ["Lon", "Lat"]
     assert not hasattr(pca.fit(POINTS), "feature_names_in_")
@@ -186,9 +299,134 @@ def test_names_of_patch_columns_that_are_no_strings_are_refused(pandas, columns)
         PatchScaleFeaturizer().fit(pandas.DataFrame(PATCHES, columns=columns))
 
 
-def test_text_is_refused(frame):
-    with pytest.raises(CoordinateError, match="X column 'lat' holds .* values in 7 rows, first row 0.*needs parsing"):
-        small_pca().fit(frame(NEW_POINTS.astype(str), ["lat", "lon"]))
+def test_text_that_needs_parsing_is_refused(frame):
+    text = NEW_POINTS.astype(str)
+    text[[2, 4], 0] = ["41\N{DEGREE SIGN}24'N", ""]
+    with pytest.raises(CoordinateError, match="X column 'lat' holds .* values in 2 rows, first row 2.*24'N.*parsing"):
+        small_pca().fit(frame(text, ["lat", "lon"]))
+
+
+def as_decimals(table):
+    return np.array([[Decimal(repr(value)) for value in row] for row in np.asarray(table).tolist()], dtype=object)
+
+
+NUMBERS = {
+    "floats": lambda table: table.astype(object),
+    "Decimal": as_decimals,
+    "Fraction": lambda table: np.array([[Fraction(value) for value in row] for row in table.tolist()], dtype=object),
+    "mixed": lambda table: np.array([[Decimal(repr(lat)), np.float64(lon)] for lat, lon in table.tolist()], object),
+    "text": lambda table: table.astype(str),
+    "text objects": lambda table: table.astype(str).astype(object),
+    "bytes": lambda table: table.astype(str).astype(bytes),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_numbers_in_objects_are_what_StandardScaler_takes_them_for(kind):
+    table = NUMBERS[kind](NEW_POINTS)
+    assert_array_equal(StandardScaler(with_mean=False, with_std=False).fit_transform(table), NEW_POINTS)
+    assert_array_equal(small_pca().fit(POINTS).transform(table), EXPECTED)
+    assert_array_equal(small_pca().fit(POINTS).transform(table.tolist()), EXPECTED)
+
+
+@pytest.mark.parametrize("kind", ["Decimal", "text"])
+def test_numbers_in_columns_of_objects(frame, kind):
+    table = NUMBERS[kind](NEW_POINTS)
+    assert_array_equal(small_pca().fit(POINTS).transform(frame(table, ["lat", "lon"])), EXPECTED)
+
+
+def test_decimals_of_data_bases():
+    pyarrow = pytest.importorskip("pyarrow")
+    exact = NEW_POINTS.round(4)
+    columns = [pyarrow.array(as_decimals(column[:, None])[:, 0], pyarrow.decimal128(9, 4)) for column in exact.T]
+    table = pyarrow.table(columns, names=["lat", "lon"])
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    expected = small_pca().fit(POINTS).transform(exact)
+    for X in (table, table.to_pandas(), table.to_pandas(types_mapper=pandas.ArrowDtype), polars.from_arrow(table)):
+        assert_array_equal(small_pca().fit(POINTS).transform(X), expected)
+
+
+def test_a_frame_rebuilt_from_a_mixed_array(pandas):
+    mixed = pandas.DataFrame({"lat": NEW_POINTS[:, 0], "lon": NEW_POINTS[:, 1], "city": list("abcdefg")})
+    again = pandas.DataFrame(mixed.to_numpy(), columns=mixed.columns)
+    assert_array_equal(small_pca().fit(POINTS).transform(again[["lat", "lon"]]), EXPECTED)
+
+
+@pytest.mark.parametrize("absent", [None, float("nan"), Decimal("NaN"), "NA"])
+def test_what_is_missing_in_objects_is_missing(absent):
+    if absent == "NA":
+        absent = pytest.importorskip("pandas").NA
+    table = as_decimals(NEW_POINTS)
+    table[2, 1] = absent
+    with pytest.raises(CoordinateError, match="NaN or infinity in 1 row, first row 2: .*missing='nan'"):
+        small_pca().fit(POINTS).transform(table)
+    got = small_pca(missing="nan").fit(POINTS).transform(table)
+    assert np.isnan(got[2]).all()
+    assert_array_equal(np.delete(got, 2, axis=0), np.delete(EXPECTED, 2, axis=0))
+
+
+def test_decimals_with_nulls_are_missing():
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({"lat": [Decimal("1.5"), None, Decimal("3")], "lon": [1.0, 2.0, 3.0]})
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    for X in (table, table.to_pandas(), table.to_pandas(types_mapper=pandas.ArrowDtype), polars.from_arrow(table)):
+        assert np.flatnonzero(np.isnan(WrapEncoder(missing="nan").fit_transform(X)[:, 0])).tolist() == [1]
+
+
+def test_decimal_weights_are_weights():
+    weights = np.arange(1.0, 61.0)
+    got = small_pca().fit(POINTS, sample_weight=as_decimals(weights[:, None])[:, 0])
+    assert_array_equal(got.mean_, small_pca().fit(POINTS, sample_weight=weights).mean_)
+
+
+FOUND = {
+    ("decimalLatitude", "decimalLongitude"): ["gbifID", "coordinateUncertaintyInMeters", "coordinatePrecision"],
+    (" lat", "lon "): [],
+    ("pickup_lat", "pickup_lon"): ["fare"],
+    ("start_station_latitude", "start_station_longitude"): ["end_station_name"],
+    ("start.lat", "start.lng"): ["longest"],
+    ("Start Lat", "Start Long"): ["flat", "lateral", "plate_long", "translation"],
+    ("startLat", "startLng"): ["cell_long_description", "correlation", "along", "platform", "latency"],
+    ("GPSLatitude", "GPSLongitude"): ["GPSAltitude"],
+    ("location-lat", "location-long"): ["ground-speed"],
+    ("LAT_DD", "LONG_DD"): ["n_lat", "n_lon", "lat_rad", "lon_rad", "err_lat", "err_lon", "sin_lat", "sin_lon"],
+    ("latitude (degrees_north)", "longitude (degrees_east)"): ["acc_lat", "acc_long", "v_lat", "v_lon"],
+    ("Latitude (\N{DEGREE SIGN}N)", "Longitude (\N{DEGREE SIGN}E)"): ["rotated_lat", "rotated_lon"],
+    ("lat", "lon"): ["pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon", "decimalLatitude", "decimalLongitude"],
+    ("latitude_dd", "decimalLongitude"): ["verbatimLatitude", "verbatimLongitude"],
+}
+
+
+@pytest.mark.parametrize("pair", FOUND)
+def test_names_of_coordinates_that_are_found(pair):
+    others = FOUND[pair]
+    assert match_coordinate_names([*others, *pair[::-1]]) == [pair]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["lateral", "longest"], ["flat", "plate_long"], ["n_lat", "n_lon"], ["extent_lat", "extent_lon"],
+        ["lat_rad", "lon_rad"], ["lat_max", "lon_min"], ["pickup_lat", "dropoff_lon"], ["lat1", "lon1"],
+        ["Latitude (N)", "Longitude (W)"], ["lat", "depth"], ["latlon", "lonlat"], [("lat", "a"), ("lon", "a")], [0, 1],
+        ["rotated_lat", "rotated_lon"], ["delta_lat", "delta_lon"], ["acc_lat", "acc_long"], [None, float("nan")],
+    ],
+)  # fmt: skip
+def test_names_of_coordinates_that_are_not_found(names):
+    assert match_coordinate_names(names) == []
+
+
+def test_gbif_columns_need_no_names(frame):
+    columns = ["decimalLongitude", "decimalLatitude"]
+    assert_array_equal(small_pca().fit(POINTS).transform(frame(NEW_POINTS[:, ::-1], columns)), EXPECTED)
+
+
+def test_the_same_name_twice_is_refused(pandas):
+    twice = pandas.DataFrame(np.column_stack([POINTS, POINTS[:, 0]]), columns=["lat", "lon", "lat"])
+    with pytest.raises(CoordinateError, match="'lat' is there more than once"):
+        small_pca().fit(twice)
+    with pytest.raises(CoordinateError, match="'lat' is there more than once"):
+        small_pca(coordinates=("lat", "lon")).fit(twice)
 
 
 def test_more_columns_than_needed_are_refused(frame):
@@ -207,7 +445,12 @@ def test_patch_columns_are_found_by_name_in_any_order(frame, transformer, order)
     patches = frame(PATCHES[:, order], [PATCH_COLUMNS[i] for i in order])
     expected = transformer.fit(PATCHES).transform(PATCHES)
     assert_array_equal(transformer.transform(patches), expected)
-    assert_array_equal(transformer.fit(patches).transform(PATCHES), expected)
+    transformer.fit(patches)
+    with pytest.warns(CoordinateWarning, match=f"{WITHOUT_NAMES}: .*'{PATCH_COLUMNS[order[0]]}'"):
+        assert_array_equal(transformer.transform(PATCHES[:, order]), expected)
+    assert_array_equal(transformer.transform(patches), expected)
+    stacks = np.stack(np.meshgrid([1.0, 2.0, 3.0], [4.0, 5.0], indexing="ij"), axis=-1)[np.newaxis]
+    assert transformer.transform(stacks).shape == (1, expected.shape[1])  # which have their order in their last axis
 
 
 def test_patches_of_a_grid_as_frame_keep_their_index(pandas):
@@ -278,6 +521,14 @@ def test_integer_counts_leave_float32_edges_what_they_are(library):
     got = PatchScaleFeaturizer().fit_transform(library.DataFrame(columns | counts))
     assert got.dtype == np.float32
     assert_allclose(got, PatchScaleFeaturizer().fit_transform(PATCHES), rtol=1e-6)
+
+
+def test_frames_of_narwhals_are_read_by_name(frame):
+    narwhals = pytest.importorskip("narwhals")
+    points = narwhals.from_native(frame(NEW_POINTS[:, ::-1], ["lon", "lat"]))
+    assert_array_equal(small_pca().fit(POINTS).transform(points), EXPECTED)
+    with pytest.raises(CoordinateError, match=r"LazyFrame, which has no values yet: pass X\.collect\(\)"):
+        small_pca().fit(points.lazy())
 
 
 def test_lazy_frames_are_asked_to_collect(polars):
@@ -483,3 +734,35 @@ def test_geometries_that_are_no_points_in_degrees_are_refused(geopandas):
         pca.transform(swapped)
     with pytest.raises(CoordinateError, match=r"X is a GeometryArray: pass a GeoSeries, geopandas\.GeoSeries\(X\)"):
         pca.transform(series.values)
+
+
+def test_patches_of_an_object_are_read_by_name_by_what_was_fitted_on_a_frame(pandas):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("skgeo.xarray")
+    field = xarray.DataArray(np.zeros(GRID.shape), {"lat": GRID.latitude, "lon": GRID.longitude}, ("lat", "lon"))
+    frames = pandas.DataFrame(PATCHES, columns=PATCH_COLUMNS)[PATCH_COLUMNS[::-1]]
+    got = field.skgeo.patch_features(PatchScaleFeaturizer().fit(frames), (3, 4))
+    expected = field.skgeo.patch_features(PatchScaleFeaturizer().fit(PATCHES), (3, 4))
+    xarray.testing.assert_identical(got, expected)
+
+
+@pytest.mark.parametrize("first", [FunctionTransformer(), WrapEncoder()], ids=["any transformer", "encoder"])
+def test_maps_of_what_was_fitted_on_a_frame_are_the_right_way_around(pandas, first):
+    frames = pandas.DataFrame(POINTS[:, ::-1], columns=["start_lon", "start_lat"])
+    model = make_pipeline(clone(first), FunctionTransformer()).fit(frames)
+    named = model.transform(pandas.DataFrame(NEW_POINTS[:, ::-1], columns=frames.columns))
+    assert_array_equal(at_places(model.transform, model, NEW_POINTS), named)
+
+
+def test_a_trained_model_reads_arrays_in_the_order_of_the_frame(pandas):
+    pytest.importorskip("torch")
+    from skgeo.nn import LocationRegressor
+
+    target = np.sin(np.radians(POINTS[:, 0]))
+    options = {"max_epochs": 2, "random_state": 0}
+    expected = LocationRegressor("wrap", "linear", **options).fit(POINTS, target, X_val=POINTS, y_val=target)
+    frames = pandas.DataFrame(POINTS[:, ::-1], columns=["lon", "lat"])
+    with pytest.warns(CoordinateWarning, match=WITHOUT_NAMES):
+        model = LocationRegressor("wrap", "linear", **options).fit(frames, target, X_val=POINTS[:, ::-1], y_val=target)
+    with pytest.warns(CoordinateWarning, match=WITHOUT_NAMES):
+        assert_array_equal(model.predict(NEW_POINTS[:, ::-1]), expected.predict(NEW_POINTS))

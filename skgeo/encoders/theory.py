@@ -26,16 +26,16 @@ class TheoryEncoder(ScaledEncoder):
     max_scale : float, default=360
         Largest scale; the others lie between the two in geometric progression.
     units : "degrees" or "radians", default="degrees"
-        What is divided by the scales. With "degrees", as in the experiments of [2]_, the sine and the cosine take
-        degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales are
-        in degrees. With "radians", as in [1]_, they take radians / scale: the wave is 360 s degrees long, and usual
-        scales go from 0.001 or 0.1 to 1.
+        What is divided by the scales. With "degrees", as in the code of [1]_ and the experiments of [2]_, the sine and
+        the cosine take degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales
+        are in degrees. With "radians", as Sphere2Vec does, they take radians / scale: the wave is 360 s degrees long,
+        and usual scales go from 0.001 or 0.1 to 1.
     periodic : bool, default=False
         Round, along longitude, to the nearest whole number of waves around the Earth, at least one: the encoder is then
         continuous over the antimeridian. Several large scales may become the same.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
-        longitude, in any order and case.
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
     missing : "error" or "nan", default="error"
         What to do with points of which a coordinate is missing: refuse them, or embed them as NaN.
     add_indicator : bool, default=False

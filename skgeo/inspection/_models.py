@@ -8,28 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import is_classifier
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 
-from skgeo._base import GeoEstimator, LocationEstimator, places_of
+from skgeo._base import LocationEstimator, places_of
 from skgeo._coordinates import read_coordinates
 from skgeo._dask import is_lazy
-from skgeo._parameters import check_names, check_parameter, import_optional, is_integer, shortened
+from skgeo._labelled import steps_of as steps_of
+from skgeo._labelled import table_for as table_for
+from skgeo._parameters import check_names, check_parameter, is_integer
 from skgeo.cells import CellGrid
-from skgeo.exceptions import CoordinateError
 from skgeo.grid import LatLonGrid
 
 # Places that an estimator is given at a time: their embedding is some tens of megabytes.
 _PLACES_AT_A_TIME = 2**15
-
-
-def steps_of(estimator: Any) -> list[Any]:
-    """The steps of a Pipeline, those of Pipelines inside it and what is frozen; else the estimator alone."""
-    if isinstance(estimator, FrozenEstimator):
-        return steps_of(estimator.estimator)
-    if isinstance(estimator, Pipeline):
-        return [inner for _, step in estimator.steps for inner in steps_of(step)]
-    return [estimator]
 
 
 def at_places(
@@ -72,42 +62,6 @@ def _row_blocks(grid: LatLonGrid, estimator: Any, coordinates: tuple[str, str] |
         else:
             points = np.stack(np.meshgrid(latitude, grid.longitude, indexing="ij"), axis=-1).reshape(-1, 2)
             yield table_for(estimator, points, coordinates)
-
-
-def table_for(estimator: Any, points: npt.NDArray[np.floating], coordinates: tuple[str, str] | None = None) -> Any:
-    """Points (n, 2) as the estimator wants them: a DataFrame with its own names, in its order, if it was fitted on one.
-
-    An array would be read in the order that the columns had in ``fit``, which need not be (latitude, longitude).
-    """
-    names, first = getattr(estimator, "feature_names_in_", None), steps_of(estimator)[0]
-    if names is None or (isinstance(first, GeoEstimator) and len(names) == 1):  # a column of geometries
-        return points
-    columns = list(names)
-    given = getattr(first, "coordinates", None) if coordinates is None else coordinates
-    pandas = import_optional("pandas", "an estimator that was fitted on a DataFrame", "pandas")
-    found = _coordinates_among(columns, given, pandas)
-    others = [str(name) for name in columns if name not in found]
-    if others and found:
-        raise ValueError(
-            f"The estimator was fitted on the columns {shortened(others)} beside coordinates, which a map does not "
-            "have: predict yourself, and give the predictions to PredictionMapDisplay.from_predictions."
-        )
-    if not found:
-        raise ValueError(
-            f"The estimator was fitted on the columns {shortened(others)}: which are latitude and longitude? Say it "
-            "with coordinates=, or predict yourself, and give the predictions to PredictionMapDisplay.from_predictions."
-        )
-    return pandas.DataFrame(dict(zip(found, points.T, strict=True)))[columns]
-
-
-def _coordinates_among(columns: list[str], coordinates: tuple[str, str] | None, pandas: Any) -> tuple[str, ...]:
-    """The columns of latitude and longitude, as frames are read; none where that is not clear."""
-    numbered = pandas.DataFrame([np.arange(len(columns)) / 1000.0], columns=columns)  # small enough for latitudes
-    try:
-        read = read_coordinates(numbered, coordinates, others=True)
-    except CoordinateError:
-        return ()
-    return tuple(columns[round(1000.0 * float(value[0]))] for value in (read.latitude, read.longitude))
 
 
 def are_names(coordinates: Any) -> bool:

@@ -1,0 +1,76 @@
+"""Arrays of objects and of text -> numbers, as scikit-learn reads them; what is none of these is refused."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo.exceptions import CoordinateError
+
+# Objects that float() takes, or numpy does with a warning, though they are no coordinates.
+_REFUSED = (bool, np.bool_, np.timedelta64, np.datetime64, complex, np.complexfloating, np.ndarray)
+_SHORT = 60
+
+
+def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> npt.NDArray[Any]:
+    """Numbers in objects as float64, what is missing as NaN; numbers of any dtype as they are.
+
+    Objects may be all that float() takes, such as Decimal and Fraction, but for booleans; with ``text`` also "48.1".
+    None and NA are missing.
+
+    >>> from decimal import Decimal
+    >>> as_numbers(np.array([Decimal("48.1"), None, 7], dtype=object), "X")
+    array([48.1,  nan,  7. ])
+    """
+    if values.dtype.kind in "fiuc":
+        return values
+    accepted = values.dtype.kind in ("OUS" if text else "O")
+    if accepted and values.dtype.kind == "O":
+        kinds = set(map(type, values.ravel().tolist()))
+        if any(kind.__name__ == "NAType" for kind in kinds):  # of pandas, which float() does not take
+            values = values.copy()
+            values[np.vectorize(_is_na, otypes=[bool])(values)] = None
+        refused = _REFUSED if text else (*_REFUSED, str, bytes)
+        accepted = not any(issubclass(kind, refused) for kind in kinds)
+    if accepted:
+        try:
+            return values.astype(np.float64)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    return _refuse(values, name, text)
+
+
+def shortened(value: object) -> str:
+    """The repr of a value, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
+
+
+def _is_na(value: object) -> bool:
+    return type(value).__name__ == "NAType"
+
+
+def _refuse(values: npt.NDArray[Any], name: str, text: bool) -> npt.NDArray[Any]:
+    """Say which rows hold no numbers."""
+    table = values.reshape(len(values), -1)
+    bad = np.ones(table.shape, dtype=bool)  # of booleans, dates and durations all
+    if values.dtype.kind in "OUS":
+        bad = np.array([[not _is_number(value, text) for value in row.tolist()] for row in table])
+    rows = np.flatnonzero(bad.any(axis=1))
+    first = table[rows[0], np.argmax(bad[rows[0]])]
+    count = f"{rows.size} row{'s' if rows.size != 1 else ''}"
+    raise CoordinateError(
+        f"{name} holds {values.dtype} values in {count}, first row {rows[0]}, {shortened(first)}: expected numbers. "
+        "Convert them first, for instance with astype(float); text such as 41°24'N or 48,1 needs parsing."
+    )
+
+
+def _is_number(value: Any, text: bool) -> bool:
+    """Whether a value is a number, or missing."""
+    if isinstance(value, _REFUSED) or (isinstance(value, str | bytes) and not text):
+        return False
+    try:
+        float(np.nan if value is None else value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
