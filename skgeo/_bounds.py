@@ -5,7 +5,7 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import SINGLE_ROUNDING, check_numbers, number
+from skgeo._coordinates import POLE, SINGLE_ROUNDING, check_numbers, number
 from skgeo._harmonics import FloatArray
 from skgeo.exceptions import CoordinateError
 
@@ -62,7 +62,7 @@ def _read_bounds(bounds: npt.ArrayLike, count: int, name: str) -> FloatArray:
 def _bring_near(edges: FloatArray, centres: FloatArray, name: str) -> FloatArray:
     """Both edges of each cell, the lower first: latitudes inside the poles, longitudes around their centres."""
     if name == "latitude":
-        outside = _first(np.abs(edges).max(axis=1) > 90.0 + SINGLE_ROUNDING)
+        outside = _first(np.abs(edges).max(axis=1) > POLE)
         if outside is not None:
             cell = " and ".join(map(number, edges[outside]))
             _refuse_bounds(name, f"reach beyond a pole at position {outside}, {cell}: clip them to [-90, 90]")

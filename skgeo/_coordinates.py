@@ -15,16 +15,30 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 LATITUDE_NAMES = ("lat", "latitude")
 LONGITUDE_NAMES = ("lon", "lng", "long", "longitude")
 
-# Latitude of the poles, with a tenth of a millimetre for rounding.
-POLE = 90.0 + 1e-9
+# Rounding of angles up to 360 degrees in single precision, 180 or 360 having been added or subtracted: 7 metres.
+SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
+# Latitude of the poles, with rounding: pi / 2 in single precision is 90.0000025 degrees, and files have bounds of
+# 90.00001. Centres, vertices and bounds up to here are clipped to 90; beyond, they are no latitudes.
+POLE = 90.0 + SINGLE_ROUNDING
+# Beyond this, in degrees, float64 knows a longitude no better than to a millimetre, and a model to no better than 1e-6
+# of degree 100: it is no longitude, but the number that a file has where it has none (1e15, 1e20, 9.97e36).
+LARGEST_LONGITUDE = 1e8
+# Numbers that files have where they have no longitude, though each is one (-999 is 81 degrees east).
+_FILL_VALUES = (-999.0, 999.0, -9999.0, 9999.0, -99999.0, 99999.0, -999999.0, 999999.0, -32767.0, -32768.0, 32767.0)
+# Longitudes that people write down lie within these; around fill values they do.
+_USUAL_LONGITUDES = (-360.0, 720.0)
 # What is less wide or high, in degrees, is rounding: a hundredth of a micrometre.
 THINNEST = 4.0 * 90.0 * float(np.finfo(np.float64).eps)
 # Latitudes that are mostly beyond this are no swapped longitudes either: they are metres or feet.
 _PROJECTED = 1000.0
 # Fractions come out of regridding with rounding errors of so much.
 _FRACTION = 1e-6
-# Rounding of longitudes in single precision, 180 and 360 having been added or subtracted.
-SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
+# Radians of single precision may exceed pi by rounding.
+_RADIANS = 1.0 + 1e-6
+# Longitudes that spread over this share of a turn go around.
+_NEARLY_AROUND = 0.98
+# Steps that differ by less than this share are the same.
+_SAME_STEP = 0.02
 # A gap between the last and the first column of less than this share of a step is the first column once more.
 _REPEATED = 1e-3
 
@@ -66,6 +80,7 @@ def read_coordinates(
     order = "columns are (latitude, longitude)" if columns is None else "the two columns may be misnamed"
     order = "geometries are (x, y): longitude, latitude" if geometric else order
     _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), order)
+    latitude = latitude.clip(-90.0, 90.0)
     return Coordinates(latitude, longitude, table.dtype, columns)
 
 
@@ -260,15 +275,103 @@ def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[n
 
 
 def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
-    """Warn when coordinates fill the range that radians have."""
+    """Warn when points fill the range that radians have; NaN is where a point is missing.
+
+    Of longitudes -pi..pi it is enough that latitudes spread over more than pi / 2, or longitudes over more than pi. Of
+    0..2 pi both must, as :func:`fill_radians` says, or the longitudes must go nearly all around: degrees between 0 and
+    6.28 may be a region, 0..5 E and 0..1.5 N for instance. Radians of a small region pass for degrees.
+    """
     latitude, longitude = latitude[~np.isnan(latitude)], longitude[~np.isnan(longitude)]
-    if np.abs(latitude).max(initial=0.0) > np.pi / 2 or np.abs(longitude).max(initial=0.0) > np.pi or not latitude.size:
+    span = _radian_span(latitude, longitude)
+    if span is None:
         return
-    if np.ptp(latitude) > np.pi / 2 or np.ptp(longitude) > np.pi:
+    centred = float(np.abs(longitude).max()) <= _RADIANS * np.pi
+    spread = span[0] > np.pi / 2 or span[1] > np.pi
+    around = span[1] > _NEARLY_AROUND * 2.0 * np.pi
+    if (centred and spread) or around or fill_radians(latitude, longitude):
+        say_radians("X lies", "np.degrees(X)")
+
+
+def fill_radians(latitude: FloatArray, longitude: FloatArray) -> bool:
+    """Whether places lie within the ranges of radians, and spread over most of both.
+
+    Latitudes over more than pi / 2, longitudes, -pi..pi or 0..2 pi, over more than three quarters of a turn. In degrees
+    that is a box of two by five degrees at the equator, which happens seldom.
+    """
+    span = _radian_span(latitude, longitude)
+    return span is not None and span[0] > np.pi / 2 and span[1] > 1.5 * np.pi
+
+
+def warn_radian_axes(latitude: FloatArray, longitude: FloatArray) -> None:
+    """Warn when the axes of a grid are those of the globe in radians.
+
+    They fill the range of radians, or go around in 2 pi, or from pole to pole in pi, to a fiftieth of their step. So
+    regions near latitude and longitude zero in degrees are not taken for radians.
+    """
+    if _radian_span(latitude, np.zeros(1)) is None:
+        return
+    around = _radian_span(latitude, longitude) is not None and _divides(longitude, 2.0 * np.pi)
+    if around or _divides(latitude, np.pi) or fill_radians(latitude, longitude):
+        say_radians("The axes of the grid lie", "np.degrees(latitude), np.degrees(longitude)")
+
+
+def say_radians(subject: str, cure: str) -> None:
+    """The one warning about radians."""
+    warn_caller(
+        f"{subject} within the range of radians, +-pi / 2 and +-pi or 0..2 pi, and spread over it: is it in radians? "
+        f"Degrees are expected, {cure}.",
+        CoordinateWarning,
+    )
+
+
+def _radian_span(latitude: FloatArray, longitude: FloatArray) -> tuple[float, float] | None:
+    """Spread of latitudes and longitudes that lie within the ranges of radians; None if they do not."""
+    if not latitude.size or not longitude.size or np.abs(latitude).max() > _RADIANS * np.pi / 2:
+        return None
+    west, east = float(longitude.min()), float(longitude.max())
+    inside = max(-west, east) <= _RADIANS * np.pi or (west >= 1.0 - _RADIANS and east <= _RADIANS * 2.0 * np.pi)
+    return (float(np.ptp(latitude)), east - west) if inside else None
+
+
+def _divides(axis: FloatArray, length: float) -> bool:
+    """Whether even steps of an axis divide a length, from edge to edge or from end to end."""
+    if axis.size < 3:
+        return False
+    steps = np.abs(np.diff(axis))
+    span, step = float(np.ptp(axis)), float(steps.mean())
+    even = float(np.ptp(steps)) < _SAME_STEP * step
+    rest = min(abs(length - span - step), abs(length - span))
+    return even and rest < _SAME_STEP * step
+
+
+def check_longitude(longitude: FloatArray, name: str) -> None:
+    """Refuse longitudes that are no angles but fill values: beyond LARGEST_LONGITUDE, or 1e20, 9.97e36 and the like.
+
+    Warn of numbers such as -999 where all others are usual longitudes: any finite number is a longitude, -999 is 81
+    degrees east, but hardly the only one beyond -360..720. NaN is let through.
+    """
+    size = np.abs(longitude)
+    largest = float(np.nanmax(size, initial=0.0))
+    if largest > LARGEST_LONGITUDE:
+        cells = np.flatnonzero(size > LARGEST_LONGITUDE)
+        raise CoordinateError(
+            f"{name} has longitudes beyond {LARGEST_LONGITUDE:g} degrees in {_rows(cells)}: "
+            f"{number(longitude.flat[cells[0]])}. That is no longitude; is it a fill value? Make it NaN, or drop it."
+        )
+    fill = fill_values(longitude)
+    if fill.size:
         warn_caller(
-            "X lies within +-pi and is spread over that range: is it in radians? Degrees are expected, np.degrees(X).",
+            f"{name} has the longitude {number(longitude.flat[fill[0]])} in {_rows(fill)}, the others are between "
+            f"{_USUAL_LONGITUDES[0]:g} and {_USUAL_LONGITUDES[1]:g}: is it a fill value? Make it NaN, or drop it.",
             CoordinateWarning,
         )
+
+
+def fill_values(longitude: FloatArray) -> npt.NDArray[np.intp]:
+    """Where longitudes are usual fill values, such as -999, and all others in the usual range; nowhere else."""
+    low, high = _USUAL_LONGITUDES
+    unusual = np.flatnonzero((longitude < low) | (longitude > high))  # NaN is neither
+    return unusual if np.isin(longitude.flat[unusual], _FILL_VALUES).all() else unusual[:0]
 
 
 def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[Any]]:
@@ -287,6 +390,13 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
     axis = check_numbers(axis, name)
     dtype, axis = axis.dtype, axis.astype(np.float64)
     if name == "longitude":
+        fill = fill_values(axis)
+        if fill.size:
+            raise CoordinateError(
+                f"longitude holds {number(axis[fill[0]])} at position {fill[0]}, a usual fill value, where an axis has "
+                "none: drop that column, with the data along it."
+            )
+        check_longitude(axis, name)
         return axis, dtype
     outside = np.flatnonzero(np.abs(axis) > POLE)
     if outside.size:
@@ -294,6 +404,7 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
             f"{name} is outside [-90, 90] degrees in {_rows(outside)}: {number(axis[outside[0]])}. "
             "Swapped with longitude, or projected?"
         )
+    axis = axis.clip(-90.0, 90.0)
     _check_monotone(np.diff(axis), axis, name)
     return axis, dtype
 
@@ -374,6 +485,7 @@ def check_centres(values: npt.ArrayLike, others: npt.ArrayLike, name: str) -> Fl
                 f"{name} is outside [-90, 90] degrees in {outside.size} cells: {number(centres.flat[outside[0]])}. "
                 "Swapped with longitude, projected, or a fill value that is not marked as missing?"
             )
+        centres = centres.clip(-90.0, 90.0)
     centres[np.isnan(check_array(others, name))] = np.nan
     return centres
 

@@ -11,10 +11,13 @@ from skgeo._coordinates import (
     check_array,
     check_centres,
     check_length,
+    check_longitude,
+    fill_radians,
     frame_columns,
     number,
     read_columns,
     read_table,
+    say_radians,
 )
 from skgeo._harmonics import FloatArray
 from skgeo._parameters import check_parameter, import_optional
@@ -152,7 +155,11 @@ def read_patches(X: object) -> Patches:
     south, north, west, east, n_lat, n_lon = table.astype(np.float64).T
     east = np.where(east < west, east + 360.0 * np.ceil((west - east) / 360.0), east)
     rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)
+    check_longitude(west, "X")
+    check_longitude(east, "X")
     _check_patches(south, north, west, east, np.stack([n_lat, n_lon]), rounding)
+    if fill_radians(np.concatenate([south, north]), np.concatenate([west, east])):
+        say_radians("X lies", "np.degrees(X[:, :4])")
     east = np.minimum(east, west + 360.0)
     south, north = np.clip([south, north], -90.0, 90.0)
     boxes = Boxes(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp))

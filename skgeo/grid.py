@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._bounds import check_bounds, true_edges
-from skgeo._coordinates import THINNEST, check_axis, check_mask, even_axis, number, unwrap_longitude
+from skgeo._coordinates import THINNEST, check_axis, check_mask, even_axis, number, unwrap_longitude, warn_radian_axes
 from skgeo._dask import computed, is_lazy
 from skgeo._from_xarray import read_grid
 from skgeo._harmonics import FloatArray
@@ -116,6 +116,7 @@ class LatLonGrid(Labelled, Immutable):
         longitude_bounds: npt.ArrayLike | None = None,
     ) -> None:
         (latitude, dtype), (longitude, other) = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
+        warn_radian_axes(latitude, longitude)
         unwrapped = unwrap_longitude(longitude)
         if dtype == other == np.float32:
             latitude, even = even_axis(latitude), even_axis(unwrapped)
