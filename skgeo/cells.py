@@ -1,16 +1,17 @@
 """Cells anywhere on the sphere: curvilinear grids, swaths and unstructured meshes."""
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import check_array, check_centres, check_mask, number
-from skgeo._dask import aligned, computed, is_lazy, map_cells
+from skgeo._cell_areas import check_cells, read_areas, read_centres
+from skgeo._cell_report import cell_checks
+from skgeo._coordinates import check_mask, warn_radians
+from skgeo._dask import aligned, computed, is_lazy
 from skgeo._from_xarray import read_cells
-from skgeo._harmonics import FloatArray
+from skgeo._grid_report import GridReport
 from skgeo._immutable import Immutable
 from skgeo._parameters import (
     check_flag,
@@ -22,7 +23,7 @@ from skgeo._parameters import (
     warn_caller,
 )
 from skgeo._patch_table import window_starts, windows
-from skgeo._sphere import EARTH_RADIUS, cell_areas, polygon_areas
+from skgeo._sphere import EARTH_RADIUS
 from skgeo._to_xarray import Labelled
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
@@ -121,18 +122,41 @@ class CellGrid(Labelled, Immutable):
         areas: npt.ArrayLike | None = None,
         vertices: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     ) -> None:
-        centres = _read_centres(latitude, longitude)
-        shape = centres[0].shape
+        latitude, longitude, dtype = read_centres(latitude, longitude)
+        shape = latitude.shape
         mask = None if mask is None else check_mask(mask, shape)
-        solid_angles = _solid_angles(*centres[:2], areas, vertices)
+        chunked = is_lazy(latitude)
+        if not chunked:
+            warn_radians(latitude.ravel(), longitude.ravel())
+        found = read_areas(latitude, longitude, mask, areas, vertices)
+        solid_angles = found.angles
+        if not any(map(is_lazy, (latitude, mask, solid_angles))):
+            check_cells(latitude, longitude, mask, found)
         if solid_angles is None:
             warn_caller(
                 f"The areas of {math.prod(shape)} cells are unknown, all weigh the same: give areas= or vertices=.",
                 CoordinateWarning,
             )
         names = ("latitude", "longitude", "mask", "solid_angles")
-        arrays = dict(zip(names, aligned(*centres[:2], mask, solid_angles), strict=True))
-        self._freeze({**arrays, "shape": shape, "dtype": centres[2]})
+        arrays = dict(zip(names, aligned(latitude, longitude, mask, solid_angles), strict=True))
+        sources = {
+            "coordinates": "latitude and longitude as given",
+            "bounds": "none" if vertices is None else "vertices as given",
+            "areas": found.source,
+            "mask": "none" if mask is None else "as given",
+        }
+        self._freeze(
+            {**arrays, "shape": shape, "dtype": dtype, "_sources": sources, "_put_in_order": found.in_order}
+        )
+
+    @classmethod
+    def _of_places(cls, latitude: Any, longitude: Any, areas: Any) -> Self:
+        """Cells that need no check: places in float64, and areas in square metres that may overlap, or None."""
+        angles = None if areas is None else areas / EARTH_RADIUS**2
+        cells = object.__new__(cls)
+        arrays = {"latitude": latitude, "longitude": longitude, "mask": None, "solid_angles": angles}
+        cells._freeze({**arrays, "shape": latitude.shape, "dtype": latitude.dtype, "_sources": {}, "_put_in_order": None})
+        return cells
 
     @classmethod
     def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
@@ -175,9 +199,12 @@ class CellGrid(Labelled, Immutable):
         CellGrid(3 x 4, latitude 59.4..62, 52,466.9 km^2)
         """
         arguments = read_cells(obj, mask)
+        sources = arguments.pop("sources", {})
         if arguments["areas"] is not None:
             arguments["vertices"] = None
-        return cls(**arguments)
+        cells = cls(**arguments)
+        cells._freeze({"_sources": cells._sources | sources})
+        return cells
 
     def __repr__(self) -> str:
         """One line: shape, latitudes, area of the domain; nothing of it is computed if it is chunked."""
@@ -249,6 +276,37 @@ class CellGrid(Labelled, Immutable):
         check_radius("radius", radius)
         angles = self._known_angles()
         return float(radius) ** 2 * float((angles if self.mask is None else angles * self.mask).sum())
+
+    def check(self) -> GridReport:
+        """What a grid checker reports: areas, cells that overlap or are there twice, and where areas came from.
+
+        Of a chunked grid all arrays are computed.
+
+        Returns
+        -------
+        GridReport
+            A mapping from names to values that prints as a small table.
+
+        Examples
+        --------
+        Corners in the order of two rows, not around the cell:
+
+        >>> from skgeo import CellGrid
+        >>> CellGrid([0.5], [0.5], vertices=([[0, 0, 1, 1]], [[0, 1, 0, 1]])).check()
+        CellGrid(1, latitude 0.5..0.5, 12,364 km^2)
+          total_area            1.236403e+10 m2  (0.002424% of the sphere)
+          domain_area           1.236403e+10 m2  (100.000000% of the cells)
+          cells_without_area    0 cells
+        ! corners_out_of_order  1 cells  (first at (0); they were put in order)
+          overlapping_cells     0 cells
+          coincident_cells      0 cells
+          missing_cells         0 cells
+          coordinates           latitude and longitude as given
+          bounds                vertices as given
+          areas                 computed from the vertices
+          mask                  none
+        """
+        return GridReport(repr(self), cell_checks(self))
 
     @property
     def chunked(self) -> bool:
@@ -363,63 +421,3 @@ def _shares(areas: npt.NDArray[Any], inside: npt.NDArray[Any]) -> npt.NDArray[np
     present = np.count_nonzero(areas, axis=(1, 2))
     whole = areas.sum(axis=(1, 2)) * count / np.maximum(present, 1)
     return np.divide(inside.sum(axis=(1, 2)), whole, out=np.zeros(len(areas)), where=whole > 0.0)
-
-
-def _read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.floating]]:
-    """Centres of cells in float64, NaN where either coordinate is missing, and the dtype they came in."""
-    axes = [_read(latitude, "latitude"), _read(longitude, "longitude")]
-    if axes[0].shape != axes[1].shape or axes[0].ndim not in (1, 2) or 0 in axes[0].shape:
-        raise CoordinateError(
-            f"latitude has shape {axes[0].shape} and longitude {axes[1].shape}: expected the same, (n_rows, n_columns) "
-            "or (n_cells,). LatLonGrid takes a latitude for each row and a longitude for each column."
-        )
-    single = all(axis.dtype == np.float32 for axis in axes)
-    one, other = aligned(*axes)
-    latitude = map_cells(partial(check_centres, name="latitude"), one, other)
-    longitude = map_cells(partial(check_centres, name="longitude"), other, one)
-    if not is_lazy(latitude) and np.isnan(latitude).all():
-        raise CoordinateError("latitude and longitude are missing in all cells.")
-    return latitude, longitude, np.dtype(np.float32 if single else np.float64)
-
-
-def _solid_angles(latitude: Any, longitude: Any, areas: Any, vertices: Any) -> Any:
-    """Areas of cells on the unit sphere, zero where missing, from what tells them; None if nothing does."""
-    shape = latitude.shape
-    if areas is not None:
-        areas = _read(areas, "areas")
-        if areas.shape != shape:
-            raise CoordinateError(f"areas has shape {areas.shape}, the cells have {shape}.")
-        return map_cells(_given_angles, latitude, areas)
-    if vertices is not None:
-        pair = isinstance(vertices, tuple | list) and len(vertices) == 2
-        corners = [_read(axis, "vertices") for axis in vertices] if pair else []
-        if len(corners) != 2 or any(axis.shape[:-1] != shape or axis.shape[-1] < 3 for axis in corners):
-            raise CoordinateError(
-                f"vertices have the shapes {[axis.shape for axis in corners]}: expected a pair, latitudes and "
-                f"longitudes, of {(*shape, 'n_vertices')} with at least 3 vertices."
-            )
-        return map_cells(_angles_of_polygons, latitude, *corners)
-    if len(shape) == 2 and math.prod(shape) > 1:
-        angles = map_cells(cell_areas, latitude, longitude, halo=1)
-        return angles if is_lazy(angles) or angles.any() else None
-    return None
-
-
-def _read(values: Any, name: str) -> Any:
-    """An array of numbers, NaN where masked; as it is if it is chunked."""
-    return values if is_lazy(values) else check_array(values, name)
-
-
-def _given_angles(latitude: FloatArray, areas: npt.NDArray[Any]) -> FloatArray:
-    """Solid angles of areas in square metres."""
-    areas = check_array(areas, "areas").astype(np.float64)
-    if np.any(areas < 0.0):
-        raise CoordinateError(f"areas must not be negative: {number(np.nanmin(areas))}.")
-    return np.nan_to_num(np.where(np.isnan(latitude), 0.0, areas)) / EARTH_RADIUS**2
-
-
-def _angles_of_polygons(latitude: FloatArray, *vertices: npt.NDArray[Any]) -> FloatArray:
-    """Solid angles of cells with given vertices."""
-    corners = [check_array(axis, "vertices").astype(np.float64) for axis in vertices]
-    check_centres(corners[0].ravel(), corners[1].ravel(), name="latitude")
-    return np.nan_to_num(np.where(np.isnan(latitude), 0.0, polygon_areas(*corners)))
