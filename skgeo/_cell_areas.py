@@ -78,28 +78,28 @@ def _check_longitudes(longitude: npt.NDArray[Any], latitude: npt.NDArray[Any]) -
     return centres
 
 
-def read_areas(latitude: Any, longitude: Any, mask: Any, areas: Any, vertices: Any) -> Areas:
+def read_areas(centres: tuple[Any, Any], mask: Any, areas: Any, vertices: Any) -> Areas:
     """Areas of cells from what tells them, zero where missing."""
-    shape, centres = latitude.shape, (latitude, longitude)
+    latitude, shape = centres[0], centres[0].shape
     if areas is not None:
         areas = _read(areas, "areas")
         if areas.shape != shape:
             raise CoordinateError(f"areas has shape {areas.shape}, the cells have {shape}.")
         return Areas(map_cells(_given_angles, latitude, areas), GIVEN)
     if vertices is not None:
-        return _areas_of_vertices(latitude, longitude, mask, vertices)
+        return _areas_of_vertices(centres, mask, vertices)
     if len(shape) == 1 or math.prod(shape) == 1:
         return Areas(None, NOTHING)
     if is_lazy(latitude):
         return Areas(map_cells(_neighbour_angles, *centres, *_known(mask), halo=1), NEIGHBOURS)
     shared = shared_places(*centres)
-    angles = _neighbour_angles(*centres, None if is_lazy(mask) else mask, shared=shared)
+    angles = _neighbour_angles(centres[0], centres[1], None if is_lazy(mask) else mask, shared=shared)
     return Areas(angles, NEIGHBOURS, shared=shared) if angles.any() else Areas(None, NOTHING, shared=shared)
 
 
-def _areas_of_vertices(latitude: Any, longitude: Any, mask: Any, vertices: Any) -> Areas:
+def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Areas:
     """Areas of polygons."""
-    shape = latitude.shape
+    (latitude, longitude), shape = centres, centres[0].shape
     pair = isinstance(vertices, tuple | list) and len(vertices) == 2
     corners = [_read(axis, "vertices") for axis in vertices] if pair else []
     if len(corners) != 2 or any(axis.shape[:-1] != shape or axis.shape[-1] < 3 for axis in corners):
@@ -110,7 +110,7 @@ def _areas_of_vertices(latitude: Any, longitude: Any, mask: Any, vertices: Any) 
     if any(map(is_lazy, (latitude, *corners))):
         return Areas(map_cells(_angles_of_polygons, latitude, longitude, *corners, *_known(mask)), VERTICES)
     known = None if is_lazy(mask) else mask
-    angles, states = _checked_polygons(latitude, longitude, *corners, known)
+    angles, states = _checked_polygons(latitude, longitude, corners[0], corners[1], known)
     empty = np.flatnonzero((states == EMPTY) & _inside(latitude, known))
     if empty.size:
         warn_caller(
@@ -212,7 +212,7 @@ def _refuse_vertices(
     raise CoordinateError(
         f"vertices of {cells_wrong}, the first at {_cell(cells, shape)}: {what}. Its centre is "
         f"{_place(latitude, longitude, first)}; its farthest corner, {distances[corner]:.3g} degrees from there, is "
-        f"{_place(*around, corner)}. {reason or cure + ('?' if state == OUTSIDE else '.')}"
+        f"{_place(around[0], around[1], corner)}. {reason or cure + ('?' if state == OUTSIDE else '.')}"
     )
 
 
@@ -231,8 +231,8 @@ def _explanation(faulty: npt.NDArray[np.intp], *arrays: FloatArray) -> str:
     for reason, (one, other), around in _suspicions(latitude, longitude, *corners):
         if max(np.nanmax(np.abs(one)), np.nanmax(np.abs(around[0]), initial=0.0)) <= POLE:
             states = cell_polygons(one, other, *around)[1]
-            smaller = _sizes(one, other, *around) < size
-            if np.count_nonzero(smaller & (states <= SORTED)) > _NEARLY_ALL * sample.size:
+            good = np.count_nonzero(states <= SORTED) > _NEARLY_ALL * sample.size
+            if good and np.median(_sizes(one, other, *around)) < _NEARLY_ALL * np.median(size):
                 return reason
     return ""
 
@@ -298,11 +298,12 @@ def _refuse_fill(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: F
     )
 
 
-def check_cells(latitude: FloatArray, longitude: FloatArray, mask: Mask, areas: Areas) -> None:
+def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas) -> None:
     """Refuse cells larger than the Earth together and fill values; warn of cells that are there twice or have no area.
 
     Only cells count that weigh something.
     """
+    latitude, longitude = centres
     inside = _inside(latitude, mask)
     shared = shared_places(latitude, longitude) if areas.shared is None else areas.shared
     if areas.angles is None:  # observations may share a place, but hardly that one
@@ -333,10 +334,10 @@ def check_cells(latitude: FloatArray, longitude: FloatArray, mask: Mask, areas: 
 def largest_share(shape: tuple[int, ...], source: str) -> float:
     """How many times as large as the sphere cells together may be.
 
-    Areas from neighbours are those of tangent planes, too large by the square of the height of a row over 24.
+    Areas from neighbours are those of tangent planes, which are larger where rows are high.
     """
-    height = np.pi / min(shape) if source == NEIGHBOURS else 0.0
-    return LARGEST_SHARE + height**2 / 24.0
+    half = np.pi / min(shape) / 2.0
+    return LARGEST_SHARE * (half / math.sin(half) if source == NEIGHBOURS else 1.0)
 
 
 def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -> None:

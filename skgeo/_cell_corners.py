@@ -77,10 +77,10 @@ def _cross(one: FloatArray, other: FloatArray) -> tuple[FloatArray, FloatArray, 
     return b * f - c * e, c * d - a * f, a * e - b * d
 
 
-def _dot(one: npt.ArrayLike | tuple[FloatArray, ...], other: npt.ArrayLike | tuple[FloatArray, ...]) -> FloatArray:
+def _dot(one: FloatArray, other: FloatArray | tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
     """Dot product of vectors (3, ...)."""
-    (a, b, c), (d, e, f) = one, other  # type: ignore[misc]
-    return np.asarray(a * d + b * e + c * f)  # type: ignore[has-type]
+    (a, b, c), (d, e, f) = one, other
+    return np.asarray(a * d + b * e + c * f)
 
 
 def _areas(corners: FloatArray) -> FloatArray:
@@ -111,7 +111,12 @@ def _around(centre: FloatArray, corners: FloatArray) -> npt.NDArray[np.bool_]:
     side = away[1] * centre[0] - away[0] * centre[1] < 0.0
     passes = np.count_nonzero(side & ~np.roll(side, -1, axis=0), axis=0)
     around = (passes == 1) & (least >= -_LINE * largest) & (np.abs(total) > _LINE * largest)
-    return np.asarray(around & (largest <= _FAR**2 * squares.min(axis=0)))
+    around &= largest <= _FAR**2 * squares.min(axis=0)
+    radial = np.flatnonzero(around & (least <= _LINE * largest))  # or no side at all, between equal corners
+    if radial.size:
+        some, lines = away[..., radial], np.abs(turns[:, radial]) <= _LINE * largest[radial]
+        around[radial] = ~(lines & (_dot(some, np.roll(some, -1, axis=1)) < 0.0)).any(axis=0)  # through the centre
+    return np.asarray(around)
 
 
 def _examined(centre: FloatArray, corners: FloatArray) -> tuple[FloatArray, States]:

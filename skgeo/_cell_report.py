@@ -14,6 +14,8 @@ from skgeo._sphere import cell_areas
 
 # Cells that are so many times as large as the room up to their neighbours overlap with these.
 _OVERLAPPING = 2.0
+# More than this share of all cells is no exception.
+_MANY = 0.01
 
 
 def cell_checks(cells: Any) -> tuple[Check, ...]:
@@ -34,7 +36,7 @@ def cell_checks(cells: Any) -> tuple[Check, ...]:
         sorted_cells = _flags(in_order, latitude.shape)
         checks.append(count_check("corners_out_of_order", sorted_cells, note="they were put in order"))
     if angles is not None:
-        checks.append(count_check("overlapping_cells", _overlapping(latitude, longitude, weight, source)))
+        checks.append(_overlapping(latitude, longitude, weight, source))
     again = copies(shared_places(latitude, longitude), weight, beside=source in (NEIGHBOURS, NOTHING))
     checks.append(count_check("coincident_cells", _flags(again, latitude.shape), note="they count twice"))
     checks.append(count_check("missing_cells", np.isnan(latitude), problem=False))
@@ -47,12 +49,19 @@ def _flags(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> npt.NDArr
     return flags
 
 
-def _overlapping(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, source: str) -> npt.NDArray[np.bool_]:
-    """Cells at a pole that are larger than the cap around it, and those larger than the room up to their neighbours."""
+def _overlapping(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, source: str) -> Check:
+    """Cells at a pole that are larger than the cap around it, and those larger than the room up to their neighbours.
+
+    That room is not known well of single cells, next to the poles of a tripolar grid for instance.
+    """
     flags = np.zeros(latitude.shape, dtype=bool)
     for _, cells in polar_piles(latitude, weight):
         flags.flat[cells] = True
+    problem = bool(flags.any())
     if latitude.ndim == 2 and source != NEIGHBOURS:
         room = cell_areas(latitude, longitude)
-        flags |= (room > 0.0) & (weight > _OVERLAPPING * room)
-    return flags
+        large = (room > 0.0) & (weight > _OVERLAPPING * room)
+        problem |= bool(np.count_nonzero(large) > _MANY * np.count_nonzero(weight))
+        flags |= large
+    note = f"larger than {_OVERLAPPING:g} times the room up to their neighbours, or than the cap at a pole"
+    return count_check("overlapping_cells", flags, problem=problem, note=note)

@@ -152,7 +152,7 @@ def source_checks(sources: Mapping[str, str]) -> list[Check]:
 
 def _line(check: Check, width: int) -> str:
     """A check as a line of the table."""
-    value = f"{check.value:.6e}" if isinstance(check.value, float) else str(check.value)
+    value = f"{check.value:.7g}" if isinstance(check.value, float) else str(check.value)
     unit = f" {check.unit}" if check.unit else ""
     note = f"  ({check.note})" if check.note else ""
     return f"{'!' if check.problem else ' '} {check.name:<{width}}  {value}{unit}{note}"

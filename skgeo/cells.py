@@ -47,15 +47,15 @@ class CellGrid(Labelled, Immutable):
     Parameters
     ----------
     latitude, longitude : array-like of shape (n_rows, n_columns) or (n_cells,)
-        Centres in degrees. NaN or masked ones are missing: their cells weigh nothing, and their embedding is NaN.
-        Cells that a file holds twice, such as the halo of a tripolar grid, count twice: mask them.
+        Centres in degrees. NaN, infinite or masked ones are missing: their cells weigh nothing, and their embedding is
+        NaN. Cells that a file holds twice, such as the halo of a tripolar grid, count twice: mask them.
     mask : array-like of the same shape, default=None
         True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
     areas : array-like of the same shape, default=None
         Areas of the cells in square metres on a sphere of 6 371 008.8 m.
     vertices : pair of array-like of shape (..., n_vertices), default=None
-        Latitudes and longitudes of the corners of each cell in degrees, around it, joined by great circles; NaN or a
-        repeated corner where a cell has fewer.
+        Latitudes and longitudes of the corners of each cell in degrees, around it in either sense, joined by great
+        circles; NaN or a repeated corner where a cell has fewer. Corners of a convex cell in another order are sorted.
 
     Attributes
     ----------
@@ -73,12 +73,16 @@ class CellGrid(Labelled, Immutable):
     Raises
     ------
     CoordinateError
-        If coordinates, mask, areas or vertices have shapes that do not fit, values out of range, or nothing in them.
+        If coordinates, mask, areas or vertices have shapes that do not fit, values out of range, or nothing in them; if
+        vertices enclose no area or not the centre, or the sides of a cell that is not convex cross; if cells are larger
+        than the Earth, one or all together; if many are at one place, or one is far from all its neighbours, as fill
+        values are. Cells that the mask leaves out are not looked at.
 
     Warns
     -----
     CoordinateWarning
-        If nothing tells the areas of cells.
+        If nothing tells the areas of cells; if cells are there twice, with their areas, or have no area or no corners;
+        if the centres look like radians.
 
     See Also
     --------
@@ -86,7 +90,14 @@ class CellGrid(Labelled, Immutable):
 
     Notes
     -----
-    All arrays may be dask arrays: then nothing is computed before it is needed, block by block.
+    All arrays may be dask arrays: then nothing is computed before it is needed, block by block. Each block is checked
+    when it is computed. Whether all cells are larger than the Earth together, or are there twice, only :meth:`check`
+    says then.
+
+    A centre may lie on a side of its cell, or beside it by an eighth of the width of a square. Of a cell without area,
+    or with sides that cross, the corners are sorted around their mean; that must make a convex polygon. Together, cells
+    may be 1.001 times as large as the sphere. Cells are at the same place where both coordinates agree to 1e-9 degrees;
+    they are there twice if their areas agree too, except at a pole, where cells may meet.
 
     Areas from neighbours: the width of a cell is the mean great-circle distance to the neighbours before and after, its
     area the product of both widths with the sine of the angle between them. Errors fall with the square of the spacing:
@@ -112,6 +123,8 @@ class CellGrid(Labelled, Immutable):
     mask: npt.NDArray[np.bool_] | npt.NDArray[np.float64] | None
     shape: tuple[int, ...]
     dtype: np.dtype[np.floating]
+    _sources: dict[str, str]
+    _put_in_order: npt.NDArray[np.intp] | None
 
     def __init__(
         self,
@@ -122,40 +135,38 @@ class CellGrid(Labelled, Immutable):
         areas: npt.ArrayLike | None = None,
         vertices: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     ) -> None:
-        latitude, longitude, dtype = read_centres(latitude, longitude)
-        shape = latitude.shape
+        north, east, dtype = read_centres(latitude, longitude)
+        centres, shape = (north, east), north.shape
         mask = None if mask is None else check_mask(mask, shape)
-        chunked = is_lazy(latitude)
-        if not chunked:
-            warn_radians(latitude.ravel(), longitude.ravel())
-        found = read_areas(latitude, longitude, mask, areas, vertices)
+        if not is_lazy(north):
+            warn_radians(*(axis.ravel() for axis in centres))
+        found = read_areas(centres, mask, areas, vertices)
         solid_angles = found.angles
-        if not any(map(is_lazy, (latitude, mask, solid_angles))):
-            check_cells(latitude, longitude, mask, found)
+        if not any(map(is_lazy, (*centres, mask, solid_angles))):
+            check_cells(centres, mask, found)
         if solid_angles is None:
             warn_caller(
                 f"The areas of {math.prod(shape)} cells are unknown, all weigh the same: give areas= or vertices=.",
                 CoordinateWarning,
             )
         names = ("latitude", "longitude", "mask", "solid_angles")
-        arrays = dict(zip(names, aligned(latitude, longitude, mask, solid_angles), strict=True))
+        arrays = dict(zip(names, aligned(*centres, mask, solid_angles), strict=True))
         sources = {
             "coordinates": "latitude and longitude as given",
             "bounds": "none" if vertices is None else "vertices as given",
             "areas": found.source,
             "mask": "none" if mask is None else "as given",
         }
-        self._freeze(
-            {**arrays, "shape": shape, "dtype": dtype, "_sources": sources, "_put_in_order": found.in_order}
-        )
+        self._freeze({**arrays, "shape": shape, "dtype": dtype, "_sources": sources, "_put_in_order": found.in_order})
 
     @classmethod
     def _of_places(cls, latitude: Any, longitude: Any, areas: Any) -> Self:
         """Cells that need no check: places in float64, and areas in square metres that may overlap, or None."""
-        angles = None if areas is None else areas / EARTH_RADIUS**2
         cells = object.__new__(cls)
-        arrays = {"latitude": latitude, "longitude": longitude, "mask": None, "solid_angles": angles}
-        cells._freeze({**arrays, "shape": latitude.shape, "dtype": latitude.dtype, "_sources": {}, "_put_in_order": None})
+        arrays = {"latitude": latitude, "longitude": longitude, "mask": None}
+        arrays["solid_angles"] = None if areas is None else areas / EARTH_RADIUS**2
+        facts = {"shape": latitude.shape, "dtype": latitude.dtype, "_sources": {}, "_put_in_order": None}
+        cells._freeze(arrays | facts)
         return cells
 
     @classmethod
