@@ -479,11 +479,16 @@ def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
 
 
 def check_array(values: Any, name: str) -> npt.NDArray[Any]:
-    """Numbers as a new array of a floating dtype, NaN where masked or missing; infinity is refused."""
+    """Numbers as a new array of a floating dtype, NaN where masked or missing; infinity is missing too.
+
+    Files have infinity off the disk of a geostationary satellite.
+    """
     try:
         array = np.array(unmasked(values))
     except (TypeError, ValueError) as error:
         raise CoordinateError(f"{name} is not an array: {error}") from error
+    if array.dtype.kind == "f" and array.ndim:
+        array[np.isinf(array)] = np.nan
     return check_numbers(array, name, missing=True)
 
 

@@ -118,35 +118,22 @@ def descriptors(lon: Any, lat: Any, area: Any, n_lon: Any, n_lat: Any, radius: A
     return [lon, lat, area, lon / lat, *pixels, np.pi * radius / lon, np.pi * radius / lat]
 
 
-def unit_vectors(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
-    """Points in degrees as vectors (..., 3) of length one; NaN stays NaN."""
+def unit_components(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The three components of points in degrees as vectors of length one; NaN stays NaN."""
     sine, cosine = sin_cos_latitude(latitude)
     radians = longitude_radians(longitude)
-    return np.stack([cosine * np.cos(radians), cosine * np.sin(radians), sine], axis=-1)
+    return cosine * np.cos(radians), cosine * np.sin(radians), sine
+
+
+def unit_vectors(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Points in degrees as vectors (..., 3) of length one; NaN stays NaN."""
+    return np.stack(unit_components(latitude, longitude), axis=-1)
 
 
 def degrees_of_vectors(vectors: FloatArray) -> FloatArray:
     """Latitude and longitude (..., 2) in degrees of vectors (..., 3) of any length."""
     x, y, z = np.moveaxis(vectors, -1, 0)
     return np.degrees(np.stack([np.arctan2(z, np.hypot(x, y)), np.arctan2(y, x)], axis=-1))
-
-
-def polygon_areas(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
-    """Areas (...) on the unit sphere of polygons with great-circle sides and corners (..., n) in degrees.
-
-    Corners go around in either sense; missing ones are left out. A polygon is a fan of triangles, whose areas have a
-    sign: van Oosterom & Strackee (1983), IEEE Transactions on Biomedical Engineering 30, 125-126.
-    """
-    present = np.isfinite(latitude) & np.isfinite(longitude)
-    order = np.argsort(~present, axis=-1, kind="stable")  # the last one present stands in for those missing
-    last = np.minimum(np.arange(order.shape[-1]), present.sum(axis=-1)[..., np.newaxis] - 1)
-    order = np.take_along_axis(order, last, axis=-1)
-    corners = unit_vectors(*(np.take_along_axis(degrees, order, axis=-1) for degrees in (latitude, longitude)))
-    first, second, third = corners[..., :1, :], corners[..., 1:-1, :], corners[..., 2:, :]
-    # Of differences, which small triangles need to be accurate.
-    triple = np.sum(first * np.cross(second - first, third - first), axis=-1)
-    cosines = np.sum(first * second + second * third + third * first, axis=-1)
-    return np.abs(np.sum(2.0 * np.arctan2(triple, 1.0 + cosines), axis=-1))
 
 
 def cell_sizes(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

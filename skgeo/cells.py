@@ -1,16 +1,17 @@
 """Cells anywhere on the sphere: curvilinear grids, swaths and unstructured meshes."""
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import check_array, check_centres, check_mask, number
-from skgeo._dask import aligned, computed, is_lazy, map_cells
+from skgeo._cell_areas import check_cells, read_areas, read_centres
+from skgeo._cell_report import cell_checks
+from skgeo._coordinates import check_mask, warn_radians
+from skgeo._dask import aligned, computed, is_lazy
 from skgeo._from_xarray import read_cells
-from skgeo._harmonics import FloatArray
+from skgeo._grid_report import GridReport
 from skgeo._immutable import Immutable
 from skgeo._parameters import (
     check_flag,
@@ -22,7 +23,7 @@ from skgeo._parameters import (
     warn_caller,
 )
 from skgeo._patch_table import axis_windows, warn_left_out, windows
-from skgeo._sphere import EARTH_RADIUS, cell_areas, polygon_areas
+from skgeo._sphere import EARTH_RADIUS
 from skgeo._to_xarray import Labelled
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
@@ -46,15 +47,15 @@ class CellGrid(Labelled, Immutable):
     Parameters
     ----------
     latitude, longitude : array-like of shape (n_rows, n_columns) or (n_cells,)
-        Centres in degrees. NaN or masked ones are missing: their cells weigh nothing, and their embedding is NaN.
-        Cells that a file holds twice, such as the halo of a tripolar grid, count twice: mask them.
+        Centres in degrees. NaN, infinite or masked ones are missing: their cells weigh nothing, and their embedding is
+        NaN. Cells that a file holds twice, such as the halo of a tripolar grid, count twice: mask them.
     mask : array-like of the same shape, default=None
         True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
     areas : array-like of the same shape, default=None
         Areas of the cells in square metres on a sphere of 6 371 008.8 m.
     vertices : pair of array-like of shape (..., n_vertices), default=None
-        Latitudes and longitudes of the corners of each cell in degrees, around it, joined by great circles; NaN or a
-        repeated corner where a cell has fewer.
+        Latitudes and longitudes of the corners of each cell in degrees, around it in either sense, joined by great
+        circles; NaN or a repeated corner where a cell has fewer. Corners of a convex cell in another order are sorted.
 
     Attributes
     ----------
@@ -72,12 +73,16 @@ class CellGrid(Labelled, Immutable):
     Raises
     ------
     CoordinateError
-        If coordinates, mask, areas or vertices have shapes that do not fit, values out of range, or nothing in them.
+        If coordinates, mask, areas or vertices have shapes that do not fit, values out of range, or nothing in them; if
+        vertices enclose no area or not the centre, or the sides of a cell that is not convex cross; if cells are larger
+        than the Earth, one or all together; if many are at one place, or one is far from all its neighbours, as fill
+        values are. Cells that the mask leaves out are not looked at.
 
     Warns
     -----
     CoordinateWarning
-        If nothing tells the areas of cells.
+        If nothing tells the areas of cells; if cells are there twice, with their areas, or have no area or no corners;
+        if the centres look like radians.
 
     See Also
     --------
@@ -85,7 +90,14 @@ class CellGrid(Labelled, Immutable):
 
     Notes
     -----
-    All arrays may be dask arrays: then nothing is computed before it is needed, block by block.
+    All arrays may be dask arrays: then nothing is computed before it is needed, block by block. Each block is checked
+    when it is computed. Whether all cells are larger than the Earth together, or are there twice, only :meth:`check`
+    says then.
+
+    A centre may lie on a side of its cell, or beside it by an eighth of the width of a square. Of a cell without area,
+    or with sides that cross, the corners are sorted around their mean; that must make a convex polygon. Together, cells
+    may be 1.001 times as large as the sphere. Cells are at the same place where both coordinates agree to 1e-9 degrees;
+    they are there twice if their areas agree too, except at a pole, where cells may meet.
 
     Areas from neighbours: the width of a cell is the mean great-circle distance to the neighbours before and after, its
     area the product of both widths with the sine of the angle between them. Errors fall with the square of the spacing:
@@ -111,6 +123,8 @@ class CellGrid(Labelled, Immutable):
     mask: npt.NDArray[np.bool_] | npt.NDArray[np.float64] | None
     shape: tuple[int, ...]
     dtype: np.dtype[np.floating]
+    _sources: dict[str, str]
+    _put_in_order: npt.NDArray[np.intp] | None
 
     def __init__(
         self,
@@ -121,18 +135,39 @@ class CellGrid(Labelled, Immutable):
         areas: npt.ArrayLike | None = None,
         vertices: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     ) -> None:
-        centres = _read_centres(latitude, longitude)
-        shape = centres[0].shape
+        north, east, dtype = read_centres(latitude, longitude)
+        centres, shape = (north, east), north.shape
         mask = None if mask is None else check_mask(mask, shape)
-        solid_angles = _solid_angles(*centres[:2], areas, vertices)
+        if not is_lazy(north):
+            warn_radians(*(axis.ravel() for axis in centres))
+        found = read_areas(centres, mask, areas, vertices)
+        solid_angles = found.angles
+        if not any(map(is_lazy, (*centres, mask, solid_angles))):
+            check_cells(centres, mask, found)
         if solid_angles is None:
             warn_caller(
                 f"The areas of {math.prod(shape)} cells are unknown, all weigh the same: give areas= or vertices=.",
                 CoordinateWarning,
             )
         names = ("latitude", "longitude", "mask", "solid_angles")
-        arrays = dict(zip(names, aligned(*centres[:2], mask, solid_angles), strict=True))
-        self._freeze({**arrays, "shape": shape, "dtype": centres[2]})
+        arrays = dict(zip(names, aligned(*centres, mask, solid_angles), strict=True))
+        sources = {
+            "coordinates": "latitude and longitude as given",
+            "bounds": "none" if vertices is None else "vertices as given",
+            "areas": found.source,
+            "mask": "none" if mask is None else "as given",
+        }
+        self._freeze({**arrays, "shape": shape, "dtype": dtype, "_sources": sources, "_put_in_order": found.in_order})
+
+    @classmethod
+    def _of_places(cls, latitude: Any, longitude: Any, areas: Any) -> Self:
+        """Cells that need no check: places in float64, and areas in square metres that may overlap, or None."""
+        cells = object.__new__(cls)
+        arrays = {"latitude": latitude, "longitude": longitude, "mask": None}
+        arrays["solid_angles"] = None if areas is None else areas / EARTH_RADIUS**2
+        facts = {"shape": latitude.shape, "dtype": latitude.dtype, "_sources": {}, "_put_in_order": None}
+        cells._freeze(arrays | facts)
+        return cells
 
     @classmethod
     def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
@@ -184,8 +219,10 @@ class CellGrid(Labelled, Immutable):
         CellGrid(3 x 4, latitude 59.4..62, 52,466.9 km^2)
         """
         arguments = read_cells(obj, mask)
-        arguments.pop("sources")
-        return cls(**arguments)
+        sources = arguments.pop("sources", {})
+        cells = cls(**arguments)
+        cells._freeze({"_sources": cells._sources | sources})
+        return cells
 
     def __repr__(self) -> str:
         """One line: shape, latitudes, area of the domain; nothing of it is computed if it is chunked."""
@@ -257,6 +294,37 @@ class CellGrid(Labelled, Immutable):
         check_radius("radius", radius)
         angles = self._known_angles()
         return float(radius) ** 2 * float((angles if self.mask is None else angles * self.mask).sum())
+
+    def check(self) -> GridReport:
+        """What a grid checker reports: areas, cells that overlap or are there twice, and where areas came from.
+
+        Of a chunked grid all arrays are computed.
+
+        Returns
+        -------
+        GridReport
+            A mapping from names to values that prints as a small table.
+
+        Examples
+        --------
+        Corners in the order of two rows, not around the cell:
+
+        >>> from skgeo import CellGrid
+        >>> CellGrid([0.5], [0.5], vertices=([[0, 0, 1, 1]], [[0, 1, 0, 1]])).check()
+        CellGrid(1, latitude 0.5..0.5, 12,364 km^2)
+          total_area            1.236403e+10 m2  (0.002424% of the sphere)
+          domain_area           1.236403e+10 m2  (100.000000% of the cells)
+          cells_without_area    0 cells
+        ! corners_out_of_order  1 cells  (first at (0); they were put in order)
+          overlapping_cells     0 cells
+          coincident_cells      0 cells
+          missing_cells         0 cells
+          coordinates           latitude and longitude as given
+          bounds                vertices as given
+          areas                 computed from the vertices
+          mask                  none
+        """
+        return GridReport(repr(self), cell_checks(self))
 
     @property
     def chunked(self) -> bool:
@@ -390,63 +458,3 @@ def _shares(areas: npt.NDArray[Any], inside: npt.NDArray[Any]) -> npt.NDArray[np
     present = np.count_nonzero(areas, axis=(1, 2))
     whole = areas.sum(axis=(1, 2)) * count / np.maximum(present, 1)
     return np.divide(inside.sum(axis=(1, 2)), whole, out=np.zeros(len(areas)), where=whole > 0.0)
-
-
-def _read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.floating]]:
-    """Centres of cells in float64, NaN where either coordinate is missing, and the dtype they came in."""
-    axes = [_read(latitude, "latitude"), _read(longitude, "longitude")]
-    if axes[0].shape != axes[1].shape or axes[0].ndim not in (1, 2) or 0 in axes[0].shape:
-        raise CoordinateError(
-            f"latitude has shape {axes[0].shape} and longitude {axes[1].shape}: expected the same, (n_rows, n_columns) "
-            "or (n_cells,). LatLonGrid takes a latitude for each row and a longitude for each column."
-        )
-    single = all(axis.dtype == np.float32 for axis in axes)
-    one, other = aligned(*axes)
-    latitude = map_cells(partial(check_centres, name="latitude"), one, other)
-    longitude = map_cells(partial(check_centres, name="longitude"), other, one)
-    if not is_lazy(latitude) and np.isnan(latitude).all():
-        raise CoordinateError("latitude and longitude are missing in all cells.")
-    return latitude, longitude, np.dtype(np.float32 if single else np.float64)
-
-
-def _solid_angles(latitude: Any, longitude: Any, areas: Any, vertices: Any) -> Any:
-    """Areas of cells on the unit sphere, zero where missing, from what tells them; None if nothing does."""
-    shape = latitude.shape
-    if areas is not None:
-        areas = _read(areas, "areas")
-        if areas.shape != shape:
-            raise CoordinateError(f"areas has shape {areas.shape}, the cells have {shape}.")
-        return map_cells(_given_angles, latitude, areas)
-    if vertices is not None:
-        pair = isinstance(vertices, tuple | list) and len(vertices) == 2
-        corners = [_read(axis, "vertices") for axis in vertices] if pair else []
-        if len(corners) != 2 or any(axis.shape[:-1] != shape or axis.shape[-1] < 3 for axis in corners):
-            raise CoordinateError(
-                f"vertices have the shapes {[axis.shape for axis in corners]}: expected a pair, latitudes and "
-                f"longitudes, of {(*shape, 'n_vertices')} with at least 3 vertices."
-            )
-        return map_cells(_angles_of_polygons, latitude, *corners)
-    if len(shape) == 2 and math.prod(shape) > 1:
-        angles = map_cells(cell_areas, latitude, longitude, halo=1)
-        return angles if is_lazy(angles) or angles.any() else None
-    return None
-
-
-def _read(values: Any, name: str) -> Any:
-    """An array of numbers, NaN where masked; as it is if it is chunked."""
-    return values if is_lazy(values) else check_array(values, name)
-
-
-def _given_angles(latitude: FloatArray, areas: npt.NDArray[Any]) -> FloatArray:
-    """Solid angles of areas in square metres."""
-    areas = check_array(areas, "areas").astype(np.float64)
-    if np.any(areas < 0.0):
-        raise CoordinateError(f"areas must not be negative: {number(np.nanmin(areas))}.")
-    return np.nan_to_num(np.where(np.isnan(latitude), 0.0, areas)) / EARTH_RADIUS**2
-
-
-def _angles_of_polygons(latitude: FloatArray, *vertices: npt.NDArray[Any]) -> FloatArray:
-    """Solid angles of cells with given vertices."""
-    corners = [check_array(axis, "vertices").astype(np.float64) for axis in vertices]
-    check_centres(corners[0].ravel(), corners[1].ravel(), name="latitude")
-    return np.nan_to_num(np.where(np.isnan(latitude), 0.0, polygon_areas(*corners)))

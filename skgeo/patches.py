@@ -220,7 +220,7 @@ def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
     elif isinstance(patches, PixelStack):
         points, weight = _distinct_stacked_pixels(patches)
         if isinstance(encoder, LocationTransformer):
-            encoder.fit(CellGrid(*points.T, areas=weight if weight.any() else None))
+            encoder.fit(CellGrid._of_places(points[:, 0], points[:, 1], weight if weight.any() else None))
             return
     elif type(encoder) is SphericalHarmonicPCA and encoder.area_weighted:
         encoder._fit_union(patches.boxes)

@@ -1,4 +1,5 @@
 import copy
+import itertools
 import pickle
 
 import mpmath
@@ -12,6 +13,8 @@ from sklearn.pipeline import make_union
 
 import reference
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo._cell_corners import cell_polygons
+from skgeo._sphere import degrees_of_vectors, unit_vectors
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 EARTH_RADIUS = 6_371_008.8
@@ -107,7 +110,8 @@ def test_areas_from_neighbours_converge_on_a_grid_with_a_fold_and_two_poles():
 @given(st.lists(st.tuples(st.floats(-80, 80), st.floats(-80, 80)), min_size=3, max_size=3, unique=True))
 def test_areas_of_triangles_are_their_angular_excess(corners):
     latitude, longitude = np.array(corners).T
-    got = CellGrid([0.0], [0.0], vertices=([latitude], [longitude])).cell_areas(radius=1.0)[0]
+    centre = degrees_of_vectors(unit_vectors(latitude, longitude).mean(axis=0, keepdims=True))[0]
+    got = cell_polygons(centre[:1], centre[1:], latitude[np.newaxis], longitude[np.newaxis])[0][0]
     with mpmath.workdps(60):  # L'Huilier's theorem, from the three sides
         angles = [(mpmath.radians(mpmath.mpf(b)), mpmath.radians(mpmath.mpf(a))) for b, a in corners]
         x = [mpmath.cos(b) * mpmath.cos(a) for b, a in angles]
@@ -119,6 +123,9 @@ def test_areas_of_triangles_are_their_angular_excess(corners):
         tangents = mpmath.tan(half / 2) * mpmath.fprod(mpmath.tan((half - side) / 2) for side in sides)
         excess = float(4 * mpmath.atan(mpmath.sqrt(max(tangents, 0))))
     assert_allclose(got, excess, atol=1e-14)
+    if excess > 1e-6:  # the others may be taken for lines
+        cell = CellGrid(centre[:1], centre[1:], vertices=([latitude], [longitude]))
+        assert cell.cell_areas(radius=1.0)[0] == got
 
 
 def test_small_polygons_are_accurate():
@@ -280,7 +287,7 @@ BAD = [
     (([], []), {}, "expected the same"),
     (([[np.nan, 0.0]], [[0.0, np.nan]]), {}, "latitude and longitude are missing in all cells"),
     (([[0.0, 91.0]], [[0.0, 1.0]]), {}, r"latitude is outside \[-90, 90\] degrees in 1 cells: 91.*fill value"),
-    (([[0.0, np.inf]], [[0.0, 1.0]]), {}, "latitude contains infinity"),
+    (([[np.inf, 0.0]], [[0.0, -np.inf]]), {}, "latitude and longitude are missing in all cells"),
     (([["a", "b"]], [[0.0, 1.0]]), {}, "latitude holds .* expected numbers"),
     (([0.0, 1.0], [0.0, 1.0]), {"areas": [1.0]}, r"areas has shape \(1,\), the cells have \(2,\)"),
     (([0.0, 1.0], [0.0, 1.0]), {"areas": [1.0, -2.0]}, "areas must not be negative: -2"),
@@ -322,6 +329,390 @@ def test_copies_of_cells_are_alike_and_immutable(pole_to_pole, duplicate):
         duplicated.mask = None
     with pytest.raises(AttributeError, match="CellGrid is immutable: mask cannot be deleted"):
         del duplicated.mask
+
+
+# What a grid checker finds.
+
+
+def boxes(step, poles=False):
+    """Centres and corners of the cells of a regular grid, (n, m) and (n, m, 4); or with half rows at the poles."""
+    rows = np.arange(-90.0, 90.1, step) if poles else np.arange(-90 + step / 2, 90, step)
+    latitude, longitude = np.meshgrid(rows, np.arange(step / 2, 360, step), indexing="ij")
+    half = step / 2
+    north_south = np.clip(latitude[..., np.newaxis] + [-half, -half, half, half], -90, 90)
+    return latitude, longitude, north_south, longitude[..., np.newaxis] + [-half, half, half, -half]
+
+
+def icosahedron(divisions):
+    """Centres (n, 2) and corners (n, 3, 2) of the triangles that four-part divisions of an icosahedron make."""
+    golden = (1 + 5**0.5) / 2
+    signs = [(a, b * golden) for a in (-1, 1) for b in (-1, 1)]
+    corners = np.array([np.roll([0, a, b], turn) for turn in range(3) for a, b in signs])
+    near = np.isclose(np.linalg.norm(corners[:, np.newaxis] - corners, axis=-1), 2)
+    faces = [face for face in itertools.combinations(range(12), 3) if near[np.ix_(face, face)].sum() == 6]
+    triangles = corners[np.array(faces)] / np.linalg.norm(corners[0])
+    for _ in range(divisions):
+        middle = triangles + np.roll(triangles, -1, axis=1)
+        middle /= np.linalg.norm(middle, axis=-1, keepdims=True)
+        a, b, c = np.moveaxis(triangles, 1, 0)
+        ab, bc, ca = np.moveaxis(middle, 1, 0)
+        parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+        triangles = np.concatenate([np.stack(part, axis=1) for part in parts])
+    return degrees_of_vectors(triangles.sum(axis=1)), degrees_of_vectors(triangles)
+
+
+def hexagons(divisions):
+    """Nodes (n, 2) of an icosahedron divided, and the triangles around each as their centres (n, 6, 2); NaN where 5."""
+    centres, corners = icosahedron(divisions)
+    points = unit_vectors(corners[..., 0], corners[..., 1])
+    nodes, node = np.unique(np.round(points.reshape(-1, 3), 9), axis=0, return_inverse=True)
+    around = np.full((len(nodes), 6, 2), np.nan)
+    for cell in range(len(nodes)):
+        found = np.flatnonzero((node.reshape(-1, 3) == cell).any(axis=1))
+        around[cell, : len(found)] = centres[found]  # in no order
+    return degrees_of_vectors(nodes), around
+
+
+def excess(corners):
+    """Area of a spherical triangle by L'Huilier's theorem, from corners (3, 2) in degrees."""
+    points = unit_vectors(*np.asarray(corners, dtype=float).T)
+    sides = [2 * np.arcsin(np.linalg.norm(points[i] - points[i - 1]) / 2) for i in range(3)]
+    half = sum(sides) / 2
+    return 4 * np.arctan(np.sqrt(np.tan(half / 2) * np.prod([np.tan((half - side) / 2) for side in sides])))
+
+
+ORDERS = [[0, 1, 3, 2], [0, 2, 1, 3], [3, 1, 2, 0], [2, 0, 3, 1], [1, 0, 2, 3]]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("poles", [False, True])
+def test_corners_in_the_order_of_rows_are_put_around_the_cell(order, poles):
+    # ESCOMP/CTSM#353: corners of CESM domain files run along two rows
+    latitude, longitude, *corners = boxes(5.0, poles)
+    right = CellGrid(latitude, longitude, vertices=corners)
+    assert_allclose(right.cell_areas(1.0).sum(), 4 * np.pi, rtol=1e-13)
+    got = CellGrid(latitude, longitude, vertices=[axis[..., order] for axis in corners])
+    assert_allclose(got.cell_areas(), right.cell_areas(), rtol=1e-9)
+    assert got.check()["corners_out_of_order"] >= latitude.size - 2 * 72
+    assert right.check()["corners_out_of_order"] == 0
+
+
+def test_a_box_in_any_order_is_two_triangles():
+    box = np.array([[35.85, 275.6167], [35.85, 275.7167], [35.95, 275.7167], [35.95, 275.6167]])
+    exact = excess(box[:3]) + excess(box[[2, 3, 0]])
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], *ORDERS):
+        latitudes, longitudes = box[order].T
+        for west in (0.0, -360.0, [0, -360, 0, 360]):  # and in any convention
+            got = CellGrid([35.9], [275.6667], vertices=([latitudes], [longitudes + west]))
+            assert_allclose(got.cell_areas(1.0), exact, rtol=1e-8)
+
+
+def test_corners_of_hexagons_in_no_order_tile_the_sphere():
+    centres, around = hexagons(2)
+    assert np.isnan(around).any(axis=(1, 2)).sum() == 12
+    cells = CellGrid(*centres.T, vertices=(around[..., 0], around[..., 1]))
+    assert_allclose(cells.cell_areas(1.0).sum(), 4 * np.pi, rtol=1e-12)
+    padded = np.where(np.isnan(around), around[:, :1], around)  # a corner again, at neither end of its run
+    again = CellGrid(*centres.T, vertices=(padded[:, [0, 5, 1, 2, 3, 4], 0], padded[:, [0, 5, 1, 2, 3, 4], 1]))
+    assert_allclose(again.cell_areas(), cells.cell_areas(), rtol=1e-12)
+
+
+def test_triangles_of_an_icosahedron_tile_the_sphere():
+    centres, corners = icosahedron(3)
+    cells = CellGrid(*centres.T, vertices=(corners[..., 0], corners[..., 1]))
+    assert_allclose(cells.cell_areas(1.0).sum(), 4 * np.pi, rtol=1e-12)
+    assert_allclose(cells.cell_areas(1.0)[::97], [excess(triangle) for triangle in corners[::97]], rtol=1e-9)
+    assert cells.check().ok
+
+
+L_SHAPE = np.array([[0, 0], [0, 4], [2, 4], [2, 2], [4, 2], [4, 0]], dtype=float)
+
+
+def test_cells_that_are_not_convex_keep_their_order():
+    # median-dual cells of FESOM, with centres that see all corners and ones that do not
+    whole = excess([[0, 0], [0, 4], [2, 4]]) + excess([[0, 0], [2, 4], [2, 2]])
+    whole += excess([[0, 0], [2, 2], [4, 2]]) + excess([[0, 0], [4, 2], [4, 0]])
+    for centre in ([1.0, 1.0], [0.5, 3.5], [2.0, 2.0], [0.0, 0.0]):
+        cells = CellGrid(*np.transpose([centre]), vertices=(L_SHAPE[:, 0][np.newaxis], L_SHAPE[:, 1][np.newaxis]))
+        assert_allclose(cells.cell_areas(1.0), whole, rtol=1e-12)
+
+
+CENTRES_AT_THE_RIM = [
+    ([89.5], [60.0], [[89, 89, 90]], [[0, 120, 0]]),  # a third of a polar cap: the side is a chord
+    ([0.5], [0.0], [[0, 0, 1, 1]], [[0, 1, 1, 0]]),  # on a side, as at the fold of a tripolar grid
+    ([0.0], [0.0], [[0, 0, 1, 1]], [[0, 1, 1, 0]]),  # a corner
+    ([-90.0], [7.0], [[-90, -90, -89, -89]], [[0, 14, 14, 0]]),  # rows at a pole
+    ([90.0], [0.0], [[80, 80, 80, 80]], [[0, 90, 180, 270]]),  # around a pole
+    ([85.0], [200.0], [[80, 80, 80, 80]], [[0, 90, 180, 270]]),
+]
+
+
+@pytest.mark.parametrize(("latitude", "longitude", "latitudes", "longitudes"), CENTRES_AT_THE_RIM)
+def test_centres_at_the_rim_of_their_cell(latitude, longitude, latitudes, longitudes):
+    corners = np.array([latitudes[0], longitudes[0]]).T
+    exact = excess(corners[:3]) + (excess(corners[[2, 3, 0]]) if len(corners) > 3 else 0.0)
+    assert_allclose(CellGrid(latitude, longitude, vertices=(latitudes, longitudes)).cell_areas(1.0), exact, rtol=1e-8)
+
+
+def box_cells(change, **options):
+    """The cells of a regular grid of 10 degrees with changed centres or corners."""
+    latitude, longitude, *corners = (axis.copy() for axis in boxes(10.0))
+    latitude, longitude, corners = change(latitude, longitude, corners) or (latitude, longitude, corners)
+    return CellGrid(latitude, longitude, vertices=corners, **options)
+
+
+def unused(fill):
+    return lambda lat, lon, corners: (lat, lon, [np.insert(a, 4, f, -1) for a, f in zip(corners, fill, strict=True)])
+
+
+WRONG_VERTICES = [
+    (
+        lambda lat, lon, v: (lat, lon, tuple(np.radians(v))),
+        "vertices of 648 cells .*first at.*vertices are in rad",
+    ),
+    (lambda lat, lon, v: (lat, lon, [np.radians(v[0]), v[1]]), "latitudes of the vertices are in radians"),
+    (lambda lat, lon, v: (lat, lon, [v[0], np.radians(v[1])]), "longitudes of the vertices are in radians"),
+    (lambda lat, lon, v: (lat[:, :8], lon[:, :8], [v[1][:, :8], v[0][:, :8]]), "vertices are swapped: latitudes come"),
+    (lambda lat, lon, v: (lat, np.roll(lon, 1, 1), v), "vertices of 648 cells.*do not enclose the centre.*other cells"),
+    (lambda lat, lon, v: (np.roll(lat, 1, 0), lon, v), "do not enclose the centre"),
+    (unused((0, 0)), "vertices of 504 cells.*one is far from the others.*latitude 0, longitude 0. Is it a fill value"),
+    (unused((-999, -999)), r"vertices have latitudes outside \[-90, 90\] degrees, 648 of them: -999.*fill value"),
+    (unused((1e20, 1e20)), r"vertices have latitudes outside \[-90, 90\] degrees, 648 of them: 1e\+20.*fill value"),
+    (unused((0, 9.97e36)), r"vertices= has longitudes beyond 1e\+08.*9.97e\+36.*fill value"),
+    (lambda lat, lon, v: (lat, lon, [v[0] * 0 + lat[..., None], v[1]]), "cells are wrong.*they enclose no area"),
+    (lambda lat, lon, v: (lat, lon, [v[0] * 0 + 45, v[1] * 0]), "vertices of 648 cells.*they enclose no area"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG_VERTICES)
+def test_vertices_that_are_no_cell_around_the_centre(change, message):
+    with pytest.raises(CoordinateError, match=message):
+        box_cells(change)
+
+
+def test_one_wrong_vertex_is_named_and_may_be_masked():
+    def spoil(latitude, longitude, corners):
+        corners[0][4, 7, 2] = corners[1][4, 7, 2] = 0.0
+
+    with pytest.raises(CoordinateError, match=r"vertices of 1 cell are wrong, the first at \(4, 7\): one is far"):
+        box_cells(spoil)
+    mask = np.ones((18, 36), dtype=bool)
+    mask[4, 7] = False
+    cells, right = box_cells(spoil, mask=mask), box_cells(lambda *arrays: None, mask=mask)
+    assert cells.cell_areas()[4, 7] == 0.0
+    assert cells.domain_area() == right.domain_area()
+
+
+def test_crossing_sides_of_a_cell_that_is_not_convex():
+    latitudes, longitudes = L_SHAPE[[0, 3, 1, 4, 2, 5]].T
+    with pytest.raises(CoordinateError, match="vertices of 1 cell.*order is none around the cell.*is not convex"):
+        CellGrid([1.0], [1.0], vertices=([latitudes], [longitudes]))
+
+
+def test_cells_without_corners_weigh_nothing_with_a_warning():
+    def spoil(latitude, longitude, corners):
+        corners[0][4:6, 7] = np.nan
+
+    with pytest.warns(CoordinateWarning, match=r"2 cells have no corners, the first at \(4, 7\): they weigh nothing"):
+        cells = box_cells(spoil)
+    assert cells.check()["cells_without_area"] == 2
+    mask = np.ones((18, 36))
+    mask[4:6, 7] = 0
+    assert box_cells(spoil, mask=mask).check()["cells_without_area"] == 0
+
+
+@pytest.mark.parametrize("fill", [1e20, 9.969209968386869e36, 1e16])
+def test_areas_larger_than_the_earth(fill):
+    latitude, longitude, *_ = boxes(10.0)
+    areas = np.full(latitude.shape, 1e11)
+    areas[3, 5:8] = fill
+    with pytest.raises(CoordinateError, match=r"areas of 3 cells are larger than the Earth, the first at \(3, 5\)"):
+        CellGrid(latitude, longitude, areas=areas, mask=areas < 1e12)
+    missing = CellGrid(latitude, longitude, areas=np.where(areas > 1e12, np.inf, areas))
+    assert_array_equal(missing.cell_areas(), np.where(areas > 1e12, 0.0, areas))
+
+
+def test_cells_together_larger_than_the_earth():
+    latitude, longitude = np.meshgrid(np.arange(-89.0, 90, 2), np.arange(0.0, 361, 2), indexing="ij")
+    message = r"cells are 1\.0055\d* times as large as the Earth together.*90 are at the place of another one"
+    for turn in (0.0, -180.0):
+        with pytest.raises(CoordinateError, match=message):
+            CellGrid(latitude, longitude + turn)
+    once = CellGrid(latitude, longitude, mask=longitude < 360)
+    assert_allclose(once.domain_area(1.0), 4 * np.pi, rtol=1e-4)
+    with pytest.raises(CoordinateError, match=r"cells are 2 times as large as the Earth.*the largest, at \(0, 0\)"):
+        CellGrid(latitude, longitude, areas=np.full(latitude.shape, 8 * np.pi * EARTH_RADIUS**2 / latitude.size))
+
+
+@pytest.mark.parametrize("step", [5.0, 10.0, 30.0, 45.0, 60.0])
+def test_coarse_grids_are_no_larger_than_the_earth(step):
+    for width in (5.0, 10.0, 30.0, 60.0):
+        axes = np.arange(-90 + step / 2, 90, step), np.arange(0, 360, width)
+        cells = CellGrid(*np.meshgrid(*axes, indexing="ij"))
+        assert_allclose(cells.domain_area(1.0), 4 * np.pi, rtol=0.15)
+        assert cells.check().ok
+
+
+def test_cells_that_are_there_twice():
+    latitude, longitude = np.meshgrid(np.arange(-59.0, 60, 2), np.arange(0.0, 360.1, 0.5), indexing="ij")
+    areas = np.cos(np.radians(latitude)) * 6e9
+    message = r"60 cells are at the place of another one, the first at \(0, 720\), and count twice: mask them"
+    for options in ({}, {"areas": areas}):
+        with pytest.warns(CoordinateWarning, match=message):
+            cells = CellGrid(latitude, longitude, **options)
+        assert cells.check()["coincident_cells"] == 60
+    with pytest.warns(CoordinateWarning, match="60 cells are at the place of another one, the first at 720"):
+        CellGrid(latitude.ravel(), longitude.ravel(), areas=areas.ravel())
+    for options in ({}, {"areas": areas}):
+        assert CellGrid(latitude, longitude, longitude < 360, **options).check()["coincident_cells"] == 0
+    CellGrid(latitude, longitude, areas=np.where(longitude < 360, areas, 0.0))  # CMIP's areas of a halo
+
+
+def test_tiles_of_a_cell_and_cells_that_meet_at_a_pole_are_no_copies():
+    tiles = np.random.default_rng(0).uniform(1e8, 1e9, (50, 12))
+    place = np.repeat(reference.uniform_points(50), 12, axis=0)
+    assert CellGrid(*place.T, areas=tiles.ravel()).check()["coincident_cells"] == 0
+    latitude, longitude, *corners = boxes(2.0, poles=True)
+    areas = CellGrid(latitude, longitude, vertices=corners).cell_areas()
+    CellGrid(latitude, longitude, areas=areas)
+    points = np.array([[10.0, 20.0], [10.0, 20.0], [0.0, 0.0], [0.0, 0.0]])
+    with pytest.warns(CoordinateWarning, match="areas of 4 cells are unknown"):  # and nothing else
+        CellGrid(*points.T)
+
+
+def test_corners_taken_for_centres():
+    rows = [axis.reshape(-1, 4) for axis in boxes(30.0)[2:]]
+    with pytest.raises(CoordinateError, match="cells are at the place of another one.*no centres of cells.*vertices="):
+        CellGrid(rows[0][24:48], rows[1][24:48])
+
+
+def bent(height, width):
+    """A grid of about 12 km whose rows and columns bend."""
+    row, column = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+    return 60 + row / 10 + column / 60, 170 + column / 5 + row / 30
+
+
+@pytest.mark.parametrize("radius", [12.0, 2.5, 1.1, 0.5])
+def test_holes_filled_with_zero(radius):
+    latitude, longitude = bent(60, 80)
+    row, column = np.indices(latitude.shape)
+    hole = np.hypot(row - 30, column - 40) < radius
+    filled = [np.where(hole, 0.0, axis) for axis in (latitude, longitude)]
+    with pytest.raises(
+        CoordinateError, match=r"the first at \(\d+, \d+\): latitude 0, longitude 0. Is it a fill value"
+    ):
+        CellGrid(*filled)
+    right = CellGrid(np.where(hole, np.nan, latitude), longitude)
+    assert_array_equal(CellGrid(*filled, mask=~hole).cell_areas(), right.cell_areas())
+    if radius > 2:
+        areas = np.full(latitude.shape, 1e8)
+        with pytest.raises(CoordinateError, match="cells are at one place.*latitude 0, longitude 0"):
+            CellGrid(*filled, areas=areas)
+        CellGrid(*filled, areas=np.where(hole, np.nan, areas))
+        with pytest.raises(CoordinateError, match="cells are at one place.*latitude 0, longitude 0"):
+            CellGrid(*(axis.ravel() for axis in filled))
+
+
+@pytest.mark.parametrize("fill", [-999.0, 1e20, 9.969209968386869e36, 1e15])
+def test_fill_values_of_centres(fill):
+    latitude, longitude = bent(20, 20)
+    for number in (3, 70):
+        hole = (np.arange(400) < number).reshape(20, 20)
+        with pytest.raises(CoordinateError, match=rf"latitude is outside .* in {number} cells: .*fill value that"):
+            CellGrid(np.where(hole, fill, latitude), np.where(hole, fill, longitude))
+        if fill > 0:
+            with pytest.raises(CoordinateError, match=r"longitude has longitudes beyond 1e\+08.*fill value"):
+                CellGrid(latitude, np.where(hole, fill, longitude))
+
+
+def test_infinity_off_the_disk_is_missing():
+    cells = CellGrid([[np.inf, 10], [11, 12]], [[np.inf, 10], [11, 12]])
+    assert_array_equal(np.isnan(cells.latitude), [[True, False], [False, False]])
+    assert_array_equal(cells.cell_areas(), CellGrid([[np.nan, 10], [11, 12]], [[0, 10], [11, 12]]).cell_areas())
+    latitudes, longitudes = [[0, 0, 90, np.inf]], [[0, 90, 0, -np.inf]]
+    assert_allclose(CellGrid([30], [45], vertices=(latitudes, longitudes)).cell_areas(1.0), np.pi / 2)
+
+
+def test_cells_piled_up_at_a_pole():
+    latitude = np.clip(np.arange(72.0, 110, 2), -90, 90)[:, np.newaxis] + np.zeros(20)
+    longitude = np.arange(0.0, 360, 18) + np.zeros((19, 1))
+    with pytest.warns(CoordinateWarning, match=r"200 cells have no area, the first at \(9, 0\), latitude 90.*mask"):
+        cells = CellGrid(latitude, longitude)
+    assert cells.check()["cells_without_area"] == 200
+    with pytest.warns(CoordinateWarning, match=r"200 cells are at latitude 90, the first at \(9, 0\), and larger than"):
+        cells = CellGrid(latitude, longitude, areas=np.full(latitude.shape, 1e10))
+    assert cells.check()["overlapping_cells"] >= 200
+    CellGrid(latitude, longitude, latitude < 90)
+
+
+def test_a_pole_in_single_precision():
+    pole = np.degrees(np.float64(np.float32(np.pi / 2)))  # 90.0000025
+    for latitude in (90.0000001836389, pole):
+        cells = CellGrid([80.0], [0.0], vertices=([[75, 75, latitude]], [[-10, 10, 0]]))
+        assert_allclose(cells.cell_areas(1.0), excess([[75, -10], [75, 10], [90, 0]]), rtol=1e-9)
+        assert CellGrid([-latitude], [0.0], areas=[1e6]).latitude == -90.0
+    with pytest.raises(CoordinateError, match="vertices have latitudes outside"):
+        CellGrid([80.0], [0.0], vertices=([[75, 75, 90.1]], [[-10, 10, 0]]))
+
+
+def test_centres_in_radians_warn():
+    latitude, longitude, *corners = boxes(10.0)
+    axes = np.radians(latitude), np.radians(longitude)
+    for west in (0.0, np.pi):
+        with pytest.warns(CoordinateWarning, match="radians"):
+            CellGrid(axes[0], axes[1] - west)
+        with pytest.warns(CoordinateWarning, match="radians"):
+            CellGrid(axes[0].ravel(), axes[1].ravel() - west, areas=np.ones(latitude.size))
+    with (
+        pytest.warns(CoordinateWarning, match="radians"),
+        pytest.raises(CoordinateError, match=r"centres are in radians, the vertices in degrees.*np\.degrees"),
+    ):
+        CellGrid(*axes, vertices=corners)
+
+
+def test_a_report_of_cells(pole_to_pole):
+    latitude, longitude, vertices, area = pole_to_pole
+    cells = CellGrid(latitude, longitude, latitude > 0, vertices=vertices)
+    report = cells.check()
+    assert report.ok
+    assert_allclose(report["total_area"], 4 * np.pi * EARTH_RADIUS**2)
+    assert_allclose(report["domain_area"], cells.domain_area())
+    assert report["areas"] == "computed from the vertices"
+    assert report["mask"] == "as given"
+    names = ["cells_without_area", "corners_out_of_order", "overlapping_cells", "coincident_cells", "missing_cells"]
+    assert [report[name] for name in names] == [0, 0, 4, 0, 0]  # room at the poles of the grid is not known well
+    twice = CellGrid(latitude, longitude, latitude > 0, areas=np.where(latitude > 80, 3, 1) * area * EARTH_RADIUS**2)
+    assert twice.check()["overlapping_cells"] == np.count_nonzero(latitude > 80) + 4
+    holes = CellGrid(np.where(latitude > 60, np.nan, latitude), longitude)
+    assert holes.check()["missing_cells"] == np.count_nonzero(latitude > 60)
+    with pytest.warns(CoordinateWarning, match="unknown"):
+        report = CellGrid([0.0, 1.0], [0.0, 1.0]).check()
+    assert report["total_area"] == "unknown"
+    assert not report.ok
+
+
+def test_chunked_cells_are_checked_block_by_block():
+    da = pytest.importorskip("dask.array")
+    latitude, longitude, *corners = boxes(5.0)
+    chunked = [da.from_array(axis, chunks=10) for axis in (latitude, longitude)]
+    mixed = [axis[..., [0, 1, 3, 2]] for axis in corners]
+    assert_array_equal(
+        CellGrid(*chunked, vertices=mixed).cell_areas().compute(),
+        CellGrid(latitude, longitude, vertices=mixed).cell_areas(),
+    )
+    wrong = CellGrid(*chunked, vertices=tuple(np.radians(corners)))
+    with pytest.raises(CoordinateError, match="vertices are in radians"):
+        wrong.cell_areas().compute()
+    hole = latitude > 60
+    filled = [da.where(hole, 0.0, axis) for axis in chunked]
+    with pytest.raises(CoordinateError, match="cells are at one place.*latitude 0, longitude 0"):
+        CellGrid(*filled).cell_areas().compute()
+    with pytest.raises(CoordinateError, match="areas of 2 cells are larger than the Earth"):
+        CellGrid(*chunked, areas=np.where((longitude < 10) & (latitude > 85), 1e20, 1e10)).check()
+    cyclic = [np.concatenate([axis, axis[:, :1]], axis=1) for axis in (latitude, longitude)]
+    report = CellGrid(*(da.from_array(axis, chunks=(36, 73)) for axis in cyclic)).check()
+    assert report["coincident_cells"] == 36
+    assert not report.ok
 
 
 # Patches as stacks of pixel centres.
@@ -468,7 +859,7 @@ def test_min_fraction_is_a_share_of_the_area_inside_the_mask_and_not_missing():
             "X has 2 patches without any pixel that has coordinates, first row 0: drop them",
         ),
         (np.full((2, 3, 4, 2), 95.0), r"latitude is outside \[-90, 90\] degrees in 24 cells"),
-        (np.full((2, 3, 4, 2), np.inf), "X contains infinity"),
+        (np.full((2, 3, 4, 2), np.inf), "X has 2 patches without any pixel that has coordinates"),
         (np.zeros((2, 3, 4, 2)), "2 patches without neighbouring pixels at different places"),
     ],
 )
