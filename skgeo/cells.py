@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import check_array, check_centres, check_mask, number
+from skgeo._axes import check_mask
+from skgeo._coordinates import check_array, check_centres, number
 from skgeo._dask import aligned, computed, is_lazy, map_cells
 from skgeo._from_xarray import read_cells
 from skgeo._harmonics import FloatArray
