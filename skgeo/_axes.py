@@ -28,6 +28,8 @@ from skgeo.exceptions import CoordinateError
 _FRACTION = 1e-6
 # Shares of a step of an axis that may agree with its values by chance: the axis is then left as it is.
 _DOUBT = 0.01
+# The same where 180 or 360 may have been added: an axis of any step may have larger errors by chance.
+_SHIFT_DOUBT = 1e-4
 # Steps that differ by less than this share are the same.
 _SAME_STEP = 0.02
 # A gap between the last and the first column of less than this share of a step is the first column once more.
@@ -101,28 +103,19 @@ def even_axis(axis: FloatArray, given: FloatArray) -> FloatArray:
     if axis.size < 3:
         return axis
     own = 0.5 * np.spacing(np.abs(given).astype(np.float32)).astype(np.float64)
-    if np.all(np.abs(axis - _fitted_line(axis)) <= 2.0 * own):  # an even axis, of whatever step
-        return _even_within(axis, own)
-    return _even_within(axis, np.full(axis.shape, SINGLE_ROUNDING))
+    even = _even_within(axis, own, _DOUBT)
+    return _even_within(axis, np.full(axis.shape, SINGLE_ROUNDING), _SHIFT_DOUBT) if even is axis else even
 
 
-def _fitted_line(axis: FloatArray) -> FloatArray:
-    """The even axis nearest to an axis, by least squares."""
-    count = np.arange(axis.size) - (axis.size - 1) / 2.0
-    return axis.mean() + count * (float(count @ (axis - axis.mean())) / float(count @ count))
-
-
-def _even_within(axis: FloatArray, tolerance: FloatArray) -> FloatArray:
+def _even_within(axis: FloatArray, tolerance: FloatArray, doubt: float) -> FloatArray:
     """The even axis of simple step that agrees with each value to a tolerance if it is beyond doubt; else the axis."""
     count = np.arange(axis.size, dtype=np.float64)
-    line = _fitted_line(axis)
-    unit = 2.0 * float(tolerance.max())
-    # Within two standard errors of a line through rounded values.
-    fit = float(line[-1] - line[0]) / (axis.size - 1)
-    step, denominator = _simplest_fraction(fit, 2.0 * unit / axis.size**1.5)
+    centred, unit = count - count.mean(), 2.0 * float(tolerance.max())
+    slope = float(centred @ (axis - axis.mean())) / float(centred @ centred)
+    step, denominator = _simplest_fraction(slope, 1.5 * unit / axis.size)  # by which errors may turn a fitted line
     # Of all steps, those that agree with n rounded values to a unit fill an interval of about unit / n^2; fractions
     # with this denominator are 1 / denominator^2 apart.
-    if step == 0.0 or denominator**2 * unit > _DOUBT * axis.size**2:
+    if step == 0.0 or denominator**2 * unit > doubt * axis.size**2:
         return axis
     offsets = axis - step * count
     least, most = float((offsets - tolerance).max()), float((offsets + tolerance).min())
@@ -134,13 +127,13 @@ def _even_within(axis: FloatArray, tolerance: FloatArray) -> FloatArray:
     return np.asarray((offset + count) * step, dtype=np.float64)
 
 
-def _simplest_fraction(value: float, tolerance: float) -> tuple[float, int]:
-    """The fraction of the least denominator within a tolerance, and that; the value itself if that is no small one."""
+def _simplest_fraction(value: float, tolerance: float) -> tuple[float, float]:
+    """The fraction of least denominator within a tolerance, and that; the value and infinity if it is no small one."""
     denominator = np.arange(1, 10_000)
     fraction = np.round(value * denominator) / denominator
     near = np.abs(fraction - value) <= tolerance
     at = int(np.argmax(near))
-    return (float(fraction[at]), at + 1) if near.any() else (value, denominator.size + 1)
+    return (float(fraction[at]), at + 1) if near.any() else (value, np.inf)
 
 
 def _turns(steps: FloatArray) -> npt.NDArray[np.bool_]:
