@@ -2,6 +2,7 @@
 
 from skgeo import exceptions
 from skgeo._files import load, save
+from skgeo._grid_report import GridReport
 from skgeo._version import __version__
 from skgeo.cells import CellGrid
 from skgeo.gaussian_process import SphericalGaussianProcessRegressor
@@ -13,6 +14,7 @@ from skgeo.spectrum import degree_wavelength_km, matern_spectrum
 
 __all__ = [
     "CellGrid",
+    "GridReport",
     "LatLonGrid",
     "PatchPositionEncoder",
     "PatchScaleFeaturizer",

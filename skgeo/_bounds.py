@@ -5,13 +5,57 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import POLE, SINGLE_ROUNDING, check_numbers, number
+from skgeo._axis_gaps import contiguous_blocks, first_step, value_spacing
+from skgeo._coordinates import POLE, SINGLE_ROUNDING, THINNEST, check_numbers, number
 from skgeo._harmonics import FloatArray
+from skgeo._sphere import latitude_edges, longitude_edges
 from skgeo.exceptions import CoordinateError
 
 # What lies between two cells is a gap, of rows or columns left out, if it is wider than this share of the narrower one;
 # bounds with less between them are wrong. As for centres: a step over 1.5 times as long.
 _GAP = 0.5
+
+
+def cell_edges(
+    latitude: npt.NDArray[np.float64],
+    longitude: npt.NDArray[np.float64],
+    given_longitude: npt.NDArray[np.float64],
+    latitude_bounds: npt.ArrayLike | None,
+    longitude_bounds: npt.ArrayLike | None,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], bool]:
+    """Edges of rows and columns, from bounds where these are given, and whether the columns close the circle.
+
+    ``longitude`` is unwrapped.
+    """
+    precision = [value_spacing(latitude), value_spacing(given_longitude)]
+    axes = zip((latitude, longitude), precision, strict=True)
+    spacings = [first_step(axis, spacing) for axis, spacing in axes if axis.size > 1]
+    if not spacings and (latitude_bounds is None or longitude_bounds is None):
+        raise CoordinateError(
+            "latitude and longitude hold one value each: the size of a single cell is unknown. "
+            "Give at least two values on one axis, or latitude_bounds and longitude_bounds."
+        )
+    rows = latitude_edges(latitude, spacings[-1] if spacings else 0.0, precision[0])
+    columns, closed = longitude_edges(longitude, spacings[0] if spacings else 0.0, precision[1])
+    if latitude_bounds is not None:
+        rows = true_edges(check_bounds(latitude_bounds, latitude, "latitude"), rows)
+    if longitude_bounds is not None:
+        columns = true_edges(check_bounds(longitude_bounds, longitude, "longitude"), columns)
+        closed = bool(np.ptp(columns) > 360.0 - 1e-9) and len(contiguous_blocks(columns)) == 1  # ends a turn apart
+    _check_extent("latitude", rows)
+    _check_extent("longitude", columns)
+    return rows, columns, closed
+
+
+def _check_extent(name: str, edges: npt.NDArray[np.float64]) -> None:
+    """Refuse cells that are no larger than rounding."""
+    thin = np.flatnonzero(np.diff(edges, axis=1)[:, 0] <= THINNEST)
+    if thin.size:
+        low, high = map(number, edges[thin[0]])
+        raise CoordinateError(
+            f"{name} has {thin.size} cells without extent, the first at position {thin[0]}: its edges are {low} and "
+            f"{high}, the same to rounding. Drop the values that repeat."
+        )
 
 
 def check_bounds(bounds: npt.ArrayLike, centres: FloatArray, name: str) -> FloatArray:

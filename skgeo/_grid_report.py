@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._axis_gaps import contiguous_blocks
 from skgeo._parameters import import_optional
 from skgeo._sphere import EARTH_RADIUS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from skgeo.grid import LatLonGrid
+
 #: Where a grid got what it consists of, in the order of the report.
 SOURCES = ("coordinates", "bounds", "areas", "mask")
+
+# Cells that overlap by less, in degrees, do so by rounding.
+_ROUNDING = 1e-9
 
 
 class Check(NamedTuple):
@@ -148,6 +154,54 @@ def count_check(name: str, flags: npt.NDArray[np.bool_], *, problem: bool = True
 def source_checks(sources: Mapping[str, str]) -> list[Check]:
     """What coordinates, bounds, areas and mask were taken from, where that is known."""
     return [Check(name, sources[name]) for name in SOURCES if name in sources]
+
+
+def lat_lon_checks(grid: "LatLonGrid") -> list[Check]:
+    """The lines of the report on a grid."""
+    rows, columns = grid.latitude_edges, grid.longitude_edges
+    heights, widths = grid._heights_and_widths()
+    turned = (np.diff(rows, axis=1) <= 0.0) | (np.diff(columns, axis=1) <= 0.0).T
+    same = np.isin(grid.longitude % 360.0, _repeated(grid.longitude % 360.0))
+    left = 360.0 - float(widths.sum()) * 180.0 / np.pi
+    return [
+        *area_checks(float(heights.sum() * widths.sum()), grid.domain_area(radius=1.0)),
+        count_check("cells_without_area", np.outer(heights, widths) <= 0.0),
+        count_check("corners_out_of_order", turned),
+        count_check("overlapping_cells", _overlap(rows)[:, np.newaxis] | _overlap(columns % 360.0, turn=360.0)),
+        count_check("coincident_cells", np.broadcast_to(same, grid.shape)),
+        *(_gap_check(name, axis) for name, axis in (("latitude", rows), ("longitude", columns))),
+        Check("closed", grid.closed, note="" if grid.closed else f"{left:g} degrees of longitude are in no column"),
+        *source_checks(grid._sources),
+    ]
+
+
+def _gap_check(name: str, edges: npt.NDArray[np.float64]) -> Check:
+    """How many gaps an axis has, and between which edges the first is."""
+    starts = [start for start, _ in contiguous_blocks(edges)[1:]]
+    note = ""
+    if starts:
+        before, after = edges[starts[0] - 1], edges[starts[0]]
+        low, high = (before[1], after[0]) if before[0] < after[0] else (after[1], before[0])
+        note = f"the first between {low:g} and {high:g}, position {starts[0] - 1} and {starts[0]}"
+    return Check(f"{name}_gaps", len(starts), note=note)
+
+
+def _overlap(edges: npt.NDArray[np.float64], turn: float | None = None) -> npt.NDArray[np.bool_]:
+    """Which cells of an axis begin before the one below has ended, also across the seam of a circle."""
+    order = np.argsort(edges[:, 0])
+    low, high = edges[order].T
+    if turn is not None:
+        high = low + (high - low) % turn
+    before = np.concatenate([[high[-1] - turn if turn is not None else -np.inf], high[:-1]])
+    flags = np.zeros(len(edges), dtype=bool)
+    flags[order] = before > low + _ROUNDING
+    return flags
+
+
+def _repeated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The values that are there more than once."""
+    distinct, count = np.unique(values, return_counts=True)
+    return distinct[count > 1]
 
 
 def _line(check: Check, width: int) -> str:

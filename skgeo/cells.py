@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._axes import check_mask
 from skgeo._cell_areas import check_cells, read_areas, read_centres
 from skgeo._cell_report import cell_checks
-from skgeo._coordinates import check_mask, warn_radians
+from skgeo._coordinates import warn_radians
 from skgeo._dask import aligned, computed, is_lazy
 from skgeo._from_xarray import read_cells
 from skgeo._grid_report import GridReport

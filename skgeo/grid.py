@@ -5,19 +5,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._axis_gaps import contiguous_blocks, first_step, value_spacing
-from skgeo._bounds import check_bounds, true_edges
-from skgeo._coordinates import THINNEST, check_axis, check_mask, even_axis, number, unwrap_longitude, warn_radian_axes
+from skgeo._axes import check_axis, check_mask, even_axis, unwrap_longitude, warn_radian_axes
+from skgeo._axis_gaps import contiguous_blocks
+from skgeo._bounds import cell_edges
 from skgeo._dask import computed, is_lazy
 from skgeo._from_xarray import read_grid
-from skgeo._grid_report import Check, GridReport, area_checks, count_check, source_checks
+from skgeo._grid_report import GridReport, lat_lon_checks
 from skgeo._harmonics import FloatArray
 from skgeo._immutable import Immutable
 from skgeo._parameters import check_flag, check_pair, check_parameter, check_radius, is_real
 from skgeo._patch_table import Windows, axis_windows, outer_edges, patch_frame, warn_left_out, window_shares, windows
-from skgeo._sphere import EARTH_RADIUS, band_heights, latitude_edges, longitude_edges
+from skgeo._sphere import EARTH_RADIUS, band_heights
 from skgeo._to_xarray import Labelled
-from skgeo.exceptions import CoordinateError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,8 +42,12 @@ class LatLonGrid(Labelled, Immutable):
 
     Edges are the midpoints between centres; the outermost ones lie half a spacing beyond, clipped at the poles,
     and reach the pole where less than a third of a spacing would be left (Gaussian grids). The grid closes the
-    circle when the gap between its last and first longitude is no more than a spacing. Bounds, where given, are the
+    circle when the step from its last to its first longitude is no more than a spacing. Bounds, where given, are the
     edges instead, and the grid closes the circle where the outermost meet.
+
+    Where rows or columns were left out, the axis has a gap: a step over 1.5 times the steps on both sides. A cell
+    beside a gap is as wide as the step on its other side, and a grid with a gap in its columns does not close the
+    circle. A coarser part of an axis is no gap. See Notes.
 
     Parameters
     ----------
@@ -53,14 +56,15 @@ class LatLonGrid(Labelled, Immutable):
         centres.
     longitude : array-like of shape (n_lon,)
         Longitudes of the columns in degrees, in either direction, from any start; they may wrap inside the array
-        (350, 355, 0, 5).
+        (350, 355, 0, 5), or rise as numbers though they do not around the Earth (0, 5, 350, 355), which is a gap.
     mask : array-like of shape (n_lat, n_lon), default=None
         True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it. Fractions
         describe a coast better than booleans do.
     latitude_bounds : array-like of shape (n_lat, 2), default=None
-        Both edges of each row in degrees, in either order, as the bounds of the CF conventions. Cells must touch, and
-        hold their centres. None means the midpoints; so do bounds that differ from these by the rounding of
-        single precision only. A single cell, 1 x 1, needs both bounds.
+        Both edges of each row in degrees, in either order, as the bounds of the CF conventions. Cells must hold their
+        centres, and touch, but for gaps of more than half a cell where rows were left out. None means the midpoints;
+        so do bounds that differ from these by the rounding of single precision only. A single cell, 1 x 1, needs both
+        bounds.
     longitude_bounds : array-like of shape (n_lon, 2), default=None
         Both edges of each column in degrees, likewise, in any longitude convention.
 
@@ -87,6 +91,18 @@ class LatLonGrid(Labelled, Immutable):
         If an axis is empty, not finite, out of range, not monotone or repeats a value, or the mask has another
         shape, values outside [0, 1], or nothing in it, or bounds have another shape, are not finite, leave gaps,
         overlap, miss their centres or reach beyond a pole.
+
+    Warns
+    -----
+    CoordinateWarning
+        If the axes look like radians.
+
+    Notes
+    -----
+    Gaps come from ``where(..., drop=True)``, ``dropna`` and regions cut from 0..360. A few large steps in a row, with
+    single rows or columns between them, are gaps too. They are a coarser part of the axis instead if they are alike,
+    three at least, and as many as they are times larger than the steps beside them. At an end of the axis a gap has
+    steps on one side only. Between two gaps a cell is as wide as the smaller of the nearest steps that are no gaps.
 
     Examples
     --------
@@ -124,7 +140,7 @@ class LatLonGrid(Labelled, Immutable):
         if dtype == other == np.float32:
             latitude, even = even_axis(latitude, latitude), even_axis(unwrapped, longitude)
             longitude, unwrapped = longitude + (even - unwrapped), even
-        rows, columns, closed = _cell_edges(latitude, unwrapped, longitude, latitude_bounds, longitude_bounds)
+        rows, columns, closed = cell_edges(latitude, unwrapped, longitude, latitude_bounds, longitude_bounds)
         shape = (latitude.size, longitude.size)
         arrays = {
             "latitude": latitude,
@@ -208,7 +224,9 @@ class LatLonGrid(Labelled, Immutable):
         if self.mask is not None and not self.chunked:
             masked = f", mask keeps {self.domain_area() / self.cell_areas().sum():.1%} of the area"
         bounds = f"latitude {south:g}..{north:g}, longitude {west:g}..{east:g}"
-        return f"LatLonGrid({self.shape[0]} x {self.shape[1]}, {bounds}{closed}{masked})"
+        count = sum(len(contiguous_blocks(edges)) - 1 for edges in (self.latitude_edges, self.longitude_edges))
+        gaps = f", {count} gap{'s' * (count > 1)}" if count else ""
+        return f"LatLonGrid({self.shape[0]} x {self.shape[1]}, {bounds}{closed}{gaps}{masked})"
 
     @property
     def chunked(self) -> bool:
@@ -301,7 +319,7 @@ class LatLonGrid(Labelled, Immutable):
           areas                 computed from the edges
           mask                  none
         """
-        return GridReport(repr(self), tuple(_checks(self)))
+        return GridReport(repr(self), tuple(lat_lon_checks(self)))
 
     def points(self) -> npt.NDArray[np.float64]:
         """Cell centres as (latitude, longitude) rows in degrees, C order, masked cells included.
@@ -432,93 +450,3 @@ class LatLonGrid(Labelled, Immutable):
     def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The factors of the cell areas on the unit sphere: one a row, one a column."""
         return band_heights(*self.latitude_edges.T), np.radians(np.diff(self.longitude_edges, axis=1))[:, 0]
-
-
-def _cell_edges(
-    latitude: npt.NDArray[np.float64],
-    longitude: npt.NDArray[np.float64],
-    given_longitude: npt.NDArray[np.float64],
-    latitude_bounds: npt.ArrayLike | None,
-    longitude_bounds: npt.ArrayLike | None,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], bool]:
-    """Edges of rows and columns, from bounds where these are given, and whether the columns close the circle.
-
-    ``longitude`` is unwrapped.
-    """
-    precision = [value_spacing(latitude), value_spacing(given_longitude)]
-    axes = zip((latitude, longitude), precision, strict=True)
-    spacings = [first_step(axis, spacing) for axis, spacing in axes if axis.size > 1]
-    if not spacings and (latitude_bounds is None or longitude_bounds is None):
-        raise CoordinateError(
-            "latitude and longitude hold one value each: the size of a single cell is unknown. "
-            "Give at least two values on one axis, or latitude_bounds and longitude_bounds."
-        )
-    rows = latitude_edges(latitude, spacings[-1] if spacings else 0.0, precision[0])
-    columns, closed = longitude_edges(longitude, spacings[0] if spacings else 0.0, precision[1])
-    if latitude_bounds is not None:
-        rows = true_edges(check_bounds(latitude_bounds, latitude, "latitude"), rows)
-    if longitude_bounds is not None:
-        columns = true_edges(check_bounds(longitude_bounds, longitude, "longitude"), columns)
-        closed = bool(np.ptp(columns) > 360.0 - 1e-9) and len(contiguous_blocks(columns)) == 1  # ends a turn apart
-    _check_extent("latitude", rows)
-    _check_extent("longitude", columns)
-    return rows, columns, closed
-
-
-def _check_extent(name: str, edges: npt.NDArray[np.float64]) -> None:
-    """Refuse cells that are no larger than rounding."""
-    thin = np.flatnonzero(np.diff(edges, axis=1)[:, 0] <= THINNEST)
-    if thin.size:
-        low, high = map(number, edges[thin[0]])
-        raise CoordinateError(
-            f"{name} has {thin.size} cells without extent, the first at position {thin[0]}: its edges are {low} and "
-            f"{high}, the same to rounding. Drop the values that repeat."
-        )
-
-
-def _checks(grid: LatLonGrid) -> list[Check]:
-    """The lines of the report on a grid."""
-    rows, columns = grid.latitude_edges, grid.longitude_edges
-    heights, widths = grid._heights_and_widths()
-    turned = (np.diff(rows, axis=1) <= 0.0) | (np.diff(columns, axis=1) <= 0.0).T
-    same = np.isin(grid.longitude % 360.0, _repeated(grid.longitude % 360.0))
-    left = 360.0 - float(widths.sum()) * 180.0 / np.pi
-    return [
-        *area_checks(float(heights.sum() * widths.sum()), grid.domain_area(radius=1.0)),
-        count_check("cells_without_area", np.outer(heights, widths) <= 0.0),
-        count_check("corners_out_of_order", turned),
-        count_check("overlapping_cells", _overlap(rows)[:, np.newaxis] | _overlap(columns % 360.0, turn=360.0)),
-        count_check("coincident_cells", np.broadcast_to(same, grid.shape)),
-        *(_gap_check(name, axis) for name, axis in (("latitude", rows), ("longitude", columns))),
-        Check("closed", grid.closed, note="" if grid.closed else f"{left:g} degrees of longitude are in no column"),
-        *source_checks(grid._sources),
-    ]
-
-
-def _gap_check(name: str, edges: npt.NDArray[np.float64]) -> Check:
-    """How many gaps an axis has, and between which edges the first is."""
-    starts = [start for start, _ in contiguous_blocks(edges)[1:]]
-    note = ""
-    if starts:
-        before, after = edges[starts[0] - 1], edges[starts[0]]
-        low, high = (before[1], after[0]) if before[0] < after[0] else (after[1], before[0])
-        note = f"the first between {low:g} and {high:g}, position {starts[0] - 1} and {starts[0]}"
-    return Check(f"{name}_gaps", len(starts), note=note)
-
-
-def _overlap(edges: npt.NDArray[np.float64], turn: float | None = None) -> npt.NDArray[np.bool_]:
-    """Which cells of an axis begin before the one below has ended, also across the seam of a circle."""
-    order = np.argsort(edges[:, 0])
-    low, high = edges[order].T
-    if turn is not None:
-        high = low + (high - low) % turn
-    before = np.concatenate([[high[-1] - turn if turn is not None else -np.inf], high[:-1]])
-    flags = np.zeros(len(edges), dtype=bool)
-    flags[order] = before > low + THINNEST
-    return flags
-
-
-def _repeated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The values that are there more than once."""
-    distinct, count = np.unique(values, return_counts=True)
-    return distinct[count > 1]

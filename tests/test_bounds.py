@@ -199,3 +199,29 @@ def test_bounds_are_copied():
 def test_bounds_that_are_no_cells_are_refused(name, bounds, message):
     with pytest.raises(CoordinateError, match=message):
         LatLonGrid(LAT, LON, **{f"{name}_bounds": bounds})
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_bounds_of_rows_and_columns_that_were_left_out(direction):
+    whole_lat, whole_lon = np.arange(-89.5, 90), np.arange(0.5, 360)
+    rows, columns = np.r_[20:30, 50, 70:75][::direction], np.r_[0:30, 100, 340:360][::direction]
+    mask = np.zeros((180, 360), dtype=bool)
+    mask[np.ix_(rows, columns)] = True
+    bounds = {
+        "latitude_bounds": pairs(np.arange(-90.0, 91))[rows],
+        "longitude_bounds": pairs(np.arange(0.0, 361))[columns],
+    }
+    grid = LatLonGrid(whole_lat[rows], whole_lon[columns], **bounds)
+    assert not grid.closed
+    assert_allclose(grid.domain_area(), LatLonGrid(whole_lat, whole_lon, mask).domain_area(), rtol=1e-12)
+    assert_array_equal(grid.longitude_edges, bounds["longitude_bounds"])
+    assert [grid.check()[f"{axis}_gaps"] for axis in ("latitude", "longitude")] == [2, 2]
+    table = grid.patches((5, 10))
+    assert_allclose(table[:, 3] - table[:, 2], 10)
+
+
+def test_bounds_may_leave_a_gap_that_centres_do_not_show():
+    grid = LatLonGrid([0, 10], [0, 20, 40], longitude_bounds=[[-10, 10], [10, 25], [35, 50]])
+    assert_array_equal(grid.longitude_edges, [[-10, 10], [10, 25], [35, 50]])
+    with pytest.raises(CoordinateError, match="leave a gap between 25 and 32: cells must touch"):
+        LatLonGrid([0, 10], [0, 20, 40], longitude_bounds=[[-10, 10], [10, 25], [32, 50]])

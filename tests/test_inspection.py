@@ -158,6 +158,16 @@ def test_every_cell_is_drawn_with_its_area(grid, longitude):
     assert_allclose(drawn, grid.cell_areas(radius=1.0), rtol=2e-3)
 
 
+@pytest.mark.parametrize("longitude", [0.0, -160.0, 33.3])
+def test_gaps_are_not_drawn(longitude):
+    grid = LatLonGrid(np.r_[-30.5:-20, 10.5:30], np.r_[0.5:30, 170.5:200, 250.5, 340.5:360])
+    drawn = np.zeros(grid.shape)
+    for mesh in grid_meshes(grid, EqualEarth((0.0, longitude))):
+        areas = np.where(mesh.shown, quad_areas(mesh.x, mesh.y), 0.0)
+        np.add.at(drawn, (mesh.rows[:, np.newaxis], mesh.columns[np.newaxis, :]), areas)
+    assert_allclose(drawn, grid.cell_areas(radius=1.0), rtol=2e-3)
+
+
 def test_cells_behind_the_globe_are_not_shown():
     (mesh,) = grid_meshes(GLOBE, Orthographic((0.0, 0.0)))
     assert_allclose(mesh.shown.mean(), 0.5, atol=0.03)

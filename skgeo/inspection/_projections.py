@@ -250,14 +250,17 @@ def grid_meshes(grid: LatLonGrid, projection: Projection) -> list[Mesh]:
         fine, fine_columns = _refined(edges, numbers, step)
         corners = fine_latitude[:, np.newaxis], fine[np.newaxis, :]
         x, y = projection.forward(*corners)
-        meshes.append(Mesh(x, y, fine_rows, fine_columns, any_of_four(projection.visible(*corners))))
+        shown = any_of_four(projection.visible(*corners)) & np.logical_and.outer(fine_rows >= 0, fine_columns >= 0)
+        meshes.append(Mesh(x, y, fine_rows.clip(0), fine_columns.clip(0), shown))
     return meshes
 
 
 def _ascending_edges(pairs: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """Numbers of cells in rising order, and their edges (n + 1,)."""
+    """Numbers of cells in rising order, and their edges (n + 1,); a gap in the axis is a cell of number -1."""
     order = np.argsort(pairs[:, 0], kind="stable")
-    return order, np.append(pairs[order, 0], pairs[order[-1], 1])
+    low, high = pairs[order].T
+    gaps = np.flatnonzero(low[1:] - high[:-1] > 1e-9) + 1
+    return np.insert(order, gaps, -1), np.append(np.insert(low, gaps, high[gaps - 1]), high[-1])
 
 
 def _cut(
