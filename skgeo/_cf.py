@@ -185,7 +185,7 @@ def is_area(variable: Any) -> bool:
     return attribute(variable, "standard_name") == "cell_area" or str(variable.name).lower() in AREA_NAMES
 
 
-# Areas without a standard name: those of ICON, CAM, SCRIP, MPAS; they count in units of an area only.
+# Areas without a standard name: those of ICON, CAM, MPAS and of tools that regrid; they count in units of an area only.
 AREA_NAMES = ("cell_area", "areacello", "areacella", "area", "grid_area", "areacell")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from skgeo._cf import AREA_NAMES, KINDS, Kind, declared, is_time, told_how, variables_of
 from skgeo._cf_values import area_unit, attribute, in_degrees, in_square_metres, same_along
+from skgeo._dask import is_lazy
 from skgeo._parameters import import_optional, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
@@ -43,13 +44,39 @@ def bounds_of(obj: Any, axis: Any, kind: Kind, fewest: float, most: float) -> Fo
         corners = [dim for dim in bounds.dims if dim not in axis.dims]
         if len(corners) == 1 and set(axis.dims) < set(bounds.dims) and fewest <= bounds.sizes[corners[0]] <= most:
             how = f"named by {axis.name}" if name == named else "by its name"
-            return Found(name, in_degrees(bounds.transpose(*axis.dims, *corners), of=axis), how)
+            edges = in_degrees(bounds.transpose(*axis.dims, *corners), of=axis)
+            _check_one_unit(edges, axis)
+            return Found(name, edges, how)
         if name == named:
             raise CoordinateError(
                 f"The bounds {name!r} of {axis.name!r} have the dimensions {dict(bounds.sizes)}: expected {axis.dims} "
                 f"and one of the edges. Correct them, or obj.drop_vars({name!r}) for edges midway between the centres."
             )
     return Found(named or None, None)
+
+
+def _check_one_unit(bounds: Any, axis: Any) -> None:
+    """Refuse bounds in degrees around centres in radians, or the other way around, whatever their units say."""
+    centres = in_degrees(axis)
+    if is_lazy(bounds.data) or is_lazy(centres.data) or not bounds.size:
+        return
+    middle, centre = np.asarray(bounds).mean(axis=-1), np.asarray(centres)
+    if not np.isfinite(middle - centre).any():
+        return
+    away = _median_way(middle, centre)
+    for wrong, values, other in ((bounds, middle, centre), (axis, centre, middle)):
+        in_circle = np.nanmax(np.abs(np.asarray(wrong))) <= 2.0 * np.pi * (1.0 + 1e-6)
+        if in_circle and away > 1.0 and _median_way(np.degrees(values), other) < 0.1 * away:
+            right = axis if wrong is bounds else bounds
+            raise CoordinateError(
+                f"{wrong.name!r} is in radians, {right.name!r} in degrees. Say so of each latitude, longitude and "
+                f"bounds in radians, as obj[{wrong.name!r}].attrs['units'] = 'radians'."
+            )
+
+
+def _median_way(one: Any, other: Any) -> float:
+    """The median distance of angles in degrees, across the seam if that is shorter."""
+    return float(np.nanmedian(np.abs((one - other + 180.0) % 360.0 - 180.0)))
 
 
 def _without_time(variable: Any, keep: tuple[Hashable, ...], n_more: int) -> Any:

@@ -86,6 +86,32 @@ def test_centres_and_corners_are_read_by_their_own_units(unit, bounds_unit):
         assert cells.chunked == (given is not obj)
 
 
+@pytest.mark.parametrize("said", [{}, {"units": "degrees"}])
+@pytest.mark.parametrize("wrong", ["bounds", "centres"])
+def test_radians_beside_degrees_are_refused_and_the_cure_works(said, wrong):
+    obj = unstructured()
+    names = ("clat_bnds", "clon_bnds") if wrong == "bounds" else ("clat", "clon")
+    for name in names:
+        obj[name] = np.radians(obj[name]).assign_attrs(obj[name].attrs | said)
+    if wrong == "centres":
+        for name in names:
+            obj[name].attrs.pop("units") if not said else None
+            obj[f"{name}_bnds"].attrs["units"] = "degrees"
+    other = "clat" if wrong == "bounds" else "clat_bnds"
+    message = f"'{names[0]}' is in radians, '{other}' in degrees. Say so of each"
+    for read in (CellGrid.from_xarray, SphericalHarmonicPCA(2).fit):
+        with pytest.raises(CoordinateError, match=message) as error:
+            read(obj)
+    cure = re.search(r"obj\[.*'radians'", str(error.value))[0]
+    for name in names:
+        exec(cure.replace(names[0], name), {"obj": obj})
+    assert_fills_the_globe(obj)
+    axes = cmip(LAT, LON)
+    axes["lat_bnds"] = np.radians(axes.lat_bnds)
+    with pytest.raises(CoordinateError, match="'lat_bnds' is in radians, 'lat' in degrees"):
+        LatLonGrid.from_xarray(axes)
+
+
 def test_radians_in_single_precision_reach_the_pole():
     # pi / 2 in single precision is 90.0000025 degrees
     obj = unstructured("radians", "radians").astype(np.float32)
