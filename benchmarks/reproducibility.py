@@ -124,10 +124,9 @@ def fit_random(folder, stop):
     for seed in range(stop):
         domain = Domain(seed)
         names = list(domain.descriptions)[: None if folder.name == "0" or domain.max_degree <= 20 else 1]
-        fits = {name: domain.fit(name) for name in names}
-        arrays = {
-            f"{kind} {name}": fit[i] for name, fit in fits.items() for i, kind in enumerate(("affine", "shannon"))
-        }
+        arrays = {}
+        for name in names:
+            arrays[f"affine {name}"], arrays[f"shannon {name}"] = domain.fit(name)
         while seed - int((folder / "taken").read_text() or 0) > 50:  # the folder does not fill up
             time.sleep(1.0)
         np.savez(folder / f"{seed}.part.npz", **arrays)
