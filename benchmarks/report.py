@@ -13,7 +13,7 @@ def draw(result, path):
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    threads = min((row["threads"] for row in result["rows"]), default=1)
+    threads = min((row["threads"] for row in result["rows"] if isinstance(row["threads"], int)), default=1)
     rows = [row for row in result["rows"] if row["threads"] == threads and row["ratio"] < float("inf")]
     titles = list(dict.fromkeys(row["workload"] for row in rows))[::-1]
     height = 0.35 * len(titles) + 1

@@ -2,21 +2,28 @@
 
     python benchmarks/reproducibility.py                                # a minute: threads and BLAS kernels
     python benchmarks/reproducibility.py --python /another/venv/bin/python --python ...
+    python benchmarks/reproducibility.py --domains 2000                 # random domains, hours
     python benchmarks/reproducibility.py --quick                        # one domain, two processes; fails beyond 1e-6
 
 A first process fits bases of three domains, saves them, and embeds 10,000 places of each and patches of its grid.
 Others, with more threads, with the BLAS kernels of older processors (OPENBLAS_CORETYPE) and, with ``--python``, with
 other versions of numpy and scipy, load the same files and embed again, and fit anew and embed. The interpreters given
 need numpy, scipy and scikit-learn only. Writes reproducibility.json and reproducibility.rst.
+
+With ``--domains`` bases of random domains are fitted, described in several ways, by processes with different kernels,
+and all are compared with the first: in the domain, edges and corners included, and anywhere on Earth. Writes
+random_domains.json and random_domains.rst.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +31,9 @@ from tables import write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-6
-KERNELS = ("Nehalem", "Haswell", "Zen", "SkylakeX")  # without AVX, with AVX2 twice, with AVX-512
+# Without SSE4.1, without AVX, with AVX, with AVX2 twice, with AVX-512.
+KERNELS = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX")
+FIGURES = {"inside": 1e-6, "leading, anywhere": 1e-6, "anywhere": 1e-3}  # what docs/mathematics.rst promises
 DOMAINS = {
     "sea, L=10, 96 components": {"max_degree": 10, "n_components": 96},
     "land, L=20, Shannon number": {"max_degree": 20, "n_components": "shannon"},
@@ -37,9 +46,16 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one domain, two processes")
     parser.add_argument("--python", action="append", default=[], help="an interpreter with other versions")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
-    parser.add_argument("--work", choices=["fit", "load"], help=argparse.SUPPRESS)
+    parser.add_argument("--domains", type=int, help="so many random domains instead")
+    parser.add_argument("--work", choices=["fit", "load", "domains"], help=argparse.SUPPRESS)
     parser.add_argument("folder", nargs="?", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.work == "domains":
+        fit_random(options.folder, options.domains)
+        return
+    if options.domains:
+        compare_random(options.domains, options.out)
+        return
     domains = list(DOMAINS)[:1] if options.quick else list(DOMAINS)
     if options.work:
         embed(options.folder, domains, load=options.work == "load")
@@ -99,6 +115,93 @@ def run(python, work, folder, flags, variables):
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     with np.load(folder / "embeddings.npz") as arrays:
         return dict(arrays), done.stdout.strip()
+
+
+def fit_random(folder, stop):
+    """Fit random domains one after the other, each described in all ways; file by file, to be taken away by another."""
+    from random_domains import Domain
+
+    for seed in range(stop):
+        domain = Domain(seed)
+        names = list(domain.descriptions)[: None if folder.name == "0" or domain.max_degree <= 20 else 1]
+        arrays = {}
+        for name in names:
+            arrays[f"affine {name}"], arrays[f"shannon {name}"] = domain.fit(name)
+        while seed - int((folder / "taken").read_text() or 0) > 50:  # the folder does not fill up
+            time.sleep(1.0)
+        np.savez(folder / f"{seed}.part.npz", **arrays)
+        (folder / f"{seed}.part.npz").replace(folder / f"{seed}.npz")
+
+
+def compare_random(n_domains, out):
+    """Worst differences over random domains between descriptions and kernels, by kind of domain."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folders = [Path(name, str(number)) for number in range(len(KERNELS))]
+        for kernel, folder in zip(KERNELS[::-1], folders, strict=True):
+            folder.mkdir()
+            (folder / "taken").write_text("0")
+            environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_CORETYPE": kernel, "PYTHONPATH": str(ROOT)}
+            command = [sys.executable, __file__, "--work", "domains", "--domains", str(n_domains), folder]
+            stack.callback(subprocess.Popen(command, env=environment).kill)
+        for seed in range(n_domains):
+            rows.append(compare_one(seed, [take(folder, seed) for folder in folders]))
+            print(rows[-1], flush=True)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "random_domains.json").write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    write_table(random_table(rows), out / "random_domains.rst")
+    for figure, bound in FIGURES.items():
+        if max(row[figure] for row in rows) > bound:
+            raise SystemExit(f"{figure}: embeddings differ by more than {bound}")
+
+
+def take(folder, seed, patience=900):
+    """What a process fitted for one domain; the file is removed."""
+    path = folder / f"{seed}.npz"
+    end = time.monotonic() + patience
+    while not path.exists():
+        if time.monotonic() > end:
+            raise SystemExit(f"{path} does not come")
+        time.sleep(0.02)
+    with np.load(path) as arrays:
+        fits = dict(arrays)
+    path.unlink()
+    (folder / "taken").write_text(str(seed))
+    return fits
+
+
+def compare_one(seed, fits):
+    """Largest differences of all fits of one domain from the first."""
+    from random_domains import Domain, anywhere
+
+    from skgeo.encoders import SphericalHarmonics
+
+    domain = Domain(seed)
+    harmonics = SphericalHarmonics(domain.max_degree).fit([[0, 0]])
+    row = {"seed": seed, "kind": domain.kind, "degree": domain.max_degree}
+    affines = [values for by_kernel in fits for name, values in by_kernel.items() if name.startswith("affine")]
+    row |= {"components": len(affines[0]), "fits": len(affines), "same number": len({len(a) for a in affines}) == 1}
+    row |= dict.fromkeys(FIGURES, 0.0 if row["same number"] else float("inf"))
+    if not row["same number"] or not len(affines[0]):
+        return row
+    leading = max(1, round(float(fits[0]["shannon as it is"])))
+    for figure, places in (("inside", domain.inside), ("anywhere", anywhere())):
+        table = harmonics.transform(places).T
+        first = 3 * np.tanh(affines[0] @ table / 3)
+        for affine in affines[1:]:
+            differences = np.abs(3 * np.tanh(affine @ table / 3) - first).max(axis=1)
+            row[figure] = max(row[figure], float(differences.max()))
+            if figure == "anywhere":
+                row["leading, anywhere"] = max(row["leading, anywhere"], float(differences[:leading].max()))
+    return row
+
+
+def random_table(rows):
+    yield "domains", "number", "degrees", "in the domain", "leading columns, anywhere", "all columns, anywhere"
+    for kind in [*dict.fromkeys(row["kind"] for row in rows), "all"]:
+        chosen = [row for row in rows if kind in (row["kind"], "all")]
+        degrees = f"{min(row['degree'] for row in chosen)} to {max(row['degree'] for row in chosen)}"
+        yield kind, len(chosen), degrees, *(f"{max(row[figure] for row in chosen):.0e}" for figure in FIGURES)
 
 
 def difference(embeddings, others):

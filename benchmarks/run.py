@@ -1,10 +1,12 @@
 """Measure skgeo beside its peers and the physical limit: a table in the terminal and the documentation, and a picture.
 
 Every contender of a workload lives in a process of its own, with a given number of threads; they take turns, and the
-median of the turns counts. Memory is the peak resident size of the process.
+median of the turns counts. Memory is the peak resident size of the process. skgeo alone is measured once more as it
+comes, with no number of threads given to anything: on a quiet machine, and beside a process that keeps a core busy.
 
-    python benchmarks/run.py                # about an hour, 8 GB of memory
+    python benchmarks/run.py                # about an hour, 8 GB of memory, on a machine that does nothing else
     python benchmarks/run.py --quick        # small, under two minutes: only to see that all results are right
+    python benchmarks/run.py --threads defaults busy --only "fit, sea, 720"     # these rows anew, the others are kept
 """
 
 import argparse
@@ -21,6 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+DEFAULTS = {"defaults": "defaults", "busy": "defaults, beside a busy process"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 PACKAGES = ("skgeo", "numpy", "scipy", "scikit-learn", "sphericart", "joblib")
 SHORTEST = 0.2  # seconds; what is faster is repeated within a turn
@@ -50,7 +53,7 @@ def worker(connection, threads, quick, index, name):
     from workloads import workloads
 
     warnings.simplefilter("ignore")  # that 96 components cut through a group is no news here
-    workload = workloads(threads, quick=quick)[index]
+    workload = workloads(threads if isinstance(threads, int) else None, quick=quick)[index]
     work = workload.contenders[name]()
     before, number, result = resident("VmRSS"), 0, None
     connection.send("ready")
@@ -71,6 +74,39 @@ def worker(connection, threads, quick, index, name):
     peak = resident("VmHWM")
     sample = None if workload.sample is None or name.startswith("limit") else workload.sample(result)
     connection.send((sample, before, peak))
+
+
+@contextlib.contextmanager
+def setting(threads):
+    """The environment of a measurement: numbers of threads, or none and, where asked for, a process that is busy."""
+    if isinstance(threads, int):
+        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+        yield
+        return
+    for name in THREAD_VARIABLES:
+        os.environ.pop(name, None)
+    if threads == DEFAULTS["defaults"]:
+        yield
+        return
+    busy = multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
+    busy.start()
+    try:
+        yield
+    finally:
+        busy.terminate()
+        busy.join()
+
+
+def spin():
+    """Keep one core busy, half with numpy and half with the interpreter, until the process is ended."""
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    square = np.random.default_rng(0).standard_normal((300, 300)) / 300
+    with threadpool_limits(1):
+        while True:
+            square = np.tanh(square @ square + 1.0) / 300
+            sum(range(200_000))
 
 
 class Contender:
@@ -109,7 +145,9 @@ def measure(workload, index, threads, quick, n_rounds):
 
     names = [name for name in workload.contenders if name != "sphericart" or find_spec("sphericart")]
     once = set(workload.slow)
-    if threads > 1:  # the slow peers hardly gain by threads: one turn shows it
+    if isinstance(threads, str):
+        names = [name for name in names if name.startswith("skgeo") and name not in once]
+    elif threads > 1:  # the slow peers hardly gain by threads: one turn shows it
         names = [name for name in names if not name.startswith(PEERS) or name not in once]
         once.update(name for name in names if name.startswith(PEERS))
     contenders = {name: Contender(threads, quick, index, name) for name in names}
@@ -134,7 +172,7 @@ def measure(workload, index, threads, quick, n_rounds):
 
 def show(rows):
     """Print one block of the table."""
-    print(f"\n{rows[0]['workload']}; {rows[0]['threads']} thread(s), median of {len(rows[0]['turns'])} turns")
+    print(f"\n{rows[0]['workload']}; threads: {rows[0]['threads']}, median of {len(rows[0]['turns'])} turns")
     for row in rows:
         error = "" if row["error"] is None else f"error {row['error']:.0e}"
         memory = f"peak {row['peak_mb']:7.0f} MB, {row['growth_mb']:+7.0f} MB"
@@ -168,16 +206,16 @@ def machine():
 
 
 def main():
-    """Run all workloads, with one and with two threads."""
+    """Run all workloads, with one and with two threads, and those of skgeo with its defaults."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small inputs: checks results, says nothing about speed")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--threads", nargs="+", default=["1", "2", *DEFAULTS], help="numbers, 'defaults', 'busy'")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="workloads whose title has this in it; the other results are kept")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     n_rounds = 1 if options.quick else options.rounds
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # of this process, which measures growth
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for the libraries of this process, which measures growth
 
     from growth import growth
     from report import draw, write_text
@@ -187,14 +225,17 @@ def main():
     path = options.out / "benchmark.json"
     result = json.loads(path.read_text()) if options.only and path.exists() else {"rows": [], "growth": []}
     result["machine"] = machine()
-    for threads in options.threads[: 1 if options.quick else None]:
-        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-        for index, workload in enumerate(workloads(threads, quick=options.quick)):
-            if options.only in workload.title:
-                rows = measure(workload, index, threads, options.quick, n_rounds)
-                show(rows)
-                result["rows"] = merge(result["rows"], rows)
-                path.write_text(json.dumps(result, indent=1))
+    for asked in [options.threads[0], *DEFAULTS] if options.quick else options.threads:
+        threads = DEFAULTS.get(asked) or int(asked)
+        with setting(threads):
+            for index, workload in enumerate(workloads(None, quick=options.quick)):
+                if options.only in workload.title and not (
+                    isinstance(threads, str) and workload.first in workload.slow
+                ):
+                    rows = measure(workload, index, threads, options.quick, n_rounds)
+                    show(rows)
+                    result["rows"] = merge(result["rows"], rows)
+                    path.write_text(json.dumps(result, indent=1))
     if not options.only:
         result["growth"] = growth(quick=options.quick)
         path.write_text(json.dumps(result, indent=1))

@@ -30,8 +30,13 @@ class Workload:
     bound: float = 1e-5  # largest error of skgeo, relative to the largest number
     slow: tuple[str, ...] = ()  # contenders that run once
 
+    @property
+    def first(self) -> str:
+        """Skgeo."""
+        return next(iter(self.contenders))
 
-def basis(max_degree: int, n_components: int, n_jobs: int) -> SphericalHarmonicPCA:
+
+def basis(max_degree: int, n_components: int, n_jobs: int | None) -> SphericalHarmonicPCA:
     """A basis of the sea."""
     return SphericalHarmonicPCA(max_degree, n_components, n_jobs=n_jobs).fit(baselines.sea(180, 360))
 
@@ -66,7 +71,7 @@ def fit_grid(n_lat: int, n_lon: int, degree: int, k: int, *, slow: tuple[str, ..
     return Workload(title, contenders, np.asarray, lambda: baselines.exact_variances(grid(), degree, k), slow=slow)
 
 
-def fit_points(n: int, degree: int, n_jobs: int, k: int = 8) -> Workload:
+def fit_points(n: int, degree: int, n_jobs: int | None, k: int = 8) -> Workload:
     """Fit on scattered points, against the cost of their harmonics alone."""
 
     def skgeo() -> Callable[[], Any]:
@@ -118,7 +123,7 @@ def fit_few(degree: int, k: int) -> Workload:
     return Workload(f"fit, sea, 90 x 180, L={degree}, k={k}", contenders, slow=slow)
 
 
-def transform_grid(n_lat: int, n_lon: int, degree: int, k: int, n_jobs: int) -> Workload:
+def transform_grid(n_lat: int, n_lon: int, degree: int, k: int, n_jobs: int | None) -> Workload:
     """Embed the cells of a grid in float32, against the product of rows and columns alone."""
 
     def skgeo() -> Callable[[], Any]:
@@ -141,7 +146,7 @@ def transform_grid(n_lat: int, n_lon: int, degree: int, k: int, n_jobs: int) -> 
     )
 
 
-def transform_points(n: int, degree: int, k: int, n_jobs: int) -> Workload:
+def transform_points(n: int, degree: int, k: int, n_jobs: int | None) -> Workload:
     """Embed scattered points in float32, against sphericart and the product alone."""
 
     def skgeo() -> Callable[[], Any]:
@@ -181,7 +186,7 @@ def patch_features(table: Callable[[], Any], pca: SphericalHarmonicPCA) -> Calla
     return lambda: np.hstack([position.transform(patches), scale.transform(patches)])
 
 
-def patches_of_grid(n_lat: int, n_lon: int, degree: int, k: int, n_jobs: int) -> Workload:
+def patches_of_grid(n_lat: int, n_lon: int, degree: int, k: int, n_jobs: int | None) -> Workload:
     """Features of all patches of a grid, against embedding all pixels first."""
 
     def skgeo(dtype: type) -> Callable[[], Callable[[], Any]]:
@@ -203,7 +208,7 @@ def patches_of_grid(n_lat: int, n_lon: int, degree: int, k: int, n_jobs: int) ->
     )
 
 
-def patches_of_archive(n: int, degree: int, k: int, n_jobs: int) -> Workload:
+def patches_of_archive(n: int, degree: int, k: int, n_jobs: int | None) -> Workload:
     """Features of scattered patches, against the patches of a grid with as many pixels."""
 
     def skgeo() -> Callable[[], Any]:
@@ -221,7 +226,7 @@ def patches_of_archive(n: int, degree: int, k: int, n_jobs: int) -> Workload:
     )
 
 
-def workloads(n_jobs: int, *, quick: bool) -> list[Workload]:
+def workloads(n_jobs: int | None, *, quick: bool) -> list[Workload]:
     """All of them; the quick ones are small, to see that they are right."""
     if quick:
         return [

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -52,7 +53,7 @@ class one_blas_thread:  # noqa: N801
 
     def __enter__(self) -> None:
         try:
-            _Limit.holders[id(self)] = threading.get_ident()
+            _Limit.holders[id(self)] = weakref.ref(self, _forget_the_dead), threading.get_ident()
             _settle()
         except BaseException:  # Ctrl-C: then nobody calls __exit__
             self._leave()
@@ -65,13 +66,9 @@ class one_blas_thread:  # noqa: N801
             self._leave()
             raise
 
-    def __del__(self) -> None:
-        self._leave()  # once more, in case that Ctrl-C came between two of the above
-
     def _leave(self) -> None:
-        left = _Limit.holders.pop(id(self), None)
-        if left is not None or (_Limit.before and not _Limit.holders):
-            _settle()
+        _Limit.holders.pop(id(self), None)
+        _settle()
 
 
 def blas_threads_for(n_rows: int) -> AbstractContextManager[None]:
@@ -80,10 +77,10 @@ def blas_threads_for(n_rows: int) -> AbstractContextManager[None]:
 
 
 class _Limit:
-    """Who needs BLAS to have one thread, with the thread that they run on, and how many each library had before."""
+    """Who needs BLAS to have one thread, and on which thread they run; how many each library had before."""
 
     lock = threading.RLock()  # one thread may come here twice, when garbage is collected
-    holders: ClassVar[dict[int, int]] = {}
+    holders: ClassVar[dict[int, tuple[weakref.ref[one_blas_thread], int]]] = {}
     before: ClassVar[list[tuple[Any, int]]] = []
 
 
@@ -106,11 +103,19 @@ def _settle() -> None:
             _Limit.before = []
 
 
+def _forget_the_dead(reference: object) -> None:
+    """Ctrl-C came between two of the lines that would have taken off the limit."""
+    for hold, held in list(_Limit.holders.items()):
+        if held[0] is reference:
+            _Limit.holders.pop(hold, None)
+    _settle()
+
+
 def _forget_other_threads() -> None:
     """In the child of a fork only the thread that forked lives on."""
     _Limit.lock = threading.RLock()
     own = threading.get_ident()
-    _Limit.holders = {hold: thread for hold, thread in _Limit.holders.items() if thread == own}
+    _Limit.holders = {hold: held for hold, held in _Limit.holders.items() if held[1] == own}
     _settle()
 
 
