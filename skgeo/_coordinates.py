@@ -139,9 +139,9 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
 
     NaN and masked values are let through as NaN if ``missing`` is True; a text says how they may be.
     """
-    refuse_kind(X, meaning)
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
+    refuse_kind(X, meaning)
     if isinstance(X, np.ma.MaskedArray) and X.ndim and np.ma.is_masked(X):
         if missing is not True:
             rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))

@@ -109,8 +109,8 @@ def import_optional(module: str, needed_for: str, extra: str) -> ModuleType:
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the caller's code: the nearest that is in neither skgeo nor scikit-learn."""
+    """Warn at the line of the caller's code: the nearest that is in neither skgeo, scikit-learn nor joblib."""
     level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("skgeo", "sklearn"):
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("skgeo", "sklearn", "joblib"):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
