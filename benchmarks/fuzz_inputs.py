@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from sampling import uniform
 
 LATITUDES = (0.0, -0.0, 90.0, -90.0, 89.9999999, -89.99999999999999, 45.0, -33.9, 1e-300, 5e-324, -1e-5, 66.5)
-LONGITUDES = (0.0, -0.0, 180.0, -180.0, 179.9999999, 360.0, -360.0, 359.9999, 720.5, 151.2, -1e6, 5e-324, 123456789.125)
-HUGE_LONGITUDES = (1e15 + 0.5, -1e18, 1e300, 1.7976931348623157e308)
+LONGITUDES = (0.0, -0.0, 180.0, -180.0, 179.9999999, 360.0, -360.0, 359.9999, 720.5, 151.2, -1e6, 5e-324, 12345678.125)
+FAR_LONGITUDES = (1e7 + 0.5, -12345678.125, 99999999.0)
+#: Longitudes that nobody means: fill values that were not decoded.
+NO_LONGITUDES = (1e20, 9.96921e36, -1e18, 1e300, 1.7976931348623157e308)
 TOO_FAR_NORTH = (90.0001, 91.0, -90.5, 180.0, -9999.0, 1e20, -1e300)
 
 #: Values of another type than any number, name or flag that a parameter may take.
@@ -139,7 +141,7 @@ def coordinates(source, *, least=1, spread=False, huge=True):
         table[:, 0] = np.where(at[:, 0], rng.choice(LATITUDES, number), table[:, 0])
         table[:, 1] = np.where(at[:, 1], rng.choice(LONGITUDES, number), table[:, 1])
     if huge and source.chance(10):
-        table[rng.integers(number), 1] = source.pick(HUGE_LONGITUDES)
+        table[rng.integers(number), 1] = source.pick(FAR_LONGITUDES)
     if source.chance(20):
         table[rng.integers(number)] = table[0]
     if spread:
@@ -382,6 +384,7 @@ SPOILT = {
     "infinite": lambda t, s: _with(t, s, s.integer(0, 1), s.pick((np.inf, -np.inf))),
     "a bad single": lambda t, s: _with(np.fmod(t, 360), s, 0, s.pick((91.0, np.inf, 1e30))).astype("f4"),
     "far integers": lambda t, s: np.full((len(t), 2), s.pick((2**62, -(2**31), 91))),
+    "no longitude": lambda t, s: _with(t, s, 1, s.pick(NO_LONGITUDES)),
     "far unsigned": lambda t, s: np.full((len(t), 2), 2**64 - 1, dtype="u8"),
     "one column": lambda t, s: t[:, :1],
     "three columns": lambda t, s: np.column_stack([t, t[:, 0]]),
@@ -434,7 +437,7 @@ SPOILT = {
     "geometries": _geometries,
 }
 #: What is numbers all the same.
-PERHAPS = ("categories in a frame",)
+PERHAPS = ("categories in a frame", "numbers as objects", "text", "text in a frame")
 LACKING = ("infinite", "masked values", "all masked", "missing in a frame")
 
 
@@ -632,7 +635,8 @@ def any_patches(source, *, most_pixels=12):
     if source.chance(35):
         way = source.pick(tuple(SPOILT_PATCHES))
         source.tell("patches:", way)
-        return Input(SPOILT_PATCHES[way](plain, source), False, None, what=way)
+        numbers = way in ("text", "text in a frame", "objects")  # all the same
+        return Input(SPOILT_PATCHES[way](plain, source), None if numbers else False, None, what=way)
     share = source.integer(0, 99)
     if share < 60:
         given = array_form(source, plain, narrow=False)
@@ -831,7 +835,6 @@ def _spoilt_grid(source, arguments, latitude, longitude):
                 ones + 1j,
                 1.0,
                 "valid",
-                ones.astype(object),
                 object(),
                 [[1], [1, 2]],
             )

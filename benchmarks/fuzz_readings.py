@@ -19,6 +19,7 @@ import skgeo.xarray
 from skgeo import encoders, model_selection
 from skgeo.exceptions import CoordinateError, CoordinateWarning, ResolutionWarning
 
+EARTH_RADIUS = 6_371_008.8
 #: Warnings that say something about the coordinates.
 WORDS = (CoordinateWarning,)
 
@@ -105,6 +106,16 @@ def _check_areas(areas, case):
         )
 
 
+def _check_report(grid, areas):
+    """What a grid says of itself beside its cells."""
+    if not hasattr(grid, "check"):
+        return
+    report = grid.check()
+    right(len(str(report)) > 20, "the report says nothing")
+    total = report["domain_area"] / EARTH_RADIUS**2
+    right(abs(total / areas.sum() - 1) < 1e-6, "the report gives another area", total, areas.sum())
+
+
 def _check_patches(grid, case):
     """Boxes of patches beside the cells that they hold: none reaches across a gap."""
     if min(grid.shape) < 2 or not case.per_cell:
@@ -150,6 +161,7 @@ def hold(case, source):
         right(not case.doubt, "wrong in silence: nothing here could be right")
         grid, areas = found
         _check_areas(areas, case)
+        _check_report(grid, areas)
         if isinstance(grid, skgeo.LatLonGrid):
             _check_patches(grid, case)
         if way == "fit of grid":
