@@ -1360,8 +1360,8 @@ def sealed(source):
     """Files whose hashes are right and whose content is not: what somebody else's program may write."""
     import json
 
-    from skgeo import _files as own
-    from skgeo._sealed import write_metadata
+    from skgeo._output import files as own
+    from skgeo._output.integrity import write_metadata
 
     content, *_ = source.pick([kind for kind in _files() if not kind[3]])
     path = Path(_folder(), "sealed")

@@ -83,7 +83,7 @@ def fit_points(n: int, degree: int, n_jobs: int | None, k: int = 8) -> Workload:
         return fit
 
     def harmonics() -> Callable[[], Any]:
-        from skgeo._projection import _PointMap
+        from skgeo._kernels.evaluate import _PointMap
 
         points = baselines.scattered(n)
         evaluate = _PointMap(np.zeros((1, (degree + 1) ** 2)), None, np.float32)

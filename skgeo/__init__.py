@@ -1,16 +1,16 @@
 """skgeo: where something is, and how large a piece of the Earth it describes, as features for models."""
 
 from skgeo import exceptions
-from skgeo._files import load, save
-from skgeo._grid_report import GridReport
+from skgeo._cells import CellGrid
+from skgeo._gaussian_process import SphericalGaussianProcessRegressor
+from skgeo._grid import LatLonGrid
+from skgeo._output.files import load, save
+from skgeo._output.grid_report import GridReport
+from skgeo._patch_position import PatchPositionEncoder
+from skgeo._patch_scale import PatchScaleFeaturizer
+from skgeo._pca import SphericalHarmonicPCA
+from skgeo._spectrum import degree_wavelength_km, matern_spectrum
 from skgeo._version import __version__
-from skgeo.cells import CellGrid
-from skgeo.gaussian_process import SphericalGaussianProcessRegressor
-from skgeo.grid import LatLonGrid
-from skgeo.patches import PatchPositionEncoder
-from skgeo.pca import SphericalHarmonicPCA
-from skgeo.scale import PatchScaleFeaturizer
-from skgeo.spectrum import degree_wavelength_km, matern_spectrum
 
 __all__ = [
     "CellGrid",

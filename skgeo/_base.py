@@ -14,23 +14,23 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._cf import is_xarray
-from skgeo._columns import coordinate_columns, frame_columns, is_geometric
-from skgeo._coordinates import Coordinates, LabelledPoints, read_coordinates, warn_radians
-from skgeo._dask import chunked_rows, computed, is_lazy, lazy_cells, lazy_rows
-from skgeo._fitted_inside import warn_swapped_on_the_way
-from skgeo._from_xarray import everywhere, layout, read_cells, read_grid, read_points
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_flag, check_names, check_parameter, warn_caller
-from skgeo._patch_table import PATCH_COLUMNS, Patches, PixelStack, read_patches_or_stack
+from skgeo._callers import warn_swapped_on_the_way
+from skgeo._cells import CellGrid
+from skgeo._grid import GridPart, LatLonGrid
+from skgeo._input.cf import is_xarray
+from skgeo._input.chunks import chunked_rows, computed, is_lazy, lazy_cells, lazy_rows
+from skgeo._input.columns import coordinate_columns, frame_columns, is_geometric
+from skgeo._input.coordinates import Coordinates, LabelledPoints, read_coordinates, warn_radians
+from skgeo._input.from_xarray import everywhere, layout, read_cells, read_grid, read_points
+from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_patches_or_stack
+from skgeo._kernels.evaluate import map_grid, map_points
+from skgeo._kernels.harmonics import FloatArray
 from skgeo._progress import check_verbose, progress
-from skgeo._projection import map_grid, map_points
+from skgeo._validation import check_flag, check_names, check_parameter, warn_caller
 from skgeo._version import __version__
 from skgeo._weights import check_sample_weight as check_sample_weight
 from skgeo._weights import check_scaled_weight
-from skgeo.cells import CellGrid
 from skgeo.exceptions import CoordinateError, CoordinateWarning, VersionWarning
-from skgeo.grid import GridPart, LatLonGrid
 
 Places = Coordinates | LatLonGrid | CellGrid | GridPart
 Write = Callable[..., None]

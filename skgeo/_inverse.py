@@ -10,13 +10,13 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, as_fitted
-from skgeo._coordinates import Coordinates, unmasked
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_magnitude, warn_caller
-from skgeo._sphere import degrees_of_vectors, unit_vectors
+from skgeo._input.coordinates import Coordinates, unmasked
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import degrees_of_vectors, unit_vectors
+from skgeo._spectrum import degree_wavelength_km
+from skgeo._validation import check_magnitude, warn_caller
 from skgeo.datasets._made import fibonacci_lattice
 from skgeo.exceptions import ResolutionWarning
-from skgeo.spectrum import degree_wavelength_km
 
 Embed = Callable[[FloatArray], FloatArray]
 Index = npt.NDArray[np.intp]

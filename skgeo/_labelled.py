@@ -8,9 +8,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from skgeo._base import GeoEstimator
-from skgeo._columns import coordinate_columns, listed
-from skgeo._coordinates import LabelledPoints
-from skgeo._parameters import import_optional
+from skgeo._input.columns import coordinate_columns, listed
+from skgeo._input.coordinates import LabelledPoints
+from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateError
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from skgeo._parameters import check_parameter, import_optional
+from skgeo._validation import check_parameter, import_optional
 
 # Unasked, a bar appears when work has taken so many seconds.
 DELAY = 2.0

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._coordinates import check_numbers, number
-from skgeo._parameters import SMALLEST, check_magnitude
+from skgeo._input.coordinates import check_numbers, number
+from skgeo._validation import SMALLEST, check_magnitude
 
 
 def check_sample_weight(

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy.typing as npt
 
-from skgeo._from_xarray import layout
-from skgeo._parameters import import_optional
-from skgeo._patch_table import patch_frame
-from skgeo._to_xarray import label_cells, label_patches
-from skgeo.cells import CellGrid
+from skgeo._cells import CellGrid
+from skgeo._grid import LatLonGrid
+from skgeo._input.from_xarray import layout
+from skgeo._input.patch_table import patch_frame
+from skgeo._output.to_xarray import label_cells, label_patches
+from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateWarning
-from skgeo.grid import LatLonGrid
 
 if find_spec("xarray") is None:  # say what to install before an import below says less
     import_optional("xarray", "skgeo.xarray", "xarray")

@@ -12,9 +12,9 @@ from sklearn.utils.validation import validate_data
 
 from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalGaussianProcessRegressor, SphericalHarmonicPCA
 from skgeo._base import LocationTransformer
-from skgeo._coordinates import Coordinates
-from skgeo._patch_table import Patches
-from skgeo._sphere import Boxes
+from skgeo._input.coordinates import Coordinates
+from skgeo._input.patch_table import Patches
+from skgeo._kernels.sphere import Boxes
 from skgeo.encoders import (
     Cartesian3DEncoder,
     DirectEncoder,

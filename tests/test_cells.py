@@ -13,8 +13,8 @@ from sklearn.pipeline import make_union
 
 import reference
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
-from skgeo._cell_corners import cell_polygons
-from skgeo._sphere import degrees_of_vectors, unit_vectors
+from skgeo._kernels.cell_corners import cell_polygons
+from skgeo._kernels.sphere import degrees_of_vectors, unit_vectors
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 EARTH_RADIUS = 6_371_008.8

@@ -19,7 +19,7 @@ from skgeo import (
     SphericalGaussianProcessRegressor,
     SphericalHarmonicPCA,
 )
-from skgeo._names import match_coordinate_names
+from skgeo._input.names import match_coordinate_names
 from skgeo.encoders import WrapEncoder
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 from skgeo.inspection._models import at_places

@@ -130,7 +130,7 @@ def test_the_embedding_of_a_chunked_grid_is_lazy_and_in_rows(dtype):
 
 
 def test_chunks_of_an_embedding_are_of_a_size_to_store(monkeypatch):
-    monkeypatch.setattr("skgeo._dask._BLOCK_BYTES", 180 * 5 * 8 * 7)
+    monkeypatch.setattr("skgeo._input.chunks._BLOCK_BYTES", 180 * 5 * 8 * 7)
     lazy = pca(n_components=5).fit(GRID).transform(LatLonGrid(LATITUDE, LONGITUDE, mask=da.ones((90, 180), chunks=-1)))
     assert max(lazy.chunks[0]) == 7 * 180
     assert_allclose(lazy.compute(), pca(n_components=5).fit(GRID).transform(GRID), rtol=0, atol=1e-12)

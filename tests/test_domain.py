@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 import reference
-from skgeo import LatLonGrid, _domain
-from skgeo._sphere import band_heights
+from skgeo import LatLonGrid
+from skgeo._kernels import domain as _domain
+from skgeo._kernels.sphere import band_heights
 
 
 def edges(low, high, n):

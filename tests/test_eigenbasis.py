@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skgeo import _eigenbasis
-from skgeo._eigenbasis import canonical_eigenbasis
+from skgeo._kernels import eigenbasis as _eigenbasis
+from skgeo._kernels.eigenbasis import canonical_eigenbasis
 
 
 def random_rotation(rng, size):

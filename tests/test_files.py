@@ -508,7 +508,7 @@ def test_a_seed_takes_no_more_memory_than_its_file(tmp_path):
 
 
 def of_scikit_learn():
-    from skgeo._files import _OF_SCIKIT_LEARN
+    from skgeo._output.files import _OF_SCIKIT_LEARN
 
     for module, names in _OF_SCIKIT_LEARN.items():
         room = importlib.import_module(f"sklearn.{module}")
@@ -1063,8 +1063,8 @@ def test_links_are_followed_and_rights_are_usual(tmp_path):
 
 def test_skops_asks_to_trust_our_own_classes_and_nothing_else(features, basis, tmp_path):
     skops = pytest.importorskip("skops.io")
-    encoder = "skgeo.patches.PatchPositionEncoder"
-    pca, scale = "skgeo.pca.SphericalHarmonicPCA", "skgeo.scale.PatchScaleFeaturizer"
+    encoder = "skgeo._patch_position.PatchPositionEncoder"
+    pca, scale = "skgeo._pca.SphericalHarmonicPCA", "skgeo._patch_scale.PatchScaleFeaturizer"
     parts = [model for _, model in features.transformer_list]
     for model, X, types in (
         (features, PATCHES, [encoder, pca, scale]),

@@ -13,11 +13,11 @@ from skgeo import (
     SphericalHarmonicPCA,
     degree_wavelength_km,
 )
-from skgeo._blocks import band_counts
-from skgeo._satclip import SatCLIPWeights
+from skgeo._kernels.equal_area import band_counts
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import SphericalHarmonics, WrapEncoder
 from skgeo.exceptions import CoordinateError, ResolutionWarning
+from skgeo.nn._satclip_encoder import SatCLIPWeights
 
 PLACES = fibonacci_lattice(20)
 

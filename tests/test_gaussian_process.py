@@ -20,7 +20,7 @@ from sklearn.model_selection import cross_val_predict
 import reference
 import skgeo
 from skgeo import CellGrid, LatLonGrid, SphericalGaussianProcessRegressor, matern_spectrum
-from skgeo._evidence import Matern
+from skgeo._kernels.harmonic_gp import Matern
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning
 
@@ -176,7 +176,7 @@ def test_an_optimizer_of_your_own():
 
 
 def test_a_search_that_is_cut_short_warns(monkeypatch):
-    monkeypatch.setattr("skgeo.gaussian_process._SEARCH", {"maxiter": 1})
+    monkeypatch.setattr("skgeo._gaussian_process._SEARCH", {"maxiter": 1})
     with pytest.warns(ConvergenceWarning, match="stopped after 1 steps: .* Give starting values or narrower bounds"):
         SphericalGaussianProcessRegressor(DEGREE).fit(X, Y)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import reference
-from skgeo import _harmonics
+from skgeo._kernels import harmonics as _harmonics
 
 latitudes = st.floats(-90, 90)
 longitudes = st.floats(-1e4, 1e4)

@@ -24,7 +24,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
-from skgeo._sphere import Boxes, unit_vectors
+from skgeo._kernels.sphere import Boxes, unit_vectors
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 from skgeo.exceptions import CoordinateError, CoordinateWarning

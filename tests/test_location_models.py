@@ -24,7 +24,6 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from processes import run_python
 from reference import vectors
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
-from skgeo._location_models import ENCODERS
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import GridEncoder, SphericalHarmonics, WrapEncoder
 from skgeo.exceptions import CoordinateError
@@ -36,6 +35,7 @@ from skgeo.nn import (
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
 )
+from skgeo.nn._location_models import ENCODERS
 from skgeo.nn._training import _Data, train
 from test_contrastive import WithoutNaN
 from test_examples import SHARED_DATA, needs_shared_data

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skgeo import CellGrid, LatLonGrid, SphericalHarmonicPCA
-from skgeo._from_xarray import read_cells, read_grid
+from skgeo._input.from_xarray import read_cells, read_grid
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 from skgeo.model_selection import SphericalBlockKFold
 
@@ -842,7 +842,7 @@ def test_sources_say_what_was_taken_and_why():
 
 
 def test_the_accessor_checks():
-    pytest.importorskip("skgeo._grid_report", reason="the report of grids is on another branch")
+    pytest.importorskip("skgeo._output.grid_report", reason="the report of grids is on another branch")
     report = cmip(HALF_POLAR, LON, (HALF_EDGES, EDGES[1])).skgeo.check("valid")
     assert report.ok
     assert_allclose(report["total_area"], 4 * np.pi * R2, rtol=1e-12)

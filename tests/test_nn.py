@@ -18,6 +18,7 @@ from torch.nn import functional
 import reference
 from processes import run_python
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo._patch_scale import DESCRIPTORS
 from skgeo.encoders import GridEncoder, SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning
 from skgeo.nn import (
@@ -30,7 +31,6 @@ from skgeo.nn import (
     PatchProjectionHead,
     PatchScale,
 )
-from skgeo.scale import DESCRIPTORS
 
 EDGES = [[90, 0], [-90, 33], [90, 190], [0, 0], [0, 180], [0, -180], [0, 360], [45, 179.999], [89.999, 20], [-45.5, 90]]
 PLACES = np.vstack([EDGES, reference.uniform_points(500, seed=3)])

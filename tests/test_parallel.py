@@ -11,14 +11,9 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import reference
-from skgeo import (
-    LatLonGrid,
-    PatchPositionEncoder,
-    SphericalGaussianProcessRegressor,
-    SphericalHarmonicPCA,
-    _parallel,
-)
-from skgeo._parallel import each, one_blas_thread
+from skgeo import LatLonGrid, PatchPositionEncoder, SphericalGaussianProcessRegressor, SphericalHarmonicPCA
+from skgeo._kernels import threads as _parallel
+from skgeo._kernels.threads import each, one_blas_thread
 from skgeo.model_selection import NearestNeighbourDistanceKFold, SphericalBlockKFold
 
 PARTS = [slice(i, i + 1) for i in range(40)]
@@ -101,10 +96,13 @@ def watch(monkeypatch, place):
         ("skgeo.pca.canonical_eigenbasis", lambda: SphericalHarmonicPCA(4).fit(GRID)),
         ("skgeo.pca.canonical_eigenbasis", lambda: SphericalHarmonicPCA(4).partial_fit(POINTS)),
         ("skgeo.pca.canonical_eigenbasis", lambda: PatchPositionEncoder(SphericalHarmonicPCA(4)).fit(GRID.patches(3))),
-        ("skgeo._domain._wave_sums", lambda: SphericalHarmonicPCA(4).fit(GRID)),
-        ("skgeo._evidence.second_moment", lambda: SphericalGaussianProcessRegressor(3).fit(POINTS, POINTS[:, 0])),
+        ("skgeo._kernels.domain._wave_sums", lambda: SphericalHarmonicPCA(4).fit(GRID)),
+        (
+            "skgeo._kernels.harmonic_gp.second_moment",
+            lambda: SphericalGaussianProcessRegressor(3).fit(POINTS, POINTS[:, 0]),
+        ),
         ("skgeo.model_selection._blocks.own_frame", lambda: list(SphericalBlockKFold(3).split(POINTS))),
-        ("skgeo._clusters.np.linalg.eigh", lambda: NearestNeighbourDistanceKFold(GRID, 3).match(POINTS)),
+        ("skgeo._kernels.clusters.np.linalg.eigh", lambda: NearestNeighbourDistanceKFold(GRID, 3).match(POINTS)),
     ],
 )
 def test_small_matrices_have_one_thread(monkeypatch, place, work):
@@ -185,8 +183,8 @@ def test_an_interrupt_at_any_moment_leaves_blas_as_it_was():
 
 def test_both_libraries_of_linear_algebra_are_known():
     code = """
-import skgeo._parallel
-known = {library.filepath for library in skgeo._parallel._libraries()}
+import skgeo._kernels.threads
+known = {library.filepath for library in skgeo._kernels.threads._libraries()}
 import scipy.linalg, scipy.optimize, sklearn.linear_model, skgeo.model_selection
 from threadpoolctl import threadpool_info
 assert known == {library["filepath"] for library in threadpool_info() if library["user_api"] == "blas"}, known

@@ -13,7 +13,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, patches
+from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo import _patch_position as patches
 
 R = 6_371_008.8
 GLOBE = LatLonGrid(np.arange(-88.0, 90, 4), np.arange(2.0, 360, 4), mask=np.arange(45 * 90).reshape(45, 90) % 7 > 2)

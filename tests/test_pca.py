@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 import reference
-from skgeo import LatLonGrid, SphericalHarmonicPCA, _domain, matern_spectrum
+from skgeo import LatLonGrid, SphericalHarmonicPCA, matern_spectrum
+from skgeo._kernels import domain as _domain
 from skgeo.exceptions import ResolutionWarning
 
 BOX = (30.0, 60.0, -10.0, 40.0)

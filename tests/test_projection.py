@@ -9,8 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.frozen import FrozenEstimator
 
 import reference
-from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA, _projection, patches
-from skgeo._projection import Boxes, map_grid, map_patches, map_points
+from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA
+from skgeo import _patch_position as patches
+from skgeo._kernels import evaluate as _projection
+from skgeo._kernels.evaluate import Boxes, map_grid, map_patches, map_points
 from skgeo.datasets import load_land_mask
 
 PLACES = np.vstack([[[90, 0], [-90, 33], [0, 180], [0, -180], [45, 539.999]], reference.uniform_points(5000)])

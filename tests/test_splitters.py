@@ -34,8 +34,8 @@ from sklearn.utils.discovery import all_estimators
 from reference import uniform_points as scattered  # no two are the same distance apart
 from reference import vectors
 from skgeo import CellGrid, LatLonGrid
-from skgeo._blocks import balanced_folds, band_counts, band_edges, block_of, own_frame, stratified_folds
-from skgeo._clusters import nested_clusters
+from skgeo._kernels.clusters import nested_clusters
+from skgeo._kernels.equal_area import balanced_folds, band_counts, band_edges, block_of, own_frame, stratified_folds
 from skgeo.datasets import fibonacci_lattice, make_land_ocean
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 from skgeo.model_selection import BufferedKFold, LeaveOneBlockOut, NearestNeighbourDistanceKFold, SphericalBlockKFold

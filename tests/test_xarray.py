@@ -13,7 +13,7 @@ from sklearn.pipeline import FeatureUnion
 import skgeo
 from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
-from skgeo._from_xarray import read_cells
+from skgeo._input.from_xarray import read_cells
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 xr = pytest.importorskip("xarray")

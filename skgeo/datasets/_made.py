@@ -5,8 +5,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from sklearn.utils import check_random_state
 
-from skgeo._parameters import check_parameter, is_integer
-from skgeo._sphere import unit_vectors
+from skgeo._kernels.sphere import unit_vectors
+from skgeo._validation import check_parameter, is_integer
 from skgeo.datasets._land_mask import load_land_mask
 
 __all__ = ["fibonacci_lattice", "make_checkerboard", "make_land_ocean"]

@@ -1,13 +1,13 @@
 """The location encoders of the literature: fixed functions of latitude and longitude, one transformer each."""
 
-from skgeo.encoders.cartesian_3d import Cartesian3DEncoder
-from skgeo.encoders.direct import DirectEncoder
-from skgeo.encoders.grid import GridEncoder
-from skgeo.encoders.sphere_c import SphereCEncoder
-from skgeo.encoders.sphere_m import SphereMEncoder
-from skgeo.encoders.spherical_harmonics import SphericalHarmonics
-from skgeo.encoders.theory import TheoryEncoder
-from skgeo.encoders.wrap import WrapEncoder
+from skgeo.encoders._cartesian_3d import Cartesian3DEncoder
+from skgeo.encoders._direct import DirectEncoder
+from skgeo.encoders._grid import GridEncoder
+from skgeo.encoders._sphere_c import SphereCEncoder
+from skgeo.encoders._sphere_m import SphereMEncoder
+from skgeo.encoders._spherical_harmonics import SphericalHarmonics
+from skgeo.encoders._theory import TheoryEncoder
+from skgeo.encoders._wrap import WrapEncoder
 
 __all__ = [
     "Cartesian3DEncoder",

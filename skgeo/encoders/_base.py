@@ -9,10 +9,10 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places, all_or_nothing, points_of
-from skgeo._dask import is_lazy
-from skgeo._harmonics import FloatArray, Floats
-from skgeo._parallel import Done, each
-from skgeo._parameters import check_flag, check_parameter, is_integer, is_real
+from skgeo._input.chunks import is_lazy
+from skgeo._kernels.harmonics import FloatArray, Floats
+from skgeo._kernels.threads import Done, each
+from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 
 if TYPE_CHECKING:
     from skgeo.nn import EncoderTwin

@@ -3,15 +3,15 @@
 They need matplotlib, ``pip install 'skgeo[plot]'``, when something is drawn and not before.
 """
 
-from skgeo.inspection.basis import BasisDisplay
-from skgeo.inspection.embedding_map import EmbeddingMapDisplay
-from skgeo.inspection.folds import FoldDisplay
-from skgeo.inspection.leakage import LeakageDisplay
-from skgeo.inspection.patches import PatchDisplay
-from skgeo.inspection.predictions import PredictionMapDisplay
-from skgeo.inspection.response import ResponseDisplay
-from skgeo.inspection.similarity import SimilarityDisplay
-from skgeo.inspection.spectrum import SpectrumDisplay
+from skgeo.inspection._basis import BasisDisplay
+from skgeo.inspection._embedding_map import EmbeddingMapDisplay
+from skgeo.inspection._folds import FoldDisplay
+from skgeo.inspection._leakage import LeakageDisplay
+from skgeo.inspection._patches import PatchDisplay
+from skgeo.inspection._predictions import PredictionMapDisplay
+from skgeo.inspection._response import ResponseDisplay
+from skgeo.inspection._similarity import SimilarityDisplay
+from skgeo.inspection._spectrum import SpectrumDisplay
 
 __all__ = [
     "BasisDisplay",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_flag, check_parameter, import_optional, is_real
-from skgeo.cells import CellGrid
+from skgeo._cells import CellGrid
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._validation import check_flag, check_parameter, import_optional, is_real
 from skgeo.inspection._places import Grid
 from skgeo.inspection._projections import (
     PROJECTIONS,

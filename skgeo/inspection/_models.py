@@ -10,13 +10,13 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 
 from skgeo._base import LocationEstimator, places_of
-from skgeo._coordinates import read_coordinates
-from skgeo._dask import is_lazy
+from skgeo._cells import CellGrid
+from skgeo._grid import LatLonGrid
+from skgeo._input.chunks import is_lazy
+from skgeo._input.coordinates import read_coordinates
 from skgeo._labelled import steps_of as steps_of
 from skgeo._labelled import table_for as table_for
-from skgeo._parameters import check_names, check_parameter, is_integer
-from skgeo.cells import CellGrid
-from skgeo.grid import LatLonGrid
+from skgeo._validation import check_names, check_parameter, is_integer
 
 # Places that an estimator is given at a time: their embedding is some tens of megabytes.
 _PLACES_AT_A_TIME = 2**15

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._base import places_of
-from skgeo._cf import is_xarray
-from skgeo._coordinates import read_coordinates
-from skgeo._parameters import check_parameter
-from skgeo.cells import CellGrid
-from skgeo.grid import LatLonGrid
+from skgeo._cells import CellGrid
+from skgeo._grid import LatLonGrid
+from skgeo._input.cf import is_xarray
+from skgeo._input.coordinates import read_coordinates
+from skgeo._validation import check_parameter
 
 Grid = LatLonGrid | CellGrid
 

@@ -12,12 +12,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import import_optional
-from skgeo._sphere import Boxes, unit_vectors
-from skgeo.cells import CellGrid
+from skgeo._cells import CellGrid
+from skgeo._grid import LatLonGrid
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import Boxes, unit_vectors
+from skgeo._validation import import_optional
 from skgeo.datasets import load_land_mask
-from skgeo.grid import LatLonGrid
 
 PROJECTIONS = ("auto", "equal_earth", "orthographic", "plate_carree")
 

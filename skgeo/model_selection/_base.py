@@ -16,15 +16,15 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
 
 from skgeo._base import places_of
-from skgeo._cf import is_xarray
-from skgeo._coordinates import frame_columns, is_geometric, read_coordinates, warn_radians
-from skgeo._dask import computed, is_lazy
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_names, check_parameter, is_integer, warn_caller
-from skgeo._sphere import EARTH_RADIUS, unit_vectors
-from skgeo.cells import CellGrid
+from skgeo._cells import CellGrid
+from skgeo._grid import LatLonGrid
+from skgeo._input.cf import is_xarray
+from skgeo._input.chunks import computed, is_lazy
+from skgeo._input.coordinates import frame_columns, is_geometric, read_coordinates, warn_radians
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import EARTH_RADIUS, unit_vectors
+from skgeo._validation import check_names, check_parameter, is_integer, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
-from skgeo.grid import LatLonGrid
 
 Index = npt.NDArray[np.intp]
 

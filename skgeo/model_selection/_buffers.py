@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, is_integer, is_real, warn_caller
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._validation import check_parameter, is_integer, is_real, warn_caller
 from skgeo.model_selection._base import FARTHEST, Index, chord, tree
 from skgeo.model_selection._blocks import BlockSplitter, RandomState, SphericalBlockKFold
 

@@ -13,12 +13,13 @@ from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import check_random_state
 
 from skgeo._base import places_of
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, is_integer, is_real, shortened
-from skgeo._sphere import unit_vectors
-from skgeo.cells import CellGrid
+from skgeo._cells import CellGrid
+from skgeo._grid import LatLonGrid
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import unit_vectors
+from skgeo._spectrum import degree_wavelength_km
+from skgeo._validation import check_parameter, is_integer, is_real, shortened
 from skgeo.exceptions import CoordinateError, ResolutionWarning
-from skgeo.grid import LatLonGrid
 from skgeo.model_selection._base import (
     FARTHEST,
     RADIUS,
@@ -43,7 +44,6 @@ from skgeo.model_selection._scores import (
     split_scores,
     warn_missing,
 )
-from skgeo.spectrum import degree_wavelength_km
 
 __all__ = ["DegreeSuggestion", "select_max_degree", "suggest_max_degree"]
 

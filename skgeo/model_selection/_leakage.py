@@ -11,12 +11,12 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from sklearn.utils import check_random_state
 
-from skgeo._blocks import own_frame
-from skgeo._harmonics import FloatArray
-from skgeo._parallel import one_blas_thread
-from skgeo._parameters import check_flag, check_parameter, import_optional, is_real
+from skgeo._kernels.equal_area import own_frame
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import unit_vectors
+from skgeo._kernels.threads import one_blas_thread
 from skgeo._progress import check_verbose, progress
-from skgeo._sphere import unit_vectors
+from skgeo._validation import check_flag, check_parameter, import_optional, is_real
 from skgeo.model_selection._base import Index, check_n_splits, nearest_km, read_samples, splits_of, tree
 from skgeo.model_selection._blocks import RandomState, SphericalBlockKFold, size_of_blocks
 from skgeo.model_selection._scores import (

@@ -8,10 +8,10 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 from sklearn.utils import check_random_state
 
-from skgeo._blocks import balanced_folds
-from skgeo._clusters import nested_clusters
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_parameter, is_real
+from skgeo._kernels.clusters import nested_clusters
+from skgeo._kernels.equal_area import balanced_folds
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._validation import check_parameter, is_real
 from skgeo.model_selection._base import (
     FoldSplitter,
     Index,

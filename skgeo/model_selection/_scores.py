@@ -9,8 +9,8 @@ from joblib import effective_n_jobs
 from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning, UndefinedMetricWarning
 
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import warn_caller
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateWarning, ResolutionWarning
 
 Caught = list[warnings.WarningMessage]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.multiclass import type_of_target
 
-from skgeo._parameters import warn_caller
+from skgeo._validation import warn_caller
 from skgeo.model_selection._base import Index
 
 # Numbers that take more values than this are spread by quantiles, so many.

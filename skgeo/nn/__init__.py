@@ -2,22 +2,22 @@
 
 from importlib.util import find_spec
 
-from skgeo._parameters import import_optional
+from skgeo._validation import import_optional
 
 if find_spec("torch") is None:  # say what to install before an import below says less
     import_optional("torch", "skgeo.nn", "torch")
 
-from skgeo._contrastive import ContrastiveLocationEncoder
-from skgeo._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
-from skgeo._location_models import LocationClassifier, LocationRegressor
-from skgeo._satclip import SatCLIPEncoder, SatCLIPWeights
-from skgeo.nn._contrastive import compute_features
-from skgeo.nn._encoders import EncoderTwin, Harmonics
+from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder
+from skgeo.nn._contrastive_training import compute_features
+from skgeo.nn._encoder_modules import EncoderTwin, Harmonics
 from skgeo.nn._files import load, save
 from skgeo.nn._head import PatchProjectionHead
+from skgeo.nn._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
+from skgeo.nn._location_models import LocationClassifier, LocationRegressor
+from skgeo.nn._modules import HarmonicPCA, PatchScale
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
-from skgeo.nn._satclip import load_satclip
-from skgeo.nn._twins import HarmonicPCA, PatchScale
+from skgeo.nn._satclip_checkpoint import load_satclip
+from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
 
 __all__ = [
     "MLP",

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 
 from skgeo import encoders
 from skgeo._base import warn_other_version
-from skgeo._model_tree import Kind, TreeReader, TreeWriter
-from skgeo._parameters import import_optional
-from skgeo._sealed import (
+from skgeo._output.integrity import (
     building,
     check_arrays,
     check_start,
@@ -22,10 +20,12 @@ from skgeo._sealed import (
     write_file,
     write_metadata,
 )
-from skgeo.nn._encoders import EncoderTwin, Harmonics
+from skgeo._output.model_tree import Kind, TreeReader, TreeWriter
+from skgeo._validation import import_optional
+from skgeo.nn._encoder_modules import EncoderTwin, Harmonics
 from skgeo.nn._head import PatchProjectionHead
+from skgeo.nn._modules import HarmonicPCA, PatchScale
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
-from skgeo.nn._twins import HarmonicPCA, PatchScale
 
 __all__ = ["load", "save"]
 

@@ -9,11 +9,11 @@ import torch
 from sklearn.pipeline import make_union
 from torch import Tensor, nn
 
-from skgeo._harmonics import FloatArray
-from skgeo._parameters import check_flag, check_magnitude, check_parameter, is_integer
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._patch_scale import DESCRIPTORS
+from skgeo._validation import check_flag, check_magnitude, check_parameter, is_integer
+from skgeo.nn._modules import check_tensor
 from skgeo.nn._networks import check_widths
-from skgeo.nn._twins import check_tensor
-from skgeo.scale import DESCRIPTORS
 
 __all__ = ["PatchProjectionHead"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skgeo._parameters import check_parameter, is_integer, is_real
+from skgeo._validation import check_parameter, is_integer, is_real
 
 __all__ = ["MLP", "FcNet", "Linear", "LocationEncoder", "SirenNet"]
 

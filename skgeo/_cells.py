@@ -1,0 +1,461 @@
+"""Cells anywhere on the sphere: curvilinear grids, swaths and unstructured meshes."""
+
+import math
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._immutable import Immutable
+from skgeo._input.axes import check_mask
+from skgeo._input.cell_areas import check_cells, read_areas, read_centres
+from skgeo._input.chunks import aligned, computed, is_lazy
+from skgeo._input.coordinates import warn_radians
+from skgeo._input.from_xarray import read_cells
+from skgeo._input.patch_table import axis_windows, warn_left_out, windows
+from skgeo._kernels.sphere import EARTH_RADIUS
+from skgeo._output.cell_report import cell_checks
+from skgeo._output.grid_report import GridReport
+from skgeo._output.to_xarray import Labelled
+from skgeo._validation import (
+    check_flag,
+    check_pair,
+    check_parameter,
+    check_radius,
+    import_optional,
+    is_real,
+    warn_caller,
+)
+from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["CellGrid"]
+
+
+class CellGrid(Labelled, Immutable):
+    """An immutable set of cells given by their centres: rows and columns that bend, or no order at all.
+
+    For the two-dimensional latitudes and longitudes of ocean models (tripolar grids), regional models (rotated or
+    projected) and satellite swaths, and for the one-dimensional ones of unstructured meshes. Where rows have one
+    latitude and columns one longitude, :class:`skgeo.LatLonGrid` knows more.
+
+    Cells enter a fit as their centres with their areas as weights. Areas come from ``areas``, else from ``vertices``,
+    else, in two dimensions, from the distances between neighbouring centres; otherwise all cells weigh the same, with
+    a warning.
+
+    Parameters
+    ----------
+    latitude, longitude : array-like of shape (n_rows, n_columns) or (n_cells,)
+        Centres in degrees. NaN, infinite or masked ones are missing: their cells weigh nothing, and their embedding is
+        NaN. Cells that a file holds twice, such as the halo of a tripolar grid, count twice: mask them.
+    mask : array-like of the same shape, default=None
+        True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
+    areas : array-like of the same shape, default=None
+        Areas of the cells in square metres on a sphere of 6 371 008.8 m.
+    vertices : pair of array-like of shape (..., n_vertices), default=None
+        Latitudes and longitudes of the corners of each cell in degrees, around it in either sense, joined by great
+        circles; NaN or a repeated corner where a cell has fewer. Corners of a convex cell in another order are sorted.
+
+    Attributes
+    ----------
+    latitude, longitude : ndarray
+        The centres, float64 degrees, NaN where missing.
+    solid_angles : ndarray or None
+        Areas of the cells on the unit sphere, zero where missing; None if nothing tells them.
+    mask : ndarray or None
+        The mask as given: bool, or float64 fractions.
+    shape : tuple of int
+        ``(n_rows, n_columns)`` or ``(n_cells,)``.
+    dtype : dtype
+        float32 if both coordinates came as float32, and then that of embeddings of the cells; else float64.
+
+    Raises
+    ------
+    CoordinateError
+        If coordinates, mask, areas or vertices have shapes that do not fit, values out of range, or nothing in them; if
+        vertices enclose no area or not the centre, or the sides of a cell that is not convex cross; if cells are larger
+        than the Earth, one or all together; if many are at one place, or one is far from all its neighbours, as fill
+        values are. Cells that the mask leaves out are not looked at.
+
+    Warns
+    -----
+    CoordinateWarning
+        If nothing tells the areas of cells; if cells are there twice, with their areas, or have no area or no corners;
+        if the centres look like radians.
+
+    See Also
+    --------
+    skgeo.LatLonGrid : Cells between parallels and meridians.
+
+    Notes
+    -----
+    All arrays may be dask arrays: then nothing is computed before it is needed, block by block. Each block is checked
+    when it is computed. Whether all cells are larger than the Earth together, or are there twice, only :meth:`check`
+    says then.
+
+    A centre may lie on a side of its cell, or beside it by an eighth of the width of a square. Of a cell without area,
+    or with sides that cross, the corners are sorted around their mean; that must make a convex polygon. Together, cells
+    may be 1.001 times as large as the sphere. Cells are at the same place where both coordinates agree to 1e-9 degrees;
+    they are there twice if their areas agree too, except at a pole, where cells may meet.
+
+    Areas from neighbours: the width of a cell is the mean great-circle distance to the neighbours before and after, its
+    area the product of both widths with the sine of the angle between them. Errors fall with the square of the spacing:
+    4e-5 of the area at 1 degree. Cells without neighbours have the mean area of the others (of their chunk, where there
+    are chunks). A neighbour more than five times as far as the opposite one is none: there the data jump, from one
+    granule to the next. Cells whose centre is a pole, all at one place, have no area: give vertices.
+
+    Examples
+    --------
+    A swath of 3 x 4 pixels, 10 km apart, that crosses the pole:
+
+    >>> import numpy as np
+    >>> from skgeo import CellGrid
+    >>> along, across = np.meshgrid([-0.09, 0, 0.09], [-0.045, 0.045, 0.135, 0.225], indexing="ij")
+    >>> swath = CellGrid(90 - np.hypot(along, across), np.degrees(np.arctan2(along, across)))
+    >>> swath
+    CellGrid(3 x 4, latitude 89.7577..89.955, 1,201.81 km^2)
+    """
+
+    latitude: npt.NDArray[np.float64]
+    longitude: npt.NDArray[np.float64]
+    solid_angles: npt.NDArray[np.float64] | None
+    mask: npt.NDArray[np.bool_] | npt.NDArray[np.float64] | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.floating]
+    _sources: dict[str, str]
+    _put_in_order: npt.NDArray[np.intp] | None
+
+    def __init__(
+        self,
+        latitude: npt.ArrayLike,
+        longitude: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+        *,
+        areas: npt.ArrayLike | None = None,
+        vertices: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    ) -> None:
+        north, east, dtype = read_centres(latitude, longitude)
+        centres, shape = (north, east), north.shape
+        mask = None if mask is None else check_mask(mask, shape)
+        if not is_lazy(north):
+            warn_radians(*(axis.ravel() for axis in centres))
+        found = read_areas(centres, mask, areas, vertices)
+        solid_angles = found.angles
+        if not any(map(is_lazy, (*centres, mask, solid_angles))):
+            check_cells(centres, mask, found)
+        if solid_angles is None:
+            warn_caller(
+                f"The areas of {math.prod(shape)} cells are unknown, all weigh the same: give areas= or vertices=.",
+                CoordinateWarning,
+            )
+        names = ("latitude", "longitude", "mask", "solid_angles")
+        arrays = dict(zip(names, aligned(*centres, mask, solid_angles), strict=True))
+        sources = {
+            "coordinates": "latitude and longitude as given",
+            "bounds": "none" if vertices is None else "vertices as given",
+            "areas": found.source,
+            "mask": "none" if mask is None else "as given",
+        }
+        self._freeze({**arrays, "shape": shape, "dtype": dtype, "_sources": sources, "_put_in_order": found.in_order})
+
+    @classmethod
+    def _of_places(cls, latitude: Any, longitude: Any, areas: Any) -> Self:
+        """Cells that need no check: places in float64, and areas in square metres that may overlap, or None."""
+        cells = object.__new__(cls)
+        arrays = {"latitude": latitude, "longitude": longitude, "mask": None}
+        arrays["solid_angles"] = None if areas is None else areas / EARTH_RADIUS**2
+        facts = {"shape": latitude.shape, "dtype": latitude.dtype, "_sources": {}, "_put_in_order": None}
+        cells._freeze(arrays | facts)
+        return cells
+
+    @classmethod
+    def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
+        """Read the cells of an xarray object: its coordinates, their bounds, cell areas and a mask, nothing else.
+
+        Latitude and longitude are recognised as by :meth:`skgeo.LatLonGrid.from_xarray`, those of two dimensions first.
+        Vertices are the bounds of the coordinates, in units of their own, or those that share corners, as GEOS has
+        them; both edges of each cell, ``(cell, 2)``, are boxes between parallels and meridians. Areas are those of
+        ``cell_measures``, of a variable with the standard name ``cell_area`` or of a name such as ``grid_area``, in
+        any unit of area, on the Earth (m2, km2) or the unit sphere (sr, radian^2). Cells on the faces of a cube come
+        one after the other, in one dimension. Times along which coordinates do not change are left out.
+
+        Parameters
+        ----------
+        obj : xarray.Dataset or xarray.DataArray
+            An object with latitude and longitude on the same one or two dimensions, and faces.
+        mask : None, str, xarray.DataArray or array-like, default=None
+            Which part of each cell belongs to the domain, as for :meth:`skgeo.LatLonGrid.from_xarray`: ``"valid"`` is
+            where the variable is never missing.
+
+        Returns
+        -------
+        CellGrid
+            Chunked if the coordinates or the mask are.
+
+        Raises
+        ------
+        CoordinateError
+            If latitude or longitude are absent, ambiguous, on different dimensions or change in time; if units are
+            those of no angle or no area; if the mask lies elsewhere; and as from the constructor.
+        ImportError
+            Without xarray.
+
+        Warns
+        -----
+        CoordinateWarning
+            If coordinates name vertices that the object does not have, and no areas are there; and as from the
+            constructor.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> from skgeo import CellGrid
+        >>> rows, columns = np.meshgrid(np.arange(3.0), np.arange(4.0), indexing="ij")
+        >>> coordinates = {"lat": (("y", "x"), 60 + rows - columns / 5), "lon": (("y", "x"), 10 + columns + rows / 2)}
+        >>> ice = xr.DataArray(np.where(rows > 0, 1.0, np.nan), coordinates, ("y", "x"), name="ice")
+        >>> CellGrid.from_xarray(ice, mask="valid")
+        CellGrid(3 x 4, latitude 59.4..62, 52,466.9 km^2)
+        """
+        arguments = read_cells(obj, mask)
+        sources = arguments.pop("sources", {})
+        cells = cls(**arguments)
+        cells._freeze({"_sources": cells._sources | sources})
+        return cells
+
+    def __repr__(self) -> str:
+        """One line: shape, latitudes, area of the domain; nothing of it is computed if it is chunked."""
+        shape = " x ".join(map(str, self.shape))
+        if self.chunked:
+            return f"CellGrid({shape}, chunked)"
+        south, north = np.nanmin(self.latitude), np.nanmax(self.latitude)
+        area = ", areas unknown" if self.solid_angles is None else f", {self.domain_area() / 1e6:,.6g} km^2"
+        return f"CellGrid({shape}, latitude {south:.6g}..{north:.6g}{area})"
+
+    def cell_areas(self, radius: float = EARTH_RADIUS) -> npt.NDArray[np.float64]:
+        """Areas of the cells on a sphere, mask not applied.
+
+        Parameters
+        ----------
+        radius : float, default=6371008.8
+            Radius of the sphere in metres.
+
+        Returns
+        -------
+        ndarray of the shape of the grid
+            Areas in square metres; zero where coordinates are missing.
+
+        Raises
+        ------
+        CoordinateError
+            If nothing tells them.
+        ValueError
+            If the radius is not positive.
+
+        Examples
+        --------
+        An octant, given by its corners:
+
+        >>> from skgeo import CellGrid
+        >>> octant = CellGrid([35.0], [45.0], vertices=([[0, 0, 90]], [[0, 90, 0]]))
+        >>> octant.cell_areas(radius=1) / 3.14159265
+        array([0.5])
+        """
+        check_radius("radius", radius)
+        return float(radius) ** 2 * self._known_angles()
+
+    def domain_area(self, radius: float = EARTH_RADIUS) -> float:
+        """Area of the domain: of all cells, or of the part of each that is inside the mask.
+
+        Parameters
+        ----------
+        radius : float, default=6371008.8
+            Radius of the sphere in metres.
+
+        Returns
+        -------
+        float
+            Area in square metres.
+
+        Raises
+        ------
+        CoordinateError
+            If nothing tells the areas of cells.
+        ValueError
+            If the radius is not positive.
+
+        Examples
+        --------
+        >>> from skgeo import CellGrid
+        >>> CellGrid([0.0, 1.0], [0.0, 1.0], mask=[1, 0.5], areas=[4e6, 2e6]).domain_area()
+        5000000.0...
+        """
+        check_radius("radius", radius)
+        angles = self._known_angles()
+        return float(radius) ** 2 * float((angles if self.mask is None else angles * self.mask).sum())
+
+    def check(self) -> GridReport:
+        """What a grid checker reports: areas, cells that overlap or are there twice, and where areas came from.
+
+        Of a chunked grid all arrays are computed.
+
+        Returns
+        -------
+        GridReport
+            A mapping from names to values that prints as a small table.
+
+        Examples
+        --------
+        Corners in the order of two rows, not around the cell:
+
+        >>> from skgeo import CellGrid
+        >>> CellGrid([0.5], [0.5], vertices=([[0, 0, 1, 1]], [[0, 1, 0, 1]])).check()
+        CellGrid(1, latitude 0.5..0.5, 12,364 km^2)
+          total_area            1.236403e+10 m2  (0.002424% of the sphere)
+          domain_area           1.236403e+10 m2  (100.000000% of the cells)
+          cells_without_area    0 cells
+        ! corners_out_of_order  1 cells  (first at (0); they were put in order)
+          overlapping_cells     0 cells
+          coincident_cells      0 cells
+          missing_cells         0 cells
+          coordinates           latitude and longitude as given
+          bounds                vertices as given
+          areas                 computed from the vertices
+          mask                  none
+        """
+        return GridReport(repr(self), cell_checks(self))
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the arrays are dask arrays."""
+        return is_lazy(self.latitude)
+
+    def points(self) -> npt.NDArray[np.floating]:
+        """Cell centres as (latitude, longitude) rows in degrees, C order, masked and missing cells included.
+
+        Returns
+        -------
+        ndarray of shape (n_cells, 2)
+            float32 if both coordinates came as float32, else float64; a dask array of chunked ones.
+
+        Examples
+        --------
+        >>> from skgeo import CellGrid
+        >>> CellGrid([[50.0, 50.1], [51.0, 51.1]], [[8.0, 9.0], [8.1, 9.1]]).points()[1]
+        array([50.1,  9. ])
+        """
+        stack = import_optional("dask.array", "chunked data", "xarray").stack if self.chunked else np.stack
+        return stack([self.latitude.ravel(), self.longitude.ravel()], axis=-1).astype(self.dtype)
+
+    def patches(
+        self,
+        patch_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        *,
+        partial: bool | None = None,
+        min_fraction: float = 0.0,
+        return_index: bool = False,
+    ) -> Any:
+        """Cut the rows and columns into patches: stacks of pixel centres, which the patch transformers accept.
+
+        Parameters
+        ----------
+        patch_size : int or (int, int)
+            Pixels along rows and columns.
+        stride : int or (int, int), default=None
+            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+        partial : False, default=None
+            Pixels that are left at the ends are dropped, as patches of a stack have one shape, and a warning says how
+            much that is. False drops them without a word.
+        min_fraction : float, default=0
+            Keep patches of whose pixels at least this fraction, by area, is inside the mask and not missing. Of 0,
+            patches without any pixel are dropped all the same.
+        return_index : bool, default=False
+            Also return the row and column of each patch's first pixel.
+
+        Returns
+        -------
+        patches : ndarray of shape (n_patches, n_rows, n_columns, 2)
+            (latitude, longitude) of each pixel in degrees, NaN where missing.
+        index : ndarray of shape (n_patches, 2)
+            Row and column of each first pixel. Only with ``return_index=True``.
+
+        Raises
+        ------
+        CoordinateError
+            If the cells have no rows and columns.
+        ValueError
+            If sizes or strides are not positive integers, a patch is larger than the grid, ``partial`` is True, or
+            ``min_fraction`` is outside [0, 1] or keeps nothing.
+
+        Warns
+        -----
+        CoordinateWarning
+            If more than 0.5 % of the area of the domain is in no patch, at the ends or between patches, and
+            ``partial=False`` does not say that this is meant.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import CellGrid, PatchScaleFeaturizer
+        >>> rows, columns = np.meshgrid(np.arange(6.0), np.arange(8.0), indexing="ij")
+        >>> sheared = CellGrid(50 + rows / 10, 8 + columns / 10 + rows / 20)
+        >>> patches = sheared.patches((3, 4))
+        >>> patches.shape
+        (4, 3, 4, 2)
+        >>> extent_lon, extent_lat = PatchScaleFeaturizer(log=False).fit_transform(patches)[0, :2] / 1000
+        >>> print(f"{extent_lon:.1f} km along rows, {extent_lat:.1f} km along columns")
+        28.5 km along rows, 35.0 km along columns
+        """
+        if len(self.shape) != 2:
+            raise CoordinateError(f"The {self.shape[0]} cells have no rows and columns to cut patches from.")
+        sizes = check_pair(patch_size, "patch_size")
+        strides = sizes if stride is None else check_pair(stride, "stride")
+        check_flag("return_index", return_index)
+        dropped = partial is None or partial is False
+        check_parameter("partial", partial, dropped, "None or False: all patches of a stack have one shape")
+        valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
+        check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
+        names = ("rows", "columns")
+        rows, columns = (
+            axis_windows(name, [(0, length)], size, step, False, closed=False)
+            for name, length, size, step in zip(names, self.shape, sizes, strides, strict=True)
+        )
+        index, _ = windows(rows, columns)
+
+        whole = computed(self.latitude, self.longitude, *self._present_and_inside())
+        if partial is None and (rows.left_out.any() or columns.left_out.any()):
+            inside = whole[3]
+            covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
+            share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
+            warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
+        at = tuple(index.T)
+        latitude, longitude, *areas = (np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole)
+        kept = _shares(*areas) >= min_fraction - 1e-9
+        kept &= np.isfinite(latitude).any(axis=(1, 2))
+        if not kept.any():
+            raise ValueError(
+                f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
+            )
+        patches = np.stack([latitude[kept], longitude[kept]], axis=-1).astype(self.dtype, copy=False)
+        return (patches, index[kept]) if return_index else patches
+
+    def _present_and_inside(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Areas of the cells, relative, zero where missing; and the part of each that is inside the mask."""
+        areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles
+        return areas, areas if self.mask is None else areas * self.mask
+
+    def _known_angles(self) -> npt.NDArray[np.float64]:
+        if self.solid_angles is None:
+            raise CoordinateError("The areas of the cells are unknown: give areas= or vertices=.")
+        return self.solid_angles
+
+
+def _shares(areas: npt.NDArray[Any], inside: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Shares of windows (n, h, w) that are inside; missing pixels are as large as the others on average, not inside."""
+    count = areas.shape[1] * areas.shape[2]
+    present = np.count_nonzero(areas, axis=(1, 2))
+    whole = areas.sum(axis=(1, 2)) * count / np.maximum(present, 1)
+    return np.divide(inside.sum(axis=(1, 2)), whole, out=np.zeros(len(areas)), where=whole > 0.0)

@@ -1,0 +1,460 @@
+"""A regular grid of latitude-longitude cells, and the table of patches cut from it."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._immutable import Immutable
+from skgeo._input.axes import check_axis, check_mask, even_axis, unwrap_longitude, warn_radian_axes
+from skgeo._input.bounds import cell_edges
+from skgeo._input.chunks import computed, is_lazy
+from skgeo._input.from_xarray import read_grid
+from skgeo._input.patch_table import (
+    Windows,
+    axis_windows,
+    outer_edges,
+    patch_frame,
+    warn_left_out,
+    window_shares,
+    windows,
+)
+from skgeo._kernels.axis_gaps import contiguous_blocks
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import EARTH_RADIUS, band_heights
+from skgeo._output.grid_report import GridReport, lat_lon_checks
+from skgeo._output.to_xarray import Labelled
+from skgeo._validation import check_flag, check_pair, check_parameter, check_radius, is_real
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["LatLonGrid"]
+
+
+class GridPart(NamedTuple):
+    """Some rows of a grid: latitudes of the rows, longitudes of the columns in degrees, and their dtype."""
+
+    latitude: FloatArray
+    longitude: FloatArray
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.latitude.size, self.longitude.size
+
+
+class LatLonGrid(Labelled, Immutable):
+    """An immutable regular grid of cells, given by the latitudes and longitudes of their centres.
+
+    Edges are the midpoints between centres; the outermost ones lie half a spacing beyond, clipped at the poles,
+    and reach the pole where less than a third of a spacing would be left (Gaussian grids). The grid closes the
+    circle when the step from its last to its first longitude is no more than a spacing. Bounds, where given, are the
+    edges instead, and the grid closes the circle where the outermost meet.
+
+    Where rows or columns were left out, the axis has a gap: a step over 1.5 times the steps on both sides. A cell
+    beside a gap is as wide as the step on its other side, and a grid with a gap in its columns does not close the
+    circle. A coarser part of an axis is no gap. See Notes.
+
+    Parameters
+    ----------
+    latitude : array-like of shape (n_lat,)
+        Latitudes of the rows in degrees, ascending or descending, equally spaced or not. The poles may be
+        centres.
+    longitude : array-like of shape (n_lon,)
+        Longitudes of the columns in degrees, in either direction, from any start; they may wrap inside the array
+        (350, 355, 0, 5), or rise as numbers though they do not around the Earth (0, 5, 350, 355), which is a gap.
+    mask : array-like of shape (n_lat, n_lon), default=None
+        True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it. Fractions
+        describe a coast better than booleans do.
+    latitude_bounds : array-like of shape (n_lat, 2), default=None
+        Both edges of each row in degrees, in either order, as the bounds of the CF conventions. Cells must hold their
+        centres, and touch, but for gaps of more than half a cell where rows were left out. None means the midpoints;
+        so do bounds that differ from these by the rounding of single precision only. A single cell, 1 x 1, needs both
+        bounds.
+    longitude_bounds : array-like of shape (n_lon, 2), default=None
+        Both edges of each column in degrees, likewise, in any longitude convention.
+
+    Attributes
+    ----------
+    latitude, longitude : ndarray of shape (n_lat,), (n_lon,)
+        The centres as given, in degrees; of evenly spaced float32 axes, what they were before they were rounded.
+    latitude_edges, longitude_edges : ndarray of shape (n_lat, 2), (n_lon, 2)
+        South and north edge of each row, west and east edge of each column, in degrees. Longitude edges run
+        on past 180 or 360 instead of wrapping.
+    mask : ndarray of shape (n_lat, n_lon) or None
+        The mask as given: bool, or float64 fractions.
+    shape : tuple of int
+        ``(n_lat, n_lon)``.
+    closed : bool
+        Whether the columns close the circle.
+    dtype : dtype
+        float32 if both axes came as float32, and then that of embeddings of the cells; else float64. All geometry is
+        float64.
+
+    Raises
+    ------
+    CoordinateError
+        If an axis is empty, not finite, out of range, not monotone or repeats a value, or the mask has another
+        shape, values outside [0, 1], or nothing in it, or bounds have another shape, are not finite, leave gaps,
+        overlap, miss their centres or reach beyond a pole.
+
+    Warns
+    -----
+    CoordinateWarning
+        If the axes look like radians.
+
+    Notes
+    -----
+    Gaps come from ``where(..., drop=True)``, ``dropna`` and regions cut from 0..360. A few large steps in a row, with
+    single rows or columns between them, are gaps too. They are a coarser part of the axis instead if they are alike,
+    three at least, and as many as they are times larger than the steps beside them. At an end of the axis a gap has
+    steps on one side only. Between two gaps a cell is as wide as the smaller of the nearest steps that are no gaps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeo import LatLonGrid
+    >>> grid = LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360))
+    >>> grid
+    LatLonGrid(180 x 360, latitude -90..90, longitude 0..360, closed)
+    >>> bool(np.isclose(grid.cell_areas().sum(), 4 * np.pi * 6_371_008.8**2, rtol=1e-12))
+    True
+    """
+
+    latitude: npt.NDArray[np.float64]
+    longitude: npt.NDArray[np.float64]
+    latitude_edges: npt.NDArray[np.float64]
+    longitude_edges: npt.NDArray[np.float64]
+    mask: npt.NDArray[np.bool_] | npt.NDArray[np.float64] | None
+    shape: tuple[int, int]
+    closed: bool
+    dtype: np.dtype[np.floating]
+    _sources: dict[str, str]
+
+    def __init__(
+        self,
+        latitude: npt.ArrayLike,
+        longitude: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+        *,
+        latitude_bounds: npt.ArrayLike | None = None,
+        longitude_bounds: npt.ArrayLike | None = None,
+    ) -> None:
+        (latitude, dtype), (longitude, other) = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
+        warn_radian_axes(latitude, longitude)
+        unwrapped = unwrap_longitude(longitude, bounded=longitude_bounds is not None)
+        if dtype == other == np.float32:
+            latitude, even = even_axis(latitude, latitude), even_axis(unwrapped, longitude)
+            longitude, unwrapped = longitude + (even - unwrapped), even
+        rows, columns, closed = cell_edges(latitude, unwrapped, longitude, latitude_bounds, longitude_bounds)
+        shape = (latitude.size, longitude.size)
+        arrays = {
+            "latitude": latitude,
+            "longitude": longitude,
+            "latitude_edges": rows,
+            "longitude_edges": columns,
+            "mask": None if mask is None else check_mask(mask, shape),
+        }
+        self._freeze({**arrays, "shape": shape, "closed": closed, "dtype": np.result_type(dtype, other)})
+        given = {"latitude": latitude_bounds, "longitude": longitude_bounds}
+        taken = [f"{name}_bounds" for name, bounds in given.items() if bounds is not None]
+        sources = {
+            "coordinates": "latitude and longitude as given",
+            "bounds": f"{' and '.join(taken)} as given" if taken else "none: edges are midway between the centres",
+            "areas": "computed from the edges",
+            "mask": "none" if mask is None else "as given",
+        }
+        self._freeze({"_sources": sources})
+
+    @classmethod
+    def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
+        """Read the grid of an xarray object: its coordinates, their bounds and a mask, never other variables.
+
+        Latitude and longitude are recognised by ``standard_name``, by ``units`` (degrees_north and degrees_east, in
+        all spellings of the CF conventions), by ``axis`` (Y and X), or by name (lat, latitude, lon, lng, long,
+        longitude), in this order, among the coordinates and then among the variables; last by a pair of names such as
+        decimalLatitude and decimalLongitude. Bounds are those that the attribute ``bounds`` names, or ``lat_bnds``,
+        ``lat_bounds`` and the like; without, edges are midpoints. Each variable is read by its own ``units``, degrees
+        or radians; bounds without units have those of their axis.
+
+        Parameters
+        ----------
+        obj : xarray.Dataset or xarray.DataArray
+            An object with one-dimensional latitude and longitude, on a dimension each.
+        mask : None, str, xarray.DataArray or array-like, default=None
+            Which part of each cell belongs to the domain. A DataArray has the grid's dimensions or its coordinates, in
+            any order. ``"valid"`` is where the variable is not missing, ever: over all other dimensions, such as time
+            and level; of a DataArray itself, of a Dataset its only variable on the grid. Any other string names a
+            variable that holds the mask. An array is as the constructor takes it.
+
+        Returns
+        -------
+        LatLonGrid
+
+        Raises
+        ------
+        CoordinateError
+            If latitude or longitude are absent, ambiguous, rotated, projected, nominal (true ones of more dimensions
+            are there), two-dimensional or on one dimension; if units are those of no angle, or bounds change in time;
+            if the mask lies elsewhere; and as from the constructor.
+        ImportError
+            Without xarray.
+
+        Warns
+        -----
+        CoordinateWarning
+            If an axis names bounds that the object does not have, as ``dataset["sst"]`` leaves them behind, unless
+            equal steps reach from pole to pole, or around: then edges can only be midway.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> from skgeo import LatLonGrid
+        >>> sst = xr.DataArray([[np.nan, 1.0], [2.0, 3.0]], {"lat": [-45, 45], "lon": [0, 180]}, name="sst")
+        >>> LatLonGrid.from_xarray(sst, mask="valid")
+        LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed, mask keeps 75.0% of the area)
+        """
+        arguments = read_grid(obj, mask)
+        sources = arguments.pop("sources", {})
+        grid = cls(**arguments)
+        grid._freeze({"_sources": vars(grid).get("_sources", {}) | sources})
+        return grid
+
+    def __repr__(self) -> str:
+        """One line: shape, bounds, whether it closes, what the mask keeps."""
+        south, north = self.latitude_edges.min(), self.latitude_edges.max()
+        west, east = self.longitude_edges.min(), self.longitude_edges.max()
+        closed = ", closed" if self.closed else ""
+        masked = "" if self.mask is None else ", chunked mask"
+        if self.mask is not None and not self.chunked:
+            masked = f", mask keeps {self.domain_area() / self.cell_areas().sum():.1%} of the area"
+        bounds = f"latitude {south:g}..{north:g}, longitude {west:g}..{east:g}"
+        count = sum(len(contiguous_blocks(edges)) - 1 for edges in (self.latitude_edges, self.longitude_edges))
+        gaps = f", {count} gap{'s' * (count > 1)}" if count else ""
+        return f"LatLonGrid({self.shape[0]} x {self.shape[1]}, {bounds}{closed}{gaps}{masked})"
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the mask is a dask array."""
+        return is_lazy(self.mask)
+
+    def cell_areas(self, radius: float = EARTH_RADIUS) -> npt.NDArray[np.float64]:
+        """Exact areas of the cells on a sphere, mask not applied.
+
+        Parameters
+        ----------
+        radius : float, default=6371008.8
+            Radius of the sphere in metres.
+
+        Returns
+        -------
+        ndarray of shape (n_lat, n_lon)
+            Areas in square metres: R^2 (sin north - sin south) (east - west).
+
+        Raises
+        ------
+        ValueError
+            If the radius is not positive.
+
+        Examples
+        --------
+        >>> from skgeo import LatLonGrid
+        >>> LatLonGrid([-45, 45], [0, 90, 180, 270]).cell_areas(radius=1).round(3)
+        array([[1.571, 1.571, 1.571, 1.571],
+               [1.571, 1.571, 1.571, 1.571]])
+        """
+        check_radius("radius", radius)
+        return float(radius) ** 2 * np.outer(*self._heights_and_widths())
+
+    def domain_area(self, radius: float = EARTH_RADIUS) -> float:
+        """Area of the domain: of all cells, or of the part of each that is inside the mask.
+
+        Parameters
+        ----------
+        radius : float, default=6371008.8
+            Radius of the sphere in metres.
+
+        Returns
+        -------
+        float
+            Area in square metres.
+
+        Raises
+        ------
+        ValueError
+            If the radius is not positive.
+
+        Examples
+        --------
+        >>> from skgeo import LatLonGrid
+        >>> LatLonGrid([-45, 45], [0, 180], mask=[[1, 1], [0.5, 0]]).domain_area(radius=1) / 3.14159265
+        2.5000...
+        """
+        check_radius("radius", radius)
+        heights, widths = self._heights_and_widths()
+        return float(radius) ** 2 * float(
+            heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths)
+        )
+
+    def check(self) -> GridReport:
+        """What a grid checker reports: areas, cells that overlap, gaps, and where coordinates and bounds came from.
+
+        Returns
+        -------
+        GridReport
+            A mapping from names to values that prints as a small table.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import LatLonGrid
+        >>> LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360)).check()
+        LatLonGrid(180 x 360, latitude -90..90, longitude 0..360, closed)
+          total_area            5.100659e+14 m2  (100.000000% of the sphere)
+          domain_area           5.100659e+14 m2  (100.000000% of the cells)
+          cells_without_area    0 cells
+          corners_out_of_order  0 cells
+          overlapping_cells     0 cells
+          coincident_cells      0 cells
+          latitude_gaps         0
+          longitude_gaps        0
+          closed                True
+          coordinates           latitude and longitude as given
+          bounds                none: edges are midway between the centres
+          areas                 computed from the edges
+          mask                  none
+        """
+        return GridReport(repr(self), tuple(lat_lon_checks(self)))
+
+    def points(self) -> npt.NDArray[np.float64]:
+        """Cell centres as (latitude, longitude) rows in degrees, C order, masked cells included.
+
+        Returns
+        -------
+        ndarray of shape (n_lat * n_lon, 2)
+            float32 if both axes came as float32, else float64.
+
+        Examples
+        --------
+        >>> from skgeo import LatLonGrid
+        >>> LatLonGrid([0, 10], [170, 180, 190]).points()[:3]
+        array([[  0., 170.],
+               [  0., 180.],
+               [  0., 190.]])
+        """
+        return np.stack(np.meshgrid(*self._axes(), indexing="ij"), axis=-1).reshape(-1, 2)
+
+    def patches(
+        self,
+        patch_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        *,
+        partial: bool | None = None,
+        min_fraction: float = 0.0,
+        as_frame: bool = False,
+        return_index: bool = False,
+    ) -> Any:
+        """Cut the grid into patches of pixels, rows first.
+
+        On a closed circle overlapping patches continue across the seam; patches that do not overlap leave a
+        remainder there as at any other end. No patch crosses a gap of an axis, which has two ends.
+
+        Parameters
+        ----------
+        patch_size : int or (int, int)
+            Pixels along latitude and longitude.
+        stride : int or (int, int), default=None
+            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+        partial : bool, default=None
+            Keep the smaller patches at the ends where sizes do not divide; by default they are dropped, and a warning
+            says how much that is. False drops them without a word.
+        min_fraction : float, default=0
+            Keep patches of whose area at least this fraction is inside the mask.
+        as_frame : bool, default=False
+            Return the table as a pandas DataFrame indexed by (row, column).
+        return_index : bool, default=False
+            Also return the row and column of each patch's first pixel.
+
+        Returns
+        -------
+        patches : ndarray of shape (n_patches, 6) or DataFrame
+            Columns south, north, west, east (outer edges, degrees; east runs past 180 or 360 across the seam),
+            n_lat and n_lon (pixels).
+        index : ndarray of shape (n_patches, 2)
+            Row and column of each first pixel. Only with ``return_index=True``.
+
+        Raises
+        ------
+        ValueError
+            If sizes or strides are not positive integers, a patch is larger than the grid, or ``min_fraction``
+            is outside [0, 1] or keeps nothing.
+        ImportError
+            From ``as_frame=True`` without pandas.
+
+        Warns
+        -----
+        CoordinateWarning
+            If more than 0.5 % of the area of the domain is in no patch, at the ends or between patches, and
+            ``partial=False`` does not say that this is meant.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import LatLonGrid
+        >>> grid = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
+        >>> grid.patches((18, 36))
+        array([[-90.,   0.,   0., 180.,  18.,  36.],
+               [-90.,   0., 180., 360.,  18.,  36.],
+               [  0.,  90.,   0., 180.,  18.,  36.],
+               [  0.,  90., 180., 360.,  18.,  36.]])
+        """
+        sizes = check_pair(patch_size, "patch_size")
+        strides = sizes if stride is None else check_pair(stride, "stride")
+        valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
+        for name, flag in (
+            ("partial", partial is not None and partial),
+            ("as_frame", as_frame),
+            ("return_index", return_index),
+        ):
+            check_flag(name, flag)
+        check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
+        blocks = contiguous_blocks(self.latitude_edges), contiguous_blocks(self.longitude_edges)
+        rows = axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
+        columns = axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=self.closed)
+        if partial is not False:
+            cure = "partial=True keeps smaller patches at the ends, stride=None leaves nothing between"
+            warn_left_out(rows, columns, ("rows", "columns"), self._share_left_out(rows, columns), cure)
+        index, count = windows(rows, columns)
+        if min_fraction > 0.0 and self.mask is not None:
+            (mask,) = computed(self.mask)
+            share = window_shares(mask, *self._heights_and_widths(), rows, columns)
+            kept = share >= min_fraction - 1e-9  # sums of areas are known to rounding only
+            index, count = index[kept], count[kept]
+        if index.size == 0:
+            raise ValueError(
+                f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
+            )
+        table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
+        patches = patch_frame(table, index) if as_frame else table
+        return (patches, index) if return_index else patches
+
+    def _share_left_out(self, rows: Windows, columns: Windows) -> float:
+        """Share of the area of the domain that is in no window; of all cells if the mask is chunked."""
+        if not (rows.left_out.any() or columns.left_out.any()):
+            return 0.0
+        heights, widths = self._heights_and_widths()
+        inside = heights * ~rows.left_out, widths * ~columns.left_out
+        if self.mask is None or self.chunked:
+            return 1.0 - float(inside[0].sum() * inside[1].sum() / (heights.sum() * widths.sum()))
+        return 1.0 - float(inside[0] @ (self.mask @ inside[1]) / (heights @ (self.mask @ widths)))
+
+    def _axes(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """Latitudes and longitudes in the dtype that they came in."""
+        return self.latitude.astype(self.dtype), self.longitude.astype(self.dtype)
+
+    def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The factors of the cell areas on the unit sphere: one a row, one a column."""
+        return band_heights(*self.latitude_edges.T), np.radians(np.diff(self.longitude_edges, axis=1))[:, 0]

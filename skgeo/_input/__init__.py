@@ -1,0 +1,1 @@
+"""From what users hold (arrays, frames, xarray, dask) to checked numbers."""

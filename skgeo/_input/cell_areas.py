@@ -1,0 +1,377 @@
+"""Centres and areas of cells from what tells them, block by block where they are chunked; what is wrong with them."""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._input.chunks import aligned, is_lazy, map_cells
+from skgeo._input.coordinates import POLE, check_array, check_centres, check_longitude, number
+from skgeo._kernels.cell_corners import CROSSED, EMPTY, FAR, FLAT, OUTSIDE, SORTED, States, cell_polygons
+from skgeo._kernels.cell_places import MOST_COPIES, Shared, copies, elsewhere, piled, polar_piles, shared_places
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import EARTH_RADIUS, cell_areas, unit_vectors
+from skgeo._validation import warn_caller
+from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+Mask = npt.NDArray[Any] | None
+
+#: Where areas come from.
+GIVEN, VERTICES = "as given", "computed from the vertices"
+NEIGHBOURS, NOTHING = "computed from the distances to neighbouring centres", "none: all cells weigh the same"
+
+#: All cells together are at most so many times as large as the sphere.
+LARGEST_SHARE = 1.001
+# With more cells than this share at the place of another one, all are suspect.
+_MANY_COPIES = 0.25
+# So many of the cells that are wrong are looked at to find out why.
+_SAMPLE = 200
+# What makes good cells of more than this share of them is the reason.
+_NEARLY_ALL = 0.9
+# What is wrong, if it is, with the cells of a state, and the cure.
+_FAULTS = {
+    FAR: (
+        "one is far from the others",
+        "Is it a fill value that is not marked as missing? Give NaN, or the last corner again, where a cell has fewer",
+    ),
+    CROSSED: ("their order is none around the cell, and the cell is not convex", "Give them in order around the cell"),
+    FLAT: ("they enclose no area", "Mask these cells, mask=, or correct their corners"),
+    OUTSIDE: ("they do not enclose the centre", "Do they belong to other cells, or are they in another unit"),
+}
+
+
+class Areas(NamedTuple):
+    """Areas of cells on the unit sphere, None if nothing tells them; what tells them; and what was found on the way.
+
+    ``in_order`` are the positions of cells whose corners were sorted; None where that is not known.
+    """
+
+    angles: Any
+    source: str
+    in_order: npt.NDArray[np.intp] | None = None
+    shared: Shared | None = None
+
+
+def read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.floating]]:
+    """Centres of cells in float64, NaN where either coordinate is missing, and the dtype they came in."""
+    axes = [_read(latitude, "latitude"), _read(longitude, "longitude")]
+    if axes[0].shape != axes[1].shape or axes[0].ndim not in (1, 2) or 0 in axes[0].shape:
+        raise CoordinateError(
+            f"latitude has shape {axes[0].shape} and longitude {axes[1].shape}: expected the same, (n_rows, n_columns) "
+            "or (n_cells,). LatLonGrid takes a latitude for each row and a longitude for each column."
+        )
+    single = all(axis.dtype == np.float32 for axis in axes)
+    one, other = aligned(*axes)
+    latitude = map_cells(partial(check_centres, name="latitude"), one, other)
+    longitude = map_cells(_check_longitudes, other, one)
+    if not is_lazy(latitude) and np.isnan(latitude).all():
+        raise CoordinateError("latitude and longitude are missing in all cells.")
+    return latitude, longitude, np.dtype(np.float32 if single else np.float64)
+
+
+def _check_longitudes(longitude: npt.NDArray[Any], latitude: npt.NDArray[Any]) -> FloatArray:
+    centres = check_centres(longitude, latitude, name="longitude")
+    check_longitude(centres, "longitude")
+    return centres
+
+
+def read_areas(centres: tuple[Any, Any], mask: Any, areas: Any, vertices: Any) -> Areas:
+    """Areas of cells from what tells them, zero where missing."""
+    latitude, shape = centres[0], centres[0].shape
+    if areas is not None:
+        areas = _read(areas, "areas")
+        if areas.shape != shape:
+            raise CoordinateError(f"areas has shape {areas.shape}, the cells have {shape}.")
+        return Areas(map_cells(_given_angles, latitude, areas), GIVEN)
+    if vertices is not None:
+        return _areas_of_vertices(centres, mask, vertices)
+    if len(shape) == 1 or math.prod(shape) == 1:
+        return Areas(None, NOTHING)
+    if is_lazy(latitude):
+        return Areas(map_cells(_neighbour_angles, *centres, *_known(mask), halo=1), NEIGHBOURS)
+    shared = shared_places(*centres)
+    angles = _neighbour_angles(centres[0], centres[1], None if is_lazy(mask) else mask, shared=shared)
+    return Areas(angles, NEIGHBOURS, shared=shared) if angles.any() else Areas(None, NOTHING, shared=shared)
+
+
+def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Areas:
+    """Areas of polygons."""
+    (latitude, longitude), shape = centres, centres[0].shape
+    pair = isinstance(vertices, tuple | list) and len(vertices) == 2
+    corners = [_read(axis, "vertices") for axis in vertices] if pair else []
+    if len(corners) != 2 or any(axis.shape[:-1] != shape or axis.shape[-1] < 3 for axis in corners):
+        raise CoordinateError(
+            f"vertices have the shapes {[axis.shape for axis in corners]}: expected a pair, latitudes and "
+            f"longitudes, of {(*shape, 'n_vertices')} with at least 3 vertices."
+        )
+    if any(map(is_lazy, (latitude, *corners))):
+        return Areas(map_cells(_angles_of_polygons, latitude, longitude, *corners, *_known(mask)), VERTICES)
+    known = None if is_lazy(mask) else mask
+    angles, states = _checked_polygons(latitude, longitude, corners[0], corners[1], known)
+    empty = np.flatnonzero((states == EMPTY) & _inside(latitude, known))
+    if empty.size:
+        warn_caller(
+            f"{empty.size} cells have no corners, the first at {_cell(empty, shape)}: they weigh nothing. Mask them, "
+            "mask=, or give their corners.",
+            CoordinateWarning,
+        )
+    return Areas(angles, VERTICES, np.flatnonzero(states == SORTED))
+
+
+def _known(mask: Any) -> list[Any]:
+    return [] if mask is None else [mask]
+
+
+def _read(values: Any, name: str) -> Any:
+    """An array of numbers, NaN where masked; as it is if it is chunked."""
+    return values if is_lazy(values) else check_array(values, name)
+
+
+def _inside(latitude: FloatArray, mask: Mask) -> npt.NDArray[np.bool_]:
+    """Cells that have a centre and a part in the domain."""
+    present = ~np.isnan(latitude)
+    return present if mask is None else present & (mask > 0)
+
+
+def _cell(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> str:
+    """The first of some positions in C order as an index."""
+    index = [int(i) for i in np.unravel_index(positions[0], shape)]
+    return str(tuple(index)) if len(index) > 1 else str(index[0])
+
+
+def _place(latitude: FloatArray, longitude: FloatArray, position: int) -> str:
+    return f"latitude {number(latitude.flat[position])}, longitude {number(longitude.flat[position])}"
+
+
+def _given_angles(latitude: FloatArray, areas: npt.NDArray[Any]) -> FloatArray:
+    """Solid angles of areas in square metres."""
+    areas = check_array(areas, "areas").astype(np.float64)
+    if np.any(areas < 0.0):
+        raise CoordinateError(f"areas must not be negative: {number(np.nanmin(areas))}.")
+    angles = np.nan_to_num(np.where(np.isnan(latitude), 0.0, areas)) / EARTH_RADIUS**2
+    large = np.flatnonzero(angles > LARGEST_SHARE * 4.0 * np.pi)
+    if large.size:
+        raise CoordinateError(
+            f"areas of {large.size} cells are larger than the Earth, the first at {_cell(large, areas.shape)}: "
+            f"{areas.flat[large[0]]:g} m2. Is it a fill value that is not marked as missing? Make it NaN. "
+            "Areas are in square metres."
+        )
+    return angles
+
+
+def _angles_of_polygons(*arrays: npt.NDArray[Any]) -> FloatArray:
+    """Solid angles of cells with given vertices, or of a block of them."""
+    return _checked_polygons(*arrays)[0]
+
+
+def _checked_polygons(
+    latitude: FloatArray,
+    longitude: FloatArray,
+    corner_latitude: npt.NDArray[Any],
+    corner_longitude: npt.NDArray[Any],
+    mask: Mask = None,
+) -> tuple[FloatArray, States]:
+    """Areas of cells with given vertices, and their states; refused if those of a cell in the domain are wrong."""
+    corners = [check_array(axis, "vertices").astype(np.float64) for axis in (corner_latitude, corner_longitude)]
+    outside = np.flatnonzero(np.abs(corners[0]) > POLE)
+    if outside.size:
+        raise CoordinateError(
+            f"vertices have latitudes outside [-90, 90] degrees, {outside.size} of them: "
+            f"{number(corners[0].flat[outside[0]])}. Latitudes come first. Swapped, projected, or a fill value that is "
+            "not marked as missing?"
+        )
+    check_longitude(corners[1], "vertices=")
+    corners[0] = corners[0].clip(-90.0, 90.0)
+    areas, states = cell_polygons(latitude, longitude, *corners)
+    wrong = states >= FAR
+    if not wrong.any():
+        return areas, states
+    faulty = np.flatnonzero(wrong & _inside(latitude, mask))
+    if faulty.size:
+        _refuse_vertices(states, faulty, latitude, longitude, *corners)
+    return np.where(wrong, 0.0, areas), states
+
+
+def _refuse_vertices(
+    states: States, faulty: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, *corners: FloatArray
+) -> NoReturn:
+    """Say what is wrong with the vertices of most of the faulty cells, and why if that is plain."""
+    counts = np.bincount(states.flat[faulty], minlength=OUTSIDE + 1)
+    state = np.argmax(counts)
+    cells = faulty[states.flat[faulty] == state]
+    first, shape = int(cells[0]), states.shape
+    around = [axis.reshape(-1, axis.shape[-1])[first] for axis in corners]
+    distances = _degrees_apart(latitude.flat[first], longitude.flat[first], *around)
+    corner = int(np.nanargmax(distances))
+    what, cure = _FAULTS[np.uint8(state)]
+    cells_wrong = f"{cells.size} cells are wrong" if cells.size > 1 else "1 cell are wrong"
+    reason = _explanation(faulty, latitude, longitude, *corners)
+    raise CoordinateError(
+        f"vertices of {cells_wrong}, the first at {_cell(cells, shape)}: {what}. Its centre is "
+        f"{_place(latitude, longitude, first)}; its farthest corner, {distances[corner]:.3g} degrees from there, is "
+        f"{_place(around[0], around[1], corner)}. {reason or cure + ('?' if state == OUTSIDE else '.')}"
+    )
+
+
+def _degrees_apart(latitude: Any, longitude: Any, latitudes: FloatArray, longitudes: FloatArray) -> FloatArray:
+    """Great-circle distances between points."""
+    chord = np.linalg.norm(unit_vectors(latitudes, longitudes) - unit_vectors(latitude, longitude), axis=-1)
+    return np.degrees(2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0)))
+
+
+def _explanation(faulty: npt.NDArray[np.intp], *arrays: FloatArray) -> str:
+    """The change of units or order that makes good cells of a sample of the wrong ones; empty if none does."""
+    sample = faulty[:: -(-faulty.size // _SAMPLE)]
+    latitude, longitude = (axis.ravel()[sample] for axis in arrays[:2])
+    corners = [axis.reshape(-1, axis.shape[-1])[sample] for axis in arrays[2:]]
+    size = _sizes(latitude, longitude, *corners)
+    for reason, (one, other), around in _suspicions(latitude, longitude, *corners):
+        if max(np.nanmax(np.abs(one)), np.nanmax(np.abs(around[0]), initial=0.0)) <= POLE:
+            states = cell_polygons(one, other, *around)[1]
+            good = np.count_nonzero(states <= SORTED) > _NEARLY_ALL * sample.size
+            if good and np.median(_sizes(one, other, *around)) < _NEARLY_ALL * np.median(size):
+                return reason
+    return ""
+
+
+def _sizes(latitude: FloatArray, longitude: FloatArray, *corners: FloatArray) -> FloatArray:
+    """Distances in degrees of cells (n,) from their farthest corner."""
+    return np.nanmax(_degrees_apart(latitude[:, np.newaxis], longitude[:, np.newaxis], *corners), axis=-1)
+
+
+def _suspicions(
+    latitude: FloatArray, longitude: FloatArray, *corners: FloatArray
+) -> Iterator[tuple[str, tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]]:
+    """What may be wrong with vertices or centres, and both as they would be right."""
+    centres, around = (latitude, longitude), (corners[0], corners[1])
+    degrees = np.degrees(corners[0]), np.degrees(corners[1])
+    cure = "Degrees are expected: vertices=(np.degrees(latitudes), np.degrees(longitudes))."
+    yield f"The vertices are in radians, the centres in degrees. {cure}", centres, degrees
+    yield f"The latitudes of the vertices are in radians. {cure}", centres, (degrees[0], around[1])
+    yield f"The longitudes of the vertices are in radians. {cure}", centres, (around[0], degrees[1])
+    turned = np.degrees(latitude), np.degrees(longitude)
+    yield "The centres are in radians, the vertices in degrees. Degrees are expected: np.degrees(.).", turned, around
+    yield "The vertices are swapped: latitudes come first.", centres, (around[1], around[0])
+
+
+def _neighbour_angles(
+    latitude: FloatArray, longitude: FloatArray, mask: Mask = None, shared: Shared | None = None
+) -> FloatArray:
+    """Solid angles of cells, or of a block of them, from the distances to their neighbours.
+
+    Fill values are no neighbours: they are refused, or left out if the mask leaves them out.
+    """
+    inside = _inside(latitude, mask)
+    shared = shared_places(latitude, longitude) if shared is None else shared
+    fill, outside = piled(shared, latitude, longitude, inside)
+    if fill.size:
+        _refuse_fill(fill, latitude, longitude, "at one place")
+    latitude = _without(outside, latitude)
+    angles = cell_areas(latitude, longitude)
+    lost = elsewhere(latitude, longitude, angles)
+    if not lost.size:
+        return angles
+    fill = lost[inside.flat[lost]]
+    if fill.size:
+        _refuse_fill(fill, latitude, longitude, "far from all neighbours")
+    return cell_areas(_without(lost, latitude), longitude)
+
+
+def _without(cells: npt.NDArray[np.intp], latitude: FloatArray) -> FloatArray:
+    """Latitudes that are NaN in some cells."""
+    if not cells.size:
+        return latitude
+    latitude = latitude.copy()
+    latitude.flat[cells] = np.nan
+    return latitude
+
+
+def _refuse_fill(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, where: str) -> NoReturn:
+    count = f"{cells.size} cells are" if cells.size > 1 else "1 cell is"
+    raise CoordinateError(
+        f"{count} {where}, the first at {_cell(cells, latitude.shape)}: "
+        f"{_place(latitude, longitude, int(cells[0]))}. Is it a fill value that is not marked as missing? Make the "
+        "coordinates of these cells NaN, or mask them, mask=."
+    )
+
+
+def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas) -> None:
+    """Refuse cells larger than the Earth together and fill values; warn of cells that are there twice or have no area.
+
+    Only cells count that weigh something.
+    """
+    latitude, longitude = centres
+    inside = _inside(latitude, mask)
+    shared = shared_places(latitude, longitude) if areas.shared is None else areas.shared
+    if areas.angles is None:  # observations may share a place, but hardly that one
+        zero = np.flatnonzero(inside & (latitude == 0.0) & (longitude == 0.0))
+        if zero.size > MOST_COPIES:
+            _refuse_fill(zero, latitude, longitude, "at one place")
+        return
+    weight = areas.angles if mask is None else np.where(inside, areas.angles, 0.0)  # zero where missing
+    if areas.source != NEIGHBOURS:
+        pile = piled(shared, latitude, longitude, weight > 0.0)[0]
+        if pile.size:
+            _refuse_fill(pile, latitude, longitude, "at one place")
+    again = copies(shared, weight, beside=areas.source == NEIGHBOURS)
+    _check_total(weight if mask is None else weight * mask, again, areas.source)
+    if again.size:
+        _report_copies(again, weight, areas.source)
+    if areas.source == NEIGHBOURS:
+        _warn_without_area(np.flatnonzero(inside & (areas.angles == 0.0)), latitude, longitude)
+    if areas.source == GIVEN:
+        for pole, cells in polar_piles(latitude, weight):
+            warn_caller(
+                f"{cells.size} cells are at latitude {pole:g}, the first at {_cell(cells, latitude.shape)}, and larger "
+                "than the cap up to the nearest other cell: they overlap. Correct their centres, or mask them, mask=.",
+                CoordinateWarning,
+            )
+
+
+def largest_share(shape: tuple[int, ...], source: str) -> float:
+    """How many times as large as the sphere cells together may be.
+
+    Areas from neighbours are those of tangent planes, which are larger where rows are high.
+    """
+    half = np.pi / min(shape) / 2.0
+    return LARGEST_SHARE * (half / math.sin(half) if source == NEIGHBOURS else 1.0)
+
+
+def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -> None:
+    share = float(weight.sum()) / (4.0 * np.pi)
+    if share <= largest_share(weight.shape, source):
+        return
+    largest = np.atleast_1d(np.argmax(weight))
+    found = [f"the largest, at {_cell(largest, weight.shape)}, has {weight.max() * EARTH_RADIUS**2:.4g} m2"]
+    if again.size:
+        found.append(f"{again.size} are at the place of another one, the first at {_cell(again, weight.shape)}")
+    raise CoordinateError(
+        f"The cells are {share:.6g} times as large as the Earth together; {', and '.join(found)}. Their areas are "
+        f"{source}. Mask what is there twice, mask=, such as a second column at 0 and 360 or a halo, and what overlaps;"
+        " give areas in square metres; corners of cells are vertices=."
+    )
+
+
+def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str) -> None:
+    where = f"{again.size} cells are at the place of another one, the first at {_cell(again, weight.shape)}"
+    if source == NEIGHBOURS and again.size > _MANY_COPIES * np.count_nonzero(weight):
+        raise CoordinateError(
+            f"{where}, of {weight.size}: these are no centres of cells. If they are corners, give them as vertices= "
+            "beside the centres; if a dimension repeats the cells, select one of it."
+        )
+    warn_caller(
+        f"{where}, and count twice: mask them, mask=, for instance the halo of a global grid.", CoordinateWarning
+    )
+
+
+def _warn_without_area(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray) -> None:
+    if cells.size:
+        warn_caller(
+            f"{cells.size} cells have no area, the first at {_cell(cells, latitude.shape)}, "
+            f"{_place(latitude, longitude, int(cells[0]))}: they are at the place of their neighbours. Give areas= or "
+            "vertices=, or mask them, mask=.",
+            CoordinateWarning,
+        )

@@ -1,0 +1,165 @@
+"""What files say of the cells around coordinates: bounds, vertices and areas (CF conventions, chapter 7)."""
+
+import re
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skgeo._input.cf import AREA_NAMES, KINDS, Kind, declared, is_time, told_how, variables_of
+from skgeo._input.cf_values import area_unit, attribute, in_degrees, in_square_metres, same_along
+from skgeo._input.chunks import is_lazy
+from skgeo._validation import import_optional, warn_caller
+from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+
+class Found(NamedTuple):
+    """A variable about the cells: its name, its values in degrees or square metres, and how it was found.
+
+    Without values it is one that is named and not there; without a name there is none.
+    """
+
+    name: Hashable | None
+    values: Any
+    how: str = ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is named and not there."""
+        return self.values is None and self.name is not None
+
+
+def bounds_of(obj: Any, axis: Any, kind: Kind, fewest: float, most: float) -> Found:
+    """Bounds of a coordinate, edges last: of the variable that it names, else of one with the usual name."""
+    variables, named = variables_of(obj), declared(axis, "bounds")
+    names = dict.fromkeys([str(axis.name).lower(), kind.name, *kind.names])
+    usual = [f"{name}_{end}" for name in names for end in ("bnds", "bounds", "vertices")]
+    usual += [f"{start}_{name}" for name in names for start in ("bnds", "bounds", "vertices")]
+    usual += [str(axis.name).lower().replace("center", "corner")]
+    by_name = {str(name).lower(): name for name in variables if name != axis.name}
+    for name in (named, *(by_name.get(each) for each in usual)):
+        if name is None or name not in variables:
+            continue
+        bounds = _without_time(variables[name], axis.dims, 1)
+        corners = [dim for dim in bounds.dims if dim not in axis.dims]
+        if len(corners) == 1 and set(axis.dims) < set(bounds.dims) and fewest <= bounds.sizes[corners[0]] <= most:
+            how = f"named by {axis.name}" if name == named else "by its name"
+            edges = in_degrees(bounds.transpose(*axis.dims, *corners), of=axis)
+            _check_one_unit(edges, axis)
+            return Found(name, edges, how)
+        if name == named:
+            raise CoordinateError(
+                f"The bounds {name!r} of {axis.name!r} have the dimensions {dict(bounds.sizes)}: expected {axis.dims} "
+                f"and one of the edges. Correct them, or obj.drop_vars({name!r}) for edges midway between the centres."
+            )
+    return Found(named or None, None)
+
+
+def _check_one_unit(bounds: Any, axis: Any) -> None:
+    """Refuse bounds in degrees around centres in radians, or the other way around, whatever their units say."""
+    centres = in_degrees(axis)
+    if is_lazy(bounds.data) or is_lazy(centres.data) or not bounds.size:
+        return
+    middle, centre = np.asarray(bounds).mean(axis=-1), np.asarray(centres)
+    if not np.isfinite(middle - centre).any():
+        return
+    away = _median_way(middle, centre)
+    for wrong, values, other in ((bounds, middle, centre), (axis, centre, middle)):
+        in_circle = np.nanmax(np.abs(np.asarray(wrong))) <= 2.0 * np.pi * (1.0 + 1e-6)
+        if in_circle and away > 1.0 and _median_way(np.degrees(values), other) < 0.1 * away:
+            right = axis if wrong is bounds else bounds
+            raise CoordinateError(
+                f"{wrong.name!r} is in radians, {right.name!r} in degrees. Say so of each latitude, longitude and "
+                f"bounds in radians, as obj[{wrong.name!r}].attrs['units'] = 'radians'."
+            )
+
+
+def _median_way(one: Any, other: Any) -> float:
+    """The median distance of angles in degrees, across the seam if that is shorter."""
+    return float(np.nanmedian(np.abs((one - other + 180.0) % 360.0 - 180.0)))
+
+
+def _without_time(variable: Any, keep: tuple[Hashable, ...], n_more: int) -> Any:
+    """A variable of the dimensions to keep and ``n_more``: without others along which it is the same; else refused."""
+    variable = drop_single(variable, keep)
+    more = [dim for dim in variable.dims if dim not in keep]
+    more.sort(key=lambda dim: is_time(variable, dim), reverse=True)  # edges come last, in the files too
+    for dim in more[: len(more) - n_more] if set(keep) <= set(variable.dims) else []:
+        if not same_along(variable, dim):
+            raise CoordinateError(
+                f"{variable.name!r} changes along {dim!r}, a grid does not: select one, obj.isel({dim}=0)."
+            )
+        variable = variable.isel({dim: 0})
+    return variable
+
+
+def drop_single(variable: Any, keep: tuple[Hashable, ...]) -> Any:
+    """Without dimensions of size one other than those to keep."""
+    single = [dim for dim, size in variable.sizes.items() if size == 1 and dim not in keep]
+    return variable.isel(dict.fromkeys(single, 0))
+
+
+def warn_lost(obj: Any, lost: Sequence[tuple[Any, Found]], instead: str) -> None:
+    """Warn of bounds that coordinates name and the object does not have, as ``dataset["t"]`` leaves them behind."""
+    if not lost:
+        return
+    axes, names = [axis.name for axis, _ in lost], [found.name for _, found in lost]
+    cure = "Add them"
+    if not hasattr(obj, "data_vars"):
+        field = obj.name or "t"
+        cure = f"A single variable leaves its bounds behind: select a Dataset, dataset[{[field, *names]}]"
+    forget = [f"obj[{a.name!r}].{'attrs' if 'bounds' in a.attrs else 'encoding'}.pop('bounds')" for a, _ in lost]
+    warn_caller(
+        f"{' and '.join(map(repr, axes))} {'names' if len(lost) == 1 else 'name'} the bounds "
+        f"{' and '.join(map(repr, names))}, which the object does not have: {instead}. {cure}, or forget them, "
+        f"{', '.join(forget)}.",
+        CoordinateWarning,
+    )
+
+
+def vertices_of(obj: Any, latitude: Any, longitude: Any) -> tuple[Found, Found]:
+    """Corners (..., n) of cells, or both edges (..., 2) of boxes between parallels and meridians."""
+    pairs = zip((latitude, longitude), KINDS, strict=True)
+    south, west = (bounds_of(obj, axis, kind, 2 if axis.ndim == 1 else 3, np.inf) for axis, kind in pairs)
+    if south.values is None and west.values is None and latitude.ndim > 1:
+        shared = [_corner_array(obj, axis, kind) for axis, kind in zip((latitude, longitude), KINDS, strict=True)]
+        if all(corner is not None for corner in shared):
+            south, west = (Found(corner.name, _four_corners(corner, latitude.dims), "by its name") for corner in shared)
+    return south, west
+
+
+def _corner_array(obj: Any, axis: Any, kind: Kind) -> Any:
+    """Corners that neighbours share, a row and a column more than there are cells, as GEOS writes them."""
+    faces = axis.dims[:-2]
+    for name, corner in variables_of(obj).items():
+        if "corner" not in str(name).lower() or told_how(corner, kind) is None or not set(faces) < set(corner.dims):
+            continue
+        more = tuple(size for dim, size in corner.sizes.items() if dim not in faces)
+        if more == tuple(axis.sizes[dim] + 1 for dim in axis.dims[-2:]):
+            return in_degrees(corner.transpose(*faces, ...))
+    return None
+
+
+def _four_corners(corner: Any, dims: tuple[Hashable, ...]) -> Any:
+    """Corners (..., h, w, 4) around each cell, from those (..., h + 1, w + 1) that neighbours share."""
+    low, high = slice(None, -1), slice(1, None)
+    around = [corner.data[..., rows, columns] for rows, columns in ((low, low), (low, high), (high, high), (high, low))]
+    xarray = import_optional("xarray", "from_xarray", "xarray")
+    return xarray.DataArray(np.stack(around, axis=-1), dims=(*dims, "corner"))
+
+
+def areas_of(obj: Any, dims: tuple[Hashable, ...]) -> Found:
+    """Areas of cells in square metres, from ``cell_measures``, by standard name or usual name."""
+    variables = variables_of(obj)
+    of = variables.values() if hasattr(obj, "data_vars") else [obj]
+    measures = [re.search(r"area:\s*(\S+)", declared(variable, "cell_measures")) for variable in of]
+    names: list[tuple[Hashable, str]] = [(match[1], "named by cell_measures") for match in measures if match]
+    standard = [name for name, variable in variables.items() if attribute(variable, "standard_name") == "cell_area"]
+    names += [(name, "by its standard_name") for name in standard]
+    names += [(name, "by its name") for name in variables if str(name).lower() in AREA_NAMES]
+    for name, how in names:
+        known = name in variables and set(dims) <= set(variables[name].dims)
+        if known and (how != "by its name" or area_unit(attribute(variables[name], "units")) is not None):
+            areas = _without_time(variables[name], dims, 0)
+            return Found(name, in_square_metres(areas.transpose(*dims)), how)
+    return Found(None, None)

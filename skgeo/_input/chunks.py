@@ -1,0 +1,210 @@
+"""Bridge to dask: what is larger than memory or lies on a cluster, block by block. dask is imported where it is met."""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._progress import DELAY, is_interactive
+from skgeo._validation import import_optional
+from skgeo.exceptions import CoordinateError
+
+# Blocks of embeddings that are written to a store: so many bytes at most.
+_BLOCK_BYTES = 2**26
+# Sums of so many blocks are summed at a time.
+_BRANCHES = 8
+
+
+def is_lazy(X: object) -> bool:
+    """Whether X is a dask array or DataFrame; dask is not imported to see that."""
+    return any(kind.__module__.partition(".")[0] in ("dask", "dask_expr") for kind in type(X).__mro__)
+
+
+def aligned(*arrays: Any) -> tuple[Any, ...]:
+    """Arrays of one shape, in the same chunks if any is chunked; None stays None."""
+    chunked = [array for array in arrays if is_lazy(array)]
+    if not chunked:
+        return arrays
+    da = _dask_array()
+    chunks = chunked[0].chunks
+    return tuple(None if array is None else da.asarray(array).rechunk(chunks) for array in arrays)
+
+
+def chunked_rows(values: npt.NDArray[Any], like: Any) -> Any:
+    """An array in chunks along its first axis as another one has."""
+    return _dask_array().from_array(values, chunks=(like.chunks[0], *values.shape[1:]))
+
+
+def map_cells(function: Callable[..., Any], *arrays: Any, halo: int = 0, dtype: npt.DTypeLike = np.float64) -> Any:
+    """``function(*arrays)``, cell by cell, block by block if any is chunked; blocks see ``halo`` cells beyond.
+
+    The result has the shape of the first array, without dimensions that only others have.
+    """
+    if not any(map(is_lazy, arrays)):
+        return function(*arrays)
+    da = _dask_array()
+    n_cells = min(array.ndim for array in arrays)
+    chunks = next(array.chunks for array in arrays if is_lazy(array))[:n_cells]
+    blocks = [da.asarray(array).rechunk((*chunks, *array.shape[n_cells:])) for array in arrays]
+    meta = np.empty((0,) * n_cells, dtype=dtype)
+    if halo:
+        return da.map_overlap(function, *blocks, depth=halo, boundary="none", meta=meta)
+    indexed = [part for block in blocks for part in (block, tuple(range(block.ndim)))]
+    return da.blockwise(function, tuple(range(n_cells)), *indexed, concatenate=True, meta=meta)
+
+
+def compute(lazy: Any, *, verbose: bool | None = False) -> Any:
+    """The value, by whatever scheduler there is; with dask's progress bar if one is to be shown."""
+    if not (verbose or (verbose is None and is_interactive())):
+        return lazy.compute()
+    client = getattr(import_optional("dask.base", "chunked data", "xarray").get_scheduler(), "__self__", None)
+    if client is None:
+        diagnostics = import_optional("dask.diagnostics", "chunked data", "xarray")
+        with diagnostics.ProgressBar(minimum=0.0 if verbose else DELAY):
+            return lazy.compute()
+    future = client.compute(lazy)
+    import_optional("distributed", "a cluster", "xarray").progress(future, notebook=False)
+    return future.result()
+
+
+def fold(work: Callable[..., Any], blocks: list[tuple[Any, ...]], *, verbose: bool | None) -> npt.NDArray[np.float64]:
+    """The sum of ``work(*block)`` over blocks of delayed values, summed as a tree."""
+    dask = import_optional("dask", "chunked data", "xarray")
+    sums = [dask.delayed(work)(*block) for block in blocks]
+    while len(sums) > 1:
+        sums = [dask.delayed(sum)(sums[i : i + _BRANCHES]) for i in range(0, len(sums), _BRANCHES)]
+    return np.asarray(compute(sums[0], verbose=verbose))
+
+
+def cell_blocks(*arrays: Any, weight: Any = None) -> list[tuple[Any, ...]]:
+    """Delayed blocks of chunked arrays of one shape, in C order, and of weights; what is None stays None."""
+    shape = next(array.shape for array in arrays if array is not None)
+    together = aligned(*arrays, None if weight is None else _weights(weight, shape))
+    n_blocks = next(array.npartitions for array in together if array is not None)
+    delayed = [[None] * n_blocks if array is None else array.to_delayed().ravel() for array in together]
+    return list(zip(*delayed, strict=True))
+
+
+def grid_blocks(rows: Any, columns: Any, closed: bool, mask: Any, weight: Any) -> list[tuple[Any, ...]]:
+    """Blocks of a grid: edges of its rows and columns, whether these close the circle, delayed mask and weight."""
+    starts = [np.cumsum((0, *counts)) for counts in mask.chunks]
+    parts = [
+        [edges[start:stop] for start, stop in pairwise(bounds.tolist())]
+        for edges, bounds in zip((rows, columns), starts, strict=True)
+    ]
+    closed = closed and len(parts[1]) == 1
+    return [
+        (*edges, closed, *values)
+        for edges, values in zip(product(*parts), cell_blocks(mask, weight=weight), strict=True)
+    ]
+
+
+def row_blocks(X: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
+    """Delayed parts of a dask array or DataFrame with the weights of their rows, or None."""
+    framed = _check_rows(X)
+    if framed:
+        parts = list(X.to_delayed())
+        lengths = tuple(X.map_partitions(len).compute().tolist()) if sample_weight is not None else ()
+    else:
+        X = _whole_rows(X)
+        parts, lengths = list(X.to_delayed().ravel()), X.chunks[0]
+    if sample_weight is None:
+        return [(part, None) for part in parts]
+    if any(map(math.isnan, lengths)):
+        raise ValueError("sample_weight needs an X whose chunks have known sizes: X.compute_chunk_sizes().")
+    if hasattr(sample_weight, "to_dask_array"):
+        sample_weight = sample_weight.to_dask_array(lengths=True)
+    weights = _weights(sample_weight, (sum(lengths),))
+    return list(zip(parts, weights.rechunk((lengths,)).to_delayed().ravel(), strict=True))
+
+
+def lazy_rows(model: Any, X: Any) -> Any:
+    """The transform of a dask array or DataFrame, not computed yet, in chunks of rows."""
+    names = list(model.get_feature_names_out())
+    shared = import_optional("dask", "chunked data", "xarray").delayed(model)  # once, not with every block
+    if _check_rows(X):
+        pandas = import_optional("pandas", "a dask DataFrame", "pandas")
+        single = all(dtype == np.float32 for dtype in X.dtypes)
+        meta = pandas.DataFrame(columns=names, dtype=np.float32 if single else np.float64)
+        return X.map_partitions(_transform_frame, shared, meta, meta=meta)
+    X = _whole_rows(X)
+    meta = np.empty((0, len(names)), dtype=np.float32 if X.dtype == np.float32 else np.float64)
+    chunks, drop = (X.chunks[0], (len(names),)), list(range(2, X.ndim))
+    return X.map_blocks(_transform_block, model=shared, empty=meta, drop_axis=drop, chunks=chunks, meta=meta)
+
+
+def lazy_cells(embed: Callable[..., Any], *axes: Any, cells_per_row: int, output: tuple[int, np.dtype[Any]]) -> Any:
+    """``embed(*axes)`` (n_cells, n_outputs), not computed yet, in chunks of rows of cells.
+
+    Axes are chunked arrays with a row for ``cells_per_row`` cells; ``output`` has ``n_outputs`` and the dtype.
+    """
+    n_outputs, dtype = output
+    rows = _row_chunks(axes[0].chunks[0], cells_per_row * n_outputs * np.dtype(dtype).itemsize)
+    blocks = [axis.rechunk((rows, *axis.shape[1:])) for axis in axes]
+    return _dask_array().map_blocks(
+        _call,
+        *blocks,
+        function=import_optional("dask", "chunked data", "xarray").delayed(embed),  # once, not with every block
+        new_axis=1 if blocks[0].ndim == 1 else None,
+        chunks=(tuple(count * cells_per_row for count in rows), (n_outputs,)),
+        meta=np.empty((0, 0), dtype=dtype),
+    )
+
+
+def computed(*arrays: Any) -> list[npt.NDArray[Any]]:
+    """Arrays in memory; chunked ones are computed together, what they share once."""
+    if not any(map(is_lazy, arrays)):
+        return list(arrays)
+    return list(import_optional("dask", "chunked data", "xarray").compute(*arrays))
+
+
+def _check_rows(X: Any) -> bool:
+    """Whether X is a DataFrame; refused if it is no array of rows either."""
+    is_array = hasattr(type(X), "rechunk")  # of the class, as a Delayed has any attribute
+    if hasattr(type(X), "map_partitions") and not is_array:
+        return True
+    if not is_array or X.ndim not in (2, 4):
+        shape = f" of shape {X.shape}" if is_array else ""
+        raise CoordinateError(f"X is a dask {type(X).__name__}{shape}: expected a DataFrame or an array of rows.")
+    return False
+
+
+def _whole_rows(X: Any) -> Any:
+    """A dask array with chunks along its first axis only."""
+    return X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+
+
+def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Any:
+    """Weights as a dask array of the given shape, flat where that has as many values."""
+    weights = _dask_array().asarray(sample_weight)
+    if weights.shape not in {shape, (math.prod(shape),)}:
+        raise ValueError(f"sample_weight has shape {weights.shape}: expected {shape}, one weight per sample.")
+    return weights.reshape(shape)
+
+
+def _dask_array() -> Any:
+    return import_optional("dask.array", "chunked data", "xarray")
+
+
+def _row_chunks(rows: tuple[int, ...], row_bytes: int) -> tuple[int, ...]:
+    """Chunks of rows, cut where they have too many bytes."""
+    most = max(1, _BLOCK_BYTES // max(1, row_bytes))
+    return tuple(min(most, count - start) for count in rows for start in range(0, count, most))
+
+
+def _transform_frame(part: Any, model: Any, empty: Any) -> Any:
+    if not len(part):
+        return empty
+    values = model.transform(part)
+    return type(empty)(values, index=part.index, columns=empty.columns).astype(empty.dtypes)
+
+
+def _transform_block(block: npt.NDArray[Any], *, model: Any, empty: npt.NDArray[Any]) -> Any:
+    return model.transform(block).astype(empty.dtype, copy=False) if len(block) else empty
+
+
+def _call(*blocks: npt.NDArray[Any], function: Callable[..., Any]) -> Any:
+    return function(*blocks)

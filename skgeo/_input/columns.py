@@ -1,0 +1,130 @@
+"""Frames of any library: which columns they have, which are coordinates, and what is no table at all."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._input.chunks import is_lazy
+from skgeo._input.names import match_coordinate_names
+from skgeo._input.numbers import shortened
+from skgeo.exceptions import CoordinateError
+
+# Methods by which tables of other libraries become frames: DuckDB, Spark, Ibis and Arrow, NumPy-likes.
+_TO_FRAME = ("df", "toPandas", "to_pandas", "to_frame", "execute")
+# Columns that a message names.
+_NAMED = 12
+
+
+def frame_columns(X: Any) -> list[str] | None:
+    """Column names of a DataFrame of pandas, polars or the like, or of a pyarrow Table; None for anything else."""
+    if hasattr(X, "lazy") and hasattr(X, "collect"):
+        raise CoordinateError(f"X is a {type(X).__name__}, which has no values yet: pass X.collect().")
+    if hasattr(X, "column_names"):
+        return list(X.column_names)
+    if not (hasattr(X, "columns") and (hasattr(X, "dtypes") or hasattr(X, "schema"))):
+        return None
+    if not (hasattr(X, "to_numpy") or is_lazy(X)):
+        _refuse_table(X)
+    return list(X.columns)
+
+
+def is_geometric(X: object) -> bool:
+    """Whether X is a GeoDataFrame or GeoSeries; GeoPandas is not imported to see that."""
+    return hasattr(X, "crs") and hasattr(X, "to_crs")
+
+
+def column_values(X: Any, name: str) -> npt.NDArray[Any]:
+    """Values of a column of a frame; missing values of nullable columns become NaN."""
+    column = X[name]
+    if not hasattr(column, "to_numpy"):
+        _refuse_table(X)
+    values = np.asarray(column.to_numpy())
+    kind = getattr(getattr(column, "dtype", None), "kind", "O")
+    if values.dtype == object and kind in "fiu":  # pandas nullable or Arrow numbers
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return values
+
+
+def coordinate_columns(columns: list[str], names: Sequence[str] | None, *, others: bool = False) -> tuple[str, str]:
+    """Names of the latitude and longitude columns of a frame that has these two columns, and others only if allowed."""
+    if names is None:
+        latitude, longitude = _find_columns(columns)
+        expected = "expected latitude and longitude only"
+    else:
+        latitude, longitude = names
+        expected = f"expected the columns {latitude!r} and {longitude!r} that coordinates= names"
+        if not {latitude, longitude}.issubset(columns):
+            _refuse_columns(columns, expected)
+    twice = [name for name in (latitude, longitude) if columns.count(name) > 1]
+    if twice:
+        _refuse_columns(columns, f"{twice[0]!r} is there more than once")
+    surplus = [name for name in columns if name not in (latitude, longitude)]
+    if surplus and not others:
+        _refuse_columns(columns, f"{expected}; surplus: {listed(surplus)}")
+    return latitude, longitude
+
+
+def _find_columns(columns: list[str]) -> tuple[str, str]:
+    """The only pair of names that are a latitude and a longitude."""
+    pairs = match_coordinate_names(columns)
+    if len(pairs) == 1:
+        return pairs[0]
+    if not pairs and {"x", "y"} <= {str(name).strip().lower() for name in columns}:
+        _refuse_columns(columns, "x and y may be projected, or in either order")
+    latitudes, longitudes = (list(dict.fromkeys(pair[i] for pair in pairs)) for i in (0, 1))
+    reason = f"more than one pair looks like latitude and longitude: {listed(pairs)}"
+    if not pairs:
+        reason = "no latitude and longitude among them"
+    elif len(longitudes) == 1:
+        reason = f"more than one looks like a latitude: {latitudes}"
+    elif len(latitudes) == 1:
+        reason = f"more than one looks like a longitude: {longitudes}"
+    return _refuse_columns(columns, reason)
+
+
+def listed(names: Sequence[object]) -> str:
+    """A list of names, the first ones where there are many."""
+    if len(names) <= _NAMED:
+        return str(list(names))
+    return f"[{', '.join(map(repr, names[:_NAMED]))}, ...] ({len(names)} in all)"
+
+
+def refuse_kind(X: Any, meaning: str, given: type | None = None) -> None:
+    """Refuse what is no table of numbers, with the way to one; ``given`` is the type that X had before."""
+    if isinstance(X, np.ndarray) and X.ndim and X.dtype.names is None:
+        return
+    kind, expected = (given or type(X)).__name__, f"expected an array of {meaning} rows, or a DataFrame"
+    first = X[0] if isinstance(X, list | tuple) and len(X) else None
+    if X is None or isinstance(X, bool | int | float | np.generic):
+        raise CoordinateError(f"X is {X!r}: {expected}.")
+    if isinstance(X, str | bytes | os.PathLike):
+        raise CoordinateError(f"X is {shortened(X)}: {expected}. Read files first, for instance pandas.read_csv(X).")
+    if isinstance(X, Mapping) or isinstance(first, Mapping) or getattr(X, "dtype", np.dtype(int)).names:
+        kind = f"{kind} of {type(first).__name__}s" if isinstance(first, Mapping) else kind
+        kind = f"structured {kind}" if isinstance(X, np.ndarray) else kind
+        raise CoordinateError(f"X is a {kind}: {expected}. Pass pandas.DataFrame(X).")
+    if isinstance(X, Set):
+        raise CoordinateError(f"X is a {kind}, which has no order: {expected}. Pass a list.")
+    if isinstance(X, Iterator):
+        raise CoordinateError(f"X is a {kind}: {expected}. Pass list(X).")
+    if isinstance(X, np.ndarray) and not X.ndim:
+        if X.dtype == object:
+            _refuse_table(X.item(), expected)
+        raise CoordinateError(f"X is {shortened(X.item())}, with 0 dimensions: {expected}.")
+
+
+def _refuse_table(X: Any, expected: str = "expected a pandas or polars DataFrame, or an array") -> NoReturn:
+    """Refuse an object of another library."""
+    cure = next((f" Pass X.{method}()." for method in _TO_FRAME if hasattr(X, method)), "")
+    raise CoordinateError(f"X is a {type(X).__name__}: {expected}.{cure}")
+
+
+def _refuse_columns(columns: list[str], reason: str) -> NoReturn:
+    raise CoordinateError(
+        f"X has the columns {listed(columns)}: {reason}. Name them 'latitude' and 'longitude' (or lat, lon, lng, "
+        "long), say which they are with coordinates=('my_lat', 'my_lon'), or select them, X[['lat', 'lon']], for "
+        "instance in a ColumnTransformer."
+    )

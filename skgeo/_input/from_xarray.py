@@ -1,0 +1,259 @@
+"""Bridge to xarray: grids, cells and points from an object, with bounds, areas and mask; what is chunked stays so."""
+
+import re
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from skgeo._input.cf import (
+    KINDS,
+    LONGITUDE,
+    Kind,
+    check_axes,
+    check_object,
+    fields_of,
+    find_both,
+    is_time,
+    refuse_scalar,
+    say,
+    say_how,
+    truer,
+    variables_of,
+    with_geometry,
+)
+from skgeo._input.cf_cells import Found, areas_of, bounds_of, vertices_of, warn_lost
+from skgeo._input.cf_values import in_degrees
+from skgeo._input.chunks import map_cells
+from skgeo._input.mask_alignment import align_mask
+from skgeo._kernels.sphere import EARTH_RADIUS, band_heights, cell_areas
+from skgeo._validation import import_optional
+from skgeo.exceptions import CoordinateError
+
+# Dimensions that are the faces of a cube or the tiles of a globe.
+_FACES = re.compile(r"n?(cube_?)?(faces?|tiles?|panels?|f)|ncube|grid_?tiles?", re.IGNORECASE)
+
+
+def layout(obj: Any) -> str:
+    """How the places of an object lie: "grid", "cells" of two dimensions or of known size, or "points" along one."""
+    latitude, longitude = find_both(check_object(obj, "an array of (latitude, longitude) rows"), 1)
+    if latitude.ndim == longitude.ndim == 1 and latitude.dims == longitude.dims:
+        return "cells" if _have_sizes(obj, latitude, longitude) else "points"
+    if latitude.ndim > 1 and set(latitude.dims) == set(longitude.dims):
+        return "cells"
+    axes = latitude.ndim == longitude.ndim == 1
+    return "cells" if axes and truer(obj, latitude, longitude) is not None else "grid"
+
+
+def _have_sizes(obj: Any, latitude: Any, longitude: Any) -> bool:
+    """Whether cells along one dimension have areas, or edges that tell them."""
+    if areas_of(obj, latitude.dims).values is not None:
+        return True
+    return all(found.values is not None for found in vertices_of(obj, latitude, longitude))
+
+
+def read_grid(obj: Any, mask: Any, *, centres: bool = False) -> dict[str, Any]:
+    """The arguments of LatLonGrid: both axes, their bounds and the mask, lazy if it was; and the sources of these.
+
+    With ``centres`` only the centres matter: lost bounds are no loss, and nobody asks for sources.
+    """
+    axes = find_both(check_object(obj, "LatLonGrid(latitude, longitude, mask)"), 1)
+    check_axes(obj, *axes)
+    bounds = [bounds_of(obj, axis, kind, 2, 2) for axis, kind in zip(axes, KINDS, strict=True)]
+    arguments = {
+        "latitude": in_degrees(axes[0]).to_numpy(),
+        "longitude": in_degrees(axes[1]).to_numpy(),
+        "mask": _read_mask(obj, mask, *axes),
+        "latitude_bounds": None if bounds[0].values is None else bounds[0].values.to_numpy(),
+        "longitude_bounds": None if bounds[1].values is None else bounds[1].values.to_numpy(),
+    }
+    if centres:
+        return arguments
+    matter = [found.lost and not _fills(axis, kind) for found, axis, kind in zip(bounds, axes, KINDS, strict=True)]
+    lost = [(axis, found) for axis, found, does in zip(axes, bounds, matter, strict=True) if does]
+    warn_lost(obj, lost, "edges are midway between the centres")
+    edges = "none: edges are midway between the centres"
+    return arguments | {"sources": _say_sources(obj, axes, mask, bounds, edges)}
+
+
+def _say_sources(obj: Any, axes: Sequence[Any], mask: Any, bounds: Sequence[Found], none: str) -> dict[str, str]:
+    """What was taken for coordinates, bounds and mask, and why."""
+    pairs = list(zip(axes, KINDS, strict=True))
+    sources = {"coordinates": "; ".join(f"{axis.name} {say_how(axis, kind)}" for axis, kind in pairs)}
+    parts = []
+    for axis, found in zip(axes, bounds, strict=True):
+        if found.values is not None:
+            parts.append(f"{found.name} {found.how}")
+        else:
+            parts.append(f"{found.name} named by {axis.name} is lost, {none}" if found.lost else none)
+    sources["bounds"] = "; ".join(dict.fromkeys(parts))
+    if isinstance(mask, str):
+        sources["mask"] = "where the variable is never missing" if mask == "valid" else f"{mask} by its name"
+    elif hasattr(mask, "dims"):
+        sources["mask"] = f"{mask.name or 'a DataArray'} by its own coordinates"
+    return sources
+
+
+def _fills(axis: Any, kind: Kind) -> bool:
+    """Whether equal steps reach from pole to pole, or once around: then edges can only be midway between centres."""
+    values = np.asarray(in_degrees(axis), dtype=np.float64)
+    steps = np.abs(np.diff(values))
+    if not steps.size or not np.isfinite(steps).all() or np.ptp(steps) > 1e-3 * steps.mean():
+        return False
+    step, near = steps.mean(), 1e-3 * steps.mean() + 1e-4
+    if kind is LONGITUDE:
+        return bool(abs(step * values.size - 360.0) <= near)
+    ends = 90.0 - np.abs(values[[0, -1]])  # centres on the poles, or half a step away
+    return bool((np.minimum(np.abs(ends), np.abs(ends - step / 2.0)) <= near).all())
+
+
+def everywhere(obj: Any, ndim: int = 1) -> Any:
+    """A mask that keeps all cells, in the chunks of the object, so that their embedding is chunked; else None."""
+    latitude, longitude = find_both(obj, ndim)
+    dims = tuple(dict.fromkeys(latitude.dims + longitude.dims))
+    chunks = _chunks(obj, dims)
+    if chunks is None:
+        return None
+    shape = [sum(along) for along in chunks]
+    return import_optional("dask.array", "chunked data", "xarray").ones(shape, chunks=chunks, dtype=bool)
+
+
+def _chunks(obj: Any, dims: tuple[Hashable, ...]) -> tuple[tuple[int, ...], ...] | None:
+    """Chunks along the given dimensions, those of the first variable that has any; None if none has."""
+    sizes: dict[Hashable, tuple[int, ...]] = {}
+    for variable in (*variables_of(obj).values(), *([] if hasattr(obj, "data_vars") else [obj])):
+        sizes = {**variable.chunksizes, **sizes}
+    return tuple(sizes.get(dim, (obj.sizes[dim],)) for dim in dims) if set(dims) & set(sizes) else None
+
+
+def read_cells(obj: Any, mask: Any = None, *, centres: bool = False) -> dict[str, Any]:
+    """The arguments of CellGrid, of one or two dimensions: all arrays as they are stored, NumPy or dask.
+
+    Cells on faces, of three dimensions or more, come in one. With ``centres`` only these matter, and not the areas.
+    """
+    latitude, longitude = axes = find_cells(obj)
+    arrays: dict[str, Any] = {
+        "latitude": in_degrees(latitude).data,
+        "longitude": in_degrees(longitude).data,
+        "mask": _read_mask(obj, mask, latitude, longitude),
+    }
+    if centres:
+        arrays |= {"areas": np.ones_like(arrays["latitude"]), "vertices": None}
+    else:
+        around = vertices_of(obj, latitude, longitude)
+        arrays |= _read_sizes(obj, axes, (arrays["latitude"], arrays["longitude"]), around)
+        arrays["sources"] = _say_sources(obj, axes, mask, around, "none") | arrays["sources"]
+    return {name: _in_a_row(array, latitude.ndim) for name, array in arrays.items()} if latitude.ndim > 2 else arrays
+
+
+def find_cells(obj: Any) -> tuple[Any, Any]:
+    """Latitude and longitude of cells, on the same dimensions in the same order, those of faces first."""
+    latitude, longitude = find_both(check_object(obj, "CellGrid(latitude, longitude)"), 2)
+    if 0 in (latitude.ndim, longitude.ndim):
+        refuse_scalar(latitude, longitude)
+    if set(latitude.dims) != set(longitude.dims):
+        raise CoordinateError(
+            f"{say(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: those of cells are "
+            "on the same ones. Of a regular grid, use LatLonGrid.from_xarray(obj)."
+        )
+    if latitude.ndim > 2:
+        faces = [dim for dim in latitude.dims if _FACES.fullmatch(str(dim)) and not is_time(latitude, dim)]
+        latitude = latitude.transpose(*faces, ...)
+        if len(faces) < latitude.ndim - 2:
+            extra = next(dim for dim in latitude.dims if dim not in faces)
+            raise CoordinateError(
+                f"{say(latitude, longitude)} have the dimensions {latitude.dims}: expected one or two, and faces. "
+                f"Select one grid, obj.isel({extra}=0), or, if it numbers parts of one grid, "
+                f"obj.rename({extra}='face')."
+            )
+    return latitude, longitude.transpose(*latitude.dims)
+
+
+def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: Sequence[Found]) -> dict[str, Any]:
+    """The areas of cells and their source, else their vertices; on faces, areas from neighbours on the same one."""
+    latitude = axes[0]
+    areas = areas_of(obj, latitude.dims)
+    if areas.values is not None:
+        return {"areas": areas.values.data, "vertices": None, "sources": {"areas": f"{areas.name} {areas.how}"}}
+    corners: list[Any] = [None if found.values is None else found.values.data for found in around]
+    if any(corner is None for corner in corners):
+        lost = [(axis, found) for axis, found in zip(axes, around, strict=True) if found.lost]
+        instead = "cells have unknown areas" if latitude.ndim == 1 else "areas come from the distances of the centres"
+        warn_lost(obj, lost, instead)
+        if latitude.ndim < 3:
+            return {"areas": None, "vertices": None, "sources": {}}
+        source = "computed from the distances to neighbouring centres of the same face"
+        return {"areas": _areas_on_faces(*degrees), "vertices": None, "sources": {"areas": source}}
+    if corners[0].shape[-1] == corners[1].shape[-1] == 2:
+        boxes = map_cells(_box_areas, *degrees, *corners)
+        return {"areas": boxes, "vertices": None, "sources": {"areas": "computed from the bounds"}}
+    return {"areas": None, "vertices": tuple(corners), "sources": {}}
+
+
+def _box_areas(latitude: Any, longitude: Any, rows: Any, columns: Any) -> Any:
+    """Areas in square metres of boxes between parallels and meridians, from centres (n,) and both edges (n, 2)."""
+    south, north = np.sort(rows.astype(np.float64), axis=-1).T
+    ways = (columns.astype(np.float64) - np.asarray(longitude)[:, np.newaxis] + 180.0) % 360.0 - 180.0
+    width = np.abs(ways[:, 1] - ways[:, 0])
+    width = np.where((width == 0.0) & (columns[:, 0] != columns[:, 1]), 360.0, width)
+    return EARTH_RADIUS**2 * band_heights(south, north) * np.radians(width)
+
+
+def _areas_on_faces(latitude: Any, longitude: Any) -> Any:
+    """Areas in square metres (..., h, w) from the neighbours on each face."""
+    if latitude.ndim == 2:
+        return map_cells(cell_areas, latitude, longitude, halo=1) * EARTH_RADIUS**2
+    return np.stack([_areas_on_faces(*face) for face in zip(latitude, longitude, strict=True)])
+
+
+def _in_a_row(array: Any, ndim: int) -> Any:
+    """Cells of several dimensions along one; corners stay behind them."""
+    if isinstance(array, tuple):
+        return tuple(_in_a_row(each, ndim) for each in array)
+    return array.reshape((-1, *array.shape[ndim:])) if hasattr(array, "reshape") else array
+
+
+def read_points(obj: Any, *, centres: bool = False) -> Any:
+    """Points (n, 2) along a dimension, latitude first; a dask array if the object is chunked along it."""
+    axes = find_both(obj, 1)
+    if not centres:
+        found = [bounds_of(obj, axis, kind, 2, np.inf) for axis, kind in zip(axes, KINDS, strict=True)]
+        lost = [(axis, each) for axis, each in zip(axes, found, strict=True) if each.lost]
+        warn_lost(obj, lost, "cells of unknown area are read as points")
+    chunks = _chunks(obj, axes[0].dims)
+    latitude, longitude = map(in_degrees, axes)
+    if chunks is None:
+        return np.column_stack([latitude.to_numpy(), longitude.to_numpy()])
+    da = import_optional("dask.array", "chunked data", "xarray")
+    return da.stack([da.asarray(axis.data).rechunk(chunks) for axis in (latitude, longitude)], axis=1)
+
+
+def _read_mask(obj: Any, mask: Any, latitude: Any, longitude: Any) -> Any:
+    """The mask as an array along the grid's dimensions, lazy if it was."""
+    xarray = import_optional("xarray", "from_xarray", "xarray")
+    if isinstance(mask, str):
+        mask = _named_mask(obj, mask, latitude, longitude)
+    if isinstance(mask, xarray.Dataset):
+        raise CoordinateError(f"mask is a Dataset: select one of its variables {list(map(str, mask.data_vars))}.")
+    return align_mask(mask, obj, latitude, longitude) if isinstance(mask, xarray.DataArray) else mask
+
+
+def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any) -> Any:
+    """The variable of that name, or where the variable of the grid is never missing."""
+    variables, dims = variables_of(obj), tuple(dict.fromkeys(latitude.dims + longitude.dims))
+    if name != "valid":
+        if name in variables:
+            return variables[name]
+        raise CoordinateError(f"mask={name!r}: no such variable; there are {list(map(str, variables))}, and 'valid'.")
+    if name in variables:
+        raise CoordinateError("mask='valid' is a variable too: pass obj['valid'], or obj['sst'].notnull().all('time').")
+    if hasattr(obj, "data_vars"):
+        places = (latitude.name, longitude.name)
+        fields = [field for field in fields_of(obj) if set(dims) <= set(field.dims) and field.name not in places]
+        if len(fields) != 1:
+            names = [str(field.name) for field in fields]
+            cure = f"select one, {with_geometry(obj, fields[0].name)}" if names else "give a mask"
+            raise CoordinateError(f"mask='valid': {len(fields)} variables have the dimensions {dims}, {names}: {cure}.")
+        obj = fields[0]
+    present = obj.notnull()
+    return present.all([dim for dim in present.dims if dim not in dims])

@@ -1,0 +1,254 @@
+"""The patch table, six columns a patch: outer edges in degrees and pixel counts. Cut, read and check it."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._input.columns import frame_columns, listed
+from skgeo._input.coordinates import (
+    POLE,
+    THINNEST,
+    check_array,
+    check_centres,
+    check_length,
+    check_longitude,
+    fill_radians,
+    number,
+    read_columns,
+    read_table,
+    say_radians,
+)
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import Boxes, Integers
+from skgeo._validation import check_parameter, import_optional, warn_caller
+from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Patches that leave out less than this share of the domain give no warning: a row at a pole, for instance.
+_LEFT_OUT = 0.005
+
+PATCH_COLUMNS = ("south", "north", "west", "east", "n_lat", "n_lon")
+
+
+class Windows(NamedTuple):
+    """Windows along an axis: first pixels, pixel counts, and how many pixels of the axis are in none."""
+
+    starts: Integers
+    counts: Integers
+    left_out: npt.NDArray[np.bool_]
+
+
+def axis_windows(
+    axis: str, blocks: Sequence[tuple[int, int]], size: int, stride: int, partial: bool, *, closed: bool
+) -> Windows:
+    """Windows along an axis whose pixels lie in ``blocks``, first pixel and length of each; none crosses a gap.
+
+    On a closed axis windows run on across the seam as long as they do not reach past the next round's first.
+    """
+    longest = max(length for _, length in blocks)
+    whole = f"the {longest} pixels of the grid's {axis}"
+    longest_block = f"the {longest} pixels of the longest part of the grid's {axis} without a gap"
+    check_parameter("patch_size", size, size <= longest, f"at most {whole if len(blocks) == 1 else longest_block}")
+    parts = [_block_windows(first, length, size, stride, partial, closed) for first, length in blocks]
+    starts, counts = (np.concatenate(along) for along in zip(*parts, strict=True))
+    n_pixels = sum(length for _, length in blocks)
+    changes = np.zeros(2 * n_pixels + 1, dtype=np.intp)
+    np.add.at(changes, starts, 1)
+    np.add.at(changes, starts + counts, -1)
+    count = np.cumsum(changes)[:-1].reshape(2, n_pixels).sum(axis=0)  # the second round is beyond the seam
+    return Windows(starts, counts, count == 0)
+
+
+def _block_windows(
+    first: int, length: int, size: int, stride: int, partial: bool, closed: bool
+) -> tuple[Integers, Integers]:
+    """First pixels and pixel counts of the windows in a part of an axis."""
+    starts = np.arange(0, length, stride)
+    whole = starts + (min(stride, size) if closed else size) <= length
+    counts = np.where(whole, size, length - starts)
+    covered = np.concatenate([[0], np.maximum.accumulate(starts + counts)[:-1]])
+    kept = whole | (covered < length) if partial else whole
+    return first + starts[kept], counts[kept]
+
+
+def warn_left_out(rows: Windows, columns: Windows, names: tuple[str, str], share: float, cure: str) -> None:
+    """Warn of the rows and columns that are in no patch, unless their ``share`` of the domain is next to nothing."""
+    if share < _LEFT_OUT:
+        return
+    parts = [
+        f"{np.count_nonzero(axis.left_out)} of {axis.left_out.size} {name}"
+        for axis, name in zip((rows, columns), names, strict=True)
+        if axis.left_out.any()
+    ]
+    warn_caller(
+        f"The patches leave out {' and '.join(parts)}, {share:.1%} of the domain, at ends where patch_size does not "
+        f"divide the grid or between patches where stride is larger: {cure}; partial=False says that you mean it.",
+        CoordinateWarning,
+    )
+
+
+def windows(rows: Windows, columns: Windows) -> tuple[Integers, Integers]:
+    """First pixels (n, 2) and pixel counts (n, 2) of all pairs of windows, rows first."""
+    index, count = (
+        np.stack(np.meshgrid(along_lat, along_lon, indexing="ij"), axis=-1).reshape(-1, 2)
+        for along_lat, along_lon in ((rows.starts, columns.starts), (rows.counts, columns.counts))
+    )
+    return index, count
+
+
+def window_shares(
+    mask: npt.NDArray[np.generic],
+    heights: FloatArray,
+    widths: FloatArray,
+    rows: Windows,
+    columns: Windows,
+) -> FloatArray:
+    """Share of the area of each window, as paired by :func:`windows`, that is inside a mask.
+
+    Areas are ``heights * widths``. Sums run along one strip of windows at a time: differences of sums over the
+    whole grid would leave nothing but rounding for a small patch at a pole.
+    """
+    west, east = columns.starts, columns.starts + columns.counts
+    shares = np.empty((rows.starts.size, columns.starts.size))
+    for i, (start, count) in enumerate(zip(rows.starts, rows.counts, strict=True)):
+        strip = slice(start, start + count)
+        inside = _running_sum(heights[strip] @ np.asarray(mask[strip], dtype=np.float64) * widths)
+        whole = _running_sum(heights[strip].sum() * widths)
+        shares[i] = (inside[east] - inside[west]) / (whole[east] - whole[west])
+    return shares.ravel()
+
+
+def _running_sum(values: FloatArray) -> FloatArray:
+    """Cumulative sums from zero over two rounds of a circle."""
+    return np.concatenate([[0.0], np.cumsum(np.tile(values, 2))])
+
+
+def outer_edges(
+    latitude_edges: FloatArray, longitude_edges: FloatArray, index: Integers, count: Integers
+) -> FloatArray:
+    """The patch table (n, 6) of windows of pixels, which may run on across the seam."""
+    n_rows, n_columns = latitude_edges.shape[0], longitude_edges.shape[0]
+    first, last = index, (index + count - 1) % (n_rows, n_columns)
+    rows = latitude_edges[[first[:, 0], last[:, 0]]]
+    columns = longitude_edges[[first[:, 1], last[:, 1]]]
+    if longitude_edges[0, 0] > longitude_edges[-1, 0]:  # columns run westward
+        columns = columns[::-1]
+    west, span = columns[0, :, 0], columns[1, :, 1] - columns[0, :, 0]
+    span = np.where(span <= 1e-9, span + 360.0, span)  # across the seam, or all around
+    return np.column_stack([rows[:, :, 0].min(axis=0), rows[:, :, 1].max(axis=0), west, west + span, count])
+
+
+def patch_frame(table: FloatArray, index: Integers) -> "pd.DataFrame":
+    """The patch table as a pandas DataFrame indexed by the first pixel's row and column."""
+    pandas = import_optional("pandas", "as_frame=True", "pandas")
+    labels = pandas.MultiIndex.from_arrays(index.T, names=["row", "column"])
+    frame = pandas.DataFrame(table, index=labels, columns=list(PATCH_COLUMNS))
+    return frame.astype({"n_lat": np.int64, "n_lon": np.int64})
+
+
+class Patches(NamedTuple):
+    """The patches of a table, and the dtype and columns they came in."""
+
+    boxes: Boxes
+    dtype: np.dtype[np.floating]
+    columns: list[str] | None
+
+
+class PixelStack(NamedTuple):
+    """The pixel centres (n, h, w) of patches in degrees, NaN where missing, and the dtype they came in."""
+
+    latitude: FloatArray
+    longitude: FloatArray
+    dtype: np.dtype[np.floating]
+
+
+def _read_stack(X: npt.ArrayLike) -> PixelStack:
+    """Read stacks (n, h, w, 2) of pixel centres, and check them."""
+    table = check_array(X, "X")
+    if table.shape[-1] != 2 or table.size == 0:
+        raise CoordinateError(
+            f"X has shape {table.shape}: expected (n_patches, n_rows, n_columns, 2), the latitudes and longitudes of "
+            "pixel centres."
+        )
+    latitude = check_centres(table[..., 0], table[..., 1], name="latitude")
+    longitude = check_centres(table[..., 1], table[..., 0], name="longitude")
+    empty = np.flatnonzero(np.isnan(latitude).all(axis=(1, 2)))
+    if empty.size:
+        raise CoordinateError(
+            f"X has {empty.size} patches without any pixel that has coordinates, first row {empty[0]}: drop them."
+        )
+    return PixelStack(latitude, longitude, table.dtype)
+
+
+def read_patches_or_stack(X: Any, order: Sequence[int]) -> Patches | PixelStack:
+    """Read stacks of pixel centres, or else a patch table."""
+    if isinstance(X, list | tuple):
+        with suppress(ValueError):  # ragged: read_table says so
+            X = np.asarray(X) if np.ndim(X) == 4 else X
+    return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X, order)
+
+
+def read_patches(X: object, order: Sequence[int] = range(len(PATCH_COLUMNS))) -> Patches:
+    """Read a patch table from an array or from a frame with its six columns in any order, and check it.
+
+    ``order`` says where in an array the columns are.
+    """
+    columns = frame_columns(X)
+    if columns is None:
+        return _check_table(read_table(X, len(PATCH_COLUMNS), ", ".join(PATCH_COLUMNS))[:, order], None)
+    missing = [name for name in PATCH_COLUMNS if name not in columns]
+    surplus = [name for name in columns if name not in PATCH_COLUMNS]
+    if missing or len(columns) != len(PATCH_COLUMNS):
+        twice = f"surplus: {listed(surplus)}" if surplus else "some are there twice"
+        reason = f"missing: {missing}" if missing else twice
+        raise CoordinateError(
+            f"X has the columns {listed(columns)}: a patch table has {list(PATCH_COLUMNS)}, in any order; {reason}; "
+            "select these."
+        )
+    check_length(X, len(PATCH_COLUMNS))
+    edges, counts = read_columns(X, PATCH_COLUMNS[:4]), read_columns(X, PATCH_COLUMNS[4:])
+    table = np.hstack([edges, counts.astype(edges.dtype)])  # integer counts leave float32 edges what they are
+    return _check_table(table, columns)
+
+
+def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
+    """The patches of a table of numbers (n, 6), checked."""
+    south, north, west, east, n_lat, n_lon = table.astype(np.float64).T
+    east = np.where(east < west, east + 360.0 * np.ceil((west - east) / 360.0), east)
+    rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)
+    check_longitude(west, "X")
+    check_longitude(east, "X")
+    _check_patches(south, north, west, east, np.stack([n_lat, n_lon]), rounding)
+    if fill_radians(np.concatenate([south, north]), np.concatenate([west, east])):
+        say_radians("X lies", "np.degrees(X[:, :4])")
+    east = np.minimum(east, west + 360.0)
+    south, north = np.clip([south, north], -90.0, 90.0)
+    boxes = Boxes(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp))
+    return Patches(boxes, table.dtype, columns)
+
+
+def _check_patches(
+    south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray, counts: FloatArray, rounding: float
+) -> None:
+    """Refuse patches that are no piece of the sphere or have no whole number of pixels."""
+    _refuse((south < -POLE) | (north > POLE), "south and north must lie in [-90, 90] degrees", south, north)
+    thin = np.minimum(north, 90.0) - np.maximum(south, -90.0) <= THINNEST
+    _refuse(thin, "south must be less than north, by more than rounding", south, north)
+    empty = east - west <= rounding
+    _refuse(empty, "east must differ from west by more than whole turns; all around is east = west + 360", west, east)
+    _refuse(east - west > 360.0 + rounding, "a patch is at most 360 degrees wide", west, east)
+    whole = (counts >= 1) & (counts == np.round(counts)) & (counts < 2**31)
+    _refuse(~whole.all(axis=0), "n_lat and n_lon must be whole numbers of pixels, from 1 to 2147483647", *counts)
+
+
+def _refuse(bad: npt.NDArray[np.bool_], rule: str, *values: FloatArray) -> None:
+    """Raise for the first row that breaks a rule."""
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        given = ", ".join(number(value[rows[0]]) for value in values)
+        raise CoordinateError(f"X: {rule}; broken in {rows.size} of {bad.size} patches, first row {rows[0]}: {given}.")

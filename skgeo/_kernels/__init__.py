@@ -1,0 +1,1 @@
+"""Numerical kernels: numpy and scipy only; they know arrays, no estimator and no frame."""

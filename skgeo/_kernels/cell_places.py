@@ -1,0 +1,151 @@
+"""Kernel: cells at the same place, and cells far from their neighbours: fill values and what a file holds twice."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import unit_vectors
+
+Bools = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.intp]
+
+# Places that differ by less are one, in degrees: a tenth of a millimetre.
+_SAME_PLACE = 1e-9
+# Cells nearer to a pole than this are at it, in degrees.
+AT_POLE = 1e-6
+# A place with so many times as many cells as others have is that of a fill value.
+_PILE = 8.0
+#: A file holds a cell so many times at most, at the corner of two halos.
+MOST_COPIES = 4
+# A cell that is so many times as far from its neighbours as these are from theirs is elsewhere.
+_ELSEWHERE = 20.0
+# Cells are looked at where their area is so many times the usual one, which is quick to see.
+_LARGE = 50.0
+# Areas of a cell and of its copy agree to this share.
+_SAME_AREA = 1e-6
+# An odd number: products with it fill 64 bits.
+_MIX = np.int64(-7046029254386353131)
+# Cells at a time: what belongs to them stays in the cache.
+_CELLS = 2**16
+
+
+class Shared(NamedTuple):
+    """Cells at the place of another one: their positions (k,), ascending, the number of their place (k,), the mean."""
+
+    cell: Integers
+    place: Integers
+    usual: float  # cells at a place, on average over all places
+
+
+def shared_places(latitude: FloatArray, longitude: FloatArray) -> Shared:
+    """Cells, by their position in C order, that are at the place of another one; none that are missing or at a pole."""
+    keys, present = _keys(latitude.ravel(), longitude.ravel())
+    ordered = np.sort(keys)
+    again = ordered[1:] == ordered[:-1]
+    if not again.any():
+        return Shared(np.empty(0, np.intp), np.empty(0, np.intp), 1.0)
+    n_distinct = ordered.size - int(np.count_nonzero(again))
+    places = np.unique(ordered[1:][again])
+    found = np.minimum(np.searchsorted(places, keys), places.size - 1)
+    shared = places[found] == keys
+    return Shared(present[shared], found[shared], ordered.size / n_distinct)
+
+
+def _keys(latitude: FloatArray, longitude: FloatArray) -> tuple[npt.NDArray[np.int64], Integers]:
+    """A number of each place that is neither missing nor a pole, the same for the same place, and its position."""
+    keys, present = np.empty(latitude.size, dtype=np.int64), np.empty(latitude.size, dtype=bool)
+    turn = np.int64(round(360.0 / _SAME_PLACE))
+    for start in range(0, latitude.size, _CELLS):
+        part = slice(start, start + _CELLS)
+        present[part] = np.abs(latitude[part]) < 90.0 - AT_POLE  # False for NaN
+        row, column = (
+            np.rint(np.where(present[part], axis[part], 0.0) / _SAME_PLACE).astype(np.int64)
+            for axis in (latitude, longitude)
+        )
+        if column.min() < 0 or column.max() >= turn:
+            column %= turn
+        row *= _MIX
+        np.add(row, column, out=keys[part])
+    if present.all():
+        return keys, np.arange(keys.size)
+    return keys[present], np.flatnonzero(present)
+
+
+def piled(shared: Shared, latitude: FloatArray, longitude: FloatArray, counted: Bools) -> tuple[Integers, Integers]:
+    """Positions of cells at a place with many more cells than others have, that of a fill value.
+
+    First of those that are counted and not alone there among these, then of the others.
+    """
+    if not shared.cell.size:
+        return shared.cell, shared.cell
+    counts = np.bincount(shared.place)
+    zero = (latitude.flat[shared.cell] == 0.0) & (longitude.flat[shared.cell] == 0.0)
+    many = counts[shared.place] > _PILE * shared.usual
+    many |= zero & ((counts.size == 1) | (counts[shared.place] > MOST_COPIES))
+    inside = counted.flat[shared.cell]
+    together = np.bincount(shared.place[inside], minlength=counts.size)[shared.place] > 1
+    return shared.cell[many & inside & together], shared.cell[many & ~inside]
+
+
+def copies(shared: Shared, weight: FloatArray, *, beside: bool) -> Integers:
+    """Positions of cells that weigh something at the place of one before.
+
+    With ``beside``, those next to it in row or column are left out: areas from neighbours are shared by these. Else
+    only those of the same area count: others are parts of a cell, such as the tiles of a land model.
+    """
+    weights = weight.ravel()[shared.cell]
+    kept = weights > 0.0
+    cell, place, weights = shared.cell[kept], shared.place[kept], weights[kept]
+    order = np.lexsort((cell, place)) if beside else np.lexsort((cell, weights, place))
+    cell, place, weights = cell[order], place[order], weights[order]
+    again = place[1:] == place[:-1]
+    if beside:
+        step = np.diff(cell)
+        again &= (step != 1) & (step != weight.shape[-1])
+    else:
+        again &= np.diff(weights) <= _SAME_AREA * weights[1:]
+    return np.sort(cell[1:][again])
+
+
+def elsewhere(latitude: FloatArray, longitude: FloatArray, area: FloatArray) -> Integers:
+    """Positions of cells of two dimensions that are far from all their neighbours, which are not far from theirs.
+
+    ``area`` is the one from neighbours.
+    """
+    known = area[area > 0.0]
+    if known.size == 0 or not (area > _LARGE * np.median(known)).any():
+        return np.empty(0, np.intp)
+    nearest = _nearest_neighbours(latitude, longitude)
+    padded = np.pad(nearest, 1, constant_values=np.nan)
+    around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
+    farthest = np.fmax.reduce(around, axis=0)
+    return np.flatnonzero((area > _LARGE * np.median(known)) & (nearest > _ELSEWHERE * farthest))
+
+
+def _nearest_neighbours(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Chord to the nearest of the four neighbours of each cell; NaN where there is none."""
+    points = unit_vectors(latitude, longitude)
+    nearest = np.full(latitude.shape, np.nan)
+    for one, other in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        distance = np.linalg.norm(points[one] - points[other], axis=-1)
+        for side in (one, other):
+            nearest[side] = np.fmin(nearest[side], distance)
+    return nearest
+
+
+def polar_piles(latitude: FloatArray, weight: FloatArray) -> list[tuple[float, Integers]]:
+    """Latitudes of poles whose cells are larger than the cap up to the nearest other cell, and their positions."""
+    found = []
+    polar = np.flatnonzero(np.abs(latitude) >= 90.0 - AT_POLE)
+    polar = polar[weight.flat[polar] > 0.0]
+    for pole in (90.0, -90.0):
+        cells = polar[latitude.flat[polar] * pole > 0.0]
+        if cells.size < 2:
+            continue
+        distance = np.abs(pole - latitude)
+        nearest = np.radians(distance.min(initial=180.0, where=(distance > AT_POLE) & (weight > 0.0)))
+        if weight.flat[cells].sum() > 4.0 * np.pi * np.sin(nearest / 2.0) ** 2:
+            found.append((pole, cells))
+    return found

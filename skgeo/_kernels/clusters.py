@@ -1,0 +1,57 @@
+"""Kernel: nested clusters of points in space, by splitting the one with the largest inertia in two, again and again."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.threads import one_blas_thread
+
+Index = npt.NDArray[np.intp]
+
+
+def nested_clusters(vectors: FloatArray, numbers: Iterable[int]) -> Iterator[Index]:
+    """Yield the cluster (n,) of each point, for rising numbers of clusters; those that cannot be had are left out.
+
+    A cluster is cut across its principal axis, where the inertia of both parts is least: bisecting 2-means on a line.
+    """
+    labels = np.zeros(len(vectors), dtype=np.intp)
+    heap = [(-_inertia(vectors), 0, np.arange(len(vectors)))]
+    n_clusters = 1
+    for number in numbers:
+        while n_clusters < number:
+            inertia, label, members = heap[0]
+            if not inertia < 0.0:
+                return  # only copies of a point are left together
+            left, right = _halves(vectors, members)
+            labels[right] = n_clusters
+            heapq.heapreplace(heap, (-_inertia(vectors[left]), label, left))
+            heapq.heappush(heap, (-_inertia(vectors[right]), n_clusters, right))
+            n_clusters += 1
+        yield labels.copy()
+
+
+def _inertia(vectors: FloatArray) -> float:
+    """Sum of the squared distances from the mean, exactly zero for copies of a point."""
+    offset = vectors - vectors[0]
+    return float(max(0.0, np.sum(offset**2) - np.sum(offset.sum(axis=0) ** 2) / len(offset)))
+
+
+def _halves(vectors: FloatArray, members: Index) -> tuple[Index, Index]:
+    """Both parts of a cluster; the first has its first point, whichever way the axis points."""
+    points = vectors[members]
+    points = points - points.mean(axis=0)
+    with one_blas_thread():
+        axis = np.linalg.eigh(points.T @ points)[1][:, -1]
+        along = points @ axis
+    order = np.argsort(along, kind="stable")
+    total, count = np.cumsum(along[order]), len(along)
+    before = np.arange(1, count)
+    # The inertia between the parts; a cut between equal values would separate copies.
+    between = (total[:-1] ** 2) / before + (total[-1] - total[:-1]) ** 2 / (count - before)
+    between[np.diff(along[order]) <= 0.0] = -1.0
+    cut = int(np.argmax(between)) + 1
+    left, right = members[order[:cut]], members[order[cut:]]
+    return (left, right) if left.min() < right.min() else (right, left)

@@ -1,0 +1,277 @@
+"""Kernel: a domain on the sphere as the harmonic coefficients of its weight function.
+
+A product of two harmonics of degree <= L has degrees <= 2 L only, so total weight, mean and covariance of the
+harmonics over a domain all follow from the coefficients of its weight function to degree 2 L. They are plain
+arrays of (2 L + 1) ** 2 numbers, index ``l * l + l + m``, and they add: parts of a domain merge by ``+``.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._kernels.harmonics import (
+    FloatArray,
+    Floats,
+    columns_of_order,
+    degree_of,
+    degrees_and_orders,
+    legendre_by_order,
+    legendre_series,
+    longitude_radians,
+    sin_cos_latitude,
+    sum_over_degrees,
+    trigonometric,
+    waves,
+)
+from skgeo._kernels.threads import Done, one_blas_thread, unheard
+
+# Points, or rows times nodes, at a time: enough to drown the interpreter, few enough to stay in cache.
+_BLOCK = 4096
+# Cells of the weight function converted to float64 at a time.
+_BLOCK_CELLS = 2**20
+# At least so many terms are summed one after the other before sums of sums are formed.
+_RUNNING_SUM = 128
+
+
+def point_coefficients(
+    latitude: FloatArray, longitude: FloatArray, weight: FloatArray, degree: int, done: Done = unheard
+) -> FloatArray:
+    """Coefficients ``sum_i weight_i Y_lm(point_i)`` to ``degree``; points in degrees, any number of them.
+
+    ``done`` is told how many more are.
+    """
+    sums = np.zeros((degree + 1, 2 * degree + 1))
+    with one_blas_thread():
+        for start in range(0, latitude.size, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            factors = trigonometric(longitude_radians(longitude[block]), degree)
+            factors *= weight[block]
+            sums += _wave_sums(*sin_cos_latitude(latitude[block]), factors)
+            done(factors.shape[1])
+    return _coefficients(sums)
+
+
+def cell_coefficients(
+    latitude_edges: FloatArray,
+    longitude_edges: FloatArray,
+    weight: npt.NDArray[np.generic],
+    degree: int,
+    *,
+    closed: bool = False,
+) -> FloatArray:
+    """Coefficients of a weight function that is constant on each cell of a grid, integrated exactly.
+
+    ``latitude_edges`` (n_lat, 2) and ``longitude_edges`` (n_lon, 2) in degrees hold both edges of each row and
+    column, south or west first; ``weight`` (n_lat, n_lon) is a density per steradian. When the columns close the
+    circle and no row varies along it, only the coefficients of order 0 are not exactly zero.
+    """
+    if closed and np.array_equal(weight, np.broadcast_to(weight[:, :1], weight.shape)):
+        weight, factors = weight[:, :1], np.zeros((2 * degree + 1, 1))
+        factors[degree] = 2.0 * np.pi
+    else:
+        factors = cell_factors(longitude_edges, degree)
+    return _coefficients(_cell_sums(latitude_edges, factors, weight))
+
+
+def _cell_sums(latitude_edges: FloatArray, factors: FloatArray, weight: npt.NDArray[np.generic]) -> FloatArray:
+    """Sums over cells, as of :func:`_wave_sums`, given the longitude factors integrated over each column."""
+    degree = factors.shape[0] // 2
+    sums = np.zeros((degree + 1, 2 * degree + 1))
+    nodes, node_weights = row_nodes(latitude_edges, degree)
+    n_rows = max(1, min(_BLOCK // nodes.shape[1], _BLOCK_CELLS // weight.shape[1]))
+    with one_blas_thread():
+        for start in range(0, weight.shape[0], n_rows):
+            block = slice(start, start + n_rows)
+            by_row = _pairwise_product(factors, np.asarray(weight[block], dtype=np.float64).T)
+            by_node = (by_row[:, :, np.newaxis] * node_weights[block]).reshape(by_row.shape[0], -1)
+            sums += _wave_sums(*sin_cos_latitude(nodes[block].ravel()), by_node)
+    return sums
+
+
+def union_coefficients(
+    south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray, degree: int
+) -> FloatArray:
+    """Coefficients of the union of boxes with edges (n,) in degrees, east beyond west, integrated exactly.
+
+    The edges of all boxes cut the sphere into cells, each wholly inside or outside; where these are too many, the
+    boxes are cut in two halves first.
+    """
+    west, east = np.mod(west, 360.0), np.mod(west, 360.0) + (east - west)
+    around = east > 360.0
+    boxes = np.concatenate(
+        [
+            np.column_stack([south, north, west, np.minimum(east, 360.0)]),
+            np.column_stack([south, north, np.zeros_like(west), east - 360.0])[around],
+        ]
+    )
+    sums = np.zeros((degree + 1, 2 * degree + 1))
+    parts = [np.unique(boxes, axis=0)]
+    while parts:
+        part = parts.pop()
+        edges = [np.unique(part[:, :2]), np.unique(part[:, 2:])]
+        if edges[0].size * edges[1].size <= _BLOCK_CELLS // 16:
+            rows, columns = (np.column_stack([along[:-1], along[1:]]) for along in edges)
+            sums += _cell_sums(rows, cell_factors(columns, degree), _covered(part, *edges))
+        else:
+            axis = int(edges[1].size > edges[0].size)
+            cut = edges[axis][edges[axis].size // 2]
+            low, high = part[part[:, 2 * axis] < cut], part[part[:, 2 * axis + 1] > cut]
+            low[:, 2 * axis + 1] = np.minimum(low[:, 2 * axis + 1], cut)
+            high[:, 2 * axis] = np.maximum(high[:, 2 * axis], cut)
+            parts += [low, high]
+    return _coefficients(sums)
+
+
+def _covered(boxes: FloatArray, rows: FloatArray, columns: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which of the cells between the given edges lie in any of the boxes (n, 4), whose edges are among these."""
+    south, north = np.searchsorted(rows, boxes[:, :2]).T
+    west, east = np.searchsorted(columns, boxes[:, 2:]).T
+    count = np.zeros((rows.size, columns.size), dtype=np.intp)
+    for row, column, step in ((south, west, 1), (north, west, -1), (south, east, -1), (north, east, 1)):
+        np.add.at(count, (row, column), step)
+    return count.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
+
+
+def _wave_sums(sin_lat: FloatArray, cos_lat: FloatArray, factors: FloatArray) -> FloatArray:
+    """Sums over places of waves in colatitude times weighted longitude factors (2 degree + 1, n).
+
+    Shape (degree + 1, 2 degree + 1). Legendre functions of even order are cosine series, those of odd order sine
+    series.
+    """
+    degree = factors.shape[0] // 2
+    sums = np.empty((degree + 1, 2 * degree + 1))
+    for parity, table in enumerate(waves(sin_lat, cos_lat, degree)):
+        orders = slice((degree + parity) % 2, None, 2)
+        sums[:, orders] = _pairwise_product(table, factors[orders].T)
+    return sums
+
+
+def _coefficients(sums: FloatArray) -> FloatArray:
+    """Harmonic coefficients from sums over waves in colatitude (degree + 1, 2 degree + 1)."""
+    max_degree = sums.shape[0] - 1
+    series = legendre_series(max_degree)
+    coefficients = np.empty((max_degree + 1) ** 2)
+    for order in range(-max_degree, max_degree + 1):
+        of_degree = series[abs(order), abs(order) :]
+        coefficients[columns_of_order(order, max_degree)] = of_degree @ sums[:, max_degree + order]
+    return coefficients
+
+
+def _pairwise_product(left: Floats, right: Floats) -> FloatArray:
+    """``left @ right`` by halves: a running sum over thousands of equal terms would round one way throughout."""
+    half = left.shape[1] // 2
+    if half < _RUNNING_SUM:
+        return left @ right
+    return _pairwise_product(left[:, :half], right[:half]) + _pairwise_product(left[:, half:], right[half:])
+
+
+def cell_factors(longitude_edges: FloatArray, degree: int) -> FloatArray:
+    """The longitude factors integrated over each column: shape (2 degree + 1, n_lon), radians."""
+    west, east = longitude_edges.T
+    half_width = np.radians(east - west) / 2.0
+    order = np.abs(np.arange(-degree, degree + 1))[:, np.newaxis]
+    factors = trigonometric(longitude_radians(west + (east - west) / 2.0), degree)
+    factors *= 2.0 * half_width * np.sinc(order * half_width / np.pi)
+    return factors
+
+
+def row_nodes(latitude_edges: FloatArray, degree: int) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes (degrees latitude) and weights (n_lat, q) for integrals over each row of cells.
+
+    The integrand, a Legendre function times the cosine of latitude, is a trigonometric polynomial of order
+    ``degree + 1`` in colatitude: with q nodes the remainder of the rule falls like a 2q-th derivative.
+    """
+    south, north = latitude_edges.T
+    half_width = (north - south) / 2.0
+    nodes, weights = _gauss(_nodes_needed(degree + 1, float(np.radians(half_width.max()))))
+    latitude = (south + half_width)[:, np.newaxis] + half_width[:, np.newaxis] * nodes
+    return latitude, np.radians(half_width)[:, np.newaxis] * weights * sin_cos_latitude(latitude)[1]
+
+
+@lru_cache(maxsize=64)
+def _gauss(n_nodes: int) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes and weights on [-1, 1], which are found once: blocks of rows ask for the same again."""
+    return np.polynomial.legendre.leggauss(n_nodes)
+
+
+def _nodes_needed(order: int, half_width: float) -> int:
+    """Fewest nodes whose remainder term is below rounding for exp(i order x) over 2 half_width.
+
+    The remainder of the n-point rule on [-h, h] is (2 h)^{2n + 1} (n!)^4 f^{(2n)} / ((2n + 1) ((2n)!)^3) (Abramowitz
+    & Stegun 25.4.30); here relative to the length 2 h.
+    """
+    nodes = 1
+    while True:
+        log_remainder = (
+            2 * nodes * math.log(2.0 * order * half_width)
+            + 4.0 * math.lgamma(nodes + 1)
+            - math.log(2 * nodes + 1)
+            - 3.0 * math.lgamma(2 * nodes + 1)
+        )
+        if log_remainder < math.log(1e-17):
+            return nodes
+        nodes += 1
+
+
+def moments(coefficients: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    """Total weight, mean (D,) and centred covariance (D, D) of the harmonics of degree <= L over a domain.
+
+    ``coefficients`` are those of the domain to degree 2 L; the covariance is divided by the total weight.
+    """
+    max_degree = degree_of(coefficients.size) // 2
+    total = float(coefficients[0] * np.sqrt(4.0 * np.pi))
+    mean = coefficients[: (max_degree + 1) ** 2] / total
+    covariance = second_moment(coefficients / total)
+    covariance -= np.outer(mean, mean)
+    return total, mean, covariance
+
+
+def second_moment(coefficients: FloatArray) -> FloatArray:
+    """Integrals of the products of all pairs of harmonics of degree <= L, weighted by a domain: (D, D).
+
+    The weight function is band-limited to degree 2 L, the product of all three to 4 L: 2 L + 1 Gauss-Legendre
+    latitudes times 4 L + 1 longitudes integrate it exactly.
+    """
+    max_degree = degree_of(coefficients.size) // 2
+    sines, weights = np.polynomial.legendre.leggauss(2 * max_degree + 1)
+    table = legendre_by_order(sines, np.sqrt(1.0 - sines**2), 2 * max_degree)
+    if is_zonal(coefficients):
+        by_latitude = coefficients[columns_of_order(0, 2 * max_degree)] @ table[0]
+        return _zonal_integrals(table[: max_degree + 1], 2.0 * np.pi * weights * by_latitude)
+    n_lon = 4 * max_degree + 1
+    factors = trigonometric(2.0 * np.pi / n_lon * np.arange(n_lon, dtype=np.float64), 2 * max_degree)
+    values = sum_over_degrees(table, coefficients[np.newaxis])[:, :, 0].T @ factors
+    values *= (2.0 * np.pi / n_lon * weights)[:, np.newaxis]
+    inner = factors[max_degree : 3 * max_degree + 1]
+    return _product_integrals(table, np.matmul(inner * values[:, np.newaxis, :], inner.T))
+
+
+def is_zonal(coefficients: FloatArray) -> bool:
+    """Whether a domain looks the same at all longitudes: then harmonics of different order do not covary."""
+    return not coefficients[degrees_and_orders(degree_of(coefficients.size))[1] != 0].any()
+
+
+def _zonal_integrals(table: list[FloatArray], weight: FloatArray) -> FloatArray:
+    """Integrals of products of harmonics over a domain that depends on latitude only: zero between orders."""
+    max_degree = len(table) - 1
+    result = np.zeros(((max_degree + 1) ** 2,) * 2)
+    for order in range(-max_degree, max_degree + 1):
+        columns = columns_of_order(order, max_degree)
+        legendre = table[abs(order)][: columns.size]
+        result[np.ix_(columns, columns)] = (legendre * weight) @ legendre.T
+    return result
+
+
+def _product_integrals(table: list[FloatArray], by_latitude: FloatArray) -> FloatArray:
+    """Sum Legendre pairs over latitudes; ``by_latitude`` (n_lat, 2 L + 1, 2 L + 1) holds the pairs of orders."""
+    max_degree = by_latitude.shape[1] // 2
+    degree, order = degrees_and_orders(max_degree)
+    legendre_rows = np.stack([table[abs(m)][n - abs(m)] for n, m in zip(degree, order, strict=True)])
+    result = np.empty((degree.size, degree.size))
+    for m in range(-max_degree, max_degree + 1):
+        rows = order == m
+        pairs = legendre_rows * by_latitude[:, max_degree + m, max_degree + order].T
+        result[rows] = legendre_rows[rows] @ pairs.T
+    return result

@@ -1,0 +1,201 @@
+"""Kernel: cell edges in degrees, areas and extents on the unit sphere, descriptors of patches."""
+
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._kernels.axis_gaps import find_gaps, outer_steps, uneven_by
+from skgeo._kernels.harmonics import FloatArray, longitude_radians, sin_cos_latitude
+
+Integers = npt.NDArray[np.intp]
+
+#: Mean radius of the Earth in metres (2 a + b) / 3, International Union of Geodesy and Geophysics (Moritz 2000).
+EARTH_RADIUS = 6_371_008.8
+
+# A gap to the pole of less than this share of the last cell's height is how a Gaussian grid ends, and no missing land.
+_POLE_GAP = 1.0 / 3.0
+# A step between cells of more than so many times the opposite one is a jump, and one of less than this share of it is
+# the same place once more.
+_JUMP, _REPEATED = 5.0, 1e-4
+# Longitudes close the circle when the gap from last to first is a spacing, to this share.
+_CLOSED = 1.01
+
+
+class Boxes(NamedTuple):
+    """Edges in degrees (n,), east beyond west, and pixel counts (n,)."""
+
+    south: FloatArray
+    north: FloatArray
+    west: FloatArray
+    east: FloatArray
+    n_lat: Integers
+    n_lon: Integers
+
+    def take(self, index: slice | Integers) -> "Boxes":
+        """Some of the boxes, in the order given."""
+        south, north, west, east = (edge[index] for edge in (self.south, self.north, self.west, self.east))
+        return Boxes(south, north, west, east, self.n_lat[index], self.n_lon[index])
+
+
+def latitude_edges(centres: FloatArray, spacing: float = 0.0, precision: float = 0.0) -> FloatArray:
+    """Both edges (n, 2) of each row, south first: midpoints, ends half a spacing beyond, clipped at the poles.
+
+    Gaussian grids leave a sliver between their outermost edge and the pole; it belongs to the outermost row. Beside a
+    gap rows end as they would at an end. ``spacing`` stands in where there is a single row; ``precision`` is the
+    spacing of the numbers that the centres came as.
+    """
+    edges = np.clip(_midpoint_edges(centres, spacing, precision)[0], -90.0, 90.0)
+    for end, outer in ((0, 0), (-1, 1)):
+        outer = outer if centres[0] <= centres[-1] else 1 - outer
+        gap = 90.0 - abs(edges[end, outer])
+        if gap < _POLE_GAP * (edges[end, 1] - edges[end, 0]):
+            edges[end, outer] = np.copysign(90.0, edges[end, outer])
+    return edges
+
+
+def longitude_edges(centres: FloatArray, spacing: float = 0.0, precision: float = 0.0) -> tuple[FloatArray, bool]:
+    """Both edges (n, 2) of each column, west first, and whether they close the circle: then the outermost meet exactly.
+
+    ``centres`` are unwrapped, ascending or descending; ``spacing`` and ``precision`` as for latitudes. Beside a gap
+    columns end as they would at an end, and with a gap the circle is not closed.
+    """
+    edges, gaps = _midpoint_edges(centres, spacing, precision)
+    if centres.size == 1:
+        return edges, False
+    west, east = (0, -1) if centres[0] < centres[-1] else (-1, 0)
+    left = 360.0 - (centres[east] - centres[west])
+    width = 2.0 * max(centres[west] - edges[west, 0], edges[east, 1] - centres[east])
+    rounding = 0.0 if gaps.any() else 2.0 * uneven_by(centres, precision)
+    meet = bool(left <= _CLOSED * width + rounding + 2.0 * precision)
+    if meet:
+        edges[west, 0] = centres[west] - left / 2.0
+        edges[east, 1] = edges[west, 0] + 360.0
+    return edges, meet and not gaps.any()
+
+
+def _midpoint_edges(centres: FloatArray, spacing: float, precision: float) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Both edges (n, 2) of n centres, the lower first, and which of their steps are gaps.
+
+    Edges are midpoints; at the ends, and beside gaps, they are half a step beyond the centre: that of the other side.
+    """
+    if centres.size == 1:
+        return centres[:, np.newaxis] + spacing / 2.0 * np.array([[-1.0, 1.0]]), np.zeros(0, dtype=bool)
+    steps = np.abs(np.diff(centres))
+    gaps = find_gaps(steps, precision)
+    before, after = outer_steps(steps, gaps)
+    sign = np.sign(centres[-1] - centres[0])
+    edges = np.column_stack([centres - sign * before / 2.0, centres + sign * after / 2.0])
+    edges[1:, 0] = np.where(gaps, edges[1:, 0], edges[:-1, 1])  # neighbours share one value
+    return np.sort(edges, axis=1), gaps
+
+
+def band_heights(south: npt.ArrayLike, north: npt.ArrayLike) -> FloatArray:
+    """``sin(north) - sin(south)``, the area of a band per radian of longitude, without cancellation."""
+    south, north = np.asarray(south, dtype=np.float64), np.asarray(north, dtype=np.float64)
+    # cos((s + n) / 2) as a sine of the distance to the pole: accurate for slivers at the poles.
+    colatitude = np.radians(90.0 - np.abs(south + north) / 2.0)
+    return 2.0 * np.sin(np.radians(north - south) / 2.0) * np.sin(colatitude)
+
+
+def extents(
+    south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Length of the central parallel, length of a meridian and area of boxes, on the unit sphere."""
+    width = np.radians(east - west)
+    colatitude = np.radians(90.0 - np.abs(south + north) / 2.0)
+    return width * np.sin(colatitude), np.radians(north - south), width * band_heights(south, north)
+
+
+def descriptors(lon: Any, lat: Any, area: Any, n_lon: Any, n_lat: Any, radius: Any) -> list[Any]:
+    """The ten descriptors of patches, from extents and area on a sphere of that radius and pixel counts.
+
+    Arithmetic only, so that arrays and tensors do.
+    """
+    pixel_lon, pixel_lat = lon / n_lon, lat / n_lat
+    pixels = [pixel_lon, pixel_lat, (pixel_lon * pixel_lat) ** 0.5, pixel_lon / pixel_lat]
+    return [lon, lat, area, lon / lat, *pixels, np.pi * radius / lon, np.pi * radius / lat]
+
+
+def unit_components(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The three components of points in degrees as vectors of length one; NaN stays NaN."""
+    sine, cosine = sin_cos_latitude(latitude)
+    radians = longitude_radians(longitude)
+    return cosine * np.cos(radians), cosine * np.sin(radians), sine
+
+
+def unit_vectors(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Points in degrees as vectors (..., 3) of length one; NaN stays NaN."""
+    return np.stack(unit_components(latitude, longitude), axis=-1)
+
+
+def degrees_of_vectors(vectors: FloatArray) -> FloatArray:
+    """Latitude and longitude (..., 2) in degrees of vectors (..., 3) of any length."""
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    return np.degrees(np.stack([np.arctan2(z, np.hypot(x, y)), np.arctan2(y, x)], axis=-1))
+
+
+def cell_sizes(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Width along rows, width along columns and area, on the unit sphere, of cells with centres (..., h, w) in degrees.
+
+    A width is the mean great-circle distance to the neighbours before and after. The area is the sum of four
+    parallelograms, between the halves of the ways to a neighbour in the row and to one in the column, so that rows
+    may bend. Where one neighbour is missing the cell is symmetric; with neighbours in one direction only it is a
+    square. A neighbour much farther than the opposite one is none: there the data jump. NaN is where a centre is
+    missing or has no neighbours.
+    """
+    centres = unit_vectors(latitude, longitude)
+    in_row, in_column = _steps(centres, axis=-2), _steps(centres, axis=-3)
+    along_row, along_column = (np.linalg.norm(steps, axis=-1).mean(axis=0) for steps in (in_row, in_column))
+    area = np.zeros(along_row.shape)
+    for step, other in product(in_row, in_column):
+        area += np.abs(np.sum(centres * np.cross(step, other), axis=-1)) / 4.0
+    along_row, along_column = (
+        np.where(np.isnan(one), other, one) for one, other in ((along_row, along_column), (along_column, along_row))
+    )
+    return along_row, along_column, np.where(np.isnan(area), along_row * along_column, area)
+
+
+def _steps(centres: FloatArray, axis: int) -> FloatArray:
+    """Ways (2, ..., 3) to the neighbours before and after along an axis: tangents as long as the great circle.
+
+    The one that is missing is opposite to the other; NaN where both are.
+    """
+    length = centres.shape[axis]
+    pad = [(0, 0)] * centres.ndim
+    pad[axis] = (1, 1)
+    padded = np.pad(centres, pad, constant_values=np.nan)
+    chord = np.stack([padded.take(range(start, start + length), axis=axis) for start in (0, 2)]) - centres
+    tangent = chord - centres * np.sum(centres * chord, axis=-1, keepdims=True)
+    distance = 2.0 * np.arcsin(np.minimum(np.linalg.norm(chord, axis=-1, keepdims=True) / 2.0, 1.0))
+    norm = np.linalg.norm(tangent, axis=-1, keepdims=True)
+    steps = tangent * np.divide(distance, norm, out=np.ones_like(norm), where=norm > 0.0)
+    opposite = distance[::-1]
+    jumps = (distance > _JUMP * opposite) & (opposite > _REPEATED * distance)
+    return np.where(np.isnan(steps) | jumps, -steps[::-1], steps)
+
+
+def cell_areas(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Areas as of :func:`cell_sizes`, zero where a centre is missing; without neighbours, the mean of the others.
+
+    All are zero where no cell has a neighbour.
+    """
+    area = cell_sizes(latitude, longitude)[2]
+    known = np.isfinite(area)
+    count = known.sum(axis=(-2, -1), keepdims=True)
+    mean = np.sum(area, axis=(-2, -1), where=known, keepdims=True) / np.maximum(count, 1)
+    return np.where(known, area, np.where(np.isfinite(latitude), mean, 0.0))
+
+
+def stack_extents(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Extents along rows and along columns, and area, of patches with pixel centres (n, h, w), on the unit sphere.
+
+    An extent is that of a mean pixel times their number. NaN where no pixel has a neighbour.
+    """
+    along_row, along_column, area = cell_sizes(latitude, longitude)
+    known = np.isfinite(area)
+    count = np.where(known.any(axis=(1, 2)), known.sum(axis=(1, 2)), np.nan)
+    total = [np.sum(size, axis=(1, 2), where=known) for size in (along_row, along_column, area)]
+    n_lat, n_lon = latitude.shape[1:]
+    return n_lon * total[0] / count, n_lat * total[1] / count, total[2]

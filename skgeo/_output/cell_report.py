@@ -1,0 +1,67 @@
+"""What a grid checker reports of cells anywhere on the sphere."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._input.cell_areas import NEIGHBOURS, NOTHING, largest_share
+from skgeo._input.chunks import computed
+from skgeo._kernels.cell_places import copies, polar_piles, shared_places
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._kernels.sphere import cell_areas
+from skgeo._output.grid_report import Check, area_checks, count_check, source_checks
+
+# Cells that are so many times as large as the room up to their neighbours overlap with these.
+_OVERLAPPING = 2.0
+# More than this share of all cells is no exception.
+_MANY = 0.01
+
+
+def cell_checks(cells: Any) -> tuple[Check, ...]:
+    """The lines of the report on a CellGrid; what is chunked is computed."""
+    latitude, longitude, mask, angles = computed(cells.latitude, cells.longitude, cells.mask, cells.solid_angles)
+    source, in_order = cells._sources["areas"], cells._put_in_order
+    inside = np.isfinite(latitude) if mask is None else np.isfinite(latitude) & (mask > 0)
+    weight = inside.astype(np.float64) if angles is None else np.where(inside, angles, 0.0)
+    checks = []
+    if angles is None:
+        checks.append(Check("total_area", "unknown", problem=True, note="give areas= or vertices="))
+    else:
+        domain = float((weight if mask is None else weight * mask).sum())
+        allowed = largest_share(latitude.shape, source) - 1.0
+        checks += area_checks(float(angles.sum()), domain, tolerance=allowed)
+        checks.append(count_check("cells_without_area", inside & (angles == 0.0)))
+    if in_order is not None:
+        sorted_cells = _flags(in_order, latitude.shape)
+        checks.append(count_check("corners_out_of_order", sorted_cells, note="they were put in order"))
+    if angles is not None:
+        checks.append(_overlapping(latitude, longitude, weight, source))
+    again = copies(shared_places(latitude, longitude), weight, beside=source in (NEIGHBOURS, NOTHING))
+    checks.append(count_check("coincident_cells", _flags(again, latitude.shape), note="they count twice"))
+    checks.append(count_check("missing_cells", np.isnan(latitude), problem=False))
+    return (*checks, *source_checks(cells._sources))
+
+
+def _flags(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    flags = np.zeros(shape, dtype=bool)
+    flags.flat[positions] = True
+    return flags
+
+
+def _overlapping(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, source: str) -> Check:
+    """Cells at a pole that are larger than the cap around it, and those larger than the room up to their neighbours.
+
+    That room is not known well of single cells, next to the poles of a tripolar grid for instance.
+    """
+    flags = np.zeros(latitude.shape, dtype=bool)
+    for _, cells in polar_piles(latitude, weight):
+        flags.flat[cells] = True
+    problem = bool(flags.any())
+    if latitude.ndim == 2 and source != NEIGHBOURS:
+        room = cell_areas(latitude, longitude)
+        large = (room > 0.0) & (weight > _OVERLAPPING * room)
+        problem |= bool(np.count_nonzero(large) > _MANY * np.count_nonzero(weight))
+        flags |= large
+    note = f"larger than {_OVERLAPPING:g} times the room up to their neighbours, or than the cap at a pole"
+    return count_check("overlapping_cells", flags, problem=problem, note=note)

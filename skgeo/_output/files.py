@@ -1,0 +1,348 @@
+"""Models in files that hold numbers and text and cannot run code."""
+
+import io
+import math
+import os
+import zipfile
+from collections.abc import Mapping
+from functools import cache, partial
+from importlib import import_module
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo import encoders
+from skgeo._cells import CellGrid
+from skgeo._gaussian_process import SphericalGaussianProcessRegressor
+from skgeo._grid import LatLonGrid
+from skgeo._output.integrity import (
+    building,
+    check_arrays,
+    check_start,
+    damaged,
+    read_metadata,
+    sha256,
+    write_file,
+    write_metadata,
+)
+from skgeo._output.model_tree import PLAIN, Kind, TreeReader, TreeWriter
+from skgeo._output.random_states import (
+    build_generator,
+    build_random_state,
+    build_seed_sequence,
+    generator_numbers,
+    random_state_numbers,
+)
+from skgeo._patch_position import PatchPositionEncoder
+from skgeo._patch_scale import PatchScaleFeaturizer
+from skgeo._pca import SphericalHarmonicPCA
+from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder, TrainingState
+from skgeo.nn._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
+from skgeo.nn._location_models import LocationClassifier, LocationRegressor
+from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
+
+__all__ = ["load", "save"]
+
+_FORMAT = "skgeo model"
+_MODELS = (
+    ContrastiveLocationEncoder,
+    LocationClassifier,
+    LocationRegressor,
+    ProjectionHeadClassifier,
+    ProjectionHeadRegressor,
+    SatCLIPEncoder,
+    SatCLIPWeights,
+    TrainingState,
+)
+# Estimators of scikit-learn whose fitted state is numbers, text and arrays, by their modules.
+_OF_SCIKIT_LEARN = {
+    "compose": ("ColumnTransformer", "TransformedTargetRegressor"),
+    "decomposition": ("PCA", "TruncatedSVD"),
+    "feature_selection": ("VarianceThreshold",),
+    "frozen": ("FrozenEstimator",),
+    "impute": ("MissingIndicator", "SimpleImputer"),
+    "linear_model": (
+        "ARDRegression",
+        "BayesianRidge",
+        "ElasticNet",
+        "ElasticNetCV",
+        "HuberRegressor",
+        "Lasso",
+        "LassoCV",
+        "LinearRegression",
+        "LogisticRegression",
+        "LogisticRegressionCV",
+        "MultiTaskElasticNet",
+        "MultiTaskElasticNetCV",
+        "MultiTaskLasso",
+        "MultiTaskLassoCV",
+        "Ridge",
+        "RidgeCV",
+        "RidgeClassifier",
+        "RidgeClassifierCV",
+    ),
+    "pipeline": ("FeatureUnion", "Pipeline"),
+    "preprocessing": (
+        "Binarizer",
+        "FunctionTransformer",  # "passthrough" becomes one in a fit
+        "KBinsDiscretizer",
+        "LabelBinarizer",  # a part of RidgeClassifier
+        "LabelEncoder",
+        "MaxAbsScaler",
+        "MinMaxScaler",
+        "Normalizer",
+        "OneHotEncoder",
+        "OrdinalEncoder",
+        "PolynomialFeatures",
+        "PowerTransformer",
+        "QuantileTransformer",
+        "RobustScaler",
+        "StandardScaler",
+    ),
+}
+_INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators: use skops or joblib."
+_METADATA = "skgeo.json"  # the first entry of the archive, so that its name is at a fixed place
+
+
+def save(model: Any, path: str | os.PathLike[str]) -> None:
+    """Write a model to a file that cannot run code.
+
+    The file is an archive of plain arrays and one JSON text, which numpy, any zip tool and any text editor can read, on
+    any machine and in many years: no package but numpy is needed, and nothing in it is executed. joblib and
+    pickle files, in contrast, run what their author wrote into them.
+
+    Parameters
+    ----------
+    model : estimator, LatLonGrid or CellGrid
+        An estimator of skgeo, fitted or not, or a simple one of scikit-learn (see Notes), or scikit-learn's
+        ColumnTransformer, FeatureUnion, FrozenEstimator or Pipeline made of them, in any nesting.
+    path : str or path-like
+        Where to write; the name is taken as it is, ``.npz`` is usual. An existing file is replaced when the new one is
+        complete, and else left alone.
+
+    Raises
+    ------
+    TypeError
+        If the model, or a part or parameter of it, is of another type, such as a function, a torch module or another
+        library's estimator; the message says which. Nothing is written.
+    ValueError
+        If a Pipeline has ``memory``: the cache that it names is made of pickles.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    skgeo.load : Reads the file.
+    skgeo.nn.save : The same for torch modules, as safetensors.
+
+    Notes
+    -----
+    A zip archive without compression. Its first entry ``skgeo.json`` is a JSON object with the keys, in this order,
+    ``format`` ("skgeo model"), ``format_version`` (1), ``skgeo_version``, ``objects``, ``arrays`` and ``sha256``. The
+    other entries are ``array_0.npy`` and so on.
+
+    ``arrays`` gives of each array its ``dtype`` (as ``array.dtype.str``), ``shape``, ``order`` in memory ("C" or "F")
+    and the ``sha256`` of its bytes in that order, ``array.tobytes("A")``. The last key, ``sha256``, is that of the
+    other keys as compact JSON, ``json.dumps(metadata, separators=(",", ":"))``: it covers all names, types and values.
+
+    ``objects`` lists the estimators, parts before wholes and the model last, each with ``class``, its public name, and
+    ``state``, its parameters and fitted attributes. A value in it is null, true, false, a number, a text, a list, or an
+    object of one of these forms: ``{"tuple": [...]}``, ``{"dict": {...}}``, ``{"items": [[key, value], ...]}`` (a dict
+    with keys other than text), ``{"slice": [start, stop, step]}``, ``{"float": "nan"}`` (or "inf", "-inf"),
+    ``{"dtype": "<f8"}``, ``{"scalar_type": "<f8"}`` (the type ``numpy.float64``), ``{"array": name}``,
+    ``{"scalar": name}`` (a numpy scalar, held as an array of shape ()), ``{"strings": [...], "shape": [...]}`` (an
+    array of str objects), ``{"parts": [...], "shape": [...]}`` (an array of other objects), ``{"object": i}`` (the
+    i-th of ``objects``). NumPy's RandomState, Generator and SeedSequence
+    are objects, whose ``state`` is that of NumPy: they draw the next numbers after loading.
+
+    Of scikit-learn's estimators those are held whose fitted state is numbers, text and arrays: scalers and other
+    preprocessing (but no SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
+    VarianceThreshold, TransformedTargetRegressor, and linear models such as Ridge, Lasso, LogisticRegression and their
+    kin with ``CV``. Trees, neighbours, support vector machines and searches are not: save ``search.best_estimator_``,
+    or use ``skops.io.dump``.
+
+    The same model gives the same bytes.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import skgeo
+    >>> grid = skgeo.LatLonGrid(np.arange(-85, 90, 10), np.arange(5, 360, 10))
+    >>> basis = skgeo.SphericalHarmonicPCA(max_degree=3).fit(grid)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "basis.npz")
+    ...     skgeo.save(basis, path)
+    ...     loaded = skgeo.load(path)
+    >>> loaded
+    SphericalHarmonicPCA(max_degree=3)
+    >>> bool((loaded.transform(grid) == basis.transform(grid)).all())
+    True
+    """
+    tree = TreeWriter(_kinds(), _INSTEAD)
+    tree.write(model)
+    described = {name: _describe(array) for name, array in tree.arrays.items()}
+    entries = {_METADATA: write_metadata(_FORMAT, described, objects=tree.objects).encode()}
+    for name, array in tree.arrays.items():
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+        entries[f"{name}.npy"] = buffer.getvalue()
+    write_file(path, _archive(entries))
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a model from a file of :func:`skgeo.save`, without running code from it.
+
+    The content is checked against its hash before anything is built from it, and only the classes that
+    :func:`skgeo.save` names are built. The hash tells damage, not who made the file: a model of somebody else runs no
+    code here, but its numbers can be wrong.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    estimator, LatLonGrid or CellGrid
+        The model as it was saved: the same output bit for bit, and ``partial_fit`` goes on.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is empty, truncated, altered, of another program, of a newer format, or holds a class that this
+        skgeo does not know.
+    OSError
+        If the file cannot be read.
+
+    Warns
+    -----
+    VersionWarning
+        If another version of skgeo wrote the file; scikit-learn's ``InconsistentVersionWarning``, if another version of
+        scikit-learn did and the model has parts of it.
+
+    See Also
+    --------
+    skgeo.save : Writes the file; describes its format.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import skgeo
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "scale.npz")
+    ...     skgeo.save(skgeo.PatchScaleFeaturizer(log=False), path)
+    ...     skgeo.load(path)
+    PatchScaleFeaturizer(log=False)
+    """
+    file = os.fsdecode(path)
+    entries = _read_archive(path, file)
+    metadata = read_metadata(entries.pop(_METADATA), _FORMAT, file)
+    with building(file, *TreeReader.errors):
+        arrays = {name.removesuffix(".npy"): _read_array(content, file) for name, content in entries.items()}
+        check_arrays(file, metadata["arrays"], {name: _describe(array) for name, array in arrays.items()})
+        return TreeReader(_kinds(), arrays).read(metadata["objects"])
+
+
+@cache
+def _kinds() -> Mapping[str, Kind]:
+    """The classes that are saved, by the names that they have in files; the only ones that are ever built."""
+    classes = {
+        "skgeo.CellGrid": CellGrid,
+        "skgeo.LatLonGrid": LatLonGrid,
+        "skgeo.PatchPositionEncoder": PatchPositionEncoder,
+        "skgeo.PatchScaleFeaturizer": PatchScaleFeaturizer,
+        "skgeo.SphericalGaussianProcessRegressor": SphericalGaussianProcessRegressor,
+        "skgeo.SphericalHarmonicPCA": SphericalHarmonicPCA,
+        **{f"skgeo.encoders.{name}": getattr(encoders, name) for name in encoders.__all__},
+        **{f"skgeo.nn.{cls.__name__}": cls for cls in _MODELS},
+    }
+    for module, names in _OF_SCIKIT_LEARN.items():
+        room = import_module(f"sklearn.{module}")  # here: together they cost a tenth of a second
+        classes |= {f"sklearn.{module}.{name}": getattr(room, name) for name in names}
+    return {
+        **{name: Kind(cls, _state, partial(_restore, cls)) for name, cls in classes.items()},
+        "numpy.random.Generator": Kind(np.random.Generator, generator_numbers, build_generator),
+        "numpy.random.RandomState": Kind(np.random.RandomState, random_state_numbers, build_random_state),
+        "numpy.random.SeedSequence": Kind(np.random.SeedSequence, lambda seed: seed.state, build_seed_sequence),
+    }
+
+
+def _state(model: Any) -> dict[str, Any]:
+    """What pickle would write, the version included."""
+    state: dict[str, Any] = model.__getstate__()
+    _check_no_cache(state)
+    return state
+
+
+def _restore(cls: Any, state: dict[str, Any]) -> Any:
+    """A model from its state, as pickle makes it: ``__setstate__`` compares versions."""
+    _check_no_cache(state)
+    model = cls.__new__(cls)
+    model.__setstate__(state)
+    return model
+
+
+def _check_no_cache(state: dict[str, Any]) -> None:
+    """Refuse a Pipeline that would load pickles from a folder that its file names."""
+    if state.get("memory") is not None:
+        raise ValueError(
+            f"memory={state['memory']!r}: the cache of a Pipeline holds pickles, which can run code. Save the Pipeline "
+            "with memory=None and set it after loading"
+        )
+
+
+def _describe(array: npt.NDArray[Any]) -> dict[str, object]:
+    """All there is to know of an array; its numbers as their hash."""
+    order = "F" if array.flags.fnc else "C"
+    digest = sha256(array.tobytes("A"))
+    return {"dtype": array.dtype.str, "shape": list(array.shape), "order": order, "sha256": digest}
+
+
+def _archive(entries: Mapping[str, bytes]) -> bytes:
+    """A zip archive without compression and without the time of day."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o644 << 16  # what unzip gives to the files: readable
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def _read_archive(path: str | os.PathLike[str], file: str) -> dict[str, bytes]:
+    """The entries of an archive, which take no more memory than the file is long."""
+    with open(path, "rb") as stream:
+        start = stream.read(30 + len(_METADATA))
+        known = b"PK\x03\x04".startswith(start[:4]) and _METADATA.encode().startswith(start[30:])
+        check_start(file, start, known, _FORMAT)
+        content = start + stream.read()
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            listed = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in listed):
+                raise ValueError("entries are compressed")
+            if sum(entry.file_size for entry in listed) > len(content):
+                raise ValueError("entries are longer than the file")
+            entries = {entry.filename: archive.read(entry) for entry in listed}
+            if len(entries) < len(listed) or _METADATA not in entries:
+                raise ValueError("entries are missing or there twice")
+            return entries
+    except Exception as error:  # zipfile raises a dozen different ones on damaged archives
+        raise damaged(file, error) from error
+
+
+def _read_array(content: bytes, file: str) -> npt.NDArray[Any]:
+    """An array from the bytes of a ``.npy`` file, of the size that they have and not that they claim."""
+    stream = io.BytesIO(content)
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("an array has another version of the npy format")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        if dtype.kind not in PLAIN or stream.tell() + math.prod(shape) * dtype.itemsize != len(content):
+            raise ValueError("an array has other than its declared type and size")
+        order: Literal["F", "C"] = "F" if fortran_order else "C"
+        return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
+    except Exception as error:  # numpy reads the header as Python, with all that can go wrong there
+        raise damaged(file, error) from error

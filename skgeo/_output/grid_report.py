@@ -1,0 +1,212 @@
+"""What a grid checker reports: a few numbers about the cells of a grid, as text and as data."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._kernels.axis_gaps import contiguous_blocks
+from skgeo._kernels.sphere import EARTH_RADIUS
+from skgeo._validation import import_optional
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skgeo._grid import LatLonGrid
+
+#: Where a grid got what it consists of, in the order of the report.
+SOURCES = ("coordinates", "bounds", "areas", "mask")
+
+# Cells that overlap by less, in degrees, do so by rounding.
+_ROUNDING = 1e-9
+
+
+class Check(NamedTuple):
+    """One line of a report: a quantity, its value and unit, whether it points at an error, and a remark."""
+
+    name: str
+    value: bool | int | float | str
+    unit: str = ""
+    problem: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class GridReport(Mapping[str, Any]):
+    """What ``grid.check()`` found: a mapping from names of checks to values, printed as a small table.
+
+    Attributes
+    ----------
+    grid : str
+        The grid in one line.
+    checks : tuple
+        The lines of the report. Each has a ``name``, ``value``, ``unit``, ``problem`` (whether the value points at an
+        error in the data) and a ``note``.
+
+    Notes
+    -----
+    The checks, in their order:
+
+    * ``total_area``, ``domain_area``: all cells, and the part of them inside the mask, in square metres.
+    * ``cells_without_area``, ``corners_out_of_order``, ``overlapping_cells``, ``coincident_cells``, ``missing_cells``:
+      numbers of cells; the note says which is the first.
+    * ``latitude_gaps``, ``longitude_gaps``: numbers of gaps in the axes of a regular grid.
+    * ``closed``: whether the columns close the circle.
+    * ``coordinates``, ``bounds``, ``areas``, ``mask``: what they were taken from, and why.
+
+    A check that does not apply to a kind of grid is absent.
+
+    See Also
+    --------
+    LatLonGrid.check, CellGrid.check
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeo import LatLonGrid
+    >>> report = LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 300)).check()
+    >>> report.ok, report["closed"], report["latitude_gaps"]
+    (True, False, 0)
+    >>> print(f"{report['total_area']:.4g} square metres")
+    4.251e+14 square metres
+    """
+
+    grid: str
+    checks: tuple[Check, ...]
+
+    @property
+    def problems(self) -> tuple[Check, ...]:
+        """The checks that point at an error in the data."""
+        return tuple(check for check in self.checks if check.problem)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check points at an error."""
+        return not self.problems
+
+    def __getitem__(self, name: str) -> Any:
+        """Value of the check of that name."""
+        for check in self.checks:
+            if check.name == name:
+                return check.value
+        raise KeyError(f"{name!r}: the checks are {', '.join(self)}")
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of the checks."""
+        return (check.name for check in self.checks)
+
+    def __len__(self) -> int:
+        """Number of the checks."""
+        return len(self.checks)
+
+    def __repr__(self) -> str:
+        """The report as a small table; an exclamation mark is before what points at an error."""
+        width = max(map(len, self), default=0)
+        return "\n".join([self.grid, *(_line(check, width) for check in self.checks)])
+
+    def as_frame(self) -> "pd.DataFrame":
+        """The report as a pandas DataFrame.
+
+        Returns
+        -------
+        DataFrame of shape (n_checks, 4)
+            Columns value, unit, problem and note, indexed by the names of the checks.
+
+        Raises
+        ------
+        ImportError
+            Without pandas.
+
+        Examples
+        --------
+        >>> from skgeo import LatLonGrid
+        >>> LatLonGrid([-45, 45], [0, 180]).check().as_frame().loc["closed", "value"]
+        True
+        """
+        pandas = import_optional("pandas", "as_frame", "pandas")
+        frame = pandas.DataFrame([check[1:] for check in self.checks], columns=list(Check._fields[1:]), dtype=object)
+        frame.index = pandas.Index(list(self), name="check")
+        return frame.astype({"problem": bool})
+
+
+def area_checks(total: float, domain: float, *, tolerance: float = 1e-9) -> list[Check]:
+    """Of all cells and of the domain, in steradians; more than the sphere, by a share over the tolerance, is wrong."""
+    share, part = total / (4.0 * math.pi), domain / total if total > 0.0 else 0.0
+    more = share > 1.0 + tolerance
+    return [
+        Check("total_area", total * EARTH_RADIUS**2, "m2", more, f"{share:.6%} of the sphere"),
+        Check("domain_area", domain * EARTH_RADIUS**2, "m2", domain <= 0.0, f"{part:.6%} of the cells"),
+    ]
+
+
+def count_check(name: str, flags: npt.NDArray[np.bool_], *, problem: bool = True, note: str = "") -> Check:
+    """How many cells are flagged, and which is the first; any are a problem unless said otherwise."""
+    count = int(np.count_nonzero(flags))
+    if count:
+        first = ", ".join(map(str, np.argwhere(flags)[0].tolist()))
+        note = f"first at ({first})" + (f"; {note}" if note else "")
+    return Check(name, count, "cells", problem and count > 0, note if count else "")
+
+
+def source_checks(sources: Mapping[str, str]) -> list[Check]:
+    """What coordinates, bounds, areas and mask were taken from, where that is known."""
+    return [Check(name, sources[name]) for name in SOURCES if name in sources]
+
+
+def lat_lon_checks(grid: "LatLonGrid") -> list[Check]:
+    """The lines of the report on a grid."""
+    rows, columns = grid.latitude_edges, grid.longitude_edges
+    heights, widths = grid._heights_and_widths()
+    turned = (np.diff(rows, axis=1) <= 0.0) | (np.diff(columns, axis=1) <= 0.0).T
+    same = np.isin(grid.longitude % 360.0, _repeated(grid.longitude % 360.0))
+    left = 360.0 - float(widths.sum()) * 180.0 / np.pi
+    return [
+        *area_checks(float(heights.sum() * widths.sum()), grid.domain_area(radius=1.0)),
+        count_check("cells_without_area", np.outer(heights, widths) <= 0.0),
+        count_check("corners_out_of_order", turned),
+        count_check("overlapping_cells", _overlap(rows)[:, np.newaxis] | _overlap(columns % 360.0, turn=360.0)),
+        count_check("coincident_cells", np.broadcast_to(same, grid.shape)),
+        *(_gap_check(name, axis) for name, axis in (("latitude", rows), ("longitude", columns))),
+        Check("closed", grid.closed, note="" if grid.closed else f"{left:g} degrees of longitude are in no column"),
+        *source_checks(grid._sources),
+    ]
+
+
+def _gap_check(name: str, edges: npt.NDArray[np.float64]) -> Check:
+    """How many gaps an axis has, and between which edges the first is."""
+    starts = [start for start, _ in contiguous_blocks(edges)[1:]]
+    note = ""
+    if starts:
+        before, after = edges[starts[0] - 1], edges[starts[0]]
+        low, high = (before[1], after[0]) if before[0] < after[0] else (after[1], before[0])
+        note = f"the first between {low:g} and {high:g}, position {starts[0] - 1} and {starts[0]}"
+    return Check(f"{name}_gaps", len(starts), note=note)
+
+
+def _overlap(edges: npt.NDArray[np.float64], turn: float | None = None) -> npt.NDArray[np.bool_]:
+    """Which cells of an axis begin before the one below has ended, also across the seam of a circle."""
+    order = np.argsort(edges[:, 0])
+    low, high = edges[order].T
+    if turn is not None:
+        high = low + (high - low) % turn
+    before = np.concatenate([[high[-1] - turn if turn is not None else -np.inf], high[:-1]])
+    flags = np.zeros(len(edges), dtype=bool)
+    flags[order] = before > low + _ROUNDING
+    return flags
+
+
+def _repeated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The values that are there more than once."""
+    distinct, count = np.unique(values, return_counts=True)
+    return distinct[count > 1]
+
+
+def _line(check: Check, width: int) -> str:
+    """A check as a line of the table."""
+    value = f"{check.value:.7g}" if isinstance(check.value, float) else str(check.value)
+    unit = f" {check.unit}" if check.unit else ""
+    note = f"  ({check.note})" if check.note else ""
+    return f"{'!' if check.problem else ' '} {check.name:<{width}}  {value}{unit}{note}"

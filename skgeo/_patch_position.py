@@ -1,0 +1,308 @@
+"""Where a patch is: the area-weighted mean of a location encoder over its pixels."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from skgeo._base import LocationTransformer, PatchTransformer, all_or_nothing
+from skgeo._cells import CellGrid
+from skgeo._input.patch_table import Patches, PixelStack
+from skgeo._kernels.harmonics import sin_cos_latitude
+from skgeo._kernels.sphere import EARTH_RADIUS, Boxes, cell_areas
+from skgeo._kernels.threads import Done
+from skgeo._labelled import table_for
+from skgeo._pca import SphericalHarmonicPCA
+from skgeo._progress import check_verbose, progress
+from skgeo._validation import check_parameter
+from skgeo.encoders import SphericalHarmonics
+from skgeo.encoders._base import FixedEncoder
+from skgeo.exceptions import CoordinateWarning
+
+__all__ = ["PatchPositionEncoder"]
+
+Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.float64]]
+
+# Pixels encoded at a time: enough to keep the encoder busy, little enough to be nothing in memory.
+_PIXELS_AT_A_TIME = 2**16
+# Pixel centres of stacks are the same if they agree to so many degrees, ten centimetres.
+_SAME_PLACE = 1e-6
+# Pixel centres closer than this share of the smallest pixel are the same pixel of overlapping patches.
+_SAME_PIXEL = 0.01
+
+
+class PatchPositionEncoder(PatchTransformer):
+    """The mean of a location encoder over a patch: over its pixels, weighted by their areas, or over its area itself.
+
+    The pixels of a row of a patch table divide the patch evenly in latitude and longitude, and their areas are exact.
+    Patches of a curvilinear grid or a swath are given as the centres of their pixels; areas follow from the distances
+    of neighbours, and missing pixels are left out.
+
+    Parameters
+    ----------
+    encoder : transformer of (latitude, longitude) points, default=None
+        None means ``SphericalHarmonicPCA()``. A clone is fitted on the union of the training patches: harmonics on its
+        area (with ``area_weighted=True``), other encoders on the centres of its pixels, each once, with their areas as
+        ``sample_weight`` where the encoder takes it, which a Pipeline does not. To use an encoder as already fitted,
+        wrap it in ``sklearn.frozen.FrozenEstimator``.
+    average : "pixels" or "exact", default="pixels"
+        What the mean runs over: the encoder at the centres of the pixels, whatever the encoder; or the harmonics over
+        the area between the edges of the patch, exactly, of :class:`~skgeo.SphericalHarmonicPCA` and
+        :class:`~skgeo.encoders.SphericalHarmonics`. "exact" does not depend on the pixels, in result or in time, and
+        wants patch tables.
+    verbose : bool or None, default=None
+        Show a progress bar while patches are transformed; needs tqdm. None shows it in interactive sessions, when work
+        takes longer than two seconds.
+
+    Attributes
+    ----------
+    encoder_ : transformer
+        The fitted encoder.
+    n_features_in_ : int
+        6, the columns of a patch table.
+    feature_names_in_ : ndarray of shape (6,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        If X is no patch table: a value that is not finite, latitudes out of range, south >= north to rounding,
+        east == west, wider than 360 degrees, or pixel counts that are no whole numbers.
+    ValueError
+        From ``fit``, if a parameter is not what it accepts, or the encoder refuses the pixels.
+    NotFittedError
+        From ``transform`` before ``fit``, and from ``fit`` if the encoder in FrozenEstimator is not fitted.
+    ImportError
+        From ``transform`` with ``verbose=True`` and without tqdm.
+
+    See Also
+    --------
+    skgeo.LatLonGrid.patches : Makes the patch table.
+    skgeo.PatchScaleFeaturizer : How large the patch is.
+
+    Notes
+    -----
+    The soft clip of SphericalHarmonicPCA comes before the mean with ``average="pixels"``, which is a mean of
+    embeddings, and after it with ``"exact"``, which is the embedding of a mean: ``clip * tanh(mean / clip)`` of the
+    mean of the standardised components. Without a clip (``clip=None``) pixels converge to "exact" as they get smaller,
+    with the square of their size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA
+    >>> globe = LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360))
+    >>> xyz = SphericalHarmonicPCA(max_degree=1, clip=None).fit(globe)
+    >>> hemispheres = globe.patches((90, 360))
+    >>> PatchPositionEncoder(FrozenEstimator(xyz)).fit_transform(hemispheres).round(3) + 0.0
+    array([[ 0.   , -0.866,  0.   ],
+           [ 0.   ,  0.866,  0.   ]])
+
+    The integral over the patch is that of pixels without end: sqrt(3) times the mean of the sine of latitude over a
+    hemisphere, 1/2.
+
+    >>> exact = PatchPositionEncoder(FrozenEstimator(xyz), average="exact").fit(hemispheres)
+    >>> bool(np.allclose(exact.transform(hemispheres)[1], [0, np.sqrt(3) / 2, 0], atol=1e-15))
+    True
+    >>> exact.transform([[0, 90, -180, 180, 1, 1]]).round(3) + 0.0
+    array([[0.   , 0.866, 0.   ]])
+    """
+
+    def __init__(self, encoder: Any = None, *, average: str = "pixels", verbose: bool | None = None) -> None:
+        self.encoder = encoder
+        self.average = average
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Fit the encoder on the union of the pixels of the patches, unless it is frozen.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
+            A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or the (latitude,
+            longitude) of the pixels of patches.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        known = isinstance(self.average, str) and self.average in ("pixels", "exact")
+        check_parameter("average", self.average, known, "'pixels' or 'exact'")
+        usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
+        accepted = "None or an instance of a transformer of (latitude, longitude) points"
+        check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
+        check_verbose(self.verbose)
+        encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
+        with all_or_nothing(self):
+            patches = self._read(X, reset=True)
+            if self.average == "exact":
+                _check_exact(encoder, patches)
+            if isinstance(encoder, FrozenEstimator):
+                check_is_fitted(encoder, msg="The encoder in FrozenEstimator is not fitted: fit it before freezing it.")
+            else:
+                _fit_encoder(encoder, patches)
+            self.encoder_ = encoder
+        return self
+
+    def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
+        encoder = _unfrozen(self.encoder_)
+        if self.average == "exact":
+            return self._integrate(encoder, _check_exact(encoder, patches))
+        n_pixels = patches.latitude.size if isinstance(patches, PixelStack) else _count_pixels(patches.boxes)
+        with progress(n_pixels, "pixel", shown=self.verbose) as done:
+            if isinstance(patches, PixelStack):
+                means = self._average(len(patches.latitude), _stacked_pixels(patches), done)
+            elif type(encoder) is SphericalHarmonicPCA and not encoder.add_indicator:
+                return encoder._average_pixels(patches.boxes, patches.dtype, done)
+            else:
+                means = self._average(patches.boxes.south.size, _pixels(patches.boxes), done)
+        return means.astype(patches.dtype, copy=False)
+
+    def _integrate(self, encoder: Any, patches: Patches) -> npt.NDArray[np.floating]:
+        """The mean of an encoder of harmonics over the areas of patches."""
+        with progress(patches.boxes.south.size, "patch", shown=self.verbose) as done:
+            means = encoder._average_area(patches.boxes, patches.dtype, done)
+        return np.column_stack([means, np.zeros_like(means[:, 0])]) if encoder.add_indicator else means
+
+    def _average(self, n_patches: int, pixels: Iterator[Pixels], done: Done) -> npt.NDArray[np.float64]:
+        """The mean of any encoder over pixels that come a number at a time, patch after patch."""
+        total = np.zeros(n_patches)
+        mean = np.zeros((n_patches, self._encode(np.zeros((1, 2))).shape[1]))
+        for patch, points, weight in pixels:
+            first = np.flatnonzero(np.diff(patch, prepend=-1))
+            total[patch[first]] += np.add.reduceat(weight, first)
+            values = self._encode(points)
+            mean[patch[first]] += np.add.reduceat(values * weight[:, np.newaxis], first, axis=0)
+            done(patch.size)
+        return mean / total[:, np.newaxis]
+
+    def _encode(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The output of the encoder as a dense array."""
+        values = self.encoder_.transform(table_for(self.encoder_, points))
+        return np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float64)
+
+    def _feature_names(self) -> list[str]:
+        return list(self.encoder_.get_feature_names_out())
+
+
+def _unfrozen(encoder: Any) -> Any:
+    return encoder.estimator if isinstance(encoder, FrozenEstimator) else encoder
+
+
+def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
+    """Only sums of harmonics have integrals in closed form, and only boxes have edges to integrate between."""
+    encoder = _unfrozen(encoder)
+    if not isinstance(encoder, SphericalHarmonicPCA | SphericalHarmonics):
+        raise ValueError(
+            "average='exact' integrates harmonics, of SphericalHarmonicPCA and SphericalHarmonics; the encoder is "
+            f"{type(encoder).__name__}: average='pixels' takes any."
+        )
+    if isinstance(patches, PixelStack):
+        raise ValueError(
+            "average='exact' integrates between the edges of patch tables; X is a stack of pixel centres, which has "
+            "none: average='pixels' takes these."
+        )
+    return patches
+
+
+def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
+    """Fit an encoder on the union of patches: as an area if it can, else on the pixels."""
+    if isinstance(encoder, FixedEncoder):  # whatever the pixels
+        points, weight = np.array([[90.0, 0.0]]), np.ones(1)
+    elif isinstance(patches, PixelStack):
+        points, weight = _distinct_stacked_pixels(patches)
+        if isinstance(encoder, LocationTransformer):
+            encoder.fit(CellGrid._of_places(points[:, 0], points[:, 1], weight if weight.any() else None))
+            return
+    elif type(encoder) is SphericalHarmonicPCA and encoder.area_weighted:
+        encoder._fit_union(patches.boxes)
+        return
+    else:
+        points, weight = _distinct_pixels(patches.boxes)
+        if not isinstance(encoder, LocationTransformer):  # these bring the cosine of latitude themselves
+            weight = weight * sin_cos_latitude(points[:, 0])[1]
+    weights = {"sample_weight": weight} if has_fit_parameter(encoder, "sample_weight") else {}
+    with warnings.catch_warnings():  # pixels of patches are in degrees, near zero as well
+        warnings.simplefilter("ignore", CoordinateWarning)
+        encoder.fit(points, **weights)
+
+
+def _count_pixels(patches: Boxes) -> int:
+    return int(patches.n_lat @ patches.n_lon)
+
+
+def _stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
+    """Yield the patch number (n,), the centre (n, 2) and the area (n,) of the pixels of stacks that are not missing.
+
+    All pixels of a patch weigh the same where nothing tells their areas.
+    """
+    length = max(1, _PIXELS_AT_A_TIME // stack.latitude[0].size)
+    for start in range(0, len(stack.latitude), length):
+        latitude, longitude = (axis[start : start + length] for axis in stack[:2])
+        area = cell_areas(latitude, longitude)
+        area[~area.any(axis=(1, 2))] = 1.0
+        present = np.isfinite(latitude)
+        patch = start + np.nonzero(present)[0]
+        points, weight = np.column_stack([latitude[present], longitude[present]]), area[present]
+        for at in range(0, patch.size, _PIXELS_AT_A_TIME):
+            part = slice(at, at + _PIXELS_AT_A_TIME)
+            yield patch[part], points[part], weight[part]
+
+
+def _distinct_stacked_pixels(stack: PixelStack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Centres of the pixels of all stacks, each place once, and their areas in square metres; zero where not known."""
+    area = cell_areas(stack.latitude, stack.longitude) * EARTH_RADIUS**2
+    present = np.isfinite(stack.latitude)
+    points = np.column_stack([stack.latitude[present], stack.longitude[present]])
+    rounded = np.round(np.column_stack([points[:, 0], np.mod(points[:, 1], 360.0)]) / _SAME_PLACE)
+    first = np.sort(np.unique(rounded, axis=0, return_index=True)[1])
+    return points[first], area[present][first]
+
+
+def _pixel_steps(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Height and width of the pixels of each patch in degrees."""
+    return (patches.north - patches.south) / patches.n_lat, (patches.east - patches.west) / patches.n_lon
+
+
+def _pixels(patches: Boxes) -> Iterator[Pixels]:
+    """Yield the patch number (n,), the centre (n, 2) and the weight (n,) of all pixels, a fixed number at a time."""
+    height, width = _pixel_steps(patches)
+    ends = np.cumsum(patches.n_lat * patches.n_lon)
+    for start in range(0, int(ends[-1]), _PIXELS_AT_A_TIME):
+        pixel = np.arange(start, min(start + _PIXELS_AT_A_TIME, int(ends[-1])))
+        patch = np.searchsorted(ends, pixel, side="right")
+        row, column = np.divmod(pixel - (ends - patches.n_lat * patches.n_lon)[patch], patches.n_lon[patch])
+        latitude = patches.south[patch] + (row + 0.5) * height[patch]
+        longitude = patches.west[patch] + (column + 0.5) * width[patch]
+        weight = sin_cos_latitude(latitude)[1]  # pixels of a patch are equally high
+        yield patch, np.column_stack([latitude, longitude]), weight
+
+
+def _distinct_pixels(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Centres of the pixels of all patches, each place once, and their areas without the cosine of latitude.
+
+    That factor is the encoder's: SphericalHarmonicPCA weighs points by it.
+    """
+    height, width = _pixel_steps(patches)
+    size = 2.0 * np.sin(np.radians(height) / 2.0) * np.radians(width)
+    bins = _SAME_PIXEL * height.min(), _SAME_PIXEL * width.min()
+    turn = int(360.0 // bins[1]) + 1
+    parts = []
+    for patch, points, _ in _pixels(patches):
+        # Bins have the centres of the pixels of a grid in their middle, where rounding does not part them.
+        origin = [patches.south[0] + height[0] / 2.0, patches.west[0] + width[0] / 2.0]
+        along_lat, along_lon = (points - origin + np.divide(bins, 2.0)).T
+        row, column = np.floor([along_lat / bins[0], np.mod(along_lon, 360.0) / bins[1]]).astype(np.int64)
+        place, first = np.unique(row * turn + column, return_index=True)
+        parts.append((place, points[first], size[patch[first]]))
+    place, points, weight = (np.concatenate(values) for values in zip(*parts, strict=True))
+    first = np.sort(np.unique(place, return_index=True)[1])
+    return points[first], weight[first]

@@ -1,0 +1,444 @@
+"""Area-weighted principal components of spherical harmonics over a domain."""
+
+import math
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from skgeo._base import Places, all_or_nothing, points_of
+from skgeo._callers import warn_once_a_search
+from skgeo._input.chunks import is_lazy
+from skgeo._integrate import Integration
+from skgeo._inverse import DegreeOne, InverseTransformer
+from skgeo._kernels import domain as _domain
+from skgeo._kernels.box_means import map_box_means
+from skgeo._kernels.eigenbasis import Eigenbasis, canonical_eigenbasis
+from skgeo._kernels.evaluate import map_patches
+from skgeo._kernels.harmonics import degrees_and_orders
+from skgeo._kernels.sphere import Boxes
+from skgeo._kernels.threads import Done, blas_threads_for
+from skgeo._spectrum import check_spectrum, prior_variance
+from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real
+from skgeo.exceptions import ResolutionWarning
+
+if TYPE_CHECKING:
+    from skgeo.nn import HarmonicPCA
+
+__all__ = ["SphericalHarmonicPCA"]
+
+# Numbers of components do not depend on rounding: what falls short by so little is reached.
+_ROUNDING = 1e-9
+# Components span a harmonic if its projection onto them is off by no more than this.
+_SPANNED = 1e-12
+# Columns of the harmonics of degree 1 that are x, y and z of the unit sphere, times sqrt(3 / 4 pi).
+_XYZ = [3, 1, 2]
+
+
+class SphericalHarmonicPCA(InverseTransformer):
+    """Principal components of real spherical harmonics, weighted by area over a domain.
+
+    A position embedding: harmonics of degree 0 to ``max_degree`` are centred, rotated onto the principal axes that
+    they have over the training domain, standardised to unit variance there and softly clipped,
+    ``clip * tanh(z / clip)``. Up to centring the components are Slepian functions of the domain [1]_.
+
+    The basis belongs to the domain: the cell size of a grid, the order of rows, chunks, threads, the longitude
+    convention and the machine leave the output over the domain the same to 1e-6. Outside the domain columns of little
+    variance are magnified: two fits agree to 1e-3 there, and to 1e-6 in as many leading columns as the Shannon number.
+    Nothing of size ``n_samples x (L + 1)^2`` is formed.
+
+    Parameters
+    ----------
+    max_degree : int, default=10
+        Largest degree L of the harmonics, at least 1. The finest detail is half a wave in 180 / L degrees.
+    n_components : int, float, "shannon" or None, default=None
+        How many components to keep: a number up to (L + 1)^2 - 1, a fraction in (0, 1) of the variance, the Shannon
+        number (L + 1)^2 A / 4 pi of the domain of area A, or all that the domain supports. Components beyond what
+        the domain supports come out as exact zeros, with a warning.
+    spectrum : None, "matern" or array-like of shape (L + 1,), default=None
+        Prior variance of each degree. None weighs all harmonics alike. ``"matern"`` is
+        ``matern_spectrum(max_degree)``: the components are then the Karhunen-Loeve basis, over the domain, of a
+        smooth random field on the sphere, large scales first.
+    clip : float or None, default=3.0
+        Bound of the output in standard deviations; None does not clip.
+    area_weighted : bool, default=True
+        Weigh grid cells by their area and points by the cosine of latitude, as if they were cell centres of a
+        regular grid. Give False for scattered observations that should count the same wherever they are.
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
+    missing : "error", "nan" or "mean", default="error"
+        What to do with points of which a coordinate is missing: refuse them, or leave them out of ``fit`` and embed
+        them as NaN or as the mean of the embedding over the domain, which is zero.
+    add_indicator : bool, default=False
+        Add a column ``missing_location``, 1 where a coordinate is missing.
+    n_jobs : int or None, default=None
+        Threads for ``transform``; None is 1 unless in a ``joblib.parallel_config``. The output does not depend on it.
+    verbose : bool or None, default=None
+        Show a progress bar; needs tqdm, or dask for what is chunked. None shows it in interactive sessions, when work
+        takes longer than two seconds.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (D,)
+        Weighted mean over the domain of each of the D = (L + 1)^2 harmonics; (l, m) is at ``l * l + l + m``.
+    components_ : ndarray of shape (n_components, D)
+        Principal axes, orthonormal rows; with a spectrum, times the square root of the prior variance of the degree.
+    explained_variance_ : ndarray of shape (n_components,)
+        Variance over the domain of each component before standardising; zero beyond the supported number. Falling, but
+        for the last supported ones, which rounding does not tell apart.
+    explained_variance_ratio_ : ndarray of shape (n_components,)
+        Share of the total variance.
+    scale_ : ndarray of shape (n_components,)
+        Standard deviation that divides each component; 1 where the variance is zero.
+    n_components_ : int
+        Number of output columns.
+    total_weight_ : float
+        Sum of all weights: steradians for a grid, the sum of cos(latitude) times sample weight for points.
+    shannon_number_ : float
+        (L + 1)^2 A / 4 pi. For points A is the area over which they spread, as far as degree 2 L resolves it,
+        (integral of w)^2 / integral of w^2 with their weight function w; small domains then count for more.
+    wavelength_km_ : ndarray of shape (L + 1,)
+        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``; the finest detail
+        is half the last one.
+    n_features_in_ : int
+        2: latitude and longitude.
+    feature_names_in_ : ndarray of shape (2,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        From any method that takes X, if it is not latitude and longitude in degrees.
+    ValueError
+        From ``fit``, if a parameter or ``sample_weight`` is out of range, or the domain has no extent.
+    NotFittedError
+        From ``transform`` and ``to_torch`` before ``fit``.
+    ImportError
+        From ``to_torch`` without torch.
+
+    Warns
+    -----
+    ResolutionWarning
+        From ``fit``, if the domain supports fewer components than asked for, or the number asked for cuts through
+        components of equal variance, of which no selection is better than another.
+
+    See Also
+    --------
+    skgeo.PatchPositionEncoder : The mean of this embedding over patches of pixels.
+
+    Notes
+    -----
+    The covariance of harmonics over a domain follows from the harmonic coefficients of its weight function to
+    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Eigenvalues below 1e-9 L times (the
+    largest plus the squared norm of the mean) are rounding, and their components are left out. Where eigenvalues
+    coincide to 1e-6, or to five times that floor, the basis is the one closest to single harmonics, lowest
+    degree first; on the whole globe the components are the harmonics.
+
+    float32 input is worked out in float32, to 1e-5 of the float64 result (without ``clip``, of its largest values);
+    components of so little variance that this would not do, in float64.
+
+    References
+    ----------
+    .. [1] Simons, F. J., Dahlen, F. A. & Wieczorek, M. A. (2006). Spatiospectral concentration on a sphere.
+       SIAM Review 48(3), 504-536.
+
+    Examples
+    --------
+    The first three harmonics beyond the constant are y, z and x of the unit sphere. Over the whole globe they are
+    also the first components, in units of their standard deviation sqrt(1/3).
+
+    >>> import numpy as np
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> globe = LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360))
+    >>> pca = SphericalHarmonicPCA(max_degree=1, clip=None).fit(globe)
+    >>> pca.transform([[0.0, 0.0], [0.0, 90.0], [90.0, 0.0]]).round(3) + 0.0
+    array([[0.   , 0.   , 1.732],
+           [1.732, 0.   , 0.   ],
+           [0.   , 1.732, 0.   ]])
+    """
+
+    n_components_: int
+    _coefficients: npt.NDArray[np.float64]
+    _area: float
+
+    _weighs_cells = True
+
+    def __init__(
+        self,
+        max_degree: int = 10,
+        n_components: int | float | str | None = None,
+        *,
+        spectrum: str | npt.ArrayLike | None = None,
+        clip: float | None = 3.0,
+        area_weighted: bool = True,
+        coordinates: tuple[str, str] | None = None,
+        missing: str = "error",
+        add_indicator: bool = False,
+        n_jobs: int | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        self.max_degree = max_degree
+        self.n_components = n_components
+        self.spectrum = spectrum
+        self.clip = clip
+        self.area_weighted = area_weighted
+        self.coordinates = coordinates
+        self.missing = missing
+        self.add_indicator = add_indicator
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: object = None, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Learn the mean, the components and their scale over a domain.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid or CellGrid
+            Points as (latitude, longitude) in degrees; a grid, whose cells are integrated exactly; or cells, taken at
+            their centres. What is chunked (dask) is summed block by block, on a cluster where there is one.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+            Weights of points or cells, beside area and mask.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, sample_weight, partial=False)
+
+    def partial_fit(self, X: Any, y: object = None, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Add a part of the domain to what was learned so far; the order of the parts does not matter.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid or CellGrid
+            More points as (latitude, longitude) in degrees, or another grid. Overlaps count twice.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+            Weights of points or cells, beside area and mask.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As ``fit``; or if ``max_degree`` has changed.
+
+        Notes
+        -----
+        Each call solves the eigenproblem anew, in milliseconds at degree 10 and about a second at degree 40. Cells of
+        grids weigh steradians, points do not: to mix them, give points their areas over cos(latitude) as weights.
+        """
+        return self._fit(X, sample_weight, partial=True)
+
+    def to_torch(self) -> "HarmonicPCA":
+        """A differentiable twin of ``transform``: a torch module with the fitted constants as buffers.
+
+        Returns
+        -------
+        skgeo.nn.HarmonicPCA
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_components), in this order of columns always.
+        """
+        check_is_fitted(self)
+        self._check_twin()
+        from skgeo.nn import HarmonicPCA  # needs torch
+
+        return HarmonicPCA(self._affine(), clip=self.clip)
+
+    def _embed(self, places: Places) -> npt.NDArray[np.floating]:
+        return self._mapped(places, self._affine(), self.clip, places.dtype, self.n_jobs)
+
+    def _average_pixels(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> npt.NDArray[np.floating]:
+        """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels."""
+        means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
+        map_patches(patches, self._affine(), self.clip, means, self.n_jobs, done)
+        return means
+
+    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> npt.NDArray[np.floating]:
+        """The embedding of the mean of the harmonics over the area of each patch."""
+        means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
+        map_box_means(patches, self._affine(), self.clip, means, self.n_jobs, done)
+        return means
+
+    def _unclipped(self, values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        if self.clip is None:
+            return super()._unclipped(values)
+        saturated = np.abs(values) >= self.clip
+        return self.clip * np.arctanh(np.where(saturated, 0.0, values / self.clip)), saturated
+
+    def _degree_one(self) -> DegreeOne | None:
+        """By the rows of ``components_``, orthonormal but for the factors of the prior if their span holds it."""
+        degree, _ = degrees_and_orders(int(self.max_degree))
+        root = np.sqrt(prior_variance(self.spectrum, int(self.max_degree)))[degree]
+        if root[1] == 0.0:
+            return None
+        axes = self.components_[:, _XYZ] / root[1]
+        held = axes.T @ np.divide(self.components_, root, out=np.zeros_like(self.components_), where=root > 0.0)
+        held[np.arange(3), _XYZ] -= 1.0
+        if np.abs(held).max() > _SPANNED:
+            return None
+        return DegreeOne(axes.T * self.scale_ / root[1], self.mean_[_XYZ])
+
+    def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
+        self._check_parameters()
+        resume = partial and hasattr(self, "_coefficients")
+        with all_or_nothing(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
+            sums = self._integrate(X, sample_weight, partial=partial, reset=not resume)
+            coefficients, area = sums[:-1], float(sums[-1])
+            if resume:
+                if self._coefficients.size != coefficients.size:
+                    raise ValueError(
+                        f"max_degree={self.max_degree!r} differs from that of the earlier parts: use fit to start anew."
+                    )
+                coefficients, area = coefficients + self._coefficients, area + self._area
+            self._coefficients, self._area = coefficients, area
+            self._set_basis(partial=partial)
+        return self
+
+    def _integrate(
+        self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool, reset: bool
+    ) -> npt.NDArray[np.float64]:
+        """Coefficients of the weight function to degree 2 L, and behind them the area of the domain, NaN for points."""
+        integration = Integration(2 * int(self.max_degree), self.area_weighted, some=not partial, verbose=self.verbose)
+        points = points_of(X)
+        if not is_lazy(points):
+            places = self._read(points, reset=reset)
+            if not reset:
+                self._warn_radians(places)
+            return integration.of_places(places, sample_weight)
+        if reset:
+            self._remember(list(points.columns) if hasattr(type(points), "columns") else None)
+        elif points is X:
+            points = self._in_order(points)
+        return integration.of_rows(points, sample_weight, clone(self)._parse)
+
+    def _fit_union(self, patches: Boxes) -> None:
+        """Fit on the area that patches cover together, whatever their pixels."""
+        self._check_parameters()
+        with all_or_nothing(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
+            self.n_features_in_ = self._n_columns
+            edges = patches[:4]
+            self._coefficients = _domain.union_coefficients(*edges, 2 * int(self.max_degree))
+            self._area = float(self._coefficients[0]) * math.sqrt(4.0 * math.pi)
+            self._set_basis(partial=False)
+
+    def _set_basis(self, *, partial: bool) -> None:
+        """Solve the eigenproblem of the accumulated domain and set all fitted attributes.
+
+        The first part of a domain may be too small to have components, or have no weight; a whole domain may not.
+        """
+        max_degree = int(self.max_degree)
+        covariance = self._set_moments(partial=partial)
+        degree, order = degrees_and_orders(max_degree)
+        root = np.sqrt(prior_variance(self.spectrum, max_degree))[degree]
+        covariance *= np.outer(root, root)
+        mean_square = float(np.square(root * self.mean_)[1:].sum())
+        blocks = None
+        if _domain.is_zonal(self._coefficients):
+            blocks = [np.flatnonzero(order[1:] == m) for m in range(-max_degree, max_degree + 1)]
+        wanted = self._number_wanted()
+        basis = canonical_eigenbasis(covariance[1:, 1:], mean_square, n_wanted=wanted, blocks=blocks)
+        if basis.n_supported == 0 and not partial:
+            raise ValueError(
+                f"X has no extent that max_degree={max_degree} could resolve: no component varies by more than "
+                "rounding. It is one point (n_samples=1), the same point repeated, or a few kilometres wide; fit on "
+                "the whole domain that will be transformed."
+            )
+        variance = float(np.trace(covariance[1:, 1:])) or 1.0
+        self.n_components_ = self._number_to_keep(basis.variance / variance, basis.n_supported)
+        self._warn_resolution(basis)
+
+        kept = min(self.n_components_, basis.n_supported)
+        self.components_ = np.zeros((self.n_components_, degree.size))
+        self.components_[:kept, 1:] = basis.components[:kept] * root[1:]
+        self.explained_variance_ = np.zeros(self.n_components_)
+        self.explained_variance_[:kept] = basis.variance[:kept]
+        self.explained_variance_ratio_ = self.explained_variance_ / variance
+        self.scale_ = np.ones(self.n_components_)
+        self.scale_[:kept] = np.sqrt(basis.variance[:kept])
+
+    def _set_moments(self, *, partial: bool) -> npt.NDArray[np.float64]:
+        """Set total weight, mean and Shannon number of the accumulated domain; returns the covariance."""
+        n_harmonics = (int(self.max_degree) + 1) ** 2
+        if not self._coefficients[0] > 0.0:
+            if not partial:
+                raise ValueError(
+                    "The total weight of X is zero: points at the poles have no area, missing places have no weight, "
+                    "and sample_weight or the mask leaves nothing else. area_weighted=False weighs all points alike."
+                )
+            self.total_weight_, self.mean_, self.shannon_number_ = 0.0, np.zeros(n_harmonics), 0.0
+            return np.zeros((n_harmonics, n_harmonics))
+        self.total_weight_, self.mean_, covariance = _domain.moments(self._coefficients)
+        area = self._area
+        if np.isnan(area):
+            area = 4.0 * np.pi / np.square(self._coefficients / self._coefficients[0]).sum()
+        self.shannon_number_ = float(n_harmonics * area / (4.0 * np.pi))
+        return covariance
+
+    def _number_wanted(self) -> int | None:
+        """The number of components asked for, where it does not depend on their variances."""
+        if isinstance(self.n_components, str):
+            return max(1, math.floor(self.shannon_number_ + 0.5 + _ROUNDING))
+        return int(self.n_components) if isinstance(self.n_components, Integral) else None
+
+    def _number_to_keep(self, ratio: npt.NDArray[np.float64], n_supported: int) -> int:
+        """The number of components that ``n_components`` asks for, given their shares of the variance."""
+        wanted = self._number_wanted()
+        if wanted is not None:
+            return min(wanted, n_supported) if isinstance(self.n_components, str) else wanted
+        share = math.inf if self.n_components is None else float(self.n_components) - _ROUNDING
+        return min(1 + int(np.searchsorted(np.cumsum(ratio), share)), n_supported)
+
+    def _warn_resolution(self, basis: Eigenbasis) -> None:
+        """One warning when the number kept is more than the domain supports or splits equal eigenvalues."""
+        kept, supported = self.n_components_, basis.n_supported
+        if kept > supported:
+            message = (
+                f"n_components={self.n_components!r}: this domain supports {supported} components at "
+                f"max_degree={self.max_degree}, the others are zero. n_components=None keeps the supported ones; a "
+                "larger max_degree supports more."
+            )
+        elif kept < supported and kept not in basis.whole_sizes:
+            below = basis.whole_sizes[basis.whole_sizes < kept].max(initial=0)
+            sizes = [str(size) for size in (below, basis.whole_sizes[basis.whole_sizes > kept].min()) if size]
+            message = (
+                f"n_components={self.n_components!r} cuts through components of equal variance, which are only "
+                f"defined together: {' or '.join(sizes)} keeps them whole."
+            )
+        else:
+            return
+        warn_once_a_search(message, ResolutionWarning)
+
+    def _affine(self) -> npt.NDArray[np.float64]:
+        """``components_ / scale_`` with the mean subtracted by way of the constant harmonic."""
+        affine = self.components_ / self.scale_[:, np.newaxis]
+        affine[:, 0] -= affine @ self.mean_ * np.sqrt(4.0 * np.pi)
+        return affine
+
+    def _check_parameters(self) -> None:
+        asked, clip = self.n_components, self.clip
+        degree = check_degree(self.max_degree)
+        most = (degree + 1) ** 2 - 1
+        if isinstance(asked, str):
+            valid = asked == "shannon"
+        elif asked is None or is_integer(asked):
+            valid = asked is None or 1 <= asked <= most
+        else:
+            valid = is_real(asked) and 0.0 < asked < 1.0
+        accepted = f"an integer from 1 to (max_degree + 1)^2 - 1 = {most}, a fraction in (0, 1), 'shannon' or None"
+        check_parameter("n_components", asked, valid, accepted)
+        check_parameter("clip", clip, clip is None or (is_real(clip) and clip > 0), "a positive number or None")
+        check_flag("area_weighted", self.area_weighted)
+        check_n_jobs(self.n_jobs)
+        check_spectrum(self.spectrum, degree)
+
+    def _embedding_names(self) -> list[str]:
+        return [f"shpca{i}" for i in range(self.n_components_)]

@@ -1,0 +1,135 @@
+"""Positions on spheres of many scales."""
+
+from typing import Any
+
+from skgeo._validation import check_flag
+from skgeo.encoders._base import ScaledEncoder
+
+__all__ = ["SphereCEncoder"]
+
+
+class SphereCEncoder(ScaledEncoder):
+    """The position on the sphere of latitude and longitude divided by many scales, SphereC of Sphere2Vec [1]_.
+
+    3 S columns: ``spherec_lat_sin_s0`` to ``spherec_lat_sin_s{S-1}`` from the smallest to the largest scale, then
+    ``spherec_lat_cos_lon_cos_*`` and ``spherec_lat_cos_lon_sin_*``, both coordinates on the same scale.
+    With ``plus``, 6 S: then also ``spherec_lat_cos_*``, ``spherec_lon_sin_*``, ``spherec_lon_cos_*``.
+
+    Parameters
+    ----------
+    n_scales : int, default=16
+        Number of scales S.
+    min_scale : float, default=10
+        Smallest scale, and the only one of a single scale.
+    max_scale : float, default=360
+        Largest scale; the others lie between the two in geometric progression.
+    plus : bool, default=False
+        Add the columns of GridEncoder, of which it has one already: SphereC+.
+    units : "degrees" or "radians", default="degrees"
+        What is divided by the scales. With "degrees", as in the experiments of [2]_, the sine and the cosine take
+        degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales are
+        in degrees. With "radians", as in [1]_, they take radians / scale: the wave is 360 s degrees long, and usual
+        scales go from 0.001 or 0.1 to 1.
+    periodic : bool, default=False
+        Round, along longitude, to the nearest whole number of waves around the Earth, at least one: the encoder is then
+        continuous over the antimeridian. Several large scales may become the same.
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
+    missing : "error" or "nan", default="error"
+        What to do with points of which a coordinate is missing: refuse them, or embed them as NaN.
+    add_indicator : bool, default=False
+        Add a column ``missing_location``, 1 where a coordinate is missing.
+    verbose : bool or None, default=None
+        Show a progress bar; needs tqdm. None shows it in interactive sessions, when work takes longer than two seconds.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        2: latitude and longitude.
+    feature_names_in_ : ndarray of shape (2,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        From any method that takes X, if it is not latitude and longitude in degrees.
+    ValueError
+        From ``fit``, if a parameter is not what it accepts.
+    NotFittedError
+        From ``transform`` and ``to_torch`` before ``fit``.
+    ImportError
+        From ``to_torch`` without torch.
+
+    See Also
+    --------
+    skgeo.encoders.Cartesian3DEncoder : The one scale on which this is the sphere.
+    skgeo.encoders.SphereMEncoder : Scales one coordinate at a time.
+
+    Notes
+    -----
+    Not continuous at the poles, but for the scale 1 in radians; nor over the antimeridian unless ``periodic``.
+    Longitude is taken in [-180, 180), in whatever convention it comes. The code of [2]_ repeats every column; here each
+    is there once, which has the same span.
+
+    References
+    ----------
+    .. [1] Mai, G., Xuan, Y., Zuo, W., He, Y., Song, J., Ermon, S., Janowicz, K. & Lao, N. (2023). Sphere2Vec: A
+       general-purpose location representation learning over a spherical surface for large-scale geospatial
+       predictions. ISPRS Journal of Photogrammetry and Remote Sensing 202, 439-462.
+    .. [2] Russwurm, M., Klemmer, K., Rolf, E., Zbinden, R. & Tuia, D. (2024). Geographic location encoding with
+       spherical harmonics and sinusoidal representation networks. International Conference on Learning Representations.
+
+    Examples
+    --------
+    On the scale 1, in radians, it is z, x and y of the unit sphere.
+
+    >>> from skgeo.encoders import SphereCEncoder
+    >>> SphereCEncoder(1, 1.0, 1.0, units="radians").fit_transform([[0.0, 60.0], [90.0, 10.0]]).round(3)
+    array([[0.   , 0.5  , 0.866],
+           [1.   , 0.   , 0.   ]])
+    """
+
+    def __init__(
+        self,
+        n_scales: int = 16,
+        min_scale: float = 10.0,
+        max_scale: float = 360.0,
+        *,
+        plus: bool = False,
+        units: str = "degrees",
+        periodic: bool = False,
+        coordinates: tuple[str, str] | None = None,
+        missing: str = "error",
+        add_indicator: bool = False,
+        verbose: bool | None = None,
+    ) -> None:
+        self.n_scales = n_scales
+        self.min_scale = min_scale
+        self.max_scale = max_scale
+        self.plus = plus
+        self.units = units
+        self.periodic = periodic
+        self.coordinates = coordinates
+        self.missing = missing
+        self.add_indicator = add_indicator
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_flag("plus", self.plus)
+
+    def _terms(self) -> tuple[str, ...]:
+        added = ("spherec_lat_cos_{}", "spherec_lon_sin_{}", "spherec_lon_cos_{}")
+        return (
+            "spherec_lat_sin_{}",
+            "spherec_lat_cos_lon_cos_{}",
+            "spherec_lat_cos_lon_sin_{}",
+            *added[: 3 * self.plus],
+        )
+
+    def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        lat, lon = latitude * constants["rate"], longitude * constants["east"]
+        lat_sin, lat_cos, lon_sin, lon_cos = xp.sin(lat), xp.cos(lat), xp.sin(lon), xp.cos(lon)
+        on_sphere = [lat_sin, lat_cos * lon_cos, lat_cos * lon_sin]
+        return [*on_sphere, lat_cos, lon_sin, lon_cos] if self.plus else on_sphere

@@ -1,0 +1,217 @@
+"""Real spherical harmonics."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from skgeo._inverse import DegreeOne, InverseTransformer
+from skgeo._kernels.box_means import write_box_means
+from skgeo._kernels.evaluate_harmonics import write_grid, write_points
+from skgeo._kernels.harmonics import FloatArray, Floats, convention_factors, degrees_and_orders
+from skgeo._kernels.sphere import Boxes
+from skgeo._kernels.threads import Done
+from skgeo._spectrum import check_spectrum, prior_variance
+from skgeo._validation import check_convention, check_degree, check_n_jobs, check_parameter, is_integer
+from skgeo.encoders._base import FixedEncoder
+
+if TYPE_CHECKING:
+    from skgeo.nn import Harmonics
+
+__all__ = ["SphericalHarmonics"]
+
+
+class SphericalHarmonics(InverseTransformer, FixedEncoder):
+    """Real spherical harmonics, which are to the sphere what sines and cosines are to the circle.
+
+    (L + 1)^2 columns with max_degree L, less those below ``min_degree``: ``sh_l0_m0``, ``sh_l1_m-1``, ``sh_l1_m0``,
+    ``sh_l1_m1``, ``sh_l2_m-2`` and so on, by degree l and order m from -l to l, the sines at m < 0. They are
+    orthonormal on the unit sphere, without the Condon-Shortley phase. A location encoder in [1]_.
+
+    Parameters
+    ----------
+    max_degree : int, default=10
+        Largest degree L, at least 1. The finest detail is half a wave in 180 / L degrees.
+    min_degree : int, default=0
+        Smallest degree; 1 drops the constant column.
+    spectrum : None, "matern" or array-like of shape (L + 1,), default=None
+        Prior variance of each degree, from 0 to L; columns are multiplied by its square root. None leaves them as they
+        are. ``"matern"`` is ``matern_spectrum(max_degree)``.
+    convention : "orthonormal" or "satclip", default="orthonormal"
+        Signs and scale of the columns: those of this package, or those that networks of SatCLIP [2]_ were trained on,
+        where column (l, m) is multiplied by (-1)^l, and by pi if m = 0.
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
+    missing : "error" or "nan", default="error"
+        What to do with points of which a coordinate is missing: refuse them, or embed them as NaN.
+    add_indicator : bool, default=False
+        Add a column ``missing_location``, 1 where a coordinate is missing.
+    n_jobs : int or None, default=None
+        Threads for ``transform``; None is 1 unless in a ``joblib.parallel_config``. The output does not depend on it.
+    verbose : bool or None, default=None
+        Show a progress bar; needs tqdm. None shows it in interactive sessions, when work takes longer than two seconds.
+
+    Attributes
+    ----------
+    wavelength_km_ : ndarray of shape (L + 1,)
+        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``; the finest detail
+        is half the last one.
+    n_features_in_ : int
+        2: latitude and longitude.
+    feature_names_in_ : ndarray of shape (2,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        From any method that takes X, if it is not latitude and longitude in degrees.
+    ValueError
+        From ``fit``, if a parameter is not what it accepts.
+    NotFittedError
+        From ``transform`` and ``to_torch`` before ``fit``.
+    ImportError
+        From ``to_torch`` without torch.
+
+    See Also
+    --------
+    skgeo.SphericalHarmonicPCA : Their principal components over a domain; fewer columns, each of unit variance.
+    skgeo.matern_spectrum : The weights of a smooth random field.
+    skgeo.nn.load_satclip : A published network on the harmonics of SatCLIP.
+
+    Notes
+    -----
+    Smooth everywhere on the sphere, poles and antimeridian included. Columns of all m of a degree are rotated into each
+    other when the sphere is.
+
+    With a spectrum s_l the product of two rows is the covariance of a Gaussian random field at the two places, sum over
+    l of s_l (2 l + 1) / 4 pi P_l(cos distance), by the addition theorem. A ridge regression on these columns is
+    therefore Gaussian process regression with that kernel (``alpha`` is the variance of the noise), in time that
+    grows linearly with the number of samples; give it ``fit_intercept=False`` or ``min_degree=1``.
+
+    float32 input is worked out in float64 and rounded.
+
+    The code of SatCLIP evaluates the harmonics at longitude + 180 and at the colatitude latitude + 90, and multiplies
+    those of order 0 by sqrt((2 l + 1) / 4 * pi) in place of sqrt((2 l + 1) / (4 * pi)). By the parity of the Legendre
+    functions, (-1)^(l + m), and of the waves along longitude, (-1)^m, that is what ``convention="satclip"`` does. Its
+    ``legendre_polys`` is ``max_degree + 1``.
+
+    References
+    ----------
+    .. [1] Russwurm, M., Klemmer, K., Rolf, E., Zbinden, R. & Tuia, D. (2024). Geographic location encoding with
+       spherical harmonics and sinusoidal representation networks. International Conference on Learning Representations.
+    .. [2] Klemmer, K., Rolf, E., Robinson, C., Mackey, L. & Russwurm, M. (2025). SatCLIP: global, general-purpose
+       location embeddings with satellite imagery. Proceedings of the AAAI Conference on Artificial Intelligence 39(4),
+       4347-4355.
+
+    Examples
+    --------
+    Of degree 1 they are y, z and x of the unit sphere, times sqrt(3 / 4 pi).
+
+    >>> from skgeo.encoders import SphericalHarmonics
+    >>> harmonics = SphericalHarmonics(1).fit([[0.0, 90.0]])
+    >>> harmonics.get_feature_names_out().tolist()
+    ['sh_l0_m0', 'sh_l1_m-1', 'sh_l1_m0', 'sh_l1_m1']
+    >>> harmonics.transform([[0.0, 90.0], [90.0, 0.0]]).round(4)
+    array([[0.2821, 0.4886, 0.    , 0.    ],
+           [0.2821, 0.    , 0.4886, 0.    ]])
+
+    A Gaussian process of the temperature of a place, in linear time.
+
+    >>> import numpy as np
+    >>> from sklearn.linear_model import RidgeCV
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skgeo.datasets import fibonacci_lattice
+    >>> stations = fibonacci_lattice(400)
+    >>> temperature = 30 * np.cos(np.radians(stations[:, 0])) ** 2
+    >>> model = make_pipeline(SphericalHarmonics(10, min_degree=1, spectrum="matern"), RidgeCV())
+    >>> model.fit(stations, temperature).predict([[0.0, 20.0], [60.0, 20.0]]).round(1)
+    array([30. ,  7.5])
+    """
+
+    def __init__(
+        self,
+        max_degree: int = 10,
+        *,
+        min_degree: int = 0,
+        spectrum: str | npt.ArrayLike | None = None,
+        convention: str = "orthonormal",
+        coordinates: tuple[str, str] | None = None,
+        missing: str = "error",
+        add_indicator: bool = False,
+        n_jobs: int | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        self.max_degree = max_degree
+        self.min_degree = min_degree
+        self.spectrum = spectrum
+        self.convention = convention
+        self.coordinates = coordinates
+        self.missing = missing
+        self.add_indicator = add_indicator
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def to_torch(self) -> "Harmonics":
+        """A differentiable twin of ``transform``: a torch module with the constants as buffers.
+
+        Returns
+        -------
+        skgeo.nn.Harmonics
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs), in this order of columns always.
+        """
+        check_is_fitted(self)
+        self._check_twin()
+        from skgeo.nn import Harmonics  # needs torch
+
+        return Harmonics(
+            int(self.max_degree),
+            min_degree=int(self.min_degree),
+            spectrum=self._variance(),
+            convention=self.convention,
+        )
+
+    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+        write_points(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, done)
+
+    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+        write_grid(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, done)
+
+    def _degree_one(self) -> DegreeOne | None:
+        factors = self._factors()
+        columns = np.arange(1, 4) - min(int(self.min_degree), 1)  # of degree 1
+        if self.min_degree > 1 or self._variance()[1] == 0.0:
+            return None
+        matrix = np.zeros((3, factors.size))
+        matrix[[1, 2, 0], columns] = 1.0 / factors[columns]
+        return DegreeOne(matrix, np.zeros(3))
+
+    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> Floats:
+        """The mean of the harmonics over the area of each patch."""
+        factors = self._factors()
+        means = np.empty((patches.south.size, factors.size), dtype=dtype)
+        write_box_means(patches, factors, int(self.max_degree), means, self.n_jobs, done)
+        return means
+
+    def _variance(self) -> FloatArray:
+        """Prior variance of each degree."""
+        return prior_variance(self.spectrum, int(self.max_degree))
+
+    def _factors(self) -> FloatArray:
+        """What each harmonic from degree 0 to ``max_degree`` is multiplied by, from ``min_degree`` on."""
+        degree, order = degrees_and_orders(int(self.max_degree))
+        factors = np.sqrt(self._variance())[degree] * convention_factors(degree, order, self.convention)
+        return factors[degree >= self.min_degree]
+
+    def _check_parameters(self) -> None:
+        degree, least = check_degree(self.max_degree), self.min_degree
+        valid = is_integer(least) and 0 <= least <= degree
+        check_parameter("min_degree", least, valid, f"an integer from 0 to max_degree={degree}")
+        check_spectrum(self.spectrum, degree)
+        check_convention(self.convention)
+        check_n_jobs(self.n_jobs)
+
+    def _embedding_names(self) -> list[str]:
+        degree, order = degrees_and_orders(int(self.max_degree))
+        return [f"sh_l{l}_m{m}" for l, m in zip(degree, order, strict=True) if l >= self.min_degree]  # noqa: E741

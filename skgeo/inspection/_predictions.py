@@ -1,0 +1,426 @@
+"""What a model predicts where, and how far off it is."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from skgeo._input.coordinates import warn_radians
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._validation import check_flag, check_parameter
+from skgeo.inspection._folds import dot_size
+from skgeo.inspection._maps import (
+    CATEGORIES,
+    MASKED,
+    Map,
+    colour_bar,
+    colours,
+    legend,
+    one_map,
+    plotting,
+    unmasked,
+    with_unit,
+)
+from skgeo.inspection._models import are_names, at_places, points_of_samples, response_of
+from skgeo.inspection._places import as_grid, check_grid
+from skgeo.inspection._projections import extent_of, padded
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["PredictionMapDisplay"]
+
+# Residuals beyond this share of all absolute ones are as dark as it.
+_ENDS = 0.98
+
+
+class PredictionMapDisplay:
+    """Predictions of a model on a map, over a grid or at points; or its residuals.
+
+    Parameters
+    ----------
+    values : array-like of the shape of the grid, or of shape (n_samples,)
+        Predictions, probabilities or residuals; numbers of classes if there are ``classes``. NaN is drawn grey.
+    places : LatLonGrid, CellGrid, xarray object, or array-like or DataFrame of shape (n_samples, 2)
+        Where they are: a grid, or latitudes and longitudes in degrees. What the mask of a grid leaves out is drawn
+        grey.
+    label : str, default="prediction"
+        What the values are, with their unit.
+    signed : bool, default=False
+        Zero is white, and both sides are alike, as residuals want it.
+    classes : list of str, default=None
+        Names of classes, if values are their numbers.
+
+    Attributes
+    ----------
+    values, places, label, signed, classes
+        As given.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
+    mappable_ : matplotlib artist
+        The cells or dots.
+    colorbar_ : matplotlib Colorbar or None
+        The colour bar, of numbers.
+    legend_ : matplotlib Legend or None
+        The legend, of classes.
+
+    Raises
+    ------
+    CoordinateError
+        If places are not latitude and longitude in degrees.
+    ValueError
+        If shapes do not fit, residuals lack the true values, X and a grid are given, or a parameter is not what it
+        accepts.
+    NotFittedError
+        From ``from_estimator``, if the estimator is not fitted.
+    ImportError
+        From ``plot``, without matplotlib.
+
+    Warns
+    -----
+    CoordinateWarning
+        If places look like radians.
+
+    See Also
+    --------
+    skgeo.inspection.ResponseDisplay : With the power of each degree.
+
+    Examples
+    --------
+    A model of where land is, asked everywhere:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skgeo.datasets import make_land_ocean
+    >>> from skgeo.encoders import SphericalHarmonics
+    >>> from skgeo.inspection import PredictionMapDisplay
+    >>> X, land = make_land_ocean(500, random_state=0)
+    >>> model = make_pipeline(SphericalHarmonics(8), LogisticRegression()).fit(X, land)
+    >>> display = PredictionMapDisplay.from_estimator(model)
+    >>> display.values.shape, display.label
+    ((180, 360), 'probability of True')
+
+    Residuals, from predictions that were made elsewhere:
+
+    >>> display = PredictionMapDisplay.from_predictions([1.0, 2.0], [1.5, 1.0], [[48, 2], [52, 13]])
+    >>> display.values, display.label
+    (array([-0.5,  1. ]), 'residual: true - predicted')
+    """
+
+    ax_: "Axes"
+    figure_: "Figure"
+    mappable_: Any
+    colorbar_: Any
+    legend_: Any
+
+    def __init__(
+        self,
+        values: npt.ArrayLike,
+        places: Any,
+        *,
+        label: str = "prediction",
+        signed: bool = False,
+        classes: list[str] | None = None,
+    ) -> None:
+        self.values = np.asarray(values)
+        self.places = places
+        self.label = label
+        self.signed = signed
+        self.classes = classes
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any = None,
+        y: Any = None,
+        *,
+        grid: Any = None,
+        coordinates: Any = None,
+        kind: str = "prediction",
+        response_method: str = "auto",
+        target_name: str = "",
+        unit: str = "",
+        ax: Any = None,
+        **plot_options: Any,
+    ) -> Self:
+        """Ask a fitted model for its predictions, and draw them.
+
+        Parameters
+        ----------
+        estimator : classifier or regressor
+            Fitted on places, as a Pipeline of an encoder and a model is; or on more columns, then give X.
+        X : array-like or DataFrame of shape (n_samples, n_features), default=None
+            The samples that are predicted, drawn as dots; a grid is taken as ``grid``.
+        y : array-like of shape (n_samples,), default=None
+            The true values, for residuals.
+        grid : LatLonGrid, CellGrid or xarray object, default=None
+            Where to evaluate. What its mask leaves out is drawn grey. None, without X, is the whole Earth at one
+            degree.
+        coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
+            Names of the columns of X, or of those that the estimator was fitted on; or latitude and longitude in
+            degrees, where X does not have them.
+        kind : {"prediction", "residual"}, default="prediction"
+            Residuals are true minus predicted; of classes, right or wrong.
+        response_method : {"auto", "predict", "predict_proba", "decision_function"}, default="auto"
+            "auto" is the probability of the second of two classes if the classifier tells it, else the prediction.
+        target_name : str, default=""
+            What is predicted, for the label.
+        unit : str, default=""
+            Its unit, for the label.
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+        **plot_options
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        PredictionMapDisplay
+        """
+        check_is_fitted(estimator)
+        _check_kind(kind)
+        if X is not None and grid is not None:
+            raise ValueError("X and grid are given: expected one of them, samples or the cells to evaluate at.")
+        grid = as_grid(X) if grid is None else grid
+        gridded = X is None or grid is not None
+        names, beside = (coordinates, None) if are_names(coordinates) else (None, coordinates)
+        if gridded and beside is not None:
+            raise ValueError("coordinates are given without samples: expected X beside them, or grid= alone.")
+        places: Any = None
+        if not gridded:
+            places = points_of_samples(X if beside is None else beside, names, missing=True)
+        if kind == "residual":
+            if gridded or y is None:
+                raise ValueError("kind='residual': expected X and y, the samples and their true values.")
+            predicted = estimator.predict(X)
+            if is_classifier(estimator):
+                return cls._of_errors(y, predicted, places, target_name).plot(ax, **plot_options)
+            options = {"kind": kind, "target_name": target_name, "unit": unit, "ax": ax, **plot_options}
+            return cls.from_predictions(y, predicted, places, **options)
+        function, method = response_of(estimator, response_method)
+        classes = np.asarray(estimator.classes_) if method == "predict" and is_classifier(estimator) else None
+
+        def select(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            column = _column(block, method)  # classes by number: where places are missing, names cannot be
+            return column if classes is None else _class_numbers(column, classes)
+
+        if gridded:
+            places = check_grid(grid, 1.0)
+            found = at_places(function, estimator, places, select, names)
+        else:
+            found = select(np.asarray(function(X)))
+        if classes is not None:
+            return cls._of_classes(found, places, classes, target_name).plot(ax, **plot_options)
+        label = with_unit(target_name or "prediction", unit)
+        if method != "predict":
+            which = estimator.classes_[1]
+            label = f"probability of {which}" if method == "predict_proba" else f"decision function of {which}"
+        display = cls(found, places, label=label, signed=method == "decision_function")
+        if method == "predict_proba":
+            plot_options = {"vmin": 0.0, "vmax": 1.0, **plot_options}
+        return display.plot(ax, **plot_options)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Any,
+        coordinates: Any = None,
+        *,
+        grid: Any = None,
+        kind: str = "residual",
+        target_name: str = "",
+        unit: str = "",
+        ax: Any = None,
+        **plot_options: Any,
+    ) -> Self:
+        """Draw predictions, or their residuals, that were made elsewhere.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,) or None
+            The true values; None for ``kind="prediction"``.
+        y_pred : array-like of shape (n_samples,)
+            The predictions, in the order of the coordinates, or of the cells of a grid.
+        coordinates : array-like or DataFrame of shape (n_samples, 2), default=None
+            Latitude and longitude in degrees; a grid is taken as ``grid``.
+        grid : LatLonGrid, CellGrid or xarray object, default=None
+            The cells that are predicted, in place of coordinates.
+        kind : {"residual", "prediction"}, default="residual"
+            Residuals are true minus predicted; of texts and truth values, right or wrong.
+        target_name : str, default=""
+            What is predicted, for the label.
+        unit : str, default=""
+            Its unit, for the label.
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+        **plot_options
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        PredictionMapDisplay
+        """
+        _check_kind(kind)
+        if (coordinates is None) == (grid is None):
+            raise ValueError("coordinates and grid: expected one of them, the places of y_pred or the cells.")
+        grid = as_grid(coordinates) if grid is None else check_grid(grid, 1.0)
+        coordinates = coordinates if grid is None else grid
+        shape = (len(coordinates),) if grid is None else grid.shape
+        predicted = _of_shape(y_pred, shape, "y_pred")
+        numeric = predicted.dtype.kind in "fiu"  # truth values are classes
+        if kind == "prediction":
+            if numeric:
+                return cls(predicted, coordinates, label=with_unit(target_name or "prediction", unit)).plot(
+                    ax, **plot_options
+                )
+            classes = np.unique(predicted)
+            values = _class_numbers(predicted, classes)
+            return cls._of_classes(values, coordinates, classes, target_name).plot(ax, **plot_options)
+        check_parameter("y_true", y_true, y_true is not None, "the true values, for kind='residual'")
+        true = _of_shape(y_true, shape, "y_true")
+        if numeric and true.dtype.kind in "fiub":
+            name = f"residual of {target_name}: true - predicted" if target_name else "residual: true - predicted"
+            residual = true.astype(np.float64) - predicted.astype(np.float64)
+            return cls(residual, coordinates, label=with_unit(name, unit), signed=True).plot(ax, **plot_options)
+        return cls._of_errors(true, predicted, coordinates, target_name).plot(ax, **plot_options)
+
+    @classmethod
+    def _of_errors(cls, true: Any, predicted: npt.NDArray[Any], places: Any, target_name: str) -> Self:
+        """Which classes are right and which wrong."""
+        wrong = _of_shape(true, predicted.shape, "y") != predicted
+        return cls._of_classes(wrong.astype(np.float64), places, ["right", "wrong"], target_name)
+
+    @classmethod
+    def _of_classes(cls, numbers: FloatArray, places: Any, classes: Any, target_name: str) -> Self:
+        """Classes by their numbers."""
+        return cls(numbers, places, label=target_name or "class", classes=[str(name) for name in classes])
+
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        projection: str = "auto",
+        center: tuple[float, float] | None = None,
+        coastlines: bool = True,
+        cmap: Any = None,
+        vmin: float | None = None,
+        vmax: float | None = None,
+        s: float | None = None,
+        colorbar: bool = True,
+    ) -> Self:
+        """Draw the map.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a figure. Axes of cartopy keep their projection.
+        projection : {"auto", "equal_earth", "orthographic", "plate_carree"}, default="auto"
+            "auto" shows the world as Equal Earth, regions in degrees, and caps around a pole from above.
+        center : (float, float), default=None
+            Latitude and longitude of the centre of the map; only the longitude counts for Equal Earth.
+        coastlines : bool, default=True
+            Draw the coasts of the bundled land mask.
+        cmap : str or Colormap, default=None
+            None is "viridis", or a diverging one, white at zero, for signed values.
+        vmin, vmax : float, default=None
+            Ends of the colours. None is the range of the values; for signed ones, their 98th percentile on both sides
+            of zero, with an arrow where values go beyond.
+        s : float, default=None
+            Size of dots in square points; None follows from their number.
+        colorbar : bool, default=True
+            Draw the colour bar, or the legend of classes.
+
+        Returns
+        -------
+        PredictionMapDisplay
+        """
+        check_flag("colorbar", colorbar)
+        places: Any = as_grid(self.places)
+        if places is None:
+            places = points_of_samples(self.places, missing=True)
+            warn_radians(*places.T)
+        gridded = not isinstance(places, np.ndarray)
+        shape = places.shape if gridded else (len(places),)
+        values = _of_shape(self.values, shape, "values").astype(np.float64)
+        inside = unmasked(places, values) if gridded else values
+        extent = extent_of(places) if gridded else padded(extent_of(places))
+        self.figure_, drawn = one_map(ax, extent, projection=projection, center=center, coastlines=coastlines)
+        self.ax_, self.colorbar_, self.legend_ = drawn.ax, None, None
+        style = self._style(inside, cmap, vmin, vmax)
+        self.mappable_ = _draw(drawn, places, values, s, style)
+        if colorbar and self.classes is not None:
+            self.legend_ = _class_legend(self.ax_, self.label, self.classes, style["cmap"])
+        elif colorbar:
+            self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, self.label, inside)
+        return self
+
+    def _style(self, values: FloatArray, cmap: Any, vmin: float | None, vmax: float | None) -> dict[str, Any]:
+        """Colours of numbers or of classes."""
+        if self.classes is not None:
+            return _class_colours(len(self.classes), cmap)
+        finite = np.abs(values[np.isfinite(values)])
+        if self.signed and vmax is None and vmin is None and finite.size:
+            vmax = float(np.quantile(finite, _ENDS)) or float(finite.max()) or None
+        return colours(values, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
+
+
+def _draw(drawn: Map, places: Any, values: FloatArray, s: float | None, style: Any) -> Any:
+    """Cells, or dots with a thin rim, which pale ones need."""
+    if not isinstance(places, np.ndarray):
+        return drawn.cells(places, values, **style)
+    size = dot_size(len(places)) if s is None else s
+    rim = {"edgecolors": "0.45", "linewidths": 0.3 if size > 3.0 else 0.0}
+    return drawn.points(places[:, 0], places[:, 1], values, **{"s": size, "plotnonfinite": True, **rim, **style})
+
+
+def _check_kind(kind: Any) -> None:
+    check_parameter("kind", kind, kind in ("prediction", "residual"), "'prediction' or 'residual'")
+
+
+def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any]:
+    """One value for each place, flat or in rows and columns."""
+    array = np.asarray(values)
+    if array.shape != shape and array.shape != (int(np.prod(shape)),):
+        raise ValueError(f"{name} has shape {array.shape}: expected {shape}, one value for each place.")
+    return array.reshape(shape)
+
+
+def _column(values: npt.NDArray[Any], method: str) -> npt.NDArray[Any]:
+    """The one column that a map can show."""
+    if values.ndim == 1 or values.shape[1] == 1:
+        return values.reshape(len(values))
+    if method == "predict_proba" and values.shape[1] == 2:
+        return values[:, 1]
+    raise ValueError(
+        f"{method} has {values.shape[1]} columns: a map shows one. Use response_method='predict', or give one column "
+        "to from_predictions(None, column, coordinates, kind='prediction')."
+    )
+
+
+def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> FloatArray:
+    """Numbers of the classes of labels; NaN for what is none."""
+    numbers = np.full(labels.shape, np.nan)
+    for number, name in enumerate(classes):
+        numbers[labels == name] = number
+    return numbers
+
+
+def _class_colours(number: int, cmap: Any) -> dict[str, Any]:
+    """A colour for each class."""
+    matplotlib = plotting()
+    shades = list(CATEGORIES[:number])
+    if cmap is not None or number > len(CATEGORIES):
+        whole = matplotlib.colormaps[cmap or "viridis"] if cmap is None or isinstance(cmap, str) else cmap
+        shades = list(whole(np.linspace(0.0, 1.0, number)))
+    chosen = matplotlib.colors.ListedColormap(shades).with_extremes(bad=MASKED)
+    return {"cmap": chosen, "vmin": -0.5, "vmax": number - 0.5}
+
+
+def _class_legend(ax: Any, title: str, classes: list[str], cmap: Any) -> Any:
+    patches = plotting("patches")
+    handles = [patches.Patch(color=cmap(i), label=name) for i, name in enumerate(classes)]
+    return legend(ax, len(classes), handles=handles, title=title, title_fontsize="small")

@@ -1,0 +1,209 @@
+"""One place against all others."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from skgeo._kernels.harmonics import FloatArray
+from skgeo._validation import check_flag, check_parameter, is_integer
+from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, unmasked
+from skgeo.inspection._models import at_places
+from skgeo.inspection._places import Grid, check_embedding, check_grid, check_place
+from skgeo.inspection._projections import degree_label, extent_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["SimilarityDisplay"]
+
+
+class SimilarityDisplay:
+    """The similarity of one place to all others: the cosine of the angle between their embeddings.
+
+    Parameters
+    ----------
+    values : array-like of the shape of the grid
+        Cosine similarities, from -1 to 1.
+    grid : LatLonGrid or CellGrid
+        Where they are. What its mask leaves out is drawn grey.
+    place : (float, float)
+        Latitude and longitude of the place, in degrees.
+
+    Attributes
+    ----------
+    values, grid, place
+        As given.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
+    mappable_ : matplotlib artist
+        The cells.
+    marker_ : matplotlib artist
+        The place.
+    colorbar_ : matplotlib Colorbar or None
+        The colour bar.
+
+    Raises
+    ------
+    CoordinateError
+        If the place is none on the Earth.
+    ValueError
+        If shapes or a parameter of the map is not what it accepts.
+    NotFittedError
+        From ``from_estimator``, if the estimator is not fitted.
+    ImportError
+        From ``plot``, without matplotlib.
+
+    See Also
+    --------
+    skgeo.inspection.EmbeddingMapDisplay : The embedding itself.
+
+    Examples
+    --------
+    On the unit sphere the similarity is the cosine of the distance: 1 at the place, -1 at its antipode.
+
+    >>> from skgeo.encoders import Cartesian3DEncoder
+    >>> from skgeo.inspection import SimilarityDisplay
+    >>> sphere = Cartesian3DEncoder().fit([[0.0, 0.0]])
+    >>> display = SimilarityDisplay.from_estimator(sphere, (0.5, 90.5))
+    >>> display.values[90, 270].round(6), display.values[89, 90].round(6)
+    (np.float64(1.0), np.float64(-1.0))
+    """
+
+    ax_: "Axes"
+    figure_: "Figure"
+    mappable_: Any
+    marker_: Any
+    colorbar_: Any
+
+    def __init__(self, values: npt.ArrayLike, grid: Grid, place: tuple[float, float]) -> None:
+        self.values = np.asarray(values)
+        self.grid = check_grid(grid, 1.0)
+        self.place = place
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        place: tuple[float, float],
+        *,
+        grid: Any = None,
+        ax: Any = None,
+        **plot_options: Any,
+    ) -> Self:
+        """Compare a place with the cells of a grid, by a fitted encoder.
+
+        Parameters
+        ----------
+        estimator : transformer of places
+            Fitted: an encoder, or a Pipeline of such.
+        place : (float, float)
+            Latitude and longitude in degrees.
+        grid : LatLonGrid, CellGrid or xarray object, default=None
+            The other places. What its mask leaves out is drawn grey. None is the whole Earth at one degree.
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+        **plot_options
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        SimilarityDisplay
+        """
+        check_is_fitted(estimator)
+        grid, place = check_grid(grid, 1.0), check_place(place)
+        here = at_places(estimator.transform, estimator, np.array([place]))[0].astype(np.float64)
+        values = at_places(estimator.transform, estimator, grid, lambda block: _cosine(block, here))
+        return cls(values, grid, place).plot(ax, **plot_options)
+
+    @classmethod
+    def from_embedding(
+        cls, embedding: npt.ArrayLike, grid: Any, row: int, *, ax: Any = None, **plot_options: Any
+    ) -> Self:
+        """Compare one row of an embedding that was computed elsewhere with all others.
+
+        Parameters
+        ----------
+        embedding : array-like of shape (n_cells, n_columns)
+            A row for each cell of the grid, in C order.
+        grid : LatLonGrid, CellGrid or xarray object
+            Where the rows are. What its mask leaves out is drawn grey.
+        row : int
+            Number of the row of the place.
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+        **plot_options
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        SimilarityDisplay
+        """
+        grid = check_grid(grid, 1.0)
+        table = check_embedding(embedding, grid).astype(np.float64, copy=False)
+        valid = is_integer(row) and bool(-len(table) <= row < len(table))
+        check_parameter("row", row, valid, f"the number of a row, from 0 to {len(table) - 1}")
+        values = _cosine(table, table[row]).reshape(grid.shape)
+        return cls(values, grid, check_place(grid.points()[row])).plot(ax, **plot_options)
+
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        projection: str = "auto",
+        center: tuple[float, float] | None = None,
+        coastlines: bool = True,
+        cmap: Any = None,
+        vmin: float | None = -1.0,
+        vmax: float | None = 1.0,
+        colorbar: bool = True,
+    ) -> Self:
+        """Draw the map.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a figure. Axes of cartopy keep their projection.
+        projection : {"auto", "equal_earth", "orthographic", "plate_carree"}, default="auto"
+            "auto" shows the world as Equal Earth, regions in degrees, and caps around a pole from above.
+        center : (float, float), default=None
+            Latitude and longitude of the centre of the map; only the longitude counts for Equal Earth.
+        coastlines : bool, default=True
+            Draw the coasts of the bundled land mask.
+        cmap : str or Colormap, default=None
+            None is a diverging one, white at zero.
+        vmin, vmax : float, default=-1 and 1
+            Ends of the colours.
+        colorbar : bool, default=True
+            Draw the colour bar.
+
+        Returns
+        -------
+        SimilarityDisplay
+        """
+        if self.values.shape != self.grid.shape:
+            raise ValueError(f"values has shape {self.values.shape}: expected that of the grid, {self.grid.shape}.")
+        check_flag("colorbar", colorbar)
+        inside = unmasked(self.grid, self.values)
+        style = colours(inside, signed=True, cmap=cmap, vmin=vmin, vmax=vmax)
+        self.figure_, drawn = one_map(
+            ax, extent_of(self.grid), projection=projection, center=center, coastlines=coastlines
+        )
+        self.ax_, self.colorbar_ = drawn.ax, None
+        self.mappable_ = drawn.cells(self.grid, self.values, **style)
+        mark = {"marker": "*", "s": 110.0, "color": "#F0E442", "edgecolors": LINE, "linewidths": 0.8}
+        self.marker_ = drawn.points([self.place[0]], [self.place[1]], **mark)
+        if colorbar:
+            where = f"{degree_label(self.place[0], 'NS')}, {degree_label(self.place[1], 'EW')}"
+            label = f"cosine similarity to {where} (star)"
+            self.colorbar_ = colour_bar(self.figure_, self.mappable_, self.ax_, label, inside)
+        return self
+
+
+def _cosine(embedding: npt.NDArray[Any], here: FloatArray) -> FloatArray:
+    """Cosine similarity of rows to one; NaN where either is zero or missing."""
+    rows = np.asarray(embedding, dtype=np.float64)
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(here)
+    return np.divide(rows @ here, lengths, out=np.full(len(rows), np.nan), where=lengths > 0.0)

@@ -1,0 +1,212 @@
+"""Differentiable twins of the location encoders, which compute the same formulas with torch."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from skgeo._kernels.harmonics import columns_of_order, convention_factors, legendre_series
+from skgeo._spectrum import check_spectrum, prior_variance
+from skgeo._validation import check_convention, check_degree, check_parameter, is_integer
+from skgeo.encoders._base import FormulaEncoder, wrap_longitude
+from skgeo.nn._modules import check_last, like, multiples
+
+__all__ = ["EncoderTwin", "Harmonics"]
+
+
+class EncoderTwin(nn.Module):
+    """The differentiable twin of an encoder made of sines and cosines, made by its ``to_torch``.
+
+    Parameters
+    ----------
+    encoder : Cartesian3DEncoder, DirectEncoder, GridEncoder, SphereCEncoder, SphereMEncoder, TheoryEncoder, WrapEncoder
+        The encoder, fitted or not.
+
+    Raises
+    ------
+    TypeError
+        If ``encoder`` is something else; from a call with anything but a tensor.
+    ValueError
+        If a parameter of it is not what it accepts; from a call, if the last dimension is not 2.
+
+    See Also
+    --------
+    skgeo.nn.Harmonics : The twin of SphericalHarmonics.
+    skgeo.encoders.GridEncoder.to_torch : The twin of a fitted encoder.
+
+    Notes
+    -----
+    The buffers are the angular rates of the scales. A call computes in the wider dtype of points and buffers, float64
+    as made, and returns the dtype of the points. Gradients are finite everywhere; those of encoders that jump at the
+    antimeridian do not know of the jump. Values are not checked: what ``transform`` refuses, such as NaN, passes
+    through.
+
+    Examples
+    --------
+    Of latitude divided by 2, the sine grows half as fast.
+
+    >>> import torch
+    >>> from skgeo.encoders import GridEncoder
+    >>> from skgeo.nn import EncoderTwin
+    >>> twin = EncoderTwin(GridEncoder(1, 2.0, 2.0))
+    >>> place = torch.tensor([0.0, 0.0], requires_grad=True)
+    >>> twin(place)[0].backward()
+    >>> place.grad
+    tensor([0.5000, 0.0000])
+    """
+
+    def __init__(self, encoder: FormulaEncoder) -> None:
+        super().__init__()
+        if not isinstance(encoder, FormulaEncoder):
+            raise TypeError(
+                f"encoder={encoder!r}: expected an encoder of skgeo.encoders; Harmonics is for SphericalHarmonics."
+            )
+        encoder._check_parameters()
+        self.encoder = type(encoder)(**encoder._own_parameters())
+        self.n_outputs = len(self.encoder._embedding_names())
+        self._names = tuple(self.encoder._constants())
+        for name, values in self.encoder._constants().items():
+            self.register_buffer(name, torch.from_numpy(values.copy()))  # a file holds no tensor twice
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Embed points.
+
+        Parameters
+        ----------
+        points : Tensor of shape (..., 2)
+            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``.
+
+        Returns
+        -------
+        Tensor of shape (..., n_outputs)
+            In the dtype of ``points``; integers give that of the buffers.
+        """
+        check_last(points, "points", ("latitude", "longitude"))
+        constants = {name: getattr(self, name) for name in self._names}
+        wide = points.to(torch.promote_types(points.dtype, getattr(self, self._names[0]).dtype))
+        latitude, longitude = wide[..., :1], wrap_longitude(wide[..., 1:], torch)
+        return like(points, torch.cat(self.encoder._formula(latitude, longitude, constants, torch), dim=-1))
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows of the module."""
+        return repr(self.encoder)
+
+
+class Harmonics(nn.Module):
+    """The differentiable twin of ``SphericalHarmonics``, made by its ``to_torch``.
+
+    Each harmonic is held as a Fourier series in colatitude, so that a call is sines, cosines and two matrix products:
+    no recurrence and no division, so that gradients of any order are finite, poles included. A latitude beyond 90 goes
+    over the pole and down the other side.
+
+    Parameters
+    ----------
+    max_degree : int, default=10
+        Largest degree L, at least 1.
+    min_degree : int, default=0
+        Smallest degree.
+    spectrum : None, "matern" or array-like of shape (L + 1,), default=None
+        Prior variance of each degree; columns are multiplied by its square root.
+    convention : "orthonormal" or "satclip", default="orthonormal"
+        Signs and scale of the columns, as of :class:`~skgeo.encoders.SphericalHarmonics`.
+
+    Attributes
+    ----------
+    series : Tensor of shape (L + 1, L + 1, L + 1)
+        The buffer. At (n, m, l) the factors of cos (m even) or sin (m odd) of ``n * colatitude``, in the harmonics of
+        degree l and order m or -m.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not what it accepts; from a call, if the last dimension is not 2.
+
+    See Also
+    --------
+    skgeo.encoders.SphericalHarmonics : The transformer, with the formulas.
+
+    Notes
+    -----
+    A call computes in the wider dtype of points and buffer, float64 as made, and returns the dtype of the points. It
+    holds some 4 (L + 1)^2 numbers a point: feed millions of points in batches.
+
+    Examples
+    --------
+    The harmonic of degree 1 and order 0 is sqrt(3 / 4 pi) sin(latitude); at the equator it grows by that per radian.
+
+    >>> import torch
+    >>> from skgeo.nn import Harmonics
+    >>> twin = Harmonics(1)
+    >>> place = torch.tensor([0.0, 90.0], requires_grad=True)
+    >>> twin(place)[2].backward()
+    >>> print(f"{torch.rad2deg(place.grad)[0]:.4f}")
+    0.4886
+    """
+
+    series: Tensor
+    columns: Tensor
+
+    def __init__(
+        self, max_degree: int = 10, *, min_degree: int = 0, spectrum: Any = None, convention: str = "orthonormal"
+    ) -> None:
+        super().__init__()
+        degree = check_degree(max_degree)
+        valid = is_integer(min_degree) and 0 <= min_degree <= degree
+        check_parameter("min_degree", min_degree, valid, f"an integer from 0 to max_degree={degree}")
+        check_spectrum(spectrum, degree)
+        check_convention(convention)
+        self.max_degree, self.min_degree, self.convention = degree, int(min_degree), convention
+        self.n_outputs = (degree + 1) ** 2 - self.min_degree**2
+        series = legendre_series(degree).transpose(2, 0, 1) * np.sqrt(prior_variance(spectrum, degree))
+        series[:, 1:] *= np.sqrt(2.0)
+        index = np.arange(degree + 1)
+        series *= convention_factors(index, index[:, np.newaxis], convention)
+        self.register_buffer("series", torch.from_numpy(np.ascontiguousarray(series)))
+        self.register_buffer("columns", torch.from_numpy(_places_of_columns(degree)[self.min_degree**2 :]), False)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Embed points.
+
+        Parameters
+        ----------
+        points : Tensor of shape (..., 2)
+            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``; whole turns
+            of longitude are taken off without rounding.
+
+        Returns
+        -------
+        Tensor of shape (..., n_outputs)
+            In the dtype of ``points``; integers give that of the buffer.
+        """
+        check_last(points, "points", ("latitude", "longitude"))
+        wide = points.to(torch.promote_types(points.dtype, self.series.dtype))
+        order = torch.arange(self.max_degree + 1, dtype=wide.dtype, device=wide.device)
+        south, east = multiples(order, -wide[..., :1], start=90.0), multiples(order, wide[..., 1:])
+        series = self.series.to(wide.dtype)
+        with torch.autocast(points.device.type, enabled=False):  # half precision would leave two digits
+            even = torch.cos(south) @ series[:, 0::2].flatten(1)
+            odd = torch.sin(south) @ series[:, 1::2].flatten(1)
+        legendre = torch.cat([even, odd], dim=-1)
+        legendre = legendre.reshape(*wide.shape[:-1], order.numel(), order.numel())
+        east = torch.cat([east[..., 0::2], east[..., 1::2]], dim=-1)  # even orders first, as before
+        waves = torch.stack([torch.cos(east), torch.sin(east)], dim=-2)
+        values = waves.unsqueeze(-1) * legendre.unsqueeze(-3)
+        return like(points, torch.index_select(values.flatten(-3), -1, self.columns))
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows of the module."""
+        convention = "" if self.convention == "orthonormal" else f", convention={self.convention!r}"
+        return f"max_degree={self.max_degree}, min_degree={self.min_degree}{convention}"
+
+
+def _places_of_columns(max_degree: int) -> npt.NDArray[np.int64]:
+    """Where harmonic (l, m), column ``l * l + l + m``, is among (cos or sin, even orders and then odd ones, degree)."""
+    width = max_degree + 1
+    places = np.empty(width**2, dtype=np.int64)
+    for place, order in enumerate([*range(0, width, 2), *range(1, width, 2)]):
+        degree = np.arange(order, width)
+        places[columns_of_order(-order, max_degree)] = (width + place) * width + degree
+        places[columns_of_order(order, max_degree)] = place * width + degree
+    return places

@@ -1,0 +1,359 @@
+"""A classifier and a regressor that train the projection head of patches on a target."""
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skgeo._validation import check_flag, check_parameter, is_integer
+from skgeo._weights import check_scaled_weight
+from skgeo.nn._neural_estimator import NeuralClassifier, NeuralEstimator, NeuralRegressor
+
+if TYPE_CHECKING:
+    from skgeo.nn import PatchProjectionHead
+    from skgeo.nn._training import Parts
+
+__all__ = ["ProjectionHeadClassifier", "ProjectionHeadRegressor"]
+
+
+class HeadModel(NeuralEstimator):
+    """Projection head and linear output, trained on features of patches."""
+
+    def __init__(
+        self,
+        n_scale: int = 10,
+        *,
+        log: bool = True,
+        embed_dim: int = 64,
+        head_dim: int | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int | None = 2000,
+        max_epochs: int = 500,
+        patience: int | None = 30,
+        validation_fraction: float = 0.1,
+        keep: str = "best",
+        dtype: str = "float32",
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        self.n_scale = n_scale
+        self.log = log
+        self.embed_dim = embed_dim
+        self.head_dim = head_dim
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.keep = keep
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def to_torch(self) -> "PatchProjectionHead":
+        """The trained head as a torch module, without the output layer: what to add to the tokens of patches.
+
+        Returns
+        -------
+        skgeo.nn.PatchProjectionHead
+            Maps (..., n_features) to (..., embed_dim), in evaluation mode, on the CPU; training it does not change this
+            estimator.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        check_is_fitted(self)
+        from skgeo.nn._training import load
+
+        head: Any = load(self._rebuild().trained, self.weights_)
+        return head.head.eval()
+
+    def _read(self, X: object, *, reset: bool) -> npt.NDArray[Any]:
+        if X is None:
+            raise ValueError("X is None: expected an array or DataFrame of shape (n_samples, n_features).")
+        return validate_data(self, X, reset=reset, dtype=(np.float64, np.float32))
+
+    def _inputs(
+        self, places: npt.NDArray[Any], sample_weight: npt.ArrayLike | None = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        weight = np.ones(len(places))
+        return places, weight if sample_weight is None else check_scaled_weight(sample_weight, weight.shape)
+
+    def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
+        n_features, n_scale = inputs.shape[1], self.n_scale
+        check_parameter("n_scale", n_scale, is_integer(n_scale) and n_scale >= 1, "a positive integer")
+        check_flag("log", self.log)
+        valid = self.head_dim is None or (is_integer(self.head_dim) and self.head_dim >= 1)
+        check_parameter("head_dim", self.head_dim, valid, "a positive integer, or None")
+        if n_features <= n_scale:
+            raise ValueError(
+                f"X has {n_features} features (n_features = {n_features}), and the last n_scale={n_scale} are "
+                "descriptors of scale: expected features of position before them, as "
+                "make_union(PatchPositionEncoder(), PatchScaleFeaturizer()) gives."
+            )
+        from skgeo.nn._head import statistics
+
+        self.n_position_ = n_features - int(n_scale)
+        log = np.full(n_scale, self.log)
+        self._widths = self.embed_dim, self.head_dim
+        self.scale_mean_, self.scale_std_ = statistics(inputs[:, self.n_position_ :], log, weight)
+
+    def _build(self) -> "Parts":
+        import torch  # comes with skgeo.nn
+
+        from skgeo.nn import PatchProjectionHead
+        from skgeo.nn._training import Parts
+
+        embed_dim, head_dim = self._widths  # those of the fit
+        head = PatchProjectionHead(self.n_position_, len(self.scale_mean_), embed_dim, head_dim)
+        head.scale_mean, head.scale_std = torch.tensor(self.scale_mean_), torch.tensor(self.scale_std_)
+        output = torch.nn.Linear(embed_dim, self._n_network_outputs)
+        return Parts(None, torch.nn.Sequential(OrderedDict(head=head, output=output)))
+
+
+class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
+    """Train the projection head of patches on classes, as the last step of a Pipeline.
+
+    :class:`~skgeo.nn.PatchProjectionHead` with a linear output: the head learns an embedding of position and scale that
+    tells the target, and ``to_torch`` hands it out for the tokens of a transformer.
+
+    Parameters
+    ----------
+    n_scale : int, default=10
+        Number of descriptors of scale, which are the last columns of X; ``make_union(PatchPositionEncoder(),
+        PatchScaleFeaturizer())`` gives ten.
+    log : bool, default=True
+        Whether these are logarithms.
+    embed_dim : int, default=64
+        Width of the embedding that the head gives.
+    head_dim : int or None, default=None
+        Width between the two linear layers of the head; None is ``2 * max(n_features, embed_dim)``.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss; "balanced" are inversely proportional to the total
+        ``sample_weight`` of their samples, each 1 by default.
+    learning_rate : float, default=0.001
+        Step size of Adam.
+    weight_decay : float, default=0
+        Factor of the weights that Adam adds to their gradient (L2).
+    batch_size : int or None, default=2000
+        Samples in a step; None takes all.
+    max_epochs : int, default=500
+        Largest number of passes over the samples.
+    patience : int or None, default=30
+        Stop after so many epochs in which the validation loss reached no new minimum. None trains for ``max_epochs``
+        and holds nothing out.
+    validation_fraction : float, default=0.1
+        Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
+        is None.
+    keep : "best" or "last", default="best"
+        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
+        validation they are the last.
+    dtype : "float32" or "float64", default="float32"
+        Precision of the network.
+    device : str, default="cpu"
+        Where torch computes, such as "cuda".
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
+        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
+        own generator is left as it was.
+    verbose : bool or None, default=None
+        Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
+        than two seconds.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted.
+    weights_ : dict of str and ndarray
+        State of the network: a file of the model holds arrays only, and loads without torch.
+    loss_curve_ : ndarray of shape (n_epochs,)
+        Mean training loss of each epoch, with dropout.
+    validation_loss_curve_ : ndarray of shape (n_epochs,)
+        Mean validation loss after each epoch; empty if nothing was held out.
+    n_epochs_ : int
+        Epochs trained.
+    best_epoch_ : int
+        Epoch after which the weights were kept, from 1.
+    n_position_ : int
+        Number of features before the descriptors.
+    scale_mean_, scale_std_ : ndarray of shape (n_scale,)
+        Weighted statistics of the descriptors, with which the head standardises them.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    ValueError
+        From ``fit``, if a parameter is not what it accepts, or X has no more than ``n_scale`` features.
+    ImportError
+        From ``fit`` and ``predict`` without torch.
+
+    See Also
+    --------
+    skgeo.nn.PatchProjectionHead : The head.
+    skgeo.nn.ProjectionHeadRegressor : For numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline, make_union
+    >>> from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+    >>> from skgeo.nn import ProjectionHeadClassifier
+    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
+    >>> features = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer())
+    >>> model = make_pipeline(features, ProjectionHeadClassifier(embed_dim=32, max_epochs=100, random_state=0))
+    >>> zone = np.where(abs(patches[:, :2].mean(axis=1)) < 23.4, "tropics", "beyond")
+    >>> bool(model.fit(patches, zone).score(patches, zone) > 0.9)
+    True
+    >>> head = model[-1].to_torch()
+    >>> head.layers[-1].out_features
+    32
+    """
+
+    def __init__(
+        self,
+        n_scale: int = 10,
+        *,
+        log: bool = True,
+        embed_dim: int = 64,
+        head_dim: int | None = None,
+        class_weight: dict[Any, float] | str | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int | None = 2000,
+        max_epochs: int = 500,
+        patience: int | None = 30,
+        validation_fraction: float = 0.1,
+        keep: str = "best",
+        dtype: str = "float32",
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        super().__init__(
+            n_scale,
+            log=log,
+            embed_dim=embed_dim,
+            head_dim=head_dim,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            patience=patience,
+            validation_fraction=validation_fraction,
+            keep=keep,
+            dtype=dtype,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+
+class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
+    """Train the projection head of patches on numbers, as the last step of a Pipeline.
+
+    :class:`~skgeo.nn.PatchProjectionHead` with a linear output: the head learns an embedding of position and scale that
+    tells the target, and ``to_torch`` hands it out for the tokens of a transformer.
+
+    Parameters
+    ----------
+    n_scale : int, default=10
+        Number of descriptors of scale, which are the last columns of X; ``make_union(PatchPositionEncoder(),
+        PatchScaleFeaturizer())`` gives ten.
+    log : bool, default=True
+        Whether these are logarithms.
+    embed_dim : int, default=64
+        Width of the embedding that the head gives.
+    head_dim : int or None, default=None
+        Width between the two linear layers of the head; None is ``2 * max(n_features, embed_dim)``.
+    learning_rate : float, default=0.001
+        Step size of Adam.
+    weight_decay : float, default=0
+        Factor of the weights that Adam adds to their gradient (L2).
+    batch_size : int or None, default=2000
+        Samples in a step; None takes all.
+    max_epochs : int, default=500
+        Largest number of passes over the samples.
+    patience : int or None, default=30
+        Stop after so many epochs in which the validation loss reached no new minimum. None trains for ``max_epochs``
+        and holds nothing out.
+    validation_fraction : float, default=0.1
+        Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
+        is None.
+    keep : "best" or "last", default="best"
+        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
+        validation they are the last.
+    dtype : "float32" or "float64", default="float32"
+        Precision of the network.
+    device : str, default="cpu"
+        Where torch computes, such as "cuda".
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
+        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
+        own generator is left as it was.
+    verbose : bool or None, default=None
+        Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
+        than two seconds.
+
+    Attributes
+    ----------
+    target_mean_, target_scale_ : ndarray of shape (n_outputs,)
+        Weighted mean and deviation of the training targets, which are standardised.
+    weights_ : dict of str and ndarray
+        State of the network: a file of the model holds arrays only, and loads without torch.
+    loss_curve_ : ndarray of shape (n_epochs,)
+        Mean training loss of each epoch, with dropout.
+    validation_loss_curve_ : ndarray of shape (n_epochs,)
+        Mean validation loss after each epoch; empty if nothing was held out.
+    n_epochs_ : int
+        Epochs trained.
+    best_epoch_ : int
+        Epoch after which the weights were kept, from 1.
+    n_position_ : int
+        Number of features before the descriptors.
+    scale_mean_, scale_std_ : ndarray of shape (n_scale,)
+        Weighted statistics of the descriptors, with which the head standardises them.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    ValueError
+        From ``fit``, if a parameter is not what it accepts, or X has no more than ``n_scale`` features.
+    ImportError
+        From ``fit`` and ``predict`` without torch.
+
+    See Also
+    --------
+    skgeo.nn.PatchProjectionHead : The head.
+    skgeo.nn.ProjectionHeadClassifier : For classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline, make_union
+    >>> from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+    >>> from skgeo.nn import ProjectionHeadRegressor
+    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
+    >>> features = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer())
+    >>> model = make_pipeline(features, ProjectionHeadRegressor(embed_dim=32, max_epochs=100, random_state=0))
+    >>> warmth = np.cos(np.radians(patches[:, :2].mean(axis=1)))
+    >>> bool(model.fit(patches, warmth).score(patches, warmth) > 0.9)
+    True
+    >>> head = model[-1].to_torch()
+    >>> head.layers[-1].out_features
+    32
+    """

@@ -1,0 +1,426 @@
+"""A classifier and a regressor of places: an encoder and a network that is trained on top of it."""
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from skgeo._base import LocationEstimator, LocationTransformer, Places, points_with_weights
+from skgeo._input.coordinates import warn_radians
+from skgeo._validation import check_parameter
+from skgeo.encoders import (
+    Cartesian3DEncoder,
+    DirectEncoder,
+    GridEncoder,
+    SphereCEncoder,
+    SphereMEncoder,
+    SphericalHarmonics,
+    TheoryEncoder,
+    WrapEncoder,
+)
+from skgeo.exceptions import CoordinateWarning
+from skgeo.nn._neural_estimator import NeuralClassifier, NeuralEstimator, NeuralRegressor
+
+if TYPE_CHECKING:
+    from skgeo.nn import LocationEncoder
+    from skgeo.nn._training import Parts
+
+__all__ = ["ENCODERS", "LocationClassifier", "LocationRegressor"]
+
+#: The encoders that models know by name, with their defaults.
+ENCODERS: dict[str, LocationTransformer] = {
+    "cartesian3d": Cartesian3DEncoder(),
+    "direct": DirectEncoder(),
+    "grid": GridEncoder(),
+    "sphere_c": SphereCEncoder(),
+    "sphere_c_plus": SphereCEncoder(plus=True),
+    "sphere_m": SphereMEncoder(),
+    "sphere_m_plus": SphereMEncoder(plus=True),
+    "spherical_harmonics": SphericalHarmonics(),
+    "theory": TheoryEncoder(),
+    "wrap": WrapEncoder(),
+}
+
+
+class LocationModel(LocationEstimator, NeuralEstimator):
+    """Encoder and network, trained on places."""
+
+    _missing_policies: tuple[str, ...] = ("error",)
+
+    def __init__(
+        self,
+        encoder: Any = "spherical_harmonics",
+        network: Any = "siren",
+        *,
+        hidden_dim: int | None = None,
+        n_layers: int | None = None,
+        dropout: float | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int | None = 2000,
+        max_epochs: int = 500,
+        patience: int | None = 30,
+        validation_fraction: float = 0.1,
+        keep: str = "best",
+        dtype: str = "float32",
+        device: str = "cpu",
+        coordinates: tuple[str, str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        self.encoder = encoder
+        self.network = network
+        self.hidden_dim = hidden_dim
+        self.n_layers = n_layers
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.keep = keep
+        self.dtype = dtype
+        self.device = device
+        self.coordinates = coordinates
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def to_torch(self) -> "LocationEncoder":
+        """The trained model as a torch module, from degrees to logits of a classifier or values of a regressor.
+
+        Returns
+        -------
+        skgeo.nn.LocationEncoder
+            Maps (latitude, longitude) in degrees (..., 2), in this order of columns always, to (..., n_outputs): one
+            logit for two classes, of the second; else one each. In evaluation mode, on the CPU; training it does not
+            change this estimator.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        check_is_fitted(self)
+        from skgeo.nn import LocationEncoder  # needs torch
+        from skgeo.nn._training import load
+
+        fixed, trained = self._rebuild()
+        assert fixed is not None
+        return LocationEncoder(fixed, load(trained, self.weights_), *self._units()).eval()
+
+    def _units(self) -> tuple[Any, ...]:
+        """Mean and scale of the targets, if they are standardised."""
+        return ()
+
+    def _inputs(
+        self, places: Places, sample_weight: npt.ArrayLike | None = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        return points_with_weights(places, sample_weight)
+
+    def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
+        warn_radians(*inputs.T)
+
+    def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
+        from skgeo.nn._networks import NETWORKS
+
+        encoder, network = self.encoder, self.network
+        by_name = isinstance(encoder, str) and encoder in ENCODERS
+        accepted = f"{', '.join(map(repr, ENCODERS))}, or an encoder with to_torch"
+        usable = hasattr(encoder, "to_torch") and not isinstance(encoder, type)
+        check_parameter("encoder", encoder, by_name or usable, accepted)
+        valid = network in NETWORKS if isinstance(network, str) else callable(network)
+        accepted = f"{', '.join(map(repr, sorted(NETWORKS)))}, a torch module, or a function of n_inputs and n_outputs"
+        check_parameter("network", network, valid, accepted)
+        given = {"hidden_dim": self.hidden_dim, "n_layers": self.n_layers, "dropout": self.dropout}
+        self._network = network, {name: value for name, value in given.items() if value is not None}
+        self.encoder_ = clone(ENCODERS[encoder] if isinstance(encoder, str) else encoder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CoordinateWarning)  # this model has warned already
+            if has_fit_parameter(self.encoder_, "sample_weight"):
+                self.encoder_.fit(inputs, None, sample_weight=weight)
+            else:
+                self.encoder_.fit(inputs, None)  # FrozenEstimator wants a y
+
+    def _build(self) -> "Parts":
+        from skgeo.nn._networks import make_network
+        from skgeo.nn._training import Parts, width_of
+
+        network, options = self._network  # those of the fit
+        twin = self.encoder_.to_torch()
+        return Parts(twin, make_network(network, width_of(twin), self._n_network_outputs, **options))
+
+
+class LocationClassifier(NeuralClassifier, LocationModel):
+    """Classify places with an encoder and a network, as the location encoders of [1]_.
+
+    Parameters
+    ----------
+    encoder : str or transformer, default="spherical_harmonics"
+        What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
+        "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
+        its class in ``skgeo.encoders``; or an encoder with parameters of your own, or
+        :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
+        one as it is.
+    network : str, Module or callable, default="siren"
+        What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
+        trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
+    hidden_dim : int or None, default=None
+        Width of the layers of a network given by name; None is its own default. "linear" has none.
+    n_layers : int or None, default=None
+        Number of its layers; likewise.
+    dropout : float or None, default=None
+        Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss; "balanced" are inversely proportional to the total
+        ``sample_weight`` of their samples, each 1 by default.
+    learning_rate : float, default=0.001
+        Step size of Adam.
+    weight_decay : float, default=0
+        Factor of the weights that Adam adds to their gradient (L2).
+    batch_size : int or None, default=2000
+        Samples in a step; None takes all.
+    max_epochs : int, default=500
+        Largest number of passes over the samples.
+    patience : int or None, default=30
+        Stop after so many epochs in which the validation loss reached no new minimum. None trains for ``max_epochs``
+        and holds nothing out.
+    validation_fraction : float, default=0.1
+        Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
+        is None.
+    keep : "best" or "last", default="best"
+        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
+        validation they are the last.
+    dtype : "float32" or "float64", default="float32"
+        Precision of the network. The encoder works in float64 in any case.
+    device : str, default="cpu"
+        Where torch computes, such as "cuda".
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
+        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
+        own generator is left as it was.
+    verbose : bool or None, default=None
+        Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
+        than two seconds.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted.
+    encoder_ : transformer
+        The fitted encoder.
+    weights_ : dict of str and ndarray
+        State of the network: a file of the model holds arrays only, and loads without torch.
+    loss_curve_ : ndarray of shape (n_epochs,)
+        Mean training loss of each epoch, with dropout.
+    validation_loss_curve_ : ndarray of shape (n_epochs,)
+        Mean validation loss after each epoch; empty if nothing was held out.
+    n_epochs_ : int
+        Epochs trained.
+    best_epoch_ : int
+        Epoch after which the weights were kept, from 1.
+    n_features_in_ : int
+        2: latitude and longitude.
+    feature_names_in_ : ndarray of shape (2,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        From any method that takes X, if it is not latitude and longitude in degrees.
+    ValueError
+        From ``fit``, if a parameter is not what it accepts or y has one class only.
+    ImportError
+        From ``fit`` and ``predict`` without torch.
+
+    See Also
+    --------
+    skgeo.nn.LocationRegressor : For numbers instead of classes.
+    skgeo.encoders.SphericalHarmonics : With LogisticRegression, a model without torch that comes close.
+
+    Notes
+    -----
+    The embedding of the training places is worked out once, in float64, rounded to the precision of the network and
+    kept, unless it has more than 2^27 numbers: then batch by batch.
+
+    Samples that lie close together are alike, so that a random share of them validates too kindly; give ``fit`` data of
+    other regions where the model is to work there. Cells of a grid count as its mask says, and all alike:
+    ``sample_weight=grid.cell_areas()`` counts them by area.
+
+    References
+    ----------
+    .. [1] Russwurm, M., Klemmer, K., Rolf, E., Zbinden, R. & Tuia, D. (2024). Geographic location encoding with
+       spherical harmonics and sinusoidal representation networks. International Conference on Learning Representations.
+
+    Examples
+    --------
+    Which hemisphere is it?
+
+    >>> from skgeo.datasets import fibonacci_lattice
+    >>> from skgeo.nn import LocationClassifier
+    >>> places = fibonacci_lattice(200)
+    >>> hemisphere = ["north" if latitude > 0 else "south" for latitude in places[:, 0]]
+    >>> model = LocationClassifier("cartesian3d", "linear", learning_rate=0.1, random_state=0)
+    >>> model.fit(places, hemisphere).predict([[47.4, 8.5], [-33.9, 18.4]])
+    array(['north', 'south'], dtype='<U5')
+    """
+
+    def __init__(
+        self,
+        encoder: Any = "spherical_harmonics",
+        network: Any = "siren",
+        *,
+        hidden_dim: int | None = None,
+        n_layers: int | None = None,
+        dropout: float | None = None,
+        class_weight: dict[Any, float] | str | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int | None = 2000,
+        max_epochs: int = 500,
+        patience: int | None = 30,
+        validation_fraction: float = 0.1,
+        keep: str = "best",
+        dtype: str = "float32",
+        device: str = "cpu",
+        coordinates: tuple[str, str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | None = None,
+    ) -> None:
+        super().__init__(
+            encoder,
+            network,
+            hidden_dim=hidden_dim,
+            n_layers=n_layers,
+            dropout=dropout,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            patience=patience,
+            validation_fraction=validation_fraction,
+            keep=keep,
+            dtype=dtype,
+            device=device,
+            coordinates=coordinates,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+
+class LocationRegressor(NeuralRegressor, LocationModel):
+    """Predict numbers at places with an encoder and a network, as the location encoders of [1]_.
+
+    Parameters
+    ----------
+    encoder : str or transformer, default="spherical_harmonics"
+        What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
+        "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
+        its class in ``skgeo.encoders``; or an encoder with parameters of your own, or
+        :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
+        one as it is.
+    network : str, Module or callable, default="siren"
+        What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
+        trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
+    hidden_dim : int or None, default=None
+        Width of the layers of a network given by name; None is its own default. "linear" has none.
+    n_layers : int or None, default=None
+        Number of its layers; likewise.
+    dropout : float or None, default=None
+        Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
+    learning_rate : float, default=0.001
+        Step size of Adam.
+    weight_decay : float, default=0
+        Factor of the weights that Adam adds to their gradient (L2).
+    batch_size : int or None, default=2000
+        Samples in a step; None takes all.
+    max_epochs : int, default=500
+        Largest number of passes over the samples.
+    patience : int or None, default=30
+        Stop after so many epochs in which the validation loss reached no new minimum. None trains for ``max_epochs``
+        and holds nothing out.
+    validation_fraction : float, default=0.1
+        Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
+        is None.
+    keep : "best" or "last", default="best"
+        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
+        validation they are the last.
+    dtype : "float32" or "float64", default="float32"
+        Precision of the network. The encoder works in float64 in any case.
+    device : str, default="cpu"
+        Where torch computes, such as "cuda".
+    coordinates : (str, str) or None, default=None
+        Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
+        longitude, in any order and case, and a single pair such as start_lat, start_lon.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
+        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
+        own generator is left as it was.
+    verbose : bool or None, default=None
+        Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
+        than two seconds.
+
+    Attributes
+    ----------
+    target_mean_, target_scale_ : ndarray of shape (n_outputs,)
+        Weighted mean and deviation of the training targets: the network learns the standardised ones, so that the
+        learning rate does not depend on their units.
+    encoder_ : transformer
+        The fitted encoder.
+    weights_ : dict of str and ndarray
+        State of the network: a file of the model holds arrays only, and loads without torch.
+    loss_curve_ : ndarray of shape (n_epochs,)
+        Mean training loss of each epoch, with dropout.
+    validation_loss_curve_ : ndarray of shape (n_epochs,)
+        Mean validation loss after each epoch; empty if nothing was held out.
+    n_epochs_ : int
+        Epochs trained.
+    best_epoch_ : int
+        Epoch after which the weights were kept, from 1.
+    n_features_in_ : int
+        2: latitude and longitude.
+    feature_names_in_ : ndarray of shape (2,)
+        Columns of the DataFrame seen in ``fit``; only if it was one.
+
+    Raises
+    ------
+    CoordinateError
+        From any method that takes X, if it is not latitude and longitude in degrees.
+    ValueError
+        From ``fit``, if a parameter is not what it accepts.
+    ImportError
+        From ``fit`` and ``predict`` without torch.
+
+    See Also
+    --------
+    skgeo.nn.LocationClassifier : For classes; says more.
+    skgeo.encoders.SphericalHarmonics : With Ridge, a Gaussian process in linear time.
+
+    References
+    ----------
+    .. [1] Russwurm, M., Klemmer, K., Rolf, E., Zbinden, R. & Tuia, D. (2024). Geographic location encoding with
+       spherical harmonics and sinusoidal representation networks. International Conference on Learning Representations.
+
+    Examples
+    --------
+    A temperature that falls from 30 degrees at the equator to 0 at the poles.
+
+    >>> import numpy as np
+    >>> from skgeo.datasets import fibonacci_lattice
+    >>> from skgeo.nn import LocationRegressor
+    >>> places = fibonacci_lattice(300)
+    >>> temperature = 30 * np.cos(np.radians(places[:, 0])) ** 2
+    >>> model = LocationRegressor("spherical_harmonics", "linear", learning_rate=0.1, random_state=0)
+    >>> model.fit(places, temperature).predict([[0.0, 20.0], [60.0, 20.0]]).round(1)
+    array([30. ,  7.5])
+    """
+
+    def _units(self) -> tuple[Any, ...]:
+        return self.target_mean_.tolist(), self.target_scale_.tolist()

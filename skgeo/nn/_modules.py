@@ -1,0 +1,257 @@
+"""Differentiable twins of the transformers: the same numbers from tensors, with the fitted constants as buffers."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from skgeo._input.patch_table import PATCH_COLUMNS
+from skgeo._kernels.harmonics import FloatArray, columns_of_order, degree_of, legendre_series
+from skgeo._kernels.sphere import EARTH_RADIUS, descriptors
+from skgeo._validation import check_parameter, check_radius, is_real
+
+__all__ = ["HarmonicPCA", "PatchScale"]
+
+
+class HarmonicPCA(nn.Module):
+    """The differentiable twin of ``SphericalHarmonicPCA.transform``, made by its ``to_torch``.
+
+    A linear map of real spherical harmonics, softly clipped, ``clip * tanh(z / clip)``. The map is held as a Fourier
+    series in both longitude and colatitude [1]_, so that a call is sines, cosines and one matrix product: no
+    recurrence, and no kink and no division anywhere, so that gradients of any order are finite, poles included. A
+    latitude beyond 90 goes over the pole and down the other side: an optimiser may move places freely.
+
+    Parameters
+    ----------
+    affine : array-like of shape (k, (L + 1)^2)
+        The map of the harmonics, (l, m) at column ``l * l + l + m``; a constant rides on the first.
+    clip : float or None, default=None
+        Bound of the output; None does not clip.
+
+    Attributes
+    ----------
+    coefficients : Tensor of shape (2, L + 1, L + 1, k)
+        The buffer. At (0 or 1, m, n) the factors of cos or sin of ``m * longitude`` times cos (m even) or sin (m odd)
+        of ``n * colatitude``.
+
+    Raises
+    ------
+    ValueError
+        If ``affine`` has another shape or ``clip`` is not positive; from a call, if the last dimension is not 2 or the
+        numbers are not real.
+    TypeError
+        From a call with anything but a tensor.
+
+    See Also
+    --------
+    skgeo.SphericalHarmonicPCA.to_torch : The twin of a fitted transformer.
+
+    Notes
+    -----
+    A call computes in the wider dtype of points and buffer and returns the dtype of the points. The buffer is made in
+    float64: float32 points then agree with ``transform`` to float32 rounding, under ``torch.autocast`` too.
+    ``twin.float()`` is for devices without float64. Its error is some 1e-7 times the
+    largest coefficient: 3e-6 for a basis of the globe, but 1e-3 for a small region, whose coefficients are in the
+    thousands. A call holds some 4 (L + 1)^2 numbers a point: feed millions of points in batches. Values are not
+    checked: what ``transform`` refuses, such as NaN, passes through.
+
+    References
+    ----------
+    .. [1] Townsend, A., Wilber, H. & Wright, G. B. (2016). Computing with functions in spherical and polar
+       geometries I. The sphere. SIAM Journal on Scientific Computing 38(4), C403-C425.
+
+    Examples
+    --------
+    On the equator at 90 east x, the third component here, falls by sqrt(3) per radian of longitude.
+
+    >>> import numpy as np, torch
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> globe = LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360))
+    >>> twin = SphericalHarmonicPCA(max_degree=1, clip=None).fit(globe).to_torch()
+    >>> place = torch.tensor([0.0, 90.0], requires_grad=True)
+    >>> twin(place)[2].backward()
+    >>> print(f"{torch.rad2deg(place.grad)[1]:.4f}")
+    -1.7321
+    """
+
+    coefficients: Tensor
+
+    def __init__(self, affine: npt.ArrayLike, clip: float | None = None) -> None:
+        super().__init__()
+        matrix = np.asarray(affine, dtype=np.float64)
+        if matrix.ndim != 2 or matrix.size == 0 or math.isqrt(matrix.shape[1]) ** 2 != matrix.shape[1]:
+            raise ValueError(f"affine has shape {matrix.shape}: expected (k, (L + 1)^2).")
+        check_parameter("clip", clip, clip is None or (is_real(clip) and clip > 0), "a positive number or None")
+        self.clip = clip
+        self.register_buffer("coefficients", torch.from_numpy(_double_fourier(matrix)))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Embed points.
+
+        Parameters
+        ----------
+        points : Tensor of shape (..., 2)
+            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``; whole turns
+            of longitude are taken off without rounding.
+
+        Returns
+        -------
+        Tensor of shape (..., k)
+            In the dtype of ``points``; integers give that of the buffer.
+        """
+        check_last(points, "points", ("latitude", "longitude"))
+        wide = points.to(torch.promote_types(points.dtype, self.coefficients.dtype))
+        order = torch.arange(self.coefficients.shape[1], dtype=wide.dtype, device=wide.device)
+        south = multiples(order, -wide[..., :1], start=90.0)
+        east = multiples(order, wide[..., 1:])
+        odd = (order % 2 == 1).unsqueeze(-1)
+        of_colatitude = torch.where(odd, torch.sin(south).unsqueeze(-2), torch.cos(south).unsqueeze(-2))
+        of_longitude = torch.stack([torch.cos(east), torch.sin(east)], dim=-2)
+        waves = of_longitude.unsqueeze(-1) * of_colatitude.unsqueeze(-3)
+        with torch.autocast(points.device.type, enabled=False):  # half precision would leave two digits
+            values = waves.flatten(-3) @ self.coefficients.to(wide.dtype).flatten(0, 2)
+        if self.clip is not None:
+            values = self.clip * torch.tanh(values / self.clip)
+        return like(points, values)
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows of the module."""
+        _, width, _, n_components = self.coefficients.shape
+        return f"max_degree={width - 1}, n_components={n_components}, clip={self.clip}"
+
+
+class PatchScale(nn.Module):
+    """The differentiable twin of ``PatchScaleFeaturizer.transform``, made by its ``to_torch``.
+
+    Parameters
+    ----------
+    earth_radius : float, default=6371008.8
+        Radius of the sphere in metres.
+    log : bool, default=True
+        Return natural logarithms.
+
+    Attributes
+    ----------
+    earth_radius : Tensor of shape ()
+        The buffer.
+
+    Raises
+    ------
+    ValueError
+        If ``earth_radius`` is not positive; from a call, if the last dimension is not 6 or the numbers are not real.
+    TypeError
+        From a call with anything but a tensor.
+
+    See Also
+    --------
+    skgeo.PatchScaleFeaturizer : The descriptors and their formulas.
+
+    Notes
+    -----
+    A call computes in the wider dtype of patches and buffer, float64 as made, and returns the dtype of the patches.
+    Values are not checked: a patch that ``transform`` refuses gives NaN, infinity or a number without meaning.
+
+    Examples
+    --------
+    How the logarithm of the area of a quadrant grows with its southern, northern, western and eastern edge, per
+    degree: not at all with the northern one, which is a pole.
+
+    >>> import torch
+    >>> from skgeo import PatchScaleFeaturizer
+    >>> quadrant = torch.tensor([0.0, 90.0, 0.0, 90.0, 45.0, 45.0])
+    >>> twin = PatchScaleFeaturizer().fit(quadrant[None].numpy()).to_torch()
+    >>> log_area = torch.func.jacrev(twin)(quadrant)[2]
+    >>> print([round(slope, 4) for slope in log_area[:4].tolist()])
+    [-0.0175, 0.0, -0.0111, 0.0111]
+    """
+
+    earth_radius: Tensor
+
+    def __init__(self, earth_radius: float = EARTH_RADIUS, log: bool = True) -> None:
+        super().__init__()
+        check_radius("earth_radius", earth_radius)
+        self.log = log
+        self.register_buffer("earth_radius", torch.tensor(float(earth_radius), dtype=torch.float64))
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Describe patches.
+
+        Parameters
+        ----------
+        patches : Tensor of shape (..., 6)
+            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). East below west is
+            beyond the antimeridian.
+
+        Returns
+        -------
+        Tensor of shape (..., 10)
+            The descriptors, in the dtype of ``patches``; integers give that of the buffer.
+        """
+        check_last(patches, "patches", PATCH_COLUMNS)
+        wide = patches.to(torch.promote_types(patches.dtype, self.earth_radius.dtype))
+        south, north, west, east, n_lat, n_lon = wide.unbind(-1)
+        turns = torch.ceil((west - east) / 360.0).clamp(min=0.0).detach()
+        width, height = torch.deg2rad(east + 360.0 * turns - west), torch.deg2rad(north - south)
+        parallel = _cos_degrees((south + north) / 2.0)
+        lon, lat = self.earth_radius * width * parallel, self.earth_radius * height
+        # sin(north) - sin(south) without cancellation
+        area = self.earth_radius**2 * width * 2.0 * torch.sin(height / 2.0) * parallel
+        table = torch.stack(descriptors(lon, lat, area, n_lon, n_lat, self.earth_radius), dim=-1)
+        return like(patches, torch.log(table) if self.log else table)
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows of the module."""
+        return f"earth_radius={float(self.earth_radius)}, log={self.log}"
+
+
+def _double_fourier(affine: FloatArray) -> FloatArray:
+    """The Fourier series in longitude and colatitude of a map of harmonics; shape (2, L + 1, L + 1, k)."""
+    max_degree = degree_of(affine.shape[1])
+    series = np.zeros((2, max_degree + 1, max_degree + 1, affine.shape[0]))
+    for order, of_degree in enumerate(legendre_series(max_degree)):
+        for part, sign in enumerate((1, -1)[: 1 + (order > 0)]):  # cosines, sines
+            series[part, order] = (affine[:, columns_of_order(sign * order, max_degree)] @ of_degree[order:]).T
+    series[:, 1:] *= np.sqrt(2.0)
+    return series
+
+
+def multiples(order: Tensor, degrees: Tensor, start: float = 0.0) -> Tensor:
+    """``order * (start + degrees)`` in radians, with an error that grows neither with the order nor with the turns.
+
+    Multiples of whole degrees are exact, so that only those of the remaining half degree are rounded.
+    """
+    whole = torch.round(degrees).detach()
+    turned = torch.remainder(order * torch.remainder(whole + start, 360.0), 360.0)
+    return torch.deg2rad(turned + order * (degrees - whole))
+
+
+def _cos_degrees(latitude: Tensor) -> Tensor:
+    """Cosine that is accurate near the poles, where it is small, and smooth everywhere."""
+    half = latitude / 2.0
+    return 2.0 * torch.sin(torch.deg2rad(45.0 - half)) * torch.sin(torch.deg2rad(45.0 + half))
+
+
+def check_tensor(values: object, name: str) -> None:
+    """Refuse what is no tensor of real numbers."""
+    if not isinstance(values, Tensor):
+        raise TypeError(
+            f"{name} is a {type(values).__name__}: expected a tensor, for instance "
+            f"torch.as_tensor(numpy.asarray({name}))."
+        )
+    if values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"{name} has dtype {values.dtype}: expected real numbers.")
+
+
+def check_last(values: Tensor, name: str, columns: tuple[str, ...]) -> None:
+    """Refuse what is no tensor of real numbers with these columns as its last dimension."""
+    check_tensor(values, name)
+    if values.ndim == 0 or values.shape[-1] != len(columns):
+        expected = f"(..., {len(columns)}): {', '.join(columns)}"
+        raise ValueError(f"{name} has shape {tuple(values.shape)}: expected {expected}.")
+
+
+def like(given: Tensor, values: Tensor) -> Tensor:
+    """``values`` in the dtype of what was given, unless that holds no fractions."""
+    return values.to(given.dtype) if given.is_floating_point() else values
