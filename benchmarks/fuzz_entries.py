@@ -975,14 +975,14 @@ for _name, (_cls, _spec) in MODULES.items():
     1.5,
     "nn.HarmonicPCA",
     "nn.PatchScale",
-    "nn.EncoderTwin",
+    "nn.EncoderModule",
     "nn.LocationEncoder",
     "nn.PatchProjectionHead",
 )
 def twins(source):
     """Constructors of the twins and of what joins them, with parameters of all kinds."""
     kind = source.pick(
-        ("Harmonics", "HarmonicPCA", "PatchScale", "EncoderTwin", "LocationEncoder", "Head", "from_features")
+        ("Harmonics", "HarmonicPCA", "PatchScale", "EncoderModule", "LocationEncoder", "Head", "from_features")
     )
     source.tell(kind)
     spec = {
@@ -994,7 +994,7 @@ def twins(source):
             "clip": Parameter((None, 1.0), (*JUNK, 0.0, "a")),
         },
         "PatchScale": {"earth_radius": Parameter((1.0, EARTH), NO_POSITIVE)},
-        "EncoderTwin": {
+        "EncoderModule": {
             "encoder": Parameter(
                 (encoders.WrapEncoder(), encoders.GridEncoder(2)), (*JUNK, None, encoders.GridEncoder(0), Ridge())
             )
@@ -1014,7 +1014,7 @@ def twins(source):
     chosen, fine = parameters(source, spec, bad=50)
     if kind == "HarmonicPCA":
         chosen = {"affine": [[1.0, 0.0, 0.0, 0.0]]} | chosen
-    if kind == "EncoderTwin":
+    if kind == "EncoderModule":
         chosen = {"encoder": encoders.WrapEncoder()} | chosen
     if kind == "Head":
         chosen = {"n_position": 2, "n_scale": 1} | chosen

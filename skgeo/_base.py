@@ -16,12 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._callers import warn_swapped_on_the_way
 from skgeo._cells import CellGrid
-from skgeo._grid import GridPart, LatLonGrid
+from skgeo._grid import GridAxes, LatLonGrid
 from skgeo._input.cf import is_xarray
 from skgeo._input.chunks import chunked_rows, computed, is_lazy, lazy_cells, lazy_rows
 from skgeo._input.columns import coordinate_columns, frame_columns, is_geometric
 from skgeo._input.coordinates import Coordinates, LabelledPoints, read_coordinates, warn_radians
-from skgeo._input.from_xarray import everywhere, layout, read_cells, read_grid, read_points
+from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, read_grid, read_points
 from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_patches_or_stack
 from skgeo._kernels.evaluate import map_grid, map_points
 from skgeo._kernels.harmonics import FloatArray
@@ -32,9 +32,9 @@ from skgeo._weights import check_sample_weight as check_sample_weight
 from skgeo._weights import check_scaled_weight
 from skgeo.exceptions import CoordinateError, CoordinateWarning, VersionWarning
 
-Places = Coordinates | LatLonGrid | CellGrid | GridPart
+Places = Coordinates | LatLonGrid | CellGrid | GridAxes
 Write = Callable[..., None]
-"""Of latitude, longitude, ``out`` and ``done``: writes what is there into ``out``, and tells how many places are."""
+"""Of latitude, longitude, ``out`` and ``advance``: writes what is there into ``out``, and tells how many places are."""
 
 
 class VersionedEstimator(BaseEstimator):
@@ -98,7 +98,7 @@ class GeoEstimator(VersionedEstimator, ABC):
 
     def _lazy_rows(self, X: Any) -> Any:
         """The transform of a dask array or DataFrame, not computed yet."""
-        model = as_fitted(self)
+        model = detached_copy(self)
         vars(model).pop("feature_names_in_", None)  # the columns of blocks are in order
         return lazy_rows(model, X)
 
@@ -193,25 +193,25 @@ class LocationEstimator(GeoEstimator):
         order = self._order_in_fit() if as_in_fit else [0, 1]
         return read_coordinates(X, self.coordinates, missing=missing, order=order)
 
-    def _written(
+    def _fill_output(
         self, places: Places, n_columns: int, dtype: npt.DTypeLike, write_points: Write, write_grid: Write
     ) -> npt.NDArray[Any]:
         """What is written at points, or at the cells between two axes, (n, n_columns); with a progress bar."""
-        on_axes = isinstance(places, LatLonGrid | GridPart)
+        on_axes = isinstance(places, LatLonGrid | GridAxes)
         latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
         shape = (latitude.size, longitude.size) if on_axes else (latitude.size,)
         values = np.empty((*shape, n_columns), dtype=dtype)
-        with progress(math.prod(shape), "place", shown=self.verbose) as done:
-            (write_grid if on_axes else write_points)(latitude, longitude, out=values, done=done)
+        with progress(math.prod(shape), "place", shown=self.verbose) as advance:
+            (write_grid if on_axes else write_points)(latitude, longitude, out=values, advance=advance)
         return values.reshape(math.prod(shape), n_columns)
 
-    def _mapped(
+    def _evaluate_map(
         self, places: Places, coefficients: FloatArray, clip: float | None, dtype: npt.DTypeLike, n_jobs: int | None
     ) -> npt.NDArray[Any]:
         """The softly clipped map of harmonics with coefficients (k, D) at places, (n, k)."""
         options: dict[str, Any] = {"coefficients": coefficients, "clip": clip, "n_jobs": n_jobs}
         writes = partial(map_points, **options), partial(map_grid, **options)
-        return self._written(places, len(coefficients), dtype, *writes)
+        return self._fill_output(places, len(coefficients), dtype, *writes)
 
     def _read(self, X: object, *, reset: bool) -> Any:
         """As every transformer; what a model is fitted on must not be in radians, nor swapped on the way here."""
@@ -258,12 +258,12 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
             return self._lazy_rows(places if places is not X else self._in_order(X))
         places = self._read(places, reset=False)
         chunked = isinstance(places, LatLonGrid | CellGrid) and places.chunked
-        return self._lazily(places) if chunked else self._values(places)
+        return self._lazily(places) if chunked else self._transform_places(places)
 
-    def _values(self, places: Places) -> npt.NDArray[np.floating]:
+    def _transform_places(self, places: Places) -> npt.NDArray[np.floating]:
         """The embedding with missing places as the policy wants them."""
-        values = self._embed(places)
-        on_axes = isinstance(places, LatLonGrid | GridPart)  # which have no gaps
+        values = self._embed_places(places)
+        on_axes = isinstance(places, LatLonGrid | GridAxes)  # which have no gaps
         absent = np.zeros(len(values), dtype=bool) if on_axes else np.isnan(places.latitude).ravel()
         if self.missing == "mean" and absent.any():
             values[absent] = 0.0
@@ -273,10 +273,10 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
 
     def _lazily(self, places: LatLonGrid | CellGrid) -> Any:
         """The embedding of chunked cells, not computed yet."""
-        model, output = as_fitted(self), (len(self._feature_names()), places.dtype)
+        model, output = detached_copy(self), (len(self._feature_names()), places.dtype)
         if isinstance(places, LatLonGrid):
             latitude = chunked_rows(places.latitude, like=places.mask)
-            embed = partial(_embed_rows, model, GridPart(places.latitude, places.longitude, places.dtype))
+            embed = partial(_embed_rows, model, GridAxes(places.latitude, places.longitude, places.dtype))
             return lazy_cells(embed, latitude, cells_per_row=places.shape[1], output=output)
         embed = partial(_embed_centres, model, places.dtype)
         cells_per_row = math.prod(places.shape[1:])
@@ -292,7 +292,7 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
             )
 
     @abstractmethod
-    def _embed(self, places: Places) -> npt.NDArray[np.floating]:
+    def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
         """The embedding (n, k) of places, a row of NaN where they are missing."""
 
     @abstractmethod
@@ -326,16 +326,16 @@ def places_of(X: Any, *, centres: bool = False) -> Any:
     if not is_xarray(X):
         return X
     if layout(X) == "grid":
-        mask = everywhere(X)
+        mask = all_true_mask_like(X)
         return LatLonGrid(**read_grid(X, mask, centres=True)) if centres else LatLonGrid.from_xarray(X, mask)
-    mask = everywhere(X, 2)
+    mask = all_true_mask_like(X, 2)
     return CellGrid(**read_cells(X, mask, centres=True)) if centres else CellGrid.from_xarray(X, mask)
 
 
 def points_in_degrees(places: Places) -> FloatArray:
     """The places (n, 2) in float64, in whatever precision they came; chunked ones are computed."""
     latitude, longitude = computed(places.latitude, places.longitude)
-    if isinstance(places, LatLonGrid | GridPart):
+    if isinstance(places, LatLonGrid | GridAxes):
         latitude, longitude = np.meshgrid(latitude, longitude, indexing="ij")
     return np.column_stack([latitude.ravel(), longitude.ravel()])
 
@@ -358,19 +358,19 @@ def points_with_weights(places: Places, sample_weight: npt.ArrayLike | None = No
     return points, np.where(np.isnan(points).any(axis=1), 0.0, weight)
 
 
-def _embed_rows(model: LocationTransformer, columns: GridPart, latitude: FloatArray) -> npt.NDArray[np.floating]:
+def _embed_rows(model: LocationTransformer, columns: GridAxes, latitude: FloatArray) -> npt.NDArray[np.floating]:
     """The embedding of some rows of a grid."""
-    return model._values(columns._replace(latitude=latitude))
+    return model._transform_places(columns._replace(latitude=latitude))
 
 
 def _embed_centres(
     model: LocationTransformer, dtype: np.dtype[Any], latitude: FloatArray, longitude: FloatArray
 ) -> npt.NDArray[np.floating]:
     """The embedding of a block of cells."""
-    return model._values(Coordinates(latitude.ravel(), longitude.ravel(), dtype, None))
+    return model._transform_places(Coordinates(latitude.ravel(), longitude.ravel(), dtype, None))
 
 
-def as_fitted(estimator: Any) -> Any:
+def detached_copy(estimator: Any) -> Any:
     """A quiet copy with arrays for output, which a later fit of the estimator or of its parts does not change."""
     model = copy.deepcopy(estimator).set_output(transform="default")
     parts = [model, getattr(model, "encoder_", model)]
@@ -399,10 +399,10 @@ class PatchTransformer(GeoTransformer):
             yet.
         """
         check_is_fitted(self)
-        return self._lazy_rows(self._in_order(X)) if is_lazy(X) else self._describe(self._read(X, reset=False))
+        return self._lazy_rows(self._in_order(X)) if is_lazy(X) else self._patch_features(self._read(X, reset=False))
 
     @abstractmethod
-    def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
+    def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         """The features (n, k) of patches."""
 
     def _read(self, X: object, *, reset: bool) -> Any:
@@ -435,7 +435,7 @@ def warn_other_version(written: str) -> None:
 
 
 @contextmanager
-def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
+def restore_on_error(estimator: BaseEstimator) -> Iterator[None]:
     """Leave an estimator as it was when fitting it fails."""
     before = vars(estimator).copy()
     try:

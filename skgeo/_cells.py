@@ -264,7 +264,7 @@ class CellGrid(Labelled, Immutable):
         array([0.5])
         """
         check_radius("radius", radius)
-        return float(radius) ** 2 * self._known_angles()
+        return float(radius) ** 2 * self._require_solid_angles()
 
     def domain_area(self, radius: float = EARTH_RADIUS) -> float:
         """Area of the domain: of all cells, or of the part of each that is inside the mask.
@@ -293,7 +293,7 @@ class CellGrid(Labelled, Immutable):
         5000000.0...
         """
         check_radius("radius", radius)
-        angles = self._known_angles()
+        angles = self._require_solid_angles()
         return float(radius) ** 2 * float((angles if self.mask is None else angles * self.mask).sum())
 
     def check(self) -> GridReport:
@@ -433,7 +433,7 @@ class CellGrid(Labelled, Immutable):
             warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
         at = tuple(index.T)
         latitude, longitude, *areas = (np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole)
-        kept = _shares(*areas) >= min_fraction - 1e-9
+        kept = _inside_share(*areas) >= min_fraction - 1e-9
         kept &= np.isfinite(latitude).any(axis=(1, 2))
         if not kept.any():
             raise ValueError(
@@ -447,13 +447,13 @@ class CellGrid(Labelled, Immutable):
         areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles
         return areas, areas if self.mask is None else areas * self.mask
 
-    def _known_angles(self) -> npt.NDArray[np.float64]:
+    def _require_solid_angles(self) -> npt.NDArray[np.float64]:
         if self.solid_angles is None:
             raise CoordinateError("The areas of the cells are unknown: give areas= or vertices=.")
         return self.solid_angles
 
 
-def _shares(areas: npt.NDArray[Any], inside: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _inside_share(areas: npt.NDArray[Any], inside: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Shares of windows (n, h, w) that are inside; missing pixels are as large as the others on average, not inside."""
     count = areas.shape[1] * areas.shape[2]
     present = np.count_nonzero(areas, axis=(1, 2))

@@ -16,20 +16,20 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._base import (
     LocationEstimator,
     Places,
-    all_or_nothing,
     in_memory,
     points_in_degrees,
     points_with_weights,
+    restore_on_error,
 )
 from skgeo._callers import warn_once_a_search
-from skgeo._input.coordinates import unmasked
+from skgeo._input.coordinates import masked_to_nan
 from skgeo._kernels.evaluate import map_points
-from skgeo._kernels.harmonic_gp import Evidence, Matern, Posterior, Sums, draw_weights
+from skgeo._kernels.harmonic_gp import Evidence, Matern, ObservationSums, Posterior, draw_weights
 from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.threads import blas_threads_for
 from skgeo._validation import (
-    LARGEST,
-    SMALLEST,
+    MAX_SQUARABLE,
+    MIN_SQUARABLE,
     check_degree,
     check_flag,
     check_magnitude,
@@ -48,12 +48,12 @@ Objective = Callable[[FloatArray], tuple[float, FloatArray]]
 
 _HYPERPARAMETERS = ("variance", "length_scale", "smoothness", "noise")
 # Within these nothing overflows; lengths are in degrees.
-_RANGES = dict.fromkeys(_HYPERPARAMETERS, (SMALLEST, LARGEST)) | {
+_RANGES = dict.fromkeys(_HYPERPARAMETERS, (MIN_SQUARABLE, MAX_SQUARABLE)) | {
     "length_scale": (1e-6, 1e6),
     "smoothness": (1e-3, 1e3),
 }
 # A kernel that misses more than this share of its variance beyond max_degree is another kernel.
-_TRUNCATED = 0.1
+_MAX_TRUNCATION_SHARE = 0.1
 # Precision of the search: shares of the likelihood, and slopes of it.
 _SEARCH: Any = {"ftol": 1e-11, "gtol": 1e-6}
 # At an end of its bounds is what is this factor or less from it; weights of a smaller mean may be why at the lower one.
@@ -396,14 +396,14 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if point.shape != (len(free),):
             names = ", ".join(free) or "none is free"
             raise ValueError(f"theta has shape {point.shape}: expected ({len(free)},), the logarithms of {names}.")
-        within = bool(np.all(np.abs(point) <= math.log(LARGEST)))
-        check_parameter("theta", theta, within, f"logarithms of numbers from {SMALLEST:g} to {LARGEST:g}")
+        within = bool(np.all(np.abs(point) <= math.log(MAX_SQUARABLE)))
+        check_parameter("theta", theta, within, f"logarithms of numbers from {MIN_SQUARABLE:g} to {MAX_SQUARABLE:g}")
         if theta is None and not eval_gradient:
             return self.log_marginal_likelihood_value_
         fitted = {name: getattr(self, f"{name}_") for name in _HYPERPARAMETERS}
         with blas_threads_for(len(self._factor)):
-            evidence = Evidence(Sums(**self._sums), self.target_mean_, self.target_scale_)
-            value, gradient = _evaluate(evidence, fitted | _values(free, point), free)
+            evidence = Evidence(ObservationSums(**self._sums), self.target_mean_, self.target_scale_)
+            value, gradient = _evaluate(evidence, fitted | _hyperparameters_at(free, point), free)
         return (value, gradient) if eval_gradient else value
 
     @property
@@ -417,16 +417,18 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
             )
         resume = partial and hasattr(self, "_sums")
-        with all_or_nothing(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
-            before = Sums(**self._sums) if resume else None
+        with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
+            before = ObservationSums(**self._sums) if resume else None
             sums = self._sum(X, y, sample_weight, before)
             self._sums = (sums if before is None else before.plus(sums))._asdict()
-            self._solve(Sums(**self._sums))
+            self._solve(ObservationSums(**self._sums))
         self._warn_truncation()
         self._warn_noise()
         return self
 
-    def _sum(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, before: Sums | None) -> Sums:
+    def _sum(
+        self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, before: ObservationSums | None
+    ) -> ObservationSums:
         """What is kept of observations."""
         places = self._read(X, reset=before is None)
         if before is not None:
@@ -447,9 +449,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             )
         latitude, longitude = points[kept].T
         shift = None if before is None else before.shift
-        return Sums.of((latitude, longitude), target, weight[kept], max_degree, shift)
+        return ObservationSums.of((latitude, longitude), target, weight[kept], max_degree, shift)
 
-    def _solve(self, sums: Sums) -> None:
+    def _solve(self, sums: ObservationSums) -> None:
         """Set the hyperparameters and the posterior."""
         mean, scale = sums.mean_and_scale()
         if not self.normalize_y:
@@ -459,7 +461,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         given = {name: float(getattr(self, name)) for name in _HYPERPARAMETERS}
         start = np.log([given[name] for name in free])
         self.theta_ = start if self.optimizer is None or not free else self._maximise(evidence, given, start)
-        found = given if self.optimizer is None else given | _values(free, self.theta_)
+        found = given if self.optimizer is None else given | _hyperparameters_at(free, self.theta_)
         self.variance_, self.length_scale_, self.smoothness_, self.noise_ = found.values()
         self.log_marginal_likelihood_value_ = _evaluate(evidence, found, free)[0]
         kernel = _kernel(found)
@@ -482,7 +484,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         bounds = np.log([self._bounds(name) for name in free])
 
         def objective(theta: FloatArray) -> tuple[float, FloatArray]:
-            value, gradient = _evaluate(evidence, given | _values(free, theta), free)
+            value, gradient = _evaluate(evidence, given | _hyperparameters_at(free, theta), free)
             return -value, -gradient
 
         rng = check_random_state(self.random_state)
@@ -505,11 +507,13 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         return np.asarray(result.x, dtype=np.float64), float(result.fun)
 
     def _warn_truncation(self) -> None:
-        if self.truncation_error_ <= _TRUNCATED:
+        if self.truncation_error_ <= _MAX_TRUNCATION_SHARE:
             return
-        needed = Matern(1.0, math.radians(self.length_scale_), self.smoothness_).degree_needed(_TRUNCATED)
+        needed = Matern(1.0, math.radians(self.length_scale_), self.smoothness_).degree_needed(_MAX_TRUNCATION_SHARE)
         cure = (
-            f"max_degree={needed} leaves {_TRUNCATED:.0%}; else" if needed else "No degree that is feasible is enough:"
+            f"max_degree={needed} leaves {_MAX_TRUNCATION_SHARE:.0%}; else"
+            if needed
+            else "No degree that is feasible is enough:"
         )
         warn_once_a_search(
             f"length_scale={self.length_scale_:.3g} degrees, with smoothness={self.smoothness_:.3g}, is short for "
@@ -523,7 +527,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if self.optimizer is None or "noise" not in self._free():
             return
         low, high = np.array(self.noise_bounds, dtype=np.float64).tolist()
-        weight = Sums(**self._sums).mean_weight()
+        weight = ObservationSums(**self._sums).mean_weight()
         small = weight < _SMALL_WEIGHT and self.noise_ <= low * _AT_END  # with ordinary ones there may be no noise
         if small or self.noise_ * _AT_END >= high:
             warn_caller(
@@ -535,7 +539,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     def _map(self, places: Places, coefficients: FloatArray) -> FloatArray:
         """Sums of harmonics with coefficients (k, D) at places (n, k)."""
-        return self._mapped(places, coefficients, None, np.float64, self.n_jobs)
+        return self._evaluate_map(places, coefficients, None, np.float64, self.n_jobs)
 
     def _covariance(self, places: Places) -> FloatArray:
         """Covariance (n, n) of the field at places, summed over blocks of the rows of its factor."""
@@ -600,7 +604,7 @@ def _read_target(
     y: Any, shape: tuple[int, ...] | None, kept: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], bool]:
     """Targets (n, T) of the observations that count, and whether y has no axis for outputs."""
-    y = unmasked(y)  # else it would be read through its mask
+    y = masked_to_nan(y)  # else it would be read through its mask
     target = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite=False, input_name="y")
     if shape is not None and target.shape == shape:
         target = target.ravel()
@@ -612,7 +616,7 @@ def _read_target(
     return target[kept].reshape(np.count_nonzero(kept), -1), target.ndim == 1
 
 
-def _values(names: list[str], theta: FloatArray) -> dict[str, float]:
+def _hyperparameters_at(names: list[str], theta: FloatArray) -> dict[str, float]:
     """Hyperparameters from their logarithms."""
     return dict(zip(names, np.exp(theta).tolist(), strict=True))
 

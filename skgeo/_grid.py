@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["LatLonGrid"]
 
 
-class GridPart(NamedTuple):
+class GridAxes(NamedTuple):
     """Some rows of a grid: latitudes of the rows, longitudes of the columns in degrees, and their dtype."""
 
     latitude: FloatArray

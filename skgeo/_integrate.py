@@ -16,7 +16,7 @@ from skgeo._input.coordinates import Coordinates
 from skgeo._kernels import domain as _domain
 from skgeo._kernels.harmonics import FloatArray, sin_cos_latitude
 from skgeo._kernels.sphere import band_heights
-from skgeo._kernels.threads import Done, unheard
+from skgeo._kernels.threads import Advance, no_progress
 from skgeo._progress import progress
 
 
@@ -41,8 +41,8 @@ class Integration:
             if places.chunked:
                 return self._fold(Integration.of_cells, cell_blocks(*arrays, weight=sample_weight))
             return self.of_cells(*arrays, sample_weight)
-        with progress(places.latitude.size, "point", shown=self.verbose) as done:
-            return self.of_points(places, sample_weight, done)
+        with progress(places.latitude.size, "point", shown=self.verbose) as advance:
+            return self.of_points(places, sample_weight, advance)
 
     def of_rows(self, X: Any, sample_weight: Any, parse: Callable[[Any], Coordinates]) -> FloatArray:
         """Over the points of a dask array or DataFrame, whose blocks ``parse`` reads."""
@@ -54,7 +54,9 @@ class Integration:
             self.of_points(parse(X), sample_weight) if len(X) else np.append(np.zeros((self.degree + 1) ** 2), np.nan)
         )
 
-    def of_points(self, points: Coordinates, sample_weight: npt.ArrayLike | None, done: Done = unheard) -> FloatArray:
+    def of_points(
+        self, points: Coordinates, sample_weight: npt.ArrayLike | None, advance: Advance = no_progress
+    ) -> FloatArray:
         """Over points, which weigh as the cells of a regular grid do."""
         measure = sin_cos_latitude(points.latitude)[1] if self.area_weighted else np.ones(points.latitude.shape)
         weight = measure * self._weight(sample_weight, measure.shape)
@@ -64,7 +66,7 @@ class Integration:
                 points._replace(latitude=points.latitude[kept], longitude=points.longitude[kept]),
                 weight[kept],
             )
-        coefficients = _domain.point_coefficients(points.latitude, points.longitude, weight, self.degree, done)
+        coefficients = _domain.point_coefficients(points.latitude, points.longitude, weight, self.degree, advance)
         return np.append(coefficients, np.nan)
 
     def of_cells(

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import LocationTransformer, as_fitted
-from skgeo._input.coordinates import Coordinates, unmasked
+from skgeo._base import LocationTransformer, detached_copy
+from skgeo._input.coordinates import Coordinates, masked_to_nan
 from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import degrees_of_vectors, unit_vectors
 from skgeo._spectrum import degree_wavelength_km
@@ -23,28 +23,28 @@ Index = npt.NDArray[np.intp]
 
 # The nearest place is looked for in so many cells of a lattice, times the square of the degree: a seventh of the
 # shortest wave wide. No place is farther from the next centre than this, over the root of their number, in radians.
-_DENSITY, _COVERED = 60, 2.75
+_CELLS_PER_SQUARED_DEGREE, _CELL_RADIUS_FACTOR = 60, 2.75
 # Values of a block, and rows of embeddings at a time.
 _BLOCK_VALUES, _BLOCK_ROWS = 2**21, 1024
 # So many cells of a row are searched: more hold an embedding as near only where a whole line of places does.
-_MOST_CELLS = 64
+_MAX_CELLS_PER_ROW = 64
 # Half the step of central differences, in radians.
-_STEP = 1e-5
-_MOST_STEPS = 40
+_DIFFERENCE_RADIANS = 1e-5
+_MAX_STEPS = 40
 # Damping of steps, in shares of the squared slope, and that itself: with less, rounding may make the normal equations
 # singular where the embedding varies along a line only, or where the clip leaves nothing of it.
-_LEAST_DAMPING, _NO_SLOPE = 1e-12, 1e-150
+_MIN_RELATIVE_DAMPING, _MIN_DAMPING = 1e-12, 1e-150
 # Steps shorter than this, in radians, are rounding.
-_RESOLVED = 1e-13
+_MIN_STEP_RADIANS = 1e-13
 # Places are told apart if the embedding differs by more than so much of its size, and if they are this far from each
 # other, in radians.
-_SAME_EMBEDDING, _SAME_PLACE = 1e-9, 1e-6
+_SAME_EMBEDDING_RELATIVE, _SAME_PLACE_RADIANS = 1e-9, 1e-6
 # Slopes of the embedding of less than this share of its size leave a direction open.
-_FLAT = 1e-6
+_MIN_RELATIVE_SLOPE = 1e-6
 # Values that the clip made so many times smaller have lost digits: others may tell the place better.
-_BLUNT = 5.0
+_MAX_CLIP_SHRINKAGE = 5.0
 # Rows with fewer values than this below the bound of the clip may be of many places.
-_ENOUGH = 3
+_MIN_UNCLIPPED_VALUES = 3
 
 
 class DegreeOne(NamedTuple):
@@ -109,7 +109,7 @@ class InverseTransformer(LocationTransformer):
         """
         check_is_fitted(self)
         finite: Any = self.missing == "error" or "allow-nan"
-        table = check_array(unmasked(X), dtype=(np.float64, np.float32), ensure_all_finite=finite, input_name="X")
+        table = check_array(masked_to_nan(X), dtype=(np.float64, np.float32), ensure_all_finite=finite, input_name="X")
         names = self._feature_names()
         if table.shape[1] != len(names):
             raise ValueError(
@@ -138,18 +138,18 @@ class InverseTransformer(LocationTransformer):
             direct = np.zeros(len(values), dtype=bool)
         else:
             used = (np.abs(degree_one.matrix) > 0.0).any(axis=0)
-            blunt = saturated | (np.abs(linear) > _BLUNT * np.abs(values))
+            blunt = saturated | (np.abs(linear) > _MAX_CLIP_SHRINKAGE * np.abs(values))
             direct = np.asarray(~blunt[:, used].any(axis=1))
         places = np.empty((len(values), 2))
-        uncertain = saturated.any(axis=1) & (np.count_nonzero(~saturated, axis=1) < _ENOUGH)
+        uncertain = saturated.any(axis=1) & (np.count_nonzero(~saturated, axis=1) < _MIN_UNCLIPPED_VALUES)
         if degree_one is not None and direct.any():
             vectors = linear[direct] @ degree_one.matrix.T + degree_one.offset
             length = np.linalg.norm(vectors, axis=1)
-            uncertain[direct] |= length < _SAME_PLACE
-            vectors[length < _SAME_PLACE] = np.nan
+            uncertain[direct] |= length < _SAME_PLACE_RADIANS
+            vectors[length < _SAME_PLACE_RADIANS] = np.nan
             places[direct] = degrees_of_vectors(vectors)
         if not direct.all():
-            embed = as_fitted(self)._embed_points  # without a progress bar for every step
+            embed = detached_copy(self)._embed_points  # without a progress bar for every step
             places[~direct], undetermined = nearest_places(embed, values[~direct], int(self.max_degree))
             uncertain[~direct] |= undetermined
         return places, uncertain
@@ -157,7 +157,7 @@ class InverseTransformer(LocationTransformer):
     def _embed_points(self, points: FloatArray) -> FloatArray:
         """The embedding (n, k) of points (n, 2), without indicator."""
         latitude, longitude = points.T
-        return self._embed(Coordinates(latitude, longitude, points.dtype, None)).astype(np.float64, copy=False)
+        return self._embed_places(Coordinates(latitude, longitude, points.dtype, None)).astype(np.float64, copy=False)
 
     def _unclipped(self, values: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
         """The linear embedding, and which values are at the bound of the clip."""
@@ -170,7 +170,7 @@ class InverseTransformer(LocationTransformer):
 
 def nearest_places(embed: Embed, targets: FloatArray, max_degree: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Places (n, 2) whose embeddings are nearest to targets (n, k), and which of them are not determined."""
-    vectors = unit_vectors(*fibonacci_lattice(max(200, _DENSITY * max_degree**2)).T)
+    vectors = unit_vectors(*fibonacci_lattice(max(200, _CELLS_PER_SQUARED_DEGREE * max_degree**2)).T)
     places, uncertain = np.empty((len(targets), 2)), np.empty(len(targets), dtype=bool)
     for start in range(0, len(targets), _BLOCK_ROWS):
         part = targets[start : start + _BLOCK_ROWS]
@@ -189,7 +189,7 @@ def _candidates(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple
     In each cell the embedding is linear but for a rest that second differences tell: where it comes nearest to the
     target is a bound from below for all places in the cell, and from above for the nearest place of all.
     """
-    reach = float(np.tan(_COVERED / np.sqrt(len(vectors))))
+    reach = float(np.tan(_CELL_RADIUS_FACTOR / np.sqrt(len(vectors))))
     length = max(1, _BLOCK_VALUES // max(8 * targets.shape[1], len(targets)))
     nearest, kept = np.full(len(targets), np.inf), []
     for start in range(0, len(vectors), length):
@@ -201,7 +201,7 @@ def _candidates(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple
     order = np.lexsort((distances, row))
     order = order[(distances - bends / 2.0 <= nearest[row])[order]]
     rank = np.arange(order.size) - np.searchsorted(row[order], row[order])
-    order = order[rank < _MOST_CELLS]
+    order = order[rank < _MAX_CELLS_PER_ROW]
     return row[order], cell[order]
 
 
@@ -235,14 +235,14 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
     error = np.square(residual).sum(axis=1)
     damping = np.full(len(targets), 1e-3)
     active = np.arange(len(targets))
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MAX_STEPS):
         if not active.size:
             break
         here = vectors[active]
         frame, slopes = _slopes(embed, here)
         normal = slopes @ slopes.transpose(0, 2, 1)
         scale = np.trace(normal, axis1=1, axis2=2)[:, np.newaxis, np.newaxis]
-        normal += (damping[active, np.newaxis, np.newaxis] * scale + _NO_SLOPE) * np.eye(2)
+        normal += (damping[active, np.newaxis, np.newaxis] * scale + _MIN_DAMPING) * np.eye(2)
         right = np.einsum("nik,nk->ni", slopes, residual[active])
         step = np.linalg.solve(normal, right[:, :, np.newaxis])[:, :, 0]
         moved = _moved(here, frame, step)
@@ -251,8 +251,10 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
         better = after < error[active]
         rows = active[better]
         vectors[rows], residual[rows], error[rows] = moved[better], left[better], after[better]
-        damping[active] = np.clip(np.where(better, damping[active] / 10.0, damping[active] * 10.0), _LEAST_DAMPING, 1e8)
-        active = active[(np.linalg.norm(step, axis=1) > _RESOLVED) & (damping[active] < 1e8)]
+        damping[active] = np.clip(
+            np.where(better, damping[active] / 10.0, damping[active] * 10.0), _MIN_RELATIVE_DAMPING, 1e8
+        )
+        active = active[(np.linalg.norm(step, axis=1) > _MIN_STEP_RADIANS) & (damping[active] < 1e8)]
     _, slopes = _slopes(embed, vectors)
     least: FloatArray = np.linalg.svd(slopes, compute_uv=False)[:, -1].astype(np.float64)
     return vectors, error, least
@@ -266,20 +268,20 @@ def _best(
     best = order[np.diff(row[order], prepend=-1) > 0]
     chosen, distances = vectors[best], np.sqrt(errors)
     size = np.linalg.norm(embed(degrees_of_vectors(chosen)), axis=1)
-    uncertain = slopes[best] <= _FLAT * size
-    margin = _SAME_EMBEDDING * (distances[best] + size)
+    uncertain = slopes[best] <= _MIN_RELATIVE_SLOPE * size
+    margin = _SAME_EMBEDDING_RELATIVE * (distances[best] + size)
     tie = distances <= (distances[best] + margin)[row]
     # Around the nearest place distances rise with the square of the way unless they are zero: so far it is the same.
-    blur = 10.0 * np.sqrt(margin * distances[best]) / np.maximum(slopes[best], _FLAT * size)
-    elsewhere = np.linalg.norm(vectors - chosen[row], axis=1) > (_SAME_PLACE + blur)[row]
+    blur = 10.0 * np.sqrt(margin * distances[best]) / np.maximum(slopes[best], _MIN_RELATIVE_SLOPE * size)
+    elsewhere = np.linalg.norm(vectors - chosen[row], axis=1) > (_SAME_PLACE_RADIANS + blur)[row]
     uncertain[row[tie & elsewhere]] = True
     return degrees_of_vectors(chosen), uncertain
 
 
 def _slopes(embed: Embed, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Two tangents (n, 2, 3) at unit vectors, and the derivatives (n, 2, k) of the embedding along them."""
-    frame, ahead, behind = _steps(embed, vectors, _STEP)
-    return frame, (ahead - behind) / (2.0 * np.arctan(_STEP))
+    frame, ahead, behind = _steps(embed, vectors, _DIFFERENCE_RADIANS)
+    return frame, (ahead - behind) / (2.0 * np.arctan(_DIFFERENCE_RADIANS))
 
 
 def _steps(embed: Embed, vectors: FloatArray, step: float) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -10,12 +10,12 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skgeo._base import LocationTransformer, PatchTransformer, all_or_nothing
+from skgeo._base import LocationTransformer, PatchTransformer, restore_on_error
 from skgeo._cells import CellGrid
 from skgeo._input.patch_table import Patches, PixelStack
 from skgeo._kernels.harmonics import sin_cos_latitude
 from skgeo._kernels.sphere import EARTH_RADIUS, Boxes, cell_areas
-from skgeo._kernels.threads import Done
+from skgeo._kernels.threads import Advance
 from skgeo._labelled import table_for
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._progress import check_verbose, progress
@@ -141,7 +141,7 @@ class PatchPositionEncoder(PatchTransformer):
         check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
         check_verbose(self.verbose)
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
-        with all_or_nothing(self):
+        with restore_on_error(self):
             patches = self._read(X, reset=True)
             if self.average == "exact":
                 _check_exact(encoder, patches)
@@ -152,27 +152,27 @@ class PatchPositionEncoder(PatchTransformer):
             self.encoder_ = encoder
         return self
 
-    def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
+    def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         encoder = _unfrozen(self.encoder_)
         if self.average == "exact":
             return self._integrate(encoder, _check_exact(encoder, patches))
         n_pixels = patches.latitude.size if isinstance(patches, PixelStack) else _count_pixels(patches.boxes)
-        with progress(n_pixels, "pixel", shown=self.verbose) as done:
+        with progress(n_pixels, "pixel", shown=self.verbose) as advance:
             if isinstance(patches, PixelStack):
-                means = self._average(len(patches.latitude), _stacked_pixels(patches), done)
+                means = self._average(len(patches.latitude), _stacked_pixels(patches), advance)
             elif type(encoder) is SphericalHarmonicPCA and not encoder.add_indicator:
-                return encoder._average_pixels(patches.boxes, patches.dtype, done)
+                return encoder._average_pixels(patches.boxes, patches.dtype, advance)
             else:
-                means = self._average(patches.boxes.south.size, _pixels(patches.boxes), done)
+                means = self._average(patches.boxes.south.size, _pixels(patches.boxes), advance)
         return means.astype(patches.dtype, copy=False)
 
     def _integrate(self, encoder: Any, patches: Patches) -> npt.NDArray[np.floating]:
         """The mean of an encoder of harmonics over the areas of patches."""
-        with progress(patches.boxes.south.size, "patch", shown=self.verbose) as done:
-            means = encoder._average_area(patches.boxes, patches.dtype, done)
+        with progress(patches.boxes.south.size, "patch", shown=self.verbose) as advance:
+            means = encoder._average_area(patches.boxes, patches.dtype, advance)
         return np.column_stack([means, np.zeros_like(means[:, 0])]) if encoder.add_indicator else means
 
-    def _average(self, n_patches: int, pixels: Iterator[Pixels], done: Done) -> npt.NDArray[np.float64]:
+    def _average(self, n_patches: int, pixels: Iterator[Pixels], advance: Advance) -> npt.NDArray[np.float64]:
         """The mean of any encoder over pixels that come a number at a time, patch after patch."""
         total = np.zeros(n_patches)
         mean = np.zeros((n_patches, self._encode(np.zeros((1, 2))).shape[1]))
@@ -181,7 +181,7 @@ class PatchPositionEncoder(PatchTransformer):
             total[patch[first]] += np.add.reduceat(weight, first)
             values = self._encode(points)
             mean[patch[first]] += np.add.reduceat(values * weight[:, np.newaxis], first, axis=0)
-            done(patch.size)
+            advance(patch.size)
         return mean / total[:, np.newaxis]
 
     def _encode(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import PatchTransformer, all_or_nothing
+from skgeo._base import PatchTransformer, restore_on_error
 from skgeo._input.patch_table import Patches, PixelStack
 from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import EARTH_RADIUS, descriptors, extents, stack_extents
@@ -126,11 +126,11 @@ class PatchScaleFeaturizer(PatchTransformer):
         """
         check_radius("earth_radius", self.earth_radius)
         check_flag("log", self.log)
-        with all_or_nothing(self):
+        with restore_on_error(self):
             self._read(X, reset=True)
         return self
 
-    def _describe(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
+    def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         radius = float(self.earth_radius)
         if isinstance(patches, PixelStack):
             (lon, lat, area), (n_lat, n_lon) = _stack_extents(patches), patches.latitude.shape[1:]

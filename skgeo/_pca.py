@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import Places, all_or_nothing, points_of
+from skgeo._base import Places, points_of, restore_on_error
 from skgeo._callers import warn_once_a_search
 from skgeo._input.chunks import is_lazy
 from skgeo._integrate import Integration
@@ -20,7 +20,7 @@ from skgeo._kernels.eigenbasis import Eigenbasis, canonical_eigenbasis
 from skgeo._kernels.evaluate import map_patches
 from skgeo._kernels.harmonics import degrees_and_orders
 from skgeo._kernels.sphere import Boxes
-from skgeo._kernels.threads import Done, blas_threads_for
+from skgeo._kernels.threads import Advance, blas_threads_for
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real
 from skgeo.exceptions import ResolutionWarning
@@ -253,19 +253,19 @@ class SphericalHarmonicPCA(InverseTransformer):
 
         return HarmonicPCA(self._affine(), clip=self.clip)
 
-    def _embed(self, places: Places) -> npt.NDArray[np.floating]:
-        return self._mapped(places, self._affine(), self.clip, places.dtype, self.n_jobs)
+    def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
+        return self._evaluate_map(places, self._affine(), self.clip, places.dtype, self.n_jobs)
 
-    def _average_pixels(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> npt.NDArray[np.floating]:
+    def _average_pixels(self, patches: Boxes, dtype: npt.DTypeLike, advance: Advance) -> npt.NDArray[np.floating]:
         """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels."""
         means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
-        map_patches(patches, self._affine(), self.clip, means, self.n_jobs, done)
+        map_patches(patches, self._affine(), self.clip, means, self.n_jobs, advance)
         return means
 
-    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> npt.NDArray[np.floating]:
+    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, advance: Advance) -> npt.NDArray[np.floating]:
         """The embedding of the mean of the harmonics over the area of each patch."""
         means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
-        map_box_means(patches, self._affine(), self.clip, means, self.n_jobs, done)
+        map_box_means(patches, self._affine(), self.clip, means, self.n_jobs, advance)
         return means
 
     def _unclipped(self, values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
@@ -290,7 +290,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
         self._check_parameters()
         resume = partial and hasattr(self, "_coefficients")
-        with all_or_nothing(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
+        with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             sums = self._integrate(X, sample_weight, partial=partial, reset=not resume)
             coefficients, area = sums[:-1], float(sums[-1])
             if resume:
@@ -323,7 +323,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     def _fit_union(self, patches: Boxes) -> None:
         """Fit on the area that patches cover together, whatever their pixels."""
         self._check_parameters()
-        with all_or_nothing(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
+        with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             self.n_features_in_ = self._n_columns
             edges = patches[:4]
             self._coefficients = _domain.union_coefficients(*edges, 2 * int(self.max_degree))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 # Positive numbers whose squares, and sums of these, are numbers.
-SMALLEST, LARGEST = 1e-100, 1e100
+MIN_SQUARABLE, MAX_SQUARABLE = 1e-100, 1e100
 # What a value may take of a message.
 _LONGEST = 160
 
@@ -36,11 +36,11 @@ def check_flag(name: str, value: object) -> None:
 
 def check_radius(name: str, value: object) -> None:
     """Raise ValueError unless the value is a radius whose square is a number."""
-    valid = is_real(value) and SMALLEST <= float(value) <= LARGEST  # type: ignore[arg-type]
-    check_parameter(name, value, valid, f"a positive number of metres, from {SMALLEST:g} to {LARGEST:g}")
+    valid = is_real(value) and MIN_SQUARABLE <= float(value) <= MAX_SQUARABLE  # type: ignore[arg-type]
+    check_parameter(name, value, valid, f"a positive number of metres, from {MIN_SQUARABLE:g} to {MAX_SQUARABLE:g}")
 
 
-def check_magnitude(name: str, values: npt.NDArray[Any], limit: float = LARGEST) -> None:
+def check_magnitude(name: str, values: npt.NDArray[Any], limit: float = MAX_SQUARABLE) -> None:
     """Raise ValueError beyond a limit; up to the default sums of squares of the values do not overflow."""
     largest = float(np.abs(values).max(initial=0.0))
     if largest > limit:

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.coordinates import check_numbers, number
-from skgeo._validation import SMALLEST, check_magnitude
+from skgeo._input.coordinates import check_numbers, format_number
+from skgeo._validation import MIN_SQUARABLE, check_magnitude
 
 
 def check_sample_weight(
@@ -22,7 +22,7 @@ def check_sample_weight(
     bad = np.flatnonzero(weight < 0.0)
     if bad.size:
         raise ValueError(
-            f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {number(weight.flat[bad[0]])}."
+            f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {format_number(weight.flat[bad[0]])}."
         )
     check_magnitude("sample_weight", weight, 1e300)  # their sum is a number
     if some and not weight.any():
@@ -34,10 +34,10 @@ def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) ->
     """Weights whose squares neither overflow nor vanish, too, for models that do not rescale them."""
     weight = check_sample_weight(sample_weight, shape)
     check_magnitude("sample_weight", weight)
-    tiny = np.flatnonzero((weight > 0.0) & (weight < SMALLEST))
+    tiny = np.flatnonzero((weight > 0.0) & (weight < MIN_SQUARABLE))
     if tiny.size:
         raise ValueError(
-            f"sample_weight is positive but below {SMALLEST:g} in {tiny.size} samples, the first at {tiny[0]}: "
-            f"{number(weight.flat[tiny[0]])}. Give zero to leave samples out."
+            f"sample_weight is positive but below {MIN_SQUARABLE:g} in {tiny.size} samples, the first at {tiny[0]}: "
+            f"{format_number(weight.flat[tiny[0]])}. Give zero to leave samples out."
         )
     return weight

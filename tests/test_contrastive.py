@@ -40,7 +40,7 @@ from skgeo.exceptions import ModelFileError
 from skgeo.nn import ContrastiveLocationEncoder, SirenNet, compute_features
 from skgeo.nn._contrastive_training import Matcher
 from skgeo.nn._networks import Linear
-from skgeo.nn._training import undisturbed
+from skgeo.nn._training import preserve_rng
 
 PLACES = fibonacci_lattice(200)
 
@@ -88,7 +88,7 @@ def embeddings(model, places, images):
 def test_the_loss_is_the_symmetric_cross_entropy_of_scaled_cosines(temperature):
     rng = np.random.default_rng(1)
     places, images = rng.normal(size=(7, 4)), rng.normal(3.0, 2.0, size=(7, 5))
-    with undisturbed():
+    with preserve_rng():
         matcher = Matcher(Linear(4, 3), 5, 3, temperature).double()
     a = places @ matcher.network.weight.detach().numpy().T + matcher.network.bias.detach().numpy()
     b = images @ matcher.projection.weight.detach().numpy().T
@@ -106,7 +106,7 @@ def test_the_loss_is_the_symmetric_cross_entropy_of_scaled_cosines(temperature):
 
 
 def test_the_temperature_stays_above_a_hundredth():
-    with undisturbed():
+    with preserve_rng():
         matcher = Matcher(Linear(4, 3), 5, 3, 1e-5).double()
     matcher(torch.ones(2, 4).double(), torch.ones(2, 5).double())
     assert float(matcher.logit_scale.detach()) == pytest.approx(np.log(100.0))

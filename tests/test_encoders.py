@@ -578,11 +578,11 @@ def test_twins_refuse_what_they_cannot_be_of(torch):
     with pytest.raises(
         TypeError, match="encoder=SphericalHarmonics.*: expected an encoder of skgeo.encoders; Harmonics"
     ):
-        nn.EncoderTwin(SphericalHarmonics())
+        nn.EncoderModule(SphericalHarmonics())
     with pytest.raises(ValueError, match="n_scales=0: expected"):
-        nn.EncoderTwin(GridEncoder(0))
+        nn.EncoderModule(GridEncoder(0))
     with pytest.raises(ValueError, match="min_degree=3: expected an integer from 0 to max_degree=2"):
         nn.Harmonics(2, min_degree=3)
-    for twin in (nn.EncoderTwin(WrapEncoder()), nn.Harmonics(2)):
+    for twin in (nn.EncoderModule(WrapEncoder()), nn.Harmonics(2)):
         with pytest.raises(ValueError, match=r"points has shape \(4, 3\): expected \(..., 2\): latitude, longitude"):
             twin(torch.zeros(4, 3))

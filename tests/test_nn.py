@@ -23,7 +23,7 @@ from skgeo.encoders import GridEncoder, SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning
 from skgeo.nn import (
     ContrastiveLocationEncoder,
-    EncoderTwin,
+    EncoderModule,
     HarmonicPCA,
     Harmonics,
     LocationEncoder,
@@ -580,7 +580,7 @@ def test_head_refuses_what_has_no_meaning(make, message):
     [
         (lambda: PatchProjectionHead(5), 15, "features"),
         (lambda: HarmonicPCA(np.eye(4)), 2, "points"),
-        (lambda: EncoderTwin(GridEncoder()), 2, "points"),
+        (lambda: EncoderModule(GridEncoder()), 2, "points"),
         (lambda: Harmonics(2), 2, "points"),
         (lambda: LocationEncoder(Harmonics(2), torch.nn.Linear(9, 1)), 2, "points"),
         (lambda: PatchScale(), 6, "patches"),

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import reference
 from skgeo import LatLonGrid, PatchPositionEncoder, SphericalGaussianProcessRegressor, SphericalHarmonicPCA
 from skgeo._kernels import threads as _parallel
-from skgeo._kernels.threads import each, one_blas_thread
+from skgeo._kernels.threads import one_blas_thread, run_in_threads
 from skgeo.model_selection import NearestNeighbourDistanceKFold, SphericalBlockKFold
 
 PARTS = [slice(i, i + 1) for i in range(40)]
@@ -26,7 +26,7 @@ def blas_threads():
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
 def test_results_come_in_order_on_the_thread_of_the_caller(n_jobs):
     seen = []
-    each(lambda part: part.start**2, PARTS, n_jobs, lambda part, result: seen.append((part, result, here())))
+    run_in_threads(lambda part: part.start**2, PARTS, n_jobs, lambda part, result: seen.append((part, result, here())))
     assert seen == [(part, part.start**2, here()) for part in PARTS]
 
 
@@ -37,7 +37,7 @@ def here():
 def test_blas_has_one_thread_inside_and_as_many_as_before_afterwards():
     with threadpool_limits(2, user_api="blas"):
         before, inside = blas_threads(), []
-        each(lambda part: inside.append(blas_threads()), PARTS, 2)
+        run_in_threads(lambda part: inside.append(blas_threads()), PARTS, 2)
         assert inside == [{1}] * len(PARTS)
         assert blas_threads() == before
 
@@ -45,7 +45,7 @@ def test_blas_has_one_thread_inside_and_as_many_as_before_afterwards():
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            each(fail, PARTS, 2)
+            run_in_threads(fail, PARTS, 2)
         assert blas_threads() == before
 
 
@@ -61,7 +61,7 @@ def test_two_callers_at_once_leave_blas_as_it_was():
         def second(part):
             second_is_in.set()
 
-        callers = [threading.Thread(target=each, args=(work, PARTS[:4], 2)) for work in (first, second)]
+        callers = [threading.Thread(target=run_in_threads, args=(work, PARTS[:4], 2)) for work in (first, second)]
         callers[0].start()
         assert first_is_in.wait(10)
         callers[1].start()
@@ -72,9 +72,9 @@ def test_two_callers_at_once_leave_blas_as_it_was():
 
 def test_one_part_needs_no_threads():
     seen = []
-    each(lambda part: seen.append(here()), PARTS[:1], 2)
+    run_in_threads(lambda part: seen.append(here()), PARTS[:1], 2)
     assert seen == [here()]
-    each(lambda part: np.empty(0), [], 2)
+    run_in_threads(lambda part: np.empty(0), [], 2)
 
 
 POINTS = reference.uniform_points(200)
@@ -177,7 +177,7 @@ def test_an_interrupt_at_any_moment_leaves_blas_as_it_was():
             assert not _parallel._Limit.holders
             at += 1
         assert at > 20
-        each(lambda part: None, PARTS)
+        run_in_threads(lambda part: None, PARTS)
         assert blas_threads() == before
 
 

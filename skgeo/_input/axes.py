@@ -12,12 +12,12 @@ from skgeo._input.chunks import is_lazy, map_cells
 from skgeo._input.coordinates import (
     POLE,
     SINGLE_ROUNDING,
-    _rows,
     check_longitude,
     check_numbers,
     fill_radians,
     fill_values,
-    number,
+    format_number,
+    format_rows,
     radian_span,
     say_radians,
 )
@@ -55,7 +55,7 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
         fill = fill_values(axis)
         if fill.size:
             raise CoordinateError(
-                f"longitude holds {number(axis[fill[0]])} at position {fill[0]}, a usual fill value, where an axis has "
+                f"longitude holds {format_number(axis[fill[0]])} at position {fill[0]}, a usual fill value, where an axis has "
                 "none: drop that column, with the data along it."
             )
         check_longitude(axis, name)
@@ -63,7 +63,7 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
     outside = np.flatnonzero(np.abs(axis) > POLE)
     if outside.size:
         raise CoordinateError(
-            f"{name} is outside [-90, 90] degrees in {_rows(outside)}: {number(axis[outside[0]])}. "
+            f"{name} is outside [-90, 90] degrees in {format_rows(outside)}: {format_number(axis[outside[0]])}. "
             "Swapped with longitude, or projected?"
         )
     axis = axis.clip(-90.0, 90.0)
@@ -84,7 +84,7 @@ def unwrap_longitude(longitude: FloatArray, *, bounded: bool = False) -> FloatAr
     left, step = 360.0 - abs(steps.sum()), np.abs(steps).min(initial=360.0)
     if left < _REPEATED * step and not (bounded and left > -_REPEATED * step):
         raise CoordinateError(
-            f"longitude goes around more than once, from {number(longitude[0])} to {number(longitude[-1])}: "
+            f"longitude goes around more than once, from {format_number(longitude[0])} to {format_number(longitude[-1])}: "
             "drop the columns that repeat."
         )
     along = longitude[0] + np.concatenate([[0.0], np.cumsum(steps)])
@@ -147,10 +147,12 @@ def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
     if turns.size:
         i = int(turns[0])
         way = (
-            f", {number(abs(steps[i]))} degrees {'east' if steps[i] > 0.0 else 'west'}," if name == "longitude" else ""
+            f", {format_number(abs(steps[i]))} degrees {'east' if steps[i] > 0.0 else 'west'},"
+            if name == "longitude"
+            else ""
         )
         raise CoordinateError(
-            f"{name} must rise or fall throughout, but goes from {number(axis[i])} to {number(axis[i + 1])}{way} at "
+            f"{name} must rise or fall throughout, but goes from {format_number(axis[i])} to {format_number(axis[i + 1])}{way} at "
             f"position {i}: sort the axis, with the data along it, and drop repeated values."
         )
 
@@ -225,7 +227,7 @@ def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
         cell = tuple(outside[0].tolist())
         raise CoordinateError(
             f"mask is outside [0, 1] in {len(outside)} cells, the first at {cell}: "
-            f"{number(values[cell])}. Give booleans or the fraction of each cell; percent needs mask / 100."
+            f"{format_number(values[cell])}. Give booleans or the fraction of each cell; percent needs mask / 100."
         )
     return values.clip(0.0, 1.0)
 

@@ -5,7 +5,7 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.coordinates import POLE, SINGLE_ROUNDING, THINNEST, check_numbers, number
+from skgeo._input.coordinates import POLE, SINGLE_ROUNDING, THINNEST, check_numbers, format_number
 from skgeo._kernels.axis_gaps import contiguous_blocks, first_step, value_spacing
 from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import latitude_edges, longitude_edges
@@ -51,7 +51,7 @@ def _check_extent(name: str, edges: npt.NDArray[np.float64]) -> None:
     """Refuse cells that are no larger than rounding."""
     thin = np.flatnonzero(np.diff(edges, axis=1)[:, 0] <= THINNEST)
     if thin.size:
-        low, high = map(number, edges[thin[0]])
+        low, high = map(format_number, edges[thin[0]])
         raise CoordinateError(
             f"{name} has {thin.size} cells without extent, the first at position {thin[0]}: its edges are {low} and "
             f"{high}, the same to rounding. Drop the values that repeat."
@@ -75,17 +75,19 @@ def check_bounds(bounds: npt.ArrayLike, centres: FloatArray, name: str) -> Float
     i = _first((np.abs(apart) > rounding) & ~gaps)
     if i is not None:
         word = "overlap" if apart[i] < 0.0 else "leave a gap"
-        _refuse_bounds(name, f"{word} between {number(high[i])} and {number(low[i + 1])}: cells must touch")
+        _refuse_bounds(
+            name, f"{word} between {format_number(high[i])} and {format_number(low[i + 1])}: cells must touch"
+        )
     i = _first((centres < edges[:, 0] - rounding) | (centres > edges[:, 1] + rounding))
     if i is not None:
-        cell = f"{number(edges[i, 0])}..{number(edges[i, 1])}"
-        _refuse_bounds(name, f"put the centre {number(centres[i])} at position {i} outside its cell {cell}")
+        cell = f"{format_number(edges[i, 0])}..{format_number(edges[i, 1])}"
+        _refuse_bounds(name, f"put the centre {format_number(centres[i])} at position {i} outside its cell {cell}")
     low[1:] = np.where(gaps, low[1:], (high[:-1] + low[1:]) / 2.0)
     high[:-1] = np.where(gaps, high[:-1], low[1:])
     if name == "longitude" and abs(high[-1] - low[0] - 360.0) <= rounding:
         high[-1] = low[0] + 360.0
     elif high[-1] - low[0] > 360.0:
-        _refuse_bounds(name, f"go around more than once, from {number(low[0])} to {number(high[-1])}")
+        _refuse_bounds(name, f"go around more than once, from {format_number(low[0])} to {format_number(high[-1])}")
     return np.column_stack([low, high])[:: _direction(centres)]
 
 
@@ -118,14 +120,16 @@ def _bring_near(edges: FloatArray, centres: FloatArray, name: str) -> FloatArray
     if name == "latitude":
         outside = _first(np.abs(edges).max(axis=1) > POLE)
         if outside is not None:
-            cell = " and ".join(map(number, edges[outside]))
+            cell = " and ".join(map(format_number, edges[outside]))
             _refuse_bounds(name, f"reach beyond a pole at position {outside}, {cell}: clip them to [-90, 90]")
         edges = np.sort(edges.clip(-90.0, 90.0), axis=1)
     else:
         edges = _arcs(edges, centres)
     empty = _first(edges[:, 0] >= edges[:, 1])
     if empty is not None:
-        _refuse_bounds(name, f"give the cell at position {empty} no width: both edges are {number(edges[empty, 0])}")
+        _refuse_bounds(
+            name, f"give the cell at position {empty} no width: both edges are {format_number(edges[empty, 0])}"
+        )
     return edges
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.chunks import aligned, is_lazy, map_cells
-from skgeo._input.coordinates import POLE, check_array, check_centres, check_longitude, number
+from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_cell_centres, check_longitude, format_number
 from skgeo._kernels.cell_corners import CROSSED, EMPTY, FAR, FLAT, OUTSIDE, SORTED, States, cell_polygons
 from skgeo._kernels.cell_places import MOST_COPIES, Shared, copies, elsewhere, piled, polar_piles, shared_places
 from skgeo._kernels.harmonics import FloatArray
@@ -65,7 +65,7 @@ def read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.f
         )
     single = all(axis.dtype == np.float32 for axis in axes)
     one, other = aligned(*axes)
-    latitude = map_cells(partial(check_centres, name="latitude"), one, other)
+    latitude = map_cells(partial(check_cell_centres, name="latitude"), one, other)
     longitude = map_cells(_check_longitudes, other, one)
     if not is_lazy(latitude) and np.isnan(latitude).all():
         raise CoordinateError("latitude and longitude are missing in all cells.")
@@ -73,7 +73,7 @@ def read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.f
 
 
 def _check_longitudes(longitude: npt.NDArray[Any], latitude: npt.NDArray[Any]) -> FloatArray:
-    centres = check_centres(longitude, latitude, name="longitude")
+    centres = check_cell_centres(longitude, latitude, name="longitude")
     check_longitude(centres, "longitude")
     return centres
 
@@ -127,7 +127,7 @@ def _known(mask: Any) -> list[Any]:
 
 def _read(values: Any, name: str) -> Any:
     """An array of numbers, NaN where masked; as it is if it is chunked."""
-    return values if is_lazy(values) else check_array(values, name)
+    return values if is_lazy(values) else as_numbers_with_nan(values, name)
 
 
 def _inside(latitude: FloatArray, mask: Mask) -> npt.NDArray[np.bool_]:
@@ -143,14 +143,14 @@ def _cell(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> str:
 
 
 def _place(latitude: FloatArray, longitude: FloatArray, position: int) -> str:
-    return f"latitude {number(latitude.flat[position])}, longitude {number(longitude.flat[position])}"
+    return f"latitude {format_number(latitude.flat[position])}, longitude {format_number(longitude.flat[position])}"
 
 
 def _given_angles(latitude: FloatArray, areas: npt.NDArray[Any]) -> FloatArray:
     """Solid angles of areas in square metres."""
-    areas = check_array(areas, "areas").astype(np.float64)
+    areas = as_numbers_with_nan(areas, "areas").astype(np.float64)
     if np.any(areas < 0.0):
-        raise CoordinateError(f"areas must not be negative: {number(np.nanmin(areas))}.")
+        raise CoordinateError(f"areas must not be negative: {format_number(np.nanmin(areas))}.")
     angles = np.nan_to_num(np.where(np.isnan(latitude), 0.0, areas)) / EARTH_RADIUS**2
     large = np.flatnonzero(angles > LARGEST_SHARE * 4.0 * np.pi)
     if large.size:
@@ -175,12 +175,12 @@ def _checked_polygons(
     mask: Mask = None,
 ) -> tuple[FloatArray, States]:
     """Areas of cells with given vertices, and their states; refused if those of a cell in the domain are wrong."""
-    corners = [check_array(axis, "vertices").astype(np.float64) for axis in (corner_latitude, corner_longitude)]
+    corners = [as_numbers_with_nan(axis, "vertices").astype(np.float64) for axis in (corner_latitude, corner_longitude)]
     outside = np.flatnonzero(np.abs(corners[0]) > POLE)
     if outside.size:
         raise CoordinateError(
             f"vertices have latitudes outside [-90, 90] degrees, {outside.size} of them: "
-            f"{number(corners[0].flat[outside[0]])}. Latitudes come first. Swapped, projected, or a fill value that is "
+            f"{format_number(corners[0].flat[outside[0]])}. Latitudes come first. Swapped, projected, or a fill value that is "
             "not marked as missing?"
         )
     check_longitude(corners[1], "vertices=")

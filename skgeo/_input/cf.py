@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class Kind(NamedTuple):
+class CoordinateKind(NamedTuple):
     """How a coordinate is told: standard name, units, axis and usual names, all in lower case."""
 
     name: str
@@ -27,14 +27,14 @@ class Kind(NamedTuple):
 
 
 # All spellings of the units that the CF conventions allow, sections 4.1 and 4.2.
-LATITUDE = Kind(
+LATITUDE = CoordinateKind(
     "latitude",
     ("degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"),
     "y",
     (*LATITUDE_NAMES, "nav_lat", "geolat", "xlat", "xlat_m", "latcell", "grid_center_lat"),
     "clat",
 )
-LONGITUDE = Kind(
+LONGITUDE = CoordinateKind(
     "longitude",
     ("degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"),
     "x",
@@ -99,7 +99,7 @@ def find_pair(obj: Any, ndim: int) -> tuple["xr.DataArray | None", "xr.DataArray
 
 def _by_names(obj: Any, latitude: Any, longitude: Any) -> tuple[Any, Any]:
     """The one pair of names such as decimalLatitude and decimalLongitude, where units and the like do not tell both."""
-    axes = {axis.name: axis for pool in pools(obj) for axis in pool if not says_nominal(axis)}
+    axes = {axis.name: axis for pool in candidate_variables(obj) for axis in pool if not says_nominal(axis)}
     pairs = [
         names
         for names in match_coordinate_names(axes)
@@ -113,7 +113,7 @@ def _by_names(obj: Any, latitude: Any, longitude: Any) -> tuple[Any, Any]:
     return (axes[pairs[0][0]], axes[pairs[0][1]]) if pairs else (latitude, longitude)
 
 
-def _may_be(axis: Any, kind: Kind) -> bool:
+def _may_be(axis: Any, kind: CoordinateKind) -> bool:
     """Whether the units of a variable are those of a kind, or of any angle; WRF has degrees latitude."""
     units = attribute(axis, "units").replace(" ", "_")
     others = [other for other in KINDS if other is not kind]
@@ -121,14 +121,16 @@ def _may_be(axis: Any, kind: Kind) -> bool:
     return units in kind.units or (angle_unit(units) is not None and not elsewhere)
 
 
-def find(obj: Any, kind: Kind, ndim: int) -> "xr.DataArray | None":
+def find(obj: Any, kind: CoordinateKind, ndim: int) -> "xr.DataArray | None":
     """The coordinate of a kind: among coordinates, then variables, by what the CF conventions say, then by name."""
-    candidates = [[axis for axis in pool if told_how(axis, kind) is not None] for pool in pools(obj)]
+    candidates = [
+        [axis for axis in pool if identification_rank(axis, kind) is not None] for pool in candidate_variables(obj)
+    ]
     if ndim > 1 and any(_rank(axis) > 1 for pool in candidates for axis in pool):
         candidates = [[axis for axis in pool if _rank(axis) > 1] for pool in candidates]
     for pool in candidates:
-        best = min((told_how(axis, kind) or 0 for axis in pool), default=None)
-        found = [axis for axis in pool if told_how(axis, kind) == best]
+        best = min((identification_rank(axis, kind) or 0 for axis in pool), default=None)
+        found = [axis for axis in pool if identification_rank(axis, kind) == best]
         found = [axis for axis in found if _rank(axis) == ndim] or found
         found = _of_the_fields(obj, found) if len(found) > 1 else found
         if len(found) > 1:
@@ -144,7 +146,7 @@ def find(obj: Any, kind: Kind, ndim: int) -> "xr.DataArray | None":
 def _of_the_fields(obj: Any, found: list[Any]) -> list[Any]:
     """Of several coordinates that of the variables: which these name, else which is on their dimensions."""
     fields = fields_of(obj)
-    named = {name for field in fields for name in declared(field, "coordinates").split()}
+    named = {name for field in fields for name in attribute_or_encoding(field, "coordinates").split()}
     found = [axis for axis in found if axis.name in named] or found
     return [axis for axis in found if any(set(axis.dims) <= set(field.dims) for field in fields)] or found
 
@@ -163,7 +165,7 @@ def with_geometry(obj: Any, name: Hashable) -> str:
     field, variables = obj[name], variables_of(obj)
     axes = [axis.name for axis in variables.values() if is_place(axis) and set(axis.dims) <= set(field.dims)]
     more = [each for each in axes if each not in obj.coords]
-    more += [bounds for each in axes if (bounds := declared(variables[each], "bounds")) in variables]
+    more += [bounds for each in axes if (bounds := attribute_or_encoding(variables[each], "bounds")) in variables]
     more += [each for each, area in variables.items() if is_area(area) and set(area.dims) <= set(field.dims)]
     return f"obj[{[name, *more]}]" if more else f"obj[{name!r}]"
 
@@ -172,12 +174,12 @@ def fields_of(obj: Any) -> list[Any]:
     """What the object is about: the variables of a Dataset that say nothing of where cells are; a DataArray itself."""
     if not hasattr(obj, "data_vars"):
         return [obj]
-    return [field for field in list(pools(obj))[1] if not is_place(field) and not is_area(field)]
+    return [field for field in list(candidate_variables(obj))[1] if not is_place(field) and not is_area(field)]
 
 
 def is_place(variable: Any) -> bool:
     """Whether a variable is a latitude or longitude."""
-    return any(told_how(variable, kind) is not None for kind in KINDS)
+    return any(identification_rank(variable, kind) is not None for kind in KINDS)
 
 
 def is_area(variable: Any) -> bool:
@@ -189,9 +191,9 @@ def is_area(variable: Any) -> bool:
 AREA_NAMES = ("cell_area", "areacello", "areacella", "area", "grid_area", "areacell")
 
 
-def pools(obj: Any) -> Iterator[list[Any]]:
+def candidate_variables(obj: Any) -> Iterator[list[Any]]:
     """Coordinates, and the variables of a Dataset; without bounds, which have the units of their coordinate."""
-    bounds = {declared(axis, "bounds") for axis in variables_of(obj).values()}
+    bounds = {attribute_or_encoding(axis, "bounds") for axis in variables_of(obj).values()}
     for pool in (obj.coords, getattr(obj, "data_vars", {})):
         yield [axis for name, axis in pool.items() if name not in bounds and not _are_corners(axis)]
 
@@ -204,12 +206,12 @@ def _are_corners(axis: Any) -> bool:
     )
 
 
-def told_how(axis: Any, kind: Kind) -> int | None:
+def identification_rank(axis: Any, kind: CoordinateKind) -> int | None:
     """How a variable is known to be of a kind: 0 by standard name, 1 units, 2 axis, 3 name; None if it is not."""
     return None if says_nominal(axis) else _told(axis, kind)
 
 
-def _told(axis: Any, kind: Kind) -> int | None:
+def _told(axis: Any, kind: CoordinateKind) -> int | None:
     standard_name, name = attribute(axis, "standard_name"), str(axis.name).strip().lower()
     units = attribute(axis, "units").replace(" ", "_")
     if standard_name == kind.name:
@@ -227,9 +229,9 @@ def _told(axis: Any, kind: Kind) -> int | None:
     return 3 if name in kind.names else None
 
 
-def say_how(axis: Any, kind: Kind) -> str:
+def say_how(axis: Any, kind: CoordinateKind) -> str:
     """How a variable is known to be of a kind, in words."""
-    told = told_how(axis, kind)
+    told = identification_rank(axis, kind)
     how = ("standard_name", "units", "axis", "name")[3 if told is None else told]
     return f"by its {how}" + (", in radians" if angle_unit(attribute(axis, "units")) == "radians" else "")
 
@@ -274,7 +276,7 @@ def check_axes(obj: Any, latitude: "xr.DataArray", longitude: "xr.DataArray") ->
     if 0 in (latitude.ndim, longitude.ndim):
         refuse_scalar(latitude, longitude)
     if latitude.ndim > 1 or longitude.ndim > 1:
-        reason = f"{say(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: "
+        reason = f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: "
         reason += "LatLonGrid takes axes of one dimension each."
         _refuse_grid(obj, _strange_axes(obj) or reason)
     (row,), (column,) = latitude.dims, longitude.dims
@@ -285,18 +287,20 @@ def check_axes(obj: Any, latitude: "xr.DataArray", longitude: "xr.DataArray") ->
             cure = f"Unstack it, obj.unstack({row!r})"
         else:
             cure = "If these are points, pass the object to the encoder; if cells, use CellGrid.from_xarray(obj)"
-        raise CoordinateError(f"{say(latitude, longitude)} share the dimension {row!r}: no regular grid. {cure}.")
+        raise CoordinateError(
+            f"{quoted_names(latitude, longitude)} share the dimension {row!r}: no regular grid. {cure}."
+        )
     true = truer(obj, latitude, longitude)
     if true:
-        _refuse_grid(obj, f"{say(latitude, longitude)} are nominal: {true[0]!r} has other {true[1]}s.")
+        _refuse_grid(obj, f"{quoted_names(latitude, longitude)} are nominal: {true[0]!r} has other {true[1]}s.")
 
 
 def truer(obj: Any, latitude: Any, longitude: Any) -> tuple[Hashable, str] | None:
     """A coordinate of more dimensions that shows both axes to be nominal, and its kind; None if there is none."""
     row_and_column = {*latitude.dims, *longitude.dims}
-    for axis in (axis for pool in pools(obj) for axis in pool if row_and_column <= set(axis.dims)):
+    for axis in (axis for pool in candidate_variables(obj) for axis in pool if row_and_column <= set(axis.dims)):
         for kind, nominal in ((LATITUDE, latitude), (LONGITUDE, longitude)):
-            if told_how(axis, kind) is not None:
+            if identification_rank(axis, kind) is not None:
                 one, other = in_degrees(axis), in_degrees(nominal)
                 away = abs((one.drop_vars(one.coords) - other.drop_vars(other.coords) + 180.0) % 360.0 - 180.0).max()
                 if float(away) > _NOMINAL:
@@ -309,7 +313,7 @@ def refuse_scalar(latitude: Any, longitude: Any) -> NoReturn:
     raise CoordinateError(f"{name!r} is a single value without a dimension: select a list, obj.sel({name}=[...]).")
 
 
-def _refuse_absent(obj: Any, kind: Kind) -> NoReturn:
+def _refuse_absent(obj: Any, kind: CoordinateKind) -> NoReturn:
     """Nothing that is known to be of a kind: a grid that has none, or names that say nothing."""
     strange = _strange_axes(obj)
     if strange:
@@ -354,8 +358,8 @@ def _is_projected(axis: Any) -> bool:
 
 def _refuse_grid(obj: Any, reason: str) -> NoReturn:
     """Refuse a grid whose rows and columns are no parallels and meridians, and say what to do with it."""
-    flat = [axis for pool in pools(obj) for axis in pool if axis.ndim > 1]
-    places = [[axis.name for axis in flat if told_how(axis, kind) is not None] for kind in KINDS]
+    flat = [axis for pool in candidate_variables(obj) for axis in pool if axis.ndim > 1]
+    places = [[axis.name for axis in flat if identification_rank(axis, kind) is not None] for kind in KINDS]
     if all(places):
         cure = f"Use the two-dimensional {places[0][0]!r} and {places[1][0]!r} with CellGrid.from_xarray(obj)."
     else:
@@ -369,7 +373,7 @@ def _refuse_grid(obj: Any, reason: str) -> NoReturn:
     raise CoordinateError(f"{reason} {cure}")
 
 
-def say(latitude: Any, longitude: Any) -> str:
+def quoted_names(latitude: Any, longitude: Any) -> str:
     """Both coordinates by their names."""
     return f"latitude {latitude.name!r} and longitude {longitude.name!r}"
 
@@ -379,6 +383,6 @@ def variables_of(obj: Any) -> dict[Hashable, Any]:
     return {**obj.coords, **getattr(obj, "data_vars", {})}
 
 
-def declared(variable: Any, name: str) -> str:
+def attribute_or_encoding(variable: Any, name: str) -> str:
     """An attribute that names other variables; xarray moves some to the encoding."""
     return str(variable.attrs.get(name, variable.encoding.get(name, "")))

@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeo._input.cf import AREA_NAMES, KINDS, Kind, declared, is_time, told_how, variables_of
+from skgeo._input.cf import (
+    AREA_NAMES,
+    KINDS,
+    CoordinateKind,
+    attribute_or_encoding,
+    identification_rank,
+    is_time,
+    variables_of,
+)
 from skgeo._input.cf_values import area_unit, attribute, in_degrees, in_square_metres, same_along
 from skgeo._input.chunks import is_lazy
 from skgeo._validation import import_optional, warn_caller
@@ -29,9 +37,9 @@ class Found(NamedTuple):
         return self.values is None and self.name is not None
 
 
-def bounds_of(obj: Any, axis: Any, kind: Kind, fewest: float, most: float) -> Found:
+def bounds_of(obj: Any, axis: Any, kind: CoordinateKind, fewest: float, most: float) -> Found:
     """Bounds of a coordinate, edges last: of the variable that it names, else of one with the usual name."""
-    variables, named = variables_of(obj), declared(axis, "bounds")
+    variables, named = variables_of(obj), attribute_or_encoding(axis, "bounds")
     names = dict.fromkeys([str(axis.name).lower(), kind.name, *kind.names])
     usual = [f"{name}_{end}" for name in names for end in ("bnds", "bounds", "vertices")]
     usual += [f"{start}_{name}" for name in names for start in ("bnds", "bounds", "vertices")]
@@ -128,11 +136,15 @@ def vertices_of(obj: Any, latitude: Any, longitude: Any) -> tuple[Found, Found]:
     return south, west
 
 
-def _corner_array(obj: Any, axis: Any, kind: Kind) -> Any:
+def _corner_array(obj: Any, axis: Any, kind: CoordinateKind) -> Any:
     """Corners that neighbours share, a row and a column more than there are cells, as GEOS writes them."""
     faces = axis.dims[:-2]
     for name, corner in variables_of(obj).items():
-        if "corner" not in str(name).lower() or told_how(corner, kind) is None or not set(faces) < set(corner.dims):
+        if (
+            "corner" not in str(name).lower()
+            or identification_rank(corner, kind) is None
+            or not set(faces) < set(corner.dims)
+        ):
             continue
         more = tuple(size for dim, size in corner.sizes.items() if dim not in faces)
         if more == tuple(axis.sizes[dim] + 1 for dim in axis.dims[-2:]):
@@ -152,7 +164,7 @@ def areas_of(obj: Any, dims: tuple[Hashable, ...]) -> Found:
     """Areas of cells in square metres, from ``cell_measures``, by standard name or usual name."""
     variables = variables_of(obj)
     of = variables.values() if hasattr(obj, "data_vars") else [obj]
-    measures = [re.search(r"area:\s*(\S+)", declared(variable, "cell_measures")) for variable in of]
+    measures = [re.search(r"area:\s*(\S+)", attribute_or_encoding(variable, "cell_measures")) for variable in of]
     names: list[tuple[Hashable, str]] = [(match[1], "named by cell_measures") for match in measures if match]
     standard = [name for name, variable in variables.items() if attribute(variable, "standard_name") == "cell_area"]
     names += [(name, "by its standard_name") for name in standard]

@@ -146,8 +146,8 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
         if missing is not True:
             rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))
             cure = f"drop these rows, X[~X.mask.any(axis=1)]{missing or ''}"
-            raise CoordinateError(f"X has masked values in {_rows(rows)}: {cure}.")
-        X = unmasked(X)
+            raise CoordinateError(f"X has masked values in {format_rows(rows)}: {cure}.")
+        X = masked_to_nan(X)
     if hasattr(X, "dims") and hasattr(X, "coords"):
         raise CoordinateError(
             f"X is a {type(X).__name__}: its columns go by names, which are not read here; pass a DataFrame, or "
@@ -194,7 +194,7 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
         raise CoordinateError(f"{name} is {values.item()!r}: expected an array of numbers.")
     if values.dtype.kind == "c":
         raise CoordinateError(
-            f"{name} is complex in {_rows(np.arange(len(values)))}: Complex data not supported, take {name}.real."
+            f"{name} is complex in {format_rows(np.arange(len(values)))}: Complex data not supported, take {name}.real."
         )
     values = as_numbers(values, name)
     single = values.dtype.kind == "f" and values.dtype.itemsize == 4
@@ -203,7 +203,7 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
     if bad.any():
         rows = np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))
         what, cure = ("infinity", "") if missing is True else ("NaN or infinity", missing or "")
-        raise CoordinateError(f"{name} contains {what} in {_rows(rows)}: drop or impute these rows first{cure}.")
+        raise CoordinateError(f"{name} contains {what} in {format_rows(rows)}: drop or impute these rows first{cure}.")
     return values
 
 
@@ -220,7 +220,7 @@ def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[n
     outside = np.flatnonzero(np.abs(latitude) > POLE)
     if outside.size == 0:
         return
-    message = f"X has latitudes outside [-90, 90] degrees in {_rows(row[outside])}: {number(latitude[outside[0]])}."
+    message = f"X has latitudes outside [-90, 90] degrees in {format_rows(row[outside])}: {format_number(latitude[outside[0]])}."
     if np.median(np.abs(latitude)) > _PROJECTED:
         message += (
             " These look like projected coordinates in metres: reproject them to EPSG:4326 "
@@ -290,13 +290,13 @@ def check_longitude(longitude: FloatArray, name: str) -> None:
     if largest > LARGEST_LONGITUDE:
         cells = np.flatnonzero(size > LARGEST_LONGITUDE)
         raise CoordinateError(
-            f"{name} has longitudes beyond {LARGEST_LONGITUDE:g} degrees in {_rows(cells)}: "
-            f"{number(longitude.flat[cells[0]])}. That is no longitude; is it a fill value? Make it NaN, or drop it."
+            f"{name} has longitudes beyond {LARGEST_LONGITUDE:g} degrees in {format_rows(cells)}: "
+            f"{format_number(longitude.flat[cells[0]])}. That is no longitude; is it a fill value? Make it NaN, or drop it."
         )
     fill = fill_values(longitude)
     if fill.size:
         warn_caller(
-            f"{name} has the longitude {number(longitude.flat[fill[0]])} in {_rows(fill)}, the others are between "
+            f"{name} has the longitude {format_number(longitude.flat[fill[0]])} in {format_rows(fill)}, the others are between "
             f"{_USUAL_LONGITUDES[0]:g} and {_USUAL_LONGITUDES[1]:g}: is it a fill value? Make it NaN, or drop it.",
             CoordinateWarning,
         )
@@ -309,13 +309,13 @@ def fill_values(longitude: FloatArray) -> npt.NDArray[np.intp]:
     return unusual if np.isin(longitude.flat[unusual], _FILL_VALUES).all() else unusual[:0]
 
 
-def check_array(values: Any, name: str) -> npt.NDArray[Any]:
+def as_numbers_with_nan(values: Any, name: str) -> npt.NDArray[Any]:
     """Numbers as a new array of a floating dtype, NaN where masked or missing; infinity is missing too.
 
     Files have infinity off the disk of a geostationary satellite.
     """
     try:
-        array = np.array(unmasked(values))
+        array = np.array(masked_to_nan(values))
     except (TypeError, ValueError) as error:
         raise CoordinateError(f"{name} is not an array: {error}") from error
     if array.dtype.kind == "f" and array.ndim:
@@ -323,34 +323,34 @@ def check_array(values: Any, name: str) -> npt.NDArray[Any]:
     return check_numbers(array, name, missing=True)
 
 
-def unmasked(values: Any) -> Any:
+def masked_to_nan(values: Any) -> Any:
     """Floating numbers, NaN where masked; what has no mask, or nothing masked, as it is."""
     if not np.ma.is_masked(values):
         return values
     return np.asarray(values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan))
 
 
-def check_centres(values: npt.ArrayLike, others: npt.ArrayLike, name: str) -> FloatArray:
+def check_cell_centres(values: npt.ArrayLike, others: npt.ArrayLike, name: str) -> FloatArray:
     """Latitudes or longitudes of cells in float64, NaN where they or the others are missing; within the poles."""
-    centres = check_array(values, name).astype(np.float64)
+    centres = as_numbers_with_nan(values, name).astype(np.float64)
     if name == "latitude":
         outside = np.flatnonzero(np.abs(centres) > POLE)
         if outside.size:
             raise CoordinateError(
-                f"{name} is outside [-90, 90] degrees in {outside.size} cells: {number(centres.flat[outside[0]])}. "
+                f"{name} is outside [-90, 90] degrees in {outside.size} cells: {format_number(centres.flat[outside[0]])}. "
                 "Swapped with longitude, projected, or a fill value that is not marked as missing?"
             )
         centres = centres.clip(-90.0, 90.0)
-    centres[np.isnan(check_array(others, name))] = np.nan
+    centres[np.isnan(as_numbers_with_nan(others, name))] = np.nan
     return centres
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A number as people write it, in full where a shorter form would be another number."""
     short = f"{value:.15g}"
     return short if float(short) == value else repr(float(value))
 
 
-def _rows(rows: npt.NDArray[np.intp]) -> str:
+def format_rows(rows: npt.NDArray[np.intp]) -> str:
     """How many rows, and the first."""
     return f"{rows.size} row{'s' if rows.size != 1 else ''}, first row {rows[0]}"

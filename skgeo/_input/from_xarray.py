@@ -9,14 +9,14 @@ import numpy as np
 from skgeo._input.cf import (
     KINDS,
     LONGITUDE,
-    Kind,
+    CoordinateKind,
     check_axes,
     check_object,
     fields_of,
     find_both,
     is_time,
+    quoted_names,
     refuse_scalar,
-    say,
     say_how,
     truer,
     variables_of,
@@ -94,7 +94,7 @@ def _say_sources(obj: Any, axes: Sequence[Any], mask: Any, bounds: Sequence[Foun
     return sources
 
 
-def _fills(axis: Any, kind: Kind) -> bool:
+def _fills(axis: Any, kind: CoordinateKind) -> bool:
     """Whether equal steps reach from pole to pole, or once around: then edges can only be midway between centres."""
     values = np.asarray(in_degrees(axis), dtype=np.float64)
     steps = np.abs(np.diff(values))
@@ -107,7 +107,7 @@ def _fills(axis: Any, kind: Kind) -> bool:
     return bool((np.minimum(np.abs(ends), np.abs(ends - step / 2.0)) <= near).all())
 
 
-def everywhere(obj: Any, ndim: int = 1) -> Any:
+def all_true_mask_like(obj: Any, ndim: int = 1) -> Any:
     """A mask that keeps all cells, in the chunks of the object, so that their embedding is chunked; else None."""
     latitude, longitude = find_both(obj, ndim)
     dims = tuple(dict.fromkeys(latitude.dims + longitude.dims))
@@ -153,7 +153,7 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
         refuse_scalar(latitude, longitude)
     if set(latitude.dims) != set(longitude.dims):
         raise CoordinateError(
-            f"{say(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: those of cells are "
+            f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: those of cells are "
             "on the same ones. Of a regular grid, use LatLonGrid.from_xarray(obj)."
         )
     if latitude.ndim > 2:
@@ -162,7 +162,7 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
         if len(faces) < latitude.ndim - 2:
             extra = next(dim for dim in latitude.dims if dim not in faces)
             raise CoordinateError(
-                f"{say(latitude, longitude)} have the dimensions {latitude.dims}: expected one or two, and faces. "
+                f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims}: expected one or two, and faces. "
                 f"Select one grid, obj.isel({extra}=0), or, if it numbers parts of one grid, "
                 f"obj.rename({extra}='face')."
             )

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.cf import KINDS, LONGITUDE, Kind, find_pair
+from skgeo._input.cf import KINDS, LONGITUDE, CoordinateKind, find_pair
 from skgeo._input.cf_cells import drop_single
 from skgeo._input.cf_values import in_degrees
 from skgeo._input.chunks import computed, is_lazy
-from skgeo._input.coordinates import SINGLE_ROUNDING, number
+from skgeo._input.coordinates import SINGLE_ROUNDING, format_number
 from skgeo._kernels.harmonics import FloatArray
 from skgeo.exceptions import CoordinateError
 
@@ -55,7 +55,7 @@ def align_mask(mask: Any, obj: Any, latitude: Any, longitude: Any) -> Any:
     return mask.isel(order).transpose(*own_dims).data
 
 
-def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: Kind) -> tuple[Hashable, Order]:
+def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: CoordinateKind) -> tuple[Hashable, Order]:
     """The dimension of a mask that is an axis of the grid, and the order that makes its values the grid's."""
     if own is None or own.ndim != 1 or mask.ndim < 2:
         return axis.dims[0], _align_labels(mask, obj, axis.dims[0])
@@ -63,7 +63,9 @@ def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: Kind) -> tuple[H
     order = _match(values, wanted, 360.0 if kind is LONGITUDE else np.inf) if values.size == wanted.size else None
     if order is not None:
         return own.dims[0], _unless_in_order(order)
-    theirs, ours = (f"{x.size} from {number(x[0])} to {number(x[-1])}" if x.size else "none" for x in (values, wanted))
+    theirs, ours = (
+        f"{x.size} from {format_number(x[0])} to {format_number(x[-1])}" if x.size else "none" for x in (values, wanted)
+    )
     raise CoordinateError(
         f"mask has other {kind.name}s than the grid, {theirs} and {ours}: bring it there, for instance with "
         "mask.interp_like(obj) or mask.reindex_like(obj, method='nearest')."

@@ -11,12 +11,12 @@ from skgeo._input.columns import frame_columns, listed
 from skgeo._input.coordinates import (
     POLE,
     THINNEST,
-    check_array,
-    check_centres,
+    as_numbers_with_nan,
+    check_cell_centres,
     check_length,
     check_longitude,
     fill_radians,
-    number,
+    format_number,
     read_columns,
     read_table,
     say_radians,
@@ -169,14 +169,14 @@ class PixelStack(NamedTuple):
 
 def _read_stack(X: npt.ArrayLike) -> PixelStack:
     """Read stacks (n, h, w, 2) of pixel centres, and check them."""
-    table = check_array(X, "X")
+    table = as_numbers_with_nan(X, "X")
     if table.shape[-1] != 2 or table.size == 0:
         raise CoordinateError(
             f"X has shape {table.shape}: expected (n_patches, n_rows, n_columns, 2), the latitudes and longitudes of "
             "pixel centres."
         )
-    latitude = check_centres(table[..., 0], table[..., 1], name="latitude")
-    longitude = check_centres(table[..., 1], table[..., 0], name="longitude")
+    latitude = check_cell_centres(table[..., 0], table[..., 1], name="latitude")
+    longitude = check_cell_centres(table[..., 1], table[..., 0], name="longitude")
     empty = np.flatnonzero(np.isnan(latitude).all(axis=(1, 2)))
     if empty.size:
         raise CoordinateError(
@@ -250,5 +250,5 @@ def _refuse(bad: npt.NDArray[np.bool_], rule: str, *values: FloatArray) -> None:
     """Raise for the first row that breaks a rule."""
     rows = np.flatnonzero(bad)
     if rows.size:
-        given = ", ".join(number(value[rows[0]]) for value in values)
+        given = ", ".join(format_number(value[rows[0]]) for value in values)
         raise CoordinateError(f"X: {rule}; broken in {rows.size} of {bad.size} patches, first row {rows[0]}: {given}.")

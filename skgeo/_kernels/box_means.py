@@ -22,13 +22,13 @@ from skgeo._kernels.harmonics import (
     sum_over_degrees,
 )
 from skgeo._kernels.sphere import Boxes, Integers
-from skgeo._kernels.threads import Done, each, unheard
+from skgeo._kernels.threads import Advance, no_progress, run_in_threads
 
 # Values that a block may hold: a few megabytes, the size of the caches.
 _BLOCK_VALUES = 2**19
 
 # Sums over degrees of a band pay where so many boxes share it.
-_SHARED = 3
+_MIN_BOXES_PER_BAND = 3
 
 Means = Callable[[Integers, list[int]], FloatArray]
 """Of the boxes with given numbers: those from ``bounds[i]`` to ``bounds[i + 1]`` lie between the same parallels."""
@@ -40,18 +40,18 @@ def map_box_means(
     clip: float | None,
     out: Floats,
     n_jobs: int | None = None,
-    done: Done = unheard,
+    advance: Advance = no_progress,
 ) -> None:
     """Write ``clip * tanh(coefficients @ mean / clip)`` with the means of the harmonics over boxes into ``out`` (n, k).
 
-    ``done`` is told how many more boxes are done.
+    ``advance`` is told how many more boxes are done.
     """
     max_degree = degree_of(coefficients.shape[1])
     scaled = coefficients / (clip or 1.0)
 
     def means(part: Integers, bounds: list[int]) -> FloatArray:
         table, factors = _factors(boxes.take(part), bounds, max_degree)
-        if part.size < _SHARED * (len(bounds) - 1):
+        if part.size < _MIN_BOXES_PER_BAND * (len(bounds) - 1):
             values = _products(table, factors, bounds) @ scaled.T
         else:
             rows = sum_over_degrees(table, scaled)
@@ -61,11 +61,16 @@ def map_box_means(
         soft_clip(values, clip)
         return values
 
-    _write(boxes, means, max_degree, out, n_jobs, done)
+    _write(boxes, means, max_degree, out, n_jobs, advance)
 
 
 def write_box_means(
-    boxes: Boxes, factors: FloatArray, max_degree: int, out: Floats, n_jobs: int | None = None, done: Done = unheard
+    boxes: Boxes,
+    factors: FloatArray,
+    max_degree: int,
+    out: Floats,
+    n_jobs: int | None = None,
+    advance: Advance = no_progress,
 ) -> None:
     """Write means over boxes of the last k harmonics up to a degree, times ``factors`` (k,), into ``out`` (n, k)."""
     first = (max_degree + 1) ** 2 - factors.size
@@ -73,10 +78,10 @@ def write_box_means(
     def means(part: Integers, bounds: list[int]) -> FloatArray:
         return _products(*_factors(boxes.take(part), bounds, max_degree), bounds)[:, first:] * factors
 
-    _write(boxes, means, max_degree, out, n_jobs, done)
+    _write(boxes, means, max_degree, out, n_jobs, advance)
 
 
-def _write(boxes: Boxes, means: Means, max_degree: int, out: Floats, n_jobs: int | None, done: Done) -> None:
+def _write(boxes: Boxes, means: Means, max_degree: int, out: Floats, n_jobs: int | None, advance: Advance) -> None:
     """Write ``means`` of boxes that are sorted by their band, some bands at a time, of like heights."""
     order = np.lexsort((boxes.west, boxes.south, boxes.north - boxes.south))
     south, north = boxes.south[order], boxes.north[order]
@@ -89,9 +94,9 @@ def _write(boxes: Boxes, means: Means, max_degree: int, out: Floats, n_jobs: int
 
     def write(part: slice, values: FloatArray) -> None:
         out[order[part]] = values
-        done(part.stop - part.start)
+        advance(part.stop - part.start)
 
-    each(work, parts, n_jobs, write)
+    run_in_threads(work, parts, n_jobs, write)
 
 
 def _factors(boxes: Boxes, bounds: list[int], max_degree: int) -> tuple[list[FloatArray], FloatArray]:

@@ -25,7 +25,7 @@ from skgeo._kernels.harmonics import (
     trigonometric,
     waves,
 )
-from skgeo._kernels.threads import Done, one_blas_thread, unheard
+from skgeo._kernels.threads import Advance, no_progress, one_blas_thread
 
 # Points, or rows times nodes, at a time: enough to drown the interpreter, few enough to stay in cache.
 _BLOCK = 4096
@@ -36,11 +36,11 @@ _RUNNING_SUM = 128
 
 
 def point_coefficients(
-    latitude: FloatArray, longitude: FloatArray, weight: FloatArray, degree: int, done: Done = unheard
+    latitude: FloatArray, longitude: FloatArray, weight: FloatArray, degree: int, advance: Advance = no_progress
 ) -> FloatArray:
     """Coefficients ``sum_i weight_i Y_lm(point_i)`` to ``degree``; points in degrees, any number of them.
 
-    ``done`` is told how many more are.
+    ``advance`` is told how many more are.
     """
     sums = np.zeros((degree + 1, 2 * degree + 1))
     with one_blas_thread():
@@ -49,7 +49,7 @@ def point_coefficients(
             factors = trigonometric(longitude_radians(longitude[block]), degree)
             factors *= weight[block]
             sums += _wave_sums(*sin_cos_latitude(latitude[block]), factors)
-            done(factors.shape[1])
+            advance(factors.shape[1])
     return _coefficients(sums)
 
 

@@ -23,10 +23,10 @@ _RESOLUTION = 1e-9
 # To reproduce a component to 1e-7 everywhere in the domain, corners included, eigenvalues closer than so many times
 # the above count as equal: a margin of ten to the 1e-6 that is promised, see benchmarks/reproducibility.py.
 _APART = 5.0
-_EQUAL = 1e-6
-_TIE = 1e-4
+_EQUAL_RELATIVE = 1e-6
+_TIE_RELATIVE = 1e-4
 # Up to this share of all eigenvectors it is faster to find them one by one than all together.
-_FEW = 1.0 / 3.0
+_RECOMPUTE_BELOW_SHARE = 1.0 / 3.0
 
 
 class Eigenbasis(NamedTuple):
@@ -56,7 +56,7 @@ def canonical_eigenbasis(
     wanted = n_harmonics if n_wanted is None else n_wanted
     if blocks is not None:
         values, leading = _solve_blocks(covariance, blocks)
-    elif wanted <= _FEW * n_harmonics:
+    elif wanted <= _RECOMPUTE_BELOW_SHARE * n_harmonics:
         values, leading = _solve_few(covariance)
     else:
         values, leading = _solve_all(covariance)
@@ -92,7 +92,7 @@ def _solve_few(covariance: FloatArray) -> Solution:
     reflectors, diagonal, beside, factors, _ = lapack.dsytrd(covariance, lower=1, lwork=work)
 
     def leading(count: int) -> FloatArray:
-        if count > _FEW * size:
+        if count > _RECOMPUTE_BELOW_SHARE * size:
             return _solve_all(covariance)[1](count)
         if count == 0:
             return np.empty((size, 0))
@@ -122,7 +122,7 @@ def _solve_blocks(covariance: FloatArray, blocks: list[npt.NDArray[np.int_]]) ->
 def _groups(values: FloatArray, floor: float) -> list[slice]:
     """Runs of descending eigenvalues in which each is indistinguishable from the one before."""
     gaps = values[:-1] - values[1:]
-    breaks = np.flatnonzero(gaps > np.maximum(_EQUAL * np.abs(values[:-1]), floor)) + 1
+    breaks = np.flatnonzero(gaps > np.maximum(_EQUAL_RELATIVE * np.abs(values[:-1]), floor)) + 1
     bounds = [0, *breaks.tolist(), values.size]
     return [slice(start, stop) for start, stop in pairwise(bounds) if stop > start]
 
@@ -140,7 +140,7 @@ def _canonical_rows(span: FloatArray, n_rows: int) -> tuple[FloatArray, FloatArr
     rows = np.empty((n_rows, n_harmonics))
     held = np.einsum("dg,dg->d", span, span)
     for i in range(n_rows):
-        harmonic = int(np.argmax(held >= held.max() * (1.0 - _TIE)))
+        harmonic = int(np.argmax(held >= held.max() * (1.0 - _TIE_RELATIVE)))
         taken = rows[:i]
         row = span @ span[harmonic] - taken[:, harmonic] @ taken
         row -= (taken @ row) @ taken
@@ -151,7 +151,7 @@ def _canonical_rows(span: FloatArray, n_rows: int) -> tuple[FloatArray, FloatArr
 
 def _whole_sizes(components: FloatArray, groups: list[slice]) -> npt.NDArray[np.int_]:
     """Numbers of components that cut through no group; pure harmonics may also be cut between degrees."""
-    pure = np.abs(components).max(axis=1, initial=0.0) >= 1.0 - _EQUAL
+    pure = np.abs(components).max(axis=1, initial=0.0) >= 1.0 - _EQUAL_RELATIVE
     degree = np.sqrt(1 + np.argmax(np.abs(components), axis=1)).astype(int)
     between = 1 + np.flatnonzero(pure[:-1] & pure[1:] & (degree[:-1] < degree[1:]))
     sizes = {group.stop for group in groups}

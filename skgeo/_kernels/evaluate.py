@@ -26,7 +26,7 @@ from skgeo._kernels.harmonics import (
     waves,
 )
 from skgeo._kernels.sphere import Boxes, Integers, extents
-from skgeo._kernels.threads import Done, each, unheard
+from skgeo._kernels.threads import Advance, no_progress, run_in_threads
 
 Columns = slice | Integers
 
@@ -48,18 +48,18 @@ def map_points(
     clip: float | None,
     out: Floats,
     n_jobs: int | None = None,
-    done: Done = unheard,
+    advance: Advance = no_progress,
 ) -> None:
-    """Write the map at points into ``out`` (n, k), in the precision of ``out``; ``done`` is told how many more are."""
+    """Write the map at points into ``out`` (n, k), in the precision of ``out``; ``advance`` is told how many more are."""
     maps = [(c, _PointMap(coefficients[c], clip, dtype)) for c, dtype in _precisions(coefficients, out.dtype)]
 
     def fill(part: slice) -> None:
         for columns, point_map in maps:
-            with _written(out[part], columns, point_map.dtype) as target:
+            with _output_columns(out[part], columns, point_map.dtype) as target:
                 point_map.fill(latitude[part], longitude[part], target)
 
     blocks = _blocks(latitude.size, min(point_map.block for _, point_map in maps))
-    each(fill, blocks, n_jobs, lambda part, _: done(part.stop - part.start))
+    run_in_threads(fill, blocks, n_jobs, lambda part, _: advance(part.stop - part.start))
 
 
 def map_grid(
@@ -69,16 +69,16 @@ def map_grid(
     clip: float | None,
     out: Floats,
     n_jobs: int | None = None,
-    done: Done = unheard,
+    advance: Advance = no_progress,
 ) -> None:
     """Write the map on the product of two axes into ``out`` (n_lat, n_lon, k).
 
-    The harmonics separate, so the sum over degrees is done once per row: (2 L + 1, k) numbers. ``done`` is told how
+    The harmonics separate, so the sum over degrees is done once per row: (2 L + 1, k) numbers. ``advance`` is told how
     many more cells are done.
     """
     if longitude.size <= _FEW_PIXELS:
         places = np.repeat(latitude, longitude.size), np.tile(longitude, latitude.size)
-        map_points(*places, coefficients, clip, out.reshape(-1, *out.shape[2:]), n_jobs, done)
+        map_points(*places, coefficients, clip, out.reshape(-1, *out.shape[2:]), n_jobs, advance)
         return
     scaled = coefficients / (clip or 1.0)
     trig = trigonometric(longitude_radians(longitude), degree_of(scaled.shape[1])).T
@@ -88,12 +88,14 @@ def map_grid(
         for matrix, factors, columns in maps:
             rows = _row_coefficients(latitude[part], matrix).astype(factors.dtype)
             for i, values in enumerate(out[part]):
-                with _written(values, columns, factors.dtype) as target:
+                with _output_columns(values, columns, factors.dtype) as target:
                     soft_clip(np.matmul(factors, rows[:, i], out=target), clip)
 
     length = max(1, _BLOCK_VALUES // max(1, trig.shape[1] * scaled.shape[0]))
     cells = longitude.size
-    each(fill, _blocks(latitude.size, length), n_jobs, lambda part, _: done(cells * (part.stop - part.start)))
+    run_in_threads(
+        fill, _blocks(latitude.size, length), n_jobs, lambda part, _: advance(cells * (part.stop - part.start))
+    )
 
 
 def map_patches(
@@ -102,12 +104,12 @@ def map_patches(
     clip: float | None,
     out: Floats,
     n_jobs: int | None = None,
-    done: Done = unheard,
+    advance: Advance = no_progress,
 ) -> None:
     """Write the mean of the map over the pixels of each patch, by area, into ``out`` (n, k).
 
     Pixels divide a patch evenly. Patches that share their rows of pixels share the sums over degrees of these rows.
-    ``done`` is told how many more pixels are done.
+    ``advance`` is told how many more pixels are done.
     """
     pieces, parent = _sorted_pieces(patches)
     share = extents(*pieces[:4])[2] / extents(*patches[:4])[2][parent]
@@ -123,9 +125,9 @@ def map_patches(
 
     def add(batch: slice, values: Floats) -> None:
         np.add.at(out, parent[batch], values)
-        done(int(pieces.n_lat[batch] @ pieces.n_lon[batch]))
+        advance(int(pieces.n_lat[batch] @ pieces.n_lon[batch]))
 
-    each(means, _batches(pieces, coefficients), n_jobs, add)
+    run_in_threads(means, _batches(pieces, coefficients), n_jobs, add)
 
 
 class _PointMap:
@@ -225,7 +227,7 @@ def _precisions(coefficients: FloatArray, dtype: npt.DTypeLike) -> list[tuple[Co
 
 
 @contextmanager
-def _written(out: Floats, columns: Columns, dtype: npt.DTypeLike) -> Iterator[Floats]:
+def _output_columns(out: Floats, columns: Columns, dtype: npt.DTypeLike) -> Iterator[Floats]:
     """Columns of ``out`` to write into: in place where they are all of them and in that precision."""
     if isinstance(columns, slice) and out.dtype == dtype:
         yield out

@@ -16,7 +16,7 @@ from skgeo._kernels.harmonics import (
     sin_cos_latitude,
     trigonometric,
 )
-from skgeo._kernels.threads import Done, each, unheard
+from skgeo._kernels.threads import Advance, no_progress, run_in_threads
 
 # Values that a block may hold: a few megabytes, the size of the caches.
 _BLOCK_VALUES = 2**19
@@ -29,9 +29,9 @@ def write_points(
     max_degree: int,
     out: Floats,
     n_jobs: int | None = None,
-    done: Done = unheard,
+    advance: Advance = no_progress,
 ) -> None:
-    """Write harmonics at points times factors into ``out`` (n, k); ``done`` is told how many more are."""
+    """Write harmonics at points times factors into ``out`` (n, k); ``advance`` is told how many more are."""
     n_harmonics = (max_degree + 1) ** 2
 
     def fill(part: slice) -> None:
@@ -39,7 +39,7 @@ def write_points(
         np.multiply(table.T, factors, out=out[part], casting="same_kind")
         out[part][np.isnan(latitude[part])] = np.nan  # the constant is the same nowhere, too
 
-    each(fill, _blocks(latitude.size, n_harmonics), n_jobs, lambda part, _: done(part.stop - part.start))
+    run_in_threads(fill, _blocks(latitude.size, n_harmonics), n_jobs, lambda part, _: advance(part.stop - part.start))
 
 
 def write_grid(
@@ -49,11 +49,11 @@ def write_grid(
     max_degree: int,
     out: Floats,
     n_jobs: int | None = None,
-    done: Done = unheard,
+    advance: Advance = no_progress,
 ) -> None:
     """Write harmonics on the product of two axes times factors into ``out`` (n_lat, n_lon, k).
 
-    They separate: one product a value. ``done`` is told how many more cells are done.
+    They separate: one product a value. ``advance`` is told how many more cells are done.
     """
     degree, order = (index[-factors.size :] for index in degrees_and_orders(max_degree))
     legendre = legendre_by_order(*sin_cos_latitude(latitude), max_degree)
@@ -68,7 +68,9 @@ def write_grid(
             np.multiply(waves, row, out=values[part], casting="same_kind")
 
     cells = latitude.size
-    each(fill, _blocks(longitude.size, factors.size), n_jobs, lambda part, _: done(cells * (part.stop - part.start)))
+    run_in_threads(
+        fill, _blocks(longitude.size, factors.size), n_jobs, lambda part, _: advance(cells * (part.stop - part.start))
+    )
 
 
 def _blocks(n_items: int, n_harmonics: int) -> list[slice]:

@@ -28,7 +28,7 @@ _FAR = 10_000
 _CONSTANT = 10.0 * float(np.finfo(np.float64).eps)
 
 
-class Sums(NamedTuple):
+class ObservationSums(NamedTuple):
     """All that is kept of weighted observations of T targets, of which some value ``shift`` (T,) was subtracted."""
 
     weight: FloatArray  # coefficients ((2 L + 1)^2,) of the weights
@@ -59,10 +59,10 @@ class Sums(NamedTuple):
             weight.size,
         )
 
-    def plus(self, other: "Sums") -> "Sums":
+    def plus(self, other: "ObservationSums") -> "ObservationSums":
         """Of both, which have the same shift."""
         added = {name: getattr(self, name) + getattr(other, name) for name in self._fields if name != "shift"}
-        return Sums(**added, shift=self.shift)
+        return ObservationSums(**added, shift=self.shift)
 
     def mean_weight(self) -> float:
         """Of the observations."""
@@ -149,7 +149,7 @@ class Posterior(NamedTuple):
 class Evidence:
     """The likelihood of hyperparameters given sums of observations, ``(y - mean) / scale``."""
 
-    def __init__(self, sums: Sums, mean: FloatArray, scale: FloatArray) -> None:
+    def __init__(self, sums: ObservationSums, mean: FloatArray, scale: FloatArray) -> None:
         self.max_degree = degree_of(sums.target.shape[1])
         self.gram = second_moment(sums.weight)
         shift, n_harmonics = sums.shift - mean, sums.target.shape[1]

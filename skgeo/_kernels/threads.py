@@ -16,14 +16,14 @@ from threadpoolctl import ThreadpoolController
 _LARGE = 2000
 
 #: Is told how many more points, cells or pixels are done.
-Done = Callable[[int], object]
+Advance = Callable[[int], object]
 
 
-def unheard(count: int) -> None:
+def no_progress(count: int) -> None:
     """Nobody asks how many more are done."""
 
 
-def each(
+def run_in_threads(
     work: Callable[[slice], Any],
     parts: list[slice],
     n_jobs: int | None = None,

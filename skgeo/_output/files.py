@@ -17,16 +17,16 @@ from skgeo._cells import CellGrid
 from skgeo._gaussian_process import SphericalGaussianProcessRegressor
 from skgeo._grid import LatLonGrid
 from skgeo._output.integrity import (
-    building,
     check_arrays,
     check_start,
-    damaged,
+    damaged_file_error,
     read_metadata,
+    reraise_as_model_file_error,
     sha256,
     write_file,
     write_metadata,
 )
-from skgeo._output.model_tree import PLAIN, Kind, TreeReader, TreeWriter
+from skgeo._output.model_tree import PLAIN, SavedClass, TreeReader, TreeWriter
 from skgeo._output.random_states import (
     build_generator,
     build_random_state,
@@ -239,14 +239,14 @@ def load(path: str | os.PathLike[str]) -> Any:
     file = os.fsdecode(path)
     entries = _read_archive(path, file)
     metadata = read_metadata(entries.pop(_METADATA), _FORMAT, file)
-    with building(file, *TreeReader.errors):
+    with reraise_as_model_file_error(file, *TreeReader.errors):
         arrays = {name.removesuffix(".npy"): _read_array(content, file) for name, content in entries.items()}
         check_arrays(file, metadata["arrays"], {name: _describe(array) for name, array in arrays.items()})
         return TreeReader(_kinds(), arrays).read(metadata["objects"])
 
 
 @cache
-def _kinds() -> Mapping[str, Kind]:
+def _kinds() -> Mapping[str, SavedClass]:
     """The classes that are saved, by the names that they have in files; the only ones that are ever built."""
     classes = {
         "skgeo.CellGrid": CellGrid,
@@ -262,10 +262,10 @@ def _kinds() -> Mapping[str, Kind]:
         room = import_module(f"sklearn.{module}")  # here: together they cost a tenth of a second
         classes |= {f"sklearn.{module}.{name}": getattr(room, name) for name in names}
     return {
-        **{name: Kind(cls, _state, partial(_restore, cls)) for name, cls in classes.items()},
-        "numpy.random.Generator": Kind(np.random.Generator, generator_numbers, build_generator),
-        "numpy.random.RandomState": Kind(np.random.RandomState, random_state_numbers, build_random_state),
-        "numpy.random.SeedSequence": Kind(np.random.SeedSequence, lambda seed: seed.state, build_seed_sequence),
+        **{name: SavedClass(cls, _state, partial(_restore, cls)) for name, cls in classes.items()},
+        "numpy.random.Generator": SavedClass(np.random.Generator, generator_numbers, build_generator),
+        "numpy.random.RandomState": SavedClass(np.random.RandomState, random_state_numbers, build_random_state),
+        "numpy.random.SeedSequence": SavedClass(np.random.SeedSequence, lambda seed: seed.state, build_seed_sequence),
     }
 
 
@@ -330,7 +330,7 @@ def _read_archive(path: str | os.PathLike[str], file: str) -> dict[str, bytes]:
                 raise ValueError("entries are missing or there twice")
             return entries
     except Exception as error:  # zipfile raises a dozen different ones on damaged archives
-        raise damaged(file, error) from error
+        raise damaged_file_error(file, error) from error
 
 
 def _read_array(content: bytes, file: str) -> npt.NDArray[Any]:
@@ -345,4 +345,4 @@ def _read_array(content: bytes, file: str) -> npt.NDArray[Any]:
         order: Literal["F", "C"] = "F" if fortran_order else "C"
         return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
     except Exception as error:  # numpy reads the header as Python, with all that can go wrong there
-        raise damaged(file, error) from error
+        raise damaged_file_error(file, error) from error

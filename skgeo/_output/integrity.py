@@ -13,11 +13,11 @@ from skgeo.exceptions import ModelFileError
 
 __all__ = [
     "FORMAT_VERSION",
-    "building",
     "check_arrays",
     "check_start",
-    "damaged",
+    "damaged_file_error",
     "read_metadata",
+    "reraise_as_model_file_error",
     "sha256",
     "write_file",
     "write_metadata",
@@ -49,9 +49,9 @@ def read_metadata(text: str | bytes, format_name: str, file: str) -> dict[str, A
     try:
         metadata = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise damaged(file, error) from error
+        raise damaged_file_error(file, error) from error
     if not isinstance(metadata, dict) or metadata.get("format") != format_name:
-        raise _foreign(file, format_name)
+        raise foreign_file_error(file, format_name)
     version = metadata.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelFileError(
@@ -69,7 +69,7 @@ def check_start(file: str, start: bytes, known: bool, format_name: str) -> None:
     if not start:
         raise ModelFileError(f"{file} is empty. {_COPY_AGAIN}")
     if not known:
-        raise _foreign(file, format_name)
+        raise foreign_file_error(file, format_name)
 
 
 def check_arrays(file: str, declared: Mapping[str, object], found: Mapping[str, object]) -> None:
@@ -85,7 +85,7 @@ def check_arrays(file: str, declared: Mapping[str, object], found: Mapping[str, 
 
 
 @contextlib.contextmanager
-def building(file: str, *errors: type[Exception]) -> Iterator[None]:
+def reraise_as_model_file_error(file: str, *errors: type[Exception]) -> Iterator[None]:
     """Turn the errors of metadata that are whole and unaltered, but not understood, into one."""
     try:
         yield
@@ -98,7 +98,7 @@ def building(file: str, *errors: type[Exception]) -> Iterator[None]:
         ) from error
 
 
-def damaged(file: str, error: Exception) -> ModelFileError:
+def damaged_file_error(file: str, error: Exception) -> ModelFileError:
     """The error for a file that cannot be read to its end."""
     return ModelFileError(f"{file} is cut short or damaged: {error}. {_COPY_AGAIN}")
 
@@ -108,7 +108,7 @@ def _altered(file: str, how: str) -> ModelFileError:
     return ModelFileError(f"{file} was altered after it was saved: {how}. {_COPY_AGAIN}")
 
 
-def _foreign(file: str, format_name: str) -> ModelFileError:
+def foreign_file_error(file: str, format_name: str) -> ModelFileError:
     """The error for a file that something else wrote."""
     other = {"skgeo model": "skgeo.nn", "skgeo.nn module": "skgeo"}[format_name]
     return ModelFileError(

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from skgeo._input.chunks import is_lazy
 
-__all__ = ["PLAIN", "Kind", "TreeReader", "TreeWriter"]
+__all__ = ["PLAIN", "SavedClass", "TreeReader", "TreeWriter"]
 
 # Kinds of dtype that are plain bytes: booleans, integers, floats, complex, dates and durations, str, bytes.
 PLAIN = "biufcMmUS"
 
 
-class Kind(NamedTuple):
+class SavedClass(NamedTuple):
     """How objects of one class are taken apart and built again."""
 
     cls: type
@@ -34,7 +34,7 @@ class TreeWriter:
     ``instead`` ends the error for a value that cannot be saved: a sentence that says what can, and what to do.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind], instead: str) -> None:
+    def __init__(self, kinds: Mapping[str, SavedClass], instead: str) -> None:
         self._instead = instead
         self.objects: list[dict[str, object]] = []
         self.arrays: dict[str, npt.NDArray[Any]] = {}
@@ -122,7 +122,7 @@ class TreeReader:
 
     errors = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 
-    def __init__(self, kinds: Mapping[str, Kind], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    def __init__(self, kinds: Mapping[str, SavedClass], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self._kinds, self._arrays = kinds, arrays
         self._objects: list[object] = []
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.cf import KINDS, Kind, find_both, variables_of
+from skgeo._input.cf import KINDS, CoordinateKind, find_both, variables_of
 from skgeo._input.cf_cells import areas_of, bounds_of
 from skgeo._input.cf_values import angle_unit, attribute
 from skgeo._input.from_xarray import find_cells
@@ -235,7 +235,7 @@ def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
     return Labels(kept, variables, dims, shape, measures)
 
 
-def _cf(kind: Kind) -> dict[str, str]:
+def _cf(kind: CoordinateKind) -> dict[str, str]:
     """What the CF conventions want to be said of a coordinate."""
     return {"standard_name": kind.name, "units": kind.units[0]}
 

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import LocationTransformer, Places, all_or_nothing, points_of
+from skgeo._base import LocationTransformer, Places, points_of, restore_on_error
 from skgeo._input.chunks import is_lazy
 from skgeo._kernels.harmonics import FloatArray, Floats
-from skgeo._kernels.threads import Done, each
+from skgeo._kernels.threads import Advance, run_in_threads
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 
 if TYPE_CHECKING:
-    from skgeo.nn import EncoderTwin
+    from skgeo.nn import EncoderModule
 
 # Values of one term that a block may hold: some hundred kilobytes, the size of the inner caches.
 _BLOCK_VALUES = 2**16
@@ -45,7 +45,7 @@ class FixedTransformer(LocationTransformer):
         """
         self._check_parameters()
         X = points_of(X, centres=True)
-        with all_or_nothing(self):
+        with restore_on_error(self):
             if is_lazy(X):
                 self._remember(list(X.columns) if hasattr(type(X), "columns") else None)
             else:
@@ -60,16 +60,16 @@ class FixedTransformer(LocationTransformer):
 class FixedEncoder(FixedTransformer):
     """A fixed transformer that writes points and grids into its output."""
 
-    def _embed(self, places: Places) -> npt.NDArray[np.floating]:
+    def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
         n_columns = len(self._embedding_names())
-        return self._written(places, n_columns, places.dtype, self._write_points, self._write_grid)
+        return self._fill_output(places, n_columns, places.dtype, self._write_points, self._write_grid)
 
     @abstractmethod
-    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
         """Write the embedding of points into ``out`` (n, k)."""
 
     @abstractmethod
-    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
         """Write the embedding of the cells between two axes into ``out`` (n_lat, n_lon, k)."""
 
 
@@ -100,7 +100,7 @@ class FormulaEncoder(FixedEncoder):
         own = (item for item in self.get_params(deep=False).items() if item[0] not in _OF_EVERY_ENCODER)
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in own}
 
-    def to_torch(self) -> "EncoderTwin":
+    def to_torch(self) -> "EncoderModule":
         """A differentiable twin of ``transform``: a torch module with the constants as buffers.
 
         Returns
@@ -110,17 +110,17 @@ class FormulaEncoder(FixedEncoder):
         """
         check_is_fitted(self)
         self._check_twin()
-        from skgeo.nn import EncoderTwin  # needs torch
+        from skgeo.nn import EncoderModule  # needs torch
 
-        return EncoderTwin(self)
+        return EncoderModule(self)
 
-    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
-        self._write(latitude[:, np.newaxis], longitude[:, np.newaxis], out, done)
+    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
+        self._write(latitude[:, np.newaxis], longitude[:, np.newaxis], out, advance)
 
-    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
-        self._write(latitude[:, np.newaxis, np.newaxis], longitude[:, np.newaxis], out, done)
+    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
+        self._write(latitude[:, np.newaxis, np.newaxis], longitude[:, np.newaxis], out, advance)
 
-    def _write(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
+    def _write(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
         """Write terms block by block along the first axis of ``out``; longitudes go along with it, or across it."""
         constants, n_terms = self._constants(), len(self._terms())
         longitude = wrap_longitude(longitude, np)
@@ -135,7 +135,7 @@ class FormulaEncoder(FixedEncoder):
         length = max(1, _BLOCK_VALUES * n_terms // math.prod(out.shape[1:]))
         cells = math.prod(out.shape[1:-1])
         blocks = [slice(start, min(start + length, len(out))) for start in range(0, len(out), length)]
-        each(fill, blocks, None, lambda part, _: done(cells * (part.stop - part.start)))
+        run_in_threads(fill, blocks, None, lambda part, _: advance(cells * (part.stop - part.start)))
 
     def _check_parameters(self) -> None:
         """There are no parameters."""

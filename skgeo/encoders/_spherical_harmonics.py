@@ -11,7 +11,7 @@ from skgeo._kernels.box_means import write_box_means
 from skgeo._kernels.evaluate_harmonics import write_grid, write_points
 from skgeo._kernels.harmonics import FloatArray, Floats, convention_factors, degrees_and_orders
 from skgeo._kernels.sphere import Boxes
-from skgeo._kernels.threads import Done
+from skgeo._kernels.threads import Advance
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._validation import check_convention, check_degree, check_n_jobs, check_parameter, is_integer
 from skgeo.encoders._base import FixedEncoder
@@ -172,11 +172,11 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
             convention=self.convention,
         )
 
-    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
-        write_points(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, done)
+    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
+        write_points(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, advance)
 
-    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, done: Done) -> None:
-        write_grid(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, done)
+    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
+        write_grid(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, advance)
 
     def _degree_one(self) -> DegreeOne | None:
         factors = self._factors()
@@ -187,11 +187,11 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         matrix[[1, 2, 0], columns] = 1.0 / factors[columns]
         return DegreeOne(matrix, np.zeros(3))
 
-    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, done: Done) -> Floats:
+    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, advance: Advance) -> Floats:
         """The mean of the harmonics over the area of each patch."""
         factors = self._factors()
         means = np.empty((patches.south.size, factors.size), dtype=dtype)
-        write_box_means(patches, factors, int(self.max_degree), means, self.n_jobs, done)
+        write_box_means(patches, factors, int(self.max_degree), means, self.n_jobs, advance)
         return means
 
     def _variance(self) -> FloatArray:

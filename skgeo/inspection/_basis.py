@@ -9,7 +9,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._validation import check_flag, check_parameter, is_integer
-from skgeo.inspection._maps import WIDTH, Map, colour_bar, colours, height_of_width, new_figure, several_axes, unmasked
+from skgeo.inspection._maps import (
+    WIDTH,
+    Map,
+    colour_bar,
+    colours,
+    height_of_width,
+    new_figure,
+    several_axes,
+    values_inside_mask,
+)
 from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names, steps_of
 from skgeo.inspection._places import Grid, check_grid
 from skgeo.inspection._projections import extent_of
@@ -189,7 +198,7 @@ class BasisDisplay:
         axes = (
             self._new_axes(n_columns, projection, center, colorbar=colorbar) if ax is None else several_axes(ax, number)
         )
-        inside = unmasked(self.grid, self.values)
+        inside = values_inside_mask(self.grid, self.values)
         limit = self.limit if self.limit is not None else float(np.nanmax(np.abs(inside)))
         style = colours(self.values, signed=True, cmap=cmap, vmin=-limit, vmax=limit)
         self.axes_, self.figure_ = np.array(axes, dtype=object), axes[0].figure

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._kernels.harmonics import FloatArray
 from skgeo._validation import check_flag, is_integer
-from skgeo.inspection._maps import MASKED, colour_bar, colours, one_map, unmasked
+from skgeo.inspection._maps import MASKED, colour_bar, colours, one_map, values_inside_mask
 from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names
 from skgeo.inspection._places import Grid, check_embedding, check_grid
 from skgeo.inspection._projections import extent_of
@@ -205,7 +205,7 @@ class EmbeddingMapDisplay:
                 f"{(*self.grid.shape, 1)} or {(*self.grid.shape, 3)}."
             )
         check_flag("colorbar", colorbar)
-        inside = unmasked(self.grid, self.values)
+        inside = values_inside_mask(self.grid, self.values)
         inside = inside[np.isfinite(inside).all(axis=-1)]
         extent = extent_of(self.grid)
         self.figure_, drawn = one_map(ax, extent, projection=projection, center=center, coastlines=coastlines)

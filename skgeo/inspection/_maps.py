@@ -93,7 +93,7 @@ class Map:
         Values with a last axis of three are colours themselves. Cells are grey where values are missing, and by the
         share of them that the mask leaves out.
         """
-        gone, coloured = outside(grid), values.ndim > len(grid.shape)
+        gone, coloured = masked_share(grid), values.ndim > len(grid.shape)
         if gone is not None:
             hidden = gone == 1.0
             values = np.where(hidden[..., np.newaxis] if coloured else hidden, np.nan, values)
@@ -402,12 +402,12 @@ def refuse_axes(ax: Any, accepted: str) -> NoReturn:
     raise ValueError(f"ax is {given}: expected {accepted}.")
 
 
-def outside(grid: Grid) -> FloatArray | None:
+def masked_share(grid: Grid) -> FloatArray | None:
     """The share of each cell of a grid that its mask leaves out; None if it has no mask."""
     return None if grid.mask is None else 1.0 - np.asarray(grid.mask, dtype=np.float64)
 
 
-def unmasked(grid: Grid, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def values_inside_mask(grid: Grid, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Values of the cells of a grid that are not left out by its mask, which alone set colours."""
-    gone = outside(grid)
+    gone = masked_share(grid)
     return values if gone is None else values[gone < 1.0]

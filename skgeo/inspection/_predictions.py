@@ -20,7 +20,7 @@ from skgeo.inspection._maps import (
     legend,
     one_map,
     plotting,
-    unmasked,
+    values_inside_mask,
     with_unit,
 )
 from skgeo.inspection._models import are_names, at_places, points_of_samples, response_of
@@ -346,7 +346,7 @@ class PredictionMapDisplay:
         gridded = not isinstance(places, np.ndarray)
         shape = places.shape if gridded else (len(places),)
         values = _of_shape(self.values, shape, "values").astype(np.float64)
-        inside = unmasked(places, values) if gridded else values
+        inside = values_inside_mask(places, values) if gridded else values
         extent = extent_of(places) if gridded else padded(extent_of(places))
         self.figure_, drawn = one_map(ax, extent, projection=projection, center=center, coastlines=coastlines)
         self.ax_, self.colorbar_, self.legend_ = drawn.ax, None, None

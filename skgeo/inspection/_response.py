@@ -20,7 +20,7 @@ from skgeo.inspection._maps import (
     new_figure,
     refuse_axes,
     several_axes,
-    unmasked,
+    values_inside_mask,
     with_unit,
 )
 from skgeo.inspection._models import at_places, max_degree_of, response_of
@@ -220,7 +220,7 @@ class ResponseDisplay:
         if self.values.shape != self.grid.shape:
             raise ValueError(f"values has shape {self.values.shape}: expected that of the grid, {self.grid.shape}.")
         check_flag("colorbar", colorbar)
-        inside = unmasked(self.grid, self.values)
+        inside = values_inside_mask(self.grid, self.values)
         style = colours(inside, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
         axes = self._axes(ax)
         self.ax_, self.figure_, self.power_ax_ = axes[0], axes[0].figure, None

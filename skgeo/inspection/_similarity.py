@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._kernels.harmonics import FloatArray
 from skgeo._validation import check_flag, check_parameter, is_integer
-from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, unmasked
+from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, values_inside_mask
 from skgeo.inspection._models import at_places
 from skgeo.inspection._places import Grid, check_embedding, check_grid, check_place
 from skgeo.inspection._projections import degree_label, extent_of
@@ -186,7 +186,7 @@ class SimilarityDisplay:
         if self.values.shape != self.grid.shape:
             raise ValueError(f"values has shape {self.values.shape}: expected that of the grid, {self.grid.shape}.")
         check_flag("colorbar", colorbar)
-        inside = unmasked(self.grid, self.values)
+        inside = values_inside_mask(self.grid, self.values)
         style = colours(inside, signed=True, cmap=cmap, vmin=vmin, vmax=vmax)
         self.figure_, drawn = one_map(
             ax, extent_of(self.grid), projection=projection, center=center, coastlines=coastlines

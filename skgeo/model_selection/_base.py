@@ -29,9 +29,9 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 Index = npt.NDArray[np.intp]
 
 #: Radius of the Earth in km.
-RADIUS = EARTH_RADIUS / 1000.0
+EARTH_RADIUS_KM = EARTH_RADIUS / 1000.0
 #: Half the circumference of the Earth in km: nothing is farther away.
-FARTHEST = math.pi * RADIUS
+HALF_CIRCUMFERENCE_KM = math.pi * EARTH_RADIUS_KM
 
 # Unit vectors that agree to so many digits are the same place, within a hundredth of a millimetre.
 _DIGITS = 12
@@ -302,24 +302,24 @@ def read_domain(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray,
     return unit_vectors(*points[inside].astype(np.float64).T), weight[inside]
 
 
-def tree(vectors: FloatArray) -> cKDTree:
+def kd_tree(vectors: FloatArray) -> cKDTree:
     """A tree to look up neighbours in, of the kind that is fast to build."""
     return cKDTree(vectors, balanced_tree=False, compact_nodes=False)
 
 
 def nearest_km(lookup: cKDTree, vectors: FloatArray, *, rank: int = 1) -> FloatArray:
     """Great-circle distance in km to the nearest point of a tree; to the second, after itself, with rank 2."""
-    return kilometres(np.asarray(lookup.query(vectors, k=[rank])[0])[:, 0])
+    return chord_to_km(np.asarray(lookup.query(vectors, k=[rank])[0])[:, 0])
 
 
-def chord(distance: Any) -> Any:
+def km_to_chord(distance: Any) -> Any:
     """Length of the straight line between places, on the unit sphere, that are so many km apart on the ground."""
-    return 2.0 * np.sin(np.minimum(distance / RADIUS, np.pi) / 2.0)
+    return 2.0 * np.sin(np.minimum(distance / EARTH_RADIUS_KM, np.pi) / 2.0)
 
 
-def kilometres(length: npt.ArrayLike) -> FloatArray:
+def chord_to_km(length: npt.ArrayLike) -> FloatArray:
     """The great-circle distance in km that belongs to a chord of the unit sphere."""
-    return 2.0 * RADIUS * np.arcsin(np.minimum(np.asarray(length) / 2.0, 1.0))
+    return 2.0 * EARTH_RADIUS_KM * np.arcsin(np.minimum(np.asarray(length) / 2.0, 1.0))
 
 
 def distinct_places(vectors: FloatArray) -> Index:

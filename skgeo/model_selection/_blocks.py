@@ -12,7 +12,7 @@ from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.threads import one_blas_thread
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 from skgeo.model_selection._base import (
-    RADIUS,
+    EARTH_RADIUS_KM,
     FoldSplitter,
     LocationSplitter,
     check_apart,
@@ -26,13 +26,13 @@ __all__ = ["SphericalBlockKFold"]
 RandomState = int | np.random.RandomState | None
 
 #: Width in km of the smallest blocks, of which there are five million million.
-SMALLEST = 0.01
+MIN_BLOCK_KM = 0.01
 # The blocks of a fold, where neither their size nor their number is given.
 _PER_FOLD = 10
 # Towards a number of blocks, their area is searched for to this factor.
-_CLOSE = 1.01
+_BLOCK_AREA_TOLERANCE = 1.01
 # With fewer samples for each block it may be that they are at fewer places than there should be blocks.
-_CROWD = 100
+_CROWDED_BLOCK_SAMPLES = 100
 
 
 class BlockSplitter(LocationSplitter):
@@ -80,8 +80,8 @@ class BlockSplitter(LocationSplitter):
 
     def _check_parameters(self) -> None:
         size, number = self.block_size_km, self.n_blocks
-        valid = size is None or (is_real(size) and size >= SMALLEST)
-        check_parameter("block_size_km", size, valid, f"None or a number of at least {SMALLEST:g}")
+        valid = size is None or (is_real(size) and size >= MIN_BLOCK_KM)
+        check_parameter("block_size_km", size, valid, f"None or a number of at least {MIN_BLOCK_KM:g}")
         valid = number is None or (is_integer(number) and number >= 2)
         check_parameter("n_blocks", number, valid, "None or an integer, at least 2")
         if size is not None and number is not None:
@@ -91,7 +91,7 @@ class BlockSplitter(LocationSplitter):
 
 def number_of_blocks(width_km: float) -> int:
     """How many blocks of a width the whole sphere has."""
-    return max(1, round(4.0 * math.pi * (RADIUS / width_km) ** 2))
+    return max(1, round(4.0 * math.pi * (EARTH_RADIUS_KM / width_km) ** 2))
 
 
 def labels_of_blocks(vectors: FloatArray, n_blocks: int) -> npt.NDArray[np.intp]:
@@ -108,19 +108,19 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
     def number_of(n_blocks: float) -> int:
         return int(labels_of_blocks(turned, round(n_blocks)).max()) + 1
 
-    if len(turned) < _CROWD * wanted:  # no more blocks than places hold samples, however small they are
+    if len(turned) < _CROWDED_BLOCK_SAMPLES * wanted:  # no more blocks than places hold samples, however small they are
         wanted = min(wanted, int(distinct_places(turned).max()) + 1)
     low = high = float(wanted)
     tried = {high: number_of(high)}
-    while tried[high] < wanted and high < number_of_blocks(SMALLEST):
+    while tried[high] < wanted and high < number_of_blocks(MIN_BLOCK_KM):
         low, high = high, 4.0 * high
         tried[high] = number_of(high)
-    while tried[high] != wanted and high > _CLOSE * low:
+    while tried[high] != wanted and high > _BLOCK_AREA_TOLERANCE * low:
         middle = math.sqrt(low * high)
         tried[middle] = number_of(middle)
         low, high = (middle, high) if tried[middle] < wanted else (low, middle)
     best = min(tried, key=lambda n_blocks: (abs(tried[n_blocks] - wanted), n_blocks))
-    return RADIUS * math.sqrt(4.0 * math.pi / round(best))
+    return EARTH_RADIUS_KM * math.sqrt(4.0 * math.pi / round(best))
 
 
 class SphericalBlockKFold(FoldSplitter, BlockSplitter):

@@ -7,7 +7,7 @@ import numpy as np
 
 from skgeo._kernels.harmonics import FloatArray
 from skgeo._validation import check_parameter, is_integer, is_real, warn_caller
-from skgeo.model_selection._base import FARTHEST, Index, chord, tree
+from skgeo.model_selection._base import HALF_CIRCUMFERENCE_KM, Index, kd_tree, km_to_chord
 from skgeo.model_selection._blocks import BlockSplitter, RandomState, SphericalBlockKFold
 
 __all__ = ["BufferedKFold", "LeaveOneBlockOut"]
@@ -242,8 +242,10 @@ class LeaveOneBlockOut(BlockSplitter):
 
 
 def _check_radius(radius: Any) -> None:
-    valid = is_real(radius) and 0.0 <= radius < FARTHEST
-    check_parameter("radius_km", radius, valid, f"a number in [0, {FARTHEST:.0f}), half the way around the Earth")
+    valid = is_real(radius) and 0.0 <= radius < HALF_CIRCUMFERENCE_KM
+    check_parameter(
+        "radius_km", radius, valid, f"a number in [0, {HALF_CIRCUMFERENCE_KM:.0f}), half the way around the Earth"
+    )
 
 
 def _with_gap(
@@ -252,7 +254,7 @@ def _with_gap(
     """Splits without the training samples within the radius; warns of the first that leaves few."""
     warned = False
     for number, (train, test) in enumerate(splits):
-        kept = _beyond(vectors, train, test, radius_km)
+        kept = _drop_within_radius(vectors, train, test, radius_km)
         if not warned and kept.size < _LEAST_SHARE * train.size:
             warned = True
             warn_caller(
@@ -263,15 +265,15 @@ def _with_gap(
         yield kept, test
 
 
-def _beyond(vectors: FloatArray, train: Index, test: Index, radius_km: float) -> Index:
+def _drop_within_radius(vectors: FloatArray, train: Index, test: Index, radius_km: float) -> Index:
     """Training samples that are farther than the radius from all test samples."""
     if radius_km == 0.0:  # what is at the same place is in the same block
         return train
-    radius = float(chord(radius_km)) + _ROUNDING
+    radius = float(km_to_chord(radius_km)) + _ROUNDING
     centre = vectors[test].mean(axis=0)
     reach = float(np.linalg.norm(vectors[test] - centre, axis=1).max()) + radius
     near = np.flatnonzero(np.linalg.norm(vectors[train] - centre, axis=1) <= reach)
-    found = tree(vectors[test]).query(vectors[train[near]], distance_upper_bound=np.nextafter(radius, 3.0))[0]
+    found = kd_tree(vectors[test]).query(vectors[train[near]], distance_upper_bound=np.nextafter(radius, 3.0))[0]
     kept = np.delete(train, near[found <= radius])
     if kept.size == 0:
         raise ValueError(

@@ -21,18 +21,18 @@ from skgeo._spectrum import degree_wavelength_km
 from skgeo._validation import check_parameter, is_integer, is_real, shortened
 from skgeo.exceptions import CoordinateError, ResolutionWarning
 from skgeo.model_selection._base import (
-    FARTHEST,
-    RADIUS,
+    EARTH_RADIUS_KM,
+    HALF_CIRCUMFERENCE_KM,
     LocationSplitter,
+    chord_to_km,
     distinct_places,
-    kilometres,
+    kd_tree,
     nearest_km,
     read_domain,
     read_samples,
     splits_of,
-    tree,
 )
-from skgeo.model_selection._blocks import SMALLEST, SphericalBlockKFold, labels_of_blocks, number_of_blocks
+from skgeo.model_selection._blocks import MIN_BLOCK_KM, SphericalBlockKFold, labels_of_blocks, number_of_blocks
 from skgeo.model_selection._scores import (
     Caught,
     GatheredWarnings,
@@ -171,15 +171,15 @@ def _suggestion(
     vectors: FloatArray, area: float, median: float, resolution_km: float | None = None, largest: int = 60
 ) -> DegreeSuggestion:
     """The suggestion for a domain, as :func:`_domain` gives it."""
-    spacing = RADIUS * math.sqrt(area / len(vectors))
+    spacing = EARTH_RADIUS_KM * math.sqrt(area / len(vectors))
     if median == 0.0:
         raise CoordinateError("X is one place, or so small that places cannot be told apart: a domain has an extent.")
 
-    from_data = max(1, math.floor(FARTHEST / spacing))
+    from_data = max(1, math.floor(HALF_CIRCUMFERENCE_KM / spacing))
     reason = f"{len(vectors):,} places are about {_km(spacing)} apart, half a wave of degree {from_data}"
     degree = from_data
     if resolution_km is not None:
-        wanted = max(1, math.ceil(FARTHEST / resolution_km))
+        wanted = max(1, math.ceil(HALF_CIRCUMFERENCE_KM / resolution_km))
         degree = min(wanted, from_data)
         enough = "the places can tell that" if wanted <= from_data else "finer than the places can tell"
         reason = f"{_km(resolution_km)} is half a wave of degree {wanted}, {enough}: {reason}"
@@ -201,7 +201,7 @@ def _suggestion(
         spacing_km=spacing,
         median_distance_km=median,
         extent_km=_extent(vectors),
-        area_km2=area * RADIUS**2,
+        area_km2=area * EARTH_RADIUS_KM**2,
         n_places=len(vectors),
         n_harmonics=n_harmonics,
         shannon_number=shannon,
@@ -374,7 +374,7 @@ def _domain_of(vectors: FloatArray) -> tuple[FloatArray, float, float]:
     """The domain of points given as unit vectors."""
     vectors = vectors[np.unique(distinct_places(vectors), return_index=True)[1]]
     median = _median_distance(vectors)
-    n_blocks = number_of_blocks(max(SMALLEST, _BLOCK * median))
+    n_blocks = number_of_blocks(max(MIN_BLOCK_KM, _BLOCK * median))
     held = int(labels_of_blocks(vectors, n_blocks).max()) + 1
     return vectors, 4.0 * math.pi * held / n_blocks, median
 
@@ -384,7 +384,7 @@ def _median_distance(vectors: FloatArray) -> float:
     if len(vectors) < 2:
         return 0.0
     measured = check_random_state(0).permutation(len(vectors))[:_MEASURED]
-    return float(np.median(nearest_km(tree(vectors), vectors[measured], rank=2)))
+    return float(np.median(nearest_km(kd_tree(vectors), vectors[measured], rank=2)))
 
 
 def _extent(vectors: FloatArray) -> float:
@@ -392,8 +392,8 @@ def _extent(vectors: FloatArray) -> float:
     mean = vectors.mean(axis=0)
     length = float(np.linalg.norm(mean))
     if length < 1e-9:
-        return FARTHEST
-    return min(FARTHEST, 2.0 * float(kilometres(np.linalg.norm(vectors - mean / length, axis=1).max())))
+        return HALF_CIRCUMFERENCE_KM
+    return min(HALF_CIRCUMFERENCE_KM, 2.0 * float(chord_to_km(np.linalg.norm(vectors - mean / length, axis=1).max())))
 
 
 def _km(value: float) -> str:

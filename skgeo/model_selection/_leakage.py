@@ -17,7 +17,7 @@ from skgeo._kernels.sphere import unit_vectors
 from skgeo._kernels.threads import one_blas_thread
 from skgeo._progress import check_verbose, progress
 from skgeo._validation import check_flag, check_parameter, import_optional, is_real
-from skgeo.model_selection._base import Index, check_n_splits, nearest_km, read_samples, splits_of, tree
+from skgeo.model_selection._base import Index, check_n_splits, kd_tree, nearest_km, read_samples, splits_of
 from skgeo.model_selection._blocks import RandomState, SphericalBlockKFold, size_of_blocks
 from skgeo.model_selection._scores import (
     Caught,
@@ -298,12 +298,12 @@ def leakage_report(
         folds += [splits_of(splitter, vectors, y) for splitter in splitters]
         scores: list[dict[str, FloatArray]] = []
         distances = []
-        with progress(len(folds), "splitter", shown=verbose) as done:
+        with progress(len(folds), "splitter", shown=verbose) as advance:
             for splits in folds:
                 scores.append(_scores(model, X, y, splits, fit, caught, first=not scores))
                 quieten_processes(n_jobs)  # after the random folds
                 distances.append(_median_distance(vectors, splits, random))
-                done(1)
+                advance(1)
         metrics = tuple(scores[0])
         table = np.stack([np.column_stack([each.get(m, scores[0][m] * np.nan) for m in metrics]) for each in scores])
         _warn_missing_scores(table, sizes, caught, model)
@@ -381,5 +381,5 @@ def _median_distance(vectors: FloatArray, splits: list[tuple[Index, Index]], ran
     found = []
     for train, test in splits:
         measured = random.permutation(test)[:_MEASURED]
-        found.append(nearest_km(tree(vectors[train]), vectors[measured]))
+        found.append(nearest_km(kd_tree(vectors[train]), vectors[measured]))
     return float(np.median(np.concatenate(found)))

@@ -18,9 +18,9 @@ from skgeo.model_selection._base import (
     check_apart,
     check_n_splits,
     distinct_places,
+    kd_tree,
     nearest_km,
     read_domain,
-    tree,
 )
 from skgeo.model_selection._blocks import RandomState
 
@@ -191,7 +191,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         places = distinct_places(vectors)
         check_apart(int(places.max()) + 1, n_splits)
         targets, weight = read_domain(self.prediction_locations, self.coordinates, "prediction_locations")
-        lookup = tree(vectors)
+        lookup = kd_tree(vectors)
         prediction_km = nearest_km(lookup, targets)
         measured = np.arange(n_samples)
         if n_samples > _MOST_DISTANCES:
@@ -264,6 +264,6 @@ def _between(vectors: FloatArray, folds: Index, measured: Index, *, n_clusters: 
         inside = here[measured]
         far = n_clusters < _LARGE_CLUSTERS
         asked = np.flatnonzero(inside if far else ~inside)
-        distance = nearest_km(tree(vectors[~here if far else here]), vectors[measured[asked]])
+        distance = nearest_km(kd_tree(vectors[~here if far else here]), vectors[measured[asked]])
         nearest[asked] = np.minimum(nearest[asked], distance)
     return nearest

@@ -9,7 +9,7 @@ if find_spec("torch") is None:  # say what to install before an import below say
 
 from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder
 from skgeo.nn._contrastive_training import compute_features
-from skgeo.nn._encoder_modules import EncoderTwin, Harmonics
+from skgeo.nn._encoder_modules import EncoderModule, Harmonics
 from skgeo.nn._files import load, save
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
@@ -22,7 +22,7 @@ from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
 __all__ = [
     "MLP",
     "ContrastiveLocationEncoder",
-    "EncoderTwin",
+    "EncoderModule",
     "FcNet",
     "HarmonicPCA",
     "Harmonics",

@@ -10,14 +10,14 @@ import numpy.typing as npt
 from sklearn.utils import Tags, check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import all_or_nothing, points_in_degrees
+from skgeo._base import points_in_degrees, restore_on_error
 from skgeo._immutable import Immutable
 from skgeo._validation import check_parameter, is_integer, is_real
 from skgeo.nn._location_models import LocationModel
 from skgeo.nn._network_transformer import NetworkTransformer
 
 if TYPE_CHECKING:
-    from skgeo.nn._training import Parts, Samples, Settings
+    from skgeo.nn._training import FrozenAndTrained, Samples, Settings
 
 __all__ = ["ContrastiveLocationEncoder", "TrainingState"]
 
@@ -277,7 +277,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         """
         settings = self._settings(y)
         self._check_own_parameters()
-        with all_or_nothing(self):
+        with restore_on_error(self):
             for name in {"weights_", "retrieval_"} & vars(self).keys():
                 delattr(self, name)
             self._embed_dim = int(self.embed_dim)
@@ -309,7 +309,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
             training = training._replace(target=self._standardised(training.target))
             if validation is not None:
                 validation = validation._replace(target=self._standardised(validation.target))
-            self._set_course(self._train(training, validation, settings, keeper))
+            self._store_result(self._train(training, validation, settings, keeper))
             del self._moments
             # the last step may have gone below the limit
             self.temperature_ = max(_LEAST_TEMPERATURE, float(np.exp(-self.weights_["logit_scale"])))
@@ -439,12 +439,12 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         if given != expected:
             raise ValueError(f"{name} has {given} features of each image: expected {expected}, as in fit.")
 
-    def _parts(self) -> "Parts":
-        from skgeo.nn._training import Parts, load
+    def _parts(self) -> "FrozenAndTrained":
+        from skgeo.nn._training import FrozenAndTrained, load
 
         fixed, built = self._rebuild()
         matcher: Any = load(built, self.weights_)
-        return Parts(fixed, matcher.network)
+        return FrozenAndTrained(fixed, matcher.network)
 
     def _unit_blocks(self, points: Any, n_images: int) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
         """Normalised embeddings of blocks of places, few enough for a table with images."""
@@ -474,15 +474,17 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
     def _standardised(self, features: "FeatureRows") -> "FeatureRows":
         return features.in_units(self.feature_mean_, self.feature_scale_)
 
-    def _build(self) -> "Parts":
+    def _build(self) -> "FrozenAndTrained":
         from skgeo.nn._contrastive_training import Matcher
         from skgeo.nn._networks import make_network
-        from skgeo.nn._training import Parts, width_of
+        from skgeo.nn._training import FrozenAndTrained, width_of
 
         network, options = self._network  # those of the fit
         twin = self.encoder_.to_torch()
         places = make_network(network, width_of(twin), self._embed_dim, **options)
-        return Parts(twin, Matcher(places, len(self.feature_mean_), self._embed_dim, self._first_temperature))
+        return FrozenAndTrained(
+            twin, Matcher(places, len(self.feature_mean_), self._embed_dim, self._first_temperature)
+        )
 
     def _fingerprint(self, training: "Samples", validation: "Samples | None", settings: "Settings") -> str:
         """What a checkpoint has to agree with: how is trained, the model at first, and all of the data."""
@@ -663,10 +665,10 @@ class _CheckpointFile:
                 f"checkpoint={self._path!r} is of a training with other parameters, data or random_state: expected "
                 "those of the run that wrote it (max_epochs may be larger), or another file."
             )
-        done = 0 if self._kept is None else len(self._kept.state["losses"])
-        if done > max_epochs:
+        n_done = 0 if self._kept is None else len(self._kept.state["losses"])
+        if n_done > max_epochs:
             raise ValueError(
-                f"max_epochs={max_epochs}: checkpoint={self._path!r} is of {done} epochs already; expected as many or "
+                f"max_epochs={max_epochs}: checkpoint={self._path!r} is of {n_done} epochs already; expected as many or "
                 "more, or another file."
             )
 

@@ -13,10 +13,10 @@ from skgeo._validation import check_convention, check_degree, check_parameter, i
 from skgeo.encoders._base import FormulaEncoder, wrap_longitude
 from skgeo.nn._modules import check_last, like, multiples
 
-__all__ = ["EncoderTwin", "Harmonics"]
+__all__ = ["EncoderModule", "Harmonics"]
 
 
-class EncoderTwin(nn.Module):
+class EncoderModule(nn.Module):
     """The differentiable twin of an encoder made of sines and cosines, made by its ``to_torch``.
 
     Parameters

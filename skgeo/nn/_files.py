@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from skgeo import encoders
 from skgeo._base import warn_other_version
 from skgeo._output.integrity import (
-    building,
     check_arrays,
     check_start,
-    damaged,
+    damaged_file_error,
     read_metadata,
+    reraise_as_model_file_error,
     sha256,
     write_file,
     write_metadata,
 )
-from skgeo._output.model_tree import Kind, TreeReader, TreeWriter
+from skgeo._output.model_tree import SavedClass, TreeReader, TreeWriter
 from skgeo._validation import import_optional
-from skgeo.nn._encoder_modules import EncoderTwin, Harmonics
+from skgeo.nn._encoder_modules import EncoderModule, Harmonics
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._modules import HarmonicPCA, PatchScale
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
@@ -143,7 +143,7 @@ def load(path: str | os.PathLike[str]) -> nn.Module:
     """
     file = os.fsdecode(path)
     metadata, tensors = _read(path, file)
-    with building(file, *TreeReader.errors, RuntimeError):
+    with reraise_as_model_file_error(file, *TreeReader.errors, RuntimeError):
         check_arrays(file, metadata["arrays"], {name: _describe(tensor) for name, tensor in tensors.items()})
         with torch.device("meta"):  # neither memory nor random numbers for what is replaced below
             module: Any = TreeReader(_KINDS, {}).read(metadata["objects"])
@@ -164,7 +164,7 @@ def _read(path: str | os.PathLike[str], file: str) -> tuple[dict[str, Any], dict
             metadata = read_metadata((stream.metadata() or {}).get("skgeo", ""), _FORMAT, file)
             return metadata, {name: stream.get_tensor(name).clone() for name in stream.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
-        raise damaged(file, error) from error
+        raise damaged_file_error(file, error) from error
 
 
 def _describe(tensor: Tensor) -> dict[str, object]:
@@ -197,15 +197,15 @@ def _build_twin(arguments: Mapping[str, Any]) -> HarmonicPCA:
     return twin
 
 
-def _encoder_arguments(twin: EncoderTwin) -> dict[str, object]:
+def _encoder_arguments(twin: EncoderModule) -> dict[str, object]:
     return {"encoder": type(twin.encoder).__name__, "parameters": twin.encoder._own_parameters()}
 
 
-def _build_encoder_twin(arguments: Mapping[str, Any]) -> EncoderTwin:
+def _build_encoder_twin(arguments: Mapping[str, Any]) -> EncoderModule:
     name = arguments["encoder"]
     if name not in encoders.__all__:
         raise ValueError(f"encoder={name!r} is not in skgeo.encoders")
-    return EncoderTwin(getattr(encoders, name)(**arguments["parameters"]))
+    return EncoderModule(getattr(encoders, name)(**arguments["parameters"]))
 
 
 def _harmonics_arguments(twin: Harmonics) -> dict[str, object]:
@@ -242,14 +242,16 @@ def _location_arguments(model: LocationEncoder) -> dict[str, object]:
 # arguments of the constructor; all tensors must be in the state_dict, or come from numpy, since the constructor runs on
 # the meta device.
 _KINDS = {
-    "skgeo.nn.MLP": Kind(MLP, _network_arguments, lambda kw: MLP(**kw)),
-    "skgeo.nn.FcNet": Kind(FcNet, _network_arguments, lambda kw: FcNet(**kw)),
-    "skgeo.nn.Linear": Kind(Linear, _linear_arguments, lambda kw: Linear(**kw)),
-    "skgeo.nn.LocationEncoder": Kind(LocationEncoder, _location_arguments, lambda kw: LocationEncoder(**kw)),
-    "skgeo.nn.SirenNet": Kind(SirenNet, _siren_arguments, lambda kw: SirenNet(**kw)),
-    "skgeo.nn.EncoderTwin": Kind(EncoderTwin, _encoder_arguments, _build_encoder_twin),
-    "skgeo.nn.HarmonicPCA": Kind(HarmonicPCA, _twin_arguments, _build_twin),
-    "skgeo.nn.Harmonics": Kind(Harmonics, _harmonics_arguments, lambda kw: Harmonics(**kw)),
-    "skgeo.nn.PatchProjectionHead": Kind(PatchProjectionHead, _head_arguments, lambda kw: PatchProjectionHead(**kw)),
-    "skgeo.nn.PatchScale": Kind(PatchScale, lambda scale: {"log": bool(scale.log)}, lambda kw: PatchScale(**kw)),
+    "skgeo.nn.MLP": SavedClass(MLP, _network_arguments, lambda kw: MLP(**kw)),
+    "skgeo.nn.FcNet": SavedClass(FcNet, _network_arguments, lambda kw: FcNet(**kw)),
+    "skgeo.nn.Linear": SavedClass(Linear, _linear_arguments, lambda kw: Linear(**kw)),
+    "skgeo.nn.LocationEncoder": SavedClass(LocationEncoder, _location_arguments, lambda kw: LocationEncoder(**kw)),
+    "skgeo.nn.SirenNet": SavedClass(SirenNet, _siren_arguments, lambda kw: SirenNet(**kw)),
+    "skgeo.nn.EncoderModule": SavedClass(EncoderModule, _encoder_arguments, _build_encoder_twin),
+    "skgeo.nn.HarmonicPCA": SavedClass(HarmonicPCA, _twin_arguments, _build_twin),
+    "skgeo.nn.Harmonics": SavedClass(Harmonics, _harmonics_arguments, lambda kw: Harmonics(**kw)),
+    "skgeo.nn.PatchProjectionHead": SavedClass(
+        PatchProjectionHead, _head_arguments, lambda kw: PatchProjectionHead(**kw)
+    ),
+    "skgeo.nn.PatchScale": SavedClass(PatchScale, lambda scale: {"log": bool(scale.log)}, lambda kw: PatchScale(**kw)),
 }

@@ -13,7 +13,7 @@ from skgeo.nn._neural_estimator import NeuralClassifier, NeuralEstimator, Neural
 
 if TYPE_CHECKING:
     from skgeo.nn import PatchProjectionHead
-    from skgeo.nn._training import Parts
+    from skgeo.nn._training import FrozenAndTrained
 
 __all__ = ["ProjectionHeadClassifier", "ProjectionHeadRegressor"]
 
@@ -106,17 +106,17 @@ class HeadModel(NeuralEstimator):
         self._widths = self.embed_dim, self.head_dim
         self.scale_mean_, self.scale_std_ = statistics(inputs[:, self.n_position_ :], log, weight)
 
-    def _build(self) -> "Parts":
+    def _build(self) -> "FrozenAndTrained":
         import torch  # comes with skgeo.nn
 
         from skgeo.nn import PatchProjectionHead
-        from skgeo.nn._training import Parts
+        from skgeo.nn._training import FrozenAndTrained
 
         embed_dim, head_dim = self._widths  # those of the fit
         head = PatchProjectionHead(self.n_position_, len(self.scale_mean_), embed_dim, head_dim)
         head.scale_mean, head.scale_std = torch.tensor(self.scale_mean_), torch.tensor(self.scale_std_)
         output = torch.nn.Linear(embed_dim, self._n_network_outputs)
-        return Parts(None, torch.nn.Sequential(OrderedDict(head=head, output=output)))
+        return FrozenAndTrained(None, torch.nn.Sequential(OrderedDict(head=head, output=output)))
 
 
 class ProjectionHeadClassifier(NeuralClassifier, HeadModel):

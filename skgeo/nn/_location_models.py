@@ -26,7 +26,7 @@ from skgeo.nn._neural_estimator import NeuralClassifier, NeuralEstimator, Neural
 
 if TYPE_CHECKING:
     from skgeo.nn import LocationEncoder
-    from skgeo.nn._training import Parts
+    from skgeo.nn._training import FrozenAndTrained
 
 __all__ = ["ENCODERS", "LocationClassifier", "LocationRegressor"]
 
@@ -145,13 +145,13 @@ class LocationModel(LocationEstimator, NeuralEstimator):
             else:
                 self.encoder_.fit(inputs, None)  # FrozenEstimator wants a y
 
-    def _build(self) -> "Parts":
+    def _build(self) -> "FrozenAndTrained":
         from skgeo.nn._networks import make_network
-        from skgeo.nn._training import Parts, width_of
+        from skgeo.nn._training import FrozenAndTrained, width_of
 
         network, options = self._network  # those of the fit
         twin = self.encoder_.to_torch()
-        return Parts(twin, make_network(network, width_of(twin), self._n_network_outputs, **options))
+        return FrozenAndTrained(twin, make_network(network, width_of(twin), self._n_network_outputs, **options))
 
 
 class LocationClassifier(NeuralClassifier, LocationModel):

@@ -12,7 +12,7 @@ from skgeo._progress import progress
 
 if TYPE_CHECKING:
     from skgeo.nn import LocationEncoder
-    from skgeo.nn._training import Parts
+    from skgeo.nn._training import FrozenAndTrained
 
 
 class NetworkTransformer(LocationTransformer):
@@ -22,15 +22,15 @@ class NetworkTransformer(LocationTransformer):
     _missing_policies: tuple[str, ...] = ("error", "nan")
     device: str
 
-    def _embed(self, places: Places) -> npt.NDArray[np.floating]:
+    def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
         from skgeo.nn._training import outputs
 
         points, parts = points_in_degrees(places), self._parts()
         embedding = np.empty((len(points), len(self._embedding_names())), dtype=places.dtype)
-        with progress(len(points), "place", shown=self.verbose) as done:
+        with progress(len(points), "place", shown=self.verbose) as advance:
             for rows, values in outputs(parts.fixed, parts.trained, points, self.device):
                 embedding[rows] = values
-                done(len(values))
+                advance(len(values))
         return embedding
 
     def to_torch(self) -> "LocationEncoder":
@@ -56,5 +56,5 @@ class NetworkTransformer(LocationTransformer):
         return LocationEncoder(encoder, network).eval()
 
     @abstractmethod
-    def _parts(self) -> "Parts":
+    def _parts(self) -> "FrozenAndTrained":
         """The encoder and the network with its weights."""

@@ -14,13 +14,13 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import VersionedEstimator, all_or_nothing
+from skgeo._base import VersionedEstimator, restore_on_error
 from skgeo._progress import check_verbose
 from skgeo._validation import check_parameter, import_optional, is_integer, is_real
 from skgeo.nn._targets import check_known, read_classes, read_values, weights_of_classes
 
 if TYPE_CHECKING:
-    from skgeo.nn._training import Arrays, Course, Keeper, Loss, Parts, Samples, Settings
+    from skgeo.nn._training import Arrays, Checkpointer, FrozenAndTrained, Loss, Samples, Settings, TrainingResult
 
 
 class NeuralEstimator(VersionedEstimator):
@@ -81,7 +81,7 @@ class NeuralEstimator(VersionedEstimator):
             Without torch.
         """
         settings = self._settings(y)
-        with all_or_nothing(self):
+        with restore_on_error(self):
             for name in {"weights_", "_moments"} & vars(self).keys():
                 delattr(self, name)
             rng = check_random_state(self.random_state)
@@ -95,7 +95,7 @@ class NeuralEstimator(VersionedEstimator):
             if validation is None and settings.patience is not None:
                 training, validation = self._split(training, rng)
             self._prepare(training.inputs, training.weight)
-            self._set_course(self._train(training, validation, settings))
+            self._store_result(self._train(training, validation, settings))
             del self._moments  # twice as large as the weights
         return self
 
@@ -103,7 +103,7 @@ class NeuralEstimator(VersionedEstimator):
         """One more epoch, or the first."""
         settings = self._settings(y)._replace(max_epochs=1, patience=None, keep="last")
         first = not hasattr(self, "weights_")
-        with all_or_nothing(self):
+        with restore_on_error(self):
             if first:
                 self._seed = self._draw_seed(check_random_state(self.random_state))
             inputs, kept, weight = self._read_inputs(X, sample_weight, reset=first)
@@ -115,7 +115,7 @@ class NeuralEstimator(VersionedEstimator):
             samples = self._samples(inputs, target, weight)
             if first:
                 self._prepare(samples.inputs, samples.weight)
-            self._set_course(self._train(samples, None, settings))
+            self._store_result(self._train(samples, None, settings))
         return self
 
     def _train(
@@ -123,8 +123,8 @@ class NeuralEstimator(VersionedEstimator):
         training: "Samples",
         validation: "Samples | None",
         settings: "Settings",
-        keeper: "Keeper | None" = None,
-    ) -> "Course":
+        keeper: "Checkpointer | None" = None,
+    ) -> "TrainingResult":
         """Train, from where the weights are if there are any."""
         from skgeo.nn._training import train
 
@@ -138,7 +138,7 @@ class NeuralEstimator(VersionedEstimator):
         """An integer itself, so that it means what it means to torch; else the next one of the generator."""
         return int(self.random_state) if is_integer(self.random_state) else int(rng.randint(2**31 - 1))
 
-    def _set_course(self, course: "Course") -> None:
+    def _store_result(self, course: "TrainingResult") -> None:
         """Set what training made; losses follow those of earlier epochs when it went on."""
         before = self.loss_curve_ if hasattr(self, "weights_") else np.empty(0)
         self.weights_, self._moments = course.weights, course.moments
@@ -156,11 +156,11 @@ class NeuralEstimator(VersionedEstimator):
         fixed, trained = self._rebuild()
         return apply(fixed, load(trained, self.weights_), inputs, self.device).astype(np.float64)
 
-    def _rebuild(self) -> "Parts":
+    def _rebuild(self) -> "FrozenAndTrained":
         """The model with any weights; torch's own generator is left as it was."""
-        from skgeo.nn._training import undisturbed
+        from skgeo.nn._training import preserve_rng
 
-        with undisturbed():
+        with preserve_rng():
             return self._build()
 
     def _read_inputs(
@@ -275,7 +275,7 @@ class NeuralEstimator(VersionedEstimator):
         """Learn from the training inputs what is not trained by gradients."""
 
     @abstractmethod
-    def _build(self) -> "Parts":
+    def _build(self) -> "FrozenAndTrained":
         """The model with new random weights."""
 
     @abstractmethod

@@ -15,7 +15,7 @@ from skgeo.exceptions import ModelFileError
 from skgeo.nn._encoder_modules import Harmonics
 from skgeo.nn._networks import SirenNet
 from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
-from skgeo.nn._training import Parts, load
+from skgeo.nn._training import FrozenAndTrained, load
 
 __all__ = ["load_satclip"]
 
@@ -105,12 +105,12 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     return SatCLIPEncoder(weights).fit([[0.0, 0.0]])
 
 
-def parts_of(weights: SatCLIPWeights) -> Parts:
+def parts_of(weights: SatCLIPWeights) -> FrozenAndTrained:
     """The harmonics and the network of sines, without drawing random numbers."""
     with torch.device("meta"):
         network = SirenNet(weights.n_inputs, weights.n_outputs, weights.hidden_dim, weights.n_layers)
     arrays = {name.replace("last_layer", "output"): values for name, values in weights.arrays.items()}
-    return Parts(Harmonics(weights.legendre_polys - 1, convention="satclip"), load(network, arrays))
+    return FrozenAndTrained(Harmonics(weights.legendre_polys - 1, convention="satclip"), load(network, arrays))
 
 
 def _read(path: str | os.PathLike[str], file: str) -> Mapping[Any, Any]:

@@ -14,7 +14,7 @@ from skgeo.encoders._base import FixedTransformer
 from skgeo.nn._network_transformer import NetworkTransformer
 
 if TYPE_CHECKING:
-    from skgeo.nn._training import Parts
+    from skgeo.nn._training import FrozenAndTrained
 
 __all__ = ["SatCLIPEncoder", "SatCLIPWeights"]
 
@@ -217,7 +217,7 @@ class SatCLIPEncoder(NetworkTransformer, FixedTransformer):
         self.add_indicator = add_indicator
         self.verbose = verbose
 
-    def _parts(self) -> "Parts":
+    def _parts(self) -> "FrozenAndTrained":
         from skgeo.nn._satclip_checkpoint import parts_of
 
         return parts_of(self._checked_weights())

@@ -26,7 +26,7 @@ _KEPT_VALUES = 2**27
 _BLOCK_VALUES = 2**20
 
 
-class Parts(NamedTuple):
+class FrozenAndTrained(NamedTuple):
     """A model as a fixed first part, which may be absent, and the part that is trained."""
 
     fixed: nn.Module | None
@@ -55,7 +55,7 @@ class Settings(NamedTuple):
     verbose: bool | None
 
 
-class Keeper(Protocol):
+class Checkpointer(Protocol):
     """Keeps what a run needs to go on after an interruption."""
 
     def read(self) -> dict[str, Any] | None:
@@ -65,7 +65,7 @@ class Keeper(Protocol):
         """Keep the state after an epoch."""
 
 
-class Course(NamedTuple):
+class TrainingResult(NamedTuple):
     """What training made: weights, moments of Adam, losses by epoch, and the number of the epoch of the weights."""
 
     weights: Arrays
@@ -76,15 +76,15 @@ class Course(NamedTuple):
 
 
 def train(
-    build: Callable[[], Parts],
+    build: Callable[[], FrozenAndTrained],
     loss: Loss,
     training: Samples,
     validation: Samples | None,
     settings: Settings,
     seed: int,
     start: tuple[Arrays, Arrays] | None = None,
-    keeper: Keeper | None = None,
-) -> Course:
+    keeper: Checkpointer | None = None,
+) -> TrainingResult:
     """Train with Adam, its weight decay added to the gradient; ``start`` are weights and moments to go on from.
 
     All random numbers, of the initialisation, of the order of samples and of dropout, follow from the seed; torch's own
@@ -113,8 +113,8 @@ def train(
     if state is not None:
         losses, validation_losses, best = state["losses"], state["validation_losses"], state["best"]
         _set_state(module, optimizer, numbers, state)
-    with progress(settings.max_epochs, "epoch", shown=settings.verbose) as done:
-        done(len(losses))
+    with progress(settings.max_epochs, "epoch", shown=settings.verbose) as advance:
+        advance(len(losses))
         while len(losses) < settings.max_epochs:
             waited = len(losses) - best[1]
             if held_out is not None and settings.patience is not None and waited >= settings.patience:
@@ -128,10 +128,10 @@ def train(
             if keeper is not None:
                 course = {"losses": losses, "validation_losses": validation_losses, "best": best}
                 keeper.write(course | _state(module, optimizer, numbers))
-            done(1)
+            advance(1)
     if held_out is None or settings.keep == "last":
         best = losses[-1], len(losses), arrays_of(module)
-    return Course(best[2], _moments(optimizer, module), losses, validation_losses, best[1])
+    return TrainingResult(best[2], _moments(optimizer, module), losses, validation_losses, best[1])
 
 
 def apply(fixed: nn.Module | None, trained: nn.Module, inputs: npt.NDArray[Any], device: str) -> npt.NDArray[Any]:
@@ -155,7 +155,7 @@ def outputs(
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def preserve_rng() -> Iterator[None]:
     """Puts torch's generator back as it was, whatever number of threads build models at a time."""
     with _GENERATOR, torch.random.fork_rng(devices=[]):
         yield
@@ -187,7 +187,7 @@ def load(module: nn.Module, weights: Arrays) -> nn.Module:
     return module
 
 
-def describe(build: Callable[[], Parts], seed: int) -> Iterator[bytes]:
+def describe(build: Callable[[], FrozenAndTrained], seed: int) -> Iterator[bytes]:
     """What a model is before it is trained: its layers, and its numbers."""
     with _RandomNumbers(seed, torch.device("cpu")).drawn():
         modules = [module for module in build() if module is not None]
