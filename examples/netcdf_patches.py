@@ -28,7 +28,9 @@ def main():
             grid = read_grid(dataset, options.mask)
 
     basis = SphericalHarmonicPCA(max_degree=options.max_degree, n_components=options.n_components).fit(grid)
-    patches, index = grid.patches(options.patch_size, min_fraction=options.min_fraction, return_index=True)
+    patches, index = grid.patches(
+        options.patch_size, partial=False, min_fraction=options.min_fraction, return_index=True
+    )
     features = FeatureUnion(
         [("position", PatchPositionEncoder(FrozenEstimator(basis))), ("scale", PatchScaleFeaturizer())],
         verbose_feature_names_out=False,

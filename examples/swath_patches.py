@@ -29,8 +29,8 @@ def main():
     print(cells)
     basis = SphericalHarmonicPCA(max_degree=20, n_components=0.999).fit(cells)
     features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer())
-    features.fit(cells.patches(32))
-    table = swath.skgeo.patch_features(features, 32, mask="valid", min_fraction=0.5)
+    features.fit(cells.patches(32, partial=False))  # without the lines that are left at the end
+    table = swath.skgeo.patch_features(features, 32, mask="valid", partial=False, min_fraction=0.5)
     table.to_netcdf(options.out)
     report(table)
 

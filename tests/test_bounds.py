@@ -216,7 +216,7 @@ def test_bounds_of_rows_and_columns_that_were_left_out(direction):
     assert_allclose(grid.domain_area(), LatLonGrid(whole_lat, whole_lon, mask).domain_area(), rtol=1e-12)
     assert_array_equal(grid.longitude_edges, bounds["longitude_bounds"])
     assert [grid.check()[f"{axis}_gaps"] for axis in ("latitude", "longitude")] == [2, 2]
-    table = grid.patches((5, 10))
+    table = grid.patches((5, 10), partial=False)
     assert_allclose(table[:, 3] - table[:, 2], 10)
 
 
