@@ -24,8 +24,8 @@ from skgeo._input.coordinates import Coordinates, LabelledPoints, read_coordinat
 from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, read_grid, read_points
 from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_patches_or_stack
 from skgeo._kernels.evaluate import map_grid, map_points
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._progress import check_verbose, progress
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_names, check_parameter, warn_caller
 from skgeo._version import __version__
 from skgeo._weights import check_sample_weight as check_sample_weight

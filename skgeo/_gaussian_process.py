@@ -25,8 +25,8 @@ from skgeo._callers import warn_once_a_search
 from skgeo._input.coordinates import masked_to_nan
 from skgeo._kernels.evaluate import map_points
 from skgeo._kernels.harmonic_gp import Evidence, Matern, ObservationSums, Posterior, draw_weights
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.threads import blas_threads_for
+from skgeo._typing import FloatArray
 from skgeo._validation import (
     MAX_SQUARABLE,
     MIN_SQUARABLE,

@@ -20,10 +20,10 @@ from skgeo._input.patch_table import (
     windows,
 )
 from skgeo._kernels.axis_gaps import contiguous_blocks
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import EARTH_RADIUS, band_heights
 from skgeo._output.grid_report import GridReport, lat_lon_checks
 from skgeo._output.to_xarray import Labelled
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_pair, check_parameter, check_radius, is_real
 
 if TYPE_CHECKING:

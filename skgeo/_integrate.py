@@ -14,10 +14,11 @@ from skgeo._grid import LatLonGrid
 from skgeo._input.chunks import cell_blocks, fold, grid_blocks, row_blocks
 from skgeo._input.coordinates import Coordinates
 from skgeo._kernels import domain as _domain
-from skgeo._kernels.harmonics import FloatArray, sin_cos_latitude
+from skgeo._kernels.harmonics import sin_cos_latitude
 from skgeo._kernels.sphere import band_heights
 from skgeo._kernels.threads import Advance, no_progress
 from skgeo._progress import progress
+from skgeo._typing import FloatArray
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, detached_copy
 from skgeo._input.coordinates import Coordinates, masked_to_nan
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import degrees_of_vectors, unit_vectors
 from skgeo._spectrum import degree_wavelength_km
+from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_magnitude, warn_caller
 from skgeo.datasets._made import fibonacci_lattice
 from skgeo.exceptions import ResolutionWarning
 
 Embed = Callable[[FloatArray], FloatArray]
-Index = npt.NDArray[np.intp]
 
 # The nearest place is looked for in so many cells of a lattice, times the square of the degree: a seventh of the
 # shortest wave wide. No place is farther from the next centre than this, over the root of their number, in radians.
@@ -183,7 +182,7 @@ def nearest_places(embed: Embed, targets: FloatArray, max_degree: int) -> tuple[
     return places, uncertain
 
 
-def _candidates(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Index, Index]:
+def _candidates(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Integers, Integers]:
     """Pairs of a row, ascending, and a cell of a lattice that may hold the place nearest to it; some for every row.
 
     In each cell the embedding is linear but for a rest that second differences tell: where it comes nearest to the
@@ -261,7 +260,7 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
 
 
 def _best(
-    embed: Embed, row: Index, vectors: FloatArray, errors: FloatArray, slopes: FloatArray
+    embed: Embed, row: Integers, vectors: FloatArray, errors: FloatArray, slopes: FloatArray
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """The nearest place of each row, and whether another one is as near, or it may slide along."""
     order = np.lexsort((errors, row))

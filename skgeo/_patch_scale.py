@@ -8,8 +8,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import PatchTransformer, restore_on_error
 from skgeo._input.patch_table import Patches, PixelStack
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import EARTH_RADIUS, descriptors, extents, stack_extents
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_radius
 from skgeo.exceptions import CoordinateError
 

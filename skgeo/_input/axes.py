@@ -21,7 +21,7 @@ from skgeo._input.coordinates import (
     radian_span,
     say_radians,
 )
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
 # Fractions come out of regridding with rounding errors of so much.

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from skgeo._input.coordinates import POLE, SINGLE_ROUNDING, THINNEST, check_numbers, format_number
 from skgeo._kernels.axis_gaps import contiguous_blocks, first_step, value_spacing
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import latitude_edges, longitude_edges
+from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
 # What lies between two cells is a gap, of rows or columns left out, if it is wider than this share of the narrower one;

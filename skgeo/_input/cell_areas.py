@@ -12,8 +12,8 @@ from skgeo._input.chunks import aligned, is_lazy, map_cells
 from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_cell_centres, check_longitude, format_number
 from skgeo._kernels.cell_corners import CROSSED, EMPTY, FAR, FLAT, OUTSIDE, SORTED, States, cell_polygons
 from skgeo._kernels.cell_places import MOST_COPIES, Shared, copies, elsewhere, piled, polar_piles, shared_places
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import EARTH_RADIUS, cell_areas, unit_vectors
+from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 

@@ -15,7 +15,7 @@ from skgeo._input.names import LATITUDE_NAMES as LATITUDE_NAMES
 from skgeo._input.names import LONGITUDE_NAMES as LONGITUDE_NAMES
 from skgeo._input.names import match_coordinate_names as match_coordinate_names
 from skgeo._input.numbers import as_numbers
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 

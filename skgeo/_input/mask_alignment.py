@@ -12,7 +12,7 @@ from skgeo._input.cf_cells import drop_single
 from skgeo._input.cf_values import in_degrees
 from skgeo._input.chunks import computed, is_lazy
 from skgeo._input.coordinates import SINGLE_ROUNDING, format_number
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
 Order = npt.NDArray[np.intp] | None

@@ -21,8 +21,8 @@ from skgeo._input.coordinates import (
     read_table,
     say_radians,
 )
-from skgeo._kernels.harmonics import FloatArray
-from skgeo._kernels.sphere import Boxes, Integers
+from skgeo._kernels.sphere import Boxes
+from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_parameter, import_optional, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 
 Flags = npt.NDArray[np.bool_]
 

@@ -12,17 +12,10 @@ import numpy as np
 
 from skgeo._kernels.domain import cell_factors, row_nodes
 from skgeo._kernels.evaluate import new_bands, soft_clip
-from skgeo._kernels.harmonics import (
-    FloatArray,
-    Floats,
-    columns_of_order,
-    degree_of,
-    legendre_by_order,
-    sin_cos_latitude,
-    sum_over_degrees,
-)
-from skgeo._kernels.sphere import Boxes, Integers
+from skgeo._kernels.harmonics import columns_of_order, degree_of, legendre_by_order, sin_cos_latitude, sum_over_degrees
+from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import Advance, no_progress, run_in_threads
+from skgeo._typing import FloatArray, Floats, Integers
 
 # Values that a block may hold: a few megabytes, the size of the caches.
 _BLOCK_VALUES = 2**19

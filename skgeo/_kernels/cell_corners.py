@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import unit_components
+from skgeo._typing import FloatArray
 
 States = npt.NDArray[np.uint8]
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import unit_vectors
+from skgeo._typing import FloatArray
 
 Bools = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.intp]

@@ -4,15 +4,12 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.threads import one_blas_thread
+from skgeo._typing import FloatArray, Integers
 
-Index = npt.NDArray[np.intp]
 
-
-def nested_clusters(vectors: FloatArray, numbers: Iterable[int]) -> Iterator[Index]:
+def nested_clusters(vectors: FloatArray, numbers: Iterable[int]) -> Iterator[Integers]:
     """Yield the cluster (n,) of each point, for rising numbers of clusters; those that cannot be had are left out.
 
     A cluster is cut across its principal axis, where the inertia of both parts is least: bisecting 2-means on a line.
@@ -39,7 +36,7 @@ def _inertia(vectors: FloatArray) -> float:
     return float(max(0.0, np.sum(offset**2) - np.sum(offset.sum(axis=0) ** 2) / len(offset)))
 
 
-def _halves(vectors: FloatArray, members: Index) -> tuple[Index, Index]:
+def _halves(vectors: FloatArray, members: Integers) -> tuple[Integers, Integers]:
     """Both parts of a cluster; the first has its first point, whichever way the axis points."""
     points = vectors[members]
     points = points - points.mean(axis=0)

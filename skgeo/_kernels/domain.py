@@ -12,8 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._kernels.harmonics import (
-    FloatArray,
-    Floats,
     columns_of_order,
     degree_of,
     degrees_and_orders,
@@ -26,6 +24,7 @@ from skgeo._kernels.harmonics import (
     waves,
 )
 from skgeo._kernels.threads import Advance, no_progress, one_blas_thread
+from skgeo._typing import FloatArray, Floats
 
 # Points, or rows times nodes, at a time: enough to drown the interpreter, few enough to stay in cache.
 _BLOCK = 4096

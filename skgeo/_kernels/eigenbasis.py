@@ -14,7 +14,8 @@ import numpy.typing as npt
 from scipy import linalg
 from scipy.linalg import lapack
 
-from skgeo._kernels.harmonics import FloatArray, degree_of
+from skgeo._kernels.harmonics import degree_of
+from skgeo._typing import FloatArray
 
 # An eigenvector is known to (rounding of the covariance) / (distance to the next eigenvalue). The rounding was measured
 # at 1e-16 to 2e-16 times the degree, relative to the mean square of the harmonics along their largest direction.

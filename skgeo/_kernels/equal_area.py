@@ -6,7 +6,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 
 Integers = npt.NDArray[np.int64]
 

@@ -13,8 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._kernels.harmonics import (
-    FloatArray,
-    Floats,
     columns_of_order,
     degree_of,
     legendre_by_order,
@@ -25,8 +23,9 @@ from skgeo._kernels.harmonics import (
     trigonometric,
     waves,
 )
-from skgeo._kernels.sphere import Boxes, Integers, extents
+from skgeo._kernels.sphere import Boxes, extents
 from skgeo._kernels.threads import Advance, no_progress, run_in_threads
+from skgeo._typing import FloatArray, Floats, Integers
 
 Columns = slice | Integers
 

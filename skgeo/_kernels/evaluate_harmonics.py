@@ -7,8 +7,6 @@ last k harmonics up to some degree, all of which follow from the first one on.
 import numpy as np
 
 from skgeo._kernels.harmonics import (
-    FloatArray,
-    Floats,
     degrees_and_orders,
     harmonics,
     legendre_by_order,
@@ -17,6 +15,7 @@ from skgeo._kernels.harmonics import (
     trigonometric,
 )
 from skgeo._kernels.threads import Advance, no_progress, run_in_threads
+from skgeo._typing import FloatArray, Floats
 
 # Values that a block may hold: a few megabytes, the size of the caches.
 _BLOCK_VALUES = 2**19

@@ -16,7 +16,8 @@ from scipy.linalg import lapack
 
 from skgeo._kernels.domain import point_coefficients, second_moment
 from skgeo._kernels.evaluate import map_grid
-from skgeo._kernels.harmonics import FloatArray, degree_of, degrees_and_orders
+from skgeo._kernels.harmonics import degree_of, degrees_and_orders
+from skgeo._typing import FloatArray
 
 #: The integral of the harmonic of degree 0 over its square: what turns coefficients of degree 0 into sums.
 _ROOT = math.sqrt(4.0 * math.pi)

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.floating]
+from skgeo._typing import FloatArray, Floats
 
 
 def sin_cos_latitude(latitude: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

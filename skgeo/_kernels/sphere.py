@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._kernels.axis_gaps import find_gaps, outer_steps, uneven_by
-from skgeo._kernels.harmonics import FloatArray, longitude_radians, sin_cos_latitude
-
-Integers = npt.NDArray[np.intp]
+from skgeo._kernels.harmonics import longitude_radians, sin_cos_latitude
+from skgeo._typing import FloatArray, Integers
 
 #: Mean radius of the Earth in metres (2 a + b) / 3, International Union of Geodesy and Geophysics (Moritz 2000).
 EARTH_RADIUS = 6_371_008.8

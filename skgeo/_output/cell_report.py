@@ -8,9 +8,9 @@ import numpy.typing as npt
 from skgeo._input.cell_areas import NEIGHBOURS, NOTHING, largest_share
 from skgeo._input.chunks import computed
 from skgeo._kernels.cell_places import copies, polar_piles, shared_places
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import cell_areas
 from skgeo._output.grid_report import Check, area_checks, count_check, source_checks
+from skgeo._typing import FloatArray
 
 # Cells that are so many times as large as the room up to their neighbours overlap with these.
 _OVERLAPPING = 2.0

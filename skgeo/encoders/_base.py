@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places, points_of, restore_on_error
 from skgeo._input.chunks import is_lazy
-from skgeo._kernels.harmonics import FloatArray, Floats
 from skgeo._kernels.threads import Advance, run_in_threads
+from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag
 from skgeo.encoders._base import ScaledEncoder
 

@@ -9,10 +9,11 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._kernels.box_means import write_box_means
 from skgeo._kernels.evaluate_harmonics import write_grid, write_points
-from skgeo._kernels.harmonics import FloatArray, Floats, convention_factors, degrees_and_orders
+from skgeo._kernels.harmonics import convention_factors, degrees_and_orders
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import Advance
 from skgeo._spectrum import check_spectrum, prior_variance
+from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_convention, check_degree, check_n_jobs, check_parameter, is_integer
 from skgeo.encoders._base import FixedEncoder
 

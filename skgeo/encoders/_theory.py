@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo.encoders._base import ScaledEncoder
 
 __all__ = ["TheoryEncoder"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo._validation import check_parameter
 from skgeo.inspection._maps import CATEGORIES, new_figure, one_axes, several_axes
 from skgeo.inspection._spectrum import plain_axes

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._cells import CellGrid
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter, import_optional, is_real
 from skgeo.inspection._places import Grid
 from skgeo.inspection._projections import (

@@ -7,9 +7,9 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._input.patch_table import Patches, PixelStack
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import Boxes
 from skgeo._patch_scale import DESCRIPTORS, PatchScaleFeaturizer
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter
 from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, plotting, with_unit
 from skgeo.inspection._models import chosen_columns

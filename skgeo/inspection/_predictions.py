@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._input.coordinates import warn_radians
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter
 from skgeo.inspection._folds import dot_size
 from skgeo.inspection._maps import (

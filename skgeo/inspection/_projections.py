@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import Boxes, unit_vectors
+from skgeo._typing import FloatArray
 from skgeo._validation import import_optional
 from skgeo.datasets import load_land_mask
 

@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._grid import LatLonGrid
 from skgeo._kernels.domain import point_coefficients
-from skgeo._kernels.harmonics import FloatArray, degrees_and_orders
+from skgeo._kernels.harmonics import degrees_and_orders
+from skgeo._typing import FloatArray
 from skgeo._validation import check_degree, check_flag
 from skgeo.inspection._maps import (
     CATEGORIES,

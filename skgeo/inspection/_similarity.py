@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter, is_integer
 from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, values_inside_mask
 from skgeo.inspection._models import at_places

@@ -21,12 +21,10 @@ from skgeo._grid import LatLonGrid
 from skgeo._input.cf import is_xarray
 from skgeo._input.chunks import computed, is_lazy
 from skgeo._input.coordinates import frame_columns, is_geometric, read_coordinates, warn_radians
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import EARTH_RADIUS, unit_vectors
+from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_names, check_parameter, is_integer, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
-
-Index = npt.NDArray[np.intp]
 
 #: Radius of the Earth in km.
 EARTH_RADIUS_KM = EARTH_RADIUS / 1000.0
@@ -51,7 +49,7 @@ class LocationSplitter(BaseCrossValidator, ABC):
 
     def split(
         self, X: Any, y: Any = None, groups: Any = None, coordinates: Any = None
-    ) -> Iterator[tuple[Index, Index]]:
+    ) -> Iterator[tuple[Integers, Integers]]:
         """Yield the training and the test samples of each split.
 
         Parameters
@@ -128,7 +126,7 @@ class LocationSplitter(BaseCrossValidator, ABC):
         """Raise ValueError if a parameter is not what it accepts."""
 
     @abstractmethod
-    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Index, Index]]:
+    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Integers, Integers]]:
         """Yield the training and the test samples, given unit vectors."""
 
 
@@ -153,16 +151,16 @@ class FoldSplitter(LocationSplitter):
         return int(self.n_splits)
 
     @abstractmethod
-    def _folds(self, vectors: FloatArray, y: Any) -> Index:
+    def _folds(self, vectors: FloatArray, y: Any) -> Integers:
         """The fold (n,) in which each sample is tested, given unit vectors."""
 
-    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Index, Index]]:
+    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Integers, Integers]]:
         folds = self._folds(vectors, y)
         for fold in range(int(self.n_splits)):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
-def splits_of(splitter: LocationSplitter, vectors: FloatArray, y: Any) -> list[tuple[Index, Index]]:
+def splits_of(splitter: LocationSplitter, vectors: FloatArray, y: Any) -> list[tuple[Integers, Integers]]:
     """The splits of samples given as unit vectors (n, 3): their coordinates have been read, and warned of, before."""
     splitter._check_parameters()
     return list(splitter._split(vectors, y))
@@ -322,7 +320,7 @@ def chord_to_km(length: npt.ArrayLike) -> FloatArray:
     return 2.0 * EARTH_RADIUS_KM * np.arcsin(np.minimum(np.asarray(length) / 2.0, 1.0))
 
 
-def distinct_places(vectors: FloatArray) -> Index:
+def distinct_places(vectors: FloatArray) -> Integers:
     """The place (n,) at which each sample is, numbered as they come: samples at the same place have the same number."""
     rounded = vectors.round(_DIGITS) + 0.0
     order = np.lexsort(rounded.T)  # which is stable: of copies the first sample comes first

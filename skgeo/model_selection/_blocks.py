@@ -8,8 +8,8 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from skgeo._kernels.equal_area import balanced_folds, band_counts, block_of, own_frame, random_turn, stratified_folds
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.threads import one_blas_thread
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 from skgeo.model_selection._base import (
     EARTH_RADIUS_KM,

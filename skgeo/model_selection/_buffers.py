@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_parameter, is_integer, is_real, warn_caller
-from skgeo.model_selection._base import HALF_CIRCUMFERENCE_KM, Index, kd_tree, km_to_chord
+from skgeo.model_selection._base import HALF_CIRCUMFERENCE_KM, kd_tree, km_to_chord
 from skgeo.model_selection._blocks import BlockSplitter, RandomState, SphericalBlockKFold
 
 __all__ = ["BufferedKFold", "LeaveOneBlockOut"]
@@ -109,7 +109,7 @@ class BufferedKFold(SphericalBlockKFold):
         )
         self.radius_km = radius_km
 
-    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Index, Index]]:
+    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Integers, Integers]]:
         yield from _with_gap(vectors, super()._split(vectors, y), self.radius_km)
 
     def _check_parameters(self) -> None:
@@ -217,7 +217,7 @@ class LeaveOneBlockOut(BlockSplitter):
         X = X if X is not None else coordinates if coordinates is not None else groups
         return int(self._labels(self._vectors(X, None, groups, coordinates)).max()) + 1
 
-    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Index, Index]]:
+    def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Integers, Integers]]:
         blocks = self._labels(vectors)
         sizes = np.bincount(blocks)
         if sizes.size < 2:
@@ -249,8 +249,8 @@ def _check_radius(radius: Any) -> None:
 
 
 def _with_gap(
-    vectors: FloatArray, splits: Iterator[tuple[Index, Index]], radius_km: float
-) -> Iterator[tuple[Index, Index]]:
+    vectors: FloatArray, splits: Iterator[tuple[Integers, Integers]], radius_km: float
+) -> Iterator[tuple[Integers, Integers]]:
     """Splits without the training samples within the radius; warns of the first that leaves few."""
     warned = False
     for number, (train, test) in enumerate(splits):
@@ -265,7 +265,7 @@ def _with_gap(
         yield kept, test
 
 
-def _drop_within_radius(vectors: FloatArray, train: Index, test: Index, radius_km: float) -> Index:
+def _drop_within_radius(vectors: FloatArray, train: Integers, test: Integers, radius_km: float) -> Integers:
     """Training samples that are farther than the radius from all test samples."""
     if radius_km == 0.0:  # what is at the same place is in the same block
         return train

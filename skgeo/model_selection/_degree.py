@@ -15,9 +15,9 @@ from sklearn.utils import check_random_state
 from skgeo._base import places_of
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import unit_vectors
 from skgeo._spectrum import degree_wavelength_km
+from skgeo._typing import FloatArray
 from skgeo._validation import check_parameter, is_integer, is_real, shortened
 from skgeo.exceptions import CoordinateError, ResolutionWarning
 from skgeo.model_selection._base import (

@@ -12,12 +12,12 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from sklearn.utils import check_random_state
 
 from skgeo._kernels.equal_area import own_frame
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._kernels.sphere import unit_vectors
 from skgeo._kernels.threads import one_blas_thread
 from skgeo._progress import check_verbose, progress
+from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_flag, check_parameter, import_optional, is_real
-from skgeo.model_selection._base import Index, check_n_splits, kd_tree, nearest_km, read_samples, splits_of
+from skgeo.model_selection._base import check_n_splits, kd_tree, nearest_km, read_samples, splits_of
 from skgeo.model_selection._blocks import RandomState, SphericalBlockKFold, size_of_blocks
 from skgeo.model_selection._scores import (
     Caught,
@@ -321,7 +321,7 @@ def leakage_report(
 
 def _random_folds(
     n_samples: int, stratified: Any, n_splits: int, random: np.random.RandomState
-) -> list[tuple[Index, Index]]:
+) -> list[tuple[Integers, Integers]]:
     """Random folds, with their share of each stratum of a target if it has one set of strata."""
     samples = np.zeros((n_samples, 1))
     strata = None if stratified is None else strata_of(stratified)
@@ -331,7 +331,14 @@ def _random_folds(
 
 
 def _scores(
-    model: Any, X: Any, y: Any, splits: list[tuple[Index, Index]], fit: dict[str, Any], caught: Caught, *, first: bool
+    model: Any,
+    X: Any,
+    y: Any,
+    splits: list[tuple[Integers, Integers]],
+    fit: dict[str, Any],
+    caught: Caught,
+    *,
+    first: bool,
 ) -> dict[str, FloatArray]:
     """Scores of each metric in each fold, NaN where there is none; no metrics where no fit went well.
 
@@ -376,7 +383,9 @@ def _sizes(given: Any, vectors: FloatArray, n_splits: int) -> FloatArray:
     return np.unique(np.geomspace(first, last, _N_SIZES if last > first else 1))
 
 
-def _median_distance(vectors: FloatArray, splits: list[tuple[Index, Index]], random: np.random.RandomState) -> float:
+def _median_distance(
+    vectors: FloatArray, splits: list[tuple[Integers, Integers]], random: np.random.RandomState
+) -> float:
     """Median distance in km from test samples to the nearest training sample."""
     found = []
     for train, test in splits:

@@ -10,11 +10,10 @@ from sklearn.utils import check_random_state
 
 from skgeo._kernels.clusters import nested_clusters
 from skgeo._kernels.equal_area import balanced_folds
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_parameter, is_real
 from skgeo.model_selection._base import (
     FoldSplitter,
-    Index,
     check_apart,
     check_n_splits,
     distinct_places,
@@ -68,10 +67,10 @@ class DistanceMatch:
     (2, [3931.0])
     """
 
-    folds: Index
+    folds: Integers
     n_clusters: int
     wasserstein_km: float
-    candidate_n_clusters: Index
+    candidate_n_clusters: Integers
     candidate_wasserstein_km: FloatArray
     prediction_km: FloatArray
     prediction_weight: FloatArray
@@ -227,7 +226,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
             sample_km=nearest_km(lookup, vectors[measured], rank=2),
         )
 
-    def _folds(self, vectors: FloatArray, y: Any) -> Index:
+    def _folds(self, vectors: FloatArray, y: Any) -> Integers:
         return self._match(vectors).folds
 
     def _check_parameters(self) -> None:
@@ -240,7 +239,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         check_parameter("prediction_locations", self.prediction_locations, given, accepted)
 
 
-def _candidates(vectors: FloatArray, places: Index, n_splits: int) -> Iterator[Index]:
+def _candidates(vectors: FloatArray, places: Integers, n_splits: int) -> Iterator[Integers]:
     """Clusters of samples, from few to one for each place."""
     n_places = int(places.max()) + 1
     first = np.unique(places, return_index=True)[1]
@@ -252,7 +251,7 @@ def _candidates(vectors: FloatArray, places: Index, n_splits: int) -> Iterator[I
     yield places
 
 
-def _between(vectors: FloatArray, folds: Index, measured: Index, *, n_clusters: int) -> FloatArray:
+def _between(vectors: FloatArray, folds: Integers, measured: Integers, *, n_clusters: int) -> FloatArray:
     """Distances in km from some samples to the nearest sample in another fold.
 
     A tree of each fold is the smallest; but where clusters are large, folds are far, and far points are slow to find:

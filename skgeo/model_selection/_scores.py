@@ -9,7 +9,7 @@ from joblib import effective_n_jobs
 from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning, UndefinedMetricWarning
 
-from skgeo._kernels.harmonics import FloatArray
+from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateWarning, ResolutionWarning
 

@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.multiclass import type_of_target
 
+from skgeo._typing import Integers
 from skgeo._validation import warn_caller
-from skgeo.model_selection._base import Index
 
 # Numbers that take more values than this are spread by quantiles, so many.
 _MOST_VALUES, _QUANTILES = 20, 10
 
 
-def strata_of(y: Any) -> Index:
+def strata_of(y: Any) -> Integers:
     """Strata (n, k) of samples, numbered from zero, those of each column apart.
 
     A column of y gives one of its classes, one of the tenth in which its numbers are, or both: whole numbers of many
@@ -30,7 +30,7 @@ def strata_of(y: Any) -> Index:
     if kind == "unknown":
         what = "missing values" if missing else f"{table.dtype} values that are neither or of several kinds"
         raise ValueError(f"stratify=True: y has {what}: expected classes or numbers, none missing.")
-    columns: list[Index] = []
+    columns: list[Integers] = []
     for values in table.reshape(len(table), -1).T:
         found, numbers = np.unique(values, return_inverse=True)
         many = found.size > _MOST_VALUES and values.dtype.kind in "fiu"

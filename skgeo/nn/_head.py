@@ -9,8 +9,8 @@ import torch
 from sklearn.pipeline import make_union
 from torch import Tensor, nn
 
-from skgeo._kernels.harmonics import FloatArray
 from skgeo._patch_scale import DESCRIPTORS
+from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_magnitude, check_parameter, is_integer
 from skgeo.nn._modules import check_tensor
 from skgeo.nn._networks import check_widths

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from skgeo._input.patch_table import PATCH_COLUMNS
-from skgeo._kernels.harmonics import FloatArray, columns_of_order, degree_of, legendre_series
+from skgeo._kernels.harmonics import columns_of_order, degree_of, legendre_series
 from skgeo._kernels.sphere import EARTH_RADIUS, descriptors
+from skgeo._typing import FloatArray
 from skgeo._validation import check_parameter, check_radius, is_real
 
 __all__ = ["HarmonicPCA", "PatchScale"]
