@@ -15,10 +15,9 @@ from skgeo._input.chunks import is_lazy
 from skgeo._integrate import Integration
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._kernels import domain as _domain
-from skgeo._kernels.box_means import map_box_means
 from skgeo._kernels.eigenbasis import Eigenbasis, canonical_eigenbasis
-from skgeo._kernels.evaluate import map_patches
 from skgeo._kernels.harmonics import degrees_and_orders
+from skgeo._kernels.patch_means import map_area_means, map_pixel_means
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import Advance, blas_threads_for
 from skgeo._spectrum import check_spectrum, prior_variance
@@ -259,13 +258,13 @@ class SphericalHarmonicPCA(InverseTransformer):
     def _average_pixels(self, patches: Boxes, dtype: npt.DTypeLike, advance: Advance) -> npt.NDArray[np.floating]:
         """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels."""
         means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
-        map_patches(patches, self._affine(), self.clip, means, self.n_jobs, advance)
+        map_pixel_means(patches, self._affine(), self.clip, means, self.n_jobs, advance)
         return means
 
     def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, advance: Advance) -> npt.NDArray[np.floating]:
         """The embedding of the mean of the harmonics over the area of each patch."""
         means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
-        map_box_means(patches, self._affine(), self.clip, means, self.n_jobs, advance)
+        map_area_means(patches, self._affine(), self.clip, means, self.n_jobs, advance)
         return means
 
     def _unclipped(self, values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

@@ -130,7 +130,7 @@ def test_neither_order_nor_company_nor_threads_matter(encoder, monkeypatch):
     whole = exact(encoder).fit_transform(patches)
     order = rng.permutation(300)
     assert_allclose(exact(encoder).fit_transform(patches[order]), whole[order], atol=1e-12)
-    monkeypatch.setattr("skgeo._kernels.box_means._BLOCK_VALUES", 4000)
+    monkeypatch.setattr("skgeo._kernels.patch_means.BLOCK_VALUES", 4000)
     for n_jobs in (1, 2):
         encoder = type(encoder)(**encoder.get_params() | {"n_jobs": n_jobs}).fit(GLOBE)
         assert_allclose(exact(encoder).fit_transform(patches), whole, atol=1e-12)

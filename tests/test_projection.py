@@ -11,8 +11,9 @@ from sklearn.frozen import FrozenEstimator
 import reference
 from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA
 from skgeo import _patch_position as patches
-from skgeo._kernels import evaluate as _projection
-from skgeo._kernels.evaluate import Boxes, map_grid, map_patches, map_points
+from skgeo._kernels import evaluate, patch_means, threads
+from skgeo._kernels.evaluate import Boxes, map_grid, , map_points
+from skgeo._kernels.patch_means import map_pixel_means
 from skgeo.datasets import load_land_mask
 
 PLACES = np.vstack([[[90, 0], [-90, 33], [0, 180], [0, -180], [45, 539.999]], reference.uniform_points(5000)])
@@ -106,10 +107,11 @@ def mean_over_pixels(patch, coefficients):
 @pytest.mark.parametrize("block", [None, 64])
 def test_patches(dtype, n_jobs, block, monkeypatch):
     if block:
-        monkeypatch.setattr(_projection, "_BLOCK_VALUES", block)
+        for module in (evaluate, patch_means, threads):
+            monkeypatch.setattr(module, "BLOCK_VALUES", block)
     coefficients = random_map(7, 9)
     out = np.full((len(TABLE), 7), np.nan, dtype=dtype)
-    map_patches(boxes(TABLE), coefficients, 3.0, out, n_jobs)
+    map_pixel_means(boxes(TABLE), coefficients, 3.0, out, n_jobs)
     assert_allclose(out, [mean_over_pixels(patch, coefficients) for patch in TABLE], atol=BOUND[dtype])
 
 
@@ -165,7 +167,7 @@ def test_float32_axes_give_float32_and_lose_no_more_than_that():
 def test_single_precision_harmonics_are_within_1e_6_of_double_precision(max_degree):
     latitude, longitude = np.ascontiguousarray(PLACES.T)
     unit = np.eye((max_degree + 1) ** 2)
-    single, double = (_projection._PointMap(unit, None, dtype).harmonics(latitude, longitude) for dtype in BOUND)
+    single, double = (evaluate.PointMap(unit, None, dtype).harmonics(latitude, longitude) for dtype in BOUND)
     assert (single.dtype, double.dtype) == (np.float32, np.float64)
     assert np.all(np.abs(single - double).max(axis=1) <= 1e-6 * np.abs(double).max(axis=1))
 
@@ -173,7 +175,7 @@ def test_single_precision_harmonics_are_within_1e_6_of_double_precision(max_degr
 def test_components_that_need_double_precision_may_stand_anywhere():
     land = load_land_mask()
     pca = SphericalHarmonicPCA(20, spectrum="matern").fit(LatLonGrid(land.latitude, land.longitude, land.fraction))
-    (easy, _), (hard, _) = _projection._precisions(pca._affine(), np.float32)
+    (easy, _), (hard, _) = evaluate.split_by_precision(pca._affine(), np.float32)
     assert hard.min() < easy.max()
     assert_array_equal(np.sort(np.concatenate([easy, hard])), np.arange(pca.n_components_))
     points = PLACES.astype(np.float32)
@@ -197,7 +199,7 @@ def test_patches_of_any_shape_take_little_memory(n_lat, n_lon, n):
     counts = np.full(n, n_lat), np.full(n, n_lon)
     table = Boxes(south, south + 0.01 * n_lat, west, west + 0.01 * n_lon, *counts)
     coefficients, out = random_map(64, 30) * 1e-2, np.empty((n, 64))
-    assert grown(lambda: map_patches(table, coefficients, 3.0, out)) < 60
+    assert grown(lambda: map_pixel_means(table, coefficients, 3.0, out)) < 60
 
 
 def test_points_and_grids_take_little_memory_beyond_their_output():

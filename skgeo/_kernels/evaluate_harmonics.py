@@ -1,7 +1,7 @@
-"""Kernel: tables of harmonics themselves, for those who want the columns and not a map of them.
+"""Kernel: the harmonics themselves as columns, for encoders that return them without a linear map.
 
-Written block by block and straight into the output, so that nothing else is as large. ``factors`` (k,) multiply the
-last k harmonics up to some degree, all of which follow from the first one on.
+The values are written block by block into the output, so that no other array is as large. ``factors`` (k,) multiply
+the last k of the (L + 1) ** 2 harmonics; without the constant k is (L + 1) ** 2 - 1.
 """
 
 import numpy as np
@@ -14,11 +14,11 @@ from skgeo._kernels.harmonics import (
     sin_cos_latitude,
     trigonometric,
 )
-from skgeo._kernels.threads import Advance, no_progress, run_in_threads
+from skgeo._kernels.threads import BLOCK_VALUES, Advance, no_progress, row_blocks, run_in_threads
 from skgeo._typing import FloatArray, Floats
 
-# Values that a block may hold: a few megabytes, the size of the caches.
-_BLOCK_VALUES = 2**19
+# A block has at least this many places, so that the work per block outweighs the call.
+_MIN_BLOCK_PLACES = 32
 
 
 def write_points(
@@ -30,15 +30,19 @@ def write_points(
     n_jobs: int | None = None,
     advance: Advance = no_progress,
 ) -> None:
-    """Write harmonics at points times factors into ``out`` (n, k); ``advance`` is told how many more are."""
+    """Write harmonics at points times factors into ``out`` (n, k).
+
+    The function calls ``advance(n)`` after each block of n points.
+    """
     n_harmonics = (max_degree + 1) ** 2
 
     def fill(part: slice) -> None:
         table = harmonics(latitude[part], longitude[part], max_degree)[n_harmonics - factors.size :]
         np.multiply(table.T, factors, out=out[part], casting="same_kind")
-        out[part][np.isnan(latitude[part])] = np.nan  # the constant is the same nowhere, too
+        out[part][np.isnan(latitude[part])] = np.nan  # degree 0 ignores its arguments: a missing place needs NaN
 
-    run_in_threads(fill, _blocks(latitude.size, n_harmonics), n_jobs, lambda part, _: advance(part.stop - part.start))
+    blocks = row_blocks(latitude.size, budget=max(_MIN_BLOCK_PLACES, BLOCK_VALUES // n_harmonics))
+    run_in_threads(fill, blocks, n_jobs, lambda part, _: advance(part.stop - part.start))
 
 
 def write_grid(
@@ -52,7 +56,7 @@ def write_grid(
 ) -> None:
     """Write harmonics on the product of two axes times factors into ``out`` (n_lat, n_lon, k).
 
-    They separate: one product a value. ``advance`` is told how many more cells are done.
+    The harmonics separate: each value takes one product. The function calls ``advance(n)`` after each block of n cells.
     """
     degree, order = (index[-factors.size :] for index in degrees_and_orders(max_degree))
     legendre = legendre_by_order(*sin_cos_latitude(latitude), max_degree)
@@ -66,13 +70,6 @@ def write_grid(
         for row, values in zip(rows, out, strict=True):
             np.multiply(waves, row, out=values[part], casting="same_kind")
 
-    cells = latitude.size
-    run_in_threads(
-        fill, _blocks(longitude.size, factors.size), n_jobs, lambda part, _: advance(cells * (part.stop - part.start))
-    )
-
-
-def _blocks(n_items: int, n_harmonics: int) -> list[slice]:
-    """Consecutive blocks of places."""
-    length = max(32, _BLOCK_VALUES // n_harmonics)
-    return [slice(start, min(start + length, n_items)) for start in range(0, n_items, length)]
+    n_lat = latitude.size
+    blocks = row_blocks(longitude.size, budget=max(_MIN_BLOCK_PLACES, BLOCK_VALUES // factors.size))
+    run_in_threads(fill, blocks, n_jobs, lambda part, _: advance(n_lat * (part.stop - part.start)))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._typing import FloatArray, Floats
+from skgeo._typing import FloatArray, Floats, Integers
 
 
 def sin_cos_latitude(latitude: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -59,8 +59,9 @@ def waves(
 ) -> tuple[Floats, Floats]:
     """Cosines and sines of 0 .. max_order times an angle given by its cosine and sine: two of (max_order + 1, n).
 
-    The known multiples are turned on by their number, again and again. These turns are doubled in double precision,
-    so that in single precision an entry is off by a few roundings; in double precision by ``max_order`` of them.
+    The multiples known so far are rotated by their number, and their number doubles. The rotations are computed in
+    double precision. An entry in single precision then has the error of a few roundings, and an entry in double
+    precision that of ``max_order`` roundings.
     """
     cosines = np.empty((max_order + 1, cosine.size), dtype=dtype)
     sines, scratch = np.empty_like(cosines), np.empty_like(cosines)
@@ -113,6 +114,12 @@ def columns_of_order(order: int, max_degree: int) -> npt.NDArray[np.int_]:
     return degree * degree + degree + order
 
 
+def columns_by_order(max_degree: int) -> Integers:
+    """Columns of all harmonics, sorted by order 0, 1, -1, 2, -2, ..., and within an order by degree."""
+    orders = [sign * order for order in range(max_degree + 1) for sign in (1, -1)[: 1 + (order > 0)]]
+    return np.concatenate([columns_of_order(order, max_degree) for order in orders])
+
+
 def sum_over_degrees(table: list[FloatArray], coefficients: FloatArray) -> FloatArray:
     """Maps ``coefficients`` (k, D) summed over degrees at given latitudes: factors (2 L + 1, n, k) of ``trig_m``.
 
@@ -138,7 +145,7 @@ def degrees_and_orders(max_degree: int) -> tuple[npt.NDArray[np.int_], npt.NDArr
 
 
 def convention_factors(degree: npt.NDArray[np.int_], order: npt.NDArray[np.int_], convention: str) -> FloatArray:
-    """What harmonics are multiplied by to have the signs and the scale of a convention."""
+    """Factors that give orthonormal harmonics the signs and the scale of a convention."""
     if convention == "orthonormal":
         return np.ones(np.broadcast(degree, order).shape)
     return np.where(degree % 2, -1.0, 1.0) * np.where(order == 0, np.pi, 1.0)
@@ -147,9 +154,9 @@ def convention_factors(degree: npt.NDArray[np.int_], order: npt.NDArray[np.int_]
 def legendre_series(max_degree: int) -> FloatArray:
     """The Legendre functions as Fourier series in colatitude, shape (L + 1, L + 1, L + 1): order, degree, wave.
 
-    ``P_lm = sum_n series[m, l, n] * cos(n colatitude)`` for even m, and the same with sines for odd m: around a whole
-    meridian they are trigonometric polynomials of degree l, which 2 L + 1 equally spaced places determine. Sums over
-    many places thereby become matrix products of waves.
+    ``P_lm = sum_n series[m, l, n] * cos(n colatitude)`` for even m, and the same with sines for odd m. Around a whole
+    meridian the functions are trigonometric polynomials of degree l: their values at 2 L + 1 equally spaced places
+    determine them. With the series, sums over many places are matrix products.
     """
     n_places = 2 * max_degree + 1
     wave = np.arange(max_degree + 1)

@@ -1,4 +1,4 @@
-"""Work on many parts with threads."""
+"""Blocks of rows, and threads that work on them while BLAS has one thread."""
 
 import os
 import threading
@@ -15,12 +15,24 @@ from threadpoolctl import ThreadpoolController
 # Rows of a square matrix from which a second thread may be worth its waiting: see benchmarks/blas_threads.py.
 _LARGE = 2000
 
-#: Is told how many more points, cells or pixels are done.
+#: A function that kernels call with the number of points, cells or pixels that they have just finished.
 Advance = Callable[[int], object]
+
+#: Values that a block may hold: 4 MB of float64, about the size of the caches of a core.
+BLOCK_VALUES = 2**19
 
 
 def no_progress(count: int) -> None:
-    """Nobody asks how many more are done."""
+    """Ignore the number of finished places: nobody shows a progress bar."""
+
+
+def row_blocks(n_rows: int, values_per_row: int = 1, budget: int | None = None) -> list[slice]:
+    """Cut rows into consecutive blocks of at most ``budget`` values (default BLOCK_VALUES), and of at least one row.
+
+    The blocks do not depend on the number of threads, so the output does not either.
+    """
+    length = max(1, (BLOCK_VALUES if budget is None else budget) // max(1, values_per_row))
+    return [slice(start, min(start + length, n_rows)) for start in range(0, n_rows, length)]
 
 
 def run_in_threads(
@@ -29,9 +41,9 @@ def run_in_threads(
     n_jobs: int | None = None,
     then: Callable[[slice, Any], object] = lambda part, result: None,
 ) -> None:
-    """Call ``work`` on all parts, on ``n_jobs`` threads, and ``then`` on every result, in order, on this thread.
+    """Call ``work(part)`` for all parts on ``n_jobs`` threads, and ``then(part, result)`` in order on this thread.
 
-    Meanwhile BLAS has one thread: parts are too small to be shared once more.
+    BLAS has one thread meanwhile: the products of one part are too small to share among more threads.
     """
     with one_blas_thread():
         if len(parts) == 1:

@@ -7,9 +7,9 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._inverse import DegreeOne, InverseTransformer
-from skgeo._kernels.box_means import write_box_means
 from skgeo._kernels.evaluate_harmonics import write_grid, write_points
 from skgeo._kernels.harmonics import convention_factors, degrees_and_orders
+from skgeo._kernels.patch_means import area_means
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import Advance
 from skgeo._spectrum import check_spectrum, prior_variance
@@ -192,7 +192,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         """The mean of the harmonics over the area of each patch."""
         factors = self._factors()
         means = np.empty((patches.south.size, factors.size), dtype=dtype)
-        write_box_means(patches, factors, int(self.max_degree), means, self.n_jobs, advance)
+        area_means(patches, factors, int(self.max_degree), means, self.n_jobs, advance)
         return means
 
     def _variance(self) -> FloatArray:
