@@ -420,7 +420,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             before = ObservationSums(**self._sums) if resume else None
             sums = self._sum(X, y, sample_weight, before)
-            self._sums = (sums if before is None else before.plus(sums))._asdict()
+            self._sums = (sums if before is None else before.merged_with(sums))._asdict()
             self._solve(ObservationSums(**self._sums))
         self._warn_truncation()
         self._warn_noise()
@@ -449,7 +449,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             )
         latitude, longitude = points[kept].T
         shift = None if before is None else before.shift
-        return ObservationSums.of((latitude, longitude), target, weight[kept], max_degree, shift)
+        return ObservationSums.from_observations((latitude, longitude), target, weight[kept], max_degree, shift)
 
     def _solve(self, sums: ObservationSums) -> None:
         """Set the hyperparameters and the posterior."""

@@ -1,8 +1,9 @@
 """Kernel: a domain on the sphere as the harmonic coefficients of its weight function.
 
 A product of two harmonics of degree <= L has degrees <= 2 L only, so total weight, mean and covariance of the
-harmonics over a domain all follow from the coefficients of its weight function to degree 2 L. They are plain
-arrays of (2 L + 1) ** 2 numbers, index ``l * l + l + m``, and they add: parts of a domain merge by ``+``.
+harmonics over a domain all follow from the coefficients of its weight function to degree 2 L. Coefficients are plain
+arrays of (2 L + 1) ** 2 numbers, index ``l * l + l + m``. Coefficients of the parts of a domain add up to those of the
+whole domain.
 """
 
 import math
@@ -26,20 +27,20 @@ from skgeo._kernels.harmonics import (
 from skgeo._kernels.threads import Advance, no_progress, one_blas_thread
 from skgeo._typing import FloatArray, Floats
 
-# Points, or rows times nodes, at a time: enough to drown the interpreter, few enough to stay in cache.
+# Points, or rows times nodes, per block: many enough to hide the interpreter's overhead, few enough to stay in cache.
 _BLOCK = 4096
-# Cells of the weight function converted to float64 at a time.
+# Cells of the weight function that are converted to float64 at a time.
 _BLOCK_CELLS = 2**20
-# At least so many terms are summed one after the other before sums of sums are formed.
+# Longer sums are split in two halves, again and again, down to this number of terms.
 _RUNNING_SUM = 128
 
 
 def point_coefficients(
     latitude: FloatArray, longitude: FloatArray, weight: FloatArray, degree: int, advance: Advance = no_progress
 ) -> FloatArray:
-    """Coefficients ``sum_i weight_i Y_lm(point_i)`` to ``degree``; points in degrees, any number of them.
+    """Coefficients ``sum_i weight_i Y_lm(point_i)`` to ``degree``, of points in degrees.
 
-    ``advance`` is told how many more are.
+    The function calls ``advance(n)`` after each block of n points.
     """
     sums = np.zeros((degree + 1, 2 * degree + 1))
     with one_blas_thread():
@@ -75,7 +76,7 @@ def cell_coefficients(
 
 
 def _cell_sums(latitude_edges: FloatArray, factors: FloatArray, weight: npt.NDArray[np.generic]) -> FloatArray:
-    """Sums over cells, as of :func:`_wave_sums`, given the longitude factors integrated over each column."""
+    """Sums over cells in the form of :func:`_wave_sums`, from the longitude factors integrated over each column."""
     degree = factors.shape[0] // 2
     sums = np.zeros((degree + 1, 2 * degree + 1))
     nodes, node_weights = row_nodes(latitude_edges, degree)
@@ -83,6 +84,7 @@ def _cell_sums(latitude_edges: FloatArray, factors: FloatArray, weight: npt.NDAr
     with one_blas_thread():
         for start in range(0, weight.shape[0], n_rows):
             block = slice(start, start + n_rows)
+            # First along longitude, once per row; then each row at its quadrature nodes in latitude.
             by_row = _pairwise_product(factors, np.asarray(weight[block], dtype=np.float64).T)
             by_node = (by_row[:, :, np.newaxis] * node_weights[block]).reshape(by_row.shape[0], -1)
             sums += _wave_sums(*sin_cos_latitude(nodes[block].ravel()), by_node)
@@ -94,11 +96,11 @@ def union_coefficients(
 ) -> FloatArray:
     """Coefficients of the union of boxes with edges (n,) in degrees, east beyond west, integrated exactly.
 
-    The edges of all boxes cut the sphere into cells, each wholly inside or outside; where these are too many, the
-    boxes are cut in two halves first.
+    The edges of all boxes cut the sphere into cells, and each cell is wholly inside or wholly outside the union. If the
+    cells are too many for one block, a parallel or meridian cuts the boxes in two parts first.
     """
     west, east = np.mod(west, 360.0), np.mod(west, 360.0) + (east - west)
-    around = east > 360.0
+    around = east > 360.0  # these boxes cross the seam: they become two boxes
     boxes = np.concatenate(
         [
             np.column_stack([south, north, west, np.minimum(east, 360.0)]),
@@ -124,9 +126,10 @@ def union_coefficients(
 
 
 def _covered(boxes: FloatArray, rows: FloatArray, columns: FloatArray) -> npt.NDArray[np.bool_]:
-    """Which of the cells between the given edges lie in any of the boxes (n, 4), whose edges are among these."""
+    """True for each cell between the given edges that lies in a box (n, 4); the edges contain those of all boxes."""
     south, north = np.searchsorted(rows, boxes[:, :2]).T
     west, east = np.searchsorted(columns, boxes[:, 2:]).T
+    # Each box adds 1 at its south-west corner and cancels it beyond its edges; running sums then count the boxes.
     count = np.zeros((rows.size, columns.size), dtype=np.intp)
     for row, column, step in ((south, west, 1), (north, west, -1), (south, east, -1), (north, east, 1)):
         np.add.at(count, (row, column), step)
@@ -134,10 +137,10 @@ def _covered(boxes: FloatArray, rows: FloatArray, columns: FloatArray) -> npt.ND
 
 
 def _wave_sums(sin_lat: FloatArray, cos_lat: FloatArray, factors: FloatArray) -> FloatArray:
-    """Sums over places of waves in colatitude times weighted longitude factors (2 degree + 1, n).
+    """Sums (degree + 1, 2 degree + 1) over places of waves in colatitude times weighted longitude factors.
 
-    Shape (degree + 1, 2 degree + 1). Legendre functions of even order are cosine series, those of odd order sine
-    series.
+    ``factors`` has shape (2 degree + 1, n). Legendre functions of even order are cosine series in colatitude, and
+    Legendre functions of odd order are sine series.
     """
     degree = factors.shape[0] // 2
     sums = np.empty((degree + 1, 2 * degree + 1))
@@ -159,7 +162,7 @@ def _coefficients(sums: FloatArray) -> FloatArray:
 
 
 def _pairwise_product(left: Floats, right: Floats) -> FloatArray:
-    """``left @ right`` by halves: a running sum over thousands of equal terms would round one way throughout."""
+    """``left @ right``, summed by halves: a running sum of thousands of equal terms accumulates its rounding errors."""
     half = left.shape[1] // 2
     if half < _RUNNING_SUM:
         return left @ right
@@ -191,15 +194,15 @@ def row_nodes(latitude_edges: FloatArray, degree: int) -> tuple[FloatArray, Floa
 
 @lru_cache(maxsize=64)
 def _gauss(n_nodes: int) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights on [-1, 1], which are found once: blocks of rows ask for the same again."""
+    """Gauss-Legendre nodes and weights on [-1, 1]; the cache serves blocks of rows, which all need the same ones."""
     return np.polynomial.legendre.leggauss(n_nodes)
 
 
 def _nodes_needed(order: int, half_width: float) -> int:
-    """Fewest nodes whose remainder term is below rounding for exp(i order x) over 2 half_width.
+    """Smallest number of nodes whose remainder for exp(i order x) over [-half_width, half_width] is below rounding.
 
     The remainder of the n-point rule on [-h, h] is (2 h)^{2n + 1} (n!)^4 f^{(2n)} / ((2n + 1) ((2n)!)^3) (Abramowitz
-    & Stegun 25.4.30); here relative to the length 2 h.
+    & Stegun 25.4.30). The function compares the remainder with the length 2 h.
     """
     nodes = 1
     while True:
@@ -236,7 +239,7 @@ def second_moment(coefficients: FloatArray) -> FloatArray:
     max_degree = degree_of(coefficients.size) // 2
     sines, weights = np.polynomial.legendre.leggauss(2 * max_degree + 1)
     table = legendre_by_order(sines, np.sqrt(1.0 - sines**2), 2 * max_degree)
-    if is_zonal(coefficients):
+    if is_zonal(coefficients):  # orders do not mix: one small integral per order
         by_latitude = coefficients[columns_of_order(0, 2 * max_degree)] @ table[0]
         return _zonal_integrals(table[: max_degree + 1], 2.0 * np.pi * weights * by_latitude)
     n_lon = 4 * max_degree + 1
@@ -248,12 +251,12 @@ def second_moment(coefficients: FloatArray) -> FloatArray:
 
 
 def is_zonal(coefficients: FloatArray) -> bool:
-    """Whether a domain looks the same at all longitudes: then harmonics of different order do not covary."""
+    """Whether the weight function is the same at all longitudes. Then harmonics of different order do not covary."""
     return not coefficients[degrees_and_orders(degree_of(coefficients.size))[1] != 0].any()
 
 
 def _zonal_integrals(table: list[FloatArray], weight: FloatArray) -> FloatArray:
-    """Integrals of products of harmonics over a domain that depends on latitude only: zero between orders."""
+    """Integrals of products of harmonics when the weight depends on latitude only; pairs of two orders are zero."""
     max_degree = len(table) - 1
     result = np.zeros(((max_degree + 1) ** 2,) * 2)
     for order in range(-max_degree, max_degree + 1):
@@ -264,7 +267,10 @@ def _zonal_integrals(table: list[FloatArray], weight: FloatArray) -> FloatArray:
 
 
 def _product_integrals(table: list[FloatArray], by_latitude: FloatArray) -> FloatArray:
-    """Sum Legendre pairs over latitudes; ``by_latitude`` (n_lat, 2 L + 1, 2 L + 1) holds the pairs of orders."""
+    """Sums over latitudes of pairs of Legendre functions times ``by_latitude`` (n_lat, 2 L + 1, 2 L + 1).
+
+    ``by_latitude`` holds the integrals along longitude of the products of two ``trig_m``, for all pairs of orders.
+    """
     max_degree = by_latitude.shape[1] // 2
     degree, order = degrees_and_orders(max_degree)
     legendre_rows = np.stack([table[abs(m)][n - abs(m)] for n, m in zip(degree, order, strict=True)])

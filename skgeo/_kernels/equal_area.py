@@ -10,10 +10,10 @@ from skgeo._typing import FloatArray
 
 Integers = npt.NDArray[np.int64]
 
-# Eigenvalues of a second moment (their sum is one) and skewnesses that differ by less are the same to rounding.
-_SAME = 1e-9
-# Points so little (of a block) before an edge are on it: rounding does not decide where symmetric data fall.
-_ON_EDGE = 1e-9
+# Eigenvalues of a second moment with trace 1, and skewnesses, that differ by less are equal to rounding.
+_EQUAL_MOMENTS = 1e-9
+# Points within this fraction of a block before an edge lie on it: rounding must not decide about symmetric data.
+_EDGE_TOLERANCE = 1e-9
 
 
 def band_counts(n_blocks: int) -> Integers:
@@ -48,39 +48,40 @@ def block_of(vectors: FloatArray, counts: Integers) -> Integers:
     """
     stop = np.cumsum(counts)
     above = (1.0 - vectors[:, 2]) / 2.0 * stop[-1]  # the area to the north, in blocks
-    band = np.minimum(np.searchsorted(stop, above + _ON_EDGE, side="right"), counts.size - 1)
+    band = np.minimum(np.searchsorted(stop, above + _EDGE_TOLERANCE, side="right"), counts.size - 1)
     count = counts[band]
     turns = np.arctan2(vectors[:, 1], vectors[:, 0]) / (2.0 * np.pi)
-    around = np.floor(turns * count + 0.5 + _ON_EDGE).astype(np.int64) % count
+    around = np.floor(turns * count + 0.5 + _EDGE_TOLERANCE).astype(np.int64) % count
     return (stop - counts)[band] + around
 
 
 def own_frame(vectors: FloatArray) -> FloatArray:
-    """The axes (3, 3), in rows, of a frame that turns with the unit vectors (n, 3) when they are turned.
+    """The axes (3, 3), in rows, of a frame that rotates with the unit vectors (n, 3) when these are rotated.
 
-    The first axis points to where they are, the second along their larger spread. Axes are those of the second moment,
-    their signs those of the third. Where symmetry leaves an axis or a sign open, that of the Earth stands in.
+    The first axis points to the middle of the data, the second along their larger spread. The axes are eigenvectors of
+    the second moment, and third moments determine their signs. Where symmetry leaves an axis or a sign undetermined,
+    the axes of the Earth determine it.
     """
     variance, axes = np.linalg.eigh(vectors.T @ vectors / len(vectors))
     variance, axes = variance[::-1], axes.T[::-1]
     frame = np.empty((3, 3))
     start = 0
     for stop in (1, 2, 3):
-        if stop == 3 or variance[stop - 1] - variance[stop] > _SAME:
+        if stop == 3 or variance[stop - 1] - variance[stop] > _EQUAL_MOMENTS:
             frame[start:stop] = _nearest_to_earth(axes[start:stop])
             start = stop
     for axis in frame:
         skewness = float(np.mean((vectors @ axis) ** 3))
-        axis *= np.sign(skewness if abs(skewness) > _SAME else axis[_first_largest(np.abs(axis))])
+        axis *= np.sign(skewness if abs(skewness) > _EQUAL_MOMENTS else axis[_first_largest(np.abs(axis))])
     return frame
 
 
 def _nearest_to_earth(span: FloatArray) -> FloatArray:
-    """An orthonormal basis of the span of orthonormal rows: axes of the Earth as far as these are in it."""
+    """An orthonormal basis of the span of orthonormal rows, as close to the axes of the Earth as possible."""
     if len(span) == 1:
         return span
     basis: list[FloatArray] = []
-    rest = span.T @ span  # the projection onto what is left of the space
+    rest = span.T @ span  # the projection onto the part of the span without basis vectors yet
     for _ in span:
         axis = rest[_first_largest(np.linalg.norm(rest, axis=1))]
         basis.append(axis / np.linalg.norm(axis))
@@ -89,7 +90,7 @@ def _nearest_to_earth(span: FloatArray) -> FloatArray:
 
 
 def _first_largest(values: FloatArray) -> int:
-    """Where the largest value is; of equal ones the first."""
+    """Index of the largest value; the first index if several are equal to 1e-4."""
     return int(np.argmax(values > values.max() - 1e-4))
 
 
@@ -101,9 +102,9 @@ def random_turn(random: np.random.RandomState) -> FloatArray:
 
 
 def balanced_folds(sizes: Integers, n_folds: int, order: npt.NDArray[np.intp] | None = None) -> npt.NDArray[np.intp]:
-    """The fold of each block: the largest first, each to the fold that is smallest so far.
+    """The fold of each block. The largest blocks go first, each to the fold that is smallest so far.
 
-    Of equal blocks, the one that is first in ``order``. Folds then differ in size by at most the largest block.
+    Blocks of equal size go in the order of ``order``. Folds then differ in size by at most the largest block.
     """
     order = np.arange(sizes.size) if order is None else order
     order = order[np.argsort(-sizes[order], kind="stable")]

@@ -2,8 +2,9 @@
 
 A product of two harmonics of degree <= L has degrees <= 2 L only, so that the D x D sums of products that a regression
 needs follow from the (2 L + 1) ** 2 coefficients of the weights of its observations, as the moments of a domain do.
-With the D coefficients of the weighted targets and their sum of squares these are all that is kept of the data: they
-add, and the likelihood of hyperparameters takes one Cholesky factor of size D whatever the number of observations.
+These coefficients, the D coefficients of the weighted targets and the sum of squared targets are all that is kept of
+the data. They add up over parts of the data. The likelihood of hyperparameters takes one Cholesky factor of size D,
+whatever the number of observations.
 """
 
 import math
@@ -19,18 +20,18 @@ from skgeo._kernels.evaluate import map_grid
 from skgeo._kernels.harmonics import degree_of, degrees_and_orders
 from skgeo._typing import FloatArray
 
-#: The integral of the harmonic of degree 0 over its square: what turns coefficients of degree 0 into sums.
-_ROOT = math.sqrt(4.0 * math.pi)
-# Degrees whose variance is summed one by one before an integral takes over.
-_SUMMED = 1000
-# Degrees beyond this are not looked for.
-_FAR = 10_000
-# Standard deviations of less than this share of the mean are rounding.
-_CONSTANT = 10.0 * float(np.finfo(np.float64).eps)
+#: One over the harmonic of degree 0: this factor turns coefficients of degree 0 into sums.
+_SQRT_4_PI = math.sqrt(4.0 * math.pi)
+# This many degrees beyond the largest are summed one by one; an integral replaces the sum over all further degrees.
+_N_SUMMED_DEGREES = 1000
+# The search for a sufficient degree ends here.
+_MAX_SEARCHED_DEGREE = 10_000
+# Targets whose standard deviation is a smaller share of their mean are constant to rounding.
+_MIN_RELATIVE_DEVIATION = 10.0 * float(np.finfo(np.float64).eps)
 
 
 class ObservationSums(NamedTuple):
-    """All that is kept of weighted observations of T targets, of which some value ``shift`` (T,) was subtracted."""
+    """All that is kept of weighted observations of T targets, after subtracting ``shift`` (T,) from the targets."""
 
     weight: FloatArray  # coefficients ((2 L + 1)^2,) of the weights
     target: FloatArray  # coefficients (T, (L + 1)^2) of weights times targets
@@ -40,7 +41,7 @@ class ObservationSums(NamedTuple):
     n_observations: int
 
     @classmethod
-    def of(
+    def from_observations(
         cls,
         places: tuple[FloatArray, FloatArray],
         targets: FloatArray,
@@ -48,7 +49,10 @@ class ObservationSums(NamedTuple):
         max_degree: int,
         shift: FloatArray | None = None,
     ) -> Self:
-        """Of targets (n, T) at (latitude, longitude) in degrees, with positive weights (n,)."""
+        """Sums of targets (n, T) at (latitude, longitude) in degrees with positive weights (n,).
+
+        The default of ``shift`` is the weighted mean of the targets.
+        """
         shift = np.average(targets, axis=0, weights=weight) if shift is None else shift
         columns = [column - level for column, level in zip(targets.T, shift, strict=True)]
         return cls(
@@ -60,22 +64,22 @@ class ObservationSums(NamedTuple):
             weight.size,
         )
 
-    def plus(self, other: "ObservationSums") -> "ObservationSums":
-        """Of both, which have the same shift."""
+    def merged_with(self, other: "ObservationSums") -> "ObservationSums":
+        """The sums of two parts of the observations, both of which have the same shift."""
         added = {name: getattr(self, name) + getattr(other, name) for name in self._fields if name != "shift"}
         return ObservationSums(**added, shift=self.shift)
 
     def mean_weight(self) -> float:
-        """Of the observations."""
-        return float(self.weight[0]) * _ROOT / self.n_observations
+        """The mean weight of an observation."""
+        return float(self.weight[0]) * _SQRT_4_PI / self.n_observations
 
     def mean_and_scale(self) -> tuple[FloatArray, FloatArray]:
         """Weighted mean and standard deviation (T,) of the targets; 1 where these do not vary."""
-        total = self.weight[0] * _ROOT
-        offset = self.target[:, 0] * _ROOT / total
+        total = self.weight[0] * _SQRT_4_PI
+        offset = self.target[:, 0] * _SQRT_4_PI / total
         scale = np.sqrt(np.maximum(self.square / total - offset**2, 0.0))
         mean = self.shift + offset
-        return mean, np.where(scale > _CONSTANT * np.abs(mean), scale, 1.0)
+        return mean, np.where(scale > _MIN_RELATIVE_DEVIATION * np.abs(mean), scale, 1.0)
 
 
 class Matern(NamedTuple):
@@ -104,9 +108,9 @@ class Matern(NamedTuple):
         return 4.0 * np.pi * self.variance * density / total, np.vstack([np.ones_like(degree), slopes])
 
     def truncation(self, max_degree: int) -> float:
-        """Share of the variance of the whole Matern field that is in degrees beyond ``max_degree``."""
+        """Share of the variance of the Matern field that degrees above ``max_degree`` hold."""
         square, power = self._kappa_square(), self.smoothness + 1.0
-        degree = np.arange(max_degree + _SUMMED + 1.0)
+        degree = np.arange(max_degree + _N_SUMMED_DEGREES + 1.0)
         # Relative to the density of degree 0, so that nothing overflows.
         share = (2.0 * degree + 1.0) * np.exp(-power * np.log1p(degree * (degree + 1.0) / square))
         # The midpoint rule in u = l + 1/2 with its first correction: 2 u (kappa^2 - 1/4 + u^2)^-power integrates to
@@ -119,11 +123,12 @@ class Matern(NamedTuple):
         return float(beyond / (share[: max_degree + 1].sum() + beyond))
 
     def degree_needed(self, share: float) -> int | None:
-        """The smallest degree beyond which there is no more than this share of the variance; None if it is far off."""
+        """Smallest degree with at most this share of the variance above it; None beyond _MAX_SEARCHED_DEGREE."""
         high = 1
+        # Double the degree until it suffices, then bisect.
         while self.truncation(high) > share:
             high *= 2
-            if high > _FAR:
+            if high > _MAX_SEARCHED_DEGREE:
                 return None
         low = high // 2
         while high - low > 1:
@@ -138,8 +143,8 @@ class Matern(NamedTuple):
 class Posterior(NamedTuple):
     """Weights given the data: mean (T, D), a factor F (D, D) of their covariance F^T F, and the variance at places.
 
-    ``spread`` are coefficients ((2 L + 1)^2,): at a place x the variance of the function is Y(x)^T F^T F Y(x), which
-    has degree 2 L.
+    The variance of the field at a place x is Y(x)^T F^T F Y(x), a function of degree 2 L. ``spread`` ((2 L + 1)^2,) are
+    its coefficients.
     """
 
     mean: FloatArray
@@ -156,16 +161,16 @@ class Evidence:
         shift, n_harmonics = sums.shift - mean, sums.target.shape[1]
         constant = sums.weight[:n_harmonics]  # coefficients of a target that is 1 everywhere
         self.projection = ((sums.target + shift[:, np.newaxis] * constant) / scale[:, np.newaxis]).T
-        linear, total = sums.target[:, 0] * _ROOT, sums.weight[0] * _ROOT
+        linear, total = sums.target[:, 0] * _SQRT_4_PI, sums.weight[0] * _SQRT_4_PI
         self.square = (sums.square + 2.0 * shift * linear + shift**2 * total) / scale**2
         self.log_weight, self.n_observations = sums.log_weight, sums.n_observations
 
     def __call__(self, kernel: Matern, noise: float) -> tuple[float, FloatArray]:
         """Logarithm of the marginal likelihood, summed over targets, and its gradient (4,).
 
-        With respect to the logarithms of the parameters of the kernel and of the noise; minus infinity and zeros where
-        rounding has the upper hand. Rasmussen & Williams (2006), equations 2.30 and 5.9, by way of the matrix inversion
-        and determinant lemmas.
+        The gradient is with respect to the logarithms of the kernel's parameters and of the noise. If rounding makes
+        the matrix indefinite, the value is minus infinity and the gradient zero. Rasmussen & Williams (2006), equations
+        2.30 and 5.9, with the matrix inversion and determinant lemmas.
         """
         by_degree, slopes = kernel.degrees(self.max_degree)
         try:
@@ -174,10 +179,10 @@ class Evidence:
             return -math.inf, np.zeros(4)
         explained = np.square(scaled).sum(axis=1)
         inverse, _ = lapack.dtrtri(factor, lower=1)
-        freedom = 1.0 - np.square(inverse).sum(axis=0)  # what the data tell of each weight, from 0 to 1
+        freedom = 1.0 - np.square(inverse).sum(axis=0)  # share of each weight that the data determine, 0 to 1
         n_targets = self.square.size
-        told = np.einsum("dt,d,dt->t", self.projection, root, scaled)
-        misfit = float(np.sum(self.square - told) / noise)
+        explained_square = np.einsum("dt,d,dt->t", self.projection, root, scaled)
+        misfit = float(np.sum(self.square - explained_square) / noise)
         log_determinant = 2.0 * float(np.log(np.diagonal(factor)).sum()) - self.log_weight
         constant = self.n_observations * math.log(2.0 * math.pi * noise)
         value = -0.5 * (misfit + n_targets * (constant + log_determinant))
@@ -187,13 +192,13 @@ class Evidence:
         return value, 0.5 * np.append(slopes @ by_weight, by_noise)
 
     def posterior(self, kernel: Matern, noise: float) -> Posterior:
-        """The weights given the data; raises LinAlgError where rounding has the upper hand."""
+        """The weights given the data; raises LinAlgError if rounding makes the matrix indefinite."""
         factor, scaled, root = self._solve(kernel.degrees(self.max_degree)[0], noise)
         spread = linalg.solve_triangular(factor, np.diag(root), lower=True, check_finite=False)
         return Posterior((root[:, np.newaxis] * scaled).T, spread, _squared_norm(spread, self.max_degree))
 
     def _solve(self, by_degree: FloatArray, noise: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Cholesky factor of I + S G S / noise; the mean weights without their factor S (D, T); S (D,)."""
+        """Cholesky factor of I + S G S / noise, the mean weights divided by S (D, T), and S (D,)."""
         degree, _ = degrees_and_orders(self.max_degree)
         root = np.sqrt(by_degree)[degree]
         matrix = self.gram * (root[:, np.newaxis] * root / noise)

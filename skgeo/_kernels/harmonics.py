@@ -18,11 +18,12 @@ from skgeo._typing import FloatArray, Floats, Integers
 def sin_cos_latitude(latitude: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Sine and cosine of latitudes in degrees; the cosine is exactly zero at the poles."""
     latitude = np.asarray(latitude, dtype=np.float64)
+    # The sine of the distance to the pole keeps full relative accuracy there, where cos(radians(90)) is 6e-17.
     return np.sin(np.radians(latitude)), np.sin(np.radians(90.0 - np.abs(latitude)))
 
 
 def longitude_radians(longitude: npt.ArrayLike) -> FloatArray:
-    """Longitudes in degrees as radians in (-2 pi, 2 pi); whole turns are taken off without rounding."""
+    """Longitudes in degrees as radians in (-2 pi, 2 pi); removing whole turns in degrees causes no rounding."""
     return np.radians(np.fmod(np.asarray(longitude, dtype=np.float64), 360.0))
 
 
@@ -34,6 +35,7 @@ def legendre(sin_lat: FloatArray, cos_lat: FloatArray, max_degree: int) -> Itera
     m is the forward-column method of Holmes & Featherstone (2002), free of cancellation; its seeds underflow to
     zero only where the function itself is negligible.
     """
+    # Degree l needs degrees l - 1 and l - 2 only: three buffers take turns.
     buffers = np.zeros((3, max_degree + 1, sin_lat.size))
     scratch = np.empty((max_degree + 1, sin_lat.size))
     before, last, block = buffers
@@ -44,11 +46,13 @@ def legendre(sin_lat: FloatArray, cos_lat: FloatArray, max_degree: int) -> Itera
         order = np.arange(degree - 1, dtype=np.float64)[:, np.newaxis]
         rise = np.sqrt((4.0 * degree**2 - 1.0) / (degree**2 - order**2))
         fall = rise * np.sqrt(((degree - 1.0) ** 2 - order**2) / (4.0 * (degree - 1.0) ** 2 - 1.0))
+        # Orders below l - 1: P_l = rise * sin(lat) * P_(l-1) - fall * P_(l-2).
         inner, temporary = block[: degree - 1], scratch[: degree - 1]
         np.multiply(before[: degree - 1], -fall, out=inner)
         np.multiply(last[: degree - 1], sin_lat, out=temporary)
         temporary *= rise
         inner += temporary
+        # Orders l - 1 and l follow from order l - 1 of the degree before.
         np.multiply(last[degree - 1], np.sqrt(2.0 * degree + 1.0) * sin_lat, out=block[degree - 1])
         np.multiply(last[degree - 1], np.sqrt((2.0 * degree + 1.0) / (2.0 * degree)) * cos_lat, out=block[degree])
         yield block[: degree + 1]
@@ -70,12 +74,13 @@ def waves(
     while known <= max_order:
         stop = min(2 * known, max_order + 1)
         low, high, part = slice(stop - known), slice(known, stop), scratch[: stop - known]
+        # Angle addition: the multiples from ``known`` on are the first ones plus ``known`` times the angle.
         turn_cosine, turn_sine = cosine.astype(dtype, copy=False), sine.astype(dtype, copy=False)
         np.multiply(cosines[low], turn_cosine, out=cosines[high])
         cosines[high] -= np.multiply(sines[low], turn_sine, out=part)
         np.multiply(sines[low], turn_cosine, out=sines[high])
         sines[high] += np.multiply(cosines[low], turn_sine, out=part)
-        cosine, sine = cosine * cosine - sine * sine, 2.0 * sine * cosine
+        cosine, sine = cosine * cosine - sine * sine, 2.0 * sine * cosine  # of twice the angle, in double precision
         known = stop
     return cosines, sines
 
@@ -93,14 +98,14 @@ def harmonics(latitude: FloatArray, longitude: FloatArray, max_degree: int) -> F
     table = np.empty(((max_degree + 1) ** 2, latitude.size))
     factors = trigonometric(longitude_radians(longitude), max_degree)
     for degree, block in enumerate(legendre(*sin_cos_latitude(latitude), max_degree)):
-        row = degree * degree + degree
+        row = degree * degree + degree  # of order 0
         np.multiply(block, factors[max_degree : max_degree + degree + 1], out=table[row : row + degree + 1])
         np.multiply(block[:0:-1], factors[max_degree - degree : max_degree], out=table[row - degree : row])
     return table
 
 
 def legendre_by_order(sin_lat: FloatArray, cos_lat: FloatArray, max_degree: int) -> list[FloatArray]:
-    """The Legendre functions gathered by order: entry m has shape (max_degree + 1 - m, n)."""
+    """The Legendre functions sorted by order: entry m has shape (max_degree + 1 - m, n), degree m first."""
     table = [np.empty((max_degree + 1 - order, sin_lat.size)) for order in range(max_degree + 1)]
     for degree, block in enumerate(legendre(sin_lat, cos_lat, max_degree)):
         for order in range(degree + 1):
@@ -121,9 +126,9 @@ def columns_by_order(max_degree: int) -> Integers:
 
 
 def sum_over_degrees(table: list[FloatArray], coefficients: FloatArray) -> FloatArray:
-    """Maps ``coefficients`` (k, D) summed over degrees at given latitudes: factors (2 L + 1, n, k) of ``trig_m``.
+    """Sums over degrees of ``coefficients`` (k, D) times Legendre functions: the factors (2 L + 1, n, k) of ``trig_m``.
 
-    ``table`` holds the Legendre functions there, by order.
+    ``table`` holds the Legendre functions at n latitudes, sorted by order.
     """
     max_degree = len(table) - 1
     sums = np.empty((2 * max_degree + 1, table[0].shape[1], coefficients.shape[0]))
@@ -160,6 +165,7 @@ def legendre_series(max_degree: int) -> FloatArray:
     """
     n_places = 2 * max_degree + 1
     wave = np.arange(max_degree + 1)
+    # Reducing the product modulo n_places first keeps the angles exact to rounding.
     angles = 2.0 * np.pi / n_places * (np.outer(np.arange(n_places), wave) % n_places)
     analysis = np.where(wave == 0, 1.0, 2.0) / n_places * np.stack([np.cos(angles), np.sin(angles)])
     circle = angles[:, 1] if max_degree else angles[:, 0]

@@ -13,12 +13,12 @@ from skgeo._typing import FloatArray, Integers
 #: Mean radius of the Earth in metres (2 a + b) / 3, International Union of Geodesy and Geophysics (Moritz 2000).
 EARTH_RADIUS = 6_371_008.8
 
-# A gap to the pole of less than this share of the last cell's height is how a Gaussian grid ends, and no missing land.
+# If less than a third of a cell is left to the pole (Gaussian grids), the last cell is extended to the pole.
 _POLE_GAP = 1.0 / 3.0
-# A step between cells of more than so many times the opposite one is a jump, and one of less than this share of it is
-# the same place once more.
+# A step to a neighbour of more than 5 times the opposite step is a jump of the data; a step of less than 1e-4 of the
+# opposite step leads to the same place again.
 _JUMP, _REPEATED = 5.0, 1e-4
-# Longitudes close the circle when the gap from last to first is a spacing, to this share.
+# Longitudes close the circle when the gap from last to first is at most this multiple of the spacing.
 _CLOSED = 1.01
 
 
@@ -33,7 +33,7 @@ class Boxes(NamedTuple):
     n_lon: Integers
 
     def take(self, index: slice | Integers) -> "Boxes":
-        """Some of the boxes, in the order given."""
+        """The boxes with these indices, in this order."""
         south, north, west, east = (edge[index] for edge in (self.south, self.north, self.west, self.east))
         return Boxes(south, north, west, east, self.n_lat[index], self.n_lon[index])
 
@@ -108,9 +108,9 @@ def extents(
 
 
 def descriptors(lon: Any, lat: Any, area: Any, n_lon: Any, n_lat: Any, radius: Any) -> list[Any]:
-    """The ten descriptors of patches, from extents and area on a sphere of that radius and pixel counts.
+    """The ten descriptors of patches, from extents and area on a sphere of ``radius`` and from pixel counts.
 
-    Arithmetic only, so that arrays and tensors do.
+    The function uses arithmetic only, so that it takes arrays and tensors.
     """
     pixel_lon, pixel_lat = lon / n_lon, lat / n_lat
     pixels = [pixel_lon, pixel_lat, (pixel_lon * pixel_lat) ** 0.5, pixel_lon / pixel_lat]
@@ -157,9 +157,9 @@ def cell_sizes(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray,
 
 
 def _steps(centres: FloatArray, axis: int) -> FloatArray:
-    """Ways (2, ..., 3) to the neighbours before and after along an axis: tangents as long as the great circle.
+    """Vectors (2, ..., 3) to the neighbours before and after: tangents with the length of the great-circle arc.
 
-    The one that is missing is opposite to the other; NaN where both are.
+    A missing neighbour is replaced by the mirror image of the opposite one; the vectors are NaN if both are missing.
     """
     length = centres.shape[axis]
     pad = [(0, 0)] * centres.ndim
