@@ -135,6 +135,14 @@ def degrees_of_vectors(vectors: FloatArray) -> FloatArray:
     return np.degrees(np.stack([np.arctan2(z, np.hypot(x, y)), np.arctan2(y, x)], axis=-1))
 
 
+def fibonacci_lattice(n: int) -> FloatArray:
+    """Latitude, ascending, and longitude (n, 2) in degrees of n points on a spiral; each stands for the same area."""
+    index = np.arange(n)
+    latitude = np.degrees(np.arcsin((2.0 * index + 1.0 - n) / n))
+    turns = np.fmod(index * ((np.sqrt(5.0) - 1.0) / 2.0), 1.0)  # 1 / golden ratio
+    return np.column_stack([latitude, 360.0 * turns - 360.0 * (turns >= 0.5)])
+
+
 def cell_sizes(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Width along rows, width along columns and area, on the unit sphere, of cells with centres (..., h, w) in degrees.
 

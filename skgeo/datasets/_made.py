@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from sklearn.utils import check_random_state
 
-from skgeo._kernels.sphere import unit_vectors
+from skgeo._kernels import sphere
 from skgeo._validation import check_parameter, is_integer
 from skgeo.datasets._land_mask import load_land_mask
 
@@ -52,10 +52,7 @@ def fibonacci_lattice(n: int) -> Points:
     0.3333
     """
     check_parameter("n", n, is_integer(n) and n >= 1, "an integer, at least 1")
-    index = np.arange(int(n))
-    latitude = np.degrees(np.arcsin((2.0 * index + 1.0 - n) / n))
-    turns = np.fmod(index * ((np.sqrt(5.0) - 1.0) / 2.0), 1.0)  # 1 / golden ratio
-    return np.column_stack([latitude, 360.0 * turns - 360.0 * (turns >= 0.5)])
+    return sphere.fibonacci_lattice(int(n))
 
 
 def make_land_ocean(n_samples: int = 5000, random_state: RandomState = None) -> tuple[Points, npt.NDArray[np.bool_]]:
@@ -162,7 +159,7 @@ def make_checkerboard(
         check_parameter(name, value, is_integer(value) and value >= 1, "an integer, at least 1")
     X = _uniform(n_samples, random_state)
     # a nearer chord is a nearer great circle
-    nearest = cKDTree(unit_vectors(*fibonacci_lattice(n_support).T)).query(unit_vectors(*X.T))[1]
+    nearest = cKDTree(sphere.unit_vectors(*fibonacci_lattice(n_support).T)).query(sphere.unit_vectors(*X.T))[1]
     return X, np.asarray(nearest, dtype=np.int_) % int(n_classes)
 
 
