@@ -1,4 +1,4 @@
-"""The data and the baselines of benchmarks/patch_transfer.py: what is trained on must be where it says it is."""
+"""The data and the baselines of experiments/patch_transfer.py: what is trained on must be where it says it is."""
 
 import importlib
 import subprocess

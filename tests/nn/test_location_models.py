@@ -40,7 +40,7 @@ from skgeo.nn._training import _Data, train
 from test_contrastive import WithoutNaN
 from test_examples import SHARED_DATA, needs_shared_data
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PLACES = fibonacci_lattice(120)
 NORTH = PLACES[:, 0] > 0
 ZONE = np.array(["cold", "hot", "mild"])[np.digitize(-abs(PLACES[:, 0]), [-60, -30])]

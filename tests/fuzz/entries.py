@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import xarray as xr
-from fuzz_contract import Refused, attempt, check_close, check_output, right
-from fuzz_inputs import (
+from contract import Refused, attempt, check_close, check_output, right
+from inputs import (
     JUNK,
     NO_CHOICE,
     NO_COUNT,

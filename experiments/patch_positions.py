@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from patch_fields import centres
+from experiments.patch_fields import centres
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 

@@ -1,7 +1,7 @@
 """Which features of a place help which model on which data, in random and blocked folds, all chosen inside the folds.
 
-    python benchmarks/downstream.py            # an hour and a half on two cores; may be stopped and started again
-    python benchmarks/downstream.py --quick    # one field, few models, seconds; fails if features do not help
+    python -m experiments.downstream            # an hour and a half on two cores; may be stopped and started again
+    python -m experiments.downstream --quick    # one field, few models, seconds; fails if features do not help
 
 Fields are sampled at random places; the models see latitude and longitude only. Penalties, degrees, scales, widths and
 leaves are chosen by folds of the same kind within the training folds, and kept with the result. The score is that of
@@ -19,8 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from downstream_models import EXACT, bases_of, data_sets, models
-from downstream_report import report
+from experiments.downstream_models import EXACT, bases_of, data_sets, models
+from experiments.downstream_report import report
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -28,7 +28,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
-from tables import write_rows
+from benchmarks.tables import write_rows
 
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning

@@ -11,7 +11,7 @@ from reference import vectors
 from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo.datasets import fibonacci_lattice, load_land_mask, make_checkerboard, make_land_ocean
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 LAND = load_land_mask()
 
 

@@ -21,7 +21,7 @@ da = pytest.importorskip("dask.array")
 
 from skgeo.xarray import patches_to_xarray  # noqa: E402 - needs xarray
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 needs_shared_data = pytest.mark.skipif(
     not SHARED_DATA.exists(), reason="no folder of shared data beside the repository"
 )

@@ -1,7 +1,7 @@
 """Models in linear time on the land-ocean points: chosen on the validation points alone, tested once.
 
-    python benchmarks/land_ocean_models.py            # some minutes on one core
-    python benchmarks/land_ocean_models.py --quick    # two models, half a minute; fails if harmonics fall below 95.5 %
+    python -m experiments.land_ocean_models            # some minutes on one core
+    python -m experiments.land_ocean_models --quick    # two models, half a minute; fails if harmonics fall below 95.5 %
 
 Logistic regression on harmonics, with and without Matern weights, on their principal components over the globe and over
 the land among the training points, and on the leaves of trees that cut the globe along great circles; beside nearest
@@ -27,7 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.random_projection import GaussianRandomProjection
-from tables import write_table
+from benchmarks.tables import write_table
 
 from skgeo import SphericalHarmonicPCA, matern_spectrum
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics

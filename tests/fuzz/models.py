@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from fuzz_conventions import EPS_SINGLE, FILLS, Case, with_mask
+from conventions import EPS_SINGLE, FILLS, Case, with_mask
 from fuzz_meshes import any_mesh, excess
 
 RADIUS = 6_371_008.8

@@ -3,7 +3,7 @@
 from textwrap import indent
 
 import numpy as np
-from tables import list_table, mean_and_deviation
+from benchmarks.tables import list_table, mean_and_deviation
 
 FOLDS = ("random folds", "small blocks", "large blocks")
 COLOURS = ("0.6", "tab:blue", "tab:red")

@@ -1,4 +1,4 @@
-"""What benchmarks/fuzz.py found, each as its smallest input."""
+"""What tests/fuzz/run.py found, each as its smallest input."""
 
 import warnings
 

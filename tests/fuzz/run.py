@@ -1,19 +1,19 @@
 """Feed every public entry point with valid and invalid input, and hold it to its contract.
 
-    python benchmarks/fuzz.py --examples 200000   # a quarter of an hour on two cores
-    python benchmarks/fuzz.py --quick             # a few thousand, for CI
-    python benchmarks/fuzz.py --only load --examples 5000 --seed 3 --batch 50
+    python tests/fuzz/run.py --examples 200000   # a quarter of an hour on two cores
+    python tests/fuzz/run.py --quick             # a few thousand, for CI
+    python tests/fuzz/run.py --only load --examples 5000 --seed 3 --batch 50
 
-Inputs (fuzz_inputs.py) carry the truth: whether they are valid, and what they are in plain float64. The contract
-(fuzz_contract.py): valid input gives finite output of the right shape, that of plain float64 numbers; invalid input
+Inputs (inputs.py) carry the truth: whether they are valid, and what they are in plain float64. The contract
+(contract.py): valid input gives finite output of the right shape, that of plain float64 numbers; invalid input
 raises ValueError, TypeError, CoordinateError, ModelFileError, NotFittedError or ImportError with a message and leaves
 the estimator as it was; nothing warns of arithmetic, and nothing takes more than seconds.
 
-Grids, cells and tables as real files hold them (fuzz_conventions.py, fuzz_models.py, fuzz_tables.py) carry their true
+Grids, cells and tables as real files hold them (conventions.py, fuzz_models.py, fuzz_tables.py) carry their true
 cells and places. The contract (fuzz_readings.py): they are read right, or raise one CoordinateError, or warn with
 CoordinateWarning; and what files ordinarily hold is read right without a word.
 
-The same seed makes the same inputs. A new entry point is a line in fuzz_entries.py, which has to feed every public
+The same seed makes the same inputs. A new entry point is a line in entries.py, which has to feed every public
 name. Writes fuzz.json: inputs by entry point.
 """
 
@@ -27,11 +27,11 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
-import fuzz_contract
+import contract
 import hypothesis
 import torch
-from fuzz_entries import ENTRIES, uncovered
-from fuzz_inputs import Source
+from entries import ENTRIES, uncovered
+from inputs import Source
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
     options = parser.parse_args()
     if uncovered():
-        raise SystemExit(f"no entry point of fuzz_entries.py covers {', '.join(uncovered())}: add a line there")
+        raise SystemExit(f"no entry point of entries.py covers {', '.join(uncovered())}: add a line there")
     wanted = 3000 if options.quick else options.examples
     start = time.monotonic()
     counts, seconds, failures, accidents = run(tasks(wanted, options), options.processes, wanted)
@@ -141,13 +141,13 @@ def run_batch(batch):
         number += 1
         source = Source(data)
         try:
-            with fuzz_contract.quiet():
+            with contract.quiet():
                 chosen.run(source)
         except Exception:
             stories.append(source.story)
             raise
 
-    fuzz_contract.accidents.clear()
+    contract.accidents.clear()
     start, failure = time.monotonic(), None
     try:
         example()
@@ -155,7 +155,7 @@ def run_batch(batch):
         task = f"--only {name} (batch seed {seed})"
         first = f"{type(error).__name__}: {str(error)[:120]}"
         failure = first, task, f"{type(error).__name__}: {error}\n" + "\n".join(stories[-1] if stories else [])
-    return name, number, time.monotonic() - start, failure, Counter(fuzz_contract.accidents)
+    return name, number, time.monotonic() - start, failure, Counter(contract.accidents)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ Every cell, an encoder with a network, is trained with several seeds, one proces
 is written to disk as soon as it is there: a run that was stopped goes on where it was. It needs the points and the
 recipes, ``land_ocean_*.npz`` and ``location_encoder_recipes.json``, in a folder.
 
-    python benchmarks/land_ocean.py             # 30 cells, three seeds: half an hour on one core
-    python benchmarks/land_ocean.py --quick     # three cells, one seed, under two minutes; fails if a cell is off
+    python -m experiments.land_ocean             # 30 cells, three seeds: half an hour on one core
+    python -m experiments.land_ocean --quick     # three cells, one seed, under two minutes; fails if a cell is off
 """
 
 import argparse
@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: same 
 import joblib
 import numpy as np
 import torch
-from tables import mean_and_deviation, replace_text, write_table
+from benchmarks.tables import mean_and_deviation, replace_text, write_table
 
 from skgeo import encoders
 from skgeo.nn import FcNet, Linear, LocationClassifier, SirenNet

@@ -1,7 +1,7 @@
 """Does a location embedding learned from "images" of the atmosphere know more than harmonics? And what it costs.
 
-    python benchmarks/contrastive.py            # some ten minutes; one CPU thread for the fields, two for the cost
-    python benchmarks/contrastive.py --quick    # the synthetic field, half a minute; fails if nothing is learned
+    python -m experiments.contrastive            # some ten minutes; one CPU thread for the fields, two for the cost
+    python -m experiments.contrastive --quick    # the synthetic field, half a minute; fails if nothing is learned
 
 Images are patches of two fields around a place; the target is another field there. Of ERA-Interim, if
 ../shared/data/eraint_uvz.nc is there, images are geopotential and eastward wind at three levels in January and July,
@@ -26,7 +26,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tables import write_table
+from benchmarks.tables import write_table
 
 from skgeo.datasets import load_land_mask
 from skgeo.encoders import SphericalHarmonics

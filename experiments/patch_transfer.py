@@ -6,8 +6,8 @@ a grid shifted by half a patch, at half and twice the size, and in other regions
 on a validation field with the first seed. Ablations have half the steps and the larger rate. Each result is written as
 it comes; a run that was stopped goes on.
 
-    python benchmarks/patch_transfer.py             # two data sets, three seeds; an hour on one core
-    python benchmarks/patch_transfer.py --quick     # OSTIA only, ten seconds; fails unless position helps
+    python -m experiments.patch_transfer             # two data sets, three seeds; an hour on one core
+    python -m experiments.patch_transfer --quick     # OSTIA only, ten seconds; fails unless position helps
 
 It needs ``eraint_uvz.nc`` and ``ostia_monthly.nc`` in a folder. The quick run takes random fields where these are not.
 """
@@ -26,11 +26,11 @@ import joblib
 import numpy as np
 import patch_fields
 import torch
-from patch_baselines import scores
-from patch_fields import HIDDEN, TESTS
-from patch_positions import ABLATIONS, SIZES, VARIANTS, Filler, features_of, make_positions
-from patch_report import report
-from tables import write_rows
+from experiments.patch_baselines import scores
+from experiments.patch_fields import HIDDEN, TESTS
+from experiments.patch_positions import ABLATIONS, SIZES, VARIANTS, Filler, features_of, make_positions
+from experiments.patch_report import report
+from benchmarks.tables import write_rows
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data"

@@ -1,7 +1,7 @@
 """The smallest checkerboard that harmonics of degree L resolve with a linear layer, beside 180 / (2 L) degrees.
 
-    python benchmarks/resolution.py            # about five minutes
-    python benchmarks/resolution.py --quick    # two degrees, ten seconds; fails if either is off the line by a third
+    python -m experiments.resolution            # about five minutes
+    python -m experiments.resolution --quick    # two degrees, ten seconds; fails if either is off the line by a third
 
 Boards have more and more cells, each of one of 16 classes at random, with 40 training points to a cell; a degree
 resolves a board if logistic regression on its harmonics labels at least three quarters of new points rightly. Writes
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sampling import uniform
+from benchmarks.sampling import uniform
 from scipy.spatial import cKDTree
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline

@@ -260,7 +260,7 @@ def test_mirroring_a_place_changes_signs_only(name, latitude, longitude):
 
 
 def page_rows():
-    text = (Path(__file__).parents[1] / "docs" / "encoders.rst").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "encoders.rst").read_text(encoding="utf-8")
     table = text.partition("Formulas\n---")[2].partition("The finest detail")[0]
     rows = [re.split(r"\n     - ", row) for row in table.split("\n   * - ")[1:]]
     assert rows[0][4:6] == ["Continuous over the antimeridian", "Continuous at the poles"]

@@ -5,7 +5,7 @@ hidden; that returns the filled values. Hyperparameters are chosen on the valida
 """
 
 import numpy as np
-from patch_fields import HIDDEN, centres
+from experiments.patch_fields import HIDDEN, centres
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import Ridge
 
