@@ -3,7 +3,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -13,14 +12,10 @@ from PIL import Image
 
 import reference
 import skgeo
+from paths import ROOT, SHARED_DATA, needs_shared_data
 from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo.datasets import load_land_mask
 
-ROOT = Path(__file__).parents[1]
-SHARED_DATA = ROOT.parent / "shared" / "data"
-needs_shared_data = pytest.mark.skipif(
-    not SHARED_DATA.exists(), reason="no folder of shared data beside the repository"
-)
 EARTH_RADIUS = 6_371_008.8
 EARTH_AREA = 4 * np.pi * EARTH_RADIUS**2
 RUN_WITHOUT_EXTRAS = """

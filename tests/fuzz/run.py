@@ -9,8 +9,8 @@ Inputs (inputs.py) carry the truth: whether they are valid, and what they are in
 raises ValueError, TypeError, CoordinateError, ModelFileError, NotFittedError or ImportError with a message and leaves
 the estimator as it was; nothing warns of arithmetic, and nothing takes more than seconds.
 
-Grids, cells and tables as real files hold them (conventions.py, fuzz_models.py, fuzz_tables.py) carry their true
-cells and places. The contract (fuzz_readings.py): they are read right, or raise one CoordinateError, or warn with
+Grids, cells and tables as real files hold them (conventions.py, models.py, tables.py) carry their true
+cells and places. The contract (readings.py): they are read right, or raise one CoordinateError, or warn with
 CoordinateWarning; and what files ordinarily hold is read right without a word.
 
 The same seed makes the same inputs. A new entry point is a line in entries.py, which has to feed every public
@@ -31,8 +31,8 @@ import contract
 import hypothesis
 import torch
 from entries import ENTRIES, uncovered
-from inputs import Source
 from hypothesis import strategies as st
+from inputs import Source
 from threadpoolctl import threadpool_limits
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
 import skgeo
+from paths import SHARED_DATA, needs_shared_data
 from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._input.from_xarray import read_cells
@@ -21,10 +21,6 @@ da = pytest.importorskip("dask.array")
 
 from skgeo.xarray import patches_to_xarray  # noqa: E402 - needs xarray
 
-SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
-needs_shared_data = pytest.mark.skipif(
-    not SHARED_DATA.exists(), reason="no folder of shared data beside the repository"
-)
 LAT, LON = np.arange(-55.0, 60, 10), np.arange(5.0, 200, 10)
 SHAPE = LAT.size, LON.size
 FIELD = np.random.default_rng(0).normal(size=SHAPE)

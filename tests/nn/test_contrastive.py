@@ -33,6 +33,7 @@ from tqdm import tqdm
 import skgeo
 from processes import run_python
 from reference import vectors
+from sample_networks import WithoutNaN
 from skgeo import CellGrid, LatLonGrid
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import SphericalHarmonics
@@ -58,13 +59,6 @@ SMALL = {"embed_dim": 8, "hidden_dim": 16, "learning_rate": 0.01, "random_state"
 def encoder(**parameters):
     defaults = {"encoder": SphericalHarmonics(3), "max_epochs": 30}
     return ContrastiveLocationEncoder(**(SMALL | defaults | parameters))
-
-
-class WithoutNaN(Linear):
-    """A network that makes numbers of NaN."""
-
-    def forward(self, embedding):
-        return super().forward(torch.nan_to_num(embedding))
 
 
 @pytest.fixture(scope="module")
@@ -227,10 +221,14 @@ def test_it_is_a_step_of_a_pipeline(fitted):
 def test_a_learned_embedding_is_the_encoder_of_another_model():
     # in a process of its own, which can be stopped: it used to wait for itself
     code = (
-        "from test_contrastive import *; from skgeo.nn import LocationClassifier\n"
-        "frozen = FrozenEstimator(encoder(max_epochs=1).fit(PLACES, IMAGES))\n"
-        "model = LocationClassifier(frozen, 'linear', max_epochs=2).fit(PLACES, PLACES[:, 0] > 0)\n"
-        "assert model.predict(PLACES).shape == (200,)\n"
+        "from sklearn.frozen import FrozenEstimator\n"
+        "from skgeo.datasets import fibonacci_lattice\n"
+        "from skgeo.nn import ContrastiveLocationEncoder, LocationClassifier\n"
+        "places = fibonacci_lattice(200)\n"
+        "encoder = ContrastiveLocationEncoder(embed_dim=8, hidden_dim=16, max_epochs=1, random_state=0)\n"
+        "frozen = FrozenEstimator(encoder.fit(places, places))\n"
+        "model = LocationClassifier(frozen, 'linear', max_epochs=2).fit(places, places[:, 0] > 0)\n"
+        "assert model.predict(places).shape == (200,)\n"
     )
     run_python(code)
 

@@ -5,7 +5,6 @@ import sys
 import threading
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -21,8 +20,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
+from paths import ROOT, SHARED_DATA, needs_shared_data
 from processes import run_python
 from reference import vectors
+from sample_networks import WithoutNaN
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import GridEncoder, SphericalHarmonics, WrapEncoder
@@ -37,10 +38,7 @@ from skgeo.nn import (
 )
 from skgeo.nn._location_models import ENCODERS
 from skgeo.nn._training import _Data, train
-from test_contrastive import WithoutNaN
-from test_examples import SHARED_DATA, needs_shared_data
 
-ROOT = Path(__file__).parents[2]
 PLACES = fibonacci_lattice(120)
 NORTH = PLACES[:, 0] > 0
 ZONE = np.array(["cold", "hot", "mild"])[np.digitize(-abs(PLACES[:, 0]), [-60, -30])]
@@ -770,8 +768,8 @@ def test_validation_data_goes_through_the_pipeline():
 
 @needs_shared_data
 def test_three_cells_of_the_published_table():
-    command = [sys.executable, ROOT / "benchmarks" / "land_ocean.py", "--quick", "--data", SHARED_DATA]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-m", "experiments.land_ocean", "--quick", "--data", SHARED_DATA]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 of 3 cells hold" in done.stdout
 

@@ -34,6 +34,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 import skgeo
 from processes import run_python
+from samples import GRID, PATCHES
 from skgeo import (
     CellGrid,
     LatLonGrid,
@@ -45,7 +46,6 @@ from skgeo import (
 )
 from skgeo.encoders import SphereMEncoder, SphericalHarmonics
 from skgeo.exceptions import ModelFileError, VersionWarning
-from test_persistence import GRID, PATCHES
 
 POINTS = [[-80.0, 0.0], [80.0, 170.0], [0.0, 90.0], [-20.0, -100.0]]
 
