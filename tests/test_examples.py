@@ -67,7 +67,7 @@ def test_quickstart_says_what_it_did(quickstart):
     assert saved.stat().st_size < 200_000
 
 
-def test_quickstart_saves_features_that_are_pixel_means_and_sizes(quickstart):
+def test_quickstart_saves_pixel_means_and_sizes(quickstart):
     features = joblib.load(quickstart[1])
     patch = np.array([[10.0, 18.0, 172.0, 180.0, 16, 16]])
     (position, basis), (scale, _) = ((name, step) for name, step in features.transformer_list)
@@ -258,7 +258,7 @@ def test_kriging_example_shows_where_each_model_wins(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["nowhere.nc", pytest.param(SHARED_DATA / "eraint_uvz.nc", marks=needs_shared_data)])
-def test_contrastive_example_finds_places_and_saves_what_found_them(file, tmp_path):
+def test_contrastive_example_finds_places_and_saves_model(file, tmp_path):
     said = run(ROOT / "examples" / "contrastive.py", "--file", file, folder=tmp_path)
     assert "3000 places with images of 50 pixels" in said
     assert ("a synthetic field" in said) == (file == "nowhere.nc")

@@ -39,7 +39,7 @@ def test_estimators_pass_every_check_on_any_table(estimator, check):
 
 
 @parametrize_with_checks(STRICT)
-def test_strict_estimators_fail_the_expected_checks_only_and_for_the_reason_given(estimator, check):
+def test_strict_estimators_fail_expected_checks_only(estimator, check):
     # Not by way of xfail, to which any failure is as good as the expected one.
     reason = expected_failed_checks(estimator).get(name_of(check))
     if reason is None:

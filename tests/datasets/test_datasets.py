@@ -144,7 +144,7 @@ def coarsened(values, weights):
     ("domain", "as_boolean", "in_common"),
     [("sea", False, 96), ("sea", True, 20), ("land", False, 94), ("land", True, 39)],
 )
-def test_bases_of_two_resolutions_have_in_common_what_the_docstring_says(domain, as_boolean, in_common):
+def test_bases_of_two_resolutions_agree_as_documented(domain, as_boolean, in_common):
     fine = LAND.fraction if domain == "land" else 1.0 - LAND.fraction
     coarse = coarsened(fine, LatLonGrid(LAND.latitude, LAND.longitude).cell_areas())
     rows = []

@@ -152,7 +152,7 @@ def test_hyperparameters_at_the_ends_of_their_range(variance, length_scale, smoo
         assert np.isfinite(model.log_marginal_likelihood_value_)
 
 
-def test_the_degree_that_a_rough_field_needs_is_not_looked_for_without_end():
+def test_search_for_degree_of_rough_field_ends():
     # its degree has sixty digits; the search used to double until the memory was full
     model = SphericalGaussianProcessRegressor(3, smoothness=0.02, smoothness_bounds="fixed", optimizer=None)
     with pytest.warns(ResolutionWarning, match="lies beyond. No degree that is feasible is enough: detail"):

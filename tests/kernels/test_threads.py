@@ -34,7 +34,7 @@ def here():
     return threading.current_thread().name
 
 
-def test_blas_has_one_thread_inside_and_as_many_as_before_afterwards():
+def test_blas_threads_one_inside_restored_afterwards():
     with threadpool_limits(2, user_api="blas"):
         before, inside = blas_threads(), []
         run_in_threads(lambda part: inside.append(blas_threads()), PARTS, 2)

@@ -79,7 +79,7 @@ def embeddings(model, places, images):
 
 
 @pytest.mark.parametrize("temperature", [0.07, 0.5])
-def test_the_loss_is_the_symmetric_cross_entropy_of_scaled_cosines(temperature):
+def test_loss_is_symmetric_cross_entropy_of_cosines(temperature):
     rng = np.random.default_rng(1)
     places, images = rng.normal(size=(7, 4)), rng.normal(3.0, 2.0, size=(7, 5))
     with preserve_rng():
@@ -169,7 +169,7 @@ def test_missing_candidates_come_last(fitted):
     assert np.isnan(model.transform(gaps)[0]).all()
 
 
-def test_places_are_missing_to_networks_that_take_nan_for_a_number_too(fitted):
+def test_missing_places_stay_missing_if_network_takes_nan(fitted):
     model = clone(fitted).set_params(network=WithoutNaN, missing="nan", max_epochs=2).fit(PLACES, IMAGES)
     gaps = np.vstack([[np.nan, np.nan], [0.0, np.nan], PLACES[:2]])
     for values in (model.similarity(gaps, IMAGES[:2]), model.transform(gaps)):
@@ -374,7 +374,7 @@ def linear(value):
         ),
     ],
 )
-def test_a_checkpoint_knows_what_the_name_of_a_parameter_does_not_say(parameter, one, other, tmp_path):
+def test_checkpoint_tells_apart_objects_of_one_name(parameter, one, other, tmp_path):
     path = tmp_path / "state.npz"
     encoder(max_epochs=1, **{parameter: one}).fit(PLACES, IMAGES, checkpoint=path)
     encoder(max_epochs=2, **{parameter: one}).fit(PLACES, IMAGES, checkpoint=path)
