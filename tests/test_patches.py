@@ -110,6 +110,16 @@ def test_other_encoders_are_fitted_on_each_pixel_once(dtype, spacing, monkeypatc
     assert_allclose(encoder.weight_, heights * np.radians(spacing), rtol=1e-2)
 
 
+@pytest.mark.parametrize(("shift", "n_places"), [(0.003, 100), (0.1, 200)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_shifted_pixels_are_the_same_within_one_percent(axis, shift, n_places):
+    patch = np.array([0.0, 20.0, 30.0, 50.0, 10, 10])  # pixels of two degrees
+    shifted = patch.copy()
+    shifted[2 * axis : 2 * axis + 2] += 2 * shift
+    encoder = PatchPositionEncoder(Recorder()).fit([patch, shifted]).encoder_
+    assert len(encoder.points_) == n_places
+
+
 def test_pixels_of_different_sizes_count_by_their_area():
     tiny = PatchPositionEncoder(Recorder()).fit([[0, 0.05, 0, 0.05, 100, 100], [0, 0.05, 0.05, 0.1, 25, 25]]).encoder_
     assert_allclose(np.average(tiny.points_[:, 1], weights=tiny.weight_), 0.05, atol=1e-9)

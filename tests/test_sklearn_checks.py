@@ -112,7 +112,9 @@ def test_array_api_dispatch_changes_nothing():
         "    check(type(estimator).__name__, estimator, array_namespace='numpy')\n"
     )
     environment = {**os.environ, "SCIPY_ARRAY_API": "1", "PYTHONPATH": os.path.dirname(__file__)}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def checks_of(estimator):

@@ -222,7 +222,13 @@ def test_a_head_takes_a_numpy_bool():
     pytest.importorskip("torch")
     from skgeo import nn
 
-    nn.PatchProjectionHead.from_features(np.eye(3), n_scale=1, log=np.True_, embed_dim=2)
+    features = np.array([[0.0, 5.0], [0.0, 5.0]])  # a constant logarithm is divided by 1, another number by itself
+    for log in (True, False):
+        heads = [
+            nn.PatchProjectionHead.from_features(features, n_scale=1, log=kind(log), embed_dim=2)
+            for kind in (bool, np.bool_)
+        ]
+        assert heads[0].scale_std == heads[1].scale_std == (1.0 if log else 5.0)
 
 
 def test_descriptors_that_are_all_zero():

@@ -251,8 +251,9 @@ def test_values_of_variables_are_never_touched():
     untouchable = da.zeros(N, chunks=100).map_blocks(explode, dtype=float, meta=np.empty(0))
     obj = unstructured().assign(t=("cell", untouchable))
     encoder = SphericalHarmonicPCA(2).fit(obj)
-    encoder.transform(obj).compute()
-    obj.skgeo.transform(encoder).embedding.compute()
+    got = encoder.transform(obj).compute()
+    assert got.shape == (N, 8)
+    assert_array_equal(obj.skgeo.transform(encoder).embedding.compute(), got)
 
 
 # Bounds

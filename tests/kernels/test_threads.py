@@ -189,7 +189,8 @@ import scipy.linalg, scipy.optimize, sklearn.linear_model, skgeo.model_selection
 from threadpoolctl import threadpool_info
 assert known == {library["filepath"] for library in threadpool_info() if library["user_api"] == "blas"}, known
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
