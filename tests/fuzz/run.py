@@ -1,7 +1,7 @@
 """Feed every public entry point with valid and invalid input, and hold it to its contract.
 
     python tests/fuzz/run.py --examples 200000   # a quarter of an hour on two cores
-    python tests/fuzz/run.py --quick             # a few thousand, for CI
+    python tests/fuzz/run.py --quick             # 1200, for CI
     python tests/fuzz/run.py --only load --examples 5000 --seed 3 --batch 50
 
 Inputs (inputs.py) carry the truth: whether they are valid, and what they are in plain float64. The contract
@@ -39,7 +39,7 @@ from threadpoolctl import threadpool_limits
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--examples", type=int, default=200_000, help="number of inputs")
-    parser.add_argument("--quick", action="store_true", help="3000 inputs")
+    parser.add_argument("--quick", action="store_true", help="1200 inputs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="names of entry points, comma between")
     parser.add_argument("--batch", type=int, default=250, help="inputs from one seed; the first failure ends them")
@@ -49,7 +49,7 @@ def main():
     options = parser.parse_args()
     if uncovered():
         raise SystemExit(f"no entry point of entries.py covers {', '.join(uncovered())}: add a line there")
-    wanted = 3000 if options.quick else options.examples
+    wanted = 1200 if options.quick else options.examples
     start = time.monotonic()
     counts, seconds, failures, accidents = run(tasks(wanted, options), options.processes, wanted)
     total = counts.total()
