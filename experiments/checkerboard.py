@@ -14,11 +14,11 @@ import sys
 import time
 from pathlib import Path
 
-import land_ocean
 import numpy as np
 import torch
-from benchmarks.tables import replace_text, write_table
 
+from benchmarks.tables import replace_text, write_table
+from experiments import land_ocean
 from skgeo.datasets import make_checkerboard
 
 BANDS = np.arange(-90, 91, 10)

@@ -26,8 +26,8 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from benchmarks.tables import write_table
 
+from benchmarks.tables import write_table
 from skgeo.datasets import load_land_mask
 from skgeo.encoders import SphericalHarmonics
 from skgeo.nn import ContrastiveLocationEncoder
@@ -197,8 +197,10 @@ def cost(n_pairs, batch_size):
 
 def cost_apart(n_pairs, batch_size):
     """As ``cost``, in a process of its own, whose peak is of nothing else."""
-    command = [sys.executable, __file__, "--cost", str(n_pairs), str(batch_size)]
-    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    command = [sys.executable, "-m", "experiments.contrastive", "--cost", str(n_pairs), str(batch_size)]
+    result = json.loads(
+        subprocess.run(command, cwd=Path(__file__).parents[1], check=True, capture_output=True, text=True).stdout
+    )
     print(result, flush=True)
     return result
 

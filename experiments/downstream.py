@@ -19,8 +19,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from experiments.downstream_models import EXACT, bases_of, data_sets, models
-from experiments.downstream_report import report
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -28,8 +26,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
-from benchmarks.tables import write_rows
 
+from benchmarks.tables import write_rows
+from experiments.downstream_models import EXACT, bases_of, data_sets, models
+from experiments.downstream_report import report
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning
 from skgeo.model_selection import SphericalBlockKFold, suggest_max_degree

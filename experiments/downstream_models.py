@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from benchmarks.sampling import uniform
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -15,6 +14,7 @@ from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from benchmarks.sampling import uniform
 from skgeo import LatLonGrid, SphericalGaussianProcessRegressor, SphericalHarmonicPCA, matern_spectrum
 from skgeo.datasets import make_land_ocean
 from skgeo.encoders import (

@@ -3,6 +3,7 @@
 from textwrap import indent
 
 import numpy as np
+
 from benchmarks.tables import list_table, mean_and_deviation
 
 FOLDS = ("random folds", "small blocks", "large blocks")

@@ -21,8 +21,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: same 
 import joblib
 import numpy as np
 import torch
-from benchmarks.tables import mean_and_deviation, replace_text, write_table
 
+from benchmarks.tables import mean_and_deviation, replace_text, write_table
 from skgeo import encoders
 from skgeo.nn import FcNet, Linear, LocationClassifier, SirenNet
 

@@ -18,7 +18,6 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-import land_ocean
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
@@ -27,8 +26,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.random_projection import GaussianRandomProjection
-from benchmarks.tables import write_table
 
+from benchmarks.tables import write_table
+from experiments import land_ocean
 from skgeo import SphericalHarmonicPCA, matern_spectrum
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 

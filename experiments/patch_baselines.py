@@ -5,10 +5,10 @@ hidden; that returns the filled values. Hyperparameters are chosen on the valida
 """
 
 import numpy as np
-from experiments.patch_fields import HIDDEN, centres
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import Ridge
 
+from experiments.patch_fields import HIDDEN, centres
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 
 LENGTHS = (5.0, 10.0, 20.0, 40.0)  # degrees

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from experiments.patch_fields import centres
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 
+from experiments.patch_fields import centres
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning

@@ -1,10 +1,11 @@
 """Tables and picture of patch_transfer.py."""
 
 import numpy as np
+
+from benchmarks.tables import mean_and_deviation, write_table
 from experiments.patch_baselines import BASELINES
 from experiments.patch_fields import TESTS
 from experiments.patch_positions import ABLATIONS, SIZES, VARIANTS
-from benchmarks.tables import mean_and_deviation, write_table
 
 TITLES_OF_TESTS = {"learned": "fields learned from", **TESTS, "between": "1.5 times the size"}
 TITLES = {"winds": "ERA-Interim, 6 degree patches", "sea": "OSTIA, 2.2 x 3.3 degree patches"}

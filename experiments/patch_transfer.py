@@ -24,13 +24,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: same 
 
 import joblib
 import numpy as np
-import patch_fields
 import torch
+
+from benchmarks.tables import write_rows
+from experiments import patch_fields
 from experiments.patch_baselines import scores
 from experiments.patch_fields import HIDDEN, TESTS
 from experiments.patch_positions import ABLATIONS, SIZES, VARIANTS, Filler, features_of, make_positions
 from experiments.patch_report import report
-from benchmarks.tables import write_rows
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data"

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from benchmarks.sampling import uniform
 from scipy.spatial import cKDTree
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from benchmarks.sampling import uniform
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 

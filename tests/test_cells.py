@@ -92,7 +92,7 @@ def test_vertices_tile_the_sphere_and_agree_with_the_exact_areas(pole_to_pole):
     assert_allclose(CellGrid(*finer[:2], vertices=finer[2]).cell_areas(radius=1.0), finer[3], rtol=1.3e-3)
 
 
-def test_areas_from_neighbours_converge_on_a_grid_with_a_fold_and_two_poles():
+def test_areas_from_neighbours_converge_at_fold_and_poles():
     errors = []
     for n in (36, 72, 144):
         latitude, longitude, _, area = (part[n:] if isinstance(part, np.ndarray) else part for part in tripolar(n))
@@ -192,7 +192,7 @@ def test_pixels_without_neighbours_have_the_area_of_the_others():
         CellGrid(everyone, longitude)
 
 
-def test_repeated_and_missing_vertices_are_those_of_a_polygon_with_fewer():
+def test_repeated_and_missing_vertices_make_smaller_polygon():
     triangle = [[0.0, 0.0, 90.0]], [[0.0, 90.0, 0.0]]
     repeated = [[0.0, 0.0, 90.0, 90.0, 90.0]], [[0.0, 90.0, 0.0, 30.0, 77.0]]
     missing = [[0.0, np.nan, 0.0, 90.0, np.nan]], [[0.0, 12.0, 90.0, 0.0, np.nan]]
@@ -241,7 +241,7 @@ def test_the_tripolar_sea_is_the_sea_of_the_regular_grid():
     assert_allclose(spectra[0], spectra[1], atol=2e-4 * spectra[1][0] * 10)
 
 
-def test_embedding_of_cells_is_that_of_their_centres_and_nan_where_missing(pole_to_pole):
+def test_cells_embed_as_their_centres_nan_where_missing(pole_to_pole):
     latitude, longitude, _, _ = pole_to_pole
     cells = CellGrid(np.where(latitude > 60, np.nan, latitude), longitude)
     pca = SphericalHarmonicPCA(3).fit(cells)
@@ -265,7 +265,7 @@ def test_float32_centres_give_float32(pole_to_pole):
     assert CellGrid(latitude, longitude.astype(np.float64)).dtype == np.float64
 
 
-def test_unstructured_cells_without_areas_weigh_the_same_with_a_warning():
+def test_unstructured_cells_without_areas_warn_of_equal_weight():
     points = reference.uniform_points(50)
     with pytest.warns(CoordinateWarning, match="areas of 50 cells are unknown, all weigh the same: give areas= or ver"):
         cells = CellGrid(*points.T)
@@ -568,7 +568,7 @@ def test_cells_that_are_there_twice():
     CellGrid(latitude, longitude, areas=np.where(longitude < 360, areas, 0.0))  # CMIP's areas of a halo
 
 
-def test_tiles_of_a_cell_and_cells_that_meet_at_a_pole_are_no_copies():
+def test_tiles_and_cells_meeting_at_pole_are_no_copies():
     tiles = np.random.default_rng(0).uniform(1e8, 1e9, (50, 12))
     place = np.repeat(reference.uniform_points(50), 12, axis=0)
     assert CellGrid(*place.T, areas=tiles.ravel()).check()["coincident_cells"] == 0
@@ -732,7 +732,7 @@ def test_patches_are_the_windows_of_the_centres():
     assert set(index[:, 1]) == set(range(0, 98 - 3, 5))
 
 
-def test_stacks_of_a_regular_grid_have_nearly_the_features_of_its_table():
+def test_stacks_of_regular_grid_agree_with_patch_table():
     basis = SphericalHarmonicPCA(5).fit(REGULAR)
     features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer())
     table = features.fit_transform(REGULAR.patches((4, 6), partial=False))
@@ -832,7 +832,7 @@ def test_an_encoder_is_fitted_on_the_union_of_stacks():
         assert_allclose(encoder.encoder_.mean_, whole.mean_, atol=1e-4)
 
 
-def test_min_fraction_is_a_share_of_the_area_inside_the_mask_and_not_missing():
+def test_min_fraction_is_share_of_area_inside_mask():
     mask = np.zeros(CELLS.shape)
     mask[:, :50] = 1.0
     latitude = CELLS.latitude.copy()

@@ -163,7 +163,7 @@ def test_notebooks_show_the_whole_of_a_pipeline(fitted):
     assert ("Not fitted" in html) is not fitted
 
 
-def test_the_fitted_encoder_of_a_frozen_estimator_is_used_as_it_is():
+def test_frozen_encoder_is_used_as_it_is():
     elsewhere = GRID.patches((4, 4))[:3]
     encoder = PatchPositionEncoder(FrozenEstimator(BASIS)).fit(elsewhere)
     assert encoder.encoder_.estimator is BASIS
@@ -347,7 +347,7 @@ TARGET = np.sin(np.radians(6 * POINTS[:, 0]))
 
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_an_ensemble_that_makes_an_array_of_a_frame_in_another_order_is_a_warning(order, n_jobs):
+def test_ensemble_turns_swapped_frame_to_array_with_warning(order, n_jobs):
     names = ["lat", "lon"][::order]
     frame = pytest.importorskip("pandas").DataFrame(POINTS[:, ::order] / 2.0, columns=names)  # valid if swapped
     model = make_pipeline(WrapEncoder(), Ridge())
@@ -363,7 +363,7 @@ def test_an_ensemble_that_makes_an_array_of_a_frame_in_another_order_is_a_warnin
         assert_allclose(bagging.predict(frame), model.fit(frame, TARGET).predict(frame), atol=1e-12)
 
 
-def test_an_array_in_the_order_of_the_documentation_is_no_warning_in_an_ensemble():
+def test_ensemble_of_documented_order_does_not_warn():
     BaggingRegressor(make_pipeline(WrapEncoder(), Ridge()), n_estimators=2).fit(POINTS, TARGET).predict(POINTS)
     frame = pytest.importorskip("pandas").DataFrame(POINTS[:, ::-1], columns=["lon", "lat"])
     turned = make_pipeline(FunctionTransformer(lambda X: X[["lat", "lon"]].to_numpy()), WrapEncoder(), Ridge())
@@ -375,7 +375,7 @@ def test_an_array_in_the_order_of_the_documentation_is_no_warning_in_an_ensemble
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_permuted_and_explained_arrays_are_read_in_the_order_of_the_frame(order):
+def test_permutation_importance_keeps_order_of_frame(order):
     frame = pytest.importorskip("pandas").DataFrame(POINTS[:, ::order], columns=["lat", "lon"][::order])
     model = make_pipeline(WrapEncoder(), Ridge()).fit(frame, TARGET)
     named = permutation_importance(model, frame, TARGET, random_state=0).importances_mean

@@ -3,7 +3,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -13,14 +12,10 @@ from PIL import Image
 
 import reference
 import skgeo
+from paths import ROOT, SHARED_DATA, needs_shared_data
 from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo.datasets import load_land_mask
 
-ROOT = Path(__file__).parents[1]
-SHARED_DATA = ROOT.parent / "shared" / "data"
-needs_shared_data = pytest.mark.skipif(
-    not SHARED_DATA.exists(), reason="no folder of shared data beside the repository"
-)
 EARTH_RADIUS = 6_371_008.8
 EARTH_AREA = 4 * np.pi * EARTH_RADIUS**2
 RUN_WITHOUT_EXTRAS = """
@@ -72,7 +67,7 @@ def test_quickstart_says_what_it_did(quickstart):
     assert saved.stat().st_size < 200_000
 
 
-def test_quickstart_saves_features_that_are_pixel_means_and_sizes(quickstart):
+def test_quickstart_saves_pixel_means_and_sizes(quickstart):
     features = joblib.load(quickstart[1])
     patch = np.array([[10.0, 18.0, 172.0, 180.0, 16, 16]])
     (position, basis), (scale, _) = ((name, step) for name, step in features.transformer_list)
@@ -263,7 +258,7 @@ def test_kriging_example_shows_where_each_model_wins(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["nowhere.nc", pytest.param(SHARED_DATA / "eraint_uvz.nc", marks=needs_shared_data)])
-def test_contrastive_example_finds_places_and_saves_what_found_them(file, tmp_path):
+def test_contrastive_example_finds_places_and_saves_model(file, tmp_path):
     said = run(ROOT / "examples" / "contrastive.py", "--file", file, folder=tmp_path)
     assert "3000 places with images of 50 pixels" in said
     assert ("a synthetic field" in said) == (file == "nowhere.nc")

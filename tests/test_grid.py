@@ -176,7 +176,7 @@ def test_overlapping_patches_cross_the_seam_of_a_closed_circle(start, direction)
     assert len(LatLonGrid(grid.latitude, longitude[:35]).patches((18, 4), (18, 2), partial=False)) == 16
 
 
-def test_patches_of_a_closed_circle_that_do_not_divide_leave_a_rest():
+def test_patches_not_dividing_closed_circle_leave_a_rest():
     grid = LatLonGrid(np.arange(-85, 90, 10), np.arange(5, 360, 10))
     assert len(grid.patches((18, 10), partial=False)) == 3
     rest = grid.patches((18, 10), partial=True)[-1]
@@ -209,13 +209,13 @@ def test_patches_as_frame_are_indexed_by_first_pixel():
 
 
 @pytest.mark.parametrize(("last", "closed"), [(350.05, True), (349.95, True), (349.5, False), (345, False)])
-def test_the_circle_closes_where_the_gap_is_a_spacing_to_a_hundredth(last, closed):
+def test_circle_closes_if_gap_is_a_spacing_to_one_percent(last, closed):
     longitude = np.append(np.arange(0, 350, 10.0), last)
     assert LatLonGrid([0, 10], longitude).closed == closed
 
 
 @pytest.mark.parametrize(("last", "edge"), [(87.6, 90), (86.0, 90), (84.0, 87.0), (82.5, 85)])
-def test_rows_reach_the_pole_where_less_than_a_third_of_a_cell_is_left(last, edge):
+def test_rows_reach_pole_within_a_third_of_a_cell(last, edge):
     latitude = np.append(np.arange(-2.5, 78, 5), last)
     expected = last + (last - 77.5) / 2 if edge < 90 else 90
     assert_allclose(LatLonGrid(latitude, [0, 10]).latitude_edges[-1, 1], expected)
@@ -235,7 +235,7 @@ def test_fractions_may_be_off_by_rounding():
 
 @pytest.mark.parametrize("spacing", [0.05, 1 / 12, 0.1, 1 / 3, 5 / 6, 0.75])
 @pytest.mark.parametrize("direction", [1, -1])
-def test_evenly_spaced_axes_survive_single_precision_in_any_convention(spacing, direction):
+def test_even_axes_survive_float32_in_any_convention(spacing, direction):
     latitude = 30 + spacing * (np.arange(60) + 0.5)
     longitude = 357 + spacing * (np.arange(90) + 0.5)
     single = longitude.astype(np.float32)
@@ -437,7 +437,7 @@ STEPS = [0.25, 0.05, 0.01, 0.0025, 0.0005, 1 / 12, 1 / 120, 1 / 1200, 1 / 3600, 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("n", [3, 8, 16, 32, 200])
-def test_float32_axes_are_never_worse_than_the_same_numbers_in_float64(step, n):
+def test_float32_axes_no_worse_than_same_float64(step, n):
     worst = {"float32": 0.0, "float64": 0.0}
     for k in range(40):
         axes = [start + 0.0137 * k + np.arange(n) * step for start in (-47.3, 11.2)]

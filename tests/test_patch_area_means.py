@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler
 
 import reference
 import skgeo
+from samples import AWKWARD, GLOBE
 from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA
 from skgeo.encoders import GridEncoder, SphericalHarmonics
-from test_patches import AWKWARD, GLOBE
 
 LINEAR = SphericalHarmonicPCA(8, clip=None).fit(GLOBE)
 MATERN = SphericalHarmonicPCA(7, 23, spectrum="matern").fit(GLOBE)

@@ -13,28 +13,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from samples import AWKWARD, GLOBE
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo import _patch_position as patches
 
 R = 6_371_008.8
-GLOBE = LatLonGrid(np.arange(-88.0, 90, 4), np.arange(2.0, 360, 4), mask=np.arange(45 * 90).reshape(45, 90) % 7 > 2)
 BASIS = SphericalHarmonicPCA(8).fit(GLOBE)
-
-AWKWARD = np.array(
-    [
-        [10, 11, 20, 21, 1, 1],  # one pixel
-        [80, 90, 0, 30, 4, 6],  # touches the pole
-        [-90, -89, -180, 180, 2, 36],  # a ring around the pole
-        [-10, 10, 170, 190, 5, 5],  # east past 180
-        [-10, 10, 170, -170, 5, 5],  # the same, east < west
-        [-10, 10, -190, -170, 5, 5],  # the same again
-        [-10, 10, 350, 370, 2, 3],  # past 360
-        [-90, 90, 0, 360, 12, 24],  # everything
-        [-90, 90, 5, 5.5, 180, 1],  # pole to pole
-        [0, 90, 100, 460, 1, 1],  # a hemisphere as one pixel
-    ],
-    dtype=float,
-)
 
 
 def pixels(patch):
@@ -124,6 +108,16 @@ def test_other_encoders_are_fitted_on_each_pixel_once(dtype, spacing, monkeypatc
     assert_allclose(encoder.points_[order], expected[np.lexsort(expected.T[::-1])], atol=1e-4 * (dtype is np.float32))
     heights = 2 * np.sin(np.radians(spacing / 2)) * np.cos(np.radians(encoder.points_[:, 0]))
     assert_allclose(encoder.weight_, heights * np.radians(spacing), rtol=1e-2)
+
+
+@pytest.mark.parametrize(("shift", "n_places"), [(0.003, 100), (0.1, 200)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_shifted_pixels_are_the_same_within_one_percent(axis, shift, n_places):
+    patch = np.array([0.0, 20.0, 30.0, 50.0, 10, 10])  # pixels of two degrees
+    shifted = patch.copy()
+    shifted[2 * axis : 2 * axis + 2] += 2 * shift
+    encoder = PatchPositionEncoder(Recorder()).fit([patch, shifted]).encoder_
+    assert len(encoder.points_) == n_places
 
 
 def test_pixels_of_different_sizes_count_by_their_area():

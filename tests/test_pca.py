@@ -95,7 +95,7 @@ def test_grid_agrees_with_quadrature_of_the_same_region():
     assert_allclose(pca.explained_variance_[20:].sum(), values[20:].sum(), rtol=1e-6)  # groups share out their own
 
 
-def test_points_agree_with_the_direct_covariance_and_scikit_learn():
+def test_points_agree_with_covariance_and_scikit_learn():
     points = reference.uniform_points(3000, seed=1)
     weights = np.cos(np.radians(points[:, 0])) * np.linspace(0.5, 2, len(points))
     _, mean, covariance = reference.moments(points, weights, 4)
@@ -281,7 +281,7 @@ def test_regional_box_supports_fewer_components_than_asked_for():
     assert_allclose(embedding, pca.transform(single.astype(np.float64)), atol=1e-5)
 
 
-def test_cutting_through_equal_variances_warns_once_with_the_sizes_that_do_not():
+def test_cut_through_equal_variances_warns_with_other_sizes():
     globe = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
     with pytest.warns(ResolutionWarning, match=r"n_components=96 cuts .* 80 or 99 keeps them whole") as caught:
         SphericalHarmonicPCA(10, 96).fit(globe)

@@ -61,7 +61,7 @@ def test_no_bar_shows_unasked(bars, number):
     assert bars == []
 
 
-def test_in_an_interactive_session_a_bar_shows_when_work_takes_long(bars, monkeypatch):
+def test_bar_in_interactive_session_if_work_takes_long(bars, monkeypatch):
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     basis().fit(POINTS)
     ((options, _),) = bars
@@ -70,7 +70,7 @@ def test_in_an_interactive_session_a_bar_shows_when_work_takes_long(bars, monkey
     assert len(bars) == 1
 
 
-def test_without_tqdm_an_interactive_session_goes_on_and_a_wish_says_what_to_install(monkeypatch):
+def test_without_tqdm_only_verbose_true_asks_to_install_it(monkeypatch):
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.setattr("skgeo._progress.find_spec", lambda name: None)

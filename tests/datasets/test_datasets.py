@@ -1,17 +1,16 @@
 import io
 import pickle
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 
+from paths import SHARED_DATA, needs_shared_data
 from reference import vectors
 from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo.datasets import fibonacci_lattice, load_land_mask, make_checkerboard, make_land_ocean
 
-SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 LAND = load_land_mask()
 
 
@@ -145,7 +144,7 @@ def coarsened(values, weights):
     ("domain", "as_boolean", "in_common"),
     [("sea", False, 96), ("sea", True, 20), ("land", False, 94), ("land", True, 39)],
 )
-def test_bases_of_two_resolutions_have_in_common_what_the_docstring_says(domain, as_boolean, in_common):
+def test_bases_of_two_resolutions_agree_as_documented(domain, as_boolean, in_common):
     fine = LAND.fraction if domain == "land" else 1.0 - LAND.fraction
     coarse = coarsened(fine, LatLonGrid(LAND.latitude, LAND.longitude).cell_areas())
     rows = []
@@ -158,7 +157,7 @@ def test_bases_of_two_resolutions_have_in_common_what_the_docstring_says(domain,
     assert f"{in_common} of 96" in load_land_mask.__doc__
 
 
-@pytest.mark.skipif(not SHARED_DATA.exists(), reason=f"no {SHARED_DATA.parent.name}/data folder beside the repository")
+@needs_shared_data
 @pytest.mark.parametrize("name", ["train", "valid", "test"])
 def test_agrees_with_natural_earth_and_best_without_a_shift(name):
     points = np.load(SHARED_DATA / f"land_ocean_{name}.npz")

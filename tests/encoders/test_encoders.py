@@ -169,7 +169,7 @@ def test_sphere_encoders_by_hand(cls, expected, plus):
     assert list(got) == list(expected)
 
 
-def test_sphere_m_in_degrees_has_plain_degrees_in_its_unscaled_terms():
+def test_sphere_m_unscaled_terms_in_plain_degrees():
     got = columns(SphereMEncoder(1, 10.0, 10.0), [30, 70])
     assert got["spherem_lat_cos_s0_lon_cos"] == pytest.approx(C(3.0) * C(70.0), abs=1e-13)
     assert got["spherem_lat_cos_s0_lon_sin"] == pytest.approx(C(3.0) * S(70.0), abs=1e-13)
@@ -215,7 +215,7 @@ def test_names_of_harmonics():
 
 @pytest.mark.parametrize("spectrum", ["matern", [2.0, 0.0, 1.0, 0.5]])
 @pytest.mark.parametrize("min_degree", [0, 1])
-def test_rows_of_weighted_harmonics_have_the_covariance_of_the_field(spectrum, min_degree):
+def test_weighted_harmonics_have_covariance_of_field(spectrum, min_degree):
     Z = SphericalHarmonics(3, min_degree=min_degree, spectrum=spectrum).fit_transform(PLACES)
     x, y, z = (reference.harmonics(*PLACES.T, 1)[:, 1:] / np.sqrt(3 / (4 * np.pi))).T[[2, 0, 1]]
     cosine = np.outer(x, x) + np.outer(y, y) + np.outer(z, z)

@@ -1,4 +1,4 @@
-"""What fuzz.py holds calls to: valid input gives the right numbers, invalid input a clear error and nothing else."""
+"""What run.py holds calls to: valid input gives the right numbers, invalid input a clear error and nothing else."""
 
 import itertools
 import linecache

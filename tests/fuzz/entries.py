@@ -1,4 +1,4 @@
-"""The entry points that fuzz.py feeds: one function each, which draws an input and holds the call to the contract."""
+"""The entry points that run.py feeds: one function each, which draws an input and holds the call to the contract."""
 
 import copy
 import inspect
@@ -34,7 +34,7 @@ from inputs import (
     targets,
     weights,
 )
-from fuzz_readings import cell_conventions, grid_conventions, table_conventions
+from readings import cell_conventions, grid_conventions, table_conventions
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator

@@ -1,4 +1,4 @@
-"""Inputs for fuzz.py that carry the truth: whether they are valid, and which plain float64 numbers they are.
+"""Inputs for run.py that carry the truth: whether they are valid, and which plain float64 numbers they are.
 
 Nothing here asks skgeo whether an input is valid: a generator makes plain coordinates that are valid by construction,
 dresses them up in one of many forms, or spoils them in one of many ways.
@@ -17,7 +17,7 @@ import scipy.sparse
 import shapely
 import xarray as xr
 from hypothesis import strategies as st
-from sampling import uniform
+from places import uniform
 
 LATITUDES = (0.0, -0.0, 90.0, -90.0, 89.9999999, -89.99999999999999, 45.0, -33.9, 1e-300, 5e-324, -1e-5, 66.5)
 LONGITUDES = (0.0, -0.0, 180.0, -180.0, 179.9999999, 360.0, -360.0, 359.9999, 720.5, 151.2, -1e6, 5e-324, 12345678.125)

@@ -1,6 +1,6 @@
 """Cells of curvilinear and unstructured grids as the files of models hold them.
 
-The conventions of CMIP, NEMO, ROMS, WRF, SCRIP, ICON, MPAS, FESOM, GEOS and HEALPix for the cells of fuzz_meshes.py,
+The conventions of CMIP, NEMO, ROMS, WRF, SCRIP, ICON, MPAS, FESOM, GEOS and HEALPix for the cells of meshes.py,
 which carry their truth. Nothing here asks skgeo.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 from conventions import EPS_SINGLE, FILLS, Case, with_mask
-from fuzz_meshes import any_mesh, excess
+from meshes import any_mesh, excess
 
 RADIUS = 6_371_008.8
 

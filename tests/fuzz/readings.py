@@ -1,4 +1,4 @@
-"""What skgeo reads from the objects of conventions.py, fuzz_models.py and fuzz_tables.py, held to their truth.
+"""What skgeo reads from the objects of conventions.py, models.py and tables.py, held to their truth.
 
 A reading gives the true numbers, or one CoordinateError with a message, or warns with CoordinateWarning. Another number
 without a word is a defect; so is a word about what files ordinarily hold.
@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 from contract import Defect, limited, right
 from conventions import regular_grid
-from fuzz_meshes import vectors
-from fuzz_models import unstructured
-from fuzz_tables import any_table, frame, patch_radians, some_places
+from meshes import vectors
+from models import unstructured
+from tables import any_table, frame, patch_radians, some_places
 
 import skgeo
 import skgeo.xarray

@@ -1,7 +1,7 @@
 """Feed every public entry point with valid and invalid input, and hold it to its contract.
 
     python tests/fuzz/run.py --examples 200000   # a quarter of an hour on two cores
-    python tests/fuzz/run.py --quick             # a few thousand, for CI
+    python tests/fuzz/run.py --quick             # 1200, for CI
     python tests/fuzz/run.py --only load --examples 5000 --seed 3 --batch 50
 
 Inputs (inputs.py) carry the truth: whether they are valid, and what they are in plain float64. The contract
@@ -9,8 +9,8 @@ Inputs (inputs.py) carry the truth: whether they are valid, and what they are in
 raises ValueError, TypeError, CoordinateError, ModelFileError, NotFittedError or ImportError with a message and leaves
 the estimator as it was; nothing warns of arithmetic, and nothing takes more than seconds.
 
-Grids, cells and tables as real files hold them (conventions.py, fuzz_models.py, fuzz_tables.py) carry their true
-cells and places. The contract (fuzz_readings.py): they are read right, or raise one CoordinateError, or warn with
+Grids, cells and tables as real files hold them (conventions.py, models.py, tables.py) carry their true
+cells and places. The contract (readings.py): they are read right, or raise one CoordinateError, or warn with
 CoordinateWarning; and what files ordinarily hold is read right without a word.
 
 The same seed makes the same inputs. A new entry point is a line in entries.py, which has to feed every public
@@ -31,15 +31,15 @@ import contract
 import hypothesis
 import torch
 from entries import ENTRIES, uncovered
-from inputs import Source
 from hypothesis import strategies as st
+from inputs import Source
 from threadpoolctl import threadpool_limits
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--examples", type=int, default=200_000, help="number of inputs")
-    parser.add_argument("--quick", action="store_true", help="3000 inputs")
+    parser.add_argument("--quick", action="store_true", help="1200 inputs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="names of entry points, comma between")
     parser.add_argument("--batch", type=int, default=250, help="inputs from one seed; the first failure ends them")
@@ -49,7 +49,7 @@ def main():
     options = parser.parse_args()
     if uncovered():
         raise SystemExit(f"no entry point of entries.py covers {', '.join(uncovered())}: add a line there")
-    wanted = 3000 if options.quick else options.examples
+    wanted = 1200 if options.quick else options.examples
     start = time.monotonic()
     counts, seconds, failures, accidents = run(tasks(wanted, options), options.processes, wanted)
     total = counts.total()

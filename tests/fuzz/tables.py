@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import polars as pl
-from sampling import uniform
+from places import uniform
 
 
 class Table(NamedTuple):

@@ -152,7 +152,7 @@ def test_hyperparameters_at_the_ends_of_their_range(variance, length_scale, smoo
         assert np.isfinite(model.log_marginal_likelihood_value_)
 
 
-def test_the_degree_that_a_rough_field_needs_is_not_looked_for_without_end():
+def test_search_for_degree_of_rough_field_ends():
     # its degree has sixty digits; the search used to double until the memory was full
     model = SphericalGaussianProcessRegressor(3, smoothness=0.02, smoothness_bounds="fixed", optimizer=None)
     with pytest.warns(ResolutionWarning, match="lies beyond. No degree that is feasible is enough: detail"):
@@ -222,7 +222,13 @@ def test_a_head_takes_a_numpy_bool():
     pytest.importorskip("torch")
     from skgeo import nn
 
-    nn.PatchProjectionHead.from_features(np.eye(3), n_scale=1, log=np.True_, embed_dim=2)
+    features = np.array([[0.0, 5.0], [0.0, 5.0]])  # a constant logarithm is divided by 1, another number by itself
+    for log in (True, False):
+        heads = [
+            nn.PatchProjectionHead.from_features(features, n_scale=1, log=kind(log), embed_dim=2)
+            for kind in (bool, np.bool_)
+        ]
+        assert heads[0].scale_std == heads[1].scale_std == (1.0 if log else 5.0)
 
 
 def test_descriptors_that_are_all_zero():

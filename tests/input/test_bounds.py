@@ -40,7 +40,7 @@ def assert_same_grid(one, other):
     st.sampled_from([np.float64, np.float32]),
     st.integers(0, 2**7 - 1),
 )
-def test_bounds_are_the_edges_in_any_order_direction_and_convention(north_first, westward, turns, wrap, dtype, swaps):
+def test_bounds_are_edges_in_any_order_and_convention(north_first, westward, turns, wrap, dtype, swaps):
     def wrapped(longitude):
         cut = {"as they are": None, "0..360": 0.0, "-180..180": -180.0}[wrap]
         return longitude if cut is None else (longitude - cut) % 360.0 + cut
@@ -88,7 +88,7 @@ def test_single_precision_bounds_of_midpoints_change_nothing(direction, start):
     assert_allclose(plain.cell_areas().sum(), 2 * np.pi * R**2 * (np.sin(np.radians(50)) - 0.5), rtol=1e-12)
 
 
-def test_bounds_close_the_circle_exactly_where_the_outermost_meet():
+def test_bounds_close_circle_if_outermost_meet():
     edges = np.array([0.0, 100, 130, 360]) + 0.1
     bounds = pairs(edges).astype(np.float32)
     grid = LatLonGrid([-10, 10], [20, 120, 180], longitude_bounds=bounds % np.float32(360))

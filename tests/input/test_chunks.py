@@ -356,7 +356,7 @@ def die_once(block, flag):
     os._exit(1)
 
 
-def test_a_cluster_gives_the_same_and_survives_the_loss_of_a_worker(cluster, tmp_path, capsys):
+def test_cluster_same_result_survives_loss_of_worker(cluster, tmp_path, capsys):
     mask = da.from_array(FRACTION, chunks=(31, 50))
     assert_same_basis(pca(verbose=True).fit(LatLonGrid(LATITUDE, LONGITUDE, mask=mask)), pca().fit(GRID))
     assert "100% Completed" in capsys.readouterr().out

@@ -116,7 +116,7 @@ def test_frames_after_an_array_are_read_by_name(frame):
 
 
 @AS_IN_FIT
-def test_an_array_out_of_range_after_a_frame_is_told_by_the_order_of_the_frame(frame):
+def test_array_out_of_range_after_frame_names_frame_order(frame):
     pca = small_pca().fit(frame(POINTS[:, ::-1], ["lon", "lat"]))
     with pytest.raises(CoordinateError, match=r"outside \[-90, 90\].*: 120\. .*columns are \(longitude, latitude\)"):
         pca.transform([[50.0, 10.0], [45.0, 120.0]])
@@ -127,7 +127,7 @@ def test_an_array_out_of_range_after_a_frame_is_told_by_the_order_of_the_frame(f
     [SphericalHarmonicPCA(3), WrapEncoder(), GP],
     ids=lambda model: type(model).__name__,
 )
-def test_arrays_with_names_of_ones_own_are_read_in_the_order_of_the_frame(pandas, model):
+def test_arrays_after_frame_of_own_names_keep_its_order(pandas, model):
     target = np.sin(np.radians(POINTS[:, 0]))
     model = clone(model).set_params(coordinates=("breite", "laenge"))
     model.fit(pandas.DataFrame(POINTS[:, ::-1], columns=["laenge", "breite"]), target)
@@ -140,7 +140,7 @@ def test_arrays_with_names_of_ones_own_are_read_in_the_order_of_the_frame(pandas
 @pytest.mark.parametrize(
     "model", [SphericalHarmonicPCA(3), SphericalGaussianProcessRegressor(8, length_scale=60.0, optimizer=None)]
 )
-def test_parts_that_are_arrays_are_read_in_the_order_of_the_first_frame(frame, model):
+def test_parts_as_arrays_keep_order_of_first_frame(frame, model):
     target = np.sin(np.radians(POINTS[:, 0])) + np.cos(np.radians(POINTS[:, 1]))
     whole = clone(model).fit(POINTS, target)
     parts = clone(model).partial_fit(frame(POINTS[:30, ::-1], ["lon", "lat"]), target[:30])
@@ -165,7 +165,7 @@ def test_a_frozen_basis_in_patches_is_given_its_own_order(pandas, named):
     assert_allclose(centres[:, 0], PATCHES[:, 2:4].mean(axis=1))
 
 
-def test_grids_and_xarray_objects_after_a_frame_have_names_of_their_own(pandas):
+def test_grids_and_xarray_after_frame_have_own_names(pandas):
     xarray = pytest.importorskip("xarray")
     pca = small_pca().fit(pandas.DataFrame(POINTS[:, ::-1], columns=["lon", "lat"]))
     expected = small_pca().fit(POINTS)
@@ -176,7 +176,7 @@ def test_grids_and_xarray_objects_after_a_frame_have_names_of_their_own(pandas):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_dask_arrays_after_a_frame_are_read_in_the_order_of_the_frame(pandas, order):
+def test_dask_arrays_after_frame_keep_its_order(pandas, order):
     da = pytest.importorskip("dask.array")
     frames = pandas.DataFrame(POINTS[:, ::order], columns=["lat", "lon"][::order])
     pca, chunks = small_pca().fit(frames), da.from_array(NEW_POINTS[:, ::order], chunks=(3, 1))
@@ -322,7 +322,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
-def test_numbers_in_objects_are_what_StandardScaler_takes_them_for(kind):
+def test_numbers_in_objects_as_standard_scaler_reads_them(kind):
     table = NUMBERS[kind](NEW_POINTS)
     assert_array_equal(StandardScaler(with_mean=False, with_std=False).fit_transform(table), NEW_POINTS)
     assert_array_equal(small_pca().fit(POINTS).transform(table), EXPECTED)
@@ -472,7 +472,7 @@ def test_output_frames_have_the_names_and_values_of_the_array(library, output, o
     assert_array_equal(got.to_numpy(), EXPECTED)
 
 
-def test_output_frames_of_patches_have_the_names_of_the_descriptors(library):
+def test_output_frames_of_patches_name_descriptors(library):
     patches = library.DataFrame(dict(zip(PATCH_COLUMNS, PATCHES.T, strict=True)))
     scale = PatchScaleFeaturizer(log=False).set_output(transform=library.__name__).fit(patches)
     got = scale.transform(patches)
@@ -544,7 +544,7 @@ HOLES[[1, 4], [0, 1]] = np.nan
 ABSENT = np.isnan(HOLES).any(axis=1)
 
 
-def test_missing_coordinates_are_refused_unless_a_policy_takes_them(frame):
+def test_missing_coordinates_refused_without_policy(frame):
     message = "contains NaN or infinity in 1 row, .*or let missing='nan' or missing='mean' take them"
     for X in (HOLES, HOLES.tolist(), frame(HOLES, ["lat", "lon"])):
         with pytest.raises(CoordinateError, match=message.replace("1 row", "(1 row|2 rows)")):
@@ -641,7 +641,7 @@ def test_policies_are_checked(parameters, message):
         small_pca(**parameters).fit(POINTS)
 
 
-def test_a_column_transformer_takes_the_coordinates_from_other_columns(library):
+def test_column_transformer_takes_coordinate_columns(library):
     compose = pytest.importorskip("sklearn.compose")
     columns = dict(zip(["lat", "lon"], NEW_POINTS.T, strict=True)) | {"height": np.arange(7.0), "b": np.arange(7)}
     frame = library.DataFrame({name: columns[name] for name in ("height", "lon", "b", "lat")})
@@ -736,7 +736,7 @@ def test_geometries_that_are_no_points_in_degrees_are_refused(geopandas):
         pca.transform(series.values)
 
 
-def test_patches_of_an_object_are_read_by_name_by_what_was_fitted_on_a_frame(pandas):
+def test_patches_of_object_read_by_name_after_frame(pandas):
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("skgeo.xarray")
     field = xarray.DataArray(np.zeros(GRID.shape), {"lat": GRID.latitude, "lon": GRID.longitude}, ("lat", "lon"))
@@ -747,7 +747,7 @@ def test_patches_of_an_object_are_read_by_name_by_what_was_fitted_on_a_frame(pan
 
 
 @pytest.mark.parametrize("first", [FunctionTransformer(), WrapEncoder()], ids=["any transformer", "encoder"])
-def test_maps_of_what_was_fitted_on_a_frame_are_the_right_way_around(pandas, first):
+def test_maps_after_fit_on_frame_are_right_way_around(pandas, first):
     frames = pandas.DataFrame(POINTS[:, ::-1], columns=["start_lon", "start_lat"])
     model = make_pipeline(clone(first), FunctionTransformer()).fit(frames)
     named = model.transform(pandas.DataFrame(NEW_POINTS[:, ::-1], columns=frames.columns))

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion
 
 import skgeo
+from paths import SHARED_DATA, needs_shared_data
 from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._input.from_xarray import read_cells
@@ -21,10 +21,6 @@ da = pytest.importorskip("dask.array")
 
 from skgeo.xarray import patches_to_xarray  # noqa: E402 - needs xarray
 
-SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
-needs_shared_data = pytest.mark.skipif(
-    not SHARED_DATA.exists(), reason="no folder of shared data beside the repository"
-)
 LAT, LON = np.arange(-55.0, 60, 10), np.arange(5.0, 200, 10)
 SHAPE = LAT.size, LON.size
 FIELD = np.random.default_rng(0).normal(size=SHAPE)
@@ -212,7 +208,7 @@ def test_the_cure_of_bare_x_and_y_works():
     assert_same_grid(LatLonGrid.from_xarray(obj), PLAIN)
 
 
-def test_two_dimensional_coordinates_alone_are_refused_with_the_cure():
+def test_2d_coordinates_alone_refused_with_cure():
     with pytest.raises(CoordinateError, match="'nav_lat' and longitude 'nav_lon' have the dimensions.*CellGrid"):
         LatLonGrid.from_xarray(curvilinear())
 
@@ -335,7 +331,7 @@ def test_bounds_that_do_not_change_in_time_are_the_edges(attrs, order, n_times):
         assert_array_equal(LatLonGrid.from_xarray(obj.isel(time=0)).latitude_edges, bounds(LAT_EDGES))
 
 
-def test_bounds_of_the_wrong_shape_are_refused_if_they_are_declared():
+def test_declared_bounds_of_wrong_shape_are_refused():
     obj = dataset(lat_bnds=(("j", "nv"), np.ones((LAT.size, 4))))
     assert_same_grid(LatLonGrid.from_xarray(obj), PLAIN)
     obj["lat"].attrs["bounds"] = "lat_bnds"
@@ -474,7 +470,7 @@ def test_cells_prefer_places_to_nominal_axes_and_squeeze_time():
     assert cells["mask"] is cells["areas"] is cells["vertices"] is None
 
 
-def test_areas_are_found_by_cell_measures_and_in_square_metres_only():
+def test_areas_found_by_cell_measures_in_square_metres():
     obj = ocean()
     obj["t"].attrs["cell_measures"] = "volume: thick area: other"
     obj["other"] = (("y", "x"), np.full(SHAPE, 3.0), {"units": "km2"})
@@ -875,7 +871,7 @@ def test_written_cells_come_back_equal(how, single, tmp_path):
     assert_array_equal(got.values.ravel(), encoder.transform(cells)[:, 2])
 
 
-def test_the_accessor_keeps_names_and_coordinates_of_cells_and_points():
+def test_accessor_keeps_names_and_coordinates():
     encoder = SphericalHarmonicPCA(3, n_components=5, spectrum=np.ones(4)).fit(PLAIN)
     obj = ocean()
     assert isinstance(obj.skgeo.grid("valid"), CellGrid)

@@ -20,7 +20,7 @@ def covariance(values, vectors):
 
 @settings(derandomize=True, deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 5), min_size=1, max_size=6))
-def test_equal_eigenvalues_give_one_basis_whatever_their_rotation(seed, multiplicities):
+def test_equal_eigenvalues_give_one_basis_if_rotated(seed, multiplicities):
     rng = np.random.default_rng(seed)
     values = np.repeat(np.cumsum(rng.uniform(0.2, 1, len(multiplicities)))[::-1], multiplicities)
     vectors = random_rotation(rng, values.size)
@@ -98,7 +98,7 @@ def test_blocks_are_solved_one_by_one_to_the_same_basis():
 
 
 @pytest.mark.parametrize("n_wanted", [20, 36, 100, 300])
-def test_a_domain_that_supports_fewer_than_wanted_gives_what_it_has(n_wanted):
+def test_domain_of_low_rank_gives_fewer_components(n_wanted):
     values = np.concatenate([np.geomspace(1, 1e-3, 35), np.zeros(325)])
     matrix = covariance(values, random_rotation(np.random.default_rng(10), values.size))
     basis = canonical_eigenbasis(matrix, 0.0, n_wanted=n_wanted)
@@ -134,7 +134,7 @@ def test_ties_within_1e_4_go_to_the_first_harmonic(tilt, first):
 
 
 @pytest.mark.parametrize(("distance", "together"), [(4e-9, True), (7e-9, False)])
-def test_what_rounding_hardly_tells_apart_is_one_group_and_supported(distance, together):
+def test_eigenvalues_equal_to_rounding_are_one_group(distance, together):
     # The floor is 1e-9 here; what lies above it counts, and is a component of its own only five times as far apart.
     values = np.array([1.0, 0.5, 5e-8, 5e-8 - distance])
     basis = canonical_eigenbasis(covariance(values, random_rotation(np.random.default_rng(13), 4)), 0.0)

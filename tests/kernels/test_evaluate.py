@@ -116,7 +116,7 @@ def test_patches(dtype, n_jobs, block, monkeypatch):
     assert_allclose(out, [mean_over_pixels(patch, coefficients) for patch in TABLE], atol=BOUND[dtype])
 
 
-def test_patches_take_the_fast_way_and_the_long_way_to_the_same_place(monkeypatch):
+def test_patch_means_same_by_fast_and_long_way(monkeypatch):
     class Plain(SphericalHarmonicPCA):
         """Not exactly a SphericalHarmonicPCA, so its pixels are transformed one by one."""
 
@@ -165,7 +165,7 @@ def test_float32_axes_give_float32_and_lose_no_more_than_that():
 
 
 @pytest.mark.parametrize("max_degree", [10, 40])
-def test_single_precision_harmonics_are_within_1e_6_of_double_precision(max_degree):
+def test_float32_harmonics_within_1e_6_of_float64(max_degree):
     latitude, longitude = np.ascontiguousarray(PLACES.T)
     unit = np.eye((max_degree + 1) ** 2)
     single, double = (evaluate.PointMap(unit, None, dtype).harmonics(latitude, longitude) for dtype in BOUND)
@@ -173,7 +173,7 @@ def test_single_precision_harmonics_are_within_1e_6_of_double_precision(max_degr
     assert np.all(np.abs(single - double).max(axis=1) <= 1e-6 * np.abs(double).max(axis=1))
 
 
-def test_components_that_need_double_precision_may_stand_anywhere():
+def test_components_needing_float64_may_stand_anywhere():
     land = load_land_mask()
     pca = SphericalHarmonicPCA(20, spectrum="matern").fit(LatLonGrid(land.latitude, land.longitude, land.fraction))
     (easy, _), (hard, _) = evaluate.split_by_precision(pca._affine(), np.float32)

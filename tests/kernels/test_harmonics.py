@@ -46,7 +46,7 @@ def test_first_degree_is_y_z_x():
     assert_allclose(at(points, 1)[:, 1:], np.sqrt(3 / (4 * np.pi)) * np.stack(xyz, axis=1), atol=1e-15)
 
 
-def test_finite_at_degree_1000_and_bounded_by_the_addition_theorem():
+def test_degree_1000_bounded_by_addition_theorem():
     table = at(np.vstack([PLACES, reference.uniform_points(8)]), 1000)
     assert np.isfinite(table).all()
     assert_allclose(np.square(table).sum(axis=1), 1001**2 / (4 * np.pi), rtol=1e-11)

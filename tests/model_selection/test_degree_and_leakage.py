@@ -45,7 +45,7 @@ def memory():
 # Leakage
 
 
-def test_a_memoriser_is_right_in_random_folds_and_worthless_in_blocks():
+def test_memoriser_right_in_random_folds_wrong_in_blocks():
     model, radians, y, X = memory()
     report = leakage_report(model, radians, y, coordinates=X, block_sizes_km=[3000, 1000])
     assert report.random_mean > 0.75  # the share of samples of which a copy is trained on, and less for the others
@@ -249,7 +249,7 @@ def test_the_degree_of_the_field_is_found():
     assert search.predict(X).shape == y.shape
 
 
-def test_degrees_go_up_to_what_is_suggested_and_other_parameters_along():
+def test_degrees_up_to_suggestion_with_other_parameters():
     X, y = field(200, 3)
     model = make_pipeline(SphericalHarmonicPCA(), Ridge())
     search = select_max_degree(model, X, y, param_grid={"ridge__alpha": [0.1, 10.0]})
@@ -315,7 +315,7 @@ def areas(size, **options):
     return np.array(found)
 
 
-def test_a_report_leaves_out_folds_without_a_class_and_counts_the_others():
+def test_report_leaves_out_folds_without_a_class():
     with pytest.warns(
         UndefinedMetricWarning, match=r"3 of 15 folds have no score \(200 km, 600 km\): means.*\(Only one cl"
     ) as caught:
@@ -410,7 +410,7 @@ def test_a_candidate_that_cannot_be_fitted_is_never_chosen():
     assert search.cv_results_["rank_test_score"][0] == 3
 
 
-def test_a_candidate_without_the_score_of_one_fold_is_never_chosen():
+def test_candidate_missing_a_fold_score_never_chosen():
     def by_latitude(model, X, y):
         known = model[0].max_degree == 2 or X[:, 0].max() < 54  # the best is unknown where it is hard
         return 10.0 - model[0].max_degree + (model[0].max_degree != 2) * 100 if known else np.nan

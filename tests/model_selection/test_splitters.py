@@ -113,7 +113,7 @@ def test_blocks_are_nowhere_long(n_blocks):
         assert distances(X[labels == block]).max() < 2.2 * side  # the diagonal of a square is 1.41 of it
 
 
-def test_blocks_do_not_know_the_convention_of_longitudes_nor_pole_nor_antimeridian():
+def test_blocks_invariant_to_longitude_convention():
     X = np.concatenate([LatLonGrid(np.arange(-90, 91, 10), np.arange(-180, 180, 10)).points(), scattered(300)])
     cv = SphericalBlockKFold(5, block_size_km=1200)
     labels = cv.block_labels(X)
@@ -212,7 +212,7 @@ POLAR = turned(around(0, 0), Rotation.from_euler("y", -90, degrees=True))
 @pytest.mark.parametrize("radius", [1.0, 300.0, 1500.0])
 @pytest.mark.parametrize("X", [scattered(600), POLAR, around(0, 180)], ids=["globe", "pole", "seam"])
 @pytest.mark.parametrize("kind", [BufferedKFold, LeaveOneBlockOut])
-def test_no_training_sample_is_within_the_radius_and_all_others_are_kept(kind, X, radius):
+def test_radius_drops_training_samples_within_only(kind, X, radius):
     radius = radius if len(X) == 600 else radius / 20
     cv = kind(radius_km=radius, n_blocks=12)
     nearest = distances(X)
@@ -597,7 +597,7 @@ def test_there_are_estimators_with_cv():
 @pytest.mark.parametrize("kind", WITH_CV, ids=lambda kind: kind.__name__)
 @pytest.mark.filterwarnings("ignore:The total space of parameters:UserWarning")
 @pytest.mark.filterwarnings("ignore:l1_ratios parameter is only used:UserWarning")
-def test_every_estimator_takes_splitters_as_it_takes_their_splits(kind):
+def test_estimators_take_splitters_as_their_splits(kind):
     cv, y = SphericalBlockKFold(3, block_size_km=100), target_of(kind)
     if kind is TargetEncoder:
         try:
@@ -620,7 +620,7 @@ def test_every_estimator_takes_splitters_as_it_takes_their_splits(kind):
             np.testing.assert_allclose(numbers[name], value, err_msg=name)
 
 
-def test_splitters_have_no_parameters_that_estimators_take_for_theirs():
+def test_splitter_parameters_differ_from_estimator_ones():
     assert not hasattr(SphericalBlockKFold(), "get_params")
     assert LassoCV(cv=SphericalBlockKFold()).get_params().keys() == LassoCV(cv=KFold()).get_params().keys()
     search = GridSearchCV(Ridge(), {}, cv=SphericalBlockKFold()).set_params(cv__n_splits=3)
@@ -666,7 +666,7 @@ def test_names_of_columns_and_an_array_without_names():
         LassoCV(cv=cv).fit(frame[["lat", "lon"]], places[:, 0])
 
 
-def test_names_may_be_given_to_split_and_hold_for_the_places_to_predict():
+def test_coordinates_of_split_hold_for_prediction_places():
     places = scattered(100)
     frame = pd.DataFrame({"phi": places[:, 0], "lambda": places[:, 1], "year": 2020})
     names = ("phi", "lambda")
@@ -763,7 +763,7 @@ def test_tenths_of_numbers_several_targets_and_names_are_spread():
     np.testing.assert_allclose(shares(both, tenth, 4), 0.25, atol=0.07)
 
 
-def test_stratified_folds_know_neither_order_nor_convention_nor_names_of_classes():
+def test_stratified_folds_invariant_to_order_and_names():
     X, y = make_land_ocean(500, random_state=3)
     cv = SphericalBlockKFold(5, n_blocks=40, stratify=True)
     folds = cv.fold_labels(X, y=y)

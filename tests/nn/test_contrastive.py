@@ -33,6 +33,7 @@ from tqdm import tqdm
 import skgeo
 from processes import run_python
 from reference import vectors
+from sample_networks import WithoutNaN
 from skgeo import CellGrid, LatLonGrid
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import SphericalHarmonics
@@ -60,13 +61,6 @@ def encoder(**parameters):
     return ContrastiveLocationEncoder(**(SMALL | defaults | parameters))
 
 
-class WithoutNaN(Linear):
-    """A network that makes numbers of NaN."""
-
-    def forward(self, embedding):
-        return super().forward(torch.nan_to_num(embedding))
-
-
 @pytest.fixture(scope="module")
 def fitted():
     return encoder(max_epochs=150).fit(PLACES, IMAGES)
@@ -85,7 +79,7 @@ def embeddings(model, places, images):
 
 
 @pytest.mark.parametrize("temperature", [0.07, 0.5])
-def test_the_loss_is_the_symmetric_cross_entropy_of_scaled_cosines(temperature):
+def test_loss_is_symmetric_cross_entropy_of_cosines(temperature):
     rng = np.random.default_rng(1)
     places, images = rng.normal(size=(7, 4)), rng.normal(3.0, 2.0, size=(7, 5))
     with preserve_rng():
@@ -175,7 +169,7 @@ def test_missing_candidates_come_last(fitted):
     assert np.isnan(model.transform(gaps)[0]).all()
 
 
-def test_places_are_missing_to_networks_that_take_nan_for_a_number_too(fitted):
+def test_missing_places_stay_missing_if_network_takes_nan(fitted):
     model = clone(fitted).set_params(network=WithoutNaN, missing="nan", max_epochs=2).fit(PLACES, IMAGES)
     gaps = np.vstack([[np.nan, np.nan], [0.0, np.nan], PLACES[:2]])
     for values in (model.similarity(gaps, IMAGES[:2]), model.transform(gaps)):
@@ -227,10 +221,14 @@ def test_it_is_a_step_of_a_pipeline(fitted):
 def test_a_learned_embedding_is_the_encoder_of_another_model():
     # in a process of its own, which can be stopped: it used to wait for itself
     code = (
-        "from test_contrastive import *; from skgeo.nn import LocationClassifier\n"
-        "frozen = FrozenEstimator(encoder(max_epochs=1).fit(PLACES, IMAGES))\n"
-        "model = LocationClassifier(frozen, 'linear', max_epochs=2).fit(PLACES, PLACES[:, 0] > 0)\n"
-        "assert model.predict(PLACES).shape == (200,)\n"
+        "from sklearn.frozen import FrozenEstimator\n"
+        "from skgeo.datasets import fibonacci_lattice\n"
+        "from skgeo.nn import ContrastiveLocationEncoder, LocationClassifier\n"
+        "places = fibonacci_lattice(200)\n"
+        "encoder = ContrastiveLocationEncoder(embed_dim=8, hidden_dim=16, max_epochs=1, random_state=0)\n"
+        "frozen = FrozenEstimator(encoder.fit(places, places))\n"
+        "model = LocationClassifier(frozen, 'linear', max_epochs=2).fit(places, places[:, 0] > 0)\n"
+        "assert model.predict(places).shape == (200,)\n"
     )
     run_python(code)
 
@@ -376,7 +374,7 @@ def linear(value):
         ),
     ],
 )
-def test_a_checkpoint_knows_what_the_name_of_a_parameter_does_not_say(parameter, one, other, tmp_path):
+def test_checkpoint_tells_apart_objects_of_one_name(parameter, one, other, tmp_path):
     path = tmp_path / "state.npz"
     encoder(max_epochs=1, **{parameter: one}).fit(PLACES, IMAGES, checkpoint=path)
     encoder(max_epochs=2, **{parameter: one}).fit(PLACES, IMAGES, checkpoint=path)

@@ -5,7 +5,6 @@ import sys
 import threading
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -21,8 +20,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
+from paths import ROOT, SHARED_DATA, needs_shared_data
 from processes import run_python
 from reference import vectors
+from sample_networks import WithoutNaN
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import GridEncoder, SphericalHarmonics, WrapEncoder
@@ -37,10 +38,7 @@ from skgeo.nn import (
 )
 from skgeo.nn._location_models import ENCODERS
 from skgeo.nn._training import _Data, train
-from test_contrastive import WithoutNaN
-from test_examples import SHARED_DATA, needs_shared_data
 
-ROOT = Path(__file__).parents[2]
 PLACES = fibonacci_lattice(120)
 NORTH = PLACES[:, 0] > 0
 ZONE = np.array(["cold", "hot", "mild"])[np.digitize(-abs(PLACES[:, 0]), [-60, -30])]
@@ -65,7 +63,7 @@ def assert_same_weights(model, other):
 # What is learned
 
 
-def test_a_linear_classifier_is_logistic_regression_with_the_published_weight_decay():
+def test_linear_classifier_is_logistic_regression():
     # Adam adds decay * w to the gradient of the mean loss: the minimum of that loss + decay / 2 |w|^2, bias included.
     decay, y = 0.01, np.where(NORTH, 1.0, -1.0)
     y[::7] *= -1.0
@@ -281,7 +279,7 @@ def test_networks_go_by_name(network):
     assert model.fit(PLACES, WARMTH).score(PLACES, WARMTH) > 0.8
 
 
-def test_encoders_that_learn_are_fitted_on_the_places_and_frozen_ones_are_not():
+def test_learning_encoders_are_fitted_frozen_ones_are_not():
     basis = SphericalHarmonicPCA(3, 8)
     model = LocationRegressor(basis, "linear", max_epochs=2, random_state=0, patience=None)
     model.fit(PLACES, WARMTH)
@@ -306,7 +304,7 @@ def test_a_module_is_trained_as_a_copy_from_its_weights():
 # How it is trained
 
 
-def test_the_same_seed_gives_the_same_bits_and_torch_keeps_its_own_random_numbers():
+def test_same_seed_same_bits_and_torch_rng_untouched():
     model = LocationClassifier("wrap", "fcnet", hidden_dim=16, max_epochs=5, batch_size=32, random_state=3)
     torch.manual_seed(0)
     state = torch.get_rng_state()
@@ -410,7 +408,7 @@ def test_partial_fit_knows_the_classes_from_the_first_call():
         regressor.partial_fit(PLACES, np.column_stack([NOISY, NOISY]))
 
 
-def test_an_embedding_that_is_too_large_to_keep_is_worked_out_again(monkeypatch):
+def test_embedding_too_large_to_keep_is_recomputed(monkeypatch):
     model = LocationRegressor("spherical_harmonics", hidden_dim=8, max_epochs=3, batch_size=32, random_state=0)
     kept = clone(model).fit(PLACES, NOISY)
     monkeypatch.setattr("skgeo.nn._training._KEPT_VALUES", 100)
@@ -475,7 +473,7 @@ def test_cells_without_a_place_are_nan_and_have_no_class(network):
         classifier.predict(cells)
 
 
-def test_the_trained_module_gives_logits_and_values_in_their_units():
+def test_trained_module_gives_logits_and_values_in_units():
     settings = {"max_epochs": 20, "random_state": 0, "hidden_dim": 8}
     points = torch.from_numpy(PLACES)
     two, three = (LocationClassifier(**settings).fit(PLACES, y) for y in (NORTH, ZONE))
@@ -721,7 +719,7 @@ def test_the_trained_head_and_the_output_layer_are_the_model():
     assert_allclose(model.predict(FEATURES), outputs * target.std(axis=0) + target.mean(axis=0), rtol=1e-12)
 
 
-def test_descriptors_are_standardised_with_weights_and_a_constant_one_by_its_unit():
+def test_descriptors_standardised_with_weights():
     rng = np.random.default_rng(0)
     weight = rng.uniform(0.5, 2.0, size=50)
     features = np.column_stack([rng.normal(size=(50, 3)), rng.normal(3.0, 2.0, size=50), np.full(50, 4.0)])
@@ -770,8 +768,8 @@ def test_validation_data_goes_through_the_pipeline():
 
 @needs_shared_data
 def test_three_cells_of_the_published_table():
-    command = [sys.executable, ROOT / "benchmarks" / "land_ocean.py", "--quick", "--data", SHARED_DATA]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-m", "experiments.land_ocean", "--quick", "--data", SHARED_DATA]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 of 3 cells hold" in done.stdout
 
@@ -803,7 +801,7 @@ def test_prediction_leaves_the_random_numbers_of_torch_alone():
 
 
 @pytest.mark.parametrize("learned", [False, True])
-def test_the_same_seed_gives_the_same_bits_while_other_threads_train_and_predict(learned):
+def test_same_seed_same_bits_beside_other_threads(learned):
     embedding = ContrastiveLocationEncoder("cartesian3d", "mlp", embed_dim=3, **QUICK)
     encoder = FrozenEstimator(embedding.fit(PLACES, PLACES)) if learned else "cartesian3d"  # a model within a model
     model = LocationRegressor(encoder, "mlp", dropout=0.5, batch_size=10, patience=None, **QUICK)
@@ -834,7 +832,7 @@ def test_class_weights_count_where_batches_hold_one_class_each():
     assert mean[1] > mean[0] + 0.03
 
 
-def test_class_weights_count_in_the_basis_of_a_first_partial_fit_as_in_fit():
+def test_class_weights_in_basis_of_first_partial_fit():
     model = LocationClassifier(SphericalHarmonicPCA(3), "linear", class_weight={False: 1.0, True: 9.0}, **EXACTLY)
     bases = [fit(PLACES, NORTH).encoder_ for fit in (clone(model).set_params(max_epochs=1).fit, model.partial_fit)]
     for name in ("mean_", "components_", "explained_variance_"):

@@ -16,12 +16,12 @@ from numpy.testing import assert_array_equal
 
 import skgeo
 from processes import run_python
+from samples import GRID, PATCHES
 from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
 from skgeo import nn as geo_nn
 from skgeo.encoders import SphereMEncoder, WrapEncoder
 from skgeo.exceptions import ModelFileError, VersionWarning
 from skgeo.nn import HarmonicPCA, PatchProjectionHead, PatchScale
-from test_persistence import GRID, PATCHES
 
 FEATURES = np.random.default_rng(0).normal(size=(7, 13))
 

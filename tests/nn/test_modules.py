@@ -177,7 +177,7 @@ def test_gradients_of_the_harmonic_twin(clip):
     assert torch.autograd.gradgradcheck(twin, points)
 
 
-def test_gradients_are_those_of_the_harmonics_also_at_poles_and_equator():
+def test_gradients_of_harmonics_at_poles_and_equator():
     # Rows of the map: the first degree, sqrt(3 / 4 pi) times y, z, x.
     twin = HarmonicPCA(np.eye(4)[1:] * np.sqrt(4 * np.pi / 3))
     jacobian = torch.func.vmap(torch.func.jacrev(twin))(SPECIAL)
@@ -607,7 +607,7 @@ def test_modules_take_tensors_of_real_numbers(module, width, name):
         module(torch.ones(3, width + 1))
 
 
-def test_twins_take_latitude_first_whatever_the_columns_of_the_fit():
+def test_modules_take_latitude_first_whatever_fit_columns():
     frame = pd.DataFrame(PLACES[:, ::-1], columns=["lon", "lat"])
     for estimator in (
         SphericalHarmonicPCA(3), GridEncoder(), SphericalHarmonics(3),

@@ -76,7 +76,7 @@ def test_the_published_shapes():
     assert all(module.p == 0.0 for module in SirenNet(5, 3).modules() if isinstance(module, nn.Dropout))
 
 
-def test_dropout_of_the_residual_network_is_between_its_two_layers_and_in_training_only():
+def test_residual_dropout_between_layers_in_training_only():
     torch.manual_seed(0)
     width = 1000
     network = FcNet(1, width, hidden_dim=width, n_layers=1)
@@ -157,7 +157,7 @@ def test_the_location_encoder_is_encoder_and_network():
     assert_allclose(model(torch.tensor([30.0, 90.0], dtype=torch.float64)).detach(), expected, atol=1e-12)
 
 
-def test_a_single_precision_network_keeps_places_apart_that_are_centimetres_apart():
+def test_float32_network_separates_places_centimetres_apart():
     encoder = GridEncoder(1, 1e-6, 1e-6).fit(POINTS).to_torch()
     model = LocationEncoder(encoder, Linear(4, 1))
     set_parameters(model, network__weight=[[0.0, 0.0, 1.0, 0.0]], network__bias=[0.0])

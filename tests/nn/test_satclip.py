@@ -284,7 +284,7 @@ def test_missing_places_and_precision(encoder, arrays):
     assert_allclose(single, rounded, rtol=1e-6, atol=1e-6)
 
 
-def test_a_safe_file_needs_neither_the_checkpoint_nor_torch_to_be_read(encoder, tmp_path):
+def test_safe_file_read_without_checkpoint_and_torch(encoder, tmp_path):
     skgeo.save(make_pipeline(encoder, "passthrough"), tmp_path / "model.npz")
     assert_array_equal(skgeo.load(tmp_path / "model.npz").transform(PLACES), encoder.transform(PLACES))
     code = (
@@ -335,7 +335,7 @@ def test_safetensors_of_less_precision_are_computed_in_double(dtype, arrays, tmp
     assert_allclose(encoder.transform(PLACES), plain_evaluation(double, PLACES), rtol=0, atol=1e-12)
 
 
-def test_a_network_that_the_file_holds_once_for_two_names_is_read(arrays, tmp_path):
+def test_network_stored_once_for_two_names_is_read(arrays, tmp_path):
     # as safetensors.torch.save_model writes a module with shared parameters
     class Twice(torch.nn.Module):
         def __init__(self):

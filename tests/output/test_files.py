@@ -34,6 +34,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 import skgeo
 from processes import run_python
+from samples import GRID, PATCHES
 from skgeo import (
     CellGrid,
     LatLonGrid,
@@ -45,7 +46,6 @@ from skgeo import (
 )
 from skgeo.encoders import SphereMEncoder, SphericalHarmonics
 from skgeo.exceptions import ModelFileError, VersionWarning
-from test_persistence import GRID, PATCHES
 
 POINTS = [[-80.0, 0.0], [80.0, 170.0], [0.0, 90.0], [-20.0, -100.0]]
 
@@ -1009,7 +1009,7 @@ def test_a_file_of_another_version_warns(saved_by_another_version, basis):
     skgeo.load(saved_by_another_version / "anew.npz")  # warns no more: warnings are errors here
 
 
-def test_the_parts_of_a_file_of_another_version_warn_once_together(saved_by_another_version):
+def test_file_of_another_version_warns_once(saved_by_another_version):
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("default")
         skgeo.load(saved_by_another_version / "features.npz")

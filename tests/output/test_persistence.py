@@ -10,21 +10,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_union
 
 from processes import run_python
+from samples import GRID, PATCHES, coast
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
 from skgeo.exceptions import VersionWarning
 
 OPTIONAL = ("torch", "pandas", "polars", "pyarrow", "xarray", "netCDF4", "tqdm", "matplotlib", "dask", "geopandas")
-
-
-def coast(step):
-    """A grid whose mask has no symmetry, so that no two components have the same variance."""
-    latitude, longitude = np.arange(-90 + step / 2, 90, step), np.arange(step / 2, 360, step)
-    bays = np.sin(np.radians(2 * latitude + 20))[:, np.newaxis] + np.cos(np.radians(3 * longitude - 40) + latitude[0])
-    return LatLonGrid(latitude, longitude, mask=bays + longitude / 360 > 0.4)
-
-
-GRID = coast(10.0)
-PATCHES = GRID.patches((3, 3))
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +117,7 @@ def test_a_file_of_another_version_warns(saved_by_another_version, basis):
     assert_array_equal(loaded.transform(GRID), basis.transform(GRID))
 
 
-def test_the_parts_of_a_file_of_another_version_warn_once_together(saved_by_another_version):
+def test_file_of_another_version_warns_once(saved_by_another_version):
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("default")
         joblib.load(saved_by_another_version / "features.joblib")
@@ -169,6 +159,7 @@ sys.meta_path.insert(0, Absent)
 import numpy as np
 from sklearn.pipeline import make_union
 from processes import run_python
+from samples import GRID, PATCHES, coast
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 grid = LatLonGrid(np.arange(-55, 60, 10), np.arange(0, 200, 10))
 features = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer())

@@ -1,47 +1,39 @@
 """The data and the baselines of experiments/patch_transfer.py: what is trained on must be where it says it is."""
 
-import importlib
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-torch = pytest.importorskip("torch")
+from experiments.patch_baselines import _pixels
+from experiments.patch_fields import Fields
+from paths import ROOT
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 NORTHWARD = np.arange(-39.0, 40.0, 2.0)
 EASTWARD = np.arange(0.0, 360.0, 2.0)
 
 
-@pytest.fixture
-def fields(monkeypatch):
-    """The module of the fields."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("patch_fields")
-
-
-def places(fields, latitude):
+def places(latitude):
     """Two channels: the latitude and the unwrapped longitude of every cell."""
     eastward = np.where(EASTWARD < 100, EASTWARD + 360, EASTWARD)
-    return fields.Fields(np.stack(np.meshgrid(latitude, eastward, indexing="ij"))[np.newaxis], latitude, EASTWARD)
+    return Fields(np.stack(np.meshgrid(latitude, eastward, indexing="ij"))[np.newaxis], latitude, EASTWARD)
 
 
 @pytest.mark.parametrize("latitude", [NORTHWARD, NORTHWARD[::-1]], ids=["north", "south"])
 @pytest.mark.parametrize("size", [1, 2])
-def test_values_stand_where_the_patch_table_says(fields, latitude, size):
-    cut = places(fields, latitude).cut(((4, 36), (172, 196)), size, 4)  # across 360
-    pixels = importlib.import_module("patch_baselines")._pixels(cut)
+def test_values_stand_where_the_patch_table_says(latitude, size):
+    cut = places(latitude).cut(((4, 36), (172, 196)), size, 4)  # across 360
+    pixels = _pixels(cut)
     values = cut.values.reshape(len(cut.patches), 2, 16)
     assert_allclose(values[:, 1], pixels[:, :, 1], atol=1e-4)
     # means weighted by the cosine of latitude lie a little toward the equator
     assert_allclose(values[:, 0], pixels[:, :, 0], atol=0.02 if size == 2 else 1e-4)
 
 
-def test_coarse_pixels_are_means_of_what_is_there(fields):
-    values = places(fields, NORTHWARD)
+def test_coarse_pixels_are_means_of_what_is_there():
+    values = places(NORTHWARD)
     values.values[:, :, 0, 0] = np.nan
     values.values[:, :, 4:6, 4:6] = np.nan
     cut = values.cut(((0, 8), (0, 8)), 2, 4)
@@ -52,8 +44,8 @@ def test_coarse_pixels_are_means_of_what_is_there(fields):
     assert cut.values[0, 0, 0, 0] == pytest.approx(np.average([-39.0, -37.0, -37.0], weights=weight), rel=1e-6)
 
 
-def test_windows_are_neighbours_and_hide_the_share(fields):
-    cut = places(fields, NORTHWARD).cut(((0, 40), (0, 80)), 1, 4)
+def test_windows_are_neighbours_and_hide_the_share():
+    cut = places(NORTHWARD).cut(((0, 40), (0, 80)), 1, 4)
     _, patch, hidden = cut.draw((3, 4), 50, 0, 0.75)
     assert_array_equal(hidden.sum(axis=1), 9)
     south, west = cut.patches[patch][:, :, [0, 2]].transpose(2, 0, 1).reshape(2, 50, 3, 4)
@@ -62,7 +54,7 @@ def test_windows_are_neighbours_and_hide_the_share(fields):
 
 
 def test_a_short_training_finds_that_position_helps(tmp_path):
-    command = [sys.executable, BENCHMARKS / "patch_transfer.py", "--quick", "--data", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    command = [sys.executable, "-m", "experiments.patch_transfer", "--quick", "--data", tmp_path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "random fields: no ostia_monthly.nc" in done.stdout
