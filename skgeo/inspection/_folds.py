@@ -260,6 +260,7 @@ def _roles(splits: list[Any], number: int) -> npt.NDArray[np.int8]:
     roles = np.full((len(splits), number), ROLE_EXCLUDED, dtype=np.int8)
     for fold, (fold_roles, split) in enumerate(zip(roles, splits, strict=True)):
         for rows, role in zip(map(np.asarray, split), (ROLE_TRAINING, ROLE_TEST), strict=True):
+            # Masks must have one value for each sample; row numbers must exist.
             masks = rows.dtype.kind == "b" and rows.shape == (number,)
             numbers = rows.ndim == 1 and rows.dtype.kind in "iu" and bool(((rows >= 0) & (rows < number)).all())
             if rows.size and not masks and not numbers:

@@ -176,10 +176,12 @@ class Map:
             known = ~any_of_four(np.isnan(latitude))
             # A cell across the seam would stretch over the whole map: leave it out.
             if self.projection.seam:
-                known &= _corner_spread(relative) < 180.0
-            corners = np.nan_to_num(latitude), np.nan_to_num(relative)
-            known &= any_of_four(self.projection.visible(*corners))
-            yield *self.projection.forward(*corners), values, known
+                corners = relative[:-1, :-1], relative[1:, :-1], relative[:-1, 1:], relative[1:, 1:]
+                known &= np.ptp(np.stack(corners), axis=0) < 180.0
+            # Corners of cells that are not known get any place: these cells are not drawn.
+            places = np.nan_to_num(latitude), np.nan_to_num(relative)
+            known &= any_of_four(self.projection.visible(*places))
+            yield *self.projection.forward(*places), values, known
             return
         for mesh in grid_meshes(grid, self.projection):
             yield mesh.x, mesh.y, values[mesh.rows][:, mesh.columns], mesh.shown
@@ -305,12 +307,6 @@ def _projection(name: str, center: Any, extent: Extent) -> Projection:
         check_parameter("center", center, pair and abs(center[0]) <= 90.0, "None or (latitude, longitude) in degrees")
         center = (float(center[0]), float(center[1]))
     return choose_projection(name, center, extent)
-
-
-def _corner_spread(values: FloatArray) -> FloatArray:
-    """The range (n, m) of values (n + 1, m + 1) at the four corners of each cell."""
-    corners = np.stack([values[:-1, :-1], values[1:, :-1], values[:-1, 1:], values[1:, 1:]])
-    return np.ptp(corners, axis=0)
 
 
 def colours(

@@ -186,6 +186,7 @@ class PredictionMapDisplay:
             raise ValueError("X and grid are given: expected one of them, samples or the cells to evaluate at.")
         grid = as_grid(X) if grid is None else grid
         gridded = X is None or grid is not None
+        # coordinates= are the names of columns of X, or places beside X.
         names, beside = (coordinates, None) if are_names(coordinates) else (None, coordinates)
         if gridded and beside is not None:
             raise ValueError("coordinates are given without samples: expected X beside them, or grid= alone.")
@@ -216,6 +217,7 @@ class PredictionMapDisplay:
         if classes is not None:
             return cls._of_classes(found, places, classes, target_name).plot(ax, **plot_options)
         label = with_unit(target_name or "prediction", unit)
+        # Only classifiers have these methods; the second class is the one that counts as positive.
         if method != "predict":
             which = estimator.classes_[1]
             label = f"probability of {which}" if method == "predict_proba" else f"decision function of {which}"
@@ -283,6 +285,7 @@ class PredictionMapDisplay:
             values = _class_numbers(predicted, classes)
             return cls._of_classes(values, coordinates, classes, target_name).plot(ax, **plot_options)
         check_parameter("y_true", y_true, y_true is not None, "the true values, for kind='residual'")
+        # Numbers have differences; classes are right or wrong.
         true = _of_shape(y_true, shape, "y_true")
         if numeric and true.dtype.kind in "fiub":
             name = f"residual of {target_name}: true - predicted" if target_name else "residual: true - predicted"
@@ -367,6 +370,7 @@ class PredictionMapDisplay:
             return _class_colours(len(self.classes), cmap)
         finite = np.abs(values[np.isfinite(values)])
         if self.signed and vmax is None and vmin is None and finite.size:
+            # Most residuals may be zero: then the largest one, or no limit if all are zero.
             vmax = float(np.quantile(finite, _RESIDUAL_QUANTILE)) or float(finite.max()) or None
         return colours(values, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
 

@@ -230,6 +230,7 @@ class ResponseDisplay:
         check_flag("colorbar", colorbar)
         inside = values_inside_mask(self.grid, self.values)
         style = colours(inside, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
+        # With one given axes, there is no place for the power.
         axes = self._axes(ax)
         self.ax_, self.figure_, self.power_ax_ = axes[0], axes[0].figure, None
         self.line_, self.colorbar_ = None, None
@@ -262,6 +263,7 @@ class ResponseDisplay:
         ax.set_yscale("log")
         if degree.size >= _MIN_LOG_DEGREES:
             ax.set_xscale("log")
+            # A logarithmic axis would label powers of ten only.
             ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500) if tick <= degree[-1]]
             ax.set_xticks(ticks, [str(tick) for tick in ticks])
             ax.minorticks_off()

@@ -332,6 +332,7 @@ def distinct_places(vectors: FloatArray) -> Integers:
     rounded = vectors.round(_PLACE_DECIMALS) + 0.0  # adding zero turns -0.0 into 0.0
     # The sort is stable: of the samples at one place, the first sample comes first.
     order = np.lexsort(rounded.T)
+    # The first sample of each place in this order differs from the sample before it.
     new = np.concatenate([[True], np.any(np.diff(rounded[order], axis=0), axis=1)])
     first = order[new]
     number = np.empty(first.size, dtype=np.intp)

@@ -125,6 +125,7 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
     low = high = float(wanted)
     # Maps a number of blocks of the whole sphere to the number of those that hold samples.
     tried = {high: number_of(high)}
+    # Most of the sphere may be empty: divide blocks into four until enough of them hold samples.
     while tried[high] < wanted and high < number_of_blocks(MIN_BLOCK_KM):
         low, high = high, 4.0 * high
         tried[high] = number_of(high)
@@ -132,6 +133,7 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
         middle = math.sqrt(low * high)
         tried[middle] = number_of(middle)
         low, high = (middle, high) if tried[middle] < wanted else (low, middle)
+    # The closest number of all that were tried; on a tie, the largest blocks.
     best = min(tried, key=lambda n_blocks: (abs(tried[n_blocks] - wanted), n_blocks))
     return EARTH_RADIUS_KM * math.sqrt(4.0 * math.pi / round(best))
 

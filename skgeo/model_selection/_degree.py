@@ -190,6 +190,7 @@ def _suggestion(
     if degree > largest:
         reason += f"; no more than largest={largest} is suggested"
         degree = int(largest)
+    # The Shannon number: how many functions of this degree can be concentrated in the domain.
     n_harmonics = (degree + 1) ** 2
     shannon = n_harmonics * area / (4.0 * math.pi)
     wavelength = float(degree_wavelength_km(degree))
@@ -306,6 +307,7 @@ def select_max_degree(
             degrees = np.unique(np.geomspace(min(2, last), last, _N_CANDIDATE_DEGREES).round().astype(int))
         grid = {name: np.atleast_1d(np.asarray(degrees)).tolist()} | dict(param_grid or {})
         splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y, classifier=is_classifier(model))
+        # Coordinates may be beside X, where GridSearchCV would not find them: the splits are made here.
         by_place = isinstance(splitter, LocationSplitter)
         splits = splits_of(splitter, vectors, y) if by_place else list(splitter.split(X, y, groups))
         search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, refit=_choose)
@@ -362,6 +364,7 @@ def _degree_parameter(model: Any) -> str:
             "GridSearchCV."
         )
     cure = "add SphericalHarmonics or SphericalHarmonicPCA as a step"
+    # Location models of skgeo.nn have an encoder as a parameter.
     if "encoder" in parameters:
         cure = f"give it an encoder that has one, {kind}(encoder=SphericalHarmonics())"
     raise ValueError(f"model={kind} has no parameter max_degree: expected one; {cure}.")

@@ -132,6 +132,7 @@ class LeakageReport:
         LeakageReport
         """
         check_parameter("metric", metric, metric in self.metrics, f"one of {', '.join(self.metrics)}")
+        # Scores of a single metric have no axis for metrics.
         if self.scores.ndim == 2:
             return self
         number = self.metrics.index(metric)
@@ -179,6 +180,7 @@ class LeakageReport:
             one = self[metric]
             columns.append(_column(metric, (f"{value:.3f}" for value in (one.random_mean, *one.mean)), 7))
             columns.append(_column("std", (f"{value:.3f}" for value in (one.random_std, *one.std)), 6))
+            # The column appears only if a fold lacks a score.
             scored, n_splits = [one.random_n_scored, *one.n_scored], one.scores.shape[1]
             if min(scored) < n_splits:
                 columns.append(_column("scored", (f"{number} of {n_splits}" for number in scored), 6))
@@ -298,6 +300,7 @@ def leakage_report(
         sizes = _sizes(block_sizes_km, vectors, n_splits)
         splitters = [SphericalBlockKFold(n_splits, block_size_km=size, stratify=stratify) for size in sizes.tolist()]
         folds = [_random_folds(len(vectors), y if stratify else None, n_splits, random)]
+        # All folds exist before the first fit: too large blocks are refused at once.
         folds += [splits_of(splitter, vectors, y) for splitter in splitters]
         scores: list[dict[str, FloatArray]] = []
         distances = []
@@ -308,6 +311,7 @@ def leakage_report(
                 quieten_processes(n_jobs)
                 distances.append(_median_distance(vectors, splits, random))
                 advance(1)
+        # The random folds have all metrics, or there is no report; other folds may lack some.
         metrics = tuple(scores[0])
         table = np.stack([np.column_stack([each.get(m, scores[0][m] * np.nan) for m in metrics]) for each in scores])
         _warn_missing_scores(table, sizes, caught, model)

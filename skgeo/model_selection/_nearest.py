@@ -191,6 +191,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         check_enough_places(int(places.max()) + 1, n_splits)
         targets, weight = read_domain(self.prediction_locations, self.coordinates, "prediction_locations")
         lookup = kd_tree(vectors)
+        # The distribution that the folds should have: from the places to predict to all samples.
         prediction_km = nearest_km(lookup, targets)
         measured = np.arange(n_samples)
         if n_samples > _MAX_MEASURED_SAMPLES:
@@ -210,6 +211,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
             distances.append(distance if fits else np.nan)
             if fits and (best is None or distance < best[0]):
                 best = distance, sizes.size, folds, fold_km
+        # Even with one cluster for each place, a fold may be too large: many samples can share one place.
         if best is None:
             raise ValueError(
                 f"max_share={self.max_share!r}: too many samples are at the same place for all folds to be smaller. "
