@@ -185,6 +185,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     _missing_policies = ("error",)
     _sums: dict[str, Any]
+    truncation_error_: float
 
     def __init__(
         self,
@@ -311,7 +312,6 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             return mean, self._shaped(covariance)
         if not return_std:
             return mean
-        # Rounding may leave a variance of zero slightly negative.
         variance = self._map(places, posterior.spread[np.newaxis])
         return mean, self._shaped(np.sqrt(np.maximum(variance, 0.0)) * self.target_scale_)
 
@@ -392,13 +392,13 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             before = ObservationSums(**self._sums) if resume else None
             places = self._read(X, reset=before is None)
-            # Reading the first part warns of radians; the later parts are checked here.
-            if before is not None:
+            if before is not None:  # reading the first part has warned of radians
                 self._warn_radians(places)
             points, weight = points_with_weights(places, sample_weight)
             shape = getattr(places, "shape", None)
             sums, flat = sum_observations(points, weight, y, shape, self.max_degree, before)
-            self._flat = flat if before is None else self._flat
+            if before is None:
+                self._flat = flat
             sums = sums if before is None else before.merged_with(sums)
             # A plain dict of arrays: files of fitted models hold no class of the kernels.
             self._sums = sums._asdict()

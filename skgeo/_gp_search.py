@@ -101,7 +101,7 @@ class HyperparameterSearch:
         optima = [self._minimise(objective, begin, log_bounds) for begin in starts]
         return np.asarray(min(optima, key=lambda optimum: optimum[1])[0], dtype=np.float64)
 
-    def _minimise(self, objective: Objective, start: FloatArray, bounds: FloatArray) -> tuple[FloatArray, float]:
+    def _minimise(self, objective: Objective, start: FloatArray, bounds: Any) -> tuple[FloatArray, float]:
         """The minimum of the objective that one start leads to, and the objective there."""
         if callable(self.optimizer):
             theta, value = self.optimizer(objective, start, bounds=bounds)
