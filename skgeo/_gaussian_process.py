@@ -1,16 +1,12 @@
 """Gaussian process regression on the sphere, in time that grows linearly with the number of observations."""
 
-import math
 from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError
-from scipy.optimize import minimize
 from sklearn.base import RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, assert_all_finite, check_array, check_consistent_length, check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import (
@@ -21,45 +17,24 @@ from skgeo._base import (
     points_with_weights,
     restore_on_error,
 )
-from skgeo._callers import warn_once_a_search
-from skgeo._input.coordinates import masked_to_nan
-from skgeo._kernels.evaluate import map_points
-from skgeo._kernels.harmonic_gp import Evidence, Matern, ObservationSums, Posterior, draw_weights
+from skgeo._gp_search import (
+    HYPERPARAMETERS,
+    Bounds,
+    HyperparameterSearch,
+    hyperparameters_at,
+    log_likelihood,
+    matern_kernel,
+    posterior_at,
+    read_theta,
+    sum_observations,
+    warn_truncated_kernel,
+)
+from skgeo._kernels.harmonic_gp import Evidence, ObservationSums, Posterior, covariance_at, draw_weights, in_units_of_y
 from skgeo._kernels.threads import blas_threads_for
 from skgeo._typing import FloatArray
-from skgeo._validation import (
-    MAX_SQUARABLE,
-    MIN_SQUARABLE,
-    check_degree,
-    check_flag,
-    check_magnitude,
-    check_n_jobs,
-    check_parameter,
-    is_integer,
-    is_real,
-    warn_caller,
-)
-from skgeo.exceptions import ResolutionWarning
+from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer
 
 __all__ = ["SphericalGaussianProcessRegressor"]
-
-Bounds = tuple[float, float] | str
-Objective = Callable[[FloatArray], tuple[float, FloatArray]]
-
-_HYPERPARAMETERS = ("variance", "length_scale", "smoothness", "noise")
-# Within these nothing overflows; lengths are in degrees.
-_RANGES = dict.fromkeys(_HYPERPARAMETERS, (MIN_SQUARABLE, MAX_SQUARABLE)) | {
-    "length_scale": (1e-6, 1e6),
-    "smoothness": (1e-3, 1e3),
-}
-# A kernel that misses more than this share of its variance beyond max_degree is another kernel.
-_MAX_TRUNCATION_SHARE = 0.1
-# Precision of the search: shares of the likelihood, and slopes of it.
-_SEARCH: Any = {"ftol": 1e-11, "gtol": 1e-6}
-# At an end of its bounds is what is this factor or less from it; weights of a smaller mean may be why at the lower one.
-_AT_END, _SMALL_WEIGHT = 1.000001, 0.1
-# Values of the factor of a covariance at places that are held at a time.
-_BLOCK_VALUES = 2**22
 
 
 class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
@@ -94,11 +69,11 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         a field that may vary a thousand times as much outside of it follows the detail inside, and overshoots where
         there are no data.
     length_scale_bounds : (float, float) or "fixed", default=(0.5, 360)
-        Likewise.
+        Where to look for the length scale.
     smoothness_bounds : (float, float) or "fixed", default=(0.25, 10)
-        Likewise.
+        Where to look for the smoothness.
     noise_bounds : (float, float) or "fixed", default=(1e-6, 1e3)
-        Likewise.
+        Where to look for the noise.
     optimizer : "fmin_l_bfgs_b", callable or None, default="fmin_l_bfgs_b"
         How to look for it. None keeps all values given. A callable gets ``objective``, which maps the logarithms of the
         free hyperparameters to the negative logarithm of the likelihood and its gradient, ``initial_theta`` and
@@ -210,6 +185,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     _missing_policies = ("error",)
     _sums: dict[str, Any]
+    truncation_error_: float
 
     def __init__(
         self,
@@ -327,11 +303,12 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         check_is_fitted(self)
         places = in_memory(self._read(X, reset=False))
         posterior = self._posterior
-        coefficients = posterior.mean * self.target_scale_[:, np.newaxis]
-        coefficients[:, 0] += self.target_mean_ * math.sqrt(4.0 * math.pi)
+        coefficients = in_units_of_y(posterior.mean, self.target_mean_, self.target_scale_)
         mean = self._shaped(self._map(places, coefficients))
         if return_cov:
-            covariance = self._covariance(places)[:, :, np.newaxis] * self.target_scale_**2
+            latitude, longitude = points_in_degrees(places).T
+            covariance = covariance_at(posterior, latitude, longitude, self.n_jobs)
+            covariance = covariance[:, :, np.newaxis] * self.target_scale_**2
             return mean, self._shaped(covariance)
         if not return_std:
             return mean
@@ -367,8 +344,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         places = in_memory(self._read(X, reset=False))
         with blas_threads_for(len(self._factor)):
             weights = draw_weights(self._posterior, int(n_samples), check_random_state(random_state))
-        weights *= self.target_scale_[:, np.newaxis]
-        weights[:, :, 0] += self.target_mean_ * math.sqrt(4.0 * math.pi)
+        weights = in_units_of_y(weights, self.target_mean_, self.target_scale_)
+        # Rows of coefficients go by output first, then by sample: the order of the axes of the result.
         values = self._map(places, weights.transpose(1, 0, 2).reshape(-1, weights.shape[2]))
         values = values.reshape(len(values), -1, int(n_samples))
         return values[:, 0] if self._flat else values
@@ -391,19 +368,13 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             Only with ``eval_gradient``.
         """
         check_is_fitted(self)
-        free = self._free()
-        point = self.theta_ if theta is None else np.asarray(theta, dtype=np.float64)
-        if point.shape != (len(free),):
-            names = ", ".join(free) or "none is free"
-            raise ValueError(f"theta has shape {point.shape}: expected ({len(free)},), the logarithms of {names}.")
-        within = bool(np.all(np.abs(point) <= math.log(MAX_SQUARABLE)))
-        check_parameter("theta", theta, within, f"logarithms of numbers from {MIN_SQUARABLE:g} to {MAX_SQUARABLE:g}")
+        free = HyperparameterSearch(self).free
+        point = read_theta(self.theta_ if theta is None else theta, free)
         if theta is None and not eval_gradient:
             return self.log_marginal_likelihood_value_
-        fitted = {name: getattr(self, f"{name}_") for name in _HYPERPARAMETERS}
         with blas_threads_for(len(self._factor)):
             evidence = Evidence(ObservationSums(**self._sums), self.target_mean_, self.target_scale_)
-            value, gradient = _evaluate(evidence, fitted | _hyperparameters_at(free, point), free)
+            value, gradient = log_likelihood(evidence, self._fitted() | hyperparameters_at(free, point), free)
         return (value, gradient) if eval_gradient else value
 
     @property
@@ -411,6 +382,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         return Posterior(self._weights, self._factor, self._spread)
 
     def _fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
+        """Fit on these observations, or with ``partial`` on these and all earlier ones."""
         self._check_parameters()
         if y is None:
             raise ValueError(
@@ -419,164 +391,56 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         resume = partial and hasattr(self, "_sums")
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             before = ObservationSums(**self._sums) if resume else None
-            sums = self._sum(X, y, sample_weight, before)
-            self._sums = (sums if before is None else before.merged_with(sums))._asdict()
-            self._solve(ObservationSums(**self._sums))
-        self._warn_truncation()
-        self._warn_noise()
+            places = self._read(X, reset=before is None)
+            if before is not None:  # reading the first part has warned of radians
+                self._warn_radians(places)
+            points, weight = points_with_weights(places, sample_weight)
+            shape = getattr(places, "shape", None)
+            sums, flat = sum_observations(points, weight, y, shape, self.max_degree, before)
+            if before is None:
+                self._flat = flat
+            sums = sums if before is None else before.merged_with(sums)
+            # A plain dict of arrays: files of fitted models hold no class of the kernels.
+            self._sums = sums._asdict()
+            self._set_hyperparameters(sums)
+        warn_truncated_kernel(self._fitted(), self.max_degree, self.truncation_error_)
+        HyperparameterSearch(self).warn_noise_at_bound(self.noise_, sums.mean_weight())
         return self
 
-    def _sum(
-        self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, before: ObservationSums | None
-    ) -> ObservationSums:
-        """What is kept of observations."""
-        places = self._read(X, reset=before is None)
-        if before is not None:
-            self._warn_radians(places)
-        points, weight = points_with_weights(places, sample_weight)
-        kept = weight > 0.0
-        if not kept.any():
-            raise ValueError("sample_weight and the mask of X leave no observation: nothing can be learned.")
-        target, flat = _read_target(y, getattr(places, "shape", None), kept)
-        if before is None:
-            self._flat = flat
-        elif before.shift.size != target.shape[1]:
-            raise ValueError(f"y has {target.shape[1]} outputs: expected {before.shift.size}, as at first.")
-        max_degree = int(self.max_degree)
-        if before is not None and before.target.shape[1] != (max_degree + 1) ** 2:
-            raise ValueError(
-                f"max_degree={self.max_degree!r} differs from that of the earlier parts: use fit to start anew."
-            )
-        latitude, longitude = points[kept].T
-        shift = None if before is None else before.shift
-        return ObservationSums.from_observations((latitude, longitude), target, weight[kept], max_degree, shift)
-
-    def _solve(self, sums: ObservationSums) -> None:
-        """Set the hyperparameters and the posterior."""
+    def _set_hyperparameters(self, sums: ObservationSums) -> None:
+        """Find the hyperparameters, and set them and the posterior."""
         mean, scale = sums.mean_and_scale()
         if not self.normalize_y:
             mean, scale = np.zeros_like(mean), np.ones_like(scale)
         self.target_mean_, self.target_scale_ = mean, scale
-        evidence, free = Evidence(sums, mean, scale), self._free()
-        given = {name: float(getattr(self, name)) for name in _HYPERPARAMETERS}
-        start = np.log([given[name] for name in free])
-        self.theta_ = start if self.optimizer is None or not free else self._maximise(evidence, given, start)
-        found = given if self.optimizer is None else given | _hyperparameters_at(free, self.theta_)
-        self.variance_, self.length_scale_, self.smoothness_, self.noise_ = found.values()
-        self.log_marginal_likelihood_value_ = _evaluate(evidence, found, free)[0]
-        kernel = _kernel(found)
-        try:
-            self._weights, self._factor, self._spread = evidence.posterior(kernel, self.noise_)
-        except LinAlgError as error:
-            raise ValueError(
-                f"noise={self.noise_:.3g} is so small beside variance={self.variance_:.3g} and {sums.n_observations} "
-                "observations that rounding decides: give a larger noise, or a larger lower end of noise_bounds."
-            ) from error
-        noise_std = math.sqrt(self.noise_) * scale
+        evidence, search = Evidence(sums, mean, scale), HyperparameterSearch(self)
+        values, self.theta_ = search.run(evidence)
+        self.variance_, self.length_scale_, self.smoothness_, self.noise_ = values.values()
+        self.log_marginal_likelihood_value_ = log_likelihood(evidence, values, search.free)[0]
+        self._weights, self._factor, self._spread = posterior_at(evidence, values)
+        noise_std = np.sqrt(self.noise_) * scale
         self.noise_std_ = float(noise_std[0]) if self._flat else noise_std
+        kernel = matern_kernel(values)
         self.spectrum_ = kernel.degrees(evidence.max_degree)[0]
         self.truncation_error_ = kernel.truncation(evidence.max_degree)
         self.n_observations_ = sums.n_observations
 
-    def _maximise(self, evidence: Evidence, given: dict[str, float], start: FloatArray) -> FloatArray:
-        """The logarithms of the free hyperparameters of the largest likelihood that was found."""
-        free = self._free()
-        bounds = np.log([self._bounds(name) for name in free])
-
-        def objective(theta: FloatArray) -> tuple[float, FloatArray]:
-            value, gradient = _evaluate(evidence, given | _hyperparameters_at(free, theta), free)
-            return -value, -gradient
-
-        rng = check_random_state(self.random_state)
-        starts = [start, *(rng.uniform(*bounds.T) for _ in range(int(self.n_restarts_optimizer)))]
-        optima = [self._search(objective, each, bounds) for each in starts]
-        return np.asarray(min(optima, key=lambda optimum: optimum[1])[0], dtype=np.float64)
-
-    def _search(self, objective: Objective, start: FloatArray, bounds: Any) -> tuple[FloatArray, float]:
-        """The minimum of the objective, from one start."""
-        if callable(self.optimizer):
-            theta, value = self.optimizer(objective, start, bounds=bounds)
-            return np.asarray(theta, dtype=np.float64), float(value)
-        result = minimize(objective, start, (), "L-BFGS-B", True, bounds=bounds, options=_SEARCH)
-        if result.status == 1:  # others end where rounding lets the likelihood rise no more
-            warn_caller(
-                f"The search for hyperparameters stopped after {result.nit} steps: {result.message}. Give starting "
-                "values or narrower bounds.",
-                ConvergenceWarning,
-            )
-        return np.asarray(result.x, dtype=np.float64), float(result.fun)
-
-    def _warn_truncation(self) -> None:
-        if self.truncation_error_ <= _MAX_TRUNCATION_SHARE:
-            return
-        needed = Matern(1.0, math.radians(self.length_scale_), self.smoothness_).degree_needed(_MAX_TRUNCATION_SHARE)
-        cure = (
-            f"max_degree={needed} leaves {_MAX_TRUNCATION_SHARE:.0%}; else"
-            if needed
-            else "No degree that is feasible is enough:"
-        )
-        warn_once_a_search(
-            f"length_scale={self.length_scale_:.3g} degrees, with smoothness={self.smoothness_:.3g}, is short for "
-            f"max_degree={self.max_degree}: {self.truncation_error_:.0%} of the variance of the Matern field lies "
-            f"beyond. {cure} detail that is finer is taken for noise.",
-            ResolutionWarning,
-        )
-
-    def _warn_noise(self) -> None:
-        """Large weights, such as areas, ask for a noise beyond the bounds, which then decide about the intervals."""
-        if self.optimizer is None or "noise" not in self._free():
-            return
-        low, high = np.array(self.noise_bounds, dtype=np.float64).tolist()
-        weight = ObservationSums(**self._sums).mean_weight()
-        small = weight < _SMALL_WEIGHT and self.noise_ <= low * _AT_END  # with ordinary ones there may be no noise
-        if small or self.noise_ * _AT_END >= high:
-            warn_caller(
-                f"noise_={self.noise_:.3g} is at the end of noise_bounds={self.noise_bounds!r}, and the mean weight is "
-                f"{weight:.3g}: noise is the variance of an observation of weight 1. Divide sample_weight by its mean, "
-                "standardise y, or widen the bounds.",
-                ConvergenceWarning,
-            )
+    def _fitted(self) -> dict[str, float]:
+        """The fitted hyperparameters by name."""
+        return {name: getattr(self, f"{name}_") for name in HYPERPARAMETERS}
 
     def _map(self, places: Places, coefficients: FloatArray) -> FloatArray:
-        """Sums of harmonics with coefficients (k, D) at places (n, k)."""
+        """Sums (n, k) of harmonics at places, for coefficients (k, D)."""
         return self._evaluate_map(places, coefficients, None, np.float64, self.n_jobs)
 
-    def _covariance(self, places: Places) -> FloatArray:
-        """Covariance (n, n) of the field at places, summed over blocks of the rows of its factor."""
-        latitude, longitude = points_in_degrees(places).T
-        covariance = np.zeros((latitude.size,) * 2)
-        length = max(1, _BLOCK_VALUES // latitude.size)
-        for start in range(0, len(self._factor), length):
-            rows = self._factor[start : start + length]
-            values = np.empty((latitude.size, len(rows)))
-            map_points(latitude, longitude, rows, None, values, self.n_jobs)
-            covariance += values @ values.T
-        return covariance
-
     def _shaped(self, values: FloatArray) -> FloatArray:
-        """Without the last axis, of targets, if there was none in y."""
+        """Drop the last axis, the outputs, if y had none."""
         return values[..., 0] if self._flat else values
-
-    def _free(self) -> list[str]:
-        """The hyperparameters that are looked for."""
-        return [name for name in _HYPERPARAMETERS if not isinstance(self._bounds(name), str)]
-
-    def _bounds(self, name: str) -> Any:
-        bounds = getattr(self, f"{name}_bounds")
-        if bounds is None and name == "variance":
-            return (1e-5, 10.0 if self.normalize_y else 1e5)
-        return bounds
 
     def _check_parameters(self) -> None:
         check_degree(self.max_degree)
         check_flag("normalize_y", self.normalize_y)
-        for name in _HYPERPARAMETERS:
-            _check_hyperparameter(name, getattr(self, name), self._bounds(name))
-        known = self.optimizer is None or callable(self.optimizer)
-        known = known or (isinstance(self.optimizer, str) and self.optimizer == "fmin_l_bfgs_b")
-        check_parameter("optimizer", self.optimizer, known, "'fmin_l_bfgs_b', a callable or None")
-        count = self.n_restarts_optimizer
-        check_parameter("n_restarts_optimizer", count, is_integer(count) and count >= 0, "an integer, not negative")
+        HyperparameterSearch(self).check()
         check_n_jobs(self.n_jobs)
 
     def __sklearn_tags__(self) -> Tags:
@@ -584,48 +448,3 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _check_hyperparameter(name: str, value: Any, bounds: Any) -> None:
-    check_parameter(name, value, is_real(value) and value > 0, "a positive number")
-    low, high = _RANGES[name]
-    check_parameter(name, value, low <= float(value) <= high, f"a number from {low:g} to {high:g}")
-    if isinstance(bounds, str):
-        check_parameter(f"{name}_bounds", bounds, bounds == "fixed", "'fixed' or a pair of positive numbers")
-        return
-    pair = isinstance(bounds, tuple | list | np.ndarray) and len(bounds) == 2 and all(is_real(end) for end in bounds)
-    valid = pair and 0 < bounds[0] <= value <= bounds[1]
-    check_parameter(f"{name}_bounds", bounds, valid, f"'fixed' or positive (low, high) around {name}={value!r}")
-    within = low <= float(bounds[0]) and float(bounds[1]) <= high
-    check_parameter(f"{name}_bounds", bounds, within, f"numbers from {low:g} to {high:g}")
-
-
-def _read_target(
-    y: Any, shape: tuple[int, ...] | None, kept: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.float64], bool]:
-    """Targets (n, T) of the observations that count, and whether y has no axis for outputs."""
-    y = masked_to_nan(y)  # else it would be read through its mask
-    target = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite=False, input_name="y")
-    if shape is not None and target.shape == shape:
-        target = target.ravel()
-    if target.ndim > 2:
-        raise ValueError(f"y has shape {target.shape}: expected (n_samples,) or (n_samples, n_outputs).")
-    check_consistent_length(kept, target)
-    assert_all_finite(target[kept], input_name="y")
-    check_magnitude("y", target[kept])
-    return target[kept].reshape(np.count_nonzero(kept), -1), target.ndim == 1
-
-
-def _hyperparameters_at(names: list[str], theta: FloatArray) -> dict[str, float]:
-    """Hyperparameters from their logarithms."""
-    return dict(zip(names, np.exp(theta).tolist(), strict=True))
-
-
-def _kernel(values: dict[str, float]) -> Matern:
-    return Matern(values["variance"], math.radians(values["length_scale"]), values["smoothness"])
-
-
-def _evaluate(evidence: Evidence, values: dict[str, float], free: list[str]) -> tuple[float, FloatArray]:
-    """The likelihood, and its gradient with respect to the logarithms of the free hyperparameters."""
-    value, gradient = evidence(_kernel(values), values["noise"])
-    return value, gradient[[_HYPERPARAMETERS.index(name) for name in free]]

@@ -83,26 +83,28 @@ def matern_spectrum(max_degree: int, *, nu: float = 1.0, kappa: float = 5.0) -> 
     degree = np.arange(check_degree(max_degree) + 1.0)
     check_parameter("nu", nu, is_real(nu) and nu > 0, "a positive number")
     check_parameter("kappa", kappa, is_real(kappa) and kappa > 0, "a positive number")
+    # The spectral density of Lindgren, Rue & Lindstrom (2011), scaled to a mean of one over all harmonics.
     density = (kappa**2 + degree * (degree + 1.0)) ** -(nu + 1.0)
     return density * degree.size**2 / np.sum((2.0 * degree + 1.0) * density)
 
 
 def prior_variance(spectrum: Any, max_degree: int) -> npt.NDArray[np.float64]:
-    """Prior variance of each degree, for the parameter ``spectrum`` of estimators."""
+    """Prior variance (L + 1,) of each degree, for a value of the parameter ``spectrum`` of estimators."""
     if spectrum is None:
         return np.ones(max_degree + 1)
     return matern_spectrum(max_degree) if isinstance(spectrum, str) else np.asarray(spectrum, dtype=np.float64)
 
 
 def check_spectrum(spectrum: Any, max_degree: int) -> None:
-    """Raise ValueError unless the parameter says the prior variance of each degree."""
+    """Raise ValueError unless ``spectrum`` is None, "matern" or a usable variance for each degree."""
     if isinstance(spectrum, str) or spectrum is None:
         valid = spectrum in (None, "matern")
     else:
         try:
             prior = prior_variance(spectrum, max_degree)
-        except (TypeError, ValueError):  # no numbers
+        except (TypeError, ValueError):  # not numbers: an empty array has the wrong shape
             prior = np.empty(0)
+        # Degree 0 is constant: its variance alone gives no component.
         usable = bool(np.all(np.isfinite(prior) & (prior >= 0)))
         valid = prior.shape == (max_degree + 1,) and usable and bool(prior[1:].any())
     accepted = f"None, 'matern' or max_degree + 1 = {max_degree + 1} weights, not negative, not all zero"

@@ -176,7 +176,7 @@ def test_an_optimizer_of_your_own():
 
 
 def test_a_search_that_is_cut_short_warns(monkeypatch):
-    monkeypatch.setattr("skgeo._gaussian_process._SEARCH", {"maxiter": 1})
+    monkeypatch.setattr("skgeo._gp_search._SEARCH_OPTIONS", {"maxiter": 1})
     with pytest.warns(ConvergenceWarning, match="stopped after 1 steps: .* Give starting values or narrower bounds"):
         SphericalGaussianProcessRegressor(DEGREE).fit(X, Y)
 

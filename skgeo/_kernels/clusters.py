@@ -1,7 +1,7 @@
 """Kernel: nested clusters of points in space. The cluster with the largest inertia is split in two, repeatedly.
 
-scikit-learn's BisectingKMeans runs k-means in each split instead, which took 43 s where the cut across the principal
-axis took 0.15 s.
+scikit-learn's BisectingKMeans runs k-means for each split instead of one cut across the principal axis, and gives the
+last clusters only. 2,000 clusters of 20,000 points took 5.8 s with it and 0.7 s here, on one thread.
 """
 
 import heapq
@@ -20,6 +20,7 @@ def nested_clusters(vectors: FloatArray, numbers: Iterable[int]) -> Iterator[Int
     cluster where the total inertia of both parts is smallest: 2-means on a line.
     """
     labels = np.zeros(len(vectors), dtype=np.intp)
+    # The first entry of the heap is the cluster with the largest inertia: (-inertia, label, members).
     heap = [(-_inertia(vectors), 0, np.arange(len(vectors)))]
     n_clusters = 1
     for number in numbers:
@@ -37,6 +38,7 @@ def nested_clusters(vectors: FloatArray, numbers: Iterable[int]) -> Iterator[Int
 
 def _inertia(vectors: FloatArray) -> float:
     """Sum of the squared distances from the mean, exactly zero for copies of a point."""
+    # Offsets from a member, instead of from the mean, are exactly zero for copies.
     offset = vectors - vectors[0]
     return float(max(0.0, np.sum(offset**2) - np.sum(offset.sum(axis=0) ** 2) / len(offset)))
 
@@ -48,6 +50,7 @@ def _halves(vectors: FloatArray, members: Integers) -> tuple[Integers, Integers]
     with one_blas_thread():
         axis = np.linalg.eigh(points.T @ points)[1][:, -1]
         along = points @ axis
+    # Members left of the cut come first in this order. A stable sort keeps copies of a point together.
     order = np.argsort(along, kind="stable")
     total, count = np.cumsum(along[order]), len(along)
     before = np.arange(1, count)

@@ -24,15 +24,19 @@ from skgeo._kernels.harmonics import (
     trigonometric,
     waves,
 )
-from skgeo._kernels.threads import Advance, no_progress, one_blas_thread
+from skgeo._kernels.threads import Advance, no_progress, one_blas_thread, row_blocks
 from skgeo._typing import FloatArray, Floats
 
-# Points, or rows times nodes, per block: many enough to hide the interpreter's overhead, few enough to stay in cache.
-_BLOCK = 4096
-# Cells of the weight function that are converted to float64 at a time.
+# Points, or rows times nodes, per block: enough to hide the interpreter's overhead, few enough to stay in the cache.
+_BLOCK_POINTS = 4096
+# Cells of the weight function that are converted to float64 at a time: 8 MB.
 _BLOCK_CELLS = 2**20
-# Longer sums are split in two halves, again and again, down to this number of terms.
-_RUNNING_SUM = 128
+# Boxes whose edges cut the sphere into more cells than this are divided into two parts first.
+_MAX_UNION_CELLS = _BLOCK_CELLS // 16
+# Longer sums are divided into two halves, recursively, down to this number of terms.
+_RUNNING_SUM_TERMS = 128
+# Quadrature over a row is exact to this share of the row's length: below the rounding of float64.
+_QUADRATURE_ERROR = 1e-17
 
 
 def point_coefficients(
@@ -44,8 +48,7 @@ def point_coefficients(
     """
     sums = np.zeros((degree + 1, 2 * degree + 1))
     with one_blas_thread():
-        for start in range(0, latitude.size, _BLOCK):
-            block = slice(start, start + _BLOCK)
+        for block in row_blocks(latitude.size, 1, _BLOCK_POINTS):
             factors = trigonometric(longitude_radians(longitude[block]), degree)
             factors *= weight[block]
             sums += _wave_sums(*sin_cos_latitude(latitude[block]), factors)
@@ -67,6 +70,7 @@ def cell_coefficients(
     column, south or west first; ``weight`` (n_lat, n_lon) is a density per steradian. When the columns close the
     circle and no row varies along it, only the coefficients of order 0 are not exactly zero.
     """
+    # A zonal weight needs one wide column only: waves of order 1 and more integrate to zero around the circle.
     if closed and np.array_equal(weight, np.broadcast_to(weight[:, :1], weight.shape)):
         weight, factors = weight[:, :1], np.zeros((2 * degree + 1, 1))
         factors[degree] = 2.0 * np.pi
@@ -80,11 +84,10 @@ def _cell_sums(latitude_edges: FloatArray, factors: FloatArray, weight: npt.NDAr
     degree = factors.shape[0] // 2
     sums = np.zeros((degree + 1, 2 * degree + 1))
     nodes, node_weights = row_nodes(latitude_edges, degree)
-    n_rows = max(1, min(_BLOCK // nodes.shape[1], _BLOCK_CELLS // weight.shape[1]))
+    n_rows = min(_BLOCK_POINTS // nodes.shape[1], _BLOCK_CELLS // weight.shape[1])
     with one_blas_thread():
-        for start in range(0, weight.shape[0], n_rows):
-            block = slice(start, start + n_rows)
-            # First along longitude, once per row; then each row at its quadrature nodes in latitude.
+        for block in row_blocks(weight.shape[0], 1, n_rows):
+            # First the sums along longitude, once per row; then the quadrature over latitude at the nodes of the row.
             by_row = _pairwise_product(factors, np.asarray(weight[block], dtype=np.float64).T)
             by_node = (by_row[:, :, np.newaxis] * node_weights[block]).reshape(by_row.shape[0], -1)
             sums += _wave_sums(*sin_cos_latitude(nodes[block].ravel()), by_node)
@@ -96,11 +99,12 @@ def union_coefficients(
 ) -> FloatArray:
     """Coefficients of the union of boxes with edges (n,) in degrees, east beyond west, integrated exactly.
 
-    The edges of all boxes cut the sphere into cells, and each cell is wholly inside or wholly outside the union. If the
-    cells are too many for one block, a parallel or meridian cuts the boxes in two parts first.
+    The edges of all boxes cut the sphere into cells, and each cell is wholly inside or wholly outside the union. If
+    there are too many cells, a parallel or meridian divides the boxes into two parts first.
     """
     west, east = np.mod(west, 360.0), np.mod(west, 360.0) + (east - west)
-    around = east > 360.0  # these boxes cross the seam: they become two boxes
+    # A box that crosses the meridian of 360 degrees becomes two boxes, one on either side.
+    around = east > 360.0
     boxes = np.concatenate(
         [
             np.column_stack([south, north, west, np.minimum(east, 360.0)]),
@@ -112,10 +116,11 @@ def union_coefficients(
     while parts:
         part = parts.pop()
         edges = [np.unique(part[:, :2]), np.unique(part[:, 2:])]
-        if edges[0].size * edges[1].size <= _BLOCK_CELLS // 16:
+        if edges[0].size * edges[1].size <= _MAX_UNION_CELLS:
             rows, columns = (np.column_stack([along[:-1], along[1:]]) for along in edges)
             sums += _cell_sums(rows, cell_factors(columns, degree), _covered(part, *edges))
         else:
+            # Divide the axis with more edges at its middle edge. Boxes that cross it are in both parts, cut off.
             axis = int(edges[1].size > edges[0].size)
             cut = edges[axis][edges[axis].size // 2]
             low, high = part[part[:, 2 * axis] < cut], part[part[:, 2 * axis + 1] > cut]
@@ -164,7 +169,7 @@ def _coefficients(sums: FloatArray) -> FloatArray:
 def _pairwise_product(left: Floats, right: Floats) -> FloatArray:
     """``left @ right``, summed by halves: a running sum of thousands of equal terms accumulates its rounding errors."""
     half = left.shape[1] // 2
-    if half < _RUNNING_SUM:
+    if half < _RUNNING_SUM_TERMS:
         return left @ right
     return _pairwise_product(left[:, :half], right[:half]) + _pairwise_product(left[:, half:], right[half:])
 
@@ -212,7 +217,7 @@ def _nodes_needed(order: int, half_width: float) -> int:
             - math.log(2 * nodes + 1)
             - 3.0 * math.lgamma(2 * nodes + 1)
         )
-        if log_remainder < math.log(1e-17):
+        if log_remainder < math.log(_QUADRATURE_ERROR):
             return nodes
         nodes += 1
 
@@ -220,7 +225,7 @@ def _nodes_needed(order: int, half_width: float) -> int:
 def moments(coefficients: FloatArray) -> tuple[float, FloatArray, FloatArray]:
     """Total weight, mean (D,) and centred covariance (D, D) of the harmonics of degree <= L over a domain.
 
-    ``coefficients`` are those of the domain to degree 2 L; the covariance is divided by the total weight.
+    ``coefficients`` describe the domain to degree 2 L. The covariance is divided by the total weight.
     """
     max_degree = degree_of(coefficients.size) // 2
     total = float(coefficients[0] * np.sqrt(4.0 * np.pi))
@@ -239,13 +244,15 @@ def second_moment(coefficients: FloatArray) -> FloatArray:
     max_degree = degree_of(coefficients.size) // 2
     sines, weights = np.polynomial.legendre.leggauss(2 * max_degree + 1)
     table = legendre_by_order(sines, np.sqrt(1.0 - sines**2), 2 * max_degree)
-    if is_zonal(coefficients):  # orders do not mix: one small integral per order
+    # Harmonics of different order do not covary over a zonal domain: one small integral for each order is enough.
+    if is_zonal(coefficients):
         by_latitude = coefficients[columns_of_order(0, 2 * max_degree)] @ table[0]
         return _zonal_integrals(table[: max_degree + 1], 2.0 * np.pi * weights * by_latitude)
     n_lon = 4 * max_degree + 1
     factors = trigonometric(2.0 * np.pi / n_lon * np.arange(n_lon, dtype=np.float64), 2 * max_degree)
     values = sum_over_degrees(table, coefficients[np.newaxis])[:, :, 0].T @ factors
     values *= (2.0 * np.pi / n_lon * weights)[:, np.newaxis]
+    # The matrix of latitudes and pairs of orders of degree <= L: integrals along each parallel.
     inner = factors[max_degree : 3 * max_degree + 1]
     return _product_integrals(table, np.matmul(inner * values[:, np.newaxis, :], inner.T))
 
@@ -273,6 +280,7 @@ def _product_integrals(table: list[FloatArray], by_latitude: FloatArray) -> Floa
     """
     max_degree = by_latitude.shape[1] // 2
     degree, order = degrees_and_orders(max_degree)
+    # One row for each harmonic: its Legendre function at all latitudes.
     legendre_rows = np.stack([table[abs(m)][n - abs(m)] for n, m in zip(degree, order, strict=True)])
     result = np.empty((degree.size, degree.size))
     for m in range(-max_degree, max_degree + 1):

@@ -21,17 +21,23 @@ from skgeo._typing import FloatArray
 # at 1e-16 to 2e-16 times the degree, relative to the mean square of the harmonics along their largest direction.
 # Eigenvalues that are no further from zero than this times the degree, or from one so close to zero, are rounding.
 _RESOLUTION = 1e-9
-# To reproduce a component to 1e-7 everywhere in the domain, corners included, eigenvalues closer than so many times
-# the above count as equal: a margin of ten to the 1e-6 that is promised, see benchmarks/reproducibility.py.
-_APART = 5.0
+# Eigenvalues closer than this multiple of the resolution count as equal. A component is then reproduced to 1e-7
+# everywhere in the domain, corners included: ten times better than the promised 1e-6 (benchmarks/reproducibility.py).
+_MIN_GAP_RESOLUTIONS = 5.0
+# Eigenvalues closer than this share of the larger count as equal, however large they are.
 _EQUAL_RELATIVE = 1e-6
+# Harmonics whose squared parts in a span are this close, relative to the largest, are tied: the first is chosen.
 _TIE_RELATIVE = 1e-4
-# Up to this share of all eigenvectors it is faster to find them one by one than all together.
+# Up to this share of all eigenvectors, finding them one by one is faster than finding all together.
 _RECOMPUTE_BELOW_SHARE = 1.0 / 3.0
 
 
 class Eigenbasis(NamedTuple):
-    """Leading components in rows (r, D) and their variances (r,); how many there are; sizes that split no group."""
+    """Leading components in rows (r, D) and their variances (r,).
+
+    ``n_supported`` is the number of components that the domain determines, found or not. ``whole_sizes`` are the
+    numbers of components that separate no components with equal eigenvalues.
+    """
 
     components: FloatArray
     variance: FloatArray
@@ -50,8 +56,8 @@ def canonical_eigenbasis(
 
     The constant harmonic, which has no variance, is left out: column j belongs to harmonic j + 1. ``mean_square`` is
     the squared norm of the mean that was subtracted: it sets the rounding of the covariance. At least ``n_wanted``
-    components are found, if the domain supports so many; None finds all. ``blocks`` are the columns of the diagonal
-    blocks into which the covariance falls apart, if it does.
+    components are found, or all that the domain supports if these are fewer; None finds all. ``blocks`` lists the
+    columns of each diagonal block, for a covariance that is zero outside of such blocks.
     """
     n_harmonics = covariance.shape[0]
     wanted = n_harmonics if n_wanted is None else n_wanted
@@ -61,14 +67,15 @@ def canonical_eigenbasis(
         values, leading = _solve_few(covariance)
     else:
         values, leading = _solve_all(covariance)
+    # Eigenvalues below the floor are rounding: no component is made of them.
     floor = _RESOLUTION * degree_of(n_harmonics + 1) * (values[0] + mean_square)
     n_supported = max((group.stop for group in _groups(values, floor) if values[group.stop - 1] > floor), default=0)
-    groups = _groups(values[:n_supported], _APART * floor)
+    groups = _groups(values[:n_supported], _MIN_GAP_RESOLUTIONS * floor)
     vectors = leading(max((group.stop for group in groups if group.start < wanted), default=0))
     components, variance = [np.empty((0, n_harmonics))], [np.empty(0)]
     for group in groups:
         if group.start < wanted:
-            # One more than wanted tells whether the cut is between degrees.
+            # One component more than wanted tells whether the last wanted one ends a degree.
             rows, inside = _canonical_rows(vectors[:, group], min(group.stop, wanted + 1) - group.start)
             components.append(rows)
             variance.append(np.square(inside) @ values[group])
@@ -77,17 +84,17 @@ def canonical_eigenbasis(
 
 
 Solution = tuple[FloatArray, Callable[[int], FloatArray]]
-"""All eigenvalues, descending, and a function that gives so many leading eigenvectors in columns."""
+"""All eigenvalues, descending, and a function that returns a given number of leading eigenvectors in columns."""
 
 
 def _solve_all(covariance: FloatArray) -> Solution:
-    """By divide and conquer."""
+    """All eigenvectors at once, by divide and conquer."""
     values, vectors = linalg.eigh(covariance, driver="evd")
     return values[::-1], lambda count: vectors[:, ::-1][:, :count]
 
 
 def _solve_few(covariance: FloatArray) -> Solution:
-    """By way of a tridiagonal matrix, of which any number of leading eigenvectors can be found."""
+    """All eigenvalues from a tridiagonal matrix, and from it as many leading eigenvectors as are needed."""
     size = covariance.shape[0]
     work = int(lapack.dsytrd_lwork(size, lower=1)[0])
     reflectors, diagonal, beside, factors, _ = lapack.dsytrd(covariance, lower=1, lwork=work)
@@ -99,6 +106,7 @@ def _solve_few(covariance: FloatArray) -> Solution:
             return np.empty((size, 0))
         chosen = (size - count, size - 1)
         vectors = linalg.eigh_tridiagonal(diagonal, beside, select="i", select_range=chosen)[1][:, ::-1]
+        # Apply the reflectors that made the matrix tridiagonal. They leave the first row as it is.
         inner, below = np.asfortranarray(vectors[1:]), reflectors[1:, :-1]
         work = int(lapack.dormqr("L", "N", below, factors, inner, -1)[1][0])
         return np.vstack([vectors[:1], lapack.dormqr("L", "N", below, factors, inner, work)[0]])
@@ -108,7 +116,7 @@ def _solve_few(covariance: FloatArray) -> Solution:
 
 
 def _solve_blocks(covariance: FloatArray, blocks: list[npt.NDArray[np.int_]]) -> Solution:
-    """Block by block."""
+    """Eigenvectors of each diagonal block, sorted together by eigenvalue."""
     size = covariance.shape[0]
     values, vectors = np.empty(size), np.zeros((size, size))
     start = 0
@@ -129,14 +137,14 @@ def _groups(values: FloatArray, floor: float) -> list[slice]:
 
 
 def _canonical_rows(span: FloatArray, n_rows: int) -> tuple[FloatArray, FloatArray]:
-    """The first rows of an orthonormal basis of the span of some columns (D, g), whatever the rotation of these.
+    """The first rows of an orthonormal basis of the span of columns (D, g), and their coefficients for these columns.
 
-    Also the rows in terms of the columns (n_rows, g).
-    Again and again take the direction of the harmonic of which the remaining span holds most. The entry of that
-    harmonic, the largest up to ties, comes out positive.
+    The basis does not depend on a rotation of the columns. Each row is the projection onto the remaining span of the
+    harmonic with the longest projection; its entry for this harmonic, the largest up to ties, is positive.
     """
     n_harmonics, size = span.shape
-    if size == n_harmonics:  # the span is the whole space: the rule ends at the harmonics themselves
+    # If the span is the whole space, the rows are the harmonics themselves.
+    if size == n_harmonics:
         return np.eye(n_rows, size), span[:n_rows]
     rows = np.empty((n_rows, n_harmonics))
     held = np.einsum("dg,dg->d", span, span)
@@ -144,20 +152,21 @@ def _canonical_rows(span: FloatArray, n_rows: int) -> tuple[FloatArray, FloatArr
         harmonic = int(np.argmax(held >= held.max() * (1.0 - _TIE_RELATIVE)))
         taken = rows[:i]
         row = span @ span[harmonic] - taken[:, harmonic] @ taken
-        row -= (taken @ row) @ taken
+        row -= (taken @ row) @ taken  # a second time, against rounding
         rows[i] = row / np.linalg.norm(row)
         held -= np.square(rows[i])
     return rows, rows @ span
 
 
 def _whole_sizes(components: FloatArray, groups: list[slice]) -> npt.NDArray[np.int_]:
-    """Numbers of components that cut through no group; pure harmonics may also be cut between degrees."""
+    """Numbers of components that separate no group; a group of pure harmonics may also end after each degree."""
     pure = np.abs(components).max(axis=1, initial=0.0) >= 1.0 - _EQUAL_RELATIVE
     degree = np.sqrt(1 + np.argmax(np.abs(components), axis=1)).astype(int)
     between = 1 + np.flatnonzero(pure[:-1] & pure[1:] & (degree[:-1] < degree[1:]))
     sizes = {group.stop for group in groups}
     n_harmonics = components.shape[1]
-    if sizes == {n_harmonics}:  # all harmonics alike, whole degrees of them
+    # One group of all harmonics, as on the whole globe: whole degrees are the harmonics of degree 1, 1 to 2, and so on.
+    if sizes == {n_harmonics}:
         return np.union1d(np.arange(2, degree_of(n_harmonics + 1) + 2) ** 2 - 1, [n_harmonics])
     for group in groups:
         inside = between[(between > group.start) & (between < group.stop)]

@@ -12,6 +12,8 @@ Integers = npt.NDArray[np.int64]
 
 # Eigenvalues of a second moment with trace 1, and skewnesses, that differ by less are equal to rounding.
 _EQUAL_MOMENTS = 1e-9
+# Folds whose sums of squares grow by amounts this close, relative to the smallest, are equally good.
+_EQUAL_GROWTH = 1e-9
 # Points within this fraction of a block before an edge lie on it: rounding must not decide about symmetric data.
 _EDGE_TOLERANCE = 1e-9
 
@@ -66,6 +68,7 @@ def own_frame(vectors: FloatArray) -> FloatArray:
     variance, axes = variance[::-1], axes.T[::-1]
     frame = np.empty((3, 3))
     start = 0
+    # Axes start:stop have equal eigenvalues: any rotation among them is an eigenbasis, and the Earth decides.
     for stop in (1, 2, 3):
         if stop == 3 or variance[stop - 1] - variance[stop] > _EQUAL_MOMENTS:
             frame[start:stop] = _nearest_to_earth(axes[start:stop])
@@ -90,25 +93,32 @@ def _nearest_to_earth(span: FloatArray) -> FloatArray:
 
 
 def _first_largest(values: FloatArray) -> int:
-    """Index of the largest value; the first index if several are equal to 1e-4."""
+    """Index of the largest value; the first such index if several values lie within 1e-4 of it."""
     return int(np.argmax(values > values.max() - 1e-4))
 
 
-def random_turn(random: np.random.RandomState) -> FloatArray:
-    """A rotation matrix (3, 3), all of them equally likely."""
-    turn, upper = np.linalg.qr(random.standard_normal((3, 3)))
-    turn *= np.sign(np.diag(upper))
-    return np.asarray(turn * np.linalg.det(turn))
+def random_rotation(random: np.random.RandomState) -> FloatArray:
+    """A rotation matrix (3, 3), drawn uniformly from all rotations.
+
+    scipy's ``Rotation.random`` draws others: the folds of a given ``random_state`` would change.
+    """
+    rotation, upper = np.linalg.qr(random.standard_normal((3, 3)))
+    # The signs make the factorisation unique, and so the distribution uniform; the determinant excludes reflections.
+    rotation *= np.sign(np.diag(upper))
+    return np.asarray(rotation * np.linalg.det(rotation))
 
 
 def balanced_folds(sizes: Integers, n_folds: int, order: npt.NDArray[np.intp] | None = None) -> npt.NDArray[np.intp]:
     """The fold of each block. The largest blocks go first, each to the fold that is smallest so far.
 
     Blocks of equal size go in the order of ``order``. Folds then differ in size by at most the largest block.
+    scikit-learn's GroupKFold follows the same rule, but its unstable sort decides about blocks of equal size: with
+    10 to 200 blocks of about 20 samples it made other folds in all of 200 trials, in 13 times the time.
     """
     order = np.arange(sizes.size) if order is None else order
     order = order[np.argsort(-sizes[order], kind="stable")]
     fold_of = np.empty(sizes.size, dtype=np.intp)
+    # The first entry of the heap is the smallest fold; the number decides among folds of equal size.
     heap = [(0, fold) for fold in range(n_folds)]
     for block, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
         filled, fold = heap[0]
@@ -120,24 +130,29 @@ def balanced_folds(sizes: Integers, n_folds: int, order: npt.NDArray[np.intp] | 
 def stratified_folds(blocks: npt.NDArray[np.intp], strata: npt.NDArray[np.intp], n_folds: int) -> npt.NDArray[np.intp]:
     """The fold of each block, so that every stratum is spread over the folds as evenly as blocks allow.
 
-    ``blocks`` (n,) and ``strata`` (n, k) number from zero; a sample is in k strata, of columns that number apart.
-    Blocks go one by one to the fold where the sum of squares of the shares that folds hold, of each stratum and of all
-    samples, grows least; first those that hold most. Equal shares of everything have the least sum of squares.
+    ``blocks`` (n,) and ``strata`` (n, k) count from zero. A sample is in k strata, one of each column; no stratum
+    occurs in two columns. The function minimises the sum over strata and folds of the squared share of the stratum
+    that the fold holds: this sum is least when all shares are equal. Blocks go one by one to the fold where the sum
+    grows least, those with the largest shares first.
     """
-    table = np.column_stack([strata, np.full(len(strata), strata.max() + 1)])  # all samples are one stratum, too
+    # All samples together are one more stratum: it keeps the sizes of the folds equal.
+    table = np.column_stack([strata, np.full(len(strata), strata.max() + 1)])
     n_strata = int(table.max()) + 1
+    # One row for each pair of a block and a stratum that share samples, sorted by block.
     pairs, counts = np.unique((blocks[:, np.newaxis] * n_strata + table).ravel(), return_counts=True)
     block, stratum = np.divmod(pairs, n_strata)
     share = counts / np.bincount(stratum, counts, n_strata)[stratum]
     starts = np.flatnonzero(np.diff(block, prepend=-1))
-    held = np.add.reduceat(share**2, starts).astype(np.float32)  # in single precision: rounding decides no order
+    # In single precision, blocks with equal shares have equal sums: rounding does not decide their order.
+    held = np.add.reduceat(share**2, starts).astype(np.float32)
     parts = list(zip(np.split(stratum, starts[1:]), np.split(share, starts[1:]), strict=True))
     filled = np.zeros((n_folds, n_strata))
     fold_of = np.empty(len(parts), dtype=np.intp)
     for number in np.argsort(-held, kind="stable").tolist():
         where, shares = parts[number]
         growth = np.sum(filled[:, where] * shares, axis=1)
-        fold = int(np.argmax(growth <= growth.min() * (1.0 + _EQUAL_MOMENTS)))  # of those that are alike to rounding the first
+        # Growths that are equal to rounding are a tie: the first fold wins on every machine.
+        fold = int(np.argmax(growth <= growth.min() * (1.0 + _EQUAL_GROWTH)))
         filled[fold, where] += shares
         fold_of[number] = fold
     return fold_of

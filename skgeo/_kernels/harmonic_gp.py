@@ -16,8 +16,9 @@ from scipy import linalg
 from scipy.linalg import lapack
 
 from skgeo._kernels.domain import point_coefficients, second_moment
-from skgeo._kernels.evaluate import map_grid
+from skgeo._kernels.evaluate import map_grid, map_points
 from skgeo._kernels.harmonics import degree_of, degrees_and_orders
+from skgeo._kernels.threads import row_blocks
 from skgeo._typing import FloatArray
 
 #: One over the harmonic of degree 0: this factor turns coefficients of degree 0 into sums.
@@ -28,6 +29,8 @@ _N_SUMMED_DEGREES = 1000
 _MAX_SEARCHED_DEGREE = 10_000
 # Targets whose standard deviation is a smaller share of their mean are constant to rounding.
 _MIN_RELATIVE_DEVIATION = 10.0 * float(np.finfo(np.float64).eps)
+# A covariance is summed over blocks with at most this number of values of the factor at the places: 32 MB.
+_COVARIANCE_BLOCK_VALUES = 2**22
 
 
 class ObservationSums(NamedTuple):
@@ -214,15 +217,37 @@ def _squared_norm(factor: FloatArray, max_degree: int) -> FloatArray:
     n_lon = 4 * max_degree + 1
     longitude = np.linspace(0.0, 360.0, n_lon, endpoint=False)
     latitude = np.degrees(np.arcsin(sines))
-    squares, length = np.empty((latitude.size, n_lon)), max(1, len(factor) // n_lon)  # blocks of the size of the factor
-    for start in range(0, latitude.size, length):
-        rows = slice(start, start + length)
+    squares = np.empty((latitude.size, n_lon))
+    # A block has about as many places as the factor has rows: its values take as much memory as the factor.
+    for rows in row_blocks(latitude.size, n_lon, len(factor)):
         values = np.empty((latitude[rows].size, n_lon, len(factor)))
         map_grid(latitude[rows], longitude, factor, None, values)
         np.einsum("ijk,ijk->ij", values, values, out=squares[rows])
     squares *= 2.0 * np.pi / n_lon * weights[:, np.newaxis]
     places = np.repeat(latitude, n_lon), np.tile(longitude, latitude.size)
     return point_coefficients(*places, squares.ravel(), 2 * max_degree)
+
+
+def covariance_at(
+    posterior: Posterior, latitude: FloatArray, longitude: FloatArray, n_jobs: int | None = None
+) -> FloatArray:
+    """Covariance (n, n) of the field given the data, at places in degrees."""
+    covariance = np.zeros((latitude.size,) * 2)
+    # The covariance is (F Y)^T (F Y). A block has some rows of F Y: all D rows at once would need D values a place.
+    for block in row_blocks(len(posterior.factor), latitude.size, _COVARIANCE_BLOCK_VALUES):
+        rows = posterior.factor[block]
+        values = np.empty((latitude.size, len(rows)))
+        map_points(latitude, longitude, rows, None, values, n_jobs)
+        covariance += values @ values.T
+    return covariance
+
+
+def in_units_of_y(weights: FloatArray, mean: FloatArray, scale: FloatArray) -> FloatArray:
+    """Weights (..., T, D) of standardised targets as weights of the targets, given their mean and scale (T,)."""
+    weights = weights * scale[:, np.newaxis]
+    # A constant is a multiple of the harmonic of degree 0.
+    weights[..., 0] += mean * _SQRT_4_PI
+    return weights
 
 
 def draw_weights(posterior: Posterior, n_samples: int, rng: np.random.RandomState) -> npt.NDArray[np.float64]:

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
 
-import scipy.linalg  # noqa: F401  with its own BLAS, which has to be there when the libraries are looked for
+import scipy.linalg  # noqa: F401  loads scipy's BLAS: _libraries() finds loaded libraries only
 from joblib import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 
-# Rows of a square matrix from which a second thread may be worth its waiting: see benchmarks/blas_threads.py.
-_LARGE = 2000
+# Square matrices with fewer rows are faster on one thread: see benchmarks/blas_threads.py.
+_MIN_THREADED_ROWS = 2000
 
 #: A function that kernels call with the number of points, cells or pixels that they have just finished.
 Advance = Callable[[int], object]
@@ -23,7 +23,7 @@ BLOCK_VALUES = 2**19
 
 
 def no_progress(count: int) -> None:
-    """Ignore the number of finished places: nobody shows a progress bar."""
+    """Do nothing: the default of ``advance`` where no progress is shown."""
 
 
 def row_blocks(n_rows: int, values_per_row: int = 1, budget: int | None = None) -> list[slice]:
@@ -43,7 +43,7 @@ def run_in_threads(
 ) -> None:
     """Call ``work(part)`` for all parts on ``n_jobs`` threads, and ``then(part, result)`` in order on this thread.
 
-    BLAS has one thread meanwhile: the products of one part are too small to share among more threads.
+    BLAS has one thread meanwhile: the matrix products of one part are too small for more threads.
     """
     with one_blas_thread():
         if len(parts) == 1:
@@ -55,23 +55,26 @@ def run_in_threads(
 
 
 class one_blas_thread:  # noqa: N801
-    """While it is entered, BLAS has one thread in the whole process; thereafter as many as before.
+    """A context in which BLAS has one thread in the whole process; after it, BLAS has as many threads as before.
 
-    Two threads wait for each other at every step of an eigenproblem, and where another process has a core, each wait
-    is as long as its turn: small matrices take a hundred times as long then. Whoever comes first sets the limit and
-    the last to leave takes it off, in whatever order they come and go, and whatever ends them: Ctrl-C may come before
-    any line here, so that all of it may be done twice.
+    Two BLAS threads wait for each other at every step of an eigenproblem. If another process uses one of the cores,
+    each wait lasts until the other process gives the core back: small matrices then take a hundred times as long.
+
+    Contexts may overlap in any order, on any threads: the first to enter sets the limit, and the last to leave removes
+    it. Ctrl-C may interrupt any line here. Therefore every step may be repeated without harm.
     """
 
     def __enter__(self) -> None:
         try:
-            _Limit.holders[id(self)] = weakref.ref(self, _forget_the_dead), threading.get_ident()
+            _Limit.holders[id(self)] = weakref.ref(self, _forget_collected), threading.get_ident()
             _settle()
-        except BaseException:  # Ctrl-C: then nobody calls __exit__
+        # After Ctrl-C in __enter__, Python does not call __exit__.
+        except BaseException:
             self._leave()
             raise
 
     def __exit__(self, *error: object) -> None:
+        # Ctrl-C may interrupt the first attempt.
         try:
             self._leave()
         except BaseException:
@@ -84,26 +87,29 @@ class one_blas_thread:  # noqa: N801
 
 
 def blas_threads_for(n_rows: int) -> AbstractContextManager[None]:
-    """One thread for BLAS while it works on square matrices with so many rows, unless two are worth their waiting."""
-    return one_blas_thread() if n_rows < _LARGE else nullcontext()
+    """A context that gives BLAS one thread for square matrices of ``n_rows`` rows; for large ones it does nothing."""
+    return one_blas_thread() if n_rows < _MIN_THREADED_ROWS else nullcontext()
 
 
 class _Limit:
-    """Who needs BLAS to have one thread, and on which thread they run; how many each library had before."""
+    """The state of the limit on BLAS threads: the contexts that hold it, and the former number of each library."""
 
-    lock = threading.RLock()  # one thread may come here twice, when garbage is collected
+    # Reentrant: garbage collection may call _forget_collected on a thread that holds the lock.
+    lock = threading.RLock()
+    # For each open context: a weak reference to it, and the number of its thread.
     holders: ClassVar[dict[int, tuple[weakref.ref[one_blas_thread], int]]] = {}
+    # Each BLAS library and its number of threads before the limit; empty while there is no limit.
     before: ClassVar[list[tuple[Any, int]]] = []
 
 
 @cache
 def _libraries() -> list[Any]:
-    """The BLAS of numpy and that of scipy, which bring one each; to find them takes milliseconds."""
+    """The BLAS libraries of numpy and scipy, which have one each. Finding them takes milliseconds, hence the cache."""
     return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
 def _settle() -> None:
-    """Bring the numbers of threads in line with whether somebody needs there to be one."""
+    """Set the limit if a context holds it and it is not set; remove it if no context holds it."""
     with _Limit.lock:
         if _Limit.holders and not _Limit.before:
             _Limit.before = [(library, library.get_num_threads()) for library in _libraries()]
@@ -115,8 +121,8 @@ def _settle() -> None:
             _Limit.before = []
 
 
-def _forget_the_dead(reference: object) -> None:
-    """Ctrl-C came between two of the lines that would have taken off the limit."""
+def _forget_collected(reference: object) -> None:
+    """Release the hold of a context that was garbage collected: Ctrl-C had interrupted its ``_leave``."""
     for hold, held in list(_Limit.holders.items()):
         if held[0] is reference:
             _Limit.holders.pop(hold, None)
@@ -124,7 +130,7 @@ def _forget_the_dead(reference: object) -> None:
 
 
 def _forget_other_threads() -> None:
-    """In the child of a fork only the thread that forked lives on."""
+    """Release the holds of all other threads, in the child of a fork: only the forking thread continues there."""
     _Limit.lock = threading.RLock()
     own = threading.get_ident()
     _Limit.holders = {hold: held for hold, held in _Limit.holders.items() if held[1] == own}

@@ -75,6 +75,7 @@ def load_land_mask() -> Bunch:
     file = resources.files("skgeo.datasets").joinpath("data", "land_mask.npz")
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         fraction = archive["fraction"] / 255.0
+    # Cells have the same width and height everywhere, so the shape gives their centres.
     rows, columns = fraction.shape
     return Bunch(
         latitude=-90.0 + 180.0 / rows * (np.arange(rows) + 0.5),

@@ -1,4 +1,4 @@
-"""Data that are made up."""
+"""Synthetic data."""
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +101,8 @@ def make_land_ocean(n_samples: int = 5000, random_state: RandomState = None) -> 
     X = _uniform(n_samples, random_state)
     mask = load_land_mask().mask
     index = np.floor(np.add(X, [90.0, 180.0]) / [180.0, 360.0] * mask.shape).astype(np.intp)
-    row, column = np.minimum(index, np.subtract(mask.shape, 1)).T  # the north pole belongs to the last row
+    # The north pole and the meridian of 180 degrees belong to the last row and column.
+    row, column = np.minimum(index, np.subtract(mask.shape, 1)).T
     return X, mask[row, column]
 
 
@@ -158,7 +159,7 @@ def make_checkerboard(
     for name, value in (("n_support", n_support), ("n_classes", n_classes)):
         check_parameter(name, value, is_integer(value) and value >= 1, "an integer, at least 1")
     X = _uniform(n_samples, random_state)
-    # a nearer chord is a nearer great circle
+    # The nearest point by the chord is the nearest by the great circle.
     nearest = cKDTree(sphere.unit_vectors(*fibonacci_lattice(n_support).T)).query(sphere.unit_vectors(*X.T))[1]
     return X, np.asarray(nearest, dtype=np.int_) % int(n_classes)
 
@@ -166,5 +167,6 @@ def make_checkerboard(
 def _uniform(n_samples: int, random_state: RandomState) -> Points:
     """Random places, uniform on the sphere."""
     check_parameter("n_samples", n_samples, is_integer(n_samples) and n_samples >= 1, "an integer, at least 1")
+    # The sine of latitude of uniform places is uniform (Archimedes).
     along_axis, around = check_random_state(random_state).uniform(-1.0, 1.0, (2, int(n_samples)))
     return np.column_stack([np.degrees(np.arcsin(along_axis)), 180.0 * around])

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BasisDisplay"]
 
-_SHOWN = 6
+# Default number of components, from the first on.
+_DEFAULT_COMPONENTS = 6
+# A figure has at least this number of maps before it gets a fourth column.
+_MIN_MAPS_FOR_FOUR_COLUMNS = 8
+# Limits in inches and in widths of a panel, so that a figure fits on a page.
+_MAX_HEIGHT_INCHES, _MAX_PANEL_HEIGHT = 9.0, 1.3
 
 
 class BasisDisplay:
@@ -138,12 +143,13 @@ class BasisDisplay:
         check_is_fitted(estimator)
         grid = check_grid(grid, 0.5)
         names = output_names(estimator)
-        components = _SHOWN if components is None else components
+        components = _DEFAULT_COMPONENTS if components is None else components
         if is_integer(components):
             check_parameter("components", components, components >= 1, "at least 1 component")
             components = range(min(int(components), len(names)))
         columns = chosen_columns("components", components, names)
         values = at_places(estimator.transform, estimator, grid, lambda block: block[:, columns])
+        # Components of SphericalHarmonicPCA are standardised and clipped; other encoders have no natural limit.
         last = steps_of(estimator)[-1]
         standard = isinstance(last, SphericalHarmonicPCA)
         display = cls(
@@ -193,23 +199,25 @@ class BasisDisplay:
         check_flag("colorbar", colorbar)
         number = len(self.names)
         if n_columns is None:
-            n_columns = min(number, 4 if number >= 8 or number == 4 else 3)
+            n_columns = min(number, 4 if number >= _MIN_MAPS_FOR_FOUR_COLUMNS or number == 4 else 3)
         check_parameter("n_columns", n_columns, is_integer(n_columns) and n_columns >= 1, "an integer, at least 1")
         axes = (
             self._new_axes(n_columns, projection, center, colorbar=colorbar) if ax is None else several_axes(ax, number)
         )
+        # Values outside of the mask are grey and must not determine the colours.
         inside = values_inside_mask(self.grid, self.values)
         limit = self.limit if self.limit is not None else float(np.nanmax(np.abs(inside)))
         style = colours(self.values, signed=True, cmap=cmap, vmin=-limit, vmax=limit)
         self.axes_, self.figure_ = np.array(axes, dtype=object), axes[0].figure
         self.mappables_, self.colorbar_ = [], None
         extent = extent_of(self.grid)
-        for i, each in enumerate(axes):
-            drawn = Map(each, extent, projection=projection, center=center, coastlines=coastlines, labels=number == 1)
+        for i, panel in enumerate(axes):
+            drawn = Map(panel, extent, projection=projection, center=center, coastlines=coastlines, labels=number == 1)
             self.mappables_.append(drawn.cells(self.grid, self.values[..., i], **style))
-            each.set_title(self.names[i], fontsize="medium" if number == 1 else "small", pad=3.0)
-            if ax is None and drawn.rim is None:  # degrees on the outer sides only
-                each.tick_params(labelleft=i % n_columns == 0, labelbottom=i + n_columns >= number)
+            panel.set_title(self.names[i], fontsize="medium" if number == 1 else "small", pad=3.0)
+            # In a table of maps, only those at the left and at the bottom show degrees.
+            if ax is None and drawn.rim is None:
+                panel.tick_params(labelleft=i % n_columns == 0, labelbottom=i + n_columns >= number)
         if colorbar:
             self.colorbar_ = colour_bar(self.figure_, self.mappables_[0], axes, self.label, inside)
         return self
@@ -217,18 +225,21 @@ class BasisDisplay:
     def _new_axes(
         self, n_columns: int, projection: str, center: tuple[float, float] | None, *, colorbar: bool
     ) -> list[Any]:
-        """Panels of a new figure; those left over at its end are taken out."""
+        """One axes for each map, in a new figure."""
         number = len(self.names)
         n_rows = math.ceil(number / n_columns)
-        panel = WIDTH / n_columns * min(height_of_width(extent_of(self.grid), projection, center), 1.3) + 0.2
-        height = min(n_rows * panel, 9.0) + 0.6 * colorbar
+        panel = (
+            WIDTH / n_columns * min(height_of_width(extent_of(self.grid), projection, center), _MAX_PANEL_HEIGHT) + 0.2
+        )
+        height = min(n_rows * panel, _MAX_HEIGHT_INCHES) + 0.6 * colorbar
         figure, axes = new_figure(height, nrows=n_rows, ncols=n_columns, squeeze=False)
+        # The last row may have fewer maps than columns: remove the empty axes.
         for spare in axes.flat[number:]:
             figure.delaxes(spare)
         return list(axes.flat[:number])
 
     def _check(self) -> None:
-        """Values for each cell and each name."""
+        """Raise ValueError unless there is a value for each cell and each name."""
         expected = (*self.grid.shape, len(self.names))
         if self.values.shape != expected:
             raise ValueError(

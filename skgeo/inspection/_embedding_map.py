@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingMapDisplay"]
 
-# Shares of the values below and above which colours no longer change.
-_ENDS = (0.02, 0.98)
-# Range of lightness, and of the two axes of hue, that is inside sRGB or close to it.
-_LIGHTNESS, _HUE = (0.35, 0.95), 0.13
+# Colours change between these quantiles of the values only: a few extreme values would make all others alike.
+_STRETCH_QUANTILES = (0.02, 0.98)
+# Range of lightness in OKLab, and largest absolute value of both axes of hue: nearly all such colours exist in sRGB.
+_LIGHTNESS_RANGE, _MAX_HUE = (0.35, 0.95), 0.13
+# Pixels of a colour ramp of the key, and between two ramps.
+_RAMP_PIXELS, _GAP_PIXELS = 60, 24
 
 
 class EmbeddingMapDisplay:
@@ -130,8 +132,8 @@ class EmbeddingMapDisplay:
         check_is_fitted(estimator)
         grid = check_grid(grid, 1.0)
         names = output_names(estimator)
-        asked = [components] if isinstance(components, str) or is_integer(components) else list(components)
-        columns = chosen_columns("components", asked, names)
+        wanted = [components] if isinstance(components, str) or is_integer(components) else list(components)
+        columns = chosen_columns("components", wanted, names)
         values = at_places(estimator.transform, estimator, grid, lambda block: block[:, columns])
         return cls(values, grid, [column_title(names[column]) for column in columns]).plot(ax, **plot_options)
 
@@ -161,8 +163,8 @@ class EmbeddingMapDisplay:
         grid = check_grid(grid, 1.0)
         table = check_embedding(embedding, grid)
         names = [str(i) for i in range(table.shape[1])]
-        asked = [components] if is_integer(components) else list(components)
-        columns = chosen_columns("components", asked, names)
+        wanted = [components] if is_integer(components) else list(components)
+        columns = chosen_columns("components", wanted, names)
         values = table[:, columns].reshape(*grid.shape, len(columns))
         return cls(values, grid, [f"column {column}" for column in columns]).plot(ax, **plot_options)
 
@@ -206,6 +208,7 @@ class EmbeddingMapDisplay:
             )
         check_flag("colorbar", colorbar)
         inside = values_inside_mask(self.grid, self.values)
+        # A place with one missing column has no colour.
         inside = inside[np.isfinite(inside).all(axis=-1)]
         extent = extent_of(self.grid)
         self.figure_, drawn = one_map(ax, extent, projection=projection, center=center, coastlines=coastlines)
@@ -223,21 +226,25 @@ class EmbeddingMapDisplay:
 
 
 def _as_colours(values: npt.NDArray[Any], inside: npt.NDArray[Any]) -> FloatArray:
-    """Three columns (..., 3) as sRGB, each stretched from percentile 2 to 98 of those inside; grey where missing."""
-    low, high = np.quantile(inside.astype(np.float64), _ENDS, axis=0)
+    """Three columns (..., 3) as sRGB, each stretched between quantiles of the values inside; grey if missing."""
+    low, high = np.quantile(inside.astype(np.float64), _STRETCH_QUANTILES, axis=0)
+    # A constant column gets the lowest level everywhere.
     level = np.clip((values - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
-    colours = oklab_to_srgb(*_axes_of_colour(level))
+    colours = oklab_to_srgb(*_oklab_axes(level))
     return np.where(np.isfinite(values).all(axis=-1, keepdims=True), colours, float(MASKED))
 
 
-def _axes_of_colour(level: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Lightness, green to red and blue to yellow, of three levels in [0, 1]."""
-    lightness = _LIGHTNESS[0] + (_LIGHTNESS[1] - _LIGHTNESS[0]) * level[..., 0]
-    return lightness, _HUE * (2.0 * level[..., 2] - 1.0), _HUE * (2.0 * level[..., 1] - 1.0)
+def _oklab_axes(level: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The axes of OKLab for levels (..., 3) in [0, 1]: lightness, green to red (a), blue to yellow (b)."""
+    darkest, lightest = _LIGHTNESS_RANGE
+    lightness = darkest + (lightest - darkest) * level[..., 0]
+    # The second column is on the axis from blue to yellow, which readers with red-green blindness see.
+    return lightness, _MAX_HUE * (2.0 * level[..., 2] - 1.0), _MAX_HUE * (2.0 * level[..., 1] - 1.0)
 
 
 def oklab_to_srgb(lightness: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Colours (..., 3) in [0, 1], cut off where sRGB ends; the matrices are Ottosson's (2020)."""
+    """Colours (..., 3) in [0, 1], clipped to the range of sRGB; the matrices are those of Ottosson (2020)."""
+    # OKLab to the cube roots of the responses of the three kinds of cones.
     roots = np.stack(
         [
             lightness + 0.3963377774 * a + 0.2158037573 * b,
@@ -246,6 +253,7 @@ def oklab_to_srgb(lightness: FloatArray, a: FloatArray, b: FloatArray) -> FloatA
         ],
         axis=-1,
     )
+    # Responses of cones to linear light.
     to_linear = np.array(
         [
             [4.0767416621, -3.3077115913, 0.2309699292],
@@ -254,19 +262,21 @@ def oklab_to_srgb(lightness: FloatArray, a: FloatArray, b: FloatArray) -> FloatA
         ]
     )
     linear = np.clip(np.nan_to_num(roots) ** 3 @ to_linear.T, 0.0, 1.0)
+    # The transfer function of sRGB (IEC 61966-2-1).
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1.0 / 2.4) - 0.055)
 
 
 def _key(ax: Any, names: list[str]) -> Any:
-    """Three small bars below the map, one for each column, the other two held in the middle."""
+    """Three colour ramps below the map, one for each column, with the other two columns in the middle."""
     key = ax.inset_axes((0.12, -0.16, 0.76, 0.045))
-    ramp, gap = np.linspace(0.0, 1.0, 60), 24
-    picture = np.ones((1, 3 * ramp.size + 2 * gap, 3))
-    starts = [i * (ramp.size + gap) for i in range(3)]
+    ramp = np.linspace(0.0, 1.0, _RAMP_PIXELS)
+    # White where no ramp is.
+    picture = np.ones((1, 3 * _RAMP_PIXELS + 2 * _GAP_PIXELS, 3))
+    starts = [i * (_RAMP_PIXELS + _GAP_PIXELS) for i in range(3)]
     for i, start in enumerate(starts):
         level = np.full((ramp.size, 3), 0.5)
         level[:, i] = ramp
-        picture[0, start : start + ramp.size] = oklab_to_srgb(*_axes_of_colour(level))
+        picture[0, start : start + ramp.size] = oklab_to_srgb(*_oklab_axes(level))
         key.text(start + ramp.size / 2.0, 0.75, names[i], ha="center", va="top", fontsize="small")
         for at, sign, side in ((start - 2, "\N{MINUS SIGN}", "right"), (start + ramp.size + 1, "+", "left")):
             key.text(at, 0.0, sign, ha=side, va="center", fontsize="small")

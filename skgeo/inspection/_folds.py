@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FoldDisplay"]
 
-#: What a sample does in a fold.
-EXCLUDED, TRAINED, TESTED = 0, 1, 2
+#: The role of a sample in a fold, as in the array ``roles``.
+ROLE_EXCLUDED, ROLE_TRAINING, ROLE_TEST = 0, 1, 2
+# Range of the size of dots in square points, and the area that all dots share.
+_MIN_DOT_POINTS, _MAX_DOT_POINTS, _ALL_DOTS_POINTS = 2.0, 24.0, 12_000.0
 
 
 class FoldDisplay:
@@ -126,7 +128,8 @@ class FoldDisplay:
         FoldDisplay
         """
         by_place = isinstance(splitter, LocationSplitter)
-        coordinates = groups if by_place and coordinates is None else coordinates  # as split() takes them
+        # LocationSplitter.split reads groups as coordinates, too.
+        coordinates = groups if by_place and coordinates is None else coordinates
         names, beside = (coordinates, None) if are_names(coordinates) else (None, coordinates)
         names = splitter.coordinates if by_place and names is None else names
         points = points_of_samples(X, names) if beside is None else points_of_samples(beside, names_in(beside, names))
@@ -176,8 +179,9 @@ class FoldDisplay:
         points = points_of_samples(self.coordinates)
         warn_radians(*points.T)
         self._check(len(points), fold)
-        tested = self.roles == TESTED
-        self.test_fold_ = np.where(tested.any(axis=0), tested.argmax(axis=0), -1)
+        # The first fold that tests a sample; -1 for samples that no fold tests.
+        in_test = self.roles == ROLE_TEST
+        self.test_fold_ = np.where(in_test.any(axis=0), in_test.argmax(axis=0), -1)
         extent = padded(extent_of(points))
         self.figure_, drawn = one_map(
             ax, extent, projection=projection, center=center, coastlines=coastlines, below=0.6
@@ -192,20 +196,24 @@ class FoldDisplay:
             if chosen.any():
                 self.points_[name] = drawn.points(*points[chosen].T, label=name, **style)
         if colorbar:
-            scale = max(1.0, (24.0 / size) ** 0.5)
+            # Small dots are enlarged in the legend, so that their colours can be told apart.
+            scale = max(1.0, (_MAX_DOT_POINTS / size) ** 0.5)
             self.legend_ = legend(self.ax_, len(self.points_), markerscale=scale)
         return self
 
     def _groups(self, fold: int | None, size: float) -> list[tuple[str, npt.NDArray[np.bool_], dict[str, Any]]]:
-        """Entries of the legend, which samples they hold and how these look; what matters most lies on top."""
+        """For each entry of the legend: its text, its samples (n,) and their style.
+
+        Test samples lie on top of training samples (zorder 3), excluded samples below both.
+        """
         excluded = {"s": size, "facecolors": "none", "edgecolors": "0.45", "linewidths": 0.6, "zorder": 2.9}
         filled = {"s": size, "linewidths": 0.0}
         if fold is not None:
             role = self.roles[fold]
             return [
-                ("tested", role == TESTED, {**filled, "color": CATEGORIES[5], "zorder": 3.1}),
-                ("trained on", role == TRAINED, {**filled, "color": CATEGORIES[4]}),
-                ("left out", role == EXCLUDED, excluded),
+                ("tested", role == ROLE_TEST, {**filled, "color": CATEGORIES[5], "zorder": 3.1}),
+                ("trained on", role == ROLE_TRAINING, {**filled, "color": CATEGORIES[4]}),
+                ("left out", role == ROLE_EXCLUDED, excluded),
             ]
         groups = [
             (f"fold {number}", self.test_fold_ == number, {**filled, "color": CATEGORIES[number]})
@@ -214,7 +222,7 @@ class FoldDisplay:
         return [*groups, ("never tested", self.test_fold_ < 0, excluded)]
 
     def _plot_many(self, drawn: Any, points: npt.NDArray[np.float64], size: float, *, colorbar: bool) -> None:
-        """More folds than colours that can be told apart: a colour bar."""
+        """Draw more folds than there are distinct colours: with a colour map and a colour bar."""
         values = np.where(self.test_fold_ < 0, np.nan, self.test_fold_)
         style = colours(values, signed=False, cmap="viridis")
         cells = drawn.points(*points.T, values, s=size, linewidths=0.0, plotnonfinite=True, **style)
@@ -225,7 +233,7 @@ class FoldDisplay:
             bar.update_ticks()
 
     def _check(self, number: int, fold: int | None) -> None:
-        """Roles for each sample, and a fold that exists."""
+        """Raise ValueError unless there is a role for each fold and sample, and the fold exists."""
         if self.roles.ndim != 2 or self.roles.shape[1] != number or not np.isin(self.roles, (0, 1, 2)).all():
             raise ValueError(
                 f"roles has shape {self.roles.shape}: expected (n_folds, {number}), of 0 (left out), 1 (trained on) "
@@ -236,22 +244,23 @@ class FoldDisplay:
 
 
 def _splits(splitter: Any, X: Any, y: Any, groups: Any) -> list[Any]:
-    """The splits of a splitter, or of what is iterated over."""
+    """The splits of a splitter, or of an iterable of (train, test) pairs."""
     accepted = "an object with split(X, y, groups), or an iterable of (train, test) pairs"
     if hasattr(splitter, "split") and not isinstance(splitter, str):
         return list(splitter.split(X, y, groups))
     check_parameter("splitter", splitter, isinstance(splitter, Iterable), accepted)
     splits = list(splitter)
-    pairs = not isinstance(splitter, str) and all(isinstance(each, tuple | list) and len(each) == 2 for each in splits)
+    pairs = not isinstance(splitter, str) and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in splits)
     check_parameter("splitter", splits, pairs and len(splits) > 0, accepted)
     return splits
 
 
 def _roles(splits: list[Any], number: int) -> npt.NDArray[np.int8]:
-    """What each split does with each sample (n_splits, number)."""
-    roles = np.full((len(splits), number), EXCLUDED, dtype=np.int8)
-    for fold, (role, split) in enumerate(zip(roles, splits, strict=True)):
-        for rows, what in zip(map(np.asarray, split), (TRAINED, TESTED), strict=True):
+    """The role (n_splits, number) of each sample in each split, whose rows are numbers or a boolean mask."""
+    roles = np.full((len(splits), number), ROLE_EXCLUDED, dtype=np.int8)
+    for fold, (fold_roles, split) in enumerate(zip(roles, splits, strict=True)):
+        for rows, role in zip(map(np.asarray, split), (ROLE_TRAINING, ROLE_TEST), strict=True):
+            # Masks must have one value for each sample; row numbers must exist.
             masks = rows.dtype.kind == "b" and rows.shape == (number,)
             numbers = rows.ndim == 1 and rows.dtype.kind in "iu" and bool(((rows >= 0) & (rows < number)).all())
             if rows.size and not masks and not numbers:
@@ -259,10 +268,11 @@ def _roles(splits: list[Any], number: int) -> npt.NDArray[np.int8]:
                     f"splitter: split {fold} has rows {shortened(rows)}: expected row numbers from 0 to {number - 1}, "
                     "as there are so many samples. Is X what was split?"
                 )
-            role[rows if rows.size else []] = what
+            # An empty list of rows becomes an array of floats, which is no index.
+            fold_roles[rows if rows.size else []] = role
     return roles
 
 
 def dot_size(number: int) -> float:
-    """Square points of a dot, so that many do not run into one."""
-    return float(np.clip(12000.0 / max(number, 1), 2.0, 24.0))
+    """Size of a dot in square points: the more dots, the smaller, so that they do not merge."""
+    return float(np.clip(_ALL_DOTS_POINTS / max(number, 1), _MIN_DOT_POINTS, _MAX_DOT_POINTS))

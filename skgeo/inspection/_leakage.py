@@ -1,4 +1,4 @@
-"""What random folds hide: scores against the size of the blocks that are held out."""
+"""Scores against the size of the blocks that are held out, beside the score in random folds."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["LeakageDisplay"]
+
+
+# Block sizes that span at least this factor are on a logarithmic axis.
+_MIN_LOG_RANGE_FACTOR = 5.0
 
 
 class LeakageDisplay:
@@ -109,6 +113,7 @@ class LeakageDisplay:
         -------
         LeakageDisplay
         """
+        # Any object with these attributes is a report: users may compute the scores in their own way.
         missing = [name for name in ("block_size_km", "scores", "random_scores") if not hasattr(report, name)]
         if missing:
             raise AttributeError(
@@ -144,23 +149,25 @@ class LeakageDisplay:
         self.ax_ = several_axes(axes, number)
         self.figure_ = self.ax_[0].figure
         scores, random = np.moveaxis(self.scores, 2, 0), self.random_scores.T
-        artists = [self._draw(*each) for each in zip(self.ax_, scores, random, names, strict=True)]
-        self.line_, self.random_line_, self.points_ = (list(each) for each in zip(*artists, strict=True))
+        artists = [self._draw(*panel) for panel in zip(self.ax_, scores, random, names, strict=True)]
+        self.line_, self.random_line_, self.points_ = (list(kind) for kind in zip(*artists, strict=True))
         return self
 
     def _draw(self, drawn: "Axes", scores: FloatArray, random: FloatArray, name: str) -> tuple[Any, Any, Any]:
-        """Draw one metric; returns the lines of the means and the dots."""
+        """Draw one metric. Returns the line of the means over blocks, the line of the random folds, and the dots."""
         size = self.block_size_km
         style: dict[str, Any] = {"linewidth": 1.6, "marker": "o", "markersize": 5.0}
         mean = mean_and_std(scores, axis=1)[0]
         (line,) = drawn.plot(size, mean, color=CATEGORIES[0], label="blocks held out", zorder=3.0, **style)
+        # One dot for each fold, around the line of the means.
         every = np.broadcast_to(size[:, np.newaxis], scores.shape)
         points = drawn.scatter(every, scores, s=9.0, color=CATEGORIES[0], alpha=0.4, linewidths=0.0)
         style = {"color": CATEGORIES[5], "linewidth": 1.6, "linestyle": "--", "label": "random folds"}
         random_line = drawn.axhline(float(np.nanmean(random)), **style)
+        # The band holds the scores of all random folds.
         ends = float(np.nanmin(random)), float(np.nanmax(random))
         drawn.axhspan(*ends, color=CATEGORIES[5], alpha=0.15, linewidth=0.0)
-        if size.size > 1 and size[-1] >= 5.0 * size[0]:
+        if size.size > 1 and size[-1] >= _MIN_LOG_RANGE_FACTOR * size[0]:
             drawn.set_xscale("log")
             drawn.set_xticks(size, [f"{value:g}" for value in size])
             drawn.minorticks_off()
@@ -170,7 +177,7 @@ class LeakageDisplay:
         return line, random_line, points
 
     def _check(self) -> list[str]:
-        """Shapes that fit, sizes that a logarithmic axis can hold; returns a name for each metric."""
+        """Raise ValueError unless shapes agree and sizes are positive and ascending; return a name for each metric."""
         size, scores, random = self.block_size_km, self.scores, self.random_scores
         rising = size.ndim == 1 and size.size > 0 and bool((np.diff(size, prepend=0.0) > 0.0).all())
         check_parameter(
@@ -178,6 +185,7 @@ class LeakageDisplay:
         )
         if scores.ndim not in (2, 3) or len(scores) != size.size or 0 in scores.shape:
             raise ValueError(f"scores has shape {scores.shape}: expected ({size.size}, n_splits), a row for each size.")
+        # Scores have a third axis if there are several metrics.
         metrics = scores.shape[2:]
         if random.ndim != scores.ndim - 1 or random.shape[1:] != metrics or np.isnan(random).all(axis=0).any():
             expected = ", ".join(["n_splits", *map(str, metrics)]) + "," * (not metrics)

@@ -1,4 +1,4 @@
-"""What the displays share: axes that are maps, colours, figures."""
+"""Maps, colours and figures for all displays."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -39,31 +39,36 @@ WIDTH = 7.0
 SIGNED, UNSIGNED = "RdBu_r", "viridis"
 #: Okabe & Ito (2008), Color Universal Design; without yellow, which is hard to see on white.
 CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+#: Greys of cells outside of the mask, of coasts and frames, and of the graticule.
 MASKED, LINE, FAINT = "0.86", "0.25", "0.35"
-# Room for a label such as 120°W, across and upwards.
+# Width and height that a label such as 120°W needs.
 _LABEL_INCHES = 0.55, 0.3
-# Widths of lines in points, and by how much they are thinner on small maps without labels.
-_COAST_WIDTH, _RIM_WIDTH, _GRATICULE_WIDTH, _SMALL = 0.5, 0.7, 0.3, 0.7
+# Widths of lines in points; on small maps without labels, times the factor.
+_COAST_POINTS, _RIM_POINTS, _GRATICULE_POINTS, _SMALL_MAP_FACTOR = 0.5, 0.7, 0.3, 0.7
+# Meridians farther than this from the middle of a world map have no label at the pole line: the line ends there.
+_MAX_LABELLED_DEGREES = 150.0
+# Regions near a pole are drawn as if the cosine of their latitude were at least this.
+_MIN_COSINE = 0.05
 
 
 def plotting(*part: str) -> Any:
-    """Matplotlib or a part of it, or what to install."""
+    """Import matplotlib or a part of it; an ImportError says which extra to install."""
     return import_optional(".".join(["matplotlib", *part]), "skgeo.inspection", "plot")
 
 
 def new_figure(height: float, width: float = WIDTH, **subplots: Any) -> tuple["Figure", Any]:
-    """A figure that keeps labels from overlapping, and its axes."""
+    """A figure whose layout keeps labels from overlapping, and its axes."""
     figure, axes = plotting("pyplot").subplots(figsize=(width, height), layout="constrained", **subplots)
     return figure, axes
 
 
 def is_geographic(ax: Any) -> bool:
-    """Whether axes are cartopy's, which project by themselves."""
+    """Whether axes are those of cartopy, which have a projection of their own."""
     return hasattr(ax, "projection") and hasattr(ax, "set_extent")
 
 
 class Map:
-    """Axes that show a part of the Earth; those of cartopy keep their projection."""
+    """A part of the Earth on axes. Axes of cartopy keep their projection; on others, the map has one of ours."""
 
     def __init__(
         self,
@@ -77,43 +82,47 @@ class Map:
     ) -> None:
         check_flag("coastlines", coastlines)
         self.ax: Any = ax
-        own = _projection(projection, center, extent)  # which checks the arguments
+        own = _projection(projection, center, extent)  # checks the arguments for axes of cartopy, too
         self.projection = GivenProjection(ax.projection) if is_geographic(ax) else own  # type: ignore[attr-defined]
+        # The artist that everything on the map is clipped to; None if the frame of the axes does that.
         self.rim: Any = None
         if is_geographic(ax):
             self._frame_geographic(extent)
         else:
             self._frame(extent, labels=labels)
         if coastlines:
-            self._draw_lines(coast_lines(), LINE, _COAST_WIDTH * (1.0 if labels else _SMALL), zorder=2.6)
+            self._draw_lines(coast_lines(), LINE, _COAST_POINTS * (1.0 if labels else _SMALL_MAP_FACTOR), zorder=2.6)
 
     def cells(self, grid: Grid, values: npt.NDArray[Any], **style: Any) -> Any:
-        """Draw values (of the grid's shape) as cells; returns what a colour bar wants.
+        """Draw values (of the grid's shape) as cells. Returns the artist for a colour bar.
 
-        Values with a last axis of three are colours themselves. Cells are grey where values are missing, and by the
-        share of them that the mask leaves out.
+        Values with a last axis of three are colours themselves. Cells with missing values are grey; cells that the mask
+        leaves out in part are grey in part.
         """
-        gone, coloured = masked_share(grid), values.ndim > len(grid.shape)
-        if gone is not None:
-            hidden = gone == 1.0
+        masked, coloured = masked_share(grid), values.ndim > len(grid.shape)
+        if masked is not None:
+            hidden = masked == 1.0
             values = np.where(hidden[..., np.newaxis] if coloured else hidden, np.nan, values)
         if coloured:
             values = np.where(np.isfinite(values), values, float(MASKED))
+        # Cells in a list have no neighbours to draw corners between: they are dots.
         if isinstance(grid, CellGrid) and len(grid.shape) == 1:
             dots = {"s": 8.0, "linewidths": 0.0, "plotnonfinite": True, **style}
             return self.points(grid.latitude, grid.longitude, values, **dots)
         style = {"rasterized": True, "zorder": 1.0, **style}
         parts = [self._add(self._mesh(*mesh, style)) for mesh in self._meshes(grid, values)]
-        if gone is not None and np.any((gone > 0.0) & (gone < 1.0)):
-            self._shade(grid, np.where(gone < 1.0, gone, 0.0))
+        if masked is not None and np.any((masked > 0.0) & (masked < 1.0)):
+            self._shade(grid, np.where(masked < 1.0, masked, 0.0))
         return parts[0]
 
     def _mesh(self, x: FloatArray, y: FloatArray, values: Any, shown: npt.NDArray[np.bool_], style: Any) -> Any:
-        """Draw one mesh of cells; those that are not on the map are not even grey."""
+        """Draw one mesh of cells. Cells that are not ``shown`` are not on the map: they are not even grey."""
         values = values if values.ndim == 3 else np.ma.masked_invalid(values)
         corners = np.stack([x, y], axis=-1)
-        if not shown.all():  # corners that are not finite leave nothing to draw of a cell
+        if not shown.all():
+            # matplotlib draws no cell with a corner that is not finite. Corners of shown cells stay.
             corners[~any_of_four(np.pad(shown, 1))] = np.nan
+            # A cell that is not shown may share all its corners with shown ones: it becomes transparent.
             opacity = np.where(shown, 1.0, 0.0)
             if values.ndim == 3:
                 opacity = opacity * (values[..., 3] if values.shape[-1] == 4 else 1.0)
@@ -121,6 +130,7 @@ class Map:
             elif self.projection.seam:
                 style = {**style, "alpha": opacity}
         collections = plotting("collections")
+        # QuadMesh itself has no limits of colours: only pcolormesh does.
         style = dict(style)
         limits = style.pop("vmin", None), style.pop("vmax", None)
         mesh = collections.QuadMesh(corners, antialiased=False, array=values, **style)
@@ -128,14 +138,14 @@ class Map:
         return self.ax.add_collection(mesh, autolim=False)
 
     def _shade(self, grid: Grid, share: FloatArray) -> None:
-        """Cover cells with grey, by the share (of the grid's shape) of each that is to be covered."""
+        """Cover cells with grey. The opacity is the share (of the grid's shape) of each cell outside of the mask."""
         colours = np.empty((*share.shape, 4))
         colours[..., :3], colours[..., 3] = float(MASKED), share
         for x, y, part, shown in self._meshes(grid, colours):
             self._add(self._mesh(x, y, part, shown & (part[..., 3] > 0.0), {"rasterized": True, "zorder": 1.2}))
 
     def points(self, latitude: npt.ArrayLike, longitude: npt.ArrayLike, values: Any = None, **style: Any) -> Any:
-        """Draw places as dots, those on the other side of the globe left out."""
+        """Draw places as dots, except those on the far side of the globe."""
         latitude, relative = np.asarray(latitude, dtype=np.float64), self.projection.relative(longitude)
         seen = self.projection.visible(latitude, relative) & np.isfinite(latitude)
         x, y = self.projection.forward(latitude[seen], relative[seen])
@@ -144,7 +154,7 @@ class Map:
         return self._add(self.ax.scatter(x, y, **{"zorder": 3.0, **style}))
 
     def outlines(self, rings: Sequence[FloatArray], values: FloatArray | None, **style: Any) -> Any:
-        """Draw polygons, filled by values (one each); those on the other side of the globe left out."""
+        """Draw polygons, filled by one value each, except those on the far side of the globe."""
         collections = plotting("collections")
         pieces, numbers = project_rings(rings, self.projection)
         patches = collections.PolyCollection(pieces, zorder=1.5, **style)
@@ -153,28 +163,31 @@ class Map:
         return self._add(self.ax.add_collection(patches, autolim=False))
 
     def _add(self, artist: Any) -> Any:
-        """Nothing is drawn beyond the rim."""
+        """Clip an artist to the rim, and return it."""
         if self.rim is not None:
             artist.set_clip_path(self.rim)
         return artist
 
     def _meshes(self, grid: Grid, values: npt.NDArray[Any]) -> Iterator[tuple[FloatArray, FloatArray, Any, Any]]:
-        """Corners and values of cells on the map, and whether each is on it."""
+        """For each mesh: x and y of the corners, values of the cells, and whether each cell is on the map."""
         if isinstance(grid, CellGrid):
             latitude, longitude = cell_corners(grid)
             relative = self.projection.relative(longitude)
             known = ~any_of_four(np.isnan(latitude))
-            if self.projection.seam:  # cells that it parts are left out
-                known &= _corner_spread(relative) < 180.0
-            corners = np.nan_to_num(latitude), np.nan_to_num(relative)
-            known &= any_of_four(self.projection.visible(*corners))
-            yield *self.projection.forward(*corners), values, known
+            # A cell across the seam would stretch over the whole map: leave it out.
+            if self.projection.seam:
+                corners = relative[:-1, :-1], relative[1:, :-1], relative[:-1, 1:], relative[1:, 1:]
+                known &= np.ptp(np.stack(corners), axis=0) < 180.0
+            # Corners of cells that are not known get any place: these cells are not drawn.
+            places = np.nan_to_num(latitude), np.nan_to_num(relative)
+            known &= any_of_four(self.projection.visible(*places))
+            yield *self.projection.forward(*places), values, known
             return
         for mesh in grid_meshes(grid, self.projection):
             yield mesh.x, mesh.y, values[mesh.rows][:, mesh.columns], mesh.shown
 
     def _frame(self, extent: Extent, *, labels: bool) -> None:
-        """Limits, rim and labels of a map of our own."""
+        """Set limits, and draw the rim and labels, of a map with one of our projections."""
         rim = self._cap_rim(extent)
         if rim is None:
             self._frame_region(extent)
@@ -184,7 +197,7 @@ class Map:
         self.ax.set(xlim=(left - margin, right + margin), ylim=(low - margin, high + margin), aspect="equal")
         self.ax.set_axis_off()
         patches = plotting("patches")
-        width = _RIM_WIDTH * (1.0 if labels else _SMALL)
+        width = _RIM_POINTS * (1.0 if labels else _SMALL_MAP_FACTOR)
         edge = patches.Polygon(rim, closed=True, facecolor="none", edgecolor=LINE, linewidth=width, zorder=2.8)
         self.rim = self.ax.add_patch(edge)
         edge.set_clip_on(False)
@@ -192,7 +205,7 @@ class Map:
             self._graticule(rim)
 
     def _cap_rim(self, extent: Extent) -> FloatArray | None:
-        """The outline of the map; around a pole seen from above, the parallel where the region ends."""
+        """The outline of the map. For a cap seen from above its pole, this is the parallel where the region ends."""
         rim = self.projection.rim()
         if isinstance(self.projection, Orthographic) and abs(self.projection.center[0]) == 90.0:
             reach = extent.south if self.projection.center[0] > 0.0 else -extent.north
@@ -201,12 +214,13 @@ class Map:
         return rim
 
     def _graticule(self, rim: FloatArray) -> None:
-        """Parallels and meridians, with degrees on a map of the world."""
+        """Draw parallels and meridians every 30 and 60 degrees, and labels."""
+        # A little beside the seam, so that both ends of a parallel are on their own side of it.
         along = np.linspace(-180.0, 180.0, 361) - 1e-9 + self.projection.center[1]
         lines = [np.column_stack([np.full(along.size, parallel), along]) for parallel in range(-60, 90, 30)]
         up = np.linspace(-90.0, 90.0, 181)
         lines += [np.column_stack([up, np.full(up.size, meridian)]) for meridian in range(-180, 180, 60)]
-        self._draw_lines(lines, FAINT, _GRATICULE_WIDTH, zorder=2.4, alpha=0.5)
+        self._draw_lines(lines, FAINT, _GRATICULE_POINTS, zorder=2.4, alpha=0.5)
         if isinstance(self.projection, EqualEarth):
             self._label_world()
         else:
@@ -219,11 +233,12 @@ class Map:
             self.ax.annotate(text, (0.0, float(rim[:, 1].min())), fontsize="small", annotation_clip=False, **offset)
 
     def _label_meridians(self, radius: float) -> None:
-        """Degrees around a map that is seen from above a pole, and at its parallels."""
+        """Label meridians around a map seen from above a pole, and parallels inside of it."""
         style: dict[str, Any] = {"fontsize": "small", "color": LINE, "ha": "center", "va": "center"}
         south = self.projection.center[0] < 0.0
         pole = -1.0 if south else 1.0
         for parallel in (pole * 30.0, pole * 60.0):
+            # Half way between two labelled meridians; not too close to the rim.
             x, y = self.projection.forward(parallel, 150.0)
             if float(np.hypot(x, y)) < 0.97 * radius:
                 self.ax.annotate(degree_label(parallel, "NS"), (x, y), zorder=2.9, **style)
@@ -234,29 +249,31 @@ class Map:
             self.ax.annotate(degree_label(meridian, "EW"), tuple(radius * towards), **offset, **style)
 
     def _label_world(self) -> None:
-        """Degrees at the rim of a map of the world."""
+        """Label parallels and meridians at the rim of a map of the world."""
         style: dict[str, Any] = {"fontsize": "small", "color": LINE, "clip_on": False}
         for parallel in (-60, -30, 0, 30, 60):
             x, y = self.projection.forward(parallel, -180.0)
-            aside = -3.0 - 4.0 * math.sin(math.radians(abs(parallel)))  # where the rim leans over
+            # The rim leans inwards towards the poles: keep labels away from it.
+            aside = -3.0 - 4.0 * math.sin(math.radians(abs(parallel)))
             place = {"xytext": (aside, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
             self.ax.annotate(degree_label(parallel, "NS"), (x, y), **place, **style)
         for meridian in range(-180, 180, 60):
             relative = float(self.projection.relative(meridian))
-            if abs(relative) > 150.0:
+            if abs(relative) > _MAX_LABELLED_DEGREES:
                 continue
             x, y = self.projection.forward(-90.0, relative)
             place = {"xytext": (0, -3), "textcoords": "offset points", "ha": "center", "va": "top"}
             self.ax.annotate(degree_label(meridian, "EW"), (x, y), **place, **style)
 
     def _frame_region(self, extent: Extent) -> None:
-        """Degrees on the axes, true proportions in the middle."""
+        """Label the axes in degrees, with true proportions in the middle of the region."""
         ticker = plotting("ticker")
         extent = on_turn_of(self.projection.center[1], extent)
         cosine, shape = _proportions(extent)
         self.ax.set(xlim=extent[2:], ylim=extent[:2], aspect=1.0 / cosine)
         box = self.ax.get_position().size * self.ax.figure.get_size_inches()
         inches = min(box[0], box[1] / shape), min(box[1], box[0] * shape)
+        # At most as many labels as fit, at round degrees.
         for axis, signs, length, room in zip(
             (self.ax.xaxis, self.ax.yaxis), ("EW", "NS"), inches, _LABEL_INCHES, strict=True
         ):
@@ -264,16 +281,17 @@ class Map:
             axis.set_major_locator(ticker.MaxNLocator(nbins=number, steps=[1, 1.5, 2, 3, 5, 6, 10]))
             axis.set_major_formatter(lambda value, _, signs=signs: degree_label(round(value, 9), signs))
         self.ax.tick_params(labelsize="small", length=3.0, color=LINE)
-        self.ax.spines[:].set(color=LINE, linewidth=_RIM_WIDTH)
+        self.ax.spines[:].set(color=LINE, linewidth=_RIM_POINTS)
 
     def _frame_geographic(self, extent: Extent) -> None:
-        """Limits of cartopy's axes, which draw their own rim."""
+        """Set the limits of axes of cartopy, which draw their own rim."""
         if extent.east - extent.west < 359.0:
             self.ax.set_extent([*extent[2:], *extent[:2]], crs=plate_carree())
         elif hasattr(self.ax, "set_global"):
             self.ax.set_global()
 
     def _draw_lines(self, lines: Sequence[FloatArray], colour: str, width: float, **style: Any) -> None:
+        """Draw lines of (latitude, longitude)."""
         collections = plotting("collections")
         pieces = project_lines(lines, self.projection)
         drawn = collections.LineCollection(pieces, colors=colour, linewidths=width, **style)
@@ -281,6 +299,7 @@ class Map:
 
 
 def _projection(name: str, center: Any, extent: Extent) -> Projection:
+    """The projection of this name; raises ValueError unless name and center are valid."""
     accepted = ", ".join(map(repr, PROJECTIONS[:-1])) + f" or {PROJECTIONS[-1]!r}"
     check_parameter("projection", name, isinstance(name, str) and name in PROJECTIONS, accepted)
     if center is not None:
@@ -290,17 +309,12 @@ def _projection(name: str, center: Any, extent: Extent) -> Projection:
     return choose_projection(name, center, extent)
 
 
-def _corner_spread(values: FloatArray) -> FloatArray:
-    corners = np.stack([values[:-1, :-1], values[1:, :-1], values[:-1, 1:], values[1:, 1:]])
-    return np.ptp(corners, axis=0)
-
-
 def colours(
     values: Any, *, signed: bool, cmap: Any = None, vmin: float | None = None, vmax: float | None = None
 ) -> Any:
-    """Colour map and limits: around zero and alike on both sides for signed values, else all of their range.
+    """Colour map and limits: symmetric about zero for signed values, else the range of the values.
 
-    Missing values are grey. Limits that are given stay as they are; of signed values one gives the other.
+    Missing values are grey. Given limits stay as they are. For signed values, one given limit determines the other.
     """
     matplotlib = plotting()
     for name, limit in (("vmin", vmin), ("vmax", vmax)):
@@ -313,6 +327,7 @@ def colours(
         low = -high
     named = cmap if cmap is not None else (SIGNED if signed else UNSIGNED)
     chosen = (matplotlib.colormaps[named] if isinstance(named, str) else named).with_extremes(bad=MASKED)
+    # A constant has no range: any interval above it will do.
     low, high = (low if vmin is None else float(vmin)), (high if vmax is None else float(vmax))
     return {"cmap": chosen, "vmin": low, "vmax": high if high > low else low + 1.0}
 
@@ -323,13 +338,15 @@ def with_unit(name: str, unit: str) -> str:
 
 
 def colour_bar(figure: "Figure", mappable: Any, ax: Any, label: str, values: Any, **style: Any) -> Any:
-    """A colour bar below a map; arrows where values go beyond it."""
+    """A colour bar below a map. An arrow at an end means that values go beyond it."""
     finite = np.asarray(values)[np.isfinite(values)]
     low, high = mappable.get_clim()
+    # Values that exceed the limits by rounding need no arrow.
     margin = 1e-6 * (high - low)
     below, above = bool((finite < low - margin).any()), bool((finite > high + margin).any())
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-    pad = 0.03 if figure.get_layout_engine() else 0.1  # an engine makes room for labels by itself
+    # A layout engine makes room for labels; without one, the bar needs more distance.
+    pad = 0.03 if figure.get_layout_engine() else 0.1
     place = {"orientation": "horizontal", "shrink": 0.55, "aspect": 32, "pad": pad, **style}
     bar = figure.colorbar(mappable, ax=ax, extend=extend[below, above], **place)
     bar.set_label(label, fontsize="small")
@@ -339,14 +356,14 @@ def colour_bar(figure: "Figure", mappable: Any, ax: Any, label: str, values: Any
 
 
 def legend(ax: Any, number: int, **style: Any) -> Any:
-    """A plain legend of so many entries below a map."""
+    """A plain legend with ``number`` entries below a map, in two rows if there are many."""
     style["ncols"] = number if number <= 5 else math.ceil(number / 2)
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.06), "frameon": False, "fontsize": "small"}
     return ax.legend(**{**place, "handletextpad": 0.3, "columnspacing": 1.2, **style})
 
 
 def one_axes(ax: Any, height: float, width: float = WIDTH) -> tuple["Figure", Any]:
-    """The axes given, or new ones."""
+    """The figure and the axes that are given, or new ones for None; raises ValueError for anything else."""
     if ax is None:
         return new_figure(height, width)
     if not hasattr(ax, "figure") or not hasattr(ax, "transData"):
@@ -363,8 +380,9 @@ def one_map(
     coastlines: bool,
     below: float = 0.75,
 ) -> tuple["Figure", Map]:
-    """A figure with one map, and inches below it for a colour bar or a legend; or a map on the axes given."""
+    """A figure with one map and ``below`` inches for a colour bar or a legend; or a map on given axes."""
     if ax is None:
+        # High regions get a narrower figure: at full width, they would not fit on a page.
         shape = height_of_width(extent, projection, center)
         width = WIDTH if shape < 0.8 else 5.0
         ax = new_figure(min(max(shape * (width - 0.6), 2.0), 6.0) + below, width)[1]
@@ -373,7 +391,7 @@ def one_map(
 
 
 def height_of_width(extent: Extent, projection: str, center: tuple[float, float] | None) -> float:
-    """Proportions of a map."""
+    """The height of a map, as a multiple of its width."""
     drawn = _projection(projection, center, extent)
     rim = drawn.rim()
     if rim is None:
@@ -383,31 +401,31 @@ def height_of_width(extent: Extent, projection: str, center: tuple[float, float]
 
 
 def _proportions(extent: Extent) -> tuple[float, float]:
-    """The cosine of the latitude in the middle of a region in degrees, and its height over its width."""
-    cosine = max(math.cos(math.radians(extent.middle[0])), 0.05)
+    """For a region on a plain map: the cosine of its middle latitude, and its height as a multiple of its width."""
+    cosine = max(math.cos(math.radians(extent.middle[0])), _MIN_COSINE)
     return cosine, (extent.north - extent.south) / ((extent.east - extent.west) * cosine)
 
 
 def several_axes(ax: Any, number: int) -> list[Any]:
-    """The axes given, as many as there are panels."""
+    """The given axes in a list; raises ValueError unless their number is right."""
     axes = list(np.ravel(np.asarray(ax, dtype=object)))
-    if len(axes) != number or not all(hasattr(each, "transData") for each in axes):
+    if len(axes) != number or not all(hasattr(panel, "transData") for panel in axes):
         refuse_axes(ax, f"None or {number} matplotlib Axes, one for each panel")
     return axes
 
 
 def refuse_axes(ax: Any, accepted: str) -> NoReturn:
-    """Raise for what are no axes, or not as many as it takes."""
+    """Raise ValueError: ``ax`` is no axes, or not the right number of them."""
     given = f"{np.size(np.asarray(ax, dtype=object))} Axes" if hasattr(np.ravel(ax)[0], "transData") else repr(ax)
     raise ValueError(f"ax is {given}: expected {accepted}.")
 
 
 def masked_share(grid: Grid) -> FloatArray | None:
-    """The share of each cell of a grid that its mask leaves out; None if it has no mask."""
+    """The share of each cell of a grid outside of its mask; None if the grid has no mask."""
     return None if grid.mask is None else 1.0 - np.asarray(grid.mask, dtype=np.float64)
 
 
 def values_inside_mask(grid: Grid, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Values of the cells of a grid that are not left out by its mask, which alone set colours."""
-    gone = masked_share(grid)
-    return values if gone is None else values[gone < 1.0]
+    """Values of the cells that are inside the mask of a grid at least in part: only these determine colours."""
+    masked = masked_share(grid)
+    return values if masked is None else values[masked < 1.0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PatchDisplay"]
 
-# Descriptors are in metres and square metres; maps in kilometres. Name, unit, and what a metre is of it.
+# The label, the unit, and the factor to it from metres or square metres, of each descriptor of PatchScaleFeaturizer.
 _LABELS = {
     "extent_lon": ("extent along the parallel", "km", 1e-3),
     "extent_lat": ("extent along the meridian", "km", 1e-3),
@@ -34,8 +34,12 @@ _LABELS = {
     "cutoff_degree_lon": ("cutoff degree along the parallel", "", 1.0),
     "cutoff_degree_lat": ("cutoff degree along the meridian", "", 1.0),
 }
-# Values that differ by more than this factor are drawn on a logarithmic scale.
-_WIDE = 30.0
+# Positive values that span more than this factor are drawn on a logarithmic scale.
+_MIN_LOG_RANGE_FACTOR = 30.0
+# Values from this one on are labelled in thousands of the unit.
+_MIN_THOUSANDS_VALUE = 1e5
+# Outlines of more patches than this are thinner.
+_MAX_WIDE_OUTLINES = 300
 
 
 class PatchDisplay:
@@ -133,7 +137,7 @@ class PatchDisplay:
         table = PatchScaleFeaturizer(log=False).fit_transform(patches)
         name, unit, factor = _LABELS[descriptor]
         values = factor * table[:, DESCRIPTORS.index(descriptor)].astype(np.float64)
-        if unit and values.max() >= 1e5:
+        if unit and values.max() >= _MIN_THOUSANDS_VALUE:
             values, unit = values / 1000.0, f"1000 {unit}"
         return cls(patches, values, label=with_unit(name, unit)).plot(ax, **plot_options)
 
@@ -210,12 +214,13 @@ class PatchDisplay:
                 f"values has shape {values.shape} and dtype {values.dtype}: expected {(len(rings),)}, one number for "
                 "each patch."
             )
+        # Inches below the map: for a colour bar, or for the labels of the axis only.
         below = 0.75 if values is not None and colorbar else 0.3
         self.figure_, drawn = one_map(
             ax, extent, projection=projection, center=center, coastlines=coastlines, below=below
         )
         self.ax_, self.colorbar_ = drawn.ax, None
-        width = 0.6 if len(rings) <= 300 else 0.3
+        width = 0.6 if len(rings) <= _MAX_WIDE_OUTLINES else 0.3
         if values is None:
             self.patches_ = drawn.outlines(rings, None, facecolors="none", edgecolors="#0072B2", linewidths=2 * width)
             return self
@@ -228,7 +233,7 @@ class PatchDisplay:
 
 
 def _outlines(patches: Patches | PixelStack) -> tuple[list[FloatArray], Extent]:
-    """Outlines (n, 2) of patches, and the region they cover."""
+    """Outlines (n, 2) as (latitude, longitude) of patches, and the region that they cover."""
     if isinstance(patches, Patches):
         boxes: Boxes = patches.boxes
         return box_rings(boxes), padded(extent_of(boxes))
@@ -237,18 +242,19 @@ def _outlines(patches: Patches | PixelStack) -> tuple[list[FloatArray], Extent]:
 
 
 def _border(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
-    """The outermost centres (n, 2) of a patch of pixels, around it; missing ones are left out."""
+    """The outermost pixel centres (n, 2) of a patch, in order around it, without missing ones."""
     pixels = np.stack([latitude, longitude], axis=-1)
+    # First row forwards, last column, last row backwards, first column.
     ring = np.concatenate([pixels[0], pixels[1:, -1], pixels[-1, -2::-1], pixels[-2:0:-1, 0]])
     return ring[np.isfinite(ring).all(axis=1)]
 
 
 def _scale(values: FloatArray, cmap: Any, vmin: float | None, vmax: float | None) -> dict[str, Any]:
-    """Colour map and norm: logarithmic where values are positive and differ much."""
+    """Colour map and norm. The norm is logarithmic if values are positive and span a large factor."""
     finite = values[np.isfinite(values)]
     signed = bool(finite.size and finite.min() < 0.0 < finite.max())
     style = colours(values, signed=signed, cmap=cmap, vmin=vmin, vmax=vmax)
     low, high = style.pop("vmin"), style.pop("vmax")
     norms = plotting("colors")
-    wide = low > 0.0 and high > _WIDE * low
-    return {"cmap": style["cmap"], "norm": (norms.LogNorm if wide else norms.Normalize)(low, high)}
+    logarithmic = low > 0.0 and high > _MIN_LOG_RANGE_FACTOR * low
+    return {"cmap": style["cmap"], "norm": (norms.LogNorm if logarithmic else norms.Normalize)(low, high)}

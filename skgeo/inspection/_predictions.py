@@ -1,4 +1,4 @@
-"""What a model predicts where, and how far off it is."""
+"""Predictions of a model as a map, and their errors."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PredictionMapDisplay"]
 
-# Residuals beyond this share of all absolute ones are as dark as it.
-_ENDS = 0.98
+# Colours of residuals end at this quantile of the absolute residuals: a few outliers would make all others pale.
+_RESIDUAL_QUANTILE = 0.98
 
 
 class PredictionMapDisplay:
@@ -186,6 +186,7 @@ class PredictionMapDisplay:
             raise ValueError("X and grid are given: expected one of them, samples or the cells to evaluate at.")
         grid = as_grid(X) if grid is None else grid
         gridded = X is None or grid is not None
+        # coordinates= are the names of columns of X, or places beside X.
         names, beside = (coordinates, None) if are_names(coordinates) else (None, coordinates)
         if gridded and beside is not None:
             raise ValueError("coordinates are given without samples: expected X beside them, or grid= alone.")
@@ -204,7 +205,8 @@ class PredictionMapDisplay:
         classes = np.asarray(estimator.classes_) if method == "predict" and is_classifier(estimator) else None
 
         def select(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            column = _column(block, method)  # classes by number: where places are missing, names cannot be
+            # Classes become numbers: numbers can be NaN at missing places, names cannot.
+            column = _column(block, method)
             return column if classes is None else _class_numbers(column, classes)
 
         if gridded:
@@ -215,6 +217,7 @@ class PredictionMapDisplay:
         if classes is not None:
             return cls._of_classes(found, places, classes, target_name).plot(ax, **plot_options)
         label = with_unit(target_name or "prediction", unit)
+        # Only classifiers have these methods; the second class is the one that counts as positive.
         if method != "predict":
             which = estimator.classes_[1]
             label = f"probability of {which}" if method == "predict_proba" else f"decision function of {which}"
@@ -271,7 +274,8 @@ class PredictionMapDisplay:
         coordinates = coordinates if grid is None else grid
         shape = (len(coordinates),) if grid is None else grid.shape
         predicted = _of_shape(y_pred, shape, "y_pred")
-        numeric = predicted.dtype.kind in "fiu"  # truth values are classes
+        # Booleans are classes, not numbers.
+        numeric = predicted.dtype.kind in "fiu"
         if kind == "prediction":
             if numeric:
                 return cls(predicted, coordinates, label=with_unit(target_name or "prediction", unit)).plot(
@@ -281,6 +285,7 @@ class PredictionMapDisplay:
             values = _class_numbers(predicted, classes)
             return cls._of_classes(values, coordinates, classes, target_name).plot(ax, **plot_options)
         check_parameter("y_true", y_true, y_true is not None, "the true values, for kind='residual'")
+        # Numbers have differences; classes are right or wrong.
         true = _of_shape(y_true, shape, "y_true")
         if numeric and true.dtype.kind in "fiub":
             name = f"residual of {target_name}: true - predicted" if target_name else "residual: true - predicted"
@@ -290,13 +295,13 @@ class PredictionMapDisplay:
 
     @classmethod
     def _of_errors(cls, true: Any, predicted: npt.NDArray[Any], places: Any, target_name: str) -> Self:
-        """Which classes are right and which wrong."""
+        """A display of the samples whose class is right or wrong."""
         wrong = _of_shape(true, predicted.shape, "y") != predicted
         return cls._of_classes(wrong.astype(np.float64), places, ["right", "wrong"], target_name)
 
     @classmethod
     def _of_classes(cls, numbers: FloatArray, places: Any, classes: Any, target_name: str) -> Self:
-        """Classes by their numbers."""
+        """A display of the numbers of classes, with the names of the classes."""
         return cls(numbers, places, label=target_name or "class", classes=[str(name) for name in classes])
 
     def plot(
@@ -343,6 +348,7 @@ class PredictionMapDisplay:
         if places is None:
             places = points_of_samples(self.places, missing=True)
             warn_radians(*places.T)
+        # From here on, places are a grid or an array of points.
         gridded = not isinstance(places, np.ndarray)
         shape = places.shape if gridded else (len(places),)
         values = _of_shape(self.values, shape, "values").astype(np.float64)
@@ -359,19 +365,21 @@ class PredictionMapDisplay:
         return self
 
     def _style(self, values: FloatArray, cmap: Any, vmin: float | None, vmax: float | None) -> dict[str, Any]:
-        """Colours of numbers or of classes."""
+        """Colour map and limits for numbers or classes."""
         if self.classes is not None:
             return _class_colours(len(self.classes), cmap)
         finite = np.abs(values[np.isfinite(values)])
         if self.signed and vmax is None and vmin is None and finite.size:
-            vmax = float(np.quantile(finite, _ENDS)) or float(finite.max()) or None
+            # Most residuals may be zero: then the largest one, or no limit if all are zero.
+            vmax = float(np.quantile(finite, _RESIDUAL_QUANTILE)) or float(finite.max()) or None
         return colours(values, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
 
 
 def _draw(drawn: Map, places: Any, values: FloatArray, s: float | None, style: Any) -> Any:
-    """Cells, or dots with a thin rim, which pale ones need."""
+    """Draw cells, or dots for points."""
     if not isinstance(places, np.ndarray):
         return drawn.cells(places, values, **style)
+    # A thin grey edge makes pale dots visible; tiny dots would be all edge.
     size = dot_size(len(places)) if s is None else s
     rim = {"edgecolors": "0.45", "linewidths": 0.3 if size > 3.0 else 0.0}
     return drawn.points(places[:, 0], places[:, 1], values, **{"s": size, "plotnonfinite": True, **rim, **style})
@@ -382,7 +390,7 @@ def _check_kind(kind: Any) -> None:
 
 
 def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any]:
-    """One value for each place, flat or in rows and columns."""
+    """Values in the shape of the places, which may come flat; raises ValueError if their number is another."""
     array = np.asarray(values)
     if array.shape != shape and array.shape != (int(np.prod(shape)),):
         raise ValueError(f"{name} has shape {array.shape}: expected {shape}, one value for each place.")
@@ -390,9 +398,10 @@ def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any
 
 
 def _column(values: npt.NDArray[Any], method: str) -> npt.NDArray[Any]:
-    """The one column that a map can show."""
+    """The column (n,) that a map shows; raises ValueError if the model has several."""
     if values.ndim == 1 or values.shape[1] == 1:
         return values.reshape(len(values))
+    # Of two classes, the probability of the second says everything.
     if method == "predict_proba" and values.shape[1] == 2:
         return values[:, 1]
     raise ValueError(
@@ -402,7 +411,7 @@ def _column(values: npt.NDArray[Any], method: str) -> npt.NDArray[Any]:
 
 
 def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> FloatArray:
-    """Numbers of the classes of labels; NaN for what is none."""
+    """The number of the class of each label; NaN for labels of no class."""
     numbers = np.full(labels.shape, np.nan)
     for number, name in enumerate(classes):
         numbers[labels == name] = number
@@ -410,17 +419,20 @@ def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> Float
 
 
 def _class_colours(number: int, cmap: Any) -> dict[str, Any]:
-    """A colour for each class."""
+    """A colour map with one colour for each class, and its limits."""
     matplotlib = plotting()
+    # Distinct colours while there are enough, else evenly spaced ones of a colour map.
     shades = list(CATEGORIES[:number])
     if cmap is not None or number > len(CATEGORIES):
         whole = matplotlib.colormaps[cmap or "viridis"] if cmap is None or isinstance(cmap, str) else cmap
         shades = list(whole(np.linspace(0.0, 1.0, number)))
     chosen = matplotlib.colors.ListedColormap(shades).with_extremes(bad=MASKED)
+    # Class i is in the middle of its interval.
     return {"cmap": chosen, "vmin": -0.5, "vmax": number - 0.5}
 
 
 def _class_legend(ax: Any, title: str, classes: list[str], cmap: Any) -> Any:
+    """A legend with one entry for each class, also for classes without a place."""
     patches = plotting("patches")
     handles = [patches.Patch(color=cmap(i), label=name) for i, name in enumerate(classes)]
     return legend(ax, len(classes), handles=handles, title=title, title_fontsize="small")

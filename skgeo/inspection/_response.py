@@ -35,8 +35,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ResponseDisplay"]
 
-# Degrees that are shown of a model that does not say how many it has.
-_DEGREES = 40
+# Largest degree of the spectrum for models without a parameter max_degree.
+_DEFAULT_MAX_DEGREE = 40
+# Up to this number of degrees, each has a marker on the line.
+_MAX_MARKERS = 60
+# From this number of degrees on, the axis of degrees is logarithmic.
+_MIN_LOG_DEGREES = 13
+# Power below this share of the largest is rounding, and not drawn.
+_POWER_ROUNDING = 1e-12
 
 
 class ResponseDisplay:
@@ -175,7 +181,8 @@ class ResponseDisplay:
         check_is_fitted(estimator)
         grid = check_grid(grid, 1.0)
         known = max_degree_of(estimator)
-        degree = check_degree((_DEGREES if known is None else known) if max_degree is None else max_degree)
+        degree = check_degree((_DEFAULT_MAX_DEGREE if known is None else known) if max_degree is None else max_degree)
+        # A decision function is signed and, unlike probabilities, not cut off at 0 and 1.
         signed = is_classifier(estimator)
         function, _ = response_of(estimator, "decision_function" if signed else "predict")
         values = at_places(function, estimator, grid, _single)
@@ -223,6 +230,7 @@ class ResponseDisplay:
         check_flag("colorbar", colorbar)
         inside = values_inside_mask(self.grid, self.values)
         style = colours(inside, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
+        # With one given axes, there is no place for the power.
         axes = self._axes(ax)
         self.ax_, self.figure_, self.power_ax_ = axes[0], axes[0].figure, None
         self.line_, self.colorbar_ = None, None
@@ -236,7 +244,7 @@ class ResponseDisplay:
         return self
 
     def _axes(self, ax: Any) -> list[Any]:
-        """Axes of the map, and of the power unless only one is given."""
+        """Axes of the map and of the power, or of the map only if the user gives one."""
         if ax is None:
             return list(new_figure(6.2, WIDTH, nrows=2, height_ratios=(2.6, 1.0))[1])
         if np.size(np.asarray(ax, dtype=object)) not in (1, 2):
@@ -244,15 +252,18 @@ class ResponseDisplay:
         return several_axes(ax, np.size(np.asarray(ax, dtype=object)))
 
     def _plot_power(self, ax: Any) -> None:
-        """Power of each degree but the constant's, logarithmic."""
+        """Draw the power of each degree from 1 on, on a logarithmic axis."""
         self.power_ax_ = ax
         degree = np.arange(1, self.power.size)
-        shown = np.where(self.power[1:] > 1e-12 * max(float(self.power[1:].max()), 1e-300), self.power[1:], np.nan)
-        marker = {"marker": "o", "markersize": 3.5} if degree.size <= 60 else {}
+        shown = np.where(
+            self.power[1:] > _POWER_ROUNDING * max(float(self.power[1:].max()), 1e-300), self.power[1:], np.nan
+        )
+        marker = {"marker": "o", "markersize": 3.5} if degree.size <= _MAX_MARKERS else {}
         (self.line_,) = ax.plot(degree, shown, color=CATEGORIES[0], linewidth=1.4, **marker)
         ax.set_yscale("log")
-        if degree.size > 12:
+        if degree.size >= _MIN_LOG_DEGREES:
             ax.set_xscale("log")
+            # A logarithmic axis would label powers of ten only.
             ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500) if tick <= degree[-1]]
             ax.set_xticks(ticks, [str(tick) for tick in ticks])
             ax.minorticks_off()
@@ -267,7 +278,7 @@ class ResponseDisplay:
 
 
 def _single(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The one output of a model."""
+    """The output (n,) of a model with one output; raises ValueError if it has several."""
     if values.ndim > 1 and values.shape[1] > 1:
         raise ValueError(f"The model has {values.shape[1]} outputs: expected one. Draw them one by one.")
     return values.reshape(len(values))
@@ -276,10 +287,11 @@ def _single(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def power_by_degree(function: Any, estimator: Any, max_degree: int) -> FloatArray:
     """Mean square over the sphere of the response of a model, in each degree to ``max_degree``.
 
-    Nodes are those of twice the degree, so that little of what lies beyond is taken for less.
+    The nodes are exact for responses of up to three times this degree: power of higher degrees hardly disturbs.
     """
     sine, weight = np.polynomial.legendre.leggauss(2 * max_degree + 1)
     nodes = LatLonGrid(np.degrees(np.arcsin(sine)), np.linspace(0.0, 360.0, 4 * max_degree + 1, endpoint=False))
+    # Quadrature weights of the nodes: their sum is the area of the sphere.
     weight *= 2.0 * np.pi / nodes.shape[1]
     values = weight[:, np.newaxis] * at_places(function, estimator, nodes, _single)
     latitude, longitude = nodes.points().T

@@ -1,4 +1,4 @@
-"""One place against all others."""
+"""The similarity of one place to all others, as a map."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -115,6 +115,7 @@ class SimilarityDisplay:
         check_is_fitted(estimator)
         grid, place = check_grid(grid, 1.0), check_place(place)
         here = at_places(estimator.transform, estimator, np.array([place]))[0].astype(np.float64)
+        # Only similarities are kept: the embedding of a whole grid may not fit into memory.
         values = at_places(estimator.transform, estimator, grid, lambda block: _cosine(block, here))
         return cls(values, grid, place).plot(ax, **plot_options)
 
@@ -143,6 +144,7 @@ class SimilarityDisplay:
         """
         grid = check_grid(grid, 1.0)
         table = check_embedding(embedding, grid).astype(np.float64, copy=False)
+        # Negative numbers count from the end, as in numpy.
         valid = is_integer(row) and bool(-len(table) <= row < len(table))
         check_parameter("row", row, valid, f"the number of a row, from 0 to {len(table) - 1}")
         values = _cosine(table, table[row]).reshape(grid.shape)
@@ -193,6 +195,7 @@ class SimilarityDisplay:
         )
         self.ax_, self.colorbar_ = drawn.ax, None
         self.mappable_ = drawn.cells(self.grid, self.values, **style)
+        # Yellow, which neither end of the colour map has, with a dark edge.
         mark = {"marker": "*", "s": 110.0, "color": "#F0E442", "edgecolors": LINE, "linewidths": 0.8}
         self.marker_ = drawn.points([self.place[0]], [self.place[1]], **mark)
         if colorbar:
@@ -203,7 +206,8 @@ class SimilarityDisplay:
 
 
 def _cosine(embedding: npt.NDArray[Any], here: FloatArray) -> FloatArray:
-    """Cosine similarity of rows to one; NaN where either is zero or missing."""
+    """Cosine similarity of each row to ``here``; NaN if one of them is zero or missing."""
     rows = np.asarray(embedding, dtype=np.float64)
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(here)
+    # Comparisons with NaN are false: missing rows stay NaN.
     return np.divide(rows @ here, lengths, out=np.full(len(rows), np.nan), where=lengths > 0.0)

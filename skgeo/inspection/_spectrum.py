@@ -1,4 +1,4 @@
-"""How much variance components and degrees have."""
+"""The variance of components and of degrees."""
 
 import math
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +23,8 @@ __all__ = ["SpectrumDisplay"]
 KINDS = ("both", "component", "degree")
 # Room for a label of an axis, such as 20 000.
 _LABEL_INCHES = 0.55
+# Lengths of half a wave in km that may be labelled.
+_ROUND_LENGTHS_KM = (20000, 10000, 5000, 2000, 1000, 500, 200, 100, 50, 20, 10)
 
 
 class SpectrumDisplay:
@@ -131,9 +133,11 @@ class SpectrumDisplay:
         check_parameter("estimator", basis, isinstance(basis, SphericalHarmonicPCA), "a SphericalHarmonicPCA")
         check_is_fitted(basis)
         degree, _ = degrees_and_orders(degree_of(basis.components_.shape[1]))
-        energy = np.square(basis.components_)  # with a spectrum, rows are longer than one
+        # The share of each harmonic in each component. With a spectrum, rows are not of length 1.
+        energy = np.square(basis.components_)
         energy /= np.maximum(energy.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         power = np.bincount(degree, weights=basis.explained_variance_ratio_ @ energy)
+        # Only on the whole globe is the Shannon number that of all harmonics.
         whole = math.isclose(basis.shannon_number_, degree.size, rel_tol=1e-6)
         display = cls(
             basis.explained_variance_, basis.explained_variance_ratio_, basis.shannon_number_, power, whole_globe=whole
@@ -175,7 +179,7 @@ class SpectrumDisplay:
         return self
 
     def _plot_components(self, ax: Any) -> None:
-        """Eigenvalues relative to the largest, cumulative variance on the right, the Shannon number across."""
+        """Draw eigenvalues relative to the largest, cumulative variance (right axis), and the Shannon number."""
         number = np.arange(1, self.explained_variance.size + 1)
         relative = self.explained_variance / max(float(self.explained_variance.max()), np.finfo(float).tiny)
         share = ax.twinx()
@@ -189,6 +193,7 @@ class SpectrumDisplay:
         share.set_ylabel("cumulative variance (%)", color=CATEGORIES[5])
         if 1.0 <= self.shannon_number <= right:
             self.shannon_line_ = ax.axvline(self.shannon_number, color=LINE, linewidth=0.9, linestyle=":")
+            # The text is on the side of the line with more room.
             side = "right" if self.shannon_number > 0.5 * right else "left"
             where = {"xytext": (-4 if side == "right" else 4, 4), "textcoords": "offset points", "ha": side}
             text = f"Shannon number\n{self.shannon_number:.1f}"
@@ -198,7 +203,7 @@ class SpectrumDisplay:
         plain_axes(share, right=True)
 
     def _plot_degrees(self, ax: Any) -> None:
-        """The share of each degree, and how long half its wave is."""
+        """Draw the share of variance of each degree from 1 on, with the lengths of half a wave above."""
         degree = np.arange(1, self.power.size)
         self.bars_ = ax.bar(degree, 100.0 * self.power[1:], width=0.8, color=CATEGORIES[0])
         ax.set(xlim=(0.4, self.power.size - 0.4), xlabel="degree", ylabel="variance (%)")
@@ -212,15 +217,17 @@ def half_wave_axis(ax: Any) -> Any:
     """A second axis above one of degrees, with the length of half a wave, pi R / degree."""
     kilometres = math.pi * EARTH_RADIUS / 1000.0
 
+    # Its own inverse. matplotlib calls it with 0, too.
     def convert(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return kilometres / np.maximum(np.asarray(value, dtype=np.float64), 1e-3)
 
     low, high = (max(limit, 0.5) for limit in ax.get_xlim())
     above = ax.secondary_xaxis("top", functions=(convert, convert))
-    lengths = [length for length in _ROUND_LENGTHS if low <= kilometres / length <= high]
+    lengths = [length for length in _ROUND_LENGTHS_KM if low <= kilometres / length <= high]
     kept: list[float] = []
     apart = _LABEL_INCHES / (ax.get_position().width * ax.figure.get_figwidth())
-    for length in lengths:  # labels of lengths that lie close together would overlap
+    # Skip lengths whose labels would overlap with one that is there.
+    for length in lengths:
         position = _position(ax, kilometres / length)
         if all(abs(position - _position(ax, kilometres / other)) > apart for other in kept):
             kept.append(length)
@@ -232,11 +239,8 @@ def half_wave_axis(ax: Any) -> Any:
     return above
 
 
-_ROUND_LENGTHS = (20000, 10000, 5000, 2000, 1000, 500, 200, 100, 50, 20, 10)
-
-
 def _position(ax: Any, value: float) -> float:
-    """Where a value lies along an axis, from 0 to 1."""
+    """The position of a value along the x axis, 0 at its left end and 1 at its right end."""
     low, high = ax.get_xlim()
     if ax.get_xscale() == "log":
         low, high, value = math.log(low), math.log(high), math.log(value)
@@ -244,7 +248,7 @@ def _position(ax: Any, value: float) -> float:
 
 
 def plain_axes(ax: Any, *, right: bool = False) -> None:
-    """Small thin axes without a frame on the empty sides."""
+    """Make labels small and lines thin, and remove the frame except for the sides with labels."""
     ax.xaxis.label.set_fontsize("small")
     ax.yaxis.label.set_fontsize("small")
     ax.tick_params(labelsize="small", length=3.0, color=LINE)

@@ -1,4 +1,4 @@
-"""What all splitters share: where coordinates come from, and distances on the sphere."""
+"""The base classes of all splitters, the coordinates of samples, and distances on the sphere."""
 
 import copy
 import inspect
@@ -28,21 +28,21 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 #: Radius of the Earth in km.
 EARTH_RADIUS_KM = EARTH_RADIUS / 1000.0
-#: Half the circumference of the Earth in km: nothing is farther away.
+#: Half the circumference of the Earth in km: the largest distance of two places.
 HALF_CIRCUMFERENCE_KM = math.pi * EARTH_RADIUS_KM
 
-# Unit vectors that agree to so many digits are the same place, within a hundredth of a millimetre.
-_DIGITS = 12
+# Unit vectors that agree to this number of decimals are the same place, to a hundredth of a millimetre.
+_PLACE_DECIMALS = 12
 
 
 class LocationSplitter(BaseCrossValidator, ABC):
-    """A splitter of samples by where they are.
+    """A splitter of samples by their location.
 
-    It has no ``get_params``, as scikit-learn's own have none: estimators such as LassoCV take the parameters of what
-    has one for their own.
+    Splitters have no ``get_params``, like scikit-learn's own: estimators such as LassoCV would take the parameters of
+    their splitter for parameters of their own.
     """
 
-    # Metadata routing hands coordinates over without being asked to.
+    # Metadata routing passes coordinates to split() by default, without set_split_request.
     __metadata_request__split = {"coordinates": True}  # noqa: RUF012 - scikit-learn's own form
 
     coordinates: tuple[str, str] | None
@@ -131,7 +131,7 @@ class LocationSplitter(BaseCrossValidator, ABC):
 
 
 class FoldSplitter(LocationSplitter):
-    """A splitter of which every fold is tested once."""
+    """A splitter that assigns each sample to one fold, and tests each fold once."""
 
     n_splits: int
 
@@ -161,7 +161,7 @@ class FoldSplitter(LocationSplitter):
 
 
 def splits_of(splitter: LocationSplitter, vectors: FloatArray, y: Any) -> list[tuple[Integers, Integers]]:
-    """The splits of samples given as unit vectors (n, 3): their coordinates have been read, and warned of, before."""
+    """The splits of samples given as unit vectors (n, 3): the caller has read and checked their coordinates."""
     splitter._check_parameters()
     return list(splitter._split(vectors, y))
 
@@ -245,8 +245,8 @@ def _has_names(X: Any) -> bool:
     return isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) or is_geometric(X) or frame_columns(X) is not None
 
 
-def check_apart(n_places: int, n_splits: int) -> None:
-    """Raise ValueError where there are fewer places than folds."""
+def check_enough_places(n_places: int, n_splits: int) -> None:
+    """Raise ValueError if there are fewer places than folds."""
     if n_places == 1:
         raise ValueError(
             f"n_splits={n_splits}: all samples are at one place, and each fold needs one of its own. "
@@ -301,29 +301,38 @@ def read_domain(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray,
 
 
 def kd_tree(vectors: FloatArray) -> cKDTree:
-    """A tree to look up neighbours in, of the kind that is fast to build."""
+    """A tree that finds nearest neighbours."""
+    # Splitters build many trees and use each once. This kind is fast to build and slower to search.
     return cKDTree(vectors, balanced_tree=False, compact_nodes=False)
 
 
 def nearest_km(lookup: cKDTree, vectors: FloatArray, *, rank: int = 1) -> FloatArray:
-    """Great-circle distance in km to the nearest point of a tree; to the second, after itself, with rank 2."""
+    """Great-circle distance in km from each vector to the nearest point of a tree.
+
+    With rank 2, the second nearest: for vectors that are points of the tree, the nearest point is the vector itself.
+    """
     return chord_to_km(np.asarray(lookup.query(vectors, k=[rank])[0])[:, 0])
 
 
 def km_to_chord(distance: Any) -> Any:
-    """Length of the straight line between places, on the unit sphere, that are so many km apart on the ground."""
+    """Length of the chord of the unit sphere between places whose great-circle distance in km is given."""
     return 2.0 * np.sin(np.minimum(distance / EARTH_RADIUS_KM, np.pi) / 2.0)
 
 
 def chord_to_km(length: npt.ArrayLike) -> FloatArray:
-    """The great-circle distance in km that belongs to a chord of the unit sphere."""
+    """Great-circle distance in km of places whose chord of the unit sphere has a given length."""
     return 2.0 * EARTH_RADIUS_KM * np.arcsin(np.minimum(np.asarray(length) / 2.0, 1.0))
 
 
 def distinct_places(vectors: FloatArray) -> Integers:
-    """The place (n,) at which each sample is, numbered as they come: samples at the same place have the same number."""
-    rounded = vectors.round(_DIGITS) + 0.0
-    order = np.lexsort(rounded.T)  # which is stable: of copies the first sample comes first
+    """The number (n,) of the place of each sample. Places are numbered in the order of their first samples.
+
+    ``np.unique(..., axis=0)`` finds the same places, but took 2.9 s for a million samples, and the sort here 1.4 s.
+    """
+    rounded = vectors.round(_PLACE_DECIMALS) + 0.0  # adding zero turns -0.0 into 0.0
+    # The sort is stable: of the samples at one place, the first sample comes first.
+    order = np.lexsort(rounded.T)
+    # The first sample of each place in this order differs from the sample before it.
     new = np.concatenate([[True], np.any(np.diff(rounded[order], axis=0), axis=1)])
     first = order[new]
     number = np.empty(first.size, dtype=np.intp)

@@ -1,13 +1,21 @@
 """Folds of equal-area blocks on the sphere."""
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from skgeo._kernels.equal_area import balanced_folds, band_counts, block_of, own_frame, random_turn, stratified_folds
+from skgeo._kernels.equal_area import (
+    balanced_folds,
+    band_counts,
+    block_of,
+    own_frame,
+    random_rotation,
+    stratified_folds,
+)
 from skgeo._kernels.threads import one_blas_thread
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
@@ -15,7 +23,7 @@ from skgeo.model_selection._base import (
     EARTH_RADIUS_KM,
     FoldSplitter,
     LocationSplitter,
-    check_apart,
+    check_enough_places,
     check_n_splits,
     distinct_places,
 )
@@ -25,18 +33,18 @@ __all__ = ["SphericalBlockKFold"]
 
 RandomState = int | np.random.RandomState | None
 
-#: Width in km of the smallest blocks, of which there are five million million.
+#: Smallest width of blocks in km. The sphere has 5e12 blocks of this width.
 MIN_BLOCK_KM = 0.01
-# The blocks of a fold, where neither their size nor their number is given.
-_PER_FOLD = 10
-# Towards a number of blocks, their area is searched for to this factor.
-_BLOCK_AREA_TOLERANCE = 1.01
-# With fewer samples for each block it may be that they are at fewer places than there should be blocks.
-_CROWDED_BLOCK_SAMPLES = 100
+# Default number of blocks of a fold.
+_BLOCKS_PER_FOLD = 10
+# The bisection on the number of blocks of the sphere stops when its ends differ by this factor at most.
+_BISECTION_FACTOR = 1.01
+# From this mean number of samples a block on, nobody counts the places: there are certainly enough.
+_AMPLE_SAMPLES_PER_BLOCK = 100
 
 
 class BlockSplitter(LocationSplitter):
-    """A splitter that keeps blocks together."""
+    """A splitter that never divides the samples of an equal-area block."""
 
     block_size_km: float | None
     n_blocks: int | None
@@ -62,20 +70,22 @@ class BlockSplitter(LocationSplitter):
         return self._labels(self._vectors(X, None, None, coordinates))
 
     def _labels(self, vectors: FloatArray) -> npt.NDArray[np.intp]:
+        """The number (n,) of the block of each sample."""
+        # Blocks are laid out in a frame that follows the data: turning all samples changes no fold.
         with one_blas_thread():
             frame = own_frame(vectors)
             if self.shuffle:
-                frame = random_turn(check_random_state(self.random_state)) @ frame
+                frame = random_rotation(check_random_state(self.random_state)) @ frame
             turned, size = vectors @ frame.T, self.block_size_km
         size = size_of_blocks(turned, self._number_wanted()) if size is None else size
         return labels_of_blocks(turned, number_of_blocks(size))
 
+    @abstractmethod
     def _number_wanted(self) -> int:
-        """About how many blocks hold samples, where their size is not given."""
-        raise NotImplementedError
+        """The number of blocks that should hold samples, if ``block_size_km`` is None."""
 
-    def _blocks_given(self) -> str:
-        """The parameter that the blocks follow from, for messages."""
+    def _block_parameter(self) -> str:
+        """The parameter that determines the blocks, for error messages."""
         return f"n_blocks={self.n_blocks!r}" if self.block_size_km is None else f"block_size_km={self.block_size_km!r}"
 
     def _check_parameters(self) -> None:
@@ -90,35 +100,40 @@ class BlockSplitter(LocationSplitter):
 
 
 def number_of_blocks(width_km: float) -> int:
-    """How many blocks of a width the whole sphere has."""
+    """The number of blocks of this width on the whole sphere."""
     return max(1, round(4.0 * math.pi * (EARTH_RADIUS_KM / width_km) ** 2))
 
 
 def labels_of_blocks(vectors: FloatArray, n_blocks: int) -> npt.NDArray[np.intp]:
-    """Labels of those blocks that hold samples, of a partition of the whole sphere."""
+    """The block of each sample, for a partition of the sphere into ``n_blocks``. Only blocks with samples count."""
     return np.unique(block_of(vectors, band_counts(n_blocks)), return_inverse=True)[1]
 
 
 def size_of_blocks(turned: FloatArray, wanted: int) -> float:
-    """The width in km of blocks of which about so many hold samples, given unit vectors in the frame of the blocks.
+    """The width in km of blocks such that about ``wanted`` of them hold samples.
 
-    Smaller and smaller ones until there are enough, then what lies between.
+    ``turned`` (n, 3) are unit vectors in the frame of the blocks. The function makes blocks smaller until enough of
+    them hold samples, and then bisects.
     """
 
     def number_of(n_blocks: float) -> int:
         return int(labels_of_blocks(turned, round(n_blocks)).max()) + 1
 
-    if len(turned) < _CROWDED_BLOCK_SAMPLES * wanted:  # no more blocks than places hold samples, however small they are
+    # At most as many blocks as places hold samples, however small the blocks are.
+    if len(turned) < _AMPLE_SAMPLES_PER_BLOCK * wanted:
         wanted = min(wanted, int(distinct_places(turned).max()) + 1)
     low = high = float(wanted)
+    # Maps a number of blocks of the whole sphere to the number of those that hold samples.
     tried = {high: number_of(high)}
+    # Most of the sphere may be empty: divide blocks into four until enough of them hold samples.
     while tried[high] < wanted and high < number_of_blocks(MIN_BLOCK_KM):
         low, high = high, 4.0 * high
         tried[high] = number_of(high)
-    while tried[high] != wanted and high > _BLOCK_AREA_TOLERANCE * low:
+    while tried[high] != wanted and high > _BISECTION_FACTOR * low:
         middle = math.sqrt(low * high)
         tried[middle] = number_of(middle)
         low, high = (middle, high) if tried[middle] < wanted else (low, middle)
+    # The closest number of all that were tried; on a tie, the largest blocks.
     best = min(tried, key=lambda n_blocks: (abs(tried[n_blocks] - wanted), n_blocks))
     return EARTH_RADIUS_KM * math.sqrt(4.0 * math.pi / round(best))
 
@@ -264,10 +279,10 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
         sizes = np.bincount(blocks)
         n_splits = int(self.n_splits)
         if sizes.size < n_splits:
-            check_apart(int(distinct_places(vectors).max()) + 1, n_splits)
+            check_enough_places(int(distinct_places(vectors).max()) + 1, n_splits)
             raise ValueError(
-                f"n_splits={n_splits}: the samples lie in {sizes.size} blocks of {self._blocks_given()}, and each fold "
-                "needs one. Make the blocks smaller, or the folds fewer."
+                f"n_splits={n_splits}: the samples lie in {sizes.size} blocks of {self._block_parameter()}, and each "
+                "fold needs one. Make the blocks smaller, or the folds fewer."
             )
         if strata is None:
             return balanced_folds(sizes, n_splits)[blocks]
@@ -276,7 +291,7 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
         return folds
 
     def _number_wanted(self) -> int:
-        return int(self.n_blocks or _PER_FOLD * self.n_splits)
+        return int(self.n_blocks or _BLOCKS_PER_FOLD * self.n_splits)
 
     def _check_parameters(self) -> None:
         check_n_splits(self.n_splits)

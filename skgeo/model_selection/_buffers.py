@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import LeaveOneGroupOut
 
 from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_parameter, is_integer, is_real, warn_caller
@@ -12,12 +13,12 @@ from skgeo.model_selection._blocks import BlockSplitter, RandomState, SphericalB
 
 __all__ = ["BufferedKFold", "LeaveOneBlockOut"]
 
-# The blocks that are left out one by one, where neither their size nor their number is given.
-_LEAVE_OUT = 50
-# A tree finds neighbours at the radius itself, to rounding.
-_ROUNDING = 1e-12
-# A gap that leaves less than this share of the samples that are not tested is probably wider than meant.
-_LEAST_SHARE = 0.1
+# Default number of blocks of LeaveOneBlockOut.
+_DEFAULT_BLOCKS = 50
+# Chords of the unit sphere that differ by less are equal to rounding: neighbours at the radius itself are within it.
+_CHORD_ROUNDING = 1e-12
+# If the gap leaves less than this share of the training samples, it is probably wider than the user meant.
+_MIN_TRAINING_SHARE = 0.1
 
 
 class BufferedKFold(SphericalBlockKFold):
@@ -219,23 +220,22 @@ class LeaveOneBlockOut(BlockSplitter):
 
     def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Integers, Integers]]:
         blocks = self._labels(vectors)
-        sizes = np.bincount(blocks)
-        if sizes.size < 2:
-            one = not np.any(np.ptp(vectors, axis=0) > _ROUNDING)
+        if blocks.max() == 0:
+            one = not np.any(np.ptp(vectors, axis=0) > _CHORD_ROUNDING)
             cure = "Check the columns: all have the same coordinates" if one else "Make the blocks smaller"
             raise ValueError(
-                f"{self._blocks_given()}: all samples lie in one block, which leaves nothing to train on. {cure}."
+                f"{self._block_parameter()}: all samples lie in one block, which leaves nothing to train on. {cure}."
             )
-        samples = np.split(np.argsort(blocks, kind="stable"), np.cumsum(sizes)[:-1])
-        splits = ((np.flatnonzero(blocks != block), test) for block, test in enumerate(samples))
+        splits = LeaveOneGroupOut().split(vectors, groups=blocks)
         yield from _with_gap(vectors, splits, self.radius_km)
 
     def _number_wanted(self) -> int:
-        return int(self.n_blocks or _LEAVE_OUT)
+        return int(self.n_blocks or _DEFAULT_BLOCKS)
 
     def _check_parameters(self) -> None:
         _check_radius(self.radius_km)
         super()._check_parameters()
+        # get_n_splits and split have to draw the same rotation.
         if self.shuffle:
             state = self.random_state
             check_parameter("random_state", state, is_integer(state), "an integer, as shuffle=True needs it here")
@@ -251,11 +251,11 @@ def _check_radius(radius: Any) -> None:
 def _with_gap(
     vectors: FloatArray, splits: Iterator[tuple[Integers, Integers]], radius_km: float
 ) -> Iterator[tuple[Integers, Integers]]:
-    """Splits without the training samples within the radius; warns of the first that leaves few."""
+    """Splits without the training samples within the radius; warns of the first split with few samples left."""
     warned = False
     for number, (train, test) in enumerate(splits):
         kept = _drop_within_radius(vectors, train, test, radius_km)
-        if not warned and kept.size < _LEAST_SHARE * train.size:
+        if not warned and kept.size < _MIN_TRAINING_SHARE * train.size:
             warned = True
             warn_caller(
                 f"radius_km={radius_km!r} leaves {kept.size} of {train.size} samples to train on in split {number}: "
@@ -267,12 +267,15 @@ def _with_gap(
 
 def _drop_within_radius(vectors: FloatArray, train: Integers, test: Integers, radius_km: float) -> Integers:
     """Training samples that are farther than the radius from all test samples."""
-    if radius_km == 0.0:  # what is at the same place is in the same block
+    # Samples at the same place are in the same block: a radius of zero drops none.
+    if radius_km == 0.0:
         return train
-    radius = float(km_to_chord(radius_km)) + _ROUNDING
+    radius = float(km_to_chord(radius_km)) + _CHORD_ROUNDING
+    # Only training samples in a ball around all test samples can be within the radius of one of them.
     centre = vectors[test].mean(axis=0)
     reach = float(np.linalg.norm(vectors[test] - centre, axis=1).max()) + radius
     near = np.flatnonzero(np.linalg.norm(vectors[train] - centre, axis=1) <= reach)
+    # The tree finds distances below its bound, not at it: the bound is the next larger number.
     found = kd_tree(vectors[test]).query(vectors[train[near]], distance_upper_bound=np.nextafter(radius, 3.0))[0]
     kept = np.delete(train, near[found <= radius])
     if kept.size == 0:

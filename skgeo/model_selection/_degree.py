@@ -1,4 +1,4 @@
-"""Which degree: what the data can tell apart, and what blocked folds say."""
+"""The degree of harmonics: a suggestion from the spacing of the data, and a selection by blocked folds."""
 
 import math
 import warnings
@@ -47,12 +47,15 @@ from skgeo.model_selection._scores import (
 
 __all__ = ["DegreeSuggestion", "select_max_degree", "suggest_max_degree"]
 
-# Nearest neighbours of so many places stand for those of all.
-_MEASURED = 10_000
-# Blocks, in nearest-neighbour distances, that few of hold no place by chance: of random places, three in a hundred.
-_BLOCK = 4.0
-# How many degrees are tried where they are not given.
-_N_DEGREES = 6
+# The median distance to the nearest neighbour is that of at most this number of places.
+_MAX_MEASURED_PLACES = 10_000
+# Width of blocks in median nearest-neighbour distances. Of blocks this wide inside the domain of random places, three
+# in a hundred hold no place by chance.
+_BLOCK_WIDTH_DISTANCES = 4.0
+# Default number of degrees that select_max_degree compares.
+_N_CANDIDATE_DEGREES = 6
+# The mean of unit vectors that is shorter than this has no direction: the places are all around the Earth.
+_MIN_MEAN_LENGTH = 1e-9
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,7 @@ def _suggestion(
     if median == 0.0:
         raise CoordinateError("X is one place, or so small that places cannot be told apart: a domain has an extent.")
 
+    # Half a wave of the finest degree is the spacing of the places.
     from_data = max(1, math.floor(HALF_CIRCUMFERENCE_KM / spacing))
     reason = f"{len(vectors):,} places are about {_km(spacing)} apart, half a wave of degree {from_data}"
     degree = from_data
@@ -186,6 +190,7 @@ def _suggestion(
     if degree > largest:
         reason += f"; no more than largest={largest} is suggested"
         degree = int(largest)
+    # The Shannon number: how many functions of this degree can be concentrated in the domain.
     n_harmonics = (degree + 1) ** 2
     shannon = n_harmonics * area / (4.0 * math.pi)
     wavelength = float(degree_wavelength_km(degree))
@@ -299,9 +304,10 @@ def select_max_degree(
         vectors = unit_vectors(*read_samples(X, y, coordinates))
         if degrees is None:
             last = _suggestion(*_domain_of(vectors)).max_degree
-            degrees = np.unique(np.geomspace(min(2, last), last, _N_DEGREES).round().astype(int))
+            degrees = np.unique(np.geomspace(min(2, last), last, _N_CANDIDATE_DEGREES).round().astype(int))
         grid = {name: np.atleast_1d(np.asarray(degrees)).tolist()} | dict(param_grid or {})
         splitter = SphericalBlockKFold(5) if cv is None else check_cv(cv, y, classifier=is_classifier(model))
+        # Coordinates may be beside X, where GridSearchCV would not find them: the splits are made here.
         by_place = isinstance(splitter, LocationSplitter)
         splits = splits_of(splitter, vectors, y) if by_place else list(splitter.split(X, y, groups))
         search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, refit=_choose)
@@ -312,7 +318,7 @@ def select_max_degree(
 
 
 def _fit(search: GridSearchCV, X: Any, y: Any, params: dict[str, Any]) -> None:
-    """Fit a search that chooses among folds with a score, and make it what it is without that."""
+    """Fit a search with ``refit=_choose``, and set the attributes that it has with ``refit=True``."""
     try:
         search.fit(X, y, **params)
     except ValueError as error:
@@ -324,18 +330,20 @@ def _fit(search: GridSearchCV, X: Any, y: Any, params: dict[str, Any]) -> None:
 
 
 def _choose(results: dict[str, Any]) -> int:
-    """The best candidate; the fit that follows is in this process, and is heard when it warns."""
+    """Index of the best candidate."""
+    # The search refits next, in this process: its ResolutionWarning reaches GatheredWarnings.
     warnings.simplefilter("always", ResolutionWarning)
     return best_candidate(results)
 
 
 def _check_scores(search: GridSearchCV, caught: Caught) -> None:
-    """Warn of folds and candidates without a score; refuse a choice by none."""
+    """Warn if folds or candidates lack a score; raise ValueError if all do."""
     missing = np.isnan(split_scores(search.cv_results_))
     if not missing.any():
         return
     if np.isnan(search.best_score_):
         refuse_unscored(search.estimator, reason_in(caught))
+    # A fold without any score does not count; other missing scores disqualify their candidate.
     folds = missing.all(axis=0)
     candidates = int(missing[:, ~folds].any(axis=1).sum())
     parts = [f"{folds.sum()} of {folds.size} folds have no score, means leave them out"] * bool(folds.any())
@@ -344,7 +352,7 @@ def _check_scores(search: GridSearchCV, caught: Caught) -> None:
 
 
 def _degree_parameter(model: Any) -> str:
-    """The name of the one parameter ``max_degree`` of a model, with the steps that lead to it."""
+    """The name of the only parameter ``max_degree`` of a model, such as ``pca__max_degree`` for a Pipeline."""
     parameters = model.get_params()
     found = [name for name in parameters if name.rpartition("__")[2] == "max_degree"]
     if len(found) == 1:
@@ -356,13 +364,17 @@ def _degree_parameter(model: Any) -> str:
             "GridSearchCV."
         )
     cure = "add SphericalHarmonics or SphericalHarmonicPCA as a step"
+    # Location models of skgeo.nn have an encoder as a parameter.
     if "encoder" in parameters:
         cure = f"give it an encoder that has one, {kind}(encoder=SphericalHarmonics())"
     raise ValueError(f"model={kind} has no parameter max_degree: expected one; {cure}.")
 
 
 def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float, float]:
-    """Unit vectors of the different places of a domain, its area on the unit sphere, and their median distance."""
+    """Unit vectors of the distinct places of a domain, its area on the unit sphere, and the median distance in km.
+
+    The distance is that to the nearest other place.
+    """
     X = places_of(X)
     if isinstance(X, LatLonGrid | CellGrid):
         vectors, weight = read_domain(X)
@@ -371,10 +383,11 @@ def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float, float]:
 
 
 def _domain_of(vectors: FloatArray) -> tuple[FloatArray, float, float]:
-    """The domain of points given as unit vectors."""
+    """As :func:`_domain`, for points given as unit vectors."""
+    # Points have no area: blocks of the sphere that hold places stand for the domain.
     vectors = vectors[np.unique(distinct_places(vectors), return_index=True)[1]]
     median = _median_distance(vectors)
-    n_blocks = number_of_blocks(max(MIN_BLOCK_KM, _BLOCK * median))
+    n_blocks = number_of_blocks(max(MIN_BLOCK_KM, _BLOCK_WIDTH_DISTANCES * median))
     held = int(labels_of_blocks(vectors, n_blocks).max()) + 1
     return vectors, 4.0 * math.pi * held / n_blocks, median
 
@@ -383,18 +396,19 @@ def _median_distance(vectors: FloatArray) -> float:
     """Median distance in km to the nearest other place; zero if there is no other."""
     if len(vectors) < 2:
         return 0.0
-    measured = check_random_state(0).permutation(len(vectors))[:_MEASURED]
+    measured = check_random_state(0).permutation(len(vectors))[:_MAX_MEASURED_PLACES]
     return float(np.median(nearest_km(kd_tree(vectors), vectors[measured], rank=2)))
 
 
 def _extent(vectors: FloatArray) -> float:
-    """Diameter in km of a circle around all places, about their mean."""
+    """Diameter in km of the circle around the mean of the places that contains all of them."""
     mean = vectors.mean(axis=0)
     length = float(np.linalg.norm(mean))
-    if length < 1e-9:
+    if length < _MIN_MEAN_LENGTH:
         return HALF_CIRCUMFERENCE_KM
     return min(HALF_CIRCUMFERENCE_KM, 2.0 * float(chord_to_km(np.linalg.norm(vectors - mean / length, axis=1).max())))
 
 
 def _km(value: float) -> str:
+    """A length as text, in km with three digits or more."""
     return f"{value:,.0f} km" if value >= 100.0 else f"{value:.3g} km"

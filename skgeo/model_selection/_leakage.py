@@ -1,4 +1,4 @@
-"""How much of a score is the memory of neighbours: random folds beside blocked ones."""
+"""Scores in random folds beside scores in blocked folds: the difference is what a model owes to close neighbours."""
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,10 +36,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LeakageReport", "leakage_report"]
 
-# Distances of so many test samples in each fold stand for those of all.
-_MEASURED = 1000
-# Numbers of blocks, for each fold, of the first and the last size where sizes are not given, and how many these are.
-_MOST_BLOCKS, _FEWEST_BLOCKS, _N_SIZES = 64, 2, 5
+# The median distance to training samples is that of at most this number of test samples in each fold.
+_MAX_MEASURED_SAMPLES = 1000
+# Default block sizes: the smallest has about the first number of blocks in each fold, the largest the second.
+_SMALLEST_SIZE_BLOCKS_PER_FOLD, _LARGEST_SIZE_BLOCKS_PER_FOLD = 64, 2
+_N_BLOCK_SIZES = 5
+# Blocks of the smallest default size hold at least this number of samples on average.
+_MIN_SAMPLES_PER_BLOCK = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +132,7 @@ class LeakageReport:
         LeakageReport
         """
         check_parameter("metric", metric, metric in self.metrics, f"one of {', '.join(self.metrics)}")
+        # Scores of a single metric have no axis for metrics.
         if self.scores.ndim == 2:
             return self
         number = self.metrics.index(metric)
@@ -176,6 +180,7 @@ class LeakageReport:
             one = self[metric]
             columns.append(_column(metric, (f"{value:.3f}" for value in (one.random_mean, *one.mean)), 7))
             columns.append(_column("std", (f"{value:.3f}" for value in (one.random_std, *one.std)), 6))
+            # The column appears only if a fold lacks a score.
             scored, n_splits = [one.random_n_scored, *one.n_scored], one.scores.shape[1]
             if min(scored) < n_splits:
                 columns.append(_column("scored", (f"{number} of {n_splits}" for number in scored), 6))
@@ -183,14 +188,14 @@ class LeakageReport:
 
 
 def _column(title: str, values: Iterable[str], width: int) -> list[str]:
-    """The title and the values of a column of text, on the right."""
+    """A column of the table as text: the title and the values, aligned to the right."""
     cells = [title, *values]
     width = max(width, *map(len, cells))
     return [cell.rjust(width) for cell in cells]
 
 
 def _short(value: float) -> str:
-    """A length in three digits, without exponent."""
+    """A length with three digits, without an exponent."""
     return f"{value:.0f}" if value >= 100.0 else f"{value:.3g}"
 
 
@@ -295,18 +300,22 @@ def leakage_report(
         sizes = _sizes(block_sizes_km, vectors, n_splits)
         splitters = [SphericalBlockKFold(n_splits, block_size_km=size, stratify=stratify) for size in sizes.tolist()]
         folds = [_random_folds(len(vectors), y if stratify else None, n_splits, random)]
+        # All folds exist before the first fit: too large blocks are refused at once.
         folds += [splits_of(splitter, vectors, y) for splitter in splitters]
         scores: list[dict[str, FloatArray]] = []
         distances = []
         with progress(len(folds), "splitter", shown=verbose) as advance:
             for splits in folds:
                 scores.append(_scores(model, X, y, splits, fit, caught, first=not scores))
-                quieten_processes(n_jobs)  # after the random folds
+                # The fits in random folds have warned about resolution: those in blocked folds need not repeat it.
+                quieten_processes(n_jobs)
                 distances.append(_median_distance(vectors, splits, random))
                 advance(1)
+        # The random folds have all metrics, or there is no report; other folds may lack some.
         metrics = tuple(scores[0])
         table = np.stack([np.column_stack([each.get(m, scores[0][m] * np.nan) for m in metrics]) for each in scores])
         _warn_missing_scores(table, sizes, caught, model)
+    # A single scorer needs no axis for metrics.
     table = table[..., 0] if metrics == ("score",) else table
     return LeakageReport(
         block_size_km=sizes,
@@ -322,7 +331,8 @@ def leakage_report(
 def _random_folds(
     n_samples: int, stratified: Any, n_splits: int, random: np.random.RandomState
 ) -> list[tuple[Integers, Integers]]:
-    """Random folds, with their share of each stratum of a target if it has one set of strata."""
+    """Random folds; stratified ones for a target ``stratified`` whose strata form one column."""
+    # KFold looks at the number of samples only.
     samples = np.zeros((n_samples, 1))
     strata = None if stratified is None else strata_of(stratified)
     if strata is None or strata.shape[1] > 1:
@@ -340,9 +350,9 @@ def _scores(
     *,
     first: bool,
 ) -> dict[str, FloatArray]:
-    """Scores of each metric in each fold, NaN where there is none; no metrics where no fit went well.
+    """Scores of each metric in each fold, NaN if a fold has none; an empty dict if all fits failed.
 
-    Without a score in the first folds, which are random, there is no report.
+    ``first`` folds are the random ones. Without any score in these, the function raises ValueError.
     """
     try:
         result = cross_validate(model, X, y, cv=splits, error_score=np.nan, **fit)
@@ -351,7 +361,8 @@ def _scores(
             raise
         if first:
             refuse_unscored(model, last_line(str(error)), error)
-        warnings.warn(str(error), FitFailedWarning, stacklevel=2)  # which is gathered
+        # GatheredWarnings collects this one with the warnings of the fits.
+        warnings.warn(str(error), FitFailedWarning, stacklevel=2)
         return {}
     scores = {name.removeprefix("test_"): values for name, values in result.items() if name.startswith("test_")}
     if first and all(np.isnan(values).all() for values in scores.values()):
@@ -360,7 +371,7 @@ def _scores(
 
 
 def _warn_missing_scores(scores: FloatArray, sizes: FloatArray, caught: Caught, model: Any) -> None:
-    """Warn of folds that lack a score of a metric; scores (1 + n_sizes, n_splits, n_metrics), random folds first."""
+    """Warn if folds lack a score of a metric, given scores (1 + n_sizes, n_splits, n_metrics), random folds first."""
     missing = np.isnan(scores).any(axis=2).sum(axis=1)
     if missing.any():
         names = np.array(["random", *(f"{_short(size)} km" for size in sizes)])[missing > 0]
@@ -370,17 +381,18 @@ def _warn_missing_scores(scores: FloatArray, sizes: FloatArray, caught: Caught, 
 
 
 def _sizes(given: Any, vectors: FloatArray, n_splits: int) -> FloatArray:
-    """Block sizes in km, rising."""
+    """Block sizes in km, ascending: the given ones, or a geometric series that suits the samples."""
     if given is not None:
         sizes = np.atleast_1d(np.asarray(given))
         valid = sizes.ndim == 1 and sizes.size > 0 and all(is_real(size) and size > 0 for size in sizes.tolist())
         check_parameter("block_sizes_km", given, valid, "None or positive numbers")
         return np.unique(sizes.astype(np.float64))
-    most = min(_MOST_BLOCKS * n_splits, max(_FEWEST_BLOCKS * n_splits, len(vectors) // 4))
+    fewest = _LARGEST_SIZE_BLOCKS_PER_FOLD * n_splits
+    most = min(_SMALLEST_SIZE_BLOCKS_PER_FOLD * n_splits, max(fewest, len(vectors) // _MIN_SAMPLES_PER_BLOCK))
     with one_blas_thread():
         turned = vectors @ own_frame(vectors).T
-    first, last = (size_of_blocks(turned, number) for number in (most, _FEWEST_BLOCKS * n_splits))
-    return np.unique(np.geomspace(first, last, _N_SIZES if last > first else 1))
+    first, last = (size_of_blocks(turned, number) for number in (most, fewest))
+    return np.unique(np.geomspace(first, last, _N_BLOCK_SIZES if last > first else 1))
 
 
 def _median_distance(
@@ -389,6 +401,6 @@ def _median_distance(
     """Median distance in km from test samples to the nearest training sample."""
     found = []
     for train, test in splits:
-        measured = random.permutation(test)[:_MEASURED]
+        measured = random.permutation(test)[:_MAX_MEASURED_SAMPLES]
         found.append(nearest_km(kd_tree(vectors[train]), vectors[measured]))
     return float(np.median(np.concatenate(found)))

@@ -1,4 +1,4 @@
-"""Folds whose nearest-neighbour distances are those of the places to predict."""
+"""Folds whose nearest-neighbour distances match those of the places to predict."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_parameter, is_real
 from skgeo.model_selection._base import (
     FoldSplitter,
-    check_apart,
+    check_enough_places,
     check_n_splits,
     distinct_places,
     kd_tree,
@@ -25,12 +25,12 @@ from skgeo.model_selection._blocks import RandomState
 
 __all__ = ["DistanceMatch", "NearestNeighbourDistanceKFold"]
 
-# Distances of so many samples stand for those of all; the standard error of their distribution is half a percent.
-_MOST_DISTANCES = 10_000
-# How many numbers of clusters are tried, and the largest besides that of all places.
-_N_NUMBERS, _MOST_CLUSTERS = 16, 16_384
-# Of fewer clusters, each is large.
-_LARGE_CLUSTERS = 200
+# Distances are measured from at most this number of samples: the standard error of their distribution is 0.5 %.
+_MAX_MEASURED_SAMPLES = 10_000
+# Folds are made from this many numbers of clusters up to the largest, and from one cluster for each place.
+_N_CANDIDATES, _MAX_CLUSTERS = 16, 16_384
+# From this number of clusters on, searching a tree of each fold is faster than a tree of all other folds.
+_MIN_CLUSTERS_FOR_FOLD_TREES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,26 +188,30 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         n_samples, n_splits = len(vectors), int(self.n_splits)
         random = check_random_state(self.random_state)
         places = distinct_places(vectors)
-        check_apart(int(places.max()) + 1, n_splits)
+        check_enough_places(int(places.max()) + 1, n_splits)
         targets, weight = read_domain(self.prediction_locations, self.coordinates, "prediction_locations")
         lookup = kd_tree(vectors)
+        # The distribution that the folds should have: from the places to predict to all samples.
         prediction_km = nearest_km(lookup, targets)
         measured = np.arange(n_samples)
-        if n_samples > _MOST_DISTANCES:
-            measured = np.sort(random.permutation(n_samples)[:_MOST_DISTANCES])
+        if n_samples > _MAX_MEASURED_SAMPLES:
+            measured = np.sort(random.permutation(n_samples)[:_MAX_MEASURED_SAMPLES])
 
+        # A fold of 1 / n_splits of the samples is always allowed, also when the number of samples is no multiple.
         largest = max(self.max_share * n_samples, -(-n_samples // n_splits))
         numbers, distances, best = [], [], None
         for clusters in _candidates(vectors, places, n_splits):
             sizes = np.bincount(clusters)
+            # The random order decides among clusters of equal size only: larger clusters always go first.
             folds = balanced_folds(sizes, n_splits, random.permutation(sizes.size))[clusters]
-            fold_km = _between(vectors, folds, measured, n_clusters=sizes.size)
+            fold_km = _distance_to_other_folds(vectors, folds, measured, n_clusters=sizes.size)
             distance = float(wasserstein_distance(fold_km, prediction_km, None, weight))
             fits = np.bincount(folds).max() <= largest
             numbers.append(sizes.size)
             distances.append(distance if fits else np.nan)
             if fits and (best is None or distance < best[0]):
                 best = distance, sizes.size, folds, fold_km
+        # Even with one cluster for each place, a fold may be too large: many samples can share one place.
         if best is None:
             raise ValueError(
                 f"max_share={self.max_share!r}: too many samples are at the same place for all folds to be smaller. "
@@ -227,6 +231,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         )
 
     def _folds(self, vectors: FloatArray, y: Any) -> Integers:
+        """The folds of the best match; the target does not matter."""
         return self._match(vectors).folds
 
     def _check_parameters(self) -> None:
@@ -240,29 +245,31 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
 
 
 def _candidates(vectors: FloatArray, places: Integers, n_splits: int) -> Iterator[Integers]:
-    """Clusters of samples, from few to one for each place."""
+    """Yield the cluster of each sample: first for few clusters, then for more, at last one cluster for each place."""
     n_places = int(places.max()) + 1
     first = np.unique(places, return_index=True)[1]
-    most = min(n_places - 1, _MOST_CLUSTERS)
+    # Samples at one place stay together: clusters are those of places.
+    most = min(n_places - 1, _MAX_CLUSTERS)
     if most >= n_splits:
-        numbers = np.unique(np.geomspace(n_splits, most, _N_NUMBERS).round().astype(int))
+        numbers = np.unique(np.geomspace(n_splits, most, _N_CANDIDATES).round().astype(int))
         for clusters in nested_clusters(vectors[first], numbers.tolist()):
             yield clusters[places]
     yield places
 
 
-def _between(vectors: FloatArray, folds: Integers, measured: Integers, *, n_clusters: int) -> FloatArray:
-    """Distances in km from some samples to the nearest sample in another fold.
+def _distance_to_other_folds(
+    vectors: FloatArray, folds: Integers, measured: Integers, *, n_clusters: int
+) -> FloatArray:
+    """Distances in km from the ``measured`` samples to the nearest sample in another fold.
 
-    A tree of each fold is the smallest; but where clusters are large, folds are far, and far points are slow to find:
-    then the tree is that of all other folds together, where something is always near.
+    There are two ways. Small clusters: search a tree of each fold from all samples of other folds. Large clusters: a
+    single fold is far from most samples, and trees are slow to find far points; search a tree of all other folds.
     """
+    whole_rest = n_clusters < _MIN_CLUSTERS_FOR_FOLD_TREES
     nearest = np.full(measured.size, np.inf)
     for fold in range(int(folds.max()) + 1):
-        here = folds == fold
-        inside = here[measured]
-        far = n_clusters < _LARGE_CLUSTERS
-        asked = np.flatnonzero(inside if far else ~inside)
-        distance = nearest_km(kd_tree(vectors[~here if far else here]), vectors[measured[asked]])
-        nearest[asked] = np.minimum(nearest[asked], distance)
+        in_fold = folds == fold
+        rows = np.flatnonzero(in_fold[measured] == whole_rest)
+        distance = nearest_km(kd_tree(vectors[in_fold != whole_rest]), vectors[measured[rows]])
+        nearest[rows] = np.minimum(nearest[rows], distance)
     return nearest

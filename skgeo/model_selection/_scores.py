@@ -1,4 +1,4 @@
-"""Scores of many fits: folds that have none, and one warning for all fits."""
+"""Scores of many fits: statistics without the missing ones, and one warning for all fits."""
 
 import warnings
 from types import TracebackType
@@ -15,18 +15,21 @@ from skgeo.exceptions import CoordinateWarning, ResolutionWarning
 
 Caught = list[warnings.WarningMessage]
 
-# What errors of others may take of a message of ours.
-_LONGEST = 100
-# What scikit-learn says of scores that are missing.
+# Texts of other libraries are cut off after this number of characters in messages.
+_MAX_QUOTED_CHARACTERS = 100
+# Parts of scikit-learn's warnings about missing scores.
 _FAILED, _NON_FINITE = "Scoring failed", "scores are non-finite"
-# How folds come to hold every class.
-_CURE = " stratify=True (of SphericalBlockKFold, leakage_report) spreads classes over folds; smaller blocks help, too."
+# The advice for classifiers, whose folds may lack a class.
+_CLASS_ADVICE = (
+    " stratify=True (of SphericalBlockKFold, leakage_report) spreads classes over folds; smaller blocks help, too."
+)
 
 
 class GatheredWarnings:
-    """Holds back the warnings of many fits, and gives each once at the end; those about resolution as one.
+    """A context that collects the warnings of many fits, and gives each once at its end.
 
-    Of fits in other processes nothing is heard here; :func:`quieten_processes` keeps them from saying the same again.
+    All warnings about resolution become one. Warnings in other processes do not arrive here:
+    :func:`quieten_processes` keeps these processes from repeating the same warning.
     """
 
     def __enter__(self) -> Caught:
@@ -34,7 +37,8 @@ class GatheredWarnings:
         caught = self._holding.__enter__()
         self._caught: Caught = [] if caught is None else caught
         for category in (ResolutionWarning, CoordinateWarning, FitFailedWarning, UndefinedMetricWarning):
-            warnings.simplefilter("always", category)  # an error would be that of a fit
+            # "always", whatever the user's filters: with "error", the warning would make the fit fail.
+            warnings.simplefilter("always", category)
         warnings.filterwarnings("always", f"{_FAILED}|.*{_NON_FINITE}", UserWarning)
         return self._caught
 
@@ -42,6 +46,7 @@ class GatheredWarnings:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._holding.__exit__(kind, error, trace)
+        # An error says what is wrong; warnings of fits before it would distract.
         if error is not None:
             return
         resolution = [str(each.message) for each in self._caught if issubclass(each.category, ResolutionWarning)]
@@ -54,13 +59,19 @@ class GatheredWarnings:
 
 
 def quieten_processes(n_jobs: int | None) -> None:
-    """Let fits in other processes, which have the filters of this one, not warn of resolution; each would print it."""
+    """Ignore warnings about resolution, if fits run in other processes: each of them would print the warning.
+
+    joblib gives the other processes the filters of this process.
+    """
     if effective_n_jobs(n_jobs) > 1:
         warnings.simplefilter("ignore", ResolutionWarning)
 
 
 def mean_and_std(scores: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation over folds that have a score; NaN where none has."""
+    """Mean and standard deviation over folds that have a score; NaN if no fold has one.
+
+    Unlike numpy's nanmean and nanstd, the function does not warn if there is no score.
+    """
     scored = ~np.isnan(scores)
     number = scored.sum(axis=axis, keepdims=True)
 
@@ -73,9 +84,10 @@ def mean_and_std(scores: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]
 
 
 def best_candidate(results: dict[str, Any]) -> int:
-    """The best candidate of a search, for its ``refit``; means and ranks become those of the folds that count.
+    """Index of the best candidate of a search. Means and ranks in ``results`` become those of the folds that count.
 
-    A fold in which no candidate has a score does not count. A candidate without a score in one that does is the last.
+    A fold in which no candidate has a score does not count. A candidate without a score in a fold that counts has the
+    last rank.
     """
     if "mean_test_score" not in results:
         names = [name.removeprefix("mean_test_") for name in results if name.startswith("mean_test_")]
@@ -96,31 +108,35 @@ def split_scores(results: dict[str, Any]) -> FloatArray:
 
 
 def reason_in(caught: Caught) -> str:
-    """Why there is no score: what a metric says, or the last line of the first error that scikit-learn warns of."""
+    """The reason of a missing score: the last line of the first warning about one, empty if there is none."""
     texts = [str(w.message) for w in caught if _tells_of_missing_score(w) and _NON_FINITE not in str(w.message)]
     return last_line(texts[0]) if texts else ""
 
 
 def last_line(text: str) -> str:
-    """The last line of a traceback, in brackets."""
+    """The last line of a traceback, in brackets and shortened."""
     line = text.strip().splitlines()[-1]
-    return f" ({line.rstrip('.') if len(line) <= _LONGEST else line[:_LONGEST].rstrip() + '...'})"
+    if len(line) <= _MAX_QUOTED_CHARACTERS:
+        return f" ({line.rstrip('.')})"
+    return f" ({line[:_MAX_QUOTED_CHARACTERS].rstrip()}...)"
 
 
 def warn_missing(caught: Caught, message: str, model: Any) -> None:
-    """Warn of missing scores and why, in place of what scikit-learn says of them at length."""
+    """Warn of missing scores with the reason, instead of scikit-learn's long warnings in ``caught``."""
     reason = reason_in(caught)
     caught[:] = [warning for warning in caught if not _tells_of_missing_score(warning)]
-    warn_caller(f"{message}{reason}.{_cure(model, reason)}", UndefinedMetricWarning)
+    warn_caller(f"{message}{reason}.{_advice(model, reason)}", UndefinedMetricWarning)
 
 
-def _cure(model: Any, reason: str) -> str:
-    """What helps where a class may be missing: of a classifier, unless something else is known to be wrong."""
-    return _CURE if is_classifier(model) and (not reason or "class" in reason or "label" in reason) else ""
+def _advice(model: Any, reason: str) -> str:
+    """The advice for classifiers, unless the reason has nothing to do with classes."""
+    return _CLASS_ADVICE if is_classifier(model) and (not reason or "class" in reason or "label" in reason) else ""
 
 
 def _tells_of_missing_score(warning: warnings.WarningMessage) -> bool:
+    """Whether a warning says that a fit or a score failed."""
     text = str(warning.message)
+    # "being set to 0.0" is a warning about a score that exists.
     undefined = issubclass(warning.category, UndefinedMetricWarning) and "being set to" not in text
     failed = issubclass(warning.category, FitFailedWarning) or text.startswith(_FAILED)
     return undefined or failed or _NON_FINITE in text
@@ -128,4 +144,4 @@ def _tells_of_missing_score(warning: warnings.WarningMessage) -> bool:
 
 def refuse_unscored(model: Any, reason: str, error: Exception | None = None) -> NoReturn:
     """Raise ValueError: there is nothing to compare."""
-    raise ValueError(f"No fold has a score{reason}.{_cure(model, reason)}") from error
+    raise ValueError(f"No fold has a score{reason}.{_advice(model, reason)}") from error

@@ -1,4 +1,4 @@
-"""What stratified folds spread evenly: classes, and tenths of the range of numbers."""
+"""The strata that stratified folds spread evenly: classes, and tenths of the samples by the size of a number."""
 
 from typing import Any
 
@@ -9,15 +9,17 @@ from sklearn.utils.multiclass import type_of_target
 from skgeo._typing import Integers
 from skgeo._validation import warn_caller
 
-# Numbers that take more values than this are spread by quantiles, so many.
-_MOST_VALUES, _QUANTILES = 20, 10
+# Up to this number of distinct values, numbers are classes.
+_MAX_CLASSES = 20
+# Strata of numbers with more distinct values: each has a tenth of the samples.
+_N_QUANTILES = 10
 
 
 def strata_of(y: Any) -> Integers:
-    """Strata (n, k) of samples, numbered from zero, those of each column apart.
+    """Strata (n, k) of samples, numbered from zero. No stratum occurs in two of the k columns.
 
-    A column of y gives one of its classes, one of the tenth in which its numbers are, or both: whole numbers of many
-    values may be either.
+    A column of y gives a column of classes, a column of quantiles, or both: whole numbers with many distinct values may
+    be classes or quantities.
     """
     if y is None:
         raise ValueError("stratify=True spreads classes over folds, and y is None: pass y, as in split(X, y).")
@@ -25,7 +27,7 @@ def strata_of(y: Any) -> Integers:
     missing = np.isnan(table).any() if table.dtype.kind == "f" else False
     try:
         kind = "unknown" if missing else type_of_target(y)
-    except TypeError:  # values that cannot be sorted
+    except TypeError:  # values of several types cannot be sorted
         kind = "unknown"
     if kind == "unknown":
         what = "missing values" if missing else f"{table.dtype} values that are neither or of several kinds"
@@ -33,20 +35,22 @@ def strata_of(y: Any) -> Integers:
     columns: list[Integers] = []
     for values in table.reshape(len(table), -1).T:
         found, numbers = np.unique(values, return_inverse=True)
-        many = found.size > _MOST_VALUES and values.dtype.kind in "fiu"
+        many = found.size > _MAX_CLASSES and values.dtype.kind in "fiu"
         if not many or not kind.startswith("continuous"):
             columns.append(numbers)
         if many:
-            edges = np.quantile(values, np.arange(1, _QUANTILES) / _QUANTILES)
+            edges = np.quantile(values, np.arange(1, _N_QUANTILES) / _N_QUANTILES)
             columns.append(np.searchsorted(edges, values, side="right"))
+    # Shift the numbers of each column beyond those of the columns before it.
     starts = np.cumsum([0, *(int(column.max()) + 1 for column in columns[:-1])])
     return np.column_stack([column + start for column, start in zip(columns, starts, strict=True)])
 
 
 def warn_missing_classes(y: Any, folds: npt.NDArray[np.intp], n_splits: int) -> None:
-    """Warn where some fold has no sample of a class, which blocks larger than the region of the class leave no way."""
+    """Warn if a fold has no sample of a class: the samples of this class lie in too few blocks."""
+    # Columns of several targets and numbers with many values have no classes.
     values = np.asarray(y)
-    if values.ndim != 1 or (values.dtype.kind in "fiu" and np.unique(values).size > _MOST_VALUES):
+    if values.ndim != 1 or (values.dtype.kind in "fiu" and np.unique(values).size > _MAX_CLASSES):
         return
     classes, numbers = np.unique(values, return_inverse=True)
     present = np.zeros((classes.size, n_splits), dtype=bool)

@@ -121,7 +121,7 @@ def test_large_matrices_have_all_threads(monkeypatch):
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
         for large in (26, 25):
-            monkeypatch.setattr(_parallel, "_LARGE", large)
+            monkeypatch.setattr(_parallel, "_MIN_THREADED_ROWS", large)
             SphericalHarmonicPCA(4).fit(GRID)
     assert seen == [{1}, before]
 

@@ -302,7 +302,7 @@ def test_cells_of_a_grid_count_by_their_area_inside_the_mask():
 def test_a_sample_of_distances_stands_for_all(monkeypatch):
     X, cv = scattered(2000), NearestNeighbourDistanceKFold(scattered(500, seed=2), 4)
     full = cv.match(X)
-    monkeypatch.setattr("skgeo.model_selection._nearest._MOST_DISTANCES", 500)
+    monkeypatch.setattr("skgeo.model_selection._nearest._MAX_MEASURED_SAMPLES", 500)
     some = cv.match(X)
     assert some.fold_km.size == some.sample_km.size == 500
     assert np.isin(some.sample_km, full.sample_km).all()
