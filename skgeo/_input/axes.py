@@ -32,6 +32,8 @@ _DOUBT = 0.01
 _SHIFT_DOUBT = 1e-4
 # Steps that differ by less than this share are the same.
 _SAME_STEP = 0.02
+# Neighbouring columns are less than two turns apart, in whatever convention each of them is.
+_FILL_JUMP = 720.0
 # A gap between the last and the first column of less than this share of a step is the first column once more.
 _REPEATED = 1e-3
 
@@ -59,6 +61,7 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
                 "none: drop that column, with the data along it."
             )
         check_longitude(axis, name)
+        _check_raw_steps(axis)
         return axis, dtype
     outside = np.flatnonzero(np.abs(axis) > POLE)
     if outside.size:
@@ -69,6 +72,17 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
     axis = axis.clip(-90.0, 90.0)
     _check_monotone(np.diff(axis), axis, name)
     return axis, dtype
+
+
+def _check_raw_steps(longitude: FloatArray) -> None:
+    """Refuse a jump of two turns or more between neighbours: only fill values are so far from the next column."""
+    jump = np.flatnonzero(np.abs(np.diff(longitude)) >= _FILL_JUMP)
+    if jump.size:
+        low, high = (format_number(longitude[jump[0] + i]) for i in (0, 1))
+        raise CoordinateError(
+            f"longitude goes from {low} to {high} at position {jump[0]}: is one of them a fill value? "
+            "Drop that column, with the data along it."
+        )
 
 
 def unwrap_longitude(longitude: FloatArray, *, bounded: bool = False) -> FloatArray:
@@ -138,7 +152,7 @@ def _simplest_fraction(value: float, tolerance: float) -> tuple[float, float]:
 
 def _turns(steps: FloatArray) -> npt.NDArray[np.bool_]:
     """Which steps go against the axis, or stand still."""
-    return steps * np.sign(steps.sum() or 1.0) <= 0.0
+    return steps * np.sign(np.sign(steps).sum() or 1.0) <= 0.0
 
 
 def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:

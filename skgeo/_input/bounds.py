@@ -38,9 +38,10 @@ def cell_edges(
     rows = latitude_edges(latitude, spacings[-1] if spacings else 0.0, precision[0])
     columns, closed = longitude_edges(longitude, spacings[0] if spacings else 0.0, precision[1])
     if latitude_bounds is not None:
-        rows = true_edges(check_bounds(latitude_bounds, latitude, "latitude"), rows)
+        rows = true_edges(check_bounds(latitude_bounds, latitude, "latitude"), rows, value_rounding(latitude_bounds))
     if longitude_bounds is not None:
-        columns = true_edges(check_bounds(longitude_bounds, longitude, "longitude"), columns)
+        given = check_bounds(longitude_bounds, longitude, "longitude")
+        columns = true_edges(given, columns, value_rounding(longitude_bounds))
         closed = bool(np.ptp(columns) > 360.0 - 1e-9) and len(contiguous_blocks(columns)) == 1  # ends a turn apart
     _check_extent("latitude", rows)
     _check_extent("longitude", columns)
@@ -96,9 +97,29 @@ def edge_rounding(edges: FloatArray) -> float:
     return min(SINGLE_ROUNDING, 0.1 * float(np.diff(edges, axis=1).min()))
 
 
-def true_edges(given: FloatArray, default: FloatArray) -> FloatArray:
-    """Edges from bounds, or the default ones where both are the same to the rounding of single precision."""
-    same = np.abs(given - default).max() <= edge_rounding(given)
+def value_rounding(bounds: npt.ArrayLike) -> float:
+    """How far bounds may be off by the rounding of their values, in degrees.
+
+    The values decide, not the dtype: files in single precision are often read as float64.
+    """
+    values = np.array(bounds, dtype=np.float64)
+    largest = float(np.abs(values).max())
+    # Numbers of single precision have 24 significant bits, and the mean of two neighbours has 25.
+    if (np.frexp(values)[0] * 2.0**25 % 1.0).any():
+        return 4.0 * float(np.spacing(largest))
+    # After 180 or 360 was subtracted, values near zero are as coarse as values near 360: multiples of 2^-15, or 2^-16.
+    if not (values * 2.0**16 % 1.0).any():
+        return SINGLE_ROUNDING
+    # Bounds and centres are each off by half a spacing; the mean of two centres is rounded once more.
+    return 1.5 * float(np.spacing(np.float32(largest)))
+
+
+def true_edges(given: FloatArray, default: FloatArray, rounding: float) -> FloatArray:
+    """Edges from bounds, or the default edges where both differ by no more than the rounding of the bounds.
+
+    The default edges come from an axis whose rounding was undone, so that they are then the better ones.
+    """
+    same = np.abs(given - default).max() <= min(rounding, edge_rounding(given))
     return default if same else given
 
 

@@ -28,7 +28,8 @@ POLE = 90.0 + SINGLE_ROUNDING
 # of degree 100: it is no longitude, but the number that a file has where it has none (1e15, 1e20, 9.97e36).
 LARGEST_LONGITUDE = 1e8
 # Numbers that files have where they have no longitude, though each is one (-999 is 81 degrees east).
-_FILL_VALUES = (-999.0, 999.0, -9999.0, 9999.0, -99999.0, 99999.0, -999999.0, 999999.0, -32767.0, -32768.0, 32767.0)
+_FILL_SIZES = (888.0, 999.0, 999.9, 999.99, 9999.0, 9999.9, 9999.99, 99999.0, 999999.0, 32767.0, 32768.0, 65535.0)
+_FILL_VALUES = np.array(_FILL_SIZES, dtype=np.float32)
 # Longitudes that people write down lie within these; around fill values they do.
 _USUAL_LONGITUDES = (-360.0, 720.0)
 # What is less wide or high, in degrees, is rounding: a hundredth of a micrometre.
@@ -306,7 +307,7 @@ def fill_values(longitude: FloatArray) -> npt.NDArray[np.intp]:
     """Where longitudes are usual fill values, such as -999, and all others in the usual range; nowhere else."""
     low, high = _USUAL_LONGITUDES
     unusual = np.flatnonzero((longitude < low) | (longitude > high))  # NaN is neither
-    return unusual if np.isin(longitude.flat[unusual], _FILL_VALUES).all() else unusual[:0]
+    return unusual if np.isin(np.abs(longitude.flat[unusual]).astype(np.float32), _FILL_VALUES).all() else unusual[:0]
 
 
 def as_numbers_with_nan(values: Any, name: str) -> npt.NDArray[Any]:

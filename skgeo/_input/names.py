@@ -13,17 +13,25 @@ _DEGREES = frozenset({"decimal", "dd", "deg", "degree", "degrees", "wgs", "wgs84
 _NORTH, _EAST = _DEGREES | {"north", "n"}, _DEGREES | {"east", "e"}
 
 # Words before "lat" and "lon" that make something else of them: radians, differences, errors, counts, sizes, what goes
-# along the axes of a vehicle (lateral, longitudinal), and angles about other poles than that of the Earth.
+# along the axes of a vehicle (lateral, longitudinal), and angles from other origins than equator and Greenwich.
 _OTHERS = """
     sin cos tan rad radian radians delta d diff difference change error err std sd var uncertainty precision accuracy
     scaled normalized normalised norm standardized log n num number count idx index i bin id pixel pixels extent size
     width step spacing res resolution cutoff m km meter meters metre metres a acc accel acceleration g v vel velocity
     speed force jerk slip rot rotated grid magnetic geomagnetic mag galactic gal ecliptic
+    co
 """
 _OTHER_QUANTITIES = frozenset(_OTHERS.split())
 
 # Runs of capitals, capitalised words, small letters, digits: GPSLatitude is GPS, Latitude.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+
+# Names in small letters only, as data bases return them: GBIF's decimallatitude, latdd, gpslatitude. The long words may
+# follow any word; "lat" and "lon" end too many other words (flat, salon), so that only words for degrees stand beside.
+_DEGREE_WORD = "decimal|degrees|degree|deg|dd|wgs"
+_GLUED = re.compile(
+    rf"([a-z]*?)(latitude|longitude)({_DEGREE_WORD})?|({_DEGREE_WORD})?(lat|long|lon|lng)({_DEGREE_WORD})?"
+)
 
 
 def match_coordinate_names(names: Iterable[Any]) -> list[tuple[str, str]]:
@@ -60,11 +68,17 @@ def _pairs(latitudes: Prefixes, longitudes: Prefixes) -> list[tuple[str, str]]:
     return [pair for pair in product(latitudes, longitudes) if latitudes[pair[0]] == longitudes[pair[1]]]
 
 
+def _split_glued(word: str) -> list[str]:
+    """The parts of a word that holds latitude or longitude, such as decimal, latitude; other words as they are."""
+    match = _GLUED.fullmatch(word)
+    return [part for part in match.groups() if part] if match else [word]
+
+
 def _prefixes(names: list[str], known: tuple[str, ...], degrees: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """The words before the last known one of each name that has one, and behind it nothing but degrees."""
+    """The words before latitude or longitude, for each name that has only words for degrees after it."""
     found = {}
     for name in names:
-        words = [word.lower() for word in _WORD.findall(name)]
+        words = [part for word in _WORD.findall(name) for part in _split_glued(word.lower())]
         at = [i for i, word in enumerate(words) if word in known]
         if not at:
             continue

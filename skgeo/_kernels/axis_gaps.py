@@ -18,6 +18,11 @@ _LONE_GAP = 2.0
 _ALIKE = 0.1
 # Rounding of values may change the ratio of two steps: this many times the spacing of the values is not seen.
 _SLACK = 2.5
+# Gaps are taken for rounding only if there are at least this many steps, and more than this share of them are gaps.
+_MIN_ROUNDED_STEPS = 16
+_MIN_ROUNDED_SHARE = 0.2
+# An axis rounded in its file may be off an even axis by less than this share of a step.
+_MAX_ROUNDED = 1.0 / 3.0
 # A longitude step of more than half a turn is the break of an axis that is sorted as numbers, not around the Earth.
 _HALF_TURN = 180.0
 
@@ -49,8 +54,25 @@ def find_gaps(steps: FloatArray, spacing: float) -> Flags:
         kept = np.flatnonzero(~gaps)
         peaks = _peaks(steps[kept], _SLACK * spacing)
         if not peaks.any():
-            return gaps
+            break
         gaps[kept[peaks]] = True
+    # An even axis rounded to its first digits has steps of one and of two units, by turns: none of them is a gap.
+    return np.zeros(steps.shape, dtype=bool) if _is_rounded_even(steps, gaps, spacing) else gaps
+
+
+def _is_rounded_even(steps: FloatArray, gaps: Flags, spacing: float) -> bool:
+    """Whether the gaps of an axis come from rounding, as of 1/60 degree to 0.02, 0.03, 0.05.
+
+    The smallest step is then a single unit of the last decimal, the larger steps are many and evenly spread, and no
+    value is further than a unit from an even axis. One row left out of an axis of many is no more than a unit either.
+    """
+    if gaps.size < _MIN_ROUNDED_STEPS or gaps.mean() < _MIN_ROUNDED_SHARE:
+        return False
+    unit = _decimal_unit(steps, 2.0 * spacing)
+    if unit in (0.0, 1.0) or float(steps.min()) > 1.5 * unit:
+        return False
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    return float(np.abs(along - np.linspace(0.0, along[-1], along.size)).max()) <= unit + 4.0 * spacing
 
 
 def _peaks(steps: FloatArray, slack: float) -> Flags:
@@ -130,8 +152,8 @@ def uneven_by(axis: FloatArray, spacing: float) -> float:
     """
     step = abs(float(axis[-1] - axis[0])) / (axis.size - 1)
     off = float(np.abs(axis - np.linspace(axis[0], axis[-1], axis.size)).max())
-    unit = _decimal_unit(axis, 4.0 * spacing)
-    return off if off <= unit + 4.0 * spacing and off < step / 4.0 else 0.0
+    unit = _decimal_unit(axis, 2.0 * spacing)
+    return off if off <= unit + 4.0 * spacing and off < _MAX_ROUNDED * step else 0.0
 
 
 def _decimal_unit(values: FloatArray, rounding: float) -> float:
