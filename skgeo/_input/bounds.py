@@ -14,6 +14,8 @@ from skgeo.exceptions import CoordinateError
 # What lies between two cells is a gap, of rows or columns left out, if it is wider than this share of the narrower one;
 # bounds with less between them are wrong. As for centres: a step over 1.5 times as long.
 _GAP = 0.5
+# Degrees that bring longitudes back to the convention in which they were rounded.
+_SHIFTS = (180.0, -180.0, 360.0, -360.0)
 
 
 def cell_edges(
@@ -104,14 +106,16 @@ def value_rounding(bounds: npt.ArrayLike) -> float:
     """
     values = np.array(bounds, dtype=np.float64)
     largest = float(np.abs(values).max())
-    # Numbers of single precision have 24 significant bits, and the mean of two neighbours has 25.
-    if (np.frexp(values)[0] * 2.0**25 % 1.0).any():
-        return 4.0 * float(np.spacing(largest))
     # After 180 or 360 was subtracted, values near zero are as coarse as values near 360: multiples of 2^-15, or 2^-16.
-    if not (values * 2.0**16 % 1.0).any():
+    if not (values * 2.0**16 % 1.0).any() or any(map(_is_single, (values + turn for turn in _SHIFTS))):
         return SINGLE_ROUNDING
     # Bounds and centres are each off by half a spacing; the mean of two centres is rounded once more.
-    return 1.5 * float(np.spacing(np.float32(largest)))
+    return 1.5 * float(np.spacing(np.float32(largest))) if _is_single(values) else 4.0 * float(np.spacing(largest))
+
+
+def _is_single(values: FloatArray) -> bool:
+    """Whether all values are numbers of single precision, of 24 significant bits, or means of two neighbours, of 25."""
+    return not (np.frexp(values)[0] * 2.0**25 % 1.0).any()
 
 
 def true_edges(given: FloatArray, default: FloatArray, rounding: float) -> FloatArray:
