@@ -92,6 +92,18 @@ def warn_left_out(rows: Windows, columns: Windows, names: tuple[str, str], share
     )
 
 
+def share_left_out(
+    mask: npt.NDArray[np.generic] | None, heights: FloatArray, widths: FloatArray, rows: Windows, columns: Windows
+) -> float:
+    """Share of the area of the domain that is in no window. Areas of cells are ``heights * widths``."""
+    if not (rows.left_out.any() or columns.left_out.any()):
+        return 0.0
+    inside = heights * ~rows.left_out, widths * ~columns.left_out
+    if mask is None:
+        return 1.0 - float(inside[0].sum() * inside[1].sum() / (heights.sum() * widths.sum()))
+    return 1.0 - float(inside[0] @ (mask @ inside[1]) / (heights @ (mask @ widths)))
+
+
 def windows(rows: Windows, columns: Windows) -> tuple[Integers, Integers]:
     """First pixels (n, 2) and pixel counts (n, 2) of all pairs of windows, rows first."""
     index, count = (
