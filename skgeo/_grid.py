@@ -65,7 +65,7 @@ class LatLonGrid(Labelled, Immutable):
         Longitudes of the columns in degrees, in either direction, from any start; they may wrap inside the array
         (350, 355, 0, 5), or rise as numbers though they do not around the Earth (0, 5, 350, 355), which is a gap.
     mask : array-like of shape (n_lat, n_lon), default=None
-        True, 1 or the fraction in [0, 1] of each cell that belongs to the domain; fractions suit coasts. None: all of it.
+        True, 1 or the fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
     latitude_bounds : array-like of shape (n_lat, 2), default=None
         Both edges of each row in degrees, in either order, as the bounds of the CF conventions. Cells must hold their
         centres, and touch, but for gaps of more than half a cell where rows were left out. None means the midpoints;
@@ -219,6 +219,7 @@ class LatLonGrid(Labelled, Immutable):
         LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed, mask keeps 75.0% of the area)
         """
         arguments = read_grid(obj, mask)
+        # Arguments are those of the constructor, and texts that say which variables were taken.
         sources = arguments.pop("sources", {})
         grid = cls(**arguments)
         grid._freeze({"_sources": vars(grid).get("_sources", {}) | sources})
@@ -226,17 +227,16 @@ class LatLonGrid(Labelled, Immutable):
 
     def __repr__(self) -> str:
         """One line: shape, bounds, whether it closes, what the mask keeps."""
-        south, north = self.latitude_edges.min(), self.latitude_edges.max()
-        west, east = self.longitude_edges.min(), self.longitude_edges.max()
-        closed = ", closed" if self.closed else ""
+        axes = self.latitude_edges, self.longitude_edges
+        south, north, west, east = (bound(edges) for edges in axes for bound in (np.min, np.max))
         # The share of a chunked mask is not known without reading the data.
-        masked = "" if self.mask is None else ", chunked mask"
+        masked = ", chunked mask" if self.chunked else ""
         if self.mask is not None and not self.chunked:
             masked = f", mask keeps {self.domain_area() / self.cell_areas().sum():.1%} of the area"
         bounds = f"latitude {south:g}..{north:g}, longitude {west:g}..{east:g}"
-        count = sum(len(contiguous_blocks(edges)) - 1 for edges in (self.latitude_edges, self.longitude_edges))
+        count = sum(len(contiguous_blocks(edges)) - 1 for edges in axes)
         gaps = f", {count} gap{'s' * (count > 1)}" if count else ""
-        return f"LatLonGrid({self.shape[0]} x {self.shape[1]}, {bounds}{closed}{gaps}{masked})"
+        return f"LatLonGrid({self.shape[0]} x {self.shape[1]}, {bounds}{', closed' * self.closed}{gaps}{masked})"
 
     @property
     def chunked(self) -> bool:
@@ -433,6 +433,7 @@ class LatLonGrid(Labelled, Immutable):
             warn_left_out(rows, columns, ("rows", "columns"), share, cure)
         index, count = windows(rows, columns)
         if min_fraction > 0.0 and self.mask is not None:
+            # Shares of patches need the values of the mask, chunked or not.
             (mask,) = computed(self.mask)
             shares = window_shares(mask, *heights_and_widths, rows, columns)
             kept = shares >= min_fraction - 1e-9  # sums of areas are known to rounding only
@@ -441,6 +442,7 @@ class LatLonGrid(Labelled, Immutable):
             raise ValueError(
                 f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
             )
+        # Rows run over latitudes and then longitudes, as index does.
         table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
         patches = patch_frame(table, index) if as_frame else table
         return (patches, index) if return_index else patches

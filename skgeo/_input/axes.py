@@ -60,8 +60,8 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
         fill = fill_values(axis)
         if fill.size:
             raise CoordinateError(
-                f"longitude holds {format_number(axis[fill[0]])} at position {fill[0]}, a usual fill value, where an axis has "
-                "none: drop that column, with the data along it."
+                f"longitude holds {format_number(axis[fill[0]])} at position {fill[0]}, a usual fill value, where an "
+                "axis has none: drop that column, with the data along it."
             )
         check_longitude(axis, name)
         _check_raw_steps(axis)
@@ -103,8 +103,8 @@ def unwrap_longitude(longitude: FloatArray, *, bounded: bool = False) -> FloatAr
     left, step = 360.0 - abs(steps.sum()), np.abs(steps).min(initial=360.0)
     if left < _REPEATED * step and not (bounded and left > -_REPEATED * step):
         raise CoordinateError(
-            f"longitude goes around more than once, from {format_number(longitude[0])} to {format_number(longitude[-1])}: "
-            "drop the columns that repeat."
+            f"longitude goes around more than once, from {format_number(longitude[0])} to "
+            f"{format_number(longitude[-1])}: drop the columns that repeat."
         )
     # Whole turns are added to the given numbers, so that columns that need none keep their bits.
     along = longitude[0] + np.concatenate([[0.0], np.cumsum(steps)])
@@ -177,8 +177,9 @@ def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
             else ""
         )
         raise CoordinateError(
-            f"{name} must rise or fall throughout, but goes from {format_number(axis[i])} to {format_number(axis[i + 1])}{way} at "
-            f"position {i}: sort the axis, with the data along it, and drop repeated values."
+            f"{name} must rise or fall throughout, but goes from {format_number(axis[i])} to "
+            f"{format_number(axis[i + 1])}{way} at position {i}: sort the axis, with the data along it, and drop "
+            "repeated values."
         )
 
 

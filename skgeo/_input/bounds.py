@@ -11,9 +11,9 @@ from skgeo._kernels.sphere import latitude_edges, longitude_edges
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
-# Two cells that do not touch have a gap between them, where rows or columns were left out, if they are further apart than
-# this share of the narrower cell. If they are closer, the bounds are wrong. A gap between centres, a step over 1.5 times
-# the steps beside it, has the same size.
+# Two cells have a gap between them, where rows or columns were left out, if they are further apart than this share of
+# the narrower cell. If they are closer and do not touch, the bounds are wrong. A gap between centres, a step over 1.5
+# times the steps beside it, has the same size.
 _GAP = 0.5
 # Degrees that bring longitudes back to the convention in which they were rounded.
 _SHIFTS = (180.0, -180.0, 360.0, -360.0)
