@@ -419,8 +419,8 @@ class LatLonGrid(Labelled, Immutable):
         check_flag("partial", False if partial is None else partial)
         check_flag("as_frame", as_frame)
         check_flag("return_index", return_index)
-        valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
-        check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
+        valid_fraction = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
+        check_parameter("min_fraction", min_fraction, valid_fraction, "a number in [0, 1]")
         # Windows are cut from each part of an axis on its own, so that no patch crosses a gap.
         blocks = contiguous_blocks(self.latitude_edges), contiguous_blocks(self.longitude_edges)
         rows = axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
@@ -439,10 +439,8 @@ class LatLonGrid(Labelled, Immutable):
             kept = shares >= min_fraction - 1e-9  # sums of areas are known to rounding only
             index, count = index[kept], count[kept]
         if index.size == 0:
-            raise ValueError(
-                f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
-            )
-        # Rows run over latitudes and then longitudes, as index does.
+            reason = "no patch has that much of its area in the mask; lower it."
+            raise ValueError(f"min_fraction={min_fraction!r}: {reason}")
         table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
         patches = patch_frame(table, index) if as_frame else table
         return (patches, index) if return_index else patches
