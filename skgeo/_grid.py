@@ -11,10 +11,10 @@ from skgeo._input.bounds import cell_edges
 from skgeo._input.chunks import computed, is_lazy
 from skgeo._input.from_xarray import read_grid
 from skgeo._input.patch_table import (
-    Windows,
     axis_windows,
     outer_edges,
     patch_frame,
+    share_left_out,
     warn_left_out,
     window_shares,
     windows,
@@ -33,7 +33,7 @@ __all__ = ["LatLonGrid"]
 
 
 class GridAxes(NamedTuple):
-    """Some rows of a grid: latitudes of the rows, longitudes of the columns in degrees, and their dtype."""
+    """Some rows of a grid: latitudes of the rows and longitudes of the columns in degrees, and their dtype."""
 
     latitude: FloatArray
     longitude: FloatArray
@@ -60,21 +60,19 @@ class LatLonGrid(Labelled, Immutable):
     Parameters
     ----------
     latitude : array-like of shape (n_lat,)
-        Latitudes of the rows in degrees, ascending or descending, equally spaced or not. The poles may be
-        centres.
+        Latitudes of the rows in degrees, rising or falling, equally spaced or not. The poles may be centres.
     longitude : array-like of shape (n_lon,)
         Longitudes of the columns in degrees, in either direction, from any start; they may wrap inside the array
         (350, 355, 0, 5), or rise as numbers though they do not around the Earth (0, 5, 350, 355), which is a gap.
     mask : array-like of shape (n_lat, n_lon), default=None
-        True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it. Fractions
-        describe a coast better than booleans do.
+        True, 1 or the fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
     latitude_bounds : array-like of shape (n_lat, 2), default=None
         Both edges of each row in degrees, in either order, as the bounds of the CF conventions. Cells must hold their
         centres, and touch, but for gaps of more than half a cell where rows were left out. None means the midpoints;
         so do bounds that differ from these by the rounding of single precision only. A single cell, 1 x 1, needs both
         bounds.
     longitude_bounds : array-like of shape (n_lon, 2), default=None
-        Both edges of each column in degrees, likewise, in any longitude convention.
+        Both edges of each column in degrees, under the same rules, in any longitude convention.
 
     Attributes
     ----------
@@ -96,9 +94,8 @@ class LatLonGrid(Labelled, Immutable):
     Raises
     ------
     CoordinateError
-        If an axis is empty, not finite, out of range, not monotone or repeats a value, or the mask has another
-        shape, values outside [0, 1], or nothing in it, or bounds have another shape, are not finite, leave gaps,
-        overlap, miss their centres or reach beyond a pole.
+        If an axis is empty, not finite, out of range, not monotone or repeats a value; if the mask has another shape,
+        values outside [0, 1], or nothing in it; if bounds leave gaps, overlap or miss their centres.
 
     Warns
     -----
@@ -111,6 +108,7 @@ class LatLonGrid(Labelled, Immutable):
     single rows or columns between them, are gaps too. They are a coarser part of the axis instead if they are alike,
     three at least, and as many as they are times larger than the steps beside them. At an end of the axis a gap has
     steps on one side only. Between two gaps a cell is as wide as the smaller of the nearest steps that are no gaps.
+    Steps that differ because the file rounds an even axis, 1/60 degree as 0.02, 0.03, 0.05, are no gaps.
 
     Examples
     --------
@@ -144,7 +142,9 @@ class LatLonGrid(Labelled, Immutable):
     ) -> None:
         (latitude, dtype), (longitude, other) = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
         warn_radian_axes(latitude, longitude)
+        # Longitudes are unwrapped to find steps and edges; the attribute keeps the convention of the caller.
         unwrapped = unwrap_longitude(longitude, bounded=longitude_bounds is not None)
+        # An encoder reads a grid as float32 only if both axes are, and only then are the axes taken to be rounded.
         if dtype == other == np.float32:
             latitude, even = even_axis(latitude, latitude), even_axis(unwrapped, longitude)
             longitude, unwrapped = longitude + (even - unwrapped), even
@@ -158,8 +158,9 @@ class LatLonGrid(Labelled, Immutable):
             "mask": None if mask is None else check_mask(mask, shape),
         }
         self._freeze({**arrays, "shape": shape, "closed": closed, "dtype": np.result_type(dtype, other)})
-        given = {"latitude": latitude_bounds, "longitude": longitude_bounds}
-        taken = [f"{name}_bounds" for name, bounds in given.items() if bounds is not None]
+        given = ("latitude_bounds", latitude_bounds), ("longitude_bounds", longitude_bounds)
+        taken = [name for name, bounds in given if bounds is not None]
+        # check() prints where each part of the grid came from; from_xarray replaces these texts.
         sources = {
             "coordinates": "latitude and longitude as given",
             "bounds": f"{' and '.join(taken)} as given" if taken else "none: edges are midway between the centres",
@@ -218,6 +219,7 @@ class LatLonGrid(Labelled, Immutable):
         LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed, mask keeps 75.0% of the area)
         """
         arguments = read_grid(obj, mask)
+        # Arguments are those of the constructor, and texts that say which variables were taken.
         sources = arguments.pop("sources", {})
         grid = cls(**arguments)
         grid._freeze({"_sources": vars(grid).get("_sources", {}) | sources})
@@ -225,16 +227,16 @@ class LatLonGrid(Labelled, Immutable):
 
     def __repr__(self) -> str:
         """One line: shape, bounds, whether it closes, what the mask keeps."""
-        south, north = self.latitude_edges.min(), self.latitude_edges.max()
-        west, east = self.longitude_edges.min(), self.longitude_edges.max()
-        closed = ", closed" if self.closed else ""
-        masked = "" if self.mask is None else ", chunked mask"
+        axes = self.latitude_edges, self.longitude_edges
+        south, north, west, east = (bound(edges) for edges in axes for bound in (np.min, np.max))
+        # The share of a chunked mask is not known without reading the data.
+        masked = ", chunked mask" if self.chunked else ""
         if self.mask is not None and not self.chunked:
             masked = f", mask keeps {self.domain_area() / self.cell_areas().sum():.1%} of the area"
         bounds = f"latitude {south:g}..{north:g}, longitude {west:g}..{east:g}"
-        count = sum(len(contiguous_blocks(edges)) - 1 for edges in (self.latitude_edges, self.longitude_edges))
+        count = sum(len(contiguous_blocks(edges)) - 1 for edges in axes)
         gaps = f", {count} gap{'s' * (count > 1)}" if count else ""
-        return f"LatLonGrid({self.shape[0]} x {self.shape[1]}, {bounds}{closed}{gaps}{masked})"
+        return f"LatLonGrid({self.shape[0]} x {self.shape[1]}, {bounds}{', closed' * self.closed}{gaps}{masked})"
 
     @property
     def chunked(self) -> bool:
@@ -294,10 +296,10 @@ class LatLonGrid(Labelled, Immutable):
         2.5000...
         """
         check_radius("radius", radius)
+        # The area of a cell is a factor of its row times a factor of its column: no array of areas is needed.
         heights, widths = self._heights_and_widths()
-        return float(radius) ** 2 * float(
-            heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths)
-        )
+        area = heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths)
+        return float(radius) ** 2 * float(area)
 
     def check(self) -> GridReport:
         """What a grid checker reports: areas, cells that overlap, gaps, and where coordinates and bounds came from.
@@ -345,7 +347,8 @@ class LatLonGrid(Labelled, Immutable):
                [  0., 180.],
                [  0., 190.]])
         """
-        return np.stack(np.meshgrid(*self._axes(), indexing="ij"), axis=-1).reshape(-1, 2)
+        axes = self.latitude.astype(self.dtype), self.longitude.astype(self.dtype)
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
 
     def patches(
         self,
@@ -413,48 +416,35 @@ class LatLonGrid(Labelled, Immutable):
         """
         sizes = check_pair(patch_size, "patch_size")
         strides = sizes if stride is None else check_pair(stride, "stride")
-        valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
-        for name, flag in (
-            ("partial", partial is not None and partial),
-            ("as_frame", as_frame),
-            ("return_index", return_index),
-        ):
-            check_flag(name, flag)
-        check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
+        check_flag("partial", False if partial is None else partial)
+        check_flag("as_frame", as_frame)
+        check_flag("return_index", return_index)
+        valid_fraction = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
+        check_parameter("min_fraction", min_fraction, valid_fraction, "a number in [0, 1]")
+        # Windows are cut from each part of an axis on its own, so that no patch crosses a gap.
         blocks = contiguous_blocks(self.latitude_edges), contiguous_blocks(self.longitude_edges)
         rows = axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
         columns = axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=self.closed)
+        heights_and_widths = self._heights_and_widths()
         if partial is not False:
+            # A chunked mask is not read for a warning: the share is then one of all cells.
+            share = share_left_out(None if self.chunked else self.mask, *heights_and_widths, rows, columns)
             cure = "partial=True keeps smaller patches at the ends, stride=None leaves nothing between"
-            warn_left_out(rows, columns, ("rows", "columns"), self._share_left_out(rows, columns), cure)
+            warn_left_out(rows, columns, ("rows", "columns"), share, cure)
         index, count = windows(rows, columns)
         if min_fraction > 0.0 and self.mask is not None:
+            # Shares of patches need the values of the mask, chunked or not.
             (mask,) = computed(self.mask)
-            share = window_shares(mask, *self._heights_and_widths(), rows, columns)
-            kept = share >= min_fraction - 1e-9  # sums of areas are known to rounding only
+            shares = window_shares(mask, *heights_and_widths, rows, columns)
+            kept = shares >= min_fraction - 1e-9  # sums of areas are known to rounding only
             index, count = index[kept], count[kept]
         if index.size == 0:
-            raise ValueError(
-                f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
-            )
+            reason = "no patch has that much of its area in the mask; lower it."
+            raise ValueError(f"min_fraction={min_fraction!r}: {reason}")
         table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
         patches = patch_frame(table, index) if as_frame else table
         return (patches, index) if return_index else patches
 
-    def _share_left_out(self, rows: Windows, columns: Windows) -> float:
-        """Share of the area of the domain that is in no window; of all cells if the mask is chunked."""
-        if not (rows.left_out.any() or columns.left_out.any()):
-            return 0.0
-        heights, widths = self._heights_and_widths()
-        inside = heights * ~rows.left_out, widths * ~columns.left_out
-        if self.mask is None or self.chunked:
-            return 1.0 - float(inside[0].sum() * inside[1].sum() / (heights.sum() * widths.sum()))
-        return 1.0 - float(inside[0] @ (self.mask @ inside[1]) / (heights @ (self.mask @ widths)))
-
-    def _axes(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
-        """Latitudes and longitudes in the dtype that they came in."""
-        return self.latitude.astype(self.dtype), self.longitude.astype(self.dtype)
-
     def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """The factors of the cell areas on the unit sphere: one a row, one a column."""
+        """The factors of the cell areas on the unit sphere: sin north - sin south of rows, radians of columns."""
         return band_heights(*self.latitude_edges.T), np.radians(np.diff(self.longitude_edges, axis=1))[:, 0]

@@ -1,4 +1,4 @@
-"""A progress bar on long work."""
+"""Show a progress bar during long work."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from skgeo._validation import check_parameter, import_optional
 
-# Unasked, a bar appears when work has taken so many seconds.
+# With verbose=None a bar appears after this many seconds of work.
 DELAY = 2.0
 
 
@@ -18,20 +18,21 @@ def check_verbose(value: object) -> None:
 
 @contextmanager
 def progress(total: int, unit: str, *, shown: bool | None) -> Iterator[Callable[[int], object]]:
-    """Yield a function that is told how many more units are done, and moves a bar if one is to be shown.
+    """Yield a function ``advance(n)``, to be called after each n units of work; it moves the bar if there is one.
 
-    None shows it in interactive sessions, if tqdm is there and the work takes long.
+    ``shown=None`` shows a bar in interactive sessions, if tqdm is installed and the work takes long.
     """
     if shown is None and not (is_interactive() and find_spec("tqdm")):
         shown = False
     if shown is False:
         yield lambda count: None
         return
+    # Only verbose=True fails without tqdm: None has looked for it above.
     tqdm = import_optional("tqdm", "verbose=True", "progress")
     with tqdm.tqdm(total=total, unit=unit, unit_scale=True, delay=0.0 if shown else DELAY) as bar:
         yield bar.update
 
 
 def is_interactive() -> bool:
-    """Whether someone sits at a prompt or in a notebook."""
+    """Whether Python runs at a prompt or in a notebook."""
     return hasattr(sys, "ps1")

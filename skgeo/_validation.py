@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# Positive numbers whose squares, and sums of these, are numbers.
+# Range of positive numbers whose squares, and sums of squares, neither overflow nor become zero.
 MIN_SQUARABLE, MAX_SQUARABLE = 1e-100, 1e100
-# What a value may take of a message.
+# Largest number of characters of a value in a message.
 _LONGEST = 160
 
 
@@ -24,7 +24,7 @@ def check_parameter(name: str, value: object, valid: bool, accepted: str) -> Non
 
 
 def shortened(value: object) -> str:
-    """A value for a message, on one line: of a long one its beginning and its end."""
+    """Return the repr of a value on one line; of a long repr the beginning and the end."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 20]}...{text[-15:]}"
 
@@ -41,27 +41,28 @@ def check_radius(name: str, value: object) -> None:
 
 
 def check_magnitude(name: str, values: npt.NDArray[Any], limit: float = MAX_SQUARABLE) -> None:
-    """Raise ValueError beyond a limit; up to the default sums of squares of the values do not overflow."""
+    """Raise ValueError if a value is larger than a limit. Up to the default limit sums of squares do not overflow."""
     largest = float(np.abs(values).max(initial=0.0))
     if largest > limit:
         raise ValueError(f"{name} has values up to {largest:.3g}: expected at most {limit:g}. Change their unit.")
 
 
 def check_degree(value: Any) -> int:
-    """A maximum degree as an int: numpy's integers of few bits would overflow on the way."""
+    """Return a maximum degree as a Python integer."""
+    # NumPy's integers of 8 and 16 bits would overflow in (max_degree + 1) ** 2.
     check_parameter("max_degree", value, is_integer(value) and value >= 1, "an integer, at least 1")
     return int(value)
 
 
 def check_n_jobs(value: Any) -> None:
-    """Raise ValueError unless the value is a number of threads as joblib has it."""
+    """Raise ValueError unless the value is a number of threads as joblib defines it: negative ones count back."""
     check_parameter(
         "n_jobs", value, value is None or (is_integer(value) and value != 0), "None or an integer other than 0"
     )
 
 
 def check_names(names: Any) -> None:
-    """Raise ValueError unless these are names of two columns, or None."""
+    """Raise ValueError unless the value is None or holds the names of two columns."""
     valid = isinstance(names, tuple | list) and len(names) == 2 and all(isinstance(name, str) for name in names)
     valid = names is None or (valid and names[0] != names[1])
     check_parameter("coordinates", names, valid, "None or the names of the latitude and the longitude column")
@@ -74,12 +75,12 @@ def check_convention(value: object) -> None:
 
 
 def is_integer(value: object) -> bool:
-    """Whether the value is an integer and no bool."""
+    """Whether the value is an integer, and not a boolean."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_real(value: object) -> bool:
-    """Whether the value is a finite real number and no bool."""
+    """Whether the value is a finite real number, and not a boolean."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return False
     try:
@@ -89,7 +90,7 @@ def is_real(value: object) -> bool:
 
 
 def check_pair(value: Any, name: str) -> tuple[int, int]:
-    """A pair of positive integers (latitude, longitude) from one or two."""
+    """Return a pair of positive integers (latitude, longitude); a single integer stands for both."""
     try:
         pair = np.asarray(value)
     except ValueError:  # ragged
@@ -101,7 +102,7 @@ def check_pair(value: Any, name: str) -> tuple[int, int]:
 
 
 def import_optional(module: str, needed_for: str, extra: str) -> ModuleType:
-    """Import a package that skgeo can do without, or say what to install."""
+    """Import an optional dependency, or raise ImportError with the command that installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -109,7 +110,8 @@ def import_optional(module: str, needed_for: str, extra: str) -> ModuleType:
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the caller's code: the nearest that is in neither skgeo, scikit-learn nor joblib."""
+    """Warn at the line of the user's code that called skgeo."""
+    # The nearest frame outside of skgeo, scikit-learn and joblib, which call skgeo in the name of the user.
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("skgeo", "sklearn", "joblib"):
         level, frame = level + 1, frame.f_back

@@ -1,4 +1,4 @@
-"""Axes of regular grids and masks of all grids: read, check, and the texts about those that are wrong."""
+"""Read and check the axes of regular grids and the masks of all grids, and refuse wrong ones with a cure."""
 
 import numbers
 from decimal import Decimal
@@ -24,22 +24,27 @@ from skgeo._input.coordinates import (
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
-# Fractions come out of regridding with rounding errors of so much.
+# Regridding leaves errors of up to this much in fractions: values beyond [0, 1] by less are clipped.
 _FRACTION = 1e-6
-# Shares of a step of an axis that may agree with its values by chance: the axis is then left as it is.
+# Largest probability that a simple fraction agrees with the values of an axis by chance. Above it the axis is kept.
 _DOUBT = 0.01
-# The same where 180 or 360 may have been added: an axis of any step may have larger errors by chance.
+# The same probability where 180 or 360 may have been added. Such axes have larger errors, and more fractions agree.
 _SHIFT_DOUBT = 1e-4
-# Steps that differ by less than this share are the same.
+# Largest denominator of a step in degrees, 1/3600 for instance, that an axis is taken to have had before rounding.
+_MAX_DENOMINATOR = 10_000
+# Steps that differ by less than this share of their mean are equal.
 _SAME_STEP = 0.02
-# A gap between the last and the first column of less than this share of a step is the first column once more.
+# Neighbouring columns are less than two turns apart, in whatever convention each of them is.
+_FILL_JUMP = 720.0
+# If the last column is less than this share of a step away from the first, it is the first column once more.
 _REPEATED = 1e-3
 
 
 def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[Any]]:
-    """One axis of a grid as a new float64 array, and the floating dtype it came in.
+    """Return one axis of a grid as a new float64 array, and the floating dtype of the values given.
 
-    Finite and strictly monotone, latitudes within the poles; longitudes are unwrapped before they can be monotone.
+    Values are finite, and latitudes lie within the poles and rise or fall throughout. Longitudes may still wrap:
+    :func:`unwrap_longitude` checks their order.
     """
     if np.ma.is_masked(values):
         raise CoordinateError(f"{name} has masked values: an axis of a grid has no gaps.")
@@ -55,10 +60,11 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
         fill = fill_values(axis)
         if fill.size:
             raise CoordinateError(
-                f"longitude holds {format_number(axis[fill[0]])} at position {fill[0]}, a usual fill value, where an axis has "
-                "none: drop that column, with the data along it."
+                f"longitude holds {format_number(axis[fill[0]])} at position {fill[0]}, a usual fill value, where an "
+                "axis has none: drop that column, with the data along it."
             )
         check_longitude(axis, name)
+        _check_raw_steps(axis)
         return axis, dtype
     outside = np.flatnonzero(np.abs(axis) > POLE)
     if outside.size:
@@ -71,12 +77,25 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
     return axis, dtype
 
 
+def _check_raw_steps(longitude: FloatArray) -> None:
+    """Refuse a jump of two turns or more between neighbours: only fill values are so far from the next column."""
+    jump = np.flatnonzero(np.abs(np.diff(longitude)) >= _FILL_JUMP)
+    if jump.size:
+        low, high = (format_number(longitude[jump[0] + i]) for i in (0, 1))
+        raise CoordinateError(
+            f"longitude goes from {low} to {high} at position {jump[0]}: is one of them a fill value? "
+            "Drop that column, with the data along it."
+        )
+
+
 def unwrap_longitude(longitude: FloatArray, *, bounded: bool = False) -> FloatArray:
-    """Longitudes of grid columns continued across the seam, so that they rise or fall throughout.
+    """Return the longitudes of columns continued across the seam, so that they rise or fall throughout.
 
     Columns of a region around Greenwich cut from 0..360 rise as numbers, 0..30 and then 340..360, though not around
-    the Earth: they stay as they are. With bounds (``bounded``) first and last column may be two halves of a cell.
+    the Earth: they are returned unchanged. With bounds (``bounded``) the first and the last column may be the two
+    halves of one cell.
     """
+    # The shorter way around from one column to the next, between -180 and 180 degrees.
     steps = 180.0 - (180.0 - np.diff(longitude)) % 360.0
     if _turns(steps).any() and not _turns(np.diff(longitude)).any() and np.ptp(longitude) < 360.0:
         return longitude.copy()
@@ -84,21 +103,22 @@ def unwrap_longitude(longitude: FloatArray, *, bounded: bool = False) -> FloatAr
     left, step = 360.0 - abs(steps.sum()), np.abs(steps).min(initial=360.0)
     if left < _REPEATED * step and not (bounded and left > -_REPEATED * step):
         raise CoordinateError(
-            f"longitude goes around more than once, from {format_number(longitude[0])} to {format_number(longitude[-1])}: "
-            "drop the columns that repeat."
+            f"longitude goes around more than once, from {format_number(longitude[0])} to "
+            f"{format_number(longitude[-1])}: drop the columns that repeat."
         )
+    # Whole turns are added to the given numbers, so that columns that need none keep their bits.
     along = longitude[0] + np.concatenate([[0.0], np.cumsum(steps)])
     return longitude + 360.0 * np.round((along - longitude) / 360.0)
 
 
 def even_axis(axis: FloatArray, given: FloatArray) -> FloatArray:
-    """The evenly spaced axis of which single precision made this one, if that is beyond doubt; else the axis as it is.
+    """Undo the rounding of an evenly spaced axis to single precision; return the axis unchanged if in doubt.
 
     Files hold axes in single precision, where columns of a twentieth of a degree have widths that differ in the third
-    digit. Step and first value are taken to be the simplest fractions that agree with all values to their rounding:
-    to half the spacing of single precision at the values ``given``, before longitudes were unwrapped, or to that of
-    angles to which 180 or 360 was added. An axis of fewer values, or a finer one, may agree with many fractions: then
-    the values themselves are better.
+    digit. Step and first value are taken to be the simplest fractions that agree with all values to their rounding.
+    The rounding is half the spacing of single precision at the values ``given``, before longitudes were unwrapped, or
+    at angles to which 180 or 360 was added. A short or fine axis may agree with many fractions by chance; then its
+    own values are better.
     """
     if axis.size < 3:
         return axis
@@ -108,15 +128,17 @@ def even_axis(axis: FloatArray, given: FloatArray) -> FloatArray:
 
 
 def _even_within(axis: FloatArray, tolerance: FloatArray, doubt: float) -> FloatArray:
-    """The even axis of simple step that agrees with each value to a tolerance if it is beyond doubt; else the axis."""
+    """Return the even axis with a simple step that agrees with each value to a tolerance, or the axis if in doubt."""
     count = np.arange(axis.size, dtype=np.float64)
     centred, unit = count - count.mean(), 2.0 * float(tolerance.max())
     slope = float(centred @ (axis - axis.mean())) / float(centred @ centred)
-    step, denominator = _simplest_fraction(slope, 1.5 * unit / axis.size)  # by which errors may turn a fitted line
-    # Of all steps, those that agree with n rounded values to a unit fill an interval of about unit / n^2; fractions
-    # with this denominator are 1 / denominator^2 apart.
+    # Rounding errors change the slope of the fitted line by no more than this.
+    step, denominator = _simplest_fraction(slope, 1.5 * unit / axis.size)
+    # Steps that agree with n rounded values fill an interval of about unit / n^2. Fractions with denominators up to d
+    # are about 1 / d^2 apart. A fraction lies in the interval by chance with the probability d^2 unit / n^2.
     if step == 0.0 or denominator**2 * unit > doubt * axis.size**2:
         return axis
+    # First values that agree with all values fill an interval, which is empty if the axis is not even.
     offsets = axis - step * count
     least, most = float((offsets - tolerance).max()), float((offsets + tolerance).min())
     if least > most + 1e-12:
@@ -128,8 +150,11 @@ def _even_within(axis: FloatArray, tolerance: FloatArray, doubt: float) -> Float
 
 
 def _simplest_fraction(value: float, tolerance: float) -> tuple[float, float]:
-    """The fraction of least denominator within a tolerance, and that; the value and infinity if it is no small one."""
-    denominator = np.arange(1, 10_000)
+    """Return the fraction of least denominator within a tolerance, and its denominator.
+
+    If there is none with a denominator under 10,000, return the value and infinity.
+    """
+    denominator = np.arange(1, _MAX_DENOMINATOR)
     fraction = np.round(value * denominator) / denominator
     near = np.abs(fraction - value) <= tolerance
     at = int(np.argmax(near))
@@ -137,12 +162,12 @@ def _simplest_fraction(value: float, tolerance: float) -> tuple[float, float]:
 
 
 def _turns(steps: FloatArray) -> npt.NDArray[np.bool_]:
-    """Which steps go against the axis, or stand still."""
-    return steps * np.sign(steps.sum() or 1.0) <= 0.0
+    """Return which steps go against most of the others, or are zero."""
+    return steps * np.sign(np.sign(steps).sum() or 1.0) <= 0.0
 
 
 def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
-    """Refuse an axis that turns or stands still."""
+    """Refuse an axis that changes its direction or repeats a value."""
     turns = np.flatnonzero(_turns(steps))
     if turns.size:
         i = int(turns[0])
@@ -152,16 +177,17 @@ def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
             else ""
         )
         raise CoordinateError(
-            f"{name} must rise or fall throughout, but goes from {format_number(axis[i])} to {format_number(axis[i + 1])}{way} at "
-            f"position {i}: sort the axis, with the data along it, and drop repeated values."
+            f"{name} must rise or fall throughout, but goes from {format_number(axis[i])} to "
+            f"{format_number(axis[i + 1])}{way} at position {i}: sort the axis, with the data along it, and drop "
+            "repeated values."
         )
 
 
 def warn_radian_axes(latitude: FloatArray, longitude: FloatArray) -> None:
     """Warn when the axes of a grid are those of the globe in radians.
 
-    Even axes go around in 2 pi, or from pole to pole in pi, to a fiftieth of their step; where one is uneven they fill
-    the range of radians. So regions near latitude and longitude zero in degrees are not taken for radians.
+    Even longitudes go around in 2 pi, or even latitudes from pole to pole in pi, to a fiftieth of a step. Uneven axes
+    fill the range of radians. A region near latitude and longitude zero, in degrees, does neither.
     """
     if radian_span(latitude, np.zeros(1)) is None:
         return
@@ -172,7 +198,7 @@ def warn_radian_axes(latitude: FloatArray, longitude: FloatArray) -> None:
 
 
 def _divides(axis: FloatArray, length: float) -> bool:
-    """Whether even steps of an axis divide a length, from edge to edge or from end to end."""
+    """Whether the axis is even and spans a length, from its outer edges or from its first to its last value."""
     if axis.size < 3:
         return False
     span = float(np.ptp(axis))
@@ -187,7 +213,10 @@ def _is_even(axis: FloatArray) -> bool:
 
 
 def check_mask(mask: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The mask of a grid as a new array: bool, or float64 fractions in [0, 1]. A chunked one is checked later."""
+    """Return the mask of a grid as a new array: booleans, or float64 fractions in [0, 1].
+
+    A chunked mask is checked block by block when it is computed.
+    """
     if np.shape(mask) != shape:
         raise CoordinateError(
             f"mask has shape {np.shape(mask)}, the grid has {shape} (latitude, longitude): transpose or subset it."
@@ -202,17 +231,18 @@ def check_mask(mask: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
 
 
 def _mask_block(mask: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """A block of a mask in the dtype of the whole: objects may be all booleans in one block and not in the next."""
+    """Check a block of a mask, and give it the dtype of the whole: objects may be booleans in one block only."""
     return check_mask_values(mask).astype(dtype, copy=False)
 
 
 def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
-    """A mask, or a block of one, as a new array."""
+    """Check a mask, or a block of a mask, and return it as a new array."""
     if np.ma.is_masked(mask):
         raise CoordinateError("mask has masked values: fill them, mask.filled(0), to leave those cells out.")
     values = np.array(mask)
     if values.dtype == object:
         values = _plain_mask(values)
+    # NaN is refused, not taken for False: it says that the mask is unknown there.
     if values.dtype.kind == "b":
         return values
     missing = np.count_nonzero(np.isnan(values)) if values.dtype.kind == "f" else 0
@@ -233,9 +263,9 @@ def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def _plain_mask(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Objects, such as xarray leaves when it aligns a mask, as booleans, or as numbers, NaN where one is missing.
+    """Return objects as booleans, or as numbers with NaN for None; objects of other kinds are returned unchanged.
 
-    What is neither stays as it is.
+    xarray makes objects of a mask of booleans when it aligns the mask and cells are missing.
     """
     kinds = {type(value) for value in values.flat}
     if kinds and all(issubclass(kind, bool | np.bool_) for kind in kinds):

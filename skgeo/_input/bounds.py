@@ -1,4 +1,4 @@
-"""The true edges of the cells of an axis, from the bounds that files have (CF conventions, section 7.1)."""
+"""Read the edges of the cells of an axis from the bounds that files have (CF conventions, section 7.1)."""
 
 from typing import NoReturn
 
@@ -11,9 +11,12 @@ from skgeo._kernels.sphere import latitude_edges, longitude_edges
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
-# What lies between two cells is a gap, of rows or columns left out, if it is wider than this share of the narrower one;
-# bounds with less between them are wrong. As for centres: a step over 1.5 times as long.
+# Two cells have a gap between them, where rows or columns were left out, if they are further apart than this share of
+# the narrower cell. If they are closer and do not touch, the bounds are wrong. A gap between centres, a step over 1.5
+# times the steps beside it, has the same size.
 _GAP = 0.5
+# Degrees that bring longitudes back to the convention in which they were rounded.
+_SHIFTS = (180.0, -180.0, 360.0, -360.0)
 
 
 def cell_edges(
@@ -23,10 +26,11 @@ def cell_edges(
     latitude_bounds: npt.ArrayLike | None,
     longitude_bounds: npt.ArrayLike | None,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], bool]:
-    """Edges of rows and columns, from bounds where these are given, and whether the columns close the circle.
+    """Return the edges of rows and of columns in degrees, and whether the columns close the circle.
 
-    ``longitude`` is unwrapped.
+    Edges are the bounds where bounds are given, else midpoints. ``longitude`` is unwrapped, ``given_longitude`` is not.
     """
+    # Unwrapping adds turns and hides in which precision the longitudes came: the given ones show it.
     precision = [value_spacing(latitude), value_spacing(given_longitude)]
     axes = zip((latitude, longitude), precision, strict=True)
     spacings = [first_step(axis, spacing) for axis, spacing in axes if axis.size > 1]
@@ -35,20 +39,23 @@ def cell_edges(
             "latitude and longitude hold one value each: the size of a single cell is unknown. "
             "Give at least two values on one axis, or latitude_bounds and longitude_bounds."
         )
+    # A single row is as high as the columns are wide, and a single column as wide as the rows are high.
     rows = latitude_edges(latitude, spacings[-1] if spacings else 0.0, precision[0])
     columns, closed = longitude_edges(longitude, spacings[0] if spacings else 0.0, precision[1])
     if latitude_bounds is not None:
-        rows = true_edges(check_bounds(latitude_bounds, latitude, "latitude"), rows)
+        rows = true_edges(check_bounds(latitude_bounds, latitude, "latitude"), rows, value_rounding(latitude_bounds))
     if longitude_bounds is not None:
-        columns = true_edges(check_bounds(longitude_bounds, longitude, "longitude"), columns)
-        closed = bool(np.ptp(columns) > 360.0 - 1e-9) and len(contiguous_blocks(columns)) == 1  # ends a turn apart
+        given = check_bounds(longitude_bounds, longitude, "longitude")
+        columns = true_edges(given, columns, value_rounding(longitude_bounds))
+        # Bounds close the circle if the outermost edges are a turn apart and no column between them is missing.
+        closed = bool(np.ptp(columns) > 360.0 - 1e-9) and len(contiguous_blocks(columns)) == 1
     _check_extent("latitude", rows)
     _check_extent("longitude", columns)
     return rows, columns, closed
 
 
 def _check_extent(name: str, edges: npt.NDArray[np.float64]) -> None:
-    """Refuse cells that are no larger than rounding."""
+    """Refuse an axis with cells no wider than rounding."""
     thin = np.flatnonzero(np.diff(edges, axis=1)[:, 0] <= THINNEST)
     if thin.size:
         low, high = map(format_number, edges[thin[0]])
@@ -59,18 +66,19 @@ def _check_extent(name: str, edges: npt.NDArray[np.float64]) -> None:
 
 
 def check_bounds(bounds: npt.ArrayLike, centres: FloatArray, name: str) -> FloatArray:
-    """The true edges (n, 2) of the cells of an axis, lower first, from CF bounds; neighbours share one value.
+    """Return the edges (n, 2) of the cells of an axis from CF bounds, the lower edge first.
 
-    ``centres`` are checked, longitudes unwrapped. Longitude edges are brought to their centres by whole turns, and the
-    outermost are exactly a turn apart where they meet. Where rows or columns were left out the cells beside do not
-    touch: such a gap is wider than half of the narrower one.
+    ``centres`` are checked, and longitudes unwrapped. Neighbours share one edge, except beside a gap. Longitude edges
+    are moved to their centres by whole turns. Outermost edges that meet are exactly 360 degrees apart.
     """
     edges = _bring_near(_read_bounds(bounds, centres.size, name), centres, name)
     rounding = edge_rounding(edges)
+    # From here on the cells rise; the last line turns them back.
     low, high = edges[:: _direction(centres)].T
     apart, widths = low[1:] - high[:-1], high - low
     gaps = apart > np.maximum(_GAP * np.minimum(widths[:-1], widths[1:]), rounding)
-    if gaps.size > 1 and gaps.all():  # no two cells touch: every second one of a finer axis
+    # If no two cells touch, the bounds are those of a finer axis, and the cells are refused below.
+    if gaps.size > 1 and gaps.all():
         gaps[:] = False
     i = _first((np.abs(apart) > rounding) & ~gaps)
     if i is not None:
@@ -82,6 +90,7 @@ def check_bounds(bounds: npt.ArrayLike, centres: FloatArray, name: str) -> Float
     if i is not None:
         cell = f"{format_number(edges[i, 0])}..{format_number(edges[i, 1])}"
         _refuse_bounds(name, f"put the centre {format_number(centres[i])} at position {i} outside its cell {cell}")
+    # Shared edges that differ by rounding become their mean.
     low[1:] = np.where(gaps, low[1:], (high[:-1] + low[1:]) / 2.0)
     high[:-1] = np.where(gaps, high[:-1], low[1:])
     if name == "longitude" and abs(high[-1] - low[0] - 360.0) <= rounding:
@@ -92,18 +101,40 @@ def check_bounds(bounds: npt.ArrayLike, centres: FloatArray, name: str) -> Float
 
 
 def edge_rounding(edges: FloatArray) -> float:
-    """How far edges of single precision may be off, and never as much as matters to the narrowest cell."""
+    """Return how far edges in single precision may be off, in degrees: at most a tenth of the narrowest cell."""
     return min(SINGLE_ROUNDING, 0.1 * float(np.diff(edges, axis=1).min()))
 
 
-def true_edges(given: FloatArray, default: FloatArray) -> FloatArray:
-    """Edges from bounds, or the default ones where both are the same to the rounding of single precision."""
-    same = np.abs(given - default).max() <= edge_rounding(given)
+def value_rounding(bounds: npt.ArrayLike) -> float:
+    """Return how far bounds may be off by the rounding of their values, in degrees.
+
+    The values decide, not the dtype: files in single precision are often read as float64.
+    """
+    values = np.array(bounds, dtype=np.float64)
+    largest = float(np.abs(values).max())
+    # After 180 or 360 was subtracted, values near zero are as coarse as values near 360: multiples of 2^-15, or 2^-16.
+    if not (values * 2.0**16 % 1.0).any() or any(map(_is_single, (values + turn for turn in _SHIFTS))):
+        return SINGLE_ROUNDING
+    # Bounds and centres are each off by half a spacing; the mean of two centres is rounded once more.
+    return 1.5 * float(np.spacing(np.float32(largest))) if _is_single(values) else 4.0 * float(np.spacing(largest))
+
+
+def _is_single(values: FloatArray) -> bool:
+    """Whether all values have single precision, 24 significant bits, or are means of two such values, 25 bits."""
+    return not (np.frexp(values)[0] * 2.0**25 % 1.0).any()
+
+
+def true_edges(given: FloatArray, default: FloatArray, rounding: float) -> FloatArray:
+    """Return the edges from bounds, or the default edges if both differ by no more than the rounding of the bounds.
+
+    The default edges come from an axis whose rounding was undone: within the rounding they are the better edges.
+    """
+    same = np.abs(given - default).max() <= min(rounding, edge_rounding(given))
     return default if same else given
 
 
 def _read_bounds(bounds: npt.ArrayLike, count: int, name: str) -> FloatArray:
-    """Bounds as an array of finite numbers (count, 2)."""
+    """Return bounds as an array of finite numbers (count, 2)."""
     if np.ma.is_masked(bounds):
         _refuse_bounds(name, "have masked values")
     try:
@@ -116,7 +147,10 @@ def _read_bounds(bounds: npt.ArrayLike, count: int, name: str) -> FloatArray:
 
 
 def _bring_near(edges: FloatArray, centres: FloatArray, name: str) -> FloatArray:
-    """Both edges of each cell, the lower first: latitudes inside the poles, longitudes around their centres."""
+    """Return both edges of each cell, the lower edge first.
+
+    Latitudes are clipped to the poles; longitudes are moved by turns until they lie around their centres.
+    """
     if name == "latitude":
         outside = _first(np.abs(edges).max(axis=1) > POLE)
         if outside is not None:
@@ -134,7 +168,8 @@ def _bring_near(edges: FloatArray, centres: FloatArray, name: str) -> FloatArray
 
 
 def _arcs(edges: FloatArray, centres: FloatArray) -> FloatArray:
-    """Of the two arcs between the longitudes of each pair that which holds the centre; the narrower if both do."""
+    """Return the arc between the two longitudes of each cell that holds its centre; the narrower arc if both do."""
+    # Two longitudes bound two arcs: one from low to high, and one from high on across the seam to low.
     low, high = np.sort(edges, axis=1).T
     arcs = np.stack([np.stack([low, high]), np.stack([high, low + 360.0])])
     arcs += 360.0 * np.round((centres - arcs.mean(axis=1, keepdims=True)) / 360.0)
@@ -150,11 +185,12 @@ def _direction(centres: FloatArray) -> int:
 
 
 def _first(bad: npt.NDArray[np.bool_]) -> int | None:
-    """Where a condition first holds."""
+    """Return the first index where a condition holds, or None."""
     return int(np.argmax(bad)) if bad.any() else None
 
 
 def _refuse_bounds(name: str, reason: str) -> NoReturn:
+    """Raise the error about bounds, with the reason and the cure."""
     raise CoordinateError(
         f"{name}_bounds {reason}. Correct them, or leave them out for edges midway between the centres "
         "(from xarray: drop_vars the variable of the bounds)."

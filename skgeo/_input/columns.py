@@ -1,4 +1,4 @@
-"""Frames of any library: which columns they have, which are coordinates, and what is no table at all."""
+"""Find the coordinate columns of frames of any library, and refuse objects that are no tables."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -12,16 +12,17 @@ from skgeo._input.names import match_coordinate_names
 from skgeo._input.numbers import shortened
 from skgeo.exceptions import CoordinateError
 
-# Methods by which tables of other libraries become frames: DuckDB, Spark, Ibis and Arrow, NumPy-likes.
+# Methods that turn tables of DuckDB, Spark, Arrow and Ibis into frames. An error names the first one that X has.
 _TO_FRAME = ("df", "toPandas", "to_pandas", "to_frame", "execute")
-# Columns that a message names.
+# Largest number of columns that a message names.
 _NAMED = 12
 
 
 def frame_columns(X: Any) -> list[str] | None:
-    """Column names of a DataFrame of pandas, polars or the like, or of a pyarrow Table; None for anything else."""
+    """Return the column names of a DataFrame of any library, or of a pyarrow Table; None for other objects."""
     if hasattr(X, "lazy") and hasattr(X, "collect"):
         raise CoordinateError(f"X is a {type(X).__name__}, which has no values yet: pass X.collect().")
+    # pyarrow has its columns under another name than all other libraries.
     if hasattr(X, "column_names"):
         return list(X.column_names)
     if not (hasattr(X, "columns") and (hasattr(X, "dtypes") or hasattr(X, "schema"))):
@@ -32,24 +33,29 @@ def frame_columns(X: Any) -> list[str] | None:
 
 
 def is_geometric(X: object) -> bool:
-    """Whether X is a GeoDataFrame or GeoSeries; GeoPandas is not imported to see that."""
+    """Whether X is a GeoDataFrame or a GeoSeries. GeoPandas need not be installed for the answer."""
     return hasattr(X, "crs") and hasattr(X, "to_crs")
 
 
 def column_values(X: Any, name: str) -> npt.NDArray[Any]:
-    """Values of a column of a frame; missing values of nullable columns become NaN."""
+    """Return the values of a column of a frame, with NaN for missing values of nullable columns."""
     column = X[name]
     if not hasattr(column, "to_numpy"):
         _refuse_table(X)
     values = np.asarray(column.to_numpy())
     kind = getattr(getattr(column, "dtype", None), "kind", "O")
-    if values.dtype == object and kind in "fiu":  # pandas nullable or Arrow numbers
+    # Nullable and Arrow columns of pandas hold numbers, but come as objects if some are missing.
+    if values.dtype == object and kind in "fiu":
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     return values
 
 
 def coordinate_columns(columns: list[str], names: Sequence[str] | None, *, others: bool = False) -> tuple[str, str]:
-    """Names of the latitude and longitude columns of a frame that has these two columns, and others only if allowed."""
+    """Return the names of the latitude and the longitude column of a frame.
+
+    ``names`` are the names that the user gave; None looks for usual names. The frame may have other columns only if
+    ``others`` is True.
+    """
     if names is None:
         latitude, longitude = _find_columns(columns)
         expected = "expected latitude and longitude only"
@@ -68,12 +74,13 @@ def coordinate_columns(columns: list[str], names: Sequence[str] | None, *, other
 
 
 def _find_columns(columns: list[str]) -> tuple[str, str]:
-    """The only pair of names that are a latitude and a longitude."""
+    """Return the only pair of names that are a latitude and a longitude; refuse none and several."""
     pairs = match_coordinate_names(columns)
     if len(pairs) == 1:
         return pairs[0]
     if not pairs and {"x", "y"} <= {str(name).strip().lower() for name in columns}:
         _refuse_columns(columns, "x and y may be projected, or in either order")
+    # The error says as narrowly as possible what is ambiguous: one of the two columns, or the pair.
     latitudes, longitudes = (list(dict.fromkeys(pair[i] for pair in pairs)) for i in (0, 1))
     reason = f"more than one pair looks like latitude and longitude: {listed(pairs)}"
     if not pairs:
@@ -86,14 +93,18 @@ def _find_columns(columns: list[str]) -> tuple[str, str]:
 
 
 def listed(names: Sequence[object]) -> str:
-    """A list of names, the first ones where there are many."""
+    """Return a text that lists names: all of them, or the first twelve and the number of all."""
     if len(names) <= _NAMED:
         return str(list(names))
     return f"[{', '.join(map(repr, names[:_NAMED]))}, ...] ({len(names)} in all)"
 
 
 def refuse_kind(X: Any, meaning: str, given: type | None = None) -> None:
-    """Refuse what is no table of numbers, with the way to one; ``given`` is the type that X had before."""
+    """Refuse an object that is no table of numbers, and say how to make it one.
+
+    ``given`` is the type of X before it became an array. Arrays pass, except structured arrays and arrays without
+    dimensions.
+    """
     if isinstance(X, np.ndarray) and X.ndim and X.dtype.names is None:
         return
     kind, expected = (given or type(X)).__name__, f"expected an array of {meaning} rows, or a DataFrame"
@@ -110,6 +121,7 @@ def refuse_kind(X: Any, meaning: str, given: type | None = None) -> None:
         raise CoordinateError(f"X is a {kind}, which has no order: {expected}. Pass a list.")
     if isinstance(X, Iterator):
         raise CoordinateError(f"X is a {kind}: {expected}. Pass list(X).")
+    # NumPy makes an array without dimensions of any object that it does not know.
     if isinstance(X, np.ndarray) and not X.ndim:
         if X.dtype == object:
             _refuse_table(X.item(), expected)
@@ -117,12 +129,13 @@ def refuse_kind(X: Any, meaning: str, given: type | None = None) -> None:
 
 
 def _refuse_table(X: Any, expected: str = "expected a pandas or polars DataFrame, or an array") -> NoReturn:
-    """Refuse an object of another library."""
+    """Refuse a table of another library, and name the method that makes a DataFrame of it."""
     cure = next((f" Pass X.{method}()." for method in _TO_FRAME if hasattr(X, method)), "")
     raise CoordinateError(f"X is a {type(X).__name__}: {expected}.{cure}")
 
 
 def _refuse_columns(columns: list[str], reason: str) -> NoReturn:
+    """Raise the error about columns, with the reason and the ways to name the right ones."""
     raise CoordinateError(
         f"X has the columns {listed(columns)}: {reason}. Name them 'latitude' and 'longitude' (or lat, lon, lng, "
         "long), say which they are with coordinates=('my_lat', 'my_lon'), or select them, X[['lat', 'lon']], for "

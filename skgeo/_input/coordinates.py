@@ -1,4 +1,4 @@
-"""Arrays and frames -> latitude and longitude in degrees; every text about coordinates that are wrong."""
+"""Read latitude and longitude in degrees from arrays and frames, and refuse wrong coordinates with a cure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,17 +27,19 @@ POLE = 90.0 + SINGLE_ROUNDING
 # Beyond this, in degrees, float64 knows a longitude no better than to a millimetre, and a model to no better than 1e-6
 # of degree 100: it is no longitude, but the number that a file has where it has none (1e15, 1e20, 9.97e36).
 LARGEST_LONGITUDE = 1e8
-# Numbers that files have where they have no longitude, though each is one (-999 is 81 degrees east).
-_FILL_VALUES = (-999.0, 999.0, -9999.0, 9999.0, -99999.0, 99999.0, -999999.0, 999999.0, -32767.0, -32768.0, 32767.0)
-# Longitudes that people write down lie within these; around fill values they do.
+# Sizes of numbers that files have where a longitude is missing. Each of them is a longitude (-999 is 81 degrees east).
+_FILL_SIZES = (888.0, 999.0, 999.9, 999.99, 9999.0, 9999.9, 9999.99, 99999.0, 999999.0, 32767.0, 32768.0, 65535.0)
+# In single precision, so that -9999.9 is found in float32 and float64.
+_FILL_VALUES = np.array(_FILL_SIZES, dtype=np.float32)
+# Longitudes that people write down lie in this range. A fill value stands alone outside of it.
 _USUAL_LONGITUDES = (-360.0, 720.0)
-# What is less wide or high, in degrees, is rounding: a hundredth of a micrometre.
+# Least width and height of a cell in degrees, a hundredth of a micrometre on the ground. Anything thinner is rounding.
 THINNEST = 4.0 * 90.0 * float(np.finfo(np.float64).eps)
-# Latitudes that are mostly beyond this are no swapped longitudes either: they are metres or feet.
+# If half of the latitudes or more are beyond this, they are metres or feet, not longitudes in the wrong column.
 _PROJECTED = 1000.0
-# Radians of single precision may exceed pi by rounding.
+# Radians in single precision may exceed pi by rounding, by less than this factor.
 _RADIANS = 1.0 + 1e-6
-# Longitudes that spread over this share of a turn go around.
+# Longitudes that spread over more than this share of a turn go around the Earth.
 _NEARLY_AROUND = 0.98
 
 
@@ -55,7 +57,7 @@ class Coordinates(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelledPoints:
-    """Points (n, 2) that are known to be (latitude, longitude), in whatever order a frame had them in ``fit``."""
+    """Points (n, 2) known to be (latitude, longitude), whatever order the columns of the frame had in ``fit``."""
 
     values: Any
 
@@ -88,9 +90,11 @@ def read_coordinates(
         check_length(X, 2)
         table = read_columns(X, coordinate_columns(columns, names, others=others), missing)
     latitude, longitude = table.astype(np.float64).T
+    # A place without one of its two coordinates has no place.
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
         latitude, longitude = (np.where(absent, np.nan, degrees) for degrees in (latitude, longitude))
+    # An error about the range says which of the two columns was read as the latitude.
     origin = f"columns are {meaning}" if columns is None else "the two columns may be misnamed"
     origin = "geometries are (x, y): longitude, latitude" if geometric else origin
     _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), origin)
@@ -102,13 +106,13 @@ def read_coordinates(
 
 
 def _geometry_columns(X: Any) -> list[str] | None:
-    """The geometry column of a GeoDataFrame that has nothing else, as a ColumnTransformer hands it over."""
+    """Return the only column of a GeoDataFrame, as a ColumnTransformer passes it; None if there are others."""
     columns = list(getattr(X, "columns", []))
     return columns if len(columns) == 1 else None
 
 
 def _point_table(X: Any, missing: bool | str) -> npt.NDArray[np.float64]:
-    """Latitude and longitude (n, 2) of the points of a GeoDataFrame or GeoSeries, from whatever CRS they are in."""
+    """Return latitude and longitude (n, 2) of the points of a GeoDataFrame or GeoSeries in any CRS."""
     kind = type(X).__name__
     if not hasattr(X, "geometry"):
         raise CoordinateError(f"X is a {kind}: pass a GeoSeries, geopandas.GeoSeries(X).")
@@ -135,9 +139,10 @@ def _point_table(X: Any, missing: bool | str) -> npt.NDArray[np.float64]:
 
 
 def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = False) -> npt.NDArray[Any]:
-    """A real, finite array of shape (n, n_columns), its floating dtype kept.
+    """Return a real, finite array of shape (n, n_columns) in the floating dtype of X.
 
-    NaN and masked values are let through as NaN if ``missing`` is True; a text says how they may be.
+    If ``missing`` is True, NaN and masked values are returned as NaN; if it is a text, they are refused, and the error
+    ends with the text, which says how they can be allowed.
     """
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
@@ -163,7 +168,7 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
 
 
 def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
-    """Two dimensions, at least a row, the right number of columns."""
+    """Refuse a table without two dimensions, without rows, or with a wrong number of columns."""
     if table.ndim != 2:
         raise CoordinateError(
             f"X has {table.ndim} dimensions, shape {table.shape}: expected 2, one row of {meaning} per sample. "
@@ -180,15 +185,15 @@ def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
 
 
 def check_length(table: Any, n_features: int) -> None:
-    """At least one row."""
+    """Refuse a table without rows."""
     if len(table) == 0:
         raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
 
 
 def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = False) -> npt.NDArray[Any]:
-    """Refuse what is no finite real number, naming the first row; integers become float64.
+    """Return float32 as float32 and other real numbers as float64; refuse other values and name the first row.
 
-    NaN is let through if ``missing`` is True; a text says how it may be.
+    NaN is allowed if ``missing`` is True; a text is the end of the error, as in :func:`read_table`.
     """
     if values.ndim == 0 and not (values.dtype.kind in "fiu" and np.isfinite(values)):
         raise CoordinateError(f"{name} is {values.item()!r}: expected an array of numbers.")
@@ -198,7 +203,8 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
         )
     values = as_numbers(values, name)
     single = values.dtype.kind == "f" and values.dtype.itemsize == 4
-    values = values.astype(np.float32 if single else np.float64, copy=False)  # and in native byte order
+    # The conversion also brings values of files into the byte order of the machine.
+    values = values.astype(np.float32 if single else np.float64, copy=False)
     bad = np.isinf(values) if missing is True else ~np.isfinite(values)
     if bad.any():
         rows = np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))
@@ -208,7 +214,7 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
 
 
 def read_columns(X: Any, names: Sequence[str], missing: bool | str = False) -> npt.NDArray[Any]:
-    """Columns of a frame as a real, finite array of shape (n, len(names)), float32 only if all are."""
+    """Return columns of a frame as a real, finite array (n, len(names)): float32 if all columns are, else float64."""
     columns = {f"X column {name!r}": column_values(X, name) for name in names}
     return np.column_stack(
         [check_numbers(as_numbers(values, name, text=True), name, missing) for name, values in columns.items()]
@@ -216,11 +222,12 @@ def read_columns(X: Any, names: Sequence[str], missing: bool | str = False) -> n
 
 
 def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[np.intp], order: str) -> None:
-    """Refuse latitudes beyond the poles, and say what probably happened; values are those of the given rows."""
+    """Refuse latitudes beyond the poles, and say what probably happened. ``row`` holds the row number of each value."""
     outside = np.flatnonzero(np.abs(latitude) > POLE)
     if outside.size == 0:
         return
-    message = f"X has latitudes outside [-90, 90] degrees in {format_rows(row[outside])}: {format_number(latitude[outside[0]])}."
+    first = format_number(latitude[outside[0]])
+    message = f"X has latitudes outside [-90, 90] degrees in {format_rows(row[outside])}: {first}."
     if np.median(np.abs(latitude)) > _PROJECTED:
         message += (
             " These look like projected coordinates in metres: reproject them to EPSG:4326 "
@@ -234,11 +241,11 @@ def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[n
 
 
 def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
-    """Warn when points fill the range that radians have; NaN is where a point is missing.
+    """Warn when points fill the range of radians. Coordinates of missing points are NaN.
 
-    Of longitudes -pi..pi it is enough that latitudes spread over more than pi / 2, or longitudes over more than pi. Of
-    0..2 pi both must, as :func:`fill_radians` says, or the longitudes must go nearly all around: degrees between 0 and
-    6.28 may be a region, 0..5 E and 0..1.5 N for instance. Radians of a small region pass for degrees.
+    If longitudes lie in -pi..pi, the warning needs latitudes over more than pi / 2, or longitudes over more than pi. If
+    they lie in 0..2 pi, it needs both, see :func:`fill_radians`, or longitudes nearly all around. Degrees between 0
+    and 6.28 may be a region, for instance 0..5 E and 0..1.5 N. Radians of a small region are taken for degrees.
     """
     latitude, longitude = latitude[~np.isnan(latitude)], longitude[~np.isnan(longitude)]
     span = radian_span(latitude, longitude)
@@ -252,17 +259,17 @@ def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
 
 
 def fill_radians(latitude: FloatArray, longitude: FloatArray) -> bool:
-    """Whether places lie within the ranges of radians, and spread over most of both.
+    """Whether places lie within the ranges of radians and spread over most of both ranges.
 
-    Latitudes over more than pi / 2, longitudes, -pi..pi or 0..2 pi, over more than three quarters of a turn. In degrees
-    that is a box of two by five degrees at the equator, which happens seldom.
+    Latitudes spread over more than pi / 2, and longitudes, in -pi..pi or 0..2 pi, over more than three quarters of a
+    turn. In degrees such places lie in a box of two by five degrees at the equator, which is rare.
     """
     span = radian_span(latitude, longitude)
     return span is not None and span[0] > np.pi / 2 and span[1] > 1.5 * np.pi
 
 
 def say_radians(subject: str, cure: str) -> None:
-    """The one warning about radians."""
+    """Warn of radians, with one text for points, grids and patches."""
     warn_caller(
         f"{subject} within the range of radians, +-pi / 2 and +-pi or 0..2 pi, and spread over it: is it in radians? "
         f"Degrees are expected, {cure}.",
@@ -271,7 +278,7 @@ def say_radians(subject: str, cure: str) -> None:
 
 
 def radian_span(latitude: FloatArray, longitude: FloatArray) -> tuple[float, float] | None:
-    """Spread of latitudes and longitudes that lie within the ranges of radians; None if they do not."""
+    """Return the spread of latitudes and of longitudes in the ranges of radians; None if one lies outside of them."""
     if not latitude.size or not longitude.size or np.abs(latitude).max() > _RADIANS * np.pi / 2:
         return None
     west, east = float(longitude.min()), float(longitude.max())
@@ -280,10 +287,10 @@ def radian_span(latitude: FloatArray, longitude: FloatArray) -> tuple[float, flo
 
 
 def check_longitude(longitude: FloatArray, name: str) -> None:
-    """Refuse longitudes that are no angles but fill values: beyond LARGEST_LONGITUDE, or 1e20, 9.97e36 and the like.
+    """Refuse longitudes beyond LARGEST_LONGITUDE, such as 1e20 and 9.97e36: they are fill values, no angles.
 
-    Warn of numbers such as -999 where all others are usual longitudes: any finite number is a longitude, -999 is 81
-    degrees east, but hardly the only one beyond -360..720. NaN is let through.
+    Warn of numbers such as -999 where all other longitudes are usual ones. -999 is 81 degrees east, but it is hardly
+    the only longitude outside of -360..720. NaN is allowed.
     """
     size = np.abs(longitude)
     largest = float(np.nanmax(size, initial=0.0))
@@ -291,28 +298,30 @@ def check_longitude(longitude: FloatArray, name: str) -> None:
         cells = np.flatnonzero(size > LARGEST_LONGITUDE)
         raise CoordinateError(
             f"{name} has longitudes beyond {LARGEST_LONGITUDE:g} degrees in {format_rows(cells)}: "
-            f"{format_number(longitude.flat[cells[0]])}. That is no longitude; is it a fill value? Make it NaN, or drop it."
+            f"{format_number(longitude.flat[cells[0]])}. That is no longitude; is it a fill value? "
+            "Make it NaN, or drop it."
         )
     fill = fill_values(longitude)
     if fill.size:
         warn_caller(
-            f"{name} has the longitude {format_number(longitude.flat[fill[0]])} in {format_rows(fill)}, the others are between "
-            f"{_USUAL_LONGITUDES[0]:g} and {_USUAL_LONGITUDES[1]:g}: is it a fill value? Make it NaN, or drop it.",
+            f"{name} has the longitude {format_number(longitude.flat[fill[0]])} in {format_rows(fill)}, the others are "
+            f"between {_USUAL_LONGITUDES[0]:g} and {_USUAL_LONGITUDES[1]:g}: is it a fill value? "
+            "Make it NaN, or drop it.",
             CoordinateWarning,
         )
 
 
 def fill_values(longitude: FloatArray) -> npt.NDArray[np.intp]:
-    """Where longitudes are usual fill values, such as -999, and all others in the usual range; nowhere else."""
+    """Return where longitudes are usual fill values, such as -999, if all others lie in the usual range."""
     low, high = _USUAL_LONGITUDES
     unusual = np.flatnonzero((longitude < low) | (longitude > high))  # NaN is neither
-    return unusual if np.isin(longitude.flat[unusual], _FILL_VALUES).all() else unusual[:0]
+    return unusual if np.isin(np.abs(longitude.flat[unusual]).astype(np.float32), _FILL_VALUES).all() else unusual[:0]
 
 
 def as_numbers_with_nan(values: Any, name: str) -> npt.NDArray[Any]:
-    """Numbers as a new array of a floating dtype, NaN where masked or missing; infinity is missing too.
+    """Return numbers as a new array of a floating dtype, with NaN where a value is masked, missing or infinite.
 
-    Files have infinity off the disk of a geostationary satellite.
+    Files of geostationary satellites have infinity for pixels off the disk of the Earth.
     """
     try:
         array = np.array(masked_to_nan(values))
@@ -324,21 +333,22 @@ def as_numbers_with_nan(values: Any, name: str) -> npt.NDArray[Any]:
 
 
 def masked_to_nan(values: Any) -> Any:
-    """Floating numbers, NaN where masked; what has no mask, or nothing masked, as it is."""
+    """Return masked numbers as floats with NaN where masked; return values without masked ones unchanged."""
     if not np.ma.is_masked(values):
         return values
     return np.asarray(values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan))
 
 
 def check_cell_centres(values: npt.ArrayLike, others: npt.ArrayLike, name: str) -> FloatArray:
-    """Latitudes or longitudes of cells in float64, NaN where they or the others are missing; within the poles."""
+    """Return latitudes or longitudes of cells in float64, with NaN where they or the ``others`` are missing."""
     centres = as_numbers_with_nan(values, name).astype(np.float64)
     if name == "latitude":
         outside = np.flatnonzero(np.abs(centres) > POLE)
         if outside.size:
             raise CoordinateError(
-                f"{name} is outside [-90, 90] degrees in {outside.size} cells: {format_number(centres.flat[outside[0]])}. "
-                "Swapped with longitude, projected, or a fill value that is not marked as missing?"
+                f"{name} is outside [-90, 90] degrees in {outside.size} cells: "
+                f"{format_number(centres.flat[outside[0]])}. Swapped with longitude, projected, or a "
+                "fill value that is not marked as missing?"
             )
         centres = centres.clip(-90.0, 90.0)
     centres[np.isnan(as_numbers_with_nan(others, name))] = np.nan
@@ -346,11 +356,11 @@ def check_cell_centres(values: npt.ArrayLike, others: npt.ArrayLike, name: str) 
 
 
 def format_number(value: float) -> str:
-    """A number as people write it, in full where a shorter form would be another number."""
+    """Return a number as people write it, with 15 digits, or in full where 15 digits would be another number."""
     short = f"{value:.15g}"
     return short if float(short) == value else repr(float(value))
 
 
 def format_rows(rows: npt.NDArray[np.intp]) -> str:
-    """How many rows, and the first."""
+    """Return a text with the number of rows and the first of them."""
     return f"{rows.size} row{'s' if rows.size != 1 else ''}, first row {rows[0]}"

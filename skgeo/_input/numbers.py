@@ -1,4 +1,4 @@
-"""Arrays of objects and of text -> numbers, as scikit-learn reads them; what is none of these is refused."""
+"""Convert arrays of objects and of text to numbers, as scikit-learn does, and refuse other values."""
 
 from typing import Any
 
@@ -7,16 +7,17 @@ import numpy.typing as npt
 
 from skgeo.exceptions import CoordinateError
 
-# Objects that float() takes, or numpy does with a warning, though they are no coordinates.
+# Types that float() or NumPy convert to numbers, though they are no coordinates.
 _REFUSED = (bool, np.bool_, np.timedelta64, np.datetime64, complex, np.complexfloating, np.ndarray)
+# Largest number of characters of a value in a message.
 _SHORT = 60
 
 
 def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> npt.NDArray[Any]:
-    """Numbers in objects as float64, what is missing as NaN; numbers of any dtype as they are.
+    """Return objects as float64 numbers, with NaN for None and NA; return numbers of any dtype unchanged.
 
-    Objects may be all that float() takes, such as Decimal and Fraction, but for booleans; with ``text`` also "48.1".
-    None and NA are missing.
+    An object may be anything that float() takes, such as Decimal and Fraction, except a boolean. With ``text`` it may
+    also be a text such as "48.1".
 
     >>> from decimal import Decimal
     >>> as_numbers(np.array([Decimal("48.1"), None, 7], dtype=object), "X")
@@ -27,7 +28,8 @@ def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> np
     accepted = values.dtype.kind in ("OUS" if text else "O")
     if accepted and values.dtype.kind == "O":
         kinds = set(map(type, values.ravel().tolist()))
-        if any(kind.__name__ == "NAType" for kind in kinds):  # of pandas, which float() does not take
+        # float() does not take the NA of pandas.
+        if any(kind.__name__ == "NAType" for kind in kinds):
             values = values.copy()
             values[np.vectorize(_is_na, otypes=[bool])(values)] = None
         refused = _REFUSED if text else (*_REFUSED, str, bytes)
@@ -41,19 +43,21 @@ def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> np
 
 
 def shortened(value: object) -> str:
-    """The repr of a value, cut where it is long."""
+    """Return the repr of a value, cut after 60 characters."""
     text = repr(value)
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
 
 
 def _is_na(value: object) -> bool:
+    """Whether a value is the NA of pandas, which need not be installed for the answer."""
     return type(value).__name__ == "NAType"
 
 
 def _refuse(values: npt.NDArray[Any], name: str, text: bool) -> npt.NDArray[Any]:
-    """Say which rows hold no numbers."""
+    """Raise the error that counts the rows without numbers and shows the first such value."""
     table = values.reshape(len(values), -1)
-    bad = np.ones(table.shape, dtype=bool)  # of booleans, dates and durations all
+    # All values of booleans, dates and durations are wrong; of objects and text only some.
+    bad = np.ones(table.shape, dtype=bool)
     if values.dtype.kind in "OUS":
         bad = np.array([[not _is_number(value, text) for value in row.tolist()] for row in table])
     rows = np.flatnonzero(bad.any(axis=1))
@@ -66,7 +70,7 @@ def _refuse(values: npt.NDArray[Any], name: str, text: bool) -> npt.NDArray[Any]
 
 
 def _is_number(value: Any, text: bool) -> bool:
-    """Whether a value is a number, or missing."""
+    """Whether a value is a number or None."""
     if isinstance(value, _REFUSED) or (isinstance(value, str | bytes) and not text):
         return False
     try:

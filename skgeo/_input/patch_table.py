@@ -1,4 +1,4 @@
-"""The patch table, six columns a patch: outer edges in degrees and pixel counts. Cut, read and check it."""
+"""Cut, read and check patch tables: six columns a patch, its outer edges in degrees and its pixel counts."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,14 +29,14 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 if TYPE_CHECKING:
     import pandas as pd
 
-# Patches that leave out less than this share of the domain give no warning: a row at a pole, for instance.
+# Share of the domain that patches may leave out without a warning. A row at a pole is less.
 _LEFT_OUT = 0.005
 
 PATCH_COLUMNS = ("south", "north", "west", "east", "n_lat", "n_lon")
 
 
 class Windows(NamedTuple):
-    """Windows along an axis: first pixels, pixel counts, and how many pixels of the axis are in none."""
+    """Windows along an axis: their first pixels, their pixel counts, and which pixels of the axis are in no window."""
 
     starts: Integers
     counts: Integers
@@ -46,9 +46,10 @@ class Windows(NamedTuple):
 def axis_windows(
     axis: str, blocks: Sequence[tuple[int, int]], size: int, stride: int, partial: bool, *, closed: bool
 ) -> Windows:
-    """Windows along an axis whose pixels lie in ``blocks``, first pixel and length of each; none crosses a gap.
+    """Return the windows along an axis whose parts without gaps are ``blocks`` of (first pixel, length).
 
-    On a closed axis windows run on across the seam as long as they do not reach past the next round's first.
+    No window crosses a gap. On a closed axis windows run on across the seam, but not past the first window of the
+    next round.
     """
     longest = max(length for _, length in blocks)
     whole = f"the {longest} pixels of the grid's {axis}"
@@ -56,28 +57,31 @@ def axis_windows(
     check_parameter("patch_size", size, size <= longest, f"at most {whole if len(blocks) == 1 else longest_block}")
     parts = [_block_windows(first, length, size, stride, partial, closed) for first, length in blocks]
     starts, counts = (np.concatenate(along) for along in zip(*parts, strict=True))
+    # Count the windows over each pixel: +1 at the first pixel of a window, -1 after its last, then sums.
     n_pixels = sum(length for _, length in blocks)
     changes = np.zeros(2 * n_pixels + 1, dtype=np.intp)
     np.add.at(changes, starts, 1)
     np.add.at(changes, starts + counts, -1)
-    count = np.cumsum(changes)[:-1].reshape(2, n_pixels).sum(axis=0)  # the second round is beyond the seam
+    # The second round holds the pixels beyond the seam.
+    count = np.cumsum(changes)[:-1].reshape(2, n_pixels).sum(axis=0)
     return Windows(starts, counts, count == 0)
 
 
 def _block_windows(
     first: int, length: int, size: int, stride: int, partial: bool, closed: bool
 ) -> tuple[Integers, Integers]:
-    """First pixels and pixel counts of the windows in a part of an axis."""
+    """Return first pixels and pixel counts of the windows in a part of an axis without gaps."""
     starts = np.arange(0, length, stride)
     whole = starts + (min(stride, size) if closed else size) <= length
     counts = np.where(whole, size, length - starts)
+    # A smaller window at the end is kept only if the windows before it leave pixels uncovered.
     covered = np.concatenate([[0], np.maximum.accumulate(starts + counts)[:-1]])
     kept = whole | (covered < length) if partial else whole
     return first + starts[kept], counts[kept]
 
 
 def warn_left_out(rows: Windows, columns: Windows, names: tuple[str, str], share: float, cure: str) -> None:
-    """Warn of the rows and columns that are in no patch, unless their ``share`` of the domain is next to nothing."""
+    """Warn of rows and columns that are in no patch, if they are more than 0.5 % of the area of the domain."""
     if share < _LEFT_OUT:
         return
     parts = [
@@ -92,8 +96,20 @@ def warn_left_out(rows: Windows, columns: Windows, names: tuple[str, str], share
     )
 
 
+def share_left_out(
+    mask: npt.NDArray[np.generic] | None, heights: FloatArray, widths: FloatArray, rows: Windows, columns: Windows
+) -> float:
+    """Share of the area of the domain that is in no window. Areas of cells are ``heights * widths``."""
+    if not (rows.left_out.any() or columns.left_out.any()):
+        return 0.0
+    inside = heights * ~rows.left_out, widths * ~columns.left_out
+    if mask is None:
+        return 1.0 - float(inside[0].sum() * inside[1].sum() / (heights.sum() * widths.sum()))
+    return 1.0 - float(inside[0] @ (mask @ inside[1]) / (heights @ (mask @ widths)))
+
+
 def windows(rows: Windows, columns: Windows) -> tuple[Integers, Integers]:
-    """First pixels (n, 2) and pixel counts (n, 2) of all pairs of windows, rows first."""
+    """Return first pixels (n, 2) and pixel counts (n, 2) of all pairs of windows; longitude varies fastest."""
     index, count = (
         np.stack(np.meshgrid(along_lat, along_lon, indexing="ij"), axis=-1).reshape(-1, 2)
         for along_lat, along_lon in ((rows.starts, columns.starts), (rows.counts, columns.counts))
@@ -108,12 +124,13 @@ def window_shares(
     rows: Windows,
     columns: Windows,
 ) -> FloatArray:
-    """Share of the area of each window, as paired by :func:`windows`, that is inside a mask.
+    """Return the share of the area of each window that is inside a mask, in the order of :func:`windows`.
 
-    Areas are ``heights * widths``. Sums run along one strip of windows at a time: differences of sums over the
-    whole grid would leave nothing but rounding for a small patch at a pole.
+    Areas of cells are ``heights * widths``.
     """
     west, east = columns.starts, columns.starts + columns.counts
+    # Sums run along one strip of windows at a time. Differences of sums over the whole grid would leave only rounding
+    # for a small patch at a pole.
     shares = np.empty((rows.starts.size, columns.starts.size))
     for i, (start, count) in enumerate(zip(rows.starts, rows.counts, strict=True)):
         strip = slice(start, start + count)
@@ -124,27 +141,29 @@ def window_shares(
 
 
 def _running_sum(values: FloatArray) -> FloatArray:
-    """Cumulative sums from zero over two rounds of a circle."""
+    """Return cumulative sums from zero over two rounds of a circle, for windows across the seam."""
     return np.concatenate([[0.0], np.cumsum(np.tile(values, 2))])
 
 
 def outer_edges(
     latitude_edges: FloatArray, longitude_edges: FloatArray, index: Integers, count: Integers
 ) -> FloatArray:
-    """The patch table (n, 6) of windows of pixels, which may run on across the seam."""
+    """Return the patch table (n, 6) of windows of pixels, which may run on across the seam."""
     n_rows, n_columns = latitude_edges.shape[0], longitude_edges.shape[0]
     first, last = index, (index + count - 1) % (n_rows, n_columns)
     rows = latitude_edges[[first[:, 0], last[:, 0]]]
     columns = longitude_edges[[first[:, 1], last[:, 1]]]
-    if longitude_edges[0, 0] > longitude_edges[-1, 0]:  # columns run westward
+    # Where columns run westward, the last pixel of a window is its western one.
+    if longitude_edges[0, 0] > longitude_edges[-1, 0]:
         columns = columns[::-1]
     west, span = columns[0, :, 0], columns[1, :, 1] - columns[0, :, 0]
-    span = np.where(span <= 1e-9, span + 360.0, span)  # across the seam, or all around
+    # A window across the seam, or all around, ends a turn further east than its edges say.
+    span = np.where(span <= 1e-9, span + 360.0, span)
     return np.column_stack([rows[:, :, 0].min(axis=0), rows[:, :, 1].max(axis=0), west, west + span, count])
 
 
 def patch_frame(table: FloatArray, index: Integers) -> "pd.DataFrame":
-    """The patch table as a pandas DataFrame indexed by the first pixel's row and column."""
+    """Return the patch table as a pandas DataFrame, indexed by row and column of the first pixel."""
     pandas = import_optional("pandas", "as_frame=True", "pandas")
     labels = pandas.MultiIndex.from_arrays(index.T, names=["row", "column"])
     frame = pandas.DataFrame(table, index=labels, columns=list(PATCH_COLUMNS))
@@ -152,7 +171,7 @@ def patch_frame(table: FloatArray, index: Integers) -> "pd.DataFrame":
 
 
 class Patches(NamedTuple):
-    """The patches of a table, and the dtype and columns they came in."""
+    """The patches of a table, the dtype of the table, and its columns if it was a frame."""
 
     boxes: Boxes
     dtype: np.dtype[np.floating]
@@ -160,7 +179,7 @@ class Patches(NamedTuple):
 
 
 class PixelStack(NamedTuple):
-    """The pixel centres (n, h, w) of patches in degrees, NaN where missing, and the dtype they came in."""
+    """The pixel centres (n, h, w) of patches in degrees, NaN where missing, and the dtype of the values given."""
 
     latitude: FloatArray
     longitude: FloatArray
@@ -168,7 +187,7 @@ class PixelStack(NamedTuple):
 
 
 def _read_stack(X: npt.ArrayLike) -> PixelStack:
-    """Read stacks (n, h, w, 2) of pixel centres, and check them."""
+    """Read a stack (n, h, w, 2) of pixel centres, and check it."""
     table = as_numbers_with_nan(X, "X")
     if table.shape[-1] != 2 or table.size == 0:
         raise CoordinateError(
@@ -186,17 +205,18 @@ def _read_stack(X: npt.ArrayLike) -> PixelStack:
 
 
 def read_patches_or_stack(X: Any, order: Sequence[int]) -> Patches | PixelStack:
-    """Read stacks of pixel centres, or else a patch table."""
+    """Read a stack of pixel centres if X has four dimensions, else a patch table."""
     if isinstance(X, list | tuple):
-        with suppress(ValueError):  # ragged: read_table says so
+        # A ragged list is no array: read_table refuses it with a cure.
+        with suppress(ValueError):
             X = np.asarray(X) if np.ndim(X) == 4 else X
     return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X, order)
 
 
 def read_patches(X: object, order: Sequence[int] = range(len(PATCH_COLUMNS))) -> Patches:
-    """Read a patch table from an array or from a frame with its six columns in any order, and check it.
+    """Read a patch table from an array, or from a frame with the six columns in any order, and check it.
 
-    ``order`` says where in an array the columns are.
+    ``order`` holds the position in an array of each of the six columns.
     """
     columns = frame_columns(X)
     if columns is None:
@@ -212,14 +232,16 @@ def read_patches(X: object, order: Sequence[int] = range(len(PATCH_COLUMNS))) ->
         )
     check_length(X, len(PATCH_COLUMNS))
     edges, counts = read_columns(X, PATCH_COLUMNS[:4]), read_columns(X, PATCH_COLUMNS[4:])
-    table = np.hstack([edges, counts.astype(edges.dtype)])  # integer counts leave float32 edges what they are
+    # Counts take the dtype of the edges: integer counts must not make float64 of float32 edges.
+    table = np.hstack([edges, counts.astype(edges.dtype)])
     return _check_table(table, columns)
 
 
 def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
-    """The patches of a table of numbers (n, 6), checked."""
+    """Check a table of numbers (n, 6), and return its patches."""
     south, north, west, east, n_lat, n_lon = table.astype(np.float64).T
     east = np.where(east < west, east + 360.0 * np.ceil((west - east) / 360.0), east)
+    # Edges of a patch all around are 360 degrees apart to the rounding of the dtype.
     rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)
     check_longitude(west, "X")
     check_longitude(east, "X")
@@ -235,7 +257,7 @@ def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
 def _check_patches(
     south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray, counts: FloatArray, rounding: float
 ) -> None:
-    """Refuse patches that are no piece of the sphere or have no whole number of pixels."""
+    """Refuse patches beyond the poles, without extent or over a turn wide, and counts that are no whole numbers."""
     _refuse((south < -POLE) | (north > POLE), "south and north must lie in [-90, 90] degrees", south, north)
     thin = np.minimum(north, 90.0) - np.maximum(south, -90.0) <= THINNEST
     _refuse(thin, "south must be less than north, by more than rounding", south, north)
@@ -247,7 +269,7 @@ def _check_patches(
 
 
 def _refuse(bad: npt.NDArray[np.bool_], rule: str, *values: FloatArray) -> None:
-    """Raise for the first row that breaks a rule."""
+    """Raise the error about patches that break a rule, with their number and the values of the first."""
     rows = np.flatnonzero(bad)
     if rows.size:
         given = ", ".join(format_number(value[rows[0]]) for value in values)

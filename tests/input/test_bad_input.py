@@ -19,6 +19,7 @@ from skgeo import (
 )
 from skgeo.encoders import WrapEncoder
 from skgeo.exceptions import CoordinateError, CoordinateWarning
+from skgeo.model_selection import BufferedKFold, LeaveOneBlockOut, SphericalBlockKFold
 
 PLACES = reference.uniform_points(50)
 PATCH = [0.0, 10.0, 0.0, 10.0, 2, 2]
@@ -129,6 +130,18 @@ def test_radians_are_a_warning_in_every_part(model):
     model.partial_fit(PLACES, target)
     with pytest.warns(CoordinateWarning, match="radians"):
         model.partial_fit(np.radians(PLACES), target)
+
+
+@pytest.mark.parametrize("turn", [0.0, np.pi])
+@pytest.mark.parametrize("splitter", [SphericalBlockKFold(3), LeaveOneBlockOut(), BufferedKFold(3, radius_km=10)])
+def test_radians_are_a_warning_in_a_splitter(splitter, turn):
+    z = np.linspace(-0.999, 0.999, 200)
+    degrees = np.column_stack([np.degrees(np.arcsin(z)), 137.5 * np.arange(200) % 360])  # a spiral over the globe
+    with pytest.warns(CoordinateWarning, match=r"0\.\.2 pi.*np\.degrees\(X\)"):
+        next(splitter.split(np.radians(degrees) - [0, turn]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CoordinateWarning)
+        next(splitter.split(degrees))
 
 
 def test_radians_are_no_warning_where_nothing_is_learned():

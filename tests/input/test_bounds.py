@@ -88,6 +88,28 @@ def test_single_precision_bounds_of_midpoints_change_nothing(direction, start):
     assert_allclose(plain.cell_areas().sum(), 2 * np.pi * R**2 * (np.sin(np.radians(50)) - 0.5), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("start", [47.3, -11.2, 0.1])
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_bounds_of_fine_uneven_cells_are_kept(dtype, start, scale):
+    edges = start + scale * np.r_[0, np.cumsum(np.tile([7e-4, 9e-4], 8))]
+    bounds = pairs(edges).astype(dtype)
+    centres = bounds.mean(axis=1)
+    grid = LatLonGrid(centres, centres, latitude_bounds=bounds, longitude_bounds=bounds)
+    for given in (grid.latitude_edges, grid.longitude_edges):
+        assert_allclose(given, bounds, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_shifted_single_precision_bounds_change_nothing(dtype):
+    longitude = 0.05 * (np.arange(7200) + 0.5)
+    edges = pairs(0.05 * np.arange(7201)).astype(np.float32).astype(dtype) - dtype(180)
+    axes = np.array([1, 2], dtype=np.float32), longitude.astype(np.float32) - np.float32(180)
+    grid = LatLonGrid(*axes, longitude_bounds=edges)
+    assert_allclose(np.diff(grid.longitude_edges, axis=1), 0.05, rtol=1e-9)
+    assert grid.closed
+
+
 def test_bounds_close_circle_if_outermost_meet():
     edges = np.array([0.0, 100, 130, 360]) + 0.1
     bounds = pairs(edges).astype(np.float32)

@@ -394,6 +394,11 @@ FOUND = {
     ("Latitude (\N{DEGREE SIGN}N)", "Longitude (\N{DEGREE SIGN}E)"): ["rotated_lat", "rotated_lon"],
     ("lat", "lon"): ["pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon", "decimalLatitude", "decimalLongitude"],
     ("latitude_dd", "decimalLongitude"): ["verbatimLatitude", "verbatimLongitude"],
+    ("decimallatitude", "decimallongitude"): ["verbatimlatitude", "verbatimlongitude", "coordinateprecision"],
+    ("DECIMALLATITUDE", "DECIMALLONGITUDE"): ["GEOMAGNETICLATITUDE", "GEOMAGNETICLONGITUDE"],
+    ("latdd", "longdd"): ["flat", "flon", "colatitude", "colongitude"],
+    ("latitudewgs84", "longitudewgs84"): ["salon", "latency", "latitudeerr", "longitudeerr"],
+    ("gpslatitude", "gpslongitude"): ["deltalatitude", "deltalongitude", "sinlatitude", "sinlongitude"],
 }
 
 
@@ -416,8 +421,9 @@ def test_names_of_coordinates_that_are_not_found(names):
     assert match_coordinate_names(names) == []
 
 
-def test_gbif_columns_need_no_names(frame):
-    columns = ["decimalLongitude", "decimalLatitude"]
+@pytest.mark.parametrize("spell", [str, str.lower, str.upper])
+def test_gbif_columns_need_no_names(frame, spell):
+    columns = [spell("decimalLongitude"), spell("decimalLatitude")]
     assert_array_equal(small_pca().fit(POINTS).transform(frame(NEW_POINTS[:, ::-1], columns)), EXPECTED)
 
 
