@@ -8,12 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from skgeo._kernels.harmonics import columns_of_order, convention_factors, legendre_series
+from skgeo._kernels.sphere import wrap_longitude
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._validation import check_convention, check_degree, check_parameter, is_integer
-from skgeo.encoders._base import FormulaEncoder, wrap_longitude
 from skgeo.nn._modules import check_last, like, multiples
 
 __all__ = ["EncoderModule", "Harmonics"]
+
+# EncoderModule recognises an encoder by these methods, which skgeo.encoders._base.FormulaEncoder documents. An import
+# of FormulaEncoder would close a circle, because the to_torch of FormulaEncoder imports this module.
+_FORMULA_METHODS = ("_check_parameters", "_constants", "_embedding_names", "_formula", "_own_parameters")
 
 
 class EncoderModule(nn.Module):
@@ -49,17 +53,18 @@ class EncoderModule(nn.Module):
 
     >>> import torch
     >>> from skgeo.encoders import GridEncoder
-    >>> from skgeo.nn import EncoderTwin
-    >>> twin = EncoderTwin(GridEncoder(1, 2.0, 2.0))
+    >>> from skgeo.nn import EncoderModule
+    >>> twin = EncoderModule(GridEncoder(1, 2.0, 2.0))
     >>> place = torch.tensor([0.0, 0.0], requires_grad=True)
     >>> twin(place)[0].backward()
     >>> place.grad
     tensor([0.5000, 0.0000])
     """
 
-    def __init__(self, encoder: FormulaEncoder) -> None:
+    def __init__(self, encoder: Any) -> None:
         super().__init__()
-        if not isinstance(encoder, FormulaEncoder):
+        known = all(callable(getattr(encoder, name, None)) for name in _FORMULA_METHODS)
+        if not known or isinstance(encoder, type):
             raise TypeError(
                 f"encoder={encoder!r}: expected an encoder of skgeo.encoders; Harmonics is for SphericalHarmonics."
             )
@@ -68,7 +73,8 @@ class EncoderModule(nn.Module):
         self.n_outputs = len(self.encoder._embedding_names())
         self._names = tuple(self.encoder._constants())
         for name, values in self.encoder._constants().items():
-            self.register_buffer(name, torch.from_numpy(values.copy()))  # a file holds no tensor twice
+            # Two constants may be one array. A safetensors file refuses tensors that share memory: copy each constant.
+            self.register_buffer(name, torch.from_numpy(values.copy()))
 
     def forward(self, points: Tensor) -> Tensor:
         """Embed points.

@@ -189,7 +189,7 @@ class PatchProjectionHead(nn.Module):
                 "beside them."
             )
         head = cls(len(position_columns), len(scale_columns), embed_dim, hidden_dim)
-        mean, std = statistics(table[:, list(scale_columns)].numpy(), np.array(list(scale_columns.values())))
+        mean, std = scale_statistics(table[:, list(scale_columns)].numpy(), np.array(list(scale_columns.values())))
         head.scale_mean.copy_(torch.from_numpy(mean))
         head.scale_std.copy_(torch.from_numpy(std))
         head.position_columns.copy_(torch.tensor(position_columns))
@@ -264,7 +264,7 @@ def _scale_columns(names: list[str]) -> dict[int, bool]:
     return columns
 
 
-def statistics(
+def scale_statistics(
     descriptors: npt.NDArray[Any], log: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64] | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of each column; of one that hardly varies, its unit instead of its deviation."""

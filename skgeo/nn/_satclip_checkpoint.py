@@ -12,10 +12,7 @@ from torch import Tensor
 
 from skgeo._validation import import_optional
 from skgeo.exceptions import ModelFileError
-from skgeo.nn._encoder_modules import Harmonics
-from skgeo.nn._networks import SirenNet
 from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
-from skgeo.nn._training import FrozenAndTrained, load
 
 __all__ = ["load_satclip"]
 
@@ -103,14 +100,6 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
         raise _foreign(file, str(error)) from error
     _check_sizes(parameters, weights, file)
     return SatCLIPEncoder(weights).fit([[0.0, 0.0]])
-
-
-def parts_of(weights: SatCLIPWeights) -> FrozenAndTrained:
-    """The harmonics and the network of sines, without drawing random numbers."""
-    with torch.device("meta"):
-        network = SirenNet(weights.n_inputs, weights.n_outputs, weights.hidden_dim, weights.n_layers)
-    arrays = {name.replace("last_layer", "output"): values for name, values in weights.arrays.items()}
-    return FrozenAndTrained(Harmonics(weights.legendre_polys - 1, convention="satclip"), load(network, arrays))
 
 
 def _read(path: str | os.PathLike[str], file: str) -> Mapping[Any, Any]:

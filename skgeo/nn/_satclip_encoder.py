@@ -3,18 +3,20 @@
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from skgeo._immutable import Immutable
 from skgeo._validation import check_parameter
 from skgeo.encoders._base import FixedTransformer
+from skgeo.nn._encoder_modules import Harmonics
+from skgeo.nn._location_networks import EncoderAndNetwork
 from skgeo.nn._network_transformer import NetworkTransformer
-
-if TYPE_CHECKING:
-    from skgeo.nn._training import FrozenAndTrained
+from skgeo.nn._networks import SirenNet
+from skgeo.nn._torch_state import load_arrays
 
 __all__ = ["SatCLIPEncoder", "SatCLIPWeights"]
 
@@ -217,10 +219,15 @@ class SatCLIPEncoder(NetworkTransformer, FixedTransformer):
         self.add_indicator = add_indicator
         self.verbose = verbose
 
-    def _parts(self) -> "FrozenAndTrained":
-        from skgeo.nn._satclip_checkpoint import parts_of
-
-        return parts_of(self._checked_weights())
+    def _encoder_and_network(self) -> EncoderAndNetwork:
+        weights = self._checked_weights()
+        # On the meta device the network takes no memory and draws no random numbers. The arrays come afterwards.
+        with torch.device("meta"):
+            network = SirenNet(weights.n_inputs, weights.n_outputs, weights.hidden_dim, weights.n_layers)
+        # The published code calls the last layer "last_layer"; SirenNet calls it "output".
+        arrays = {name.replace("last_layer", "output"): values for name, values in weights.arrays.items()}
+        harmonics = Harmonics(weights.legendre_polys - 1, convention="satclip")
+        return EncoderAndNetwork(harmonics, load_arrays(network, arrays))
 
     def _checked_weights(self) -> SatCLIPWeights:
         weights = self.weights

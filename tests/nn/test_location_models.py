@@ -35,7 +35,7 @@ from skgeo.nn import (
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
 )
-from skgeo.nn._location_models import ENCODERS
+from skgeo.nn._location_networks import ENCODERS
 from skgeo.nn._training import _Data, train
 from test_contrastive import WithoutNaN
 from test_examples import SHARED_DATA, needs_shared_data
@@ -364,7 +364,7 @@ def test_a_share_is_held_out_unless_early_stopping_is_off(monkeypatch):
         seen.append((training, validation))
         return train(build, loss, training, validation, *others)
 
-    monkeypatch.setattr("skgeo.nn._training.train", spy)
+    monkeypatch.setattr("skgeo.nn._neural_estimator.train", spy)
     model = LocationRegressor("wrap", "linear", max_epochs=2, validation_fraction=0.3, random_state=0)
     model.fit(PLACES[:31], NOISY[:31])
     rows = np.arange(31)
@@ -413,8 +413,8 @@ def test_partial_fit_knows_the_classes_from_the_first_call():
 def test_an_embedding_that_is_too_large_to_keep_is_worked_out_again(monkeypatch):
     model = LocationRegressor("spherical_harmonics", hidden_dim=8, max_epochs=3, batch_size=32, random_state=0)
     kept = clone(model).fit(PLACES, NOISY)
-    monkeypatch.setattr("skgeo.nn._training._KEPT_VALUES", 100)
-    monkeypatch.setattr("skgeo.nn._training._BLOCK_VALUES", 1000)
+    monkeypatch.setattr("skgeo.nn._training._MAX_KEPT_VALUES", 100)
+    monkeypatch.setattr("skgeo.nn._training._VALUES_PER_BLOCK", 1000)
     again = clone(model).fit(PLACES, NOISY)
     assert_allclose(again.predict(PLACES), kept.predict(PLACES), rtol=1e-4)
     assert_allclose(again.validation_loss_curve_, kept.validation_loss_curve_, rtol=1e-4)

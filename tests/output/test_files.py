@@ -508,11 +508,13 @@ def test_a_seed_takes_no_more_memory_than_its_file(tmp_path):
 
 
 def of_scikit_learn():
-    from skgeo._output.files import _OF_SCIKIT_LEARN
+    from skgeo._output.files import _SCIKIT_LEARN_CLASSES
 
-    for module, names in _OF_SCIKIT_LEARN.items():
-        room = importlib.import_module(f"sklearn.{module}")
-        yield from (getattr(room, name) for name in names if module not in ("pipeline", "frozen", "compose"))
+    for module, names in _SCIKIT_LEARN_CLASSES.items():
+        room = importlib.import_module(module)
+        yield from (
+            getattr(room, name) for name in names if module.partition(".")[2] not in ("pipeline", "frozen", "compose")
+        )
 
 
 def outputs(model, X, y):
