@@ -137,9 +137,7 @@ def stratified_folds(blocks: npt.NDArray[np.intp], strata: npt.NDArray[np.intp],
     for number in np.argsort(-held, kind="stable").tolist():
         where, shares = parts[number]
         growth = np.sum(filled[:, where] * shares, axis=1)
-        fold = int(
-            np.argmax(growth <= growth.min() * (1.0 + _EQUAL_MOMENTS))
-        )  # of those that are alike to rounding the first
+        fold = int(np.argmax(growth <= growth.min() * (1.0 + _EQUAL_MOMENTS)))  # of those that are alike to rounding the first
         filled[fold, where] += shares
         fold_of[number] = fold
     return fold_of

@@ -257,10 +257,10 @@ def _find_class(name: str) -> SavedClass | None:
     elif class_name not in _SCIKIT_LEARN_CLASSES.get(module, ()):
         return None
     cls = getattr(import_module(module), class_name)
-    if name != _CHECKPOINT_CLASS and name not in _OTHER_CLASSES:
-        # __all__ names functions, modules and torch modules, too.
-        if not (isinstance(cls, type) and issubclass(cls, BaseEstimator)):
-            return None
+    # __all__ names functions, modules and torch modules, too. All estimators are subclasses of BaseEstimator.
+    is_estimator = isinstance(cls, type) and issubclass(cls, BaseEstimator)
+    if not is_estimator and name not in (_CHECKPOINT_CLASS, *_OTHER_CLASSES):
+        return None
     return SavedClass(cls, _state, partial(_restore, cls))
 
 

@@ -54,8 +54,8 @@ class CheckpointFile:
         n_done = 0 if self._kept is None else len(self._kept.state["losses"])
         if n_done > max_epochs:
             raise ValueError(
-                f"max_epochs={max_epochs}: checkpoint={self._path!r} is of {n_done} epochs already; expected as many or "
-                "more, or another file."
+                f"max_epochs={max_epochs}: checkpoint={self._path!r} is of {n_done} epochs already; expected as many "
+                "or more, or another file."
             )
 
     def read(self) -> dict[str, Any] | None:

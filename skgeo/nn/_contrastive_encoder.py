@@ -1,7 +1,6 @@
 """A transformer that learns embeddings of places by matching them with features of images."""
 
 import os
-from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -10,35 +9,20 @@ from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import points_in_degrees, points_with_weights, restore_on_error
-from skgeo._kernels.threads import row_blocks
 from skgeo._validation import check_parameter, is_integer, is_real
 from skgeo.nn._checkpoint_file import CheckpointFile, fingerprint
-from skgeo.nn._contrastive_modules import Matcher, Normalized, build_projection
+from skgeo.nn._contrastive_modules import Matcher
 from skgeo.nn._feature_rows import FeatureRows
-from skgeo.nn._fit_steps import (
-    draw_seed,
-    has_validation_data,
-    keep_weighted,
-    read_settings,
-    split_samples,
-    store_result,
-)
+from skgeo.nn._fit_steps import draw_seed, has_validation, keep_weighted, read_settings, split_samples, store_result
 from skgeo.nn._image_features import read_features
-from skgeo.nn._location_networks import (
-    EncoderAndNetwork,
-    build_encoder_and_network,
-    fit_encoder,
-    network_recipe,
-)
+from skgeo.nn._location_networks import EncoderAndNetwork, build_encoder_and_network, fit_encoder, network_recipe
 from skgeo.nn._network_transformer import NetworkTransformer
-from skgeo.nn._retrieval import hit_rates, retrieval_report
+from skgeo.nn._retrieval import hit_rates, most_similar, retrieval_report, unit_images, unit_place_blocks
 from skgeo.nn._torch_state import load_arrays, preserve_rng
-from skgeo.nn._training import FrozenAndTrained, Samples, predict, predict_blocks, train
+from skgeo.nn._training import FrozenAndTrained, Samples, train
 
 __all__ = ["ContrastiveLocationEncoder"]
 
-# Similarities of places and images that are computed at a time: 16 MB of float32.
-_VALUES_PER_BLOCK = 2**22
 # The smallest temperature. Matcher limits the factor of the cosines to its inverse, 100.
 _MIN_TEMPERATURE = 0.01
 
@@ -288,7 +272,10 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             Without torch.
         """
         settings = read_settings(self, y)
-        self._check_own_parameters()
+        valid = is_integer(self.embed_dim) and self.embed_dim >= 1
+        check_parameter("embed_dim", self.embed_dim, valid, "a positive integer")
+        valid = is_real(self.temperature) and self.temperature >= _MIN_TEMPERATURE
+        check_parameter("temperature", self.temperature, valid, "a number, at least 0.01")
         with restore_on_error(self):
             # Both attributes describe an earlier fit, and retrieval_ may not be set again.
             for name in {"weights_", "retrieval_"} & vars(self).keys():
@@ -303,7 +290,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
                 self._seed = file.seed
             training = self._read_pairs(X, y, image_encoder, folder, reset=True)
             validation = None
-            if has_validation_data(X_val, y_val):
+            if has_validation(X_val, y_val):
                 validation = self._read_pairs(X_val, y_val, image_encoder, folder, reset=False)
             elif settings.patience is not None:
                 rng = np.random.RandomState(self._seed)
@@ -315,8 +302,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
                 )
             self.feature_mean_, self.feature_scale_ = training.target.mean_and_scale("y")
             if validation is not None:
-                self._check_width(validation.target, "y_val")
-                validation.target.check_finite("y" if y_val is None else "y_val")
+                validation.target.check(len(self.feature_mean_), "y_val", "y" if y_val is None else "y_val")
                 if len(validation.inputs) < 2:
                     raise ValueError("X_val has 1 sample: at least two places are needed, to be told apart.")
             self._network = network_recipe(self)
@@ -333,8 +319,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             # The last step may have gone below the limit, which Matcher applies at the next step only.
             self.temperature_ = max(_MIN_TEMPERATURE, float(np.exp(-self.weights_["logit_scale"])))
             if validation is not None:
-                places = self._unit_places(validation.inputs)
-                self.retrieval_ = retrieval_report(places, self._unit_images(validation.target))
+                self.retrieval_ = retrieval_report(*self._unit_pairs(validation))
         return self
 
     def score(self, X: Any, y: Any) -> float:
@@ -355,10 +340,8 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         """
         check_is_fitted(self)
         pairs = self._read_pairs(X, y, None, None, reset=False)
-        self._check_width(pairs.target, "y")
-        pairs.target.check_finite("y")
-        places = self._unit_places(pairs.inputs)
-        images = self._unit_images(self._standardise(pairs).target)
+        pairs.target.check(len(self.feature_mean_), "y", "y")
+        places, images = self._unit_pairs(self._standardise(pairs))
         return float(hit_rates(images, places, (1,))[0])
 
     def similarity(self, X: Any, image_features: Any) -> npt.NDArray[np.floating]:
@@ -380,7 +363,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         images, places = self._read_images(image_features), self._read(X, reset=False)
         points = points_in_degrees(places)
         table = np.empty((len(points), len(images)), dtype=places.dtype)
-        for rows, values in self._unit_blocks(points, len(images)):
+        for rows, values in unit_place_blocks(*self._encoder_and_network(), points, len(images), self.device):
             table[rows] = values @ images.T
         return table
 
@@ -415,17 +398,8 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         points = points_in_degrees(places)
         valid = is_integer(k) and 1 <= k <= len(points)
         check_parameter("k", k, valid, f"an integer from 1 to the number of candidates, {len(points)}")
-        indices = np.empty((len(images), 0), dtype=np.intp)
-        similarity = np.empty((len(images), 0), dtype=images.dtype)
-        # Keep the k best candidates of all blocks so far. The sort is stable: of equal candidates the first stays first.
-        for rows, values in self._unit_blocks(points, len(images)):
-            # A missing place has the similarity NaN; -inf puts it behind all others.
-            found = np.nan_to_num(images @ values.T, nan=-np.inf)
-            similarity = np.concatenate([similarity, found], axis=1)
-            block = np.broadcast_to(np.arange(rows.start, rows.start + len(values)), found.shape)
-            indices = np.concatenate([indices, block], axis=1)
-            order = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
-            similarity, indices = (np.take_along_axis(table, order, axis=1) for table in (similarity, indices))
+        blocks = unit_place_blocks(*self._encoder_and_network(), points, len(images), self.device)
+        indices, similarity = most_similar(images, blocks, k)
         return indices, similarity.astype(places.dtype, copy=False)
 
     def __sklearn_tags__(self) -> Tags:
@@ -433,13 +407,6 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-    def _check_own_parameters(self) -> None:
-        """Check the parameters that only this estimator has."""
-        valid = is_integer(self.embed_dim) and self.embed_dim >= 1
-        check_parameter("embed_dim", self.embed_dim, valid, "a positive integer")
-        valid = is_real(self.temperature) and self.temperature >= _MIN_TEMPERATURE
-        check_parameter("temperature", self.temperature, valid, "a number, at least 0.01")
 
     def _read_pairs(self, X: Any, y: Any, image_encoder: Any, folder: Any, *, reset: bool) -> Samples:
         """Places and features of the pairs whose place the mask of X does not hide."""
@@ -451,15 +418,14 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     def _read_images(self, image_features: Any) -> npt.NDArray[np.floating]:
         """Normalised embeddings of images, from features that the caller gave."""
         features = FeatureRows(read_features(image_features, None, None))
-        self._check_width(features, "image_features")
-        features.check_finite("image_features")
-        return self._unit_images(features.standardised(self.feature_mean_, self.feature_scale_))
+        features.check(len(self.feature_mean_), "image_features", "image_features")
+        features = features.standardised(self.feature_mean_, self.feature_scale_)
+        return unit_images(self.weights_, features, self.device)
 
-    def _check_width(self, features: FeatureRows, name: str) -> None:
-        """Refuse features of another number than those of the fit."""
-        given, expected = features.shape[1], len(self.feature_mean_)
-        if given != expected:
-            raise ValueError(f"{name} has {given} features of each image: expected {expected}, as in fit.")
+    def _unit_pairs(self, pairs: Samples) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Normalised embeddings of places, and of their images with standardised features."""
+        places = [values for _, values in unit_place_blocks(*self._encoder_and_network(), pairs.inputs, 1, self.device)]
+        return np.concatenate(places), unit_images(self.weights_, pairs.target, self.device)
 
     def _standardise(self, pairs: Samples) -> Samples:
         """The same pairs with standardised features."""
@@ -476,26 +442,6 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             encoder, built = self._build()
         matcher: Any = load_arrays(built, self.weights_)
         return EncoderAndNetwork(encoder, matcher.network)
-
-    def _unit_blocks(self, points: Any, n_images: int) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
-        """Normalised embeddings of blocks of places. A table of a block and of the images fits into memory."""
-        encoder, network = self._encoder_and_network()
-        for block, values in predict_blocks(encoder, Normalized(network), points, self.device):
-            # A block of the network can have more rows than a block of the table.
-            for rows in row_blocks(len(values), n_images, _VALUES_PER_BLOCK):
-                yield slice(block.start + rows.start, block.start + rows.stop), values[rows]
-
-    def _unit_places(self, points: Any) -> npt.NDArray[Any]:
-        """Normalised embeddings of places."""
-        return np.concatenate([values for _, values in self._unit_blocks(points, 1)])
-
-    def _unit_images(self, features: FeatureRows) -> npt.NDArray[Any]:
-        """Normalised embeddings of images, from standardised features."""
-        projection, dtype = build_projection(self.weights_), self.weights_["projection.weight"].dtype
-        # A feature beyond float32 becomes infinite without a warning, as in torch.
-        with np.errstate(over="ignore"):
-            blocks = [predict(None, projection, block.astype(dtype), self.device) for block in features.blocks()]
-        return np.concatenate(blocks)
 
     def _embedding_names(self) -> list[str]:
         return [f"contrastive{i}" for i in range(self._embed_dim)]

@@ -73,13 +73,18 @@ class FeatureRows:
             start += len(block)
             yield block
 
-    def check_finite(self, name: str) -> None:
-        """Refuse numbers that are not finite."""
-        for _ in self.finite_blocks(name):
+    def check(self, n_features: int, name: str, source: str) -> None:
+        """Refuse another number of features than in the fit, and numbers that are not finite.
+
+        ``name`` stands in the first error. ``source``, the argument that held the numbers, stands in the second.
+        """
+        if self.shape[1] != n_features:
+            raise ValueError(f"{name} has {self.shape[1]} features of each image: expected {n_features}, as in fit.")
+        for _ in self.finite_blocks(source):
             pass
 
     def mean_and_scale(self, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Mean and deviation of each feature, the deviation 1 if the feature is constant; refuses what is not finite."""
+        """Mean and deviation of each feature (1 if it is constant); refuses numbers that are not finite."""
         # Differences from the first row keep the sum of squares accurate if the mean is far above the deviation.
         origin = np.asarray(self[:1], dtype=np.float64)[0]
         sums, squares = np.zeros_like(origin), np.zeros_like(origin)

@@ -13,7 +13,7 @@ from skgeo.nn._training import Samples, Settings, TrainingResult
 
 __all__ = [
     "draw_seed",
-    "has_validation_data",
+    "has_validation",
     "keep_weighted",
     "read_settings",
     "split_samples",
@@ -73,7 +73,7 @@ def keep_weighted(
     return inputs[kept], kept, weight[kept]
 
 
-def has_validation_data(X_val: Any, y_val: Any, sample_weight_val: Any = None) -> bool:
+def has_validation(X_val: Any, y_val: Any, sample_weight_val: Any = None) -> bool:
     """Whether the caller gave data to validate on. Refuses X_val without y_val, and the reverse."""
     if (X_val is None) != (y_val is None):
         missing = "X_val" if X_val is None else "y_val"

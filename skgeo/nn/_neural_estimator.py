@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._base import VersionedEstimator, restore_on_error
 from skgeo.nn._fit_steps import (
     draw_seed,
-    has_validation_data,
+    has_validation,
     keep_weighted,
     read_settings,
     split_samples,
@@ -95,7 +95,7 @@ class NeuralEstimator(VersionedEstimator, ABC):
             target = self._read_target(y, kept)
             self._set_target(target, weight)
             training = self._samples(inputs, target, weight)
-            given = has_validation_data(X_val, y_val, sample_weight_val)
+            given = has_validation(X_val, y_val, sample_weight_val)
             validation = self._read_validation(X_val, y_val, sample_weight_val) if given else None
             if validation is None and settings.patience is not None:
                 training, validation = split_samples(training, self.validation_fraction, rng)
@@ -175,7 +175,7 @@ class NeuralEstimator(VersionedEstimator, ABC):
     ) -> Samples:
         return Samples(inputs, *self._encode_target(target, weight, name))
 
-    def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:  # noqa: B027  most inputs are never doubtful
+    def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
         """Warn of doubtful inputs in a later call of ``partial_fit``; the first call has warned already."""
 
     @property

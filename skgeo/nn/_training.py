@@ -239,7 +239,7 @@ class _Data:
         return [*others, last]
 
     def blocks(self, size: int | None) -> Iterable[slice]:
-        """Blocks of all samples in their order. The loss does not depend on the size of blocks, so ``size`` is unused."""
+        """Blocks of all samples in their order. The sum of losses does not depend on ``size``, which is unused."""
         return self.inputs.blocks()
 
 

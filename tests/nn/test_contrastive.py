@@ -157,7 +157,7 @@ def test_locate_by_brute_force(fitted, monkeypatch):
     candidates = fibonacci_lattice(999)
     table = fitted.similarity(candidates, IMAGES[:6])
     expected = np.argsort(-table, axis=0, kind="stable")[:4].T
-    monkeypatch.setattr("skgeo.nn._contrastive_encoder._VALUES_PER_BLOCK", 100)  # so that there are many blocks
+    monkeypatch.setattr("skgeo.nn._retrieval._VALUES_PER_BLOCK", 100)  # so that there are many blocks
     indices, similarity = fitted.locate(IMAGES[:6], candidates, k=4)
     assert_array_equal(indices, expected)
     assert_allclose(similarity, np.take_along_axis(table, expected.T, axis=0).T, rtol=0, atol=1e-6)
