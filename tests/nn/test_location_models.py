@@ -21,6 +21,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
+import skgeo
 from processes import run_python
 from reference import vectors
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
@@ -36,6 +37,7 @@ from skgeo.nn import (
     ProjectionHeadRegressor,
 )
 from skgeo.nn._location_networks import ENCODERS
+from skgeo.nn._neural_estimator import NeuralEstimator
 from skgeo.nn._training import _Data, train
 from test_contrastive import WithoutNaN
 from test_examples import SHARED_DATA, needs_shared_data
@@ -507,25 +509,29 @@ def test_models_work_in_pipelines_searches_and_cross_validation():
     assert nested.weights_["weight"].shape == (1, 8)
 
 
-def test_a_file_of_joblib_loads_without_torch(tmp_path):
+@pytest.mark.parametrize("name", sorted(NeuralEstimator.__abstractmethods__))
+def test_a_subclass_without_one_abstract_method_cannot_be_made(name):
+    complete = dict.fromkeys(NeuralEstimator.__abstractmethods__, lambda *arguments, **options: None)
+    assert len(complete) == 8
+    type("Complete", (NeuralEstimator,), complete)()
+    del complete[name]
+    with pytest.raises(TypeError, match=f"abstract method '?{name}"):
+        type("Incomplete", (NeuralEstimator,), complete)()
+
+
+def test_files_say_what_to_install_without_torch(tmp_path):
     model = LocationClassifier(max_epochs=2, hidden_dim=4, random_state=0).fit(PLACES, ZONE)
     head = ProjectionHeadRegressor(max_epochs=2).fit(FEATURES, LATITUDE)
     joblib.dump([model, head], tmp_path / "models.joblib")
+    skgeo.save(model, tmp_path / "model.npz")
     code = (
         "import sys, joblib, skgeo, sklearn.utils; sys.modules['torch'] = None\n"
-        "model, head = joblib.load(sys.argv[1])\n"
-        "print(model.weights_['layers.0.weight'].shape, head.n_features_in_)\n"
-        "try:\n    model.predict([[0.0, 0.0]])\n"
-        "except ImportError as error:\n    print(error)\n"
-        "try:\n    model.fit([[0.0, 0.0]], [1])\n"
-        "except ImportError as error:\n    print(error)\n"
+        "for load, path in zip((joblib.load, skgeo.load), sys.argv[1:]):\n"
+        "    try:\n        load(path)\n"
+        "    except ImportError as error:\n        print(error)\n"
     )
-    lines = run_python(code, tmp_path / "models.joblib").splitlines()
-    assert lines == [
-        f"(4, 121) {FEATURES.shape[1]}",
-        "skgeo.nn needs torch: pip install 'skgeo[torch]'.",
-        "LocationClassifier needs torch: pip install 'skgeo[torch]'.",
-    ]
+    lines = run_python(code, tmp_path / "models.joblib", tmp_path / "model.npz").splitlines()
+    assert lines == ["skgeo.nn needs torch: pip install 'skgeo[torch]'."] * 2
     again, _ = joblib.load(tmp_path / "models.joblib")
     assert_array_equal(again.predict_proba(PLACES), model.predict_proba(PLACES))
 
