@@ -140,7 +140,7 @@ class PatchScaleFeaturizer(PatchTransformer):
         return (np.log(table) if self.log else table).astype(patches.dtype, copy=False)
 
     def to_torch(self) -> "PatchScale":
-        """A differentiable twin of ``transform``: a torch module.
+        """``transform`` as a differentiable torch module.
 
         Returns
         -------

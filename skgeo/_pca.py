@@ -239,7 +239,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         return self._fit(X, sample_weight, partial=True)
 
     def to_torch(self) -> "HarmonicPCA":
-        """A differentiable twin of ``transform``: a torch module with the fitted constants as buffers.
+        """``transform`` as a differentiable torch module, with the fitted constants as buffers.
 
         Returns
         -------

@@ -102,7 +102,7 @@ class FormulaEncoder(FixedEncoder):
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in own}
 
     def to_torch(self) -> "EncoderModule":
-        """A differentiable twin of ``transform``: a torch module with the constants as buffers.
+        """``transform`` as a differentiable torch module, with the constants as buffers.
 
         Returns
         -------

@@ -155,7 +155,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         self.verbose = verbose
 
     def to_torch(self) -> "Harmonics":
-        """A differentiable twin of ``transform``: a torch module with the constants as buffers.
+        """``transform`` as a differentiable torch module, with the constants as buffers.
 
         Returns
         -------

@@ -46,6 +46,7 @@ class CheckpointFile:
     def begin(self, seed: int, fingerprint: str, max_epochs: int) -> None:
         """Refuse a file of another training, or of more epochs than ``max_epochs``."""
         self._seed, self._fingerprint = seed, fingerprint
+        # Only fit knows the data, so this check cannot stand in the constructor.
         if self._kept is not None and (self._kept.seed, self._kept.fingerprint) != (seed, fingerprint):
             raise ValueError(
                 f"checkpoint={self._path!r} is of a training with other parameters, data or random_state: expected "
@@ -79,6 +80,7 @@ def fingerprint(
     values = astuple(replace(settings, max_epochs=0, verbose=None))
     digest = hashlib.sha256(repr([np.asarray(value).tolist() for value in values]).encode())
     with RandomNumbers(seed, torch.device("cpu")).use():
+        # The initial weights show a change of the network that its parameters do not show, such as a function.
         modules = [module for module in build() if module is not None]
     for part in initial_state(modules):
         digest.update(part)

@@ -43,6 +43,7 @@ def read_settings(estimator: Any, y: Any) -> Settings:
         known = isinstance(value, str) and value in choices
         check_parameter(name, value, known, " or ".join(map(repr, choices)))
     check_verbose(estimator.verbose)
+    # Raises ValueError if torch does not have the device.
     find_device(estimator.device)
     # Integers of numpy become int: those of few bits would overflow in sums.
     return Settings(
@@ -67,6 +68,7 @@ def keep_weighted(
     inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     """Inputs and weights of the samples with a positive weight, and a mask (n,) that is True for these samples."""
+    # A sample of weight zero is left out and not multiplied by zero, so that its values do not matter at all.
     kept = weight > 0.0
     if not kept.any():
         raise ValueError("sample_weight and the mask of X leave no sample: nothing can be learned.")
@@ -93,6 +95,7 @@ def split_samples(
             f"X has {n_samples} sample (n_samples={n_samples}): none is left to validate on. Give X_val and y_val, "
             "or train without early stopping, patience=None."
         )
+    # The first samples of the permutation are held out.
     order = rng.permutation(n_samples)
     # At least one sample is left to learn from.
     count = min(n_samples - 1, max(min_held_out, math.ceil(fraction * n_samples)))
@@ -103,6 +106,7 @@ def split_samples(
 def store_result(estimator: Any, result: TrainingResult) -> None:
     """Set the fitted attributes. The losses follow the losses of earlier epochs if the training went on."""
     before = estimator.loss_curve_ if hasattr(estimator, "weights_") else np.empty(0)
+    # _moments holds the moments of Adam, with which partial_fit goes on.
     estimator.weights_, estimator._moments = result.weights, result.moments
     estimator.loss_curve_ = np.concatenate([before, result.losses])
     estimator.validation_loss_curve_ = np.asarray(result.validation_losses)

@@ -71,6 +71,7 @@ class HeadModel(NeuralEstimator):
             Before ``fit``.
         """
         check_is_fitted(self)
+        # The last layer, which serves the target, is left out.
         model: Any = self._trained_model().trained
         return model.head.eval()
 
@@ -104,8 +105,10 @@ class HeadModel(NeuralEstimator):
         self.scale_mean_, self.scale_std_ = scale_statistics(inputs[:, self.n_position_ :], log, weight)
 
     def _build(self) -> FrozenAndTrained:
+        # The buffers take the statistics of the fit. The gains begin at one, and the layers at random.
         embed_dim, head_dim = self._widths
         head = PatchProjectionHead(self.n_position_, len(self.scale_mean_), embed_dim, head_dim)
+        # Replace the buffers and do not copy into them: the statistics stay in float64.
         head.scale_mean, head.scale_std = torch.tensor(self.scale_mean_), torch.tensor(self.scale_std_)
         output = torch.nn.Linear(embed_dim, self._n_network_outputs)
         return FrozenAndTrained(None, torch.nn.Sequential(OrderedDict(head=head, output=output)))

@@ -78,6 +78,7 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         """
         check_is_fitted(self)
         model = self._trained_model()
+        # Only ProjectionHead models have no frozen part.
         assert model.frozen is not None
         return LocationEncoder(model.frozen, model.trained, *self._units()).eval()
 
@@ -91,6 +92,7 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         return points_with_weights(places, sample_weight)
 
     def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
+        # _read warns of radians when it reads the columns of the first part only.
         warn_radians(*inputs.T)
 
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:

@@ -55,6 +55,7 @@ def network_recipe(estimator: Any) -> tuple[Any, dict[str, Any]]:
     accepted = f"{', '.join(map(repr, ENCODERS))}, or an encoder with to_torch"
     usable = hasattr(encoder, "to_torch") and not isinstance(encoder, type)
     check_parameter("encoder", encoder, by_name or usable, accepted)
+    # A torch module is callable as well.
     valid = network in NETWORKS if isinstance(network, str) else callable(network)
     accepted = f"{', '.join(map(repr, sorted(NETWORKS)))}, a torch module, or a function of n_inputs and n_outputs"
     check_parameter("network", network, valid, accepted)

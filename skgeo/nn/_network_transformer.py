@@ -23,6 +23,7 @@ class NetworkTransformer(LocationTransformer):
     def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
         points = points_in_degrees(places)
         encoder, network = self._encoder_and_network()
+        # Fill the output block by block: the network needs much more memory for each place than its output.
         embedding = np.empty((len(points), len(self._embedding_names())), dtype=places.dtype)
         with progress(len(points), "place", shown=self.verbose) as advance:
             for rows, values in predict_blocks(encoder, network, points, self.device):

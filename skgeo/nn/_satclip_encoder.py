@@ -84,7 +84,7 @@ class SatCLIPWeights(Immutable):
         super()._freeze({"arrays": MappingProxyType(arrays), **sizes})
 
     def __getstate__(self) -> dict[str, Any]:
-        """The arrays, from which all else follows."""
+        """The arrays. The sizes follow from them."""
         return {"arrays": dict(self.arrays)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -98,7 +98,8 @@ class SatCLIPWeights(Immutable):
 
 
 def _check_network(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
-    """The sizes of a network with arrays of these names and shapes, if that is one."""
+    """The sizes of a network with arrays of these names and shapes; ValueError if they are not a network."""
+    # Each layer has a weight and a bias. The last layer does not count: it has no sine.
     n_layers = len(shapes) // 2 - 1
     layers = [*(f"layers.{i}" for i in range(n_layers)), "last_layer"]
     expected = {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
@@ -107,6 +108,7 @@ def _check_network(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
             f"the arrays are {', '.join(shapes) or 'none'}: expected weight and bias of layers.0, layers.1 and so on, "
             "and of last_layer"
         )
+    # Arrays may have any number of axes here: shapes that are too short count as width 0, which no network has.
     weights = [shapes[f"{layer}.weight"] for layer in layers]
     width = weights[0][0] if len(weights[0]) == 2 else 0
     inputs = [weights[0][-1] if weights[0] else 0, *[width] * n_layers]
@@ -116,6 +118,7 @@ def _check_network(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
             given = shapes[f"{layer}.{part}"]
             if given != shape or 0 in shape:
                 raise ValueError(f"{layer}.{part} has shape {given}: expected {shape}")
+    # The harmonics of degrees 0 to L - 1 are L squared.
     legendre_polys = math.isqrt(inputs[0])
     if legendre_polys**2 != inputs[0] or legendre_polys < 2:
         raise ValueError(

@@ -64,6 +64,7 @@ def class_weights(
     """
     valid = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
     check_parameter("class_weight", value, valid, "None, 'balanced' or a dict of classes and weights")
+    # Codes of the classes, which are sorted.
     codes = np.searchsorted(classes, target)
     if isinstance(value, str):
         # compute_class_weight takes sample weights from scikit-learn 1.7 on: older versions need this.
