@@ -79,6 +79,7 @@ def check_start(file: str, start: bytes, known: bool, format_name: str) -> None:
 
 def check_arrays(file: str, declared: Mapping[str, object], found: Mapping[str, object]) -> None:
     """Refuse arrays that are missing, extra, or different from their description in the metadata."""
+    # Missing and changed arrays first: they are more common than added ones.
     for name in declared:
         if name not in found:
             raise _altered(file, f"{name} is missing")
@@ -94,7 +95,7 @@ def reraise_as_model_file_error(file: str, *errors: type[Exception]) -> Iterator
     """Turn ``errors`` into a ModelFileError: the file is whole and unaltered, but this version cannot build it."""
     try:
         yield
-    except ModelFileError:
+    except ModelFileError:  # it has a message of its own, and may be a subclass of one of ``errors``
         raise
     except errors as error:
         raise ModelFileError(
@@ -134,7 +135,7 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well must not leave the temporary file
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise

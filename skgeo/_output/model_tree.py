@@ -49,6 +49,7 @@ class TreeWriter:
 
     def write(self, model: object) -> None:
         """Take a model apart. The model becomes the last of the objects."""
+        # The first error names the class; later errors name the attribute, such as "Pipeline.steps[0]".
         name = type(model).__name__
         if self._name_in_files(type(model)) is None:
             self._refuse(model, "model")
@@ -110,6 +111,7 @@ class TreeWriter:
             return {"parts": parts, "shape": list(value.shape)}
         if value.dtype.kind not in PLAIN_KINDS:
             self._refuse(value, where)
+        # Arrays are numbered in the order of the tree, so that the same model gives the same file.
         name = f"array_{len(self.arrays)}"
         self.arrays[name] = np.asarray(value)
         return {"scalar" if isinstance(value, np.generic) else "array": name}
@@ -154,6 +156,7 @@ class TreeReader:
             return [self._value(part) for part in written]
         if not isinstance(written, dict):
             return written
+        # Each pattern has the exact keys and types that TreeWriter writes: a file cannot mix or extend the forms.
         match tuple(written.items()):
             case (("float", str(text)),):
                 return float(text)

@@ -311,6 +311,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
                 # The hash covers the features as they came, so it is taken before they are standardised.
                 hashed = fingerprint(self._build, self._seed, training, validation, settings)
                 file.begin(self._seed, hashed, settings.max_epochs)
+            # From here on the features are standardised: nothing is copied, FeatureRows computes on reading.
             training = self._standardise(training)
             validation = None if validation is None else self._standardise(validation)
             result = train(self._build, "contrastive", training, validation, settings, self._seed, checkpointer=file)
@@ -362,6 +363,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         check_is_fitted(self)
         images, places = self._read_images(image_features), self._read(X, reset=False)
         points = points_in_degrees(places)
+        # Block by block, because the table may be much larger than the embeddings.
         table = np.empty((len(points), len(images)), dtype=places.dtype)
         for rows, values in unit_place_blocks(*self._encoder_and_network(), points, len(images), self.device):
             table[rows] = values @ images.T
@@ -440,6 +442,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     def _encoder_and_network(self) -> EncoderAndNetwork:
         with preserve_rng():
             encoder, built = self._build()
+        # Places need the network of the matcher only, not the projection of images.
         matcher: Any = load_arrays(built, self.weights_)
         return EncoderAndNetwork(encoder, matcher.network)
 

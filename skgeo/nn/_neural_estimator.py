@@ -99,6 +99,7 @@ class NeuralEstimator(VersionedEstimator, ABC):
             validation = self._read_validation(X_val, y_val, sample_weight_val) if given else None
             if validation is None and settings.patience is not None:
                 training, validation = split_samples(training, self.validation_fraction, rng)
+            # The encoder learns from the training samples only, not from the held-out ones.
             self._prepare(training.inputs, training.weight)
             store_result(self, self._train(training, validation, settings))
             # Only partial_fit goes on with the moments of Adam, which take twice the memory of the weights.
@@ -136,6 +137,7 @@ class NeuralEstimator(VersionedEstimator, ABC):
 
     def _outputs(self, X: Any) -> npt.NDArray[np.float64]:
         """The outputs (n, n_outputs) of the network."""
+        # The weights of samples do not matter here: all rows get outputs.
         check_is_fitted(self)
         inputs, _ = self._inputs(self._read(X, reset=False))
         model = self._trained_model()
@@ -164,6 +166,7 @@ class NeuralEstimator(VersionedEstimator, ABC):
 
     def _read_validation(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None) -> Samples:
         """The validation data that the caller gave."""
+        # The errors of _read_inputs speak of X and sample_weight: say which X they mean.
         try:
             inputs, kept, weight = self._read_inputs(X, sample_weight, reset=False)
         except ValueError as error:

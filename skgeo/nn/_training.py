@@ -101,6 +101,7 @@ def train(
     """
     if validation is not None and not validation.weight.any():
         raise ValueError("The validation data have no weight: sample_weight_val or class_weight leaves none of them.")
+    # 1. The model: new random weights, or those of ``start``.
     device, dtype = find_device(settings.device), getattr(torch, settings.dtype)
     numbers = RandomNumbers(seed, device)
     with numbers.use():
@@ -111,6 +112,7 @@ def train(
     optimizer = _make_optimizer(module, settings)
     if start is not None:
         load_moments(optimizer, module, start[1])
+    # 2. The data, on the device.
     data_class = _Pairs if loss == "contrastive" else _Data
     data = data_class(frozen, training, loss, device, dtype)
     held_out = None if validation is None else data_class(frozen, validation, loss, device, dtype)
@@ -118,10 +120,12 @@ def train(
     validation_losses: list[float] = []
     # The smallest validation loss, its epoch (from 1), and the weights after this epoch.
     best: tuple[float, int, Arrays] = np.inf, 0, {}
+    # 3. The state of an interrupted training, if there is one.
     state = None if checkpointer is None else checkpointer.read()
     if state is not None:
         losses, validation_losses, best = state["losses"], state["validation_losses"], state["best"]
         _restore_state(module, optimizer, numbers, state)
+    # 4. The epochs.
     with progress(settings.max_epochs, "epoch", shown=settings.verbose) as advance:
         advance(len(losses))
         while len(losses) < settings.max_epochs:
@@ -139,6 +143,7 @@ def train(
                 history = {"losses": losses, "validation_losses": validation_losses, "best": best}
                 checkpointer.write(history | _state_of(module, optimizer, numbers))
             advance(1)
+    # Without validation, or if the caller wants the last weights, the last epoch is the kept one.
     if held_out is None or settings.keep == "last":
         best = losses[-1], len(losses), arrays_of(module)
     return TrainingResult(best[2], moments_of(optimizer, module), losses, validation_losses, best[1])
@@ -184,6 +189,7 @@ class _Inputs:
     ) -> None:
         self._frozen = None if frozen is None else frozen.to(device).eval()
         self._inputs, self._dtype = torch.tensor(inputs, device=device), dtype
+        # The first row shows the width of the embedding.
         self._width = self[slice(0, 1)].shape[-1]
         if keep and self._frozen is not None and len(inputs) * self._width <= _MAX_KEPT_VALUES:
             self._inputs = torch.cat([self[rows] for rows in self.blocks()])

@@ -43,6 +43,7 @@ from skgeo import (
     __version__,
     encoders,
 )
+from skgeo._patch_scale import DESCRIPTORS
 from skgeo.encoders import SphereMEncoder, SphericalHarmonics
 from skgeo.exceptions import ModelFileError, VersionWarning
 from test_persistence import GRID, PATCHES
@@ -671,9 +672,7 @@ def test_a_file_made_by_hand_is_read(tmp_path):
     }
     write_by_hand(tmp_path / "hand.npz", metadata, {"r": npy(radius)})
     quadrant = [[0.0, 90.0, 0.0, 90.0, 45, 45]]
-    described = dict(
-        zip(skgeo.scale.DESCRIPTORS, skgeo.load(tmp_path / "hand.npz").transform(quadrant)[0], strict=True)
-    )
+    described = dict(zip(DESCRIPTORS, skgeo.load(tmp_path / "hand.npz").transform(quadrant)[0], strict=True))
     assert described["extent_lat"] == pytest.approx(np.pi / 2)
     assert described["area"] == pytest.approx(np.pi / 2)
 
@@ -1111,7 +1110,7 @@ def test_skops_asks_to_trust_our_own_classes_and_nothing_else(features, basis, t
     pca, scale = "skgeo._pca.SphericalHarmonicPCA", "skgeo._patch_scale.PatchScaleFeaturizer"
     parts = [model for _, model in features.transformer_list]
     for model, X, types in (
-        (features, PATCHES, [encoder, pca, scale]),
+        (features, PATCHES, [encoder, scale, pca]),
         (basis, GRID, [pca]),
         (parts[0], PATCHES, [encoder, pca]),
         (parts[1], PATCHES, [scale]),
