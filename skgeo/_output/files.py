@@ -201,6 +201,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     ModelFileError
         If the file is empty, truncated, altered, of another program, of a newer format, or holds a class that this
         skgeo does not know.
+    ImportError
+        If the model is an estimator of skgeo.nn and torch is missing.
     OSError
         If the file cannot be read.
 

@@ -79,7 +79,6 @@ def check_start(file: str, start: bytes, known: bool, format_name: str) -> None:
 
 def check_arrays(file: str, declared: Mapping[str, object], found: Mapping[str, object]) -> None:
     """Refuse arrays that are missing, extra, or different from their description in the metadata."""
-    # Missing and changed arrays first: they are more common than added ones.
     for name in declared:
         if name not in found:
             raise _altered(file, f"{name} is missing")

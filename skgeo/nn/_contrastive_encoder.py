@@ -124,8 +124,6 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         From ``fit``, if a parameter is not what it accepts, or places and features are not as many.
     NotFittedError
         From all other methods before ``fit``.
-    ImportError
-        From ``fit`` and ``transform`` without torch.
 
     See Also
     --------
@@ -268,8 +266,6 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             finite; the estimator is then as it was before.
         ModelFileError
             If the checkpoint is damaged or no such file.
-        ImportError
-            Without torch.
         """
         settings = read_settings(self, y)
         valid = is_integer(self.embed_dim) and self.embed_dim >= 1

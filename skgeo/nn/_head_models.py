@@ -190,8 +190,6 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     ------
     ValueError
         From ``fit``, if a parameter is not what it accepts, or X has no more than ``n_scale`` features.
-    ImportError
-        From ``fit`` and ``predict`` without torch.
 
     See Also
     --------
@@ -328,8 +326,6 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     ------
     ValueError
         From ``fit``, if a parameter is not what it accepts, or X has no more than ``n_scale`` features.
-    ImportError
-        From ``fit`` and ``predict`` without torch.
 
     See Also
     --------

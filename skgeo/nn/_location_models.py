@@ -186,8 +186,6 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
         From ``fit``, if a parameter is not what it accepts or y has one class only.
-    ImportError
-        From ``fit`` and ``predict`` without torch.
 
     See Also
     --------
@@ -345,8 +343,6 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
         From ``fit``, if a parameter is not what it accepts.
-    ImportError
-        From ``fit`` and ``predict`` without torch.
 
     See Also
     --------

@@ -81,8 +81,6 @@ class NeuralEstimator(VersionedEstimator, ABC):
         ValueError
             If a parameter, X, y or a weight is not what is accepted, or the loss is not finite; the estimator is then
             as it was before.
-        ImportError
-            Without torch.
         """
         settings = read_settings(self, y)
         with restore_on_error(self):

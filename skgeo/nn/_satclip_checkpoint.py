@@ -38,7 +38,7 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     -------
     SatCLIPEncoder
         Fitted: (latitude, longitude) in degrees to the embedding, in float64. :func:`skgeo.save` writes it to a file
-        that needs neither the checkpoint nor torch to be read.
+        that does not need the checkpoint to be read.
 
     Raises
     ------

@@ -166,8 +166,6 @@ class SatCLIPEncoder(NetworkTransformer, FixedTransformer):
         From ``fit``, if a parameter is not what it accepts.
     NotFittedError
         From ``transform`` and ``to_torch`` before ``fit``.
-    ImportError
-        From ``transform`` and ``to_torch`` without torch.
 
     See Also
     --------
