@@ -14,7 +14,7 @@ from skgeo._validation import check_flag, check_radius
 from skgeo.exceptions import CoordinateError
 
 if TYPE_CHECKING:
-    from skgeo.nn import PatchScale
+    from skgeo.nn._modules import PatchScale
 
 __all__ = ["DESCRIPTORS", "PatchScaleFeaturizer"]
 
@@ -140,7 +140,7 @@ class PatchScaleFeaturizer(PatchTransformer):
         return (np.log(table) if self.log else table).astype(patches.dtype, copy=False)
 
     def to_torch(self) -> "PatchScale":
-        """A differentiable twin of ``transform``: a torch module.
+        """``transform`` as a differentiable torch module.
 
         Returns
         -------
@@ -148,7 +148,7 @@ class PatchScaleFeaturizer(PatchTransformer):
             Maps patch tables (..., 6) to descriptors (..., 10).
         """
         check_is_fitted(self)
-        from skgeo.nn import PatchScale  # needs torch
+        from skgeo.nn._modules import PatchScale  # needs torch
 
         return PatchScale(self.earth_radius, log=self.log)
 

@@ -25,7 +25,7 @@ from skgeo._validation import check_degree, check_flag, check_n_jobs, check_para
 from skgeo.exceptions import ResolutionWarning
 
 if TYPE_CHECKING:
-    from skgeo.nn import HarmonicPCA
+    from skgeo.nn._modules import HarmonicPCA
 
 __all__ = ["SphericalHarmonicPCA"]
 
@@ -239,7 +239,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         return self._fit(X, sample_weight, partial=True)
 
     def to_torch(self) -> "HarmonicPCA":
-        """A differentiable twin of ``transform``: a torch module with the fitted constants as buffers.
+        """``transform`` as a differentiable torch module, with the fitted constants as buffers.
 
         Returns
         -------
@@ -248,7 +248,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         """
         check_is_fitted(self)
         self._check_twin()
-        from skgeo.nn import HarmonicPCA  # needs torch
+        from skgeo.nn._modules import HarmonicPCA  # needs torch
 
         return HarmonicPCA(self._affine(), clip=self.clip)
 

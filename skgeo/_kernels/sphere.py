@@ -117,6 +117,12 @@ def descriptors(lon: Any, lat: Any, area: Any, n_lon: Any, n_lat: Any, radius: A
     return [lon, lat, area, lon / lat, *pixels, np.pi * radius / lon, np.pi * radius / lat]
 
 
+def wrap_longitude(longitude: Any, xp: Any) -> Any:
+    """Longitudes in degrees, moved to [-180, 180) without rounding: 180 becomes -180. ``xp`` is numpy or torch."""
+    turned = xp.fmod(longitude, 360.0)
+    return turned - 360.0 * xp.where(turned >= 180.0, 1.0, xp.where(turned < -180.0, -1.0, 0.0))
+
+
 def unit_components(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The three components of points in degrees as vectors of length one; NaN stays NaN."""
     sine, cosine = sin_cos_latitude(latitude)

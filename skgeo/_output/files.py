@@ -5,17 +5,14 @@ import math
 import os
 import zipfile
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import BaseEstimator
 
-from skgeo import encoders
-from skgeo._cells import CellGrid
-from skgeo._gaussian_process import SphericalGaussianProcessRegressor
-from skgeo._grid import LatLonGrid
 from skgeo._output.integrity import (
     check_arrays,
     check_start,
@@ -26,7 +23,7 @@ from skgeo._output.integrity import (
     write_file,
     write_metadata,
 )
-from skgeo._output.model_tree import PLAIN, SavedClass, TreeReader, TreeWriter
+from skgeo._output.model_tree import PLAIN_KINDS, SavedClass, TreeReader, TreeWriter
 from skgeo._output.random_states import (
     build_generator,
     build_random_state,
@@ -34,35 +31,25 @@ from skgeo._output.random_states import (
     generator_numbers,
     random_state_numbers,
 )
-from skgeo._patch_position import PatchPositionEncoder
-from skgeo._patch_scale import PatchScaleFeaturizer
-from skgeo._pca import SphericalHarmonicPCA
-from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder, TrainingState
-from skgeo.nn._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
-from skgeo.nn._location_models import LocationClassifier, LocationRegressor
-from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
 
 __all__ = ["load", "save"]
 
 _FORMAT = "skgeo model"
-_MODELS = (
-    ContrastiveLocationEncoder,
-    LocationClassifier,
-    LocationRegressor,
-    ProjectionHeadClassifier,
-    ProjectionHeadRegressor,
-    SatCLIPEncoder,
-    SatCLIPWeights,
-    TrainingState,
-)
-# Estimators of scikit-learn whose fitted state is numbers, text and arrays, by their modules.
-_OF_SCIKIT_LEARN = {
-    "compose": ("ColumnTransformer", "TransformedTargetRegressor"),
-    "decomposition": ("PCA", "TruncatedSVD"),
-    "feature_selection": ("VarianceThreshold",),
-    "frozen": ("FrozenEstimator",),
-    "impute": ("MissingIndicator", "SimpleImputer"),
-    "linear_model": (
+# Modules of skgeo whose public estimators files may hold. A module is imported when a file or a model names one of its
+# classes, so that "import skgeo" does not import torch for skgeo.nn.
+_SKGEO_MODULES = ("skgeo", "skgeo.encoders", "skgeo.nn")
+# Classes that files may hold although they are no estimators.
+_OTHER_CLASSES = ("skgeo.CellGrid", "skgeo.LatLonGrid", "skgeo.nn.SatCLIPWeights")
+# The content of a checkpoint of ContrastiveLocationEncoder.fit: the only class in files that has no public name.
+_CHECKPOINT_CLASS, _CHECKPOINT_MODULE = "skgeo.nn.TrainingState", "skgeo.nn._checkpoint_file"
+# Estimators of scikit-learn whose fitted state is numbers, text and arrays, by their public modules.
+_SCIKIT_LEARN_CLASSES = {
+    "sklearn.compose": ("ColumnTransformer", "TransformedTargetRegressor"),
+    "sklearn.decomposition": ("PCA", "TruncatedSVD"),
+    "sklearn.feature_selection": ("VarianceThreshold",),
+    "sklearn.frozen": ("FrozenEstimator",),
+    "sklearn.impute": ("MissingIndicator", "SimpleImputer"),
+    "sklearn.linear_model": (
         "ARDRegression",
         "BayesianRidge",
         "ElasticNet",
@@ -82,10 +69,10 @@ _OF_SCIKIT_LEARN = {
         "RidgeClassifier",
         "RidgeClassifierCV",
     ),
-    "pipeline": ("FeatureUnion", "Pipeline"),
-    "preprocessing": (
+    "sklearn.pipeline": ("FeatureUnion", "Pipeline"),
+    "sklearn.preprocessing": (
         "Binarizer",
-        "FunctionTransformer",  # "passthrough" becomes one in a fit
+        "FunctionTransformer",  # fit replaces "passthrough" by one
         "KBinsDiscretizer",
         "LabelBinarizer",  # a part of RidgeClassifier
         "LabelEncoder",
@@ -102,7 +89,8 @@ _OF_SCIKIT_LEARN = {
     ),
 }
 _INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators: use skops or joblib."
-_METADATA = "skgeo.json"  # the first entry of the archive, so that its name is at a fixed place
+# The first entry of the archive: its name is then at a fixed place, and the first bytes tell whether it is our file.
+_METADATA = "skgeo.json"
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -180,7 +168,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     >>> bool((loaded.transform(grid) == basis.transform(grid)).all())
     True
     """
-    tree = TreeWriter(_kinds(), _INSTEAD)
+    tree = TreeWriter(_find_class, _name_in_files, _INSTEAD)
     tree.write(model)
     described = {name: _describe(array) for name, array in tree.arrays.items()}
     entries = {_METADATA: write_metadata(_FORMAT, described, objects=tree.objects).encode()}
@@ -213,6 +201,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     ModelFileError
         If the file is empty, truncated, altered, of another program, of a newer format, or holds a class that this
         skgeo does not know.
+    ImportError
+        If the model is an estimator of skgeo.nn and torch is missing.
     OSError
         If the file cannot be read.
 
@@ -242,42 +232,60 @@ def load(path: str | os.PathLike[str]) -> Any:
     with reraise_as_model_file_error(file, *TreeReader.errors):
         arrays = {name.removesuffix(".npy"): _read_array(content, file) for name, content in entries.items()}
         check_arrays(file, metadata["arrays"], {name: _describe(array) for name, array in arrays.items()})
-        return TreeReader(_kinds(), arrays).read(metadata["objects"])
+        return TreeReader(_find_class, arrays).read(metadata["objects"])
 
 
-@cache
-def _kinds() -> Mapping[str, SavedClass]:
-    """The classes that are saved, by the names that they have in files; the only ones that are ever built."""
-    classes = {
-        "skgeo.CellGrid": CellGrid,
-        "skgeo.LatLonGrid": LatLonGrid,
-        "skgeo.PatchPositionEncoder": PatchPositionEncoder,
-        "skgeo.PatchScaleFeaturizer": PatchScaleFeaturizer,
-        "skgeo.SphericalGaussianProcessRegressor": SphericalGaussianProcessRegressor,
-        "skgeo.SphericalHarmonicPCA": SphericalHarmonicPCA,
-        **{f"skgeo.encoders.{name}": getattr(encoders, name) for name in encoders.__all__},
-        **{f"skgeo.nn.{cls.__name__}": cls for cls in _MODELS},
-    }
-    for module, names in _OF_SCIKIT_LEARN.items():
-        room = import_module(f"sklearn.{module}")  # here: together they cost a tenth of a second
-        classes |= {f"sklearn.{module}.{name}": getattr(room, name) for name in names}
-    return {
-        **{name: SavedClass(cls, _state, partial(_restore, cls)) for name, cls in classes.items()},
-        "numpy.random.Generator": SavedClass(np.random.Generator, generator_numbers, build_generator),
-        "numpy.random.RandomState": SavedClass(np.random.RandomState, random_state_numbers, build_random_state),
-        "numpy.random.SeedSequence": SavedClass(np.random.SeedSequence, lambda seed: seed.state, build_seed_sequence),
-    }
+_NUMPY_CLASSES = {
+    "numpy.random.Generator": SavedClass(np.random.Generator, generator_numbers, build_generator),
+    "numpy.random.RandomState": SavedClass(np.random.RandomState, random_state_numbers, build_random_state),
+    "numpy.random.SeedSequence": SavedClass(np.random.SeedSequence, lambda seed: seed.state, build_seed_sequence),
+}
+
+
+def _find_class(name: str) -> SavedClass | None:
+    """The class with this name in files, or None if files may not hold it.
+
+    The name comes from a file that anyone may have written. It is compared with lists before anything is imported, and
+    the lists end at classes: no name reaches a function, a private object or an attribute of a class.
+    """
+    if name in _NUMPY_CLASSES:
+        return _NUMPY_CLASSES[name]
+    module, _, class_name = name.rpartition(".")
+    if name == _CHECKPOINT_CLASS:
+        module = _CHECKPOINT_MODULE
+    elif module in _SKGEO_MODULES:
+        if class_name not in import_module(module).__all__:
+            return None
+    elif class_name not in _SCIKIT_LEARN_CLASSES.get(module, ()):
+        return None
+    cls = getattr(import_module(module), class_name)
+    # __all__ names functions, modules and torch modules, too. All estimators are subclasses of BaseEstimator.
+    is_estimator = isinstance(cls, type) and issubclass(cls, BaseEstimator)
+    if not is_estimator and name not in (_CHECKPOINT_CLASS, *_OTHER_CLASSES):
+        return None
+    return SavedClass(cls, _state, partial(_restore, cls))
+
+
+def _name_in_files(cls: type) -> str | None:
+    """The name that a class has in files, or None if files may not hold it."""
+    # A class lives in a private module of the package that exports it: skgeo.encoders._wrap.WrapEncoder is
+    # skgeo.encoders.WrapEncoder. The random generators of numpy live in modules with other names.
+    module = str(cls.__module__)
+    package = "numpy.random" if module.startswith("numpy.") else module.partition("._")[0]
+    name = f"{package}.{cls.__name__}"
+    found = _find_class(name)
+    return name if found is not None and found.cls is cls else None
 
 
 def _state(model: Any) -> dict[str, Any]:
-    """What pickle would write, the version included."""
+    """The state that pickle would write, the version included."""
     state: dict[str, Any] = model.__getstate__()
     _check_no_cache(state)
     return state
 
 
 def _restore(cls: Any, state: dict[str, Any]) -> Any:
-    """A model from its state, as pickle makes it: ``__setstate__`` compares versions."""
+    """A model from its state, made as pickle makes it: ``__setstate__`` compares versions."""
     _check_no_cache(state)
     model = cls.__new__(cls)
     model.__setstate__(state)
@@ -294,32 +302,34 @@ def _check_no_cache(state: dict[str, Any]) -> None:
 
 
 def _describe(array: npt.NDArray[Any]) -> dict[str, object]:
-    """All there is to know of an array; its numbers as their hash."""
+    """The type, shape and memory order of an array, and the hash of its bytes."""
     order = "F" if array.flags.fnc else "C"
     digest = sha256(array.tobytes("A"))
     return {"dtype": array.dtype.str, "shape": list(array.shape), "order": order, "sha256": digest}
 
 
 def _archive(entries: Mapping[str, bytes]) -> bytes:
-    """A zip archive without compression and without the time of day."""
+    """A zip archive without compression. It holds no time of day, so that the same model gives the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in entries.items():
             entry = zipfile.ZipInfo(name)
-            entry.external_attr = 0o644 << 16  # what unzip gives to the files: readable
+            entry.external_attr = 0o644 << 16  # the permissions that unzip sets: everyone may read
             archive.writestr(entry, content)
     return buffer.getvalue()
 
 
 def _read_archive(path: str | os.PathLike[str], file: str) -> dict[str, bytes]:
-    """The entries of an archive, which take no more memory than the file is long."""
+    """The entries of an archive. They take no more memory than the file is long: compression is refused."""
     with open(path, "rb") as stream:
+        # A zip archive begins with 4 known bytes, and the name of its first entry stands at byte 30.
         start = stream.read(30 + len(_METADATA))
         known = b"PK\x03\x04".startswith(start[:4]) and _METADATA.encode().startswith(start[30:])
         check_start(file, start, known, _FORMAT)
         content = start + stream.read()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # The list comes from the file: check it before any entry is read.
             listed = archive.infolist()
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in listed):
                 raise ValueError("entries are compressed")
@@ -329,20 +339,20 @@ def _read_archive(path: str | os.PathLike[str], file: str) -> dict[str, bytes]:
             if len(entries) < len(listed) or _METADATA not in entries:
                 raise ValueError("entries are missing or there twice")
             return entries
-    except Exception as error:  # zipfile raises a dozen different ones on damaged archives
+    except Exception as error:  # zipfile raises a dozen types of errors on damaged archives
         raise damaged_file_error(file, error) from error
 
 
 def _read_array(content: bytes, file: str) -> npt.NDArray[Any]:
-    """An array from the bytes of a ``.npy`` file, of the size that they have and not that they claim."""
+    """An array from the bytes of a ``.npy`` file. Its shape must account for exactly these bytes."""
     stream = io.BytesIO(content)
     try:
         if np.lib.format.read_magic(stream) != (1, 0):
             raise ValueError("an array has another version of the npy format")
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        if dtype.kind not in PLAIN or stream.tell() + math.prod(shape) * dtype.itemsize != len(content):
+        if dtype.kind not in PLAIN_KINDS or stream.tell() + math.prod(shape) * dtype.itemsize != len(content):
             raise ValueError("an array has other than its declared type and size")
         order: Literal["F", "C"] = "F" if fortran_order else "C"
         return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
-    except Exception as error:  # numpy reads the header as Python, with all that can go wrong there
+    except Exception as error:  # numpy parses the header as a Python literal, which can raise many types of errors
         raise damaged_file_error(file, error) from error

@@ -1,4 +1,4 @@
-"""What all model files share: metadata with a hash over everything, checked before use, and writing in one go."""
+"""The integrity of model files: metadata with a hash over all content, and writing that leaves no half files."""
 
 import contextlib
 import hashlib
@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+# The cure for a file that has changed since it was written.
 _COPY_AGAIN = "Copy it again from where it came, or save the model again."
 
 
@@ -33,7 +34,10 @@ def sha256(content: bytes) -> str:
 
 
 def write_metadata(format_name: str, arrays: Mapping[str, object], **model: object) -> str:
-    """The metadata of a file as JSON, sealed by a hash that covers the arrays by way of their own hashes."""
+    """The metadata of a file as JSON, with a hash of the metadata as its last key.
+
+    ``arrays`` describes each array and holds the hash of its bytes, so that the one hash covers the whole file.
+    """
     metadata = {
         "format": format_name,
         "format_version": FORMAT_VERSION,
@@ -45,7 +49,7 @@ def write_metadata(format_name: str, arrays: Mapping[str, object], **model: obje
 
 
 def read_metadata(text: str | bytes, format_name: str, file: str) -> dict[str, Any]:
-    """Metadata that is what was written; ``file`` is its name for messages."""
+    """Parse metadata and compare it with its hash. ``file`` is the name of the file for messages."""
     try:
         metadata = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -58,14 +62,15 @@ def read_metadata(text: str | bytes, format_name: str, file: str) -> dict[str, A
             f"{file} has format version {version!r}, written by skgeo {metadata.get('skgeo_version')}; this is skgeo "
             f"{__version__}, which reads version {FORMAT_VERSION}. Update skgeo: pip install --upgrade skgeo."
         )
-    seal = metadata.pop("sha256", None)
-    if seal != sha256(_json(metadata).encode()):
+    # The version comes before the hash: a newer format may hash something else.
+    written_hash = metadata.pop("sha256", None)
+    if written_hash != sha256(_json(metadata).encode()):
         raise _altered(file, "its metadata is not what its SHA-256 says")
     return metadata
 
 
 def check_start(file: str, start: bytes, known: bool, format_name: str) -> None:
-    """Refuse by its first bytes what cannot be a model, however long it is."""
+    """Refuse a file whose first bytes are not those of a model, before the rest is read."""
     if not start:
         raise ModelFileError(f"{file} is empty. {_COPY_AGAIN}")
     if not known:
@@ -73,7 +78,7 @@ def check_start(file: str, start: bytes, known: bool, format_name: str) -> None:
 
 
 def check_arrays(file: str, declared: Mapping[str, object], found: Mapping[str, object]) -> None:
-    """Refuse arrays that are missing, extra, or other than the metadata says."""
+    """Refuse arrays that are missing, extra, or different from their description in the metadata."""
     for name in declared:
         if name not in found:
             raise _altered(file, f"{name} is missing")
@@ -86,10 +91,10 @@ def check_arrays(file: str, declared: Mapping[str, object], found: Mapping[str, 
 
 @contextlib.contextmanager
 def reraise_as_model_file_error(file: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turn the errors of metadata that are whole and unaltered, but not understood, into one."""
+    """Turn ``errors`` into a ModelFileError: the file is whole and unaltered, but this version cannot build it."""
     try:
         yield
-    except ModelFileError:
+    except ModelFileError:  # it has a message of its own, and may be a subclass of one of ``errors``
         raise
     except errors as error:
         raise ModelFileError(
@@ -104,12 +109,12 @@ def damaged_file_error(file: str, error: Exception) -> ModelFileError:
 
 
 def _altered(file: str, how: str) -> ModelFileError:
-    """The error for a file that is whole but not what was saved."""
+    """The error for a file that is whole but has changed since it was saved."""
     return ModelFileError(f"{file} was altered after it was saved: {how}. {_COPY_AGAIN}")
 
 
 def foreign_file_error(file: str, format_name: str) -> ModelFileError:
-    """The error for a file that something else wrote."""
+    """The error for a file of another program, or of the other pair of save and load."""
     other = {"skgeo model": "skgeo.nn", "skgeo.nn module": "skgeo"}[format_name]
     return ModelFileError(
         f"{file} is no file of a {format_name}. {other}.load reads what {other}.save wrote; a joblib or pickle file, "
@@ -118,8 +123,10 @@ def foreign_file_error(file: str, format_name: str) -> ModelFileError:
 
 
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file in one go: what was there stays as it was until all of the new content is on the disk."""
-    target = os.path.realpath(os.fsdecode(path))  # replace what a link points to, not the link
+    """Write a file whole or not at all: an old file stays in place until the new content is on the disk."""
+    # Behind a symbolic link, replace the file and keep the link.
+    target = os.path.realpath(os.fsdecode(path))
+    # The temporary file is in the same folder: os.replace is atomic within one file system only.
     temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -127,12 +134,12 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well must not leave the temporary file
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
 
 
 def _json(value: object) -> str:
-    """JSON as it is hashed: ASCII, no spaces, keys in the order of the file."""
+    """JSON in the form that is hashed: ASCII, no spaces, keys in the order of the file."""
     return json.dumps(value, separators=(",", ":"))

@@ -11,100 +11,113 @@ import numpy.typing as npt
 
 from skgeo._input.chunks import is_lazy
 
-__all__ = ["PLAIN", "SavedClass", "TreeReader", "TreeWriter"]
+__all__ = ["PLAIN_KINDS", "SavedClass", "TreeReader", "TreeWriter"]
 
 # Kinds of dtype that are plain bytes: booleans, integers, floats, complex, dates and durations, str, bytes.
-PLAIN = "biufcMmUS"
+PLAIN_KINDS = "biufcMmUS"
 
 
 class SavedClass(NamedTuple):
-    """How objects of one class are taken apart and built again."""
+    """A class that files may hold: ``state`` gives the parts of an object, ``build`` makes an object of them."""
 
     cls: type
     state: Callable[[Any], Mapping[str, Any]]
     build: Callable[[Any], object]
 
 
+FindClass = Callable[[str], SavedClass | None]
+"""Finds the class with a name in files; None if files may not hold it."""
+
+
 class TreeWriter:
-    """Takes a model apart.
+    """Takes a model apart into JSON values and arrays.
 
-    JSON's own values stand for themselves; all others are an object of one key, which says how to read it. Objects are
-    listed in ``objects``, each once and after its parts; arrays in ``arrays``, by their names in the file.
+    A value that JSON knows stands for itself. Any other value becomes a JSON object with one key, and the key says how
+    to read the value. ``objects`` lists each object once and after its parts. ``arrays`` holds the arrays by their
+    names in the file.
 
-    ``instead`` ends the error for a value that cannot be saved: a sentence that says what can, and what to do.
+    ``name_in_files`` gives the name of a class, or None if files may not hold it. ``instead`` is the last sentence of
+    the error for a value that cannot be saved: it says which values can, and what to do.
     """
 
-    def __init__(self, kinds: Mapping[str, SavedClass], instead: str) -> None:
-        self._instead = instead
+    def __init__(self, find_class: FindClass, name_in_files: Callable[[type], str | None], instead: str) -> None:
+        self._find_class, self._name_in_files, self._instead = find_class, name_in_files, instead
         self.objects: list[dict[str, object]] = []
         self.arrays: dict[str, npt.NDArray[Any]] = {}
-        self._names = {kind.cls: name for name, kind in kinds.items()}
-        self._kinds = kinds
-        self._numbers: dict[int, int] = {}  # of the objects written so far, by id: parts that are shared stay shared
+        # Positions in ``objects`` by id: a part that two objects share is written once and stays shared.
+        self._positions: dict[int, int] = {}
 
     def write(self, model: object) -> None:
-        """Take a model apart; it becomes the last of the objects."""
+        """Take a model apart. The model becomes the last of the objects."""
+        # The first error names the class; later errors name the attribute, such as "Pipeline.steps[0]".
         name = type(model).__name__
-        if type(model) not in self._names:
+        if self._name_in_files(type(model)) is None:
             self._refuse(model, "model")
         try:
-            self._object(model, name)
+            self._value(model, name)
         except RecursionError:
             raise TypeError(f"{name} contains itself, or is nested too deeply to be saved.") from None
 
-    def _object(self, value: Any, where: str) -> dict[str, int]:
-        number = self._numbers.get(id(value))
-        if number is None:
-            name = self._names[type(value)]
-            state = self._kinds[name].state(value)
-            written = {key: self._value(part, f"{where}.{key}") for key, part in state.items()}
-            self.objects.append({"class": name, "state": written})
-            number = self._numbers[id(value)] = len(self.objects) - 1
-        return {"object": number}
-
     def _value(self, value: Any, where: str) -> object:
+        """The JSON value for ``value``. ``where`` is its place in the model, for errors."""
         if isinstance(value, np.generic) or type(value) in (np.ndarray, np.memmap):
             return self._array(value, where)
         if value is None or type(value) in (bool, int, str):
             return value
         if type(value) is float:
             return value if math.isfinite(value) else {"float": repr(value)}
-        if type(value) is list or isinstance(value, UserList):  # scikit-learn's list that warns when it is read
+        # RidgeClassifierCV and others hold a UserList that warns when it is read: take the list inside.
+        if type(value) is list or isinstance(value, UserList):
             return [self._value(part, f"{where}[{i}]") for i, part in enumerate(getattr(value, "data", value))]
         if type(value) is tuple:
             return {"tuple": self._value(list(value), where)}
         if type(value) is slice:
             return {"slice": self._value([value.start, value.stop, value.step], where)}
-        if isinstance(value, np.dtype) and value.kind in PLAIN:
+        if isinstance(value, np.dtype) and value.kind in PLAIN_KINDS:
             return {"dtype": value.str}
         if isinstance(value, type) and issubclass(value, np.generic) and _is_scalar_type(value):
             return {"scalar_type": np.dtype(value).str}
         if type(value) is dict:
             return self._dict(value, where)
-        if type(value) in self._names:
-            return self._object(value, where)
-        return self._refuse(value, where)
+        name = self._name_in_files(type(value))
+        return self._refuse(value, where) if name is None else self._object(value, name, where)
+
+    def _object(self, value: Any, name: str, where: str) -> dict[str, int]:
+        """A reference to an object by its position in ``objects``; appends the object if it is new."""
+        position = self._positions.get(id(value))
+        if position is None:
+            saved_class = self._find_class(name)
+            assert saved_class is not None
+            state = saved_class.state(value)
+            # The parts append themselves before the object: a reader has built them when it comes to the object.
+            written = {key: self._value(part, f"{where}.{key}") for key, part in state.items()}
+            self.objects.append({"class": name, "state": written})
+            position = self._positions[id(value)] = len(self.objects) - 1
+        return {"object": position}
 
     def _dict(self, value: dict[Any, Any], where: str) -> object:
-        """JSON has text as keys only: with others, such as classes that are integers, a dict is a list of pairs."""
+        """A dict. Keys of JSON objects are text: with other keys, such as integer classes, it is a list of pairs."""
         parts = {key: self._value(part, f"{where}[{key!r}]") for key, part in value.items()}
         if all(type(key) is str for key in parts):
             return {"dict": parts}
         return {"items": [[self._value(key, f"{where} key"), part] for key, part in parts.items()]}
 
     def _array(self, value: Any, where: str) -> object:
+        """A reference to an array. Arrays of Python objects have no plain bytes and become lists."""
         if value.dtype == object and all(type(part) is str for part in value.flat):
             return {"strings": value.ravel().tolist(), "shape": list(value.shape)}
         if value.dtype == object:
             parts = [self._value(part, f"{where}.flat[{i}]") for i, part in enumerate(value.flat)]
             return {"parts": parts, "shape": list(value.shape)}
-        if value.dtype.kind not in PLAIN:
+        if value.dtype.kind not in PLAIN_KINDS:
             self._refuse(value, where)
+        # Arrays are numbered in the order of the tree, so that the same model gives the same file.
         name = f"array_{len(self.arrays)}"
         self.arrays[name] = np.asarray(value)
         return {"scalar" if isinstance(value, np.generic) else "array": name}
 
     def _refuse(self, value: object, where: str) -> object:
+        """Raise TypeError: the value cannot be saved."""
         if is_lazy(value):
             raise TypeError(
                 f"{where} is chunked: compute it first, {where.split('.')[-1]}.compute(); a file holds numbers."
@@ -118,29 +131,32 @@ class TreeWriter:
 
 
 class TreeReader:
-    """Puts a model together from what TreeWriter wrote; anything else raises one of ``errors``."""
+    """Builds a model from the objects and arrays of TreeWriter. Any other content raises one of ``errors``."""
 
     errors = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 
-    def __init__(self, kinds: Mapping[str, SavedClass], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._kinds, self._arrays = kinds, arrays
+    def __init__(self, find_class: FindClass, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        self._find_class, self._arrays = find_class, arrays
         self._objects: list[object] = []
 
     def read(self, objects: list[dict[str, Any]]) -> object:
         """Build all objects and return the last."""
         for written in objects:
-            name = written["class"]
-            if name not in self._kinds:
-                raise ValueError(f"it holds a {_shortened(str(name), 60)}, which is no class that files may hold")
+            name = str(written["class"])
+            saved_class = self._find_class(name)
+            if saved_class is None:
+                raise ValueError(f"it holds a {_shortened(name, 60)}, which is no class that files may hold")
             state = {key: self._value(part) for key, part in written["state"].items()}
-            self._objects.append(self._kinds[name].build(state))
+            self._objects.append(saved_class.build(state))
         return self._objects[-1]
 
     def _value(self, written: Any) -> object:
+        """The value that a JSON value stands for."""
         if isinstance(written, list):
             return [self._value(part) for part in written]
         if not isinstance(written, dict):
             return written
+        # Each pattern has the exact keys and types that TreeWriter writes: a file cannot mix or extend the forms.
         match tuple(written.items()):
             case (("float", str(text)),):
                 return float(text)
@@ -156,13 +172,14 @@ class TreeReader:
                 return {key: self._value(part) for key, part in parts.items()}
             case (("items", list(pairs)),):
                 items = {self._value(key): self._value(part) for key, part in pairs}
-                if len(items) == len(pairs):
+                if len(items) == len(pairs):  # no key stands there twice
                     return items
             case (("strings", list(parts)), ("shape", list(shape))):
                 return np.array(parts, dtype=object).reshape(shape)
             case (("parts", list(parts)), ("shape", list(shape))):
                 objects = np.empty(len(parts), dtype=object)
-                for i, part in enumerate(parts):  # one by one: arrays of one length are no table here
+                # Assign one by one: numpy would turn arrays of equal length into a table.
+                for i, part in enumerate(parts):
                     objects[i] = self._value(part)
                 return objects.reshape(shape)
             case (("array", str(name)),):
@@ -175,16 +192,16 @@ class TreeReader:
 
 
 def _is_scalar_type(value: type[np.generic]) -> bool:
-    """Whether the type is that of numbers in an array, and not abstract as numpy.floating is."""
+    """Whether arrays can hold this type: numpy.float64 is such a type, the abstract numpy.floating is not."""
     try:
         dtype = np.dtype(value)
     except TypeError:
         return False
-    return dtype.kind in PLAIN and dtype.type is value
+    return dtype.kind in PLAIN_KINDS and dtype.type is value
 
 
 def _shortened(text: str, length: int) -> str:
-    """One line of at most that length, its middle left out where it would be longer."""
+    """The text on one line, with its middle left out if it is longer than ``length``."""
     text = " ".join(text.split())
     half = (length - 3) // 2
     return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"

@@ -10,12 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places, points_of, restore_on_error
 from skgeo._input.chunks import is_lazy
+from skgeo._kernels.sphere import wrap_longitude
 from skgeo._kernels.threads import Advance, run_in_threads
 from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 
 if TYPE_CHECKING:
-    from skgeo.nn import EncoderModule
+    from skgeo.nn._encoder_modules import EncoderModule
 
 # Values of one term that a block may hold: some hundred kilobytes, the size of the inner caches.
 _BLOCK_VALUES = 2**16
@@ -101,16 +102,16 @@ class FormulaEncoder(FixedEncoder):
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in own}
 
     def to_torch(self) -> "EncoderModule":
-        """A differentiable twin of ``transform``: a torch module with the constants as buffers.
+        """``transform`` as a differentiable torch module, with the constants as buffers.
 
         Returns
         -------
-        skgeo.nn.EncoderTwin
+        skgeo.nn.EncoderModule
             Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs), in this order of columns always.
         """
         check_is_fitted(self)
         self._check_twin()
-        from skgeo.nn import EncoderModule  # needs torch
+        from skgeo.nn._encoder_modules import EncoderModule  # needs torch
 
         return EncoderModule(self)
 
@@ -179,12 +180,6 @@ class ScaledEncoder(FormulaEncoder):
 
     def _embedding_names(self) -> list[str]:
         return [term.format(f"s{scale}") for term in self._terms() for scale in range(int(self.n_scales))]
-
-
-def wrap_longitude(longitude: Any, xp: Any) -> Any:
-    """Degrees in [-180, 180), without rounding: 180 is -180."""
-    turned = xp.fmod(longitude, 360.0)
-    return turned - 360.0 * xp.where(turned >= 180.0, 1.0, xp.where(turned < -180.0, -1.0, 0.0))
 
 
 def sin_cos(degrees: Any, degree: Any, xp: Any) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ from skgeo._validation import check_convention, check_degree, check_n_jobs, chec
 from skgeo.encoders._base import FixedEncoder
 
 if TYPE_CHECKING:
-    from skgeo.nn import Harmonics
+    from skgeo.nn._encoder_modules import Harmonics
 
 __all__ = ["SphericalHarmonics"]
 
@@ -155,7 +155,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         self.verbose = verbose
 
     def to_torch(self) -> "Harmonics":
-        """A differentiable twin of ``transform``: a torch module with the constants as buffers.
+        """``transform`` as a differentiable torch module, with the constants as buffers.
 
         Returns
         -------
@@ -164,7 +164,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         """
         check_is_fitted(self)
         self._check_twin()
-        from skgeo.nn import Harmonics  # needs torch
+        from skgeo.nn._encoder_modules import Harmonics  # needs torch
 
         return Harmonics(
             int(self.max_degree),

@@ -1,4 +1,4 @@
-"""Torch modules, and estimators that train them: location networks, the projection head, twins of transformers."""
+"""Torch modules, and estimators that train them: location networks, the projection head, modules of transformers."""
 
 from importlib.util import find_spec
 
@@ -8,11 +8,11 @@ if find_spec("torch") is None:  # say what to install before an import below say
     import_optional("torch", "skgeo.nn", "torch")
 
 from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder
-from skgeo.nn._contrastive_training import compute_features
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
 from skgeo.nn._files import load, save
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
+from skgeo.nn._image_features import compute_features
 from skgeo.nn._location_models import LocationClassifier, LocationRegressor
 from skgeo.nn._modules import HarmonicPCA, PatchScale
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet

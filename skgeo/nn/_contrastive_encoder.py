@@ -1,33 +1,33 @@
 """A transformer that learns embeddings of places by matching them with features of images."""
 
-import hashlib
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Tags, check_array, check_consistent_length, check_random_state
+from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import points_in_degrees, restore_on_error
-from skgeo._immutable import Immutable
+from skgeo._base import points_in_degrees, points_with_weights, restore_on_error
 from skgeo._validation import check_parameter, is_integer, is_real
-from skgeo.nn._location_models import LocationModel
+from skgeo.nn._checkpoint_file import CheckpointFile, fingerprint
+from skgeo.nn._contrastive_modules import Matcher
+from skgeo.nn._feature_rows import FeatureRows
+from skgeo.nn._fit_steps import draw_seed, has_validation, keep_weighted, read_settings, split_samples, store_result
+from skgeo.nn._image_features import read_features
+from skgeo.nn._location_networks import EncoderAndNetwork, build_encoder_and_network, fit_encoder, network_recipe
 from skgeo.nn._network_transformer import NetworkTransformer
+from skgeo.nn._retrieval import hit_rates, most_similar, retrieval_report, unit_images, unit_place_blocks
+from skgeo.nn._torch_state import load_arrays, preserve_rng
+from skgeo.nn._training import FrozenAndTrained, Samples, train
 
-if TYPE_CHECKING:
-    from skgeo.nn._training import FrozenAndTrained, Samples, Settings
+__all__ = ["ContrastiveLocationEncoder"]
 
-__all__ = ["ContrastiveLocationEncoder", "TrainingState"]
-
-# Similarities that are worked out at a time.
-_BLOCK_VALUES = 2**22
-_RANKS = (1, 5, 10)
-_LEAST_TEMPERATURE = 0.01
+# The smallest temperature. Matcher limits the factor of the cosines to its inverse, 100.
+_MIN_TEMPERATURE = 0.01
 
 
-class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
+class ContrastiveLocationEncoder(NetworkTransformer):
     """Learn embeddings of places by matching them with images of these places, as SatCLIP [1]_ does.
 
     An encoder with a network embeds places, a linear projection embeds features of images, which a model of your choice
@@ -100,7 +100,7 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
-        State of the network and the projection: a file of the model holds arrays only, and loads without torch.
+        State of the network and the projection; a file of :func:`skgeo.save` holds arrays only, and no code.
     feature_mean_, feature_scale_ : ndarray of shape (n_image_features,)
         Mean and deviation of the training features, which are standardised for the projection.
     loss_curve_ : ndarray of shape (n_epochs,)
@@ -124,8 +124,6 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         From ``fit``, if a parameter is not what it accepts, or places and features are not as many.
     NotFittedError
         From all other methods before ``fit``.
-    ImportError
-        From ``fit`` and ``transform`` without torch.
 
     See Also
     --------
@@ -176,8 +174,6 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
     (2, 3)
     """
 
-    _loss = "contrastive"
-
     def __init__(
         self,
         encoder: Any = "spherical_harmonics",
@@ -203,31 +199,29 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | None = None,
     ) -> None:
-        super().__init__(
-            encoder,
-            network,
-            hidden_dim=hidden_dim,
-            n_layers=n_layers,
-            dropout=dropout,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            batch_size=batch_size,
-            max_epochs=max_epochs,
-            patience=patience,
-            validation_fraction=validation_fraction,
-            keep=keep,
-            dtype=dtype,
-            device=device,
-            coordinates=coordinates,
-            random_state=random_state,
-            verbose=verbose,
-        )
+        self.encoder = encoder
+        self.network = network
+        self.hidden_dim = hidden_dim
+        self.n_layers = n_layers
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.keep = keep
+        self.dtype = dtype
+        self.device = device
+        self.coordinates = coordinates
+        self.random_state = random_state
+        self.verbose = verbose
         self.embed_dim = embed_dim
         self.temperature = temperature
         self.missing = missing
         self.add_indicator = add_indicator
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         X: Any,
         y: Any = None,
@@ -272,50 +266,57 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
             finite; the estimator is then as it was before.
         ModelFileError
             If the checkpoint is damaged or no such file.
-        ImportError
-            Without torch.
         """
-        settings = self._settings(y)
-        self._check_own_parameters()
+        settings = read_settings(self, y)
+        valid = is_integer(self.embed_dim) and self.embed_dim >= 1
+        check_parameter("embed_dim", self.embed_dim, valid, "a positive integer")
+        valid = is_real(self.temperature) and self.temperature >= _MIN_TEMPERATURE
+        check_parameter("temperature", self.temperature, valid, "a number, at least 0.01")
         with restore_on_error(self):
+            # Both attributes describe an earlier fit, and retrieval_ may not be set again.
             for name in {"weights_", "retrieval_"} & vars(self).keys():
                 delattr(self, name)
+            # The parameters may change after the fit: the model keeps those of the fit.
             self._embed_dim = int(self.embed_dim)
             self._first_temperature = float(self.temperature)
-            keeper = None if checkpoint is None else _CheckpointFile(checkpoint)
-            self._seed = self._draw_seed(check_random_state(self.random_state))
-            if keeper is not None and keeper.seed is not None and self.random_state is None:
-                self._seed = keeper.seed
-            training = self._pairs(X, y, image_encoder, folder, reset=True)
+            file = None if checkpoint is None else CheckpointFile(checkpoint)
+            self._seed = draw_seed(self.random_state, check_random_state(self.random_state))
+            # Without a seed of the caller, a resumed training takes the seed that it began with.
+            if file is not None and file.seed is not None and self.random_state is None:
+                self._seed = file.seed
+            training = self._read_pairs(X, y, image_encoder, folder, reset=True)
             validation = None
-            if self._is_given(X_val, y_val):
-                validation = self._pairs(X_val, y_val, image_encoder, folder, reset=False)
+            if has_validation(X_val, y_val):
+                validation = self._read_pairs(X_val, y_val, image_encoder, folder, reset=False)
             elif settings.patience is not None:
-                training, validation = self._split(training, np.random.RandomState(self._seed), least=2)
+                rng = np.random.RandomState(self._seed)
+                training, validation = split_samples(training, self.validation_fraction, rng, min_held_out=2)
             if len(training.inputs) < 2:
                 raise ValueError(
                     f"X has {len(training.inputs)} sample (n_samples={len(training.inputs)}) to learn from: at least "
                     "two places are needed, to be told apart."
                 )
-            self.feature_mean_, self.feature_scale_ = training.target.statistics("y")
+            self.feature_mean_, self.feature_scale_ = training.target.mean_and_scale("y")
             if validation is not None:
-                self._check_width(validation.target, "y_val")
-                validation.target.check_finite("y" if y_val is None else "y_val")
+                validation.target.check(len(self.feature_mean_), "y_val", "y" if y_val is None else "y_val")
                 if len(validation.inputs) < 2:
                     raise ValueError("X_val has 1 sample: at least two places are needed, to be told apart.")
-            self._prepare(training.inputs, training.weight)
-            if keeper is not None:
-                keeper.begin(self._seed, self._fingerprint(training, validation, settings), settings.max_epochs)
-            training = training._replace(target=self._standardised(training.target))
+            self._network = network_recipe(self)
+            self.encoder_ = fit_encoder(self.encoder, training.inputs, training.weight)
+            if file is not None:
+                # The hash covers the features as they came, so it is taken before they are standardised.
+                hashed = fingerprint(self._build, self._seed, training, validation, settings)
+                file.begin(self._seed, hashed, settings.max_epochs)
+            # From here on the features are standardised: nothing is copied, FeatureRows computes on reading.
+            training = self._standardise(training)
+            validation = None if validation is None else self._standardise(validation)
+            result = train(self._build, "contrastive", training, validation, settings, self._seed, checkpointer=file)
+            store_result(self, result)
+            del self._moments  # no method goes on from the moments of Adam
+            # The last step may have gone below the limit, which Matcher applies at the next step only.
+            self.temperature_ = max(_MIN_TEMPERATURE, float(np.exp(-self.weights_["logit_scale"])))
             if validation is not None:
-                validation = validation._replace(target=self._standardised(validation.target))
-            self._store_result(self._train(training, validation, settings, keeper))
-            del self._moments
-            # the last step may have gone below the limit
-            self.temperature_ = max(_LEAST_TEMPERATURE, float(np.exp(-self.weights_["logit_scale"])))
-            if validation is not None:
-                places = self._unit_places(validation.inputs)
-                self.retrieval_ = _retrieval(places, self._unit_images(validation.target))
+                self.retrieval_ = retrieval_report(*self._unit_pairs(validation))
         return self
 
     def score(self, X: Any, y: Any) -> float:
@@ -335,11 +336,10 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
             from. Equal similarities count by the chance of a random order.
         """
         check_is_fitted(self)
-        pairs = self._pairs(X, y, None, None, reset=False)
-        self._check_width(pairs.target, "y")
-        pairs.target.check_finite("y")
-        places, images = self._unit_places(pairs.inputs), self._unit_images(pairs.target)
-        return float(_hits(images, places, (1,))[0])
+        pairs = self._read_pairs(X, y, None, None, reset=False)
+        pairs.target.check(len(self.feature_mean_), "y", "y")
+        places, images = self._unit_pairs(self._standardise(pairs))
+        return float(hit_rates(images, places, (1,))[0])
 
     def similarity(self, X: Any, image_features: Any) -> npt.NDArray[np.floating]:
         """Cosine similarity of places and images.
@@ -359,8 +359,9 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         check_is_fitted(self)
         images, places = self._read_images(image_features), self._read(X, reset=False)
         points = points_in_degrees(places)
+        # Block by block, because the table may be much larger than the embeddings.
         table = np.empty((len(points), len(images)), dtype=places.dtype)
-        for rows, values in self._unit_blocks(points, len(images)):
+        for rows, values in unit_place_blocks(*self._encoder_and_network(), points, len(images), self.device):
             table[rows] = values @ images.T
         return table
 
@@ -395,15 +396,8 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         points = points_in_degrees(places)
         valid = is_integer(k) and 1 <= k <= len(points)
         check_parameter("k", k, valid, f"an integer from 1 to the number of candidates, {len(points)}")
-        indices = np.empty((len(images), 0), dtype=np.intp)
-        similarity = np.empty((len(images), 0), dtype=images.dtype)
-        for rows, values in self._unit_blocks(points, len(images)):
-            found = np.nan_to_num(images @ values.T, nan=-np.inf)
-            similarity = np.concatenate([similarity, found], axis=1)
-            block = np.broadcast_to(np.arange(rows.start, rows.start + len(values)), found.shape)
-            indices = np.concatenate([indices, block], axis=1)
-            order = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
-            similarity, indices = (np.take_along_axis(table, order, axis=1) for table in (similarity, indices))
+        blocks = unit_place_blocks(*self._encoder_and_network(), points, len(images), self.device)
+        indices, similarity = most_similar(images, blocks, k)
         return indices, similarity.astype(places.dtype, copy=False)
 
     def __sklearn_tags__(self) -> Tags:
@@ -412,272 +406,41 @@ class ContrastiveLocationEncoder(NetworkTransformer, LocationModel):
         tags.target_tags.required = True
         return tags
 
-    def _check_own_parameters(self) -> None:
-        valid = is_integer(self.embed_dim) and self.embed_dim >= 1
-        check_parameter("embed_dim", self.embed_dim, valid, "a positive integer")
-        valid = is_real(self.temperature) and self.temperature >= _LEAST_TEMPERATURE
-        check_parameter("temperature", self.temperature, valid, "a number, at least 0.01")
-
-    def _pairs(self, X: Any, y: Any, image_encoder: Any, folder: Any, *, reset: bool) -> "Samples":
-        """Places and features of the pairs that count."""
-        from skgeo.nn._training import Samples
-
-        points, kept, weight = self._read_inputs(X, None, reset=reset)
+    def _read_pairs(self, X: Any, y: Any, image_encoder: Any, folder: Any, *, reset: bool) -> Samples:
+        """Places and features of the pairs whose place the mask of X does not hide."""
+        points, kept, weight = keep_weighted(*points_with_weights(self._read(X, reset=reset), None))
         features = read_features(y, image_encoder, None if folder is None else os.fsdecode(folder))
         check_consistent_length(kept, features)
         return Samples(points, FeatureRows(features, np.flatnonzero(kept)), weight)
 
     def _read_images(self, image_features: Any) -> npt.NDArray[np.floating]:
-        """Normalised embeddings of images."""
+        """Normalised embeddings of images, from features that the caller gave."""
         features = FeatureRows(read_features(image_features, None, None))
-        self._check_width(features, "image_features")
-        features.check_finite("image_features")
-        return self._unit_images(features)
+        features.check(len(self.feature_mean_), "image_features", "image_features")
+        features = features.standardised(self.feature_mean_, self.feature_scale_)
+        return unit_images(self.weights_, features, self.device)
 
-    def _check_width(self, features: "FeatureRows", name: str) -> None:
-        given, expected = features.shape[1], len(self.feature_mean_)
-        if given != expected:
-            raise ValueError(f"{name} has {given} features of each image: expected {expected}, as in fit.")
+    def _unit_pairs(self, pairs: Samples) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Normalised embeddings of places, and of their images with standardised features."""
+        places = [values for _, values in unit_place_blocks(*self._encoder_and_network(), pairs.inputs, 1, self.device)]
+        return np.concatenate(places), unit_images(self.weights_, pairs.target, self.device)
 
-    def _parts(self) -> "FrozenAndTrained":
-        from skgeo.nn._training import FrozenAndTrained, load
+    def _standardise(self, pairs: Samples) -> Samples:
+        """The same pairs with standardised features."""
+        return pairs._replace(target=pairs.target.standardised(self.feature_mean_, self.feature_scale_))
 
-        fixed, built = self._rebuild()
-        matcher: Any = load(built, self.weights_)
-        return FrozenAndTrained(fixed, matcher.network)
+    def _build(self) -> FrozenAndTrained:
+        """The model with new random weights."""
+        encoder, network = build_encoder_and_network(self.encoder_, self._network, self._embed_dim)
+        matcher = Matcher(network, len(self.feature_mean_), self._embed_dim, self._first_temperature)
+        return FrozenAndTrained(encoder, matcher)
 
-    def _unit_blocks(self, points: Any, n_images: int) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
-        """Normalised embeddings of blocks of places, few enough for a table with images."""
-        from skgeo.nn._contrastive_training import Normalized
-        from skgeo.nn._training import outputs
-
-        fixed, network = self._parts()
-        length = max(1, _BLOCK_VALUES // max(1, n_images))
-        for block, values in outputs(fixed, Normalized(network), points, self.device):
-            for start in range(0, len(values), length):
-                part = values[start : start + length]
-                yield slice(block.start + start, block.start + start + len(part)), part
-
-    def _unit_places(self, points: Any) -> npt.NDArray[Any]:
-        return np.concatenate([values for _, values in self._unit_blocks(points, 1)])
-
-    def _unit_images(self, features: "FeatureRows") -> npt.NDArray[Any]:
-        """Normalised embeddings of images."""
-        from skgeo.nn._contrastive_training import projection_of
-        from skgeo.nn._training import apply
-
-        projection, dtype = projection_of(self.weights_), self.weights_["projection.weight"].dtype
-        blocks = self._standardised(features).blocks()
-        with np.errstate(over="ignore"):  # in silence, as torch casts
-            return np.concatenate([apply(None, projection, block.astype(dtype), self.device) for block in blocks])
-
-    def _standardised(self, features: "FeatureRows") -> "FeatureRows":
-        return features.in_units(self.feature_mean_, self.feature_scale_)
-
-    def _build(self) -> "FrozenAndTrained":
-        from skgeo.nn._contrastive_training import Matcher
-        from skgeo.nn._networks import make_network
-        from skgeo.nn._training import FrozenAndTrained, width_of
-
-        network, options = self._network  # those of the fit
-        twin = self.encoder_.to_torch()
-        places = make_network(network, width_of(twin), self._embed_dim, **options)
-        return FrozenAndTrained(
-            twin, Matcher(places, len(self.feature_mean_), self._embed_dim, self._first_temperature)
-        )
-
-    def _fingerprint(self, training: "Samples", validation: "Samples | None", settings: "Settings") -> str:
-        """What a checkpoint has to agree with: how is trained, the model at first, and all of the data."""
-        from skgeo.nn._training import describe
-
-        course = settings._replace(max_epochs=0, verbose=None)
-        digest = hashlib.sha256(repr([np.asarray(value).tolist() for value in course]).encode())
-        for part in describe(self._build, self._seed):
-            digest.update(part)
-        for samples in (training, validation):
-            if samples is not None:
-                digest.update(repr((samples.target.shape, samples.target.dtype)).encode())
-                digest.update(samples.inputs.tobytes())
-                for block in samples.target.blocks():
-                    digest.update(block.tobytes())
-        return digest.hexdigest()
+    def _encoder_and_network(self) -> EncoderAndNetwork:
+        with preserve_rng():
+            encoder, built = self._build()
+        # Places need the network of the matcher only, not the projection of images.
+        matcher: Any = load_arrays(built, self.weights_)
+        return EncoderAndNetwork(encoder, matcher.network)
 
     def _embedding_names(self) -> list[str]:
         return [f"contrastive{i}" for i in range(self._embed_dim)]
-
-
-class FeatureRows:
-    """Some rows of a table of features, which stays where it is, on a disk maybe, until they are looked at."""
-
-    def __init__(
-        self,
-        table: npt.NDArray[Any],
-        index: npt.NDArray[np.intp] | None = None,
-        units: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None,
-    ) -> None:
-        self._table = table
-        self._index = np.arange(len(table)) if index is None else index
-        self._units = units
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and features."""
-        return len(self._index), self._table.shape[1]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the table."""
-        return self._table.dtype
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    def __getitem__(self, rows: Any) -> "FeatureRows":
-        return FeatureRows(self._table, self._index[rows], self._units)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        """The numbers of the rows."""
-        values = self._table[self._index]
-        if self._units is not None:
-            mean, scale = self._units
-            values = (values - mean) / scale  # in float64: a mean may be large beside the deviation
-        return np.asarray(values, dtype=dtype)
-
-    def in_units(self, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> "FeatureRows":
-        """The same rows, from a mean and in units of a scale."""
-        return FeatureRows(self._table, self._index, (mean, scale))
-
-    def blocks(self) -> Iterator[npt.NDArray[Any]]:
-        """The numbers of consecutive rows, some at a time."""
-        length = max(1, _BLOCK_VALUES // self.shape[1])
-        return (np.asarray(self[start : start + length]) for start in range(0, len(self), length))
-
-    def finite_blocks(self, name: str) -> Iterator[npt.NDArray[Any]]:
-        """As ``blocks``; refuses numbers that are not finite."""
-        start = 0
-        for block in self.blocks():
-            bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
-            if bad.size:
-                raise ValueError(
-                    f"{name} has NaN or infinite numbers, first in row {self._index[start + bad[0]]}: expected finite "
-                    "features of every image; leave such pairs out."
-                )
-            start += len(block)
-            yield block
-
-    def check_finite(self, name: str) -> None:
-        """Refuse numbers that are not finite."""
-        for _ in self.finite_blocks(name):
-            pass
-
-    def statistics(self, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Mean and deviation of the features, 1 where they are all alike; refuses numbers that are not finite."""
-        origin = np.asarray(self[:1], dtype=np.float64)[0]
-        sums, squares = np.zeros_like(origin), np.zeros_like(origin)
-        for block in self.finite_blocks(name):
-            shifted = block.astype(np.float64) - origin
-            sums, squares = sums + shifted.sum(axis=0), squares + np.square(shifted).sum(axis=0)
-        mean = sums / len(self)
-        scale = np.sqrt(np.maximum(squares / len(self) - mean**2, 0.0))
-        mean += origin
-        rounding = 4 * np.finfo(np.result_type(self.dtype, np.float16)).eps * np.abs(mean)
-        return mean, np.where(scale > rounding, scale, 1.0)
-
-
-def read_features(given: Any, image_encoder: Any, folder: str | None) -> npt.NDArray[Any]:
-    """A table (n, k) of features, from an array, batches, or images and what makes features of them."""
-    from skgeo.nn._contrastive_training import as_array, compute_features, gather
-
-    if given is None or np.isscalar(given):
-        raise ValueError(f"image_features={given!r}: expected shape (n_images, n_image_features).")
-    if image_encoder is not None:
-        return compute_features(given, image_encoder, folder=folder)
-    listed = isinstance(given, list | tuple)
-    if hasattr(given, "detach"):
-        given = as_array(given)
-    tabular = hasattr(given, "__array__") or hasattr(given, "__array_interface__")
-    if not tabular and (getattr(given[0], "ndim", 1) == 2 if listed and len(given) else not listed):
-        given = gather(given, folder)
-    if np.ma.is_masked(given):
-        raise ValueError("image_features has masked values: leave these images out, or fill them.")
-    accepted = [np.float64, np.float32, np.float16]
-    table = check_array(given, dtype=accepted, ensure_2d=False, ensure_all_finite=False, input_name="image_features")
-    if table.ndim == 0:
-        raise ValueError(f"image_features={given!r}: expected shape (n_images, n_image_features).")
-    return table[:, np.newaxis] if table.ndim == 1 else table
-
-
-def _retrieval(places: npt.NDArray[Any], images: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-    """How well pairs find each other."""
-    return {
-        "k": np.array(_RANKS),
-        "image_to_place": _hits(images, places, _RANKS),
-        "place_to_image": _hits(places, images, _RANKS),
-        "chance": np.minimum(np.array(_RANKS) / len(places), 1.0),
-    }
-
-
-def _hits(queries: npt.NDArray[Any], answers: npt.NDArray[Any], ranks: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Share of the queries whose own answer is among the first; equal ones in random order."""
-    hits = np.zeros(len(ranks))
-    length = max(1, _BLOCK_VALUES // len(answers))
-    for start in range(0, len(queries), length):
-        table = queries[start : start + length] @ answers.T
-        own = np.take_along_axis(table, np.arange(start, start + len(table))[:, np.newaxis], axis=1)
-        better, equal = (table > own).sum(axis=1), (table == own).sum(axis=1)
-        hits += [np.clip((rank - better) / equal, 0.0, 1.0).sum() for rank in ranks]
-    return hits / len(queries)
-
-
-class TrainingState(Immutable):
-    """What a checkpoint file holds."""
-
-    seed: int
-    fingerprint: str
-    state: dict[str, Any]
-
-    def __init__(self, **values: Any) -> None:
-        self._freeze(values)
-
-
-class _CheckpointFile:
-    """Keeps the state of a training in a file."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        from skgeo._output.files import load
-
-        self._path = path
-        self._kept = load(path) if os.path.exists(path) else None
-        if self._kept is not None and not isinstance(self._kept, TrainingState):
-            kind = type(self._kept).__name__
-            raise ValueError(f"checkpoint={path!r} holds a {kind}: expected a file that fit has written, or none.")
-
-    @property
-    def seed(self) -> int | None:
-        """The seed of the training that is kept, if one is."""
-        return None if self._kept is None else self._kept.seed
-
-    def begin(self, seed: int, fingerprint: str, max_epochs: int) -> None:
-        """Check that what is kept is of the same training."""
-        self._seed, self._fingerprint = seed, fingerprint
-        if self._kept is not None and (self._kept.seed, self._kept.fingerprint) != (seed, fingerprint):
-            raise ValueError(
-                f"checkpoint={self._path!r} is of a training with other parameters, data or random_state: expected "
-                "those of the run that wrote it (max_epochs may be larger), or another file."
-            )
-        n_done = 0 if self._kept is None else len(self._kept.state["losses"])
-        if n_done > max_epochs:
-            raise ValueError(
-                f"max_epochs={max_epochs}: checkpoint={self._path!r} is of {n_done} epochs already; expected as many or "
-                "more, or another file."
-            )
-
-    def read(self) -> dict[str, Any] | None:
-        """The state after the last epoch."""
-        return None if self._kept is None else self._kept.state
-
-    def write(self, state: dict[str, Any]) -> None:
-        """Replace the file."""
-        from skgeo._output.files import save
-
-        save(TrainingState(seed=self._seed, fingerprint=self._fingerprint, state=state), self._path)

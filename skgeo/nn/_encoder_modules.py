@@ -1,4 +1,4 @@
-"""Differentiable twins of the location encoders, which compute the same formulas with torch."""
+"""Torch modules of the location encoders, which compute the same formulas with torch."""
 
 from typing import Any
 
@@ -8,16 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from skgeo._kernels.harmonics import columns_of_order, convention_factors, legendre_series
+from skgeo._kernels.sphere import wrap_longitude
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._validation import check_convention, check_degree, check_parameter, is_integer
-from skgeo.encoders._base import FormulaEncoder, wrap_longitude
 from skgeo.nn._modules import check_last, like, multiples
 
 __all__ = ["EncoderModule", "Harmonics"]
 
+# EncoderModule recognises an encoder by these methods, which skgeo.encoders._base.FormulaEncoder documents. An import
+# of FormulaEncoder would close a circle, because the to_torch of FormulaEncoder imports this module.
+_FORMULA_METHODS = ("_check_parameters", "_constants", "_embedding_names", "_formula", "_own_parameters")
+
 
 class EncoderModule(nn.Module):
-    """The differentiable twin of an encoder made of sines and cosines, made by its ``to_torch``.
+    """An encoder made of sines and cosines as a differentiable torch module, made by its ``to_torch``.
 
     Parameters
     ----------
@@ -33,8 +37,8 @@ class EncoderModule(nn.Module):
 
     See Also
     --------
-    skgeo.nn.Harmonics : The twin of SphericalHarmonics.
-    skgeo.encoders.GridEncoder.to_torch : The twin of a fitted encoder.
+    skgeo.nn.Harmonics : The module of SphericalHarmonics.
+    skgeo.encoders.GridEncoder.to_torch : The module of a fitted encoder.
 
     Notes
     -----
@@ -49,17 +53,18 @@ class EncoderModule(nn.Module):
 
     >>> import torch
     >>> from skgeo.encoders import GridEncoder
-    >>> from skgeo.nn import EncoderTwin
-    >>> twin = EncoderTwin(GridEncoder(1, 2.0, 2.0))
+    >>> from skgeo.nn import EncoderModule
+    >>> module = EncoderModule(GridEncoder(1, 2.0, 2.0))
     >>> place = torch.tensor([0.0, 0.0], requires_grad=True)
-    >>> twin(place)[0].backward()
+    >>> module(place)[0].backward()
     >>> place.grad
     tensor([0.5000, 0.0000])
     """
 
-    def __init__(self, encoder: FormulaEncoder) -> None:
+    def __init__(self, encoder: Any) -> None:
         super().__init__()
-        if not isinstance(encoder, FormulaEncoder):
+        known = all(callable(getattr(encoder, name, None)) for name in _FORMULA_METHODS)
+        if not known or isinstance(encoder, type):
             raise TypeError(
                 f"encoder={encoder!r}: expected an encoder of skgeo.encoders; Harmonics is for SphericalHarmonics."
             )
@@ -68,7 +73,8 @@ class EncoderModule(nn.Module):
         self.n_outputs = len(self.encoder._embedding_names())
         self._names = tuple(self.encoder._constants())
         for name, values in self.encoder._constants().items():
-            self.register_buffer(name, torch.from_numpy(values.copy()))  # a file holds no tensor twice
+            # Two constants may be one array. A safetensors file refuses tensors that share memory: copy each constant.
+            self.register_buffer(name, torch.from_numpy(values.copy()))
 
     def forward(self, points: Tensor) -> Tensor:
         """Embed points.
@@ -95,7 +101,7 @@ class EncoderModule(nn.Module):
 
 
 class Harmonics(nn.Module):
-    """The differentiable twin of ``SphericalHarmonics``, made by its ``to_torch``.
+    """``SphericalHarmonics`` as a differentiable torch module, made by its ``to_torch``.
 
     Each harmonic is held as a Fourier series in colatitude, so that a call is sines, cosines and two matrix products:
     no recurrence and no division, so that gradients of any order are finite, poles included. A latitude beyond 90 goes
@@ -138,9 +144,9 @@ class Harmonics(nn.Module):
 
     >>> import torch
     >>> from skgeo.nn import Harmonics
-    >>> twin = Harmonics(1)
+    >>> module = Harmonics(1)
     >>> place = torch.tensor([0.0, 90.0], requires_grad=True)
-    >>> twin(place)[2].backward()
+    >>> module(place)[2].backward()
     >>> print(f"{torch.rad2deg(place.grad)[0]:.4f}")
     0.4886
     """
@@ -160,6 +166,7 @@ class Harmonics(nn.Module):
         self.max_degree, self.min_degree, self.convention = degree, int(min_degree), convention
         self.n_outputs = (degree + 1) ** 2 - self.min_degree**2
         series = legendre_series(degree).transpose(2, 0, 1) * np.sqrt(prior_variance(spectrum, degree))
+        # Real harmonics of orders other than 0 carry a factor sqrt(2).
         series[:, 1:] *= np.sqrt(2.0)
         index = np.arange(degree + 1)
         series *= convention_factors(index, index[:, np.newaxis], convention)
@@ -185,12 +192,14 @@ class Harmonics(nn.Module):
         order = torch.arange(self.max_degree + 1, dtype=wide.dtype, device=wide.device)
         south, east = multiples(order, -wide[..., :1], start=90.0), multiples(order, wide[..., 1:])
         series = self.series.to(wide.dtype)
-        with torch.autocast(points.device.type, enabled=False):  # half precision would leave two digits
+        # autocast would compute the products in half precision, which keeps two digits only.
+        with torch.autocast(points.device.type, enabled=False):
             even = torch.cos(south) @ series[:, 0::2].flatten(1)
             odd = torch.sin(south) @ series[:, 1::2].flatten(1)
         legendre = torch.cat([even, odd], dim=-1)
         legendre = legendre.reshape(*wide.shape[:-1], order.numel(), order.numel())
-        east = torch.cat([east[..., 0::2], east[..., 1::2]], dim=-1)  # even orders first, as before
+        # legendre has the even orders first: bring the waves of longitude into the same order.
+        east = torch.cat([east[..., 0::2], east[..., 1::2]], dim=-1)
         waves = torch.stack([torch.cos(east), torch.sin(east)], dim=-2)
         values = waves.unsqueeze(-1) * legendre.unsqueeze(-3)
         return like(points, torch.index_select(values.flatten(-3), -1, self.columns))
@@ -202,7 +211,10 @@ class Harmonics(nn.Module):
 
 
 def _places_of_columns(max_degree: int) -> npt.NDArray[np.int64]:
-    """Where harmonic (l, m), column ``l * l + l + m``, is among (cos or sin, even orders and then odd ones, degree)."""
+    """Positions of the harmonics (l, m), column ``l * l + l + m``, in the flat values of ``Harmonics.forward``.
+
+    The values have the axes (cos or sin, order, degree), with the even orders before the odd orders.
+    """
     width = max_degree + 1
     places = np.empty(width**2, dtype=np.int64)
     for place, order in enumerate([*range(0, width, 2), *range(1, width, 2)]):

@@ -31,7 +31,8 @@ __all__ = ["load", "save"]
 
 _FORMAT = "skgeo.nn module"
 _INSTEAD = "A file holds modules of skgeo.nn and numbers; safetensors.torch.save_file holds the state_dict of others."
-_START = b'{"__metadata__":{"skgeo":'  # after the 8 bytes of the length of the header
+# The first bytes of the header, which follows 8 bytes with its length.
+_START = b'{"__metadata__":{"skgeo":'
 
 
 def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
@@ -86,7 +87,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     True
     """
     safetensors = import_optional("safetensors.torch", "skgeo.nn.save", "torch")
-    tree = TreeWriter(_KINDS, _INSTEAD)
+    tree = TreeWriter(_MODULE_CLASSES.get, _NAMES_IN_FILES.get, _INSTEAD)
     tree.write(module)
     if tree.arrays:
         raise TypeError(f"{type(module).__name__} is built from arrays, which only its state_dict may hold.")
@@ -145,8 +146,9 @@ def load(path: str | os.PathLike[str]) -> nn.Module:
     metadata, tensors = _read(path, file)
     with reraise_as_model_file_error(file, *TreeReader.errors, RuntimeError):
         check_arrays(file, metadata["arrays"], {name: _describe(tensor) for name, tensor in tensors.items()})
-        with torch.device("meta"):  # neither memory nor random numbers for what is replaced below
-            module: Any = TreeReader(_KINDS, {}).read(metadata["objects"])
+        # On the meta device the constructor takes no memory and draws no random numbers: the tensors come afterwards.
+        with torch.device("meta"):
+            module: Any = TreeReader(_MODULE_CLASSES.get, {}).read(metadata["objects"])
         module.load_state_dict(tensors, assign=True)
         module.train(metadata["training"])
         warn_other_version(metadata["skgeo_version"])
@@ -168,7 +170,7 @@ def _read(path: str | os.PathLike[str], file: str) -> tuple[dict[str, Any], dict
 
 
 def _describe(tensor: Tensor) -> dict[str, object]:
-    """All there is to know of a tensor; its numbers as their hash."""
+    """The type and shape of a tensor, and the hash of its bytes."""
     content = tensor.flatten().view(torch.uint8).numpy().tobytes()
     dtype = str(tensor.dtype).removeprefix("torch.")
     return {"dtype": dtype, "shape": list(tensor.shape), "sha256": sha256(content)}
@@ -184,32 +186,35 @@ def _head_arguments(head: PatchProjectionHead) -> dict[str, object]:
     }
 
 
-def _twin_arguments(twin: HarmonicPCA) -> dict[str, object]:
-    _, width, _, n_components = twin.coefficients.shape
-    return {"max_degree": width - 1, "n_components": n_components, "clip": twin.clip and float(twin.clip)}
+def _pca_arguments(module: HarmonicPCA) -> dict[str, object]:
+    _, width, _, n_components = module.coefficients.shape
+    return {"max_degree": width - 1, "n_components": n_components, "clip": module.clip and float(module.clip)}
 
 
-def _build_twin(arguments: Mapping[str, Any]) -> HarmonicPCA:
-    """A twin whose coefficients are yet to come, without working out those of a map of zeros."""
-    twin = HarmonicPCA(np.zeros((1, 1)), arguments["clip"])
+def _build_pca(arguments: Mapping[str, Any]) -> HarmonicPCA:
+    """A module with empty coefficients of the right shape, which load_state_dict replaces."""
+    # A map of this size from the constructor would be transformed to a Fourier series, only to be replaced.
+    module = HarmonicPCA(np.zeros((1, 1)), arguments["clip"])
     width = arguments["max_degree"] + 1
-    twin.coefficients = torch.empty(2, width, width, arguments["n_components"])
-    return twin
+    module.coefficients = torch.empty(2, width, width, arguments["n_components"])
+    return module
 
 
-def _encoder_arguments(twin: EncoderModule) -> dict[str, object]:
-    return {"encoder": type(twin.encoder).__name__, "parameters": twin.encoder._own_parameters()}
+def _encoder_arguments(module: EncoderModule) -> dict[str, object]:
+    return {"encoder": type(module.encoder).__name__, "parameters": module.encoder._own_parameters()}
 
 
-def _build_encoder_twin(arguments: Mapping[str, Any]) -> EncoderModule:
+def _build_encoder_module(arguments: Mapping[str, Any]) -> EncoderModule:
+    # The name comes from a file: only public names of skgeo.encoders, all of them classes, are looked up.
     name = arguments["encoder"]
     if name not in encoders.__all__:
         raise ValueError(f"encoder={name!r} is not in skgeo.encoders")
     return EncoderModule(getattr(encoders, name)(**arguments["parameters"]))
 
 
-def _harmonics_arguments(twin: Harmonics) -> dict[str, object]:
-    return {"max_degree": twin.max_degree, "min_degree": twin.min_degree, "convention": twin.convention}
+def _harmonics_arguments(module: Harmonics) -> dict[str, object]:
+    # The spectrum is part of the buffer and needs no argument.
+    return {"max_degree": module.max_degree, "min_degree": module.min_degree, "convention": module.convention}
 
 
 def _network_arguments(network: FcNet | MLP | SirenNet) -> dict[str, object]:
@@ -234,24 +239,26 @@ def _linear_arguments(linear: Linear) -> dict[str, object]:
 
 
 def _location_arguments(model: LocationEncoder) -> dict[str, object]:
+    # The numbers of the buffers are in the state_dict: the constructor needs their shapes only.
     units = {"mean": torch.zeros_like(model.mean).tolist(), "scale": torch.ones_like(model.scale).tolist()}
     return {"encoder": model.encoder, "network": model.network, **units}
 
 
-# The modules that are saved, by the names that they have in files; the only ones that are ever built. The state is the
-# arguments of the constructor; all tensors must be in the state_dict, or come from numpy, since the constructor runs on
-# the meta device.
-_KINDS = {
+# The modules that files may hold, by their names in files: no other class is ever built. The state of a module is the
+# arguments of its constructor. The constructor runs on the meta device, so every tensor must be in the state_dict or
+# come from numpy.
+_MODULE_CLASSES = {
     "skgeo.nn.MLP": SavedClass(MLP, _network_arguments, lambda kw: MLP(**kw)),
     "skgeo.nn.FcNet": SavedClass(FcNet, _network_arguments, lambda kw: FcNet(**kw)),
     "skgeo.nn.Linear": SavedClass(Linear, _linear_arguments, lambda kw: Linear(**kw)),
     "skgeo.nn.LocationEncoder": SavedClass(LocationEncoder, _location_arguments, lambda kw: LocationEncoder(**kw)),
     "skgeo.nn.SirenNet": SavedClass(SirenNet, _siren_arguments, lambda kw: SirenNet(**kw)),
-    "skgeo.nn.EncoderModule": SavedClass(EncoderModule, _encoder_arguments, _build_encoder_twin),
-    "skgeo.nn.HarmonicPCA": SavedClass(HarmonicPCA, _twin_arguments, _build_twin),
+    "skgeo.nn.EncoderModule": SavedClass(EncoderModule, _encoder_arguments, _build_encoder_module),
+    "skgeo.nn.HarmonicPCA": SavedClass(HarmonicPCA, _pca_arguments, _build_pca),
     "skgeo.nn.Harmonics": SavedClass(Harmonics, _harmonics_arguments, lambda kw: Harmonics(**kw)),
     "skgeo.nn.PatchProjectionHead": SavedClass(
         PatchProjectionHead, _head_arguments, lambda kw: PatchProjectionHead(**kw)
     ),
     "skgeo.nn.PatchScale": SavedClass(PatchScale, lambda scale: {"log": bool(scale.log)}, lambda kw: PatchScale(**kw)),
 }
+_NAMES_IN_FILES = {saved_class.cls: name for name, saved_class in _MODULE_CLASSES.items()}

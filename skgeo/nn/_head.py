@@ -1,4 +1,4 @@
-"""The small trainable network that turns the features of a patch into an embedding to add to its token."""
+"""The small network that turns the features of a patch into an embedding, which is added to the token of the patch."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -17,9 +17,9 @@ from skgeo.nn._networks import check_widths
 
 __all__ = ["PatchProjectionHead"]
 
-# A descriptor that varies by less than this share of itself tells no training patches apart. Divided by its deviation,
-# that of a patch of another grid would drown all else.
-_CONSTANT = 0.1
+# A descriptor with a deviation below this share of its mean does not tell training patches apart. Divided by such a
+# small deviation, the descriptor of a patch of another grid would be far larger than all other features.
+_MIN_RELATIVE_DEVIATION = 0.1
 
 
 class PatchProjectionHead(nn.Module):
@@ -181,15 +181,16 @@ class PatchProjectionHead(nn.Module):
 
     @classmethod
     def _from_table(cls, table: Tensor, scale_columns: dict[int, bool], embed_dim: int, hidden_dim: int | None) -> Self:
-        """Build a head; ``scale_columns`` says of each column of a descriptor whether it is a logarithm."""
+        """Build a head. ``scale_columns`` maps each column that holds a descriptor to whether it is a logarithm."""
         position_columns = sorted(set(range(table.shape[1])) - set(scale_columns))
         if not position_columns:
             raise ValueError(
                 f"features has {table.shape[1]} columns, all of them descriptors of scale: expected position features "
                 "beside them."
             )
+        # All buffers are copied into those of the new head, to keep their dtype.
         head = cls(len(position_columns), len(scale_columns), embed_dim, hidden_dim)
-        mean, std = statistics(table[:, list(scale_columns)].numpy(), np.array(list(scale_columns.values())))
+        mean, std = scale_statistics(table[:, list(scale_columns)].numpy(), np.array(list(scale_columns.values())))
         head.scale_mean.copy_(torch.from_numpy(mean))
         head.scale_std.copy_(torch.from_numpy(std))
         head.position_columns.copy_(torch.tensor(position_columns))
@@ -197,7 +198,8 @@ class PatchProjectionHead(nn.Module):
         return head
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move and cast as every module, but never round the statistics below single precision."""
+        """Move and cast as every module does, but keep the statistics in single precision or better."""
+        # In half precision a mean of log areas, some 20, has an error of 0.01: larger than differences of patches.
         mean, std = self.scale_mean, self.scale_std
         module: Any = super()  # torch gives this method no types
         module._apply(fn, recurse)
@@ -226,6 +228,7 @@ class PatchProjectionHead(nn.Module):
                 f"features has shape {tuple(features.shape)}: expected (..., {n_position + n_scale}), "
                 f"{n_position} position features and {n_scale} descriptors of scale."
             )
+        # Standardise in the dtype of the features, and round to the dtype of the parameters afterwards.
         dtype = self.position_gain.dtype
         position = features[..., self.position_columns].to(dtype)
         scale = ((features[..., self.scale_columns] - self.scale_mean) / self.scale_std).to(dtype)
@@ -250,7 +253,8 @@ def _table(features: Any) -> Tensor:
 
 
 def _scale_columns(names: list[str]) -> dict[int, bool]:
-    """The columns that hold descriptors, by their names without the prefixes of unions, and which are logarithms."""
+    """The columns that hold descriptors, each with whether it is a logarithm, found by the names of the columns."""
+    # PatchScaleFeaturizer gives logarithms the prefix "log_". Unions add "name__" before it.
     known = {prefix + name for name in DESCRIPTORS for prefix in ("", "log_")}
     plain = [name.rsplit("__", maxsplit=1)[-1] for name in names]
     columns = {column: name.startswith("log_") for column, name in enumerate(plain) if name in known}
@@ -264,13 +268,14 @@ def _scale_columns(names: list[str]) -> dict[int, bool]:
     return columns
 
 
-def statistics(
+def scale_statistics(
     descriptors: npt.NDArray[Any], log: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64] | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation of each column; of one that hardly varies, its unit instead of its deviation."""
+    """Mean and deviation of each column. A column that hardly varies gets its mean, or 1, in place of the deviation."""
     values = descriptors.astype(np.float64)
     check_magnitude("The table of descriptors", values)
     mean = np.average(values, axis=0, weights=weight)
     std = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
+    # A logarithm has no unit, so differences of 1 are large; other descriptors are compared with their mean.
     unit = np.where(log | (mean == 0.0), 1.0, np.abs(mean))
-    return mean, np.where(std <= _CONSTANT * unit, unit, std)
+    return mean, np.where(std <= _MIN_RELATIVE_DEVIATION * unit, unit, std)

@@ -1,25 +1,25 @@
 """A classifier and a regressor that train the projection head of patches on a target."""
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeo._validation import check_flag, check_parameter, is_integer
 from skgeo._weights import check_scaled_weight
-from skgeo.nn._neural_estimator import NeuralClassifier, NeuralEstimator, NeuralRegressor
-
-if TYPE_CHECKING:
-    from skgeo.nn import PatchProjectionHead
-    from skgeo.nn._training import FrozenAndTrained
+from skgeo.nn._head import PatchProjectionHead, scale_statistics
+from skgeo.nn._neural_estimator import NeuralEstimator
+from skgeo.nn._neural_models import NeuralClassifier, NeuralRegressor
+from skgeo.nn._training import FrozenAndTrained
 
 __all__ = ["ProjectionHeadClassifier", "ProjectionHeadRegressor"]
 
 
 class HeadModel(NeuralEstimator):
-    """Projection head and linear output, trained on features of patches."""
+    """Trains a projection head with a linear output on features of patches."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class HeadModel(NeuralEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def to_torch(self) -> "PatchProjectionHead":
+    def to_torch(self) -> PatchProjectionHead:
         """The trained head as a torch module, without the output layer: what to add to the tokens of patches.
 
         Returns
@@ -71,10 +71,9 @@ class HeadModel(NeuralEstimator):
             Before ``fit``.
         """
         check_is_fitted(self)
-        from skgeo.nn._training import load
-
-        head: Any = load(self._rebuild().trained, self.weights_)
-        return head.head.eval()
+        # The last layer, which serves the target, is left out.
+        model: Any = self._trained_model().trained
+        return model.head.eval()
 
     def _read(self, X: object, *, reset: bool) -> npt.NDArray[Any]:
         if X is None:
@@ -99,21 +98,17 @@ class HeadModel(NeuralEstimator):
                 "descriptors of scale: expected features of position before them, as "
                 "make_union(PatchPositionEncoder(), PatchScaleFeaturizer()) gives."
             )
-        from skgeo.nn._head import statistics
-
         self.n_position_ = n_features - int(n_scale)
         log = np.full(n_scale, self.log)
+        # The parameters may change after the fit: the model keeps those of the fit.
         self._widths = self.embed_dim, self.head_dim
-        self.scale_mean_, self.scale_std_ = statistics(inputs[:, self.n_position_ :], log, weight)
+        self.scale_mean_, self.scale_std_ = scale_statistics(inputs[:, self.n_position_ :], log, weight)
 
-    def _build(self) -> "FrozenAndTrained":
-        import torch  # comes with skgeo.nn
-
-        from skgeo.nn import PatchProjectionHead
-        from skgeo.nn._training import FrozenAndTrained
-
-        embed_dim, head_dim = self._widths  # those of the fit
+    def _build(self) -> FrozenAndTrained:
+        # The buffers take the statistics of the fit. The gains begin at one, and the layers at random.
+        embed_dim, head_dim = self._widths
         head = PatchProjectionHead(self.n_position_, len(self.scale_mean_), embed_dim, head_dim)
+        # Replace the buffers and do not copy into them: the statistics stay in float64.
         head.scale_mean, head.scale_std = torch.tensor(self.scale_mean_), torch.tensor(self.scale_std_)
         output = torch.nn.Linear(embed_dim, self._n_network_outputs)
         return FrozenAndTrained(None, torch.nn.Sequential(OrderedDict(head=head, output=output)))
@@ -173,7 +168,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     weights_ : dict of str and ndarray
-        State of the network: a file of the model holds arrays only, and loads without torch.
+        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)
@@ -195,8 +190,6 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     ------
     ValueError
         From ``fit``, if a parameter is not what it accepts, or X has no more than ``n_scale`` features.
-    ImportError
-        From ``fit`` and ``predict`` without torch.
 
     See Also
     --------
@@ -311,7 +304,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
         Weighted mean and deviation of the training targets, which are standardised.
     weights_ : dict of str and ndarray
-        State of the network: a file of the model holds arrays only, and loads without torch.
+        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)
@@ -333,8 +326,6 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     ------
     ValueError
         From ``fit``, if a parameter is not what it accepts, or X has no more than ``n_scale`` features.
-    ImportError
-        From ``fit`` and ``predict`` without torch.
 
     See Also
     --------

@@ -1,52 +1,24 @@
 """A classifier and a regressor of places: an encoder and a network that is trained on top of it."""
 
-import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import LocationEstimator, LocationTransformer, Places, points_with_weights
+from skgeo._base import LocationEstimator, Places, points_with_weights
 from skgeo._input.coordinates import warn_radians
-from skgeo._validation import check_parameter
-from skgeo.encoders import (
-    Cartesian3DEncoder,
-    DirectEncoder,
-    GridEncoder,
-    SphereCEncoder,
-    SphereMEncoder,
-    SphericalHarmonics,
-    TheoryEncoder,
-    WrapEncoder,
-)
-from skgeo.exceptions import CoordinateWarning
-from skgeo.nn._neural_estimator import NeuralClassifier, NeuralEstimator, NeuralRegressor
+from skgeo.nn._location_networks import build_encoder_and_network, fit_encoder, network_recipe
+from skgeo.nn._networks import LocationEncoder
+from skgeo.nn._neural_estimator import NeuralEstimator
+from skgeo.nn._neural_models import NeuralClassifier, NeuralRegressor
+from skgeo.nn._training import FrozenAndTrained
 
-if TYPE_CHECKING:
-    from skgeo.nn import LocationEncoder
-    from skgeo.nn._training import FrozenAndTrained
-
-__all__ = ["ENCODERS", "LocationClassifier", "LocationRegressor"]
-
-#: The encoders that models know by name, with their defaults.
-ENCODERS: dict[str, LocationTransformer] = {
-    "cartesian3d": Cartesian3DEncoder(),
-    "direct": DirectEncoder(),
-    "grid": GridEncoder(),
-    "sphere_c": SphereCEncoder(),
-    "sphere_c_plus": SphereCEncoder(plus=True),
-    "sphere_m": SphereMEncoder(),
-    "sphere_m_plus": SphereMEncoder(plus=True),
-    "spherical_harmonics": SphericalHarmonics(),
-    "theory": TheoryEncoder(),
-    "wrap": WrapEncoder(),
-}
+__all__ = ["LocationClassifier", "LocationRegressor"]
 
 
 class LocationModel(LocationEstimator, NeuralEstimator):
-    """Encoder and network, trained on places."""
+    """Trains a network on the embedding of places."""
 
     _missing_policies: tuple[str, ...] = ("error",)
 
@@ -89,7 +61,7 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def to_torch(self) -> "LocationEncoder":
+    def to_torch(self) -> LocationEncoder:
         """The trained model as a torch module, from degrees to logits of a classifier or values of a regressor.
 
         Returns
@@ -105,15 +77,13 @@ class LocationModel(LocationEstimator, NeuralEstimator):
             Before ``fit``.
         """
         check_is_fitted(self)
-        from skgeo.nn import LocationEncoder  # needs torch
-        from skgeo.nn._training import load
-
-        fixed, trained = self._rebuild()
-        assert fixed is not None
-        return LocationEncoder(fixed, load(trained, self.weights_), *self._units()).eval()
+        model = self._trained_model()
+        # Only ProjectionHead models have no frozen part.
+        assert model.frozen is not None
+        return LocationEncoder(model.frozen, model.trained, *self._units()).eval()
 
     def _units(self) -> tuple[Any, ...]:
-        """Mean and scale of the targets, if they are standardised."""
+        """Mean and scale of the targets, if the network learned standardised targets."""
         return ()
 
     def _inputs(
@@ -122,36 +92,16 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         return points_with_weights(places, sample_weight)
 
     def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
+        # _read warns of radians when it reads the columns of the first part only.
         warn_radians(*inputs.T)
 
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
-        from skgeo.nn._networks import NETWORKS
+        # The parameters may change after the fit: the model keeps those of the fit.
+        self._network = network_recipe(self)
+        self.encoder_ = fit_encoder(self.encoder, inputs, weight)
 
-        encoder, network = self.encoder, self.network
-        by_name = isinstance(encoder, str) and encoder in ENCODERS
-        accepted = f"{', '.join(map(repr, ENCODERS))}, or an encoder with to_torch"
-        usable = hasattr(encoder, "to_torch") and not isinstance(encoder, type)
-        check_parameter("encoder", encoder, by_name or usable, accepted)
-        valid = network in NETWORKS if isinstance(network, str) else callable(network)
-        accepted = f"{', '.join(map(repr, sorted(NETWORKS)))}, a torch module, or a function of n_inputs and n_outputs"
-        check_parameter("network", network, valid, accepted)
-        given = {"hidden_dim": self.hidden_dim, "n_layers": self.n_layers, "dropout": self.dropout}
-        self._network = network, {name: value for name, value in given.items() if value is not None}
-        self.encoder_ = clone(ENCODERS[encoder] if isinstance(encoder, str) else encoder)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CoordinateWarning)  # this model has warned already
-            if has_fit_parameter(self.encoder_, "sample_weight"):
-                self.encoder_.fit(inputs, None, sample_weight=weight)
-            else:
-                self.encoder_.fit(inputs, None)  # FrozenEstimator wants a y
-
-    def _build(self) -> "FrozenAndTrained":
-        from skgeo.nn._networks import make_network
-        from skgeo.nn._training import FrozenAndTrained, width_of
-
-        network, options = self._network  # those of the fit
-        twin = self.encoder_.to_torch()
-        return FrozenAndTrained(twin, make_network(network, width_of(twin), self._n_network_outputs, **options))
+    def _build(self) -> FrozenAndTrained:
+        return FrozenAndTrained(*build_encoder_and_network(self.encoder_, self._network, self._n_network_outputs))
 
 
 class LocationClassifier(NeuralClassifier, LocationModel):
@@ -216,7 +166,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
-        State of the network: a file of the model holds arrays only, and loads without torch.
+        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)
@@ -236,8 +186,6 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
         From ``fit``, if a parameter is not what it accepts or y has one class only.
-    ImportError
-        From ``fit`` and ``predict`` without torch.
 
     See Also
     --------
@@ -375,7 +323,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
-        State of the network: a file of the model holds arrays only, and loads without torch.
+        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)
@@ -395,8 +343,6 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
         From ``fit``, if a parameter is not what it accepts.
-    ImportError
-        From ``fit`` and ``predict`` without torch.
 
     See Also
     --------

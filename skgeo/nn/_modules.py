@@ -1,4 +1,4 @@
-"""Differentiable twins of the transformers: the same numbers from tensors, with the fitted constants as buffers."""
+"""Torch modules of the transformers: the same numbers from tensors, with the fitted constants as buffers."""
 
 import math
 
@@ -17,7 +17,7 @@ __all__ = ["HarmonicPCA", "PatchScale"]
 
 
 class HarmonicPCA(nn.Module):
-    """The differentiable twin of ``SphericalHarmonicPCA.transform``, made by its ``to_torch``.
+    """``SphericalHarmonicPCA.transform`` as a differentiable torch module, made by its ``to_torch``.
 
     A linear map of real spherical harmonics, softly clipped, ``clip * tanh(z / clip)``. The map is held as a Fourier
     series in both longitude and colatitude [1]_, so that a call is sines, cosines and one matrix product: no
@@ -47,13 +47,13 @@ class HarmonicPCA(nn.Module):
 
     See Also
     --------
-    skgeo.SphericalHarmonicPCA.to_torch : The twin of a fitted transformer.
+    skgeo.SphericalHarmonicPCA.to_torch : The module of a fitted transformer.
 
     Notes
     -----
     A call computes in the wider dtype of points and buffer and returns the dtype of the points. The buffer is made in
     float64: float32 points then agree with ``transform`` to float32 rounding, under ``torch.autocast`` too.
-    ``twin.float()`` is for devices without float64. Its error is some 1e-7 times the
+    ``module.float()`` is for devices without float64. Its error is some 1e-7 times the
     largest coefficient: 3e-6 for a basis of the globe, but 1e-3 for a small region, whose coefficients are in the
     thousands. A call holds some 4 (L + 1)^2 numbers a point: feed millions of points in batches. Values are not
     checked: what ``transform`` refuses, such as NaN, passes through.
@@ -70,9 +70,9 @@ class HarmonicPCA(nn.Module):
     >>> import numpy as np, torch
     >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
     >>> globe = LatLonGrid(np.arange(-89.5, 90), np.arange(0.5, 360))
-    >>> twin = SphericalHarmonicPCA(max_degree=1, clip=None).fit(globe).to_torch()
+    >>> module = SphericalHarmonicPCA(max_degree=1, clip=None).fit(globe).to_torch()
     >>> place = torch.tensor([0.0, 90.0], requires_grad=True)
-    >>> twin(place)[2].backward()
+    >>> module(place)[2].backward()
     >>> print(f"{torch.rad2deg(place.grad)[1]:.4f}")
     -1.7321
     """
@@ -86,6 +86,7 @@ class HarmonicPCA(nn.Module):
             raise ValueError(f"affine has shape {matrix.shape}: expected (k, (L + 1)^2).")
         check_parameter("clip", clip, clip is None or (is_real(clip) and clip > 0), "a positive number or None")
         self.clip = clip
+        # float64, whatever torch's default dtype is.
         self.register_buffer("coefficients", torch.from_numpy(_double_fourier(matrix)))
 
     def forward(self, points: Tensor) -> Tensor:
@@ -105,13 +106,16 @@ class HarmonicPCA(nn.Module):
         check_last(points, "points", ("latitude", "longitude"))
         wide = points.to(torch.promote_types(points.dtype, self.coefficients.dtype))
         order = torch.arange(self.coefficients.shape[1], dtype=wide.dtype, device=wide.device)
+        # Multiples of the colatitude, 90 - latitude, and of the longitude.
         south = multiples(order, -wide[..., :1], start=90.0)
         east = multiples(order, wide[..., 1:])
+        # Harmonics of odd order are sine series in colatitude, harmonics of even order are cosine series.
         odd = (order % 2 == 1).unsqueeze(-1)
         of_colatitude = torch.where(odd, torch.sin(south).unsqueeze(-2), torch.cos(south).unsqueeze(-2))
         of_longitude = torch.stack([torch.cos(east), torch.sin(east)], dim=-2)
         waves = of_longitude.unsqueeze(-1) * of_colatitude.unsqueeze(-3)
-        with torch.autocast(points.device.type, enabled=False):  # half precision would leave two digits
+        # autocast would compute the product in half precision, which keeps two digits only.
+        with torch.autocast(points.device.type, enabled=False):
             values = waves.flatten(-3) @ self.coefficients.to(wide.dtype).flatten(0, 2)
         if self.clip is not None:
             values = self.clip * torch.tanh(values / self.clip)
@@ -124,7 +128,7 @@ class HarmonicPCA(nn.Module):
 
 
 class PatchScale(nn.Module):
-    """The differentiable twin of ``PatchScaleFeaturizer.transform``, made by its ``to_torch``.
+    """``PatchScaleFeaturizer.transform`` as a differentiable torch module, made by its ``to_torch``.
 
     Parameters
     ----------
@@ -162,8 +166,8 @@ class PatchScale(nn.Module):
     >>> import torch
     >>> from skgeo import PatchScaleFeaturizer
     >>> quadrant = torch.tensor([0.0, 90.0, 0.0, 90.0, 45.0, 45.0])
-    >>> twin = PatchScaleFeaturizer().fit(quadrant[None].numpy()).to_torch()
-    >>> log_area = torch.func.jacrev(twin)(quadrant)[2]
+    >>> module = PatchScaleFeaturizer().fit(quadrant[None].numpy()).to_torch()
+    >>> log_area = torch.func.jacrev(module)(quadrant)[2]
     >>> print([round(slope, 4) for slope in log_area[:4].tolist()])
     [-0.0175, 0.0, -0.0111, 0.0111]
     """
@@ -193,11 +197,12 @@ class PatchScale(nn.Module):
         check_last(patches, "patches", PATCH_COLUMNS)
         wide = patches.to(torch.promote_types(patches.dtype, self.earth_radius.dtype))
         south, north, west, east, n_lat, n_lon = wide.unbind(-1)
+        # An eastern edge below the western edge lies beyond the antimeridian: add whole turns to it.
         turns = torch.ceil((west - east) / 360.0).clamp(min=0.0).detach()
         width, height = torch.deg2rad(east + 360.0 * turns - west), torch.deg2rad(north - south)
         parallel = _cos_degrees((south + north) / 2.0)
         lon, lat = self.earth_radius * width * parallel, self.earth_radius * height
-        # sin(north) - sin(south) without cancellation
+        # This product equals sin(north) - sin(south), without the cancellation of that difference.
         area = self.earth_radius**2 * width * 2.0 * torch.sin(height / 2.0) * parallel
         table = torch.stack(descriptors(lon, lat, area, n_lon, n_lat, self.earth_radius), dim=-1)
         return like(patches, torch.log(table) if self.log else table)
@@ -212,30 +217,30 @@ def _double_fourier(affine: FloatArray) -> FloatArray:
     max_degree = degree_of(affine.shape[1])
     series = np.zeros((2, max_degree + 1, max_degree + 1, affine.shape[0]))
     for order, of_degree in enumerate(legendre_series(max_degree)):
-        for part, sign in enumerate((1, -1)[: 1 + (order > 0)]):  # cosines, sines
+        # Part 0 is the cosines of longitude (order m), part 1 the sines (order -m), which order 0 does not have.
+        for part, sign in enumerate((1, -1)[: 1 + (order > 0)]):
             series[part, order] = (affine[:, columns_of_order(sign * order, max_degree)] @ of_degree[order:]).T
     series[:, 1:] *= np.sqrt(2.0)
     return series
 
 
 def multiples(order: Tensor, degrees: Tensor, start: float = 0.0) -> Tensor:
-    """``order * (start + degrees)`` in radians, with an error that grows neither with the order nor with the turns.
-
-    Multiples of whole degrees are exact, so that only those of the remaining half degree are rounded.
-    """
+    """``order * (start + degrees)`` in radians. The error grows neither with the order nor with the number of turns."""
+    # Multiples of whole degrees are exact, and so is their remainder. Only the part below half a degree is rounded.
     whole = torch.round(degrees).detach()
     turned = torch.remainder(order * torch.remainder(whole + start, 360.0), 360.0)
     return torch.deg2rad(turned + order * (degrees - whole))
 
 
 def _cos_degrees(latitude: Tensor) -> Tensor:
-    """Cosine that is accurate near the poles, where it is small, and smooth everywhere."""
+    """Cosine of degrees. It is accurate near the poles, where it is small, and smooth everywhere."""
+    # cos(x) = 2 sin(45 - x / 2) sin(45 + x / 2), in degrees: at a pole one factor is exactly zero.
     half = latitude / 2.0
     return 2.0 * torch.sin(torch.deg2rad(45.0 - half)) * torch.sin(torch.deg2rad(45.0 + half))
 
 
 def check_tensor(values: object, name: str) -> None:
-    """Refuse what is no tensor of real numbers."""
+    """Refuse any value that is not a tensor of real numbers."""
     if not isinstance(values, Tensor):
         raise TypeError(
             f"{name} is a {type(values).__name__}: expected a tensor, for instance "
@@ -246,7 +251,7 @@ def check_tensor(values: object, name: str) -> None:
 
 
 def check_last(values: Tensor, name: str, columns: tuple[str, ...]) -> None:
-    """Refuse what is no tensor of real numbers with these columns as its last dimension."""
+    """Refuse any value that is not a tensor of real numbers with these columns as its last dimension."""
     check_tensor(values, name)
     if values.ndim == 0 or values.shape[-1] != len(columns):
         expected = f"(..., {len(columns)}): {', '.join(columns)}"
@@ -254,5 +259,5 @@ def check_last(values: Tensor, name: str, columns: tuple[str, ...]) -> None:
 
 
 def like(given: Tensor, values: Tensor) -> Tensor:
-    """``values`` in the dtype of what was given, unless that holds no fractions."""
+    """``values`` in the dtype of ``given``, unless this is a dtype of integers."""
     return values.to(given.dtype) if given.is_floating_point() else values

@@ -1,7 +1,6 @@
-"""The base of transformers whose output is that of a torch network."""
+"""The base of transformers that return the output of a torch network."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,31 +8,30 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places, points_in_degrees
 from skgeo._progress import progress
-
-if TYPE_CHECKING:
-    from skgeo.nn import LocationEncoder
-    from skgeo.nn._training import FrozenAndTrained
+from skgeo.nn._location_networks import EncoderAndNetwork
+from skgeo.nn._networks import LocationEncoder
+from skgeo.nn._training import predict_blocks
 
 
 class NetworkTransformer(LocationTransformer):
-    """An encoder and a network, of which blocks of places go through both."""
+    """Sends places through an encoder and a network, block by block."""
 
     _public_module = "skgeo.nn"
     _missing_policies: tuple[str, ...] = ("error", "nan")
     device: str
 
     def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
-        from skgeo.nn._training import outputs
-
-        points, parts = points_in_degrees(places), self._parts()
+        points = points_in_degrees(places)
+        encoder, network = self._encoder_and_network()
+        # Fill the output block by block: the network needs much more memory for each place than its output.
         embedding = np.empty((len(points), len(self._embedding_names())), dtype=places.dtype)
         with progress(len(points), "place", shown=self.verbose) as advance:
-            for rows, values in outputs(parts.fixed, parts.trained, points, self.device):
+            for rows, values in predict_blocks(encoder, network, points, self.device):
                 embedding[rows] = values
                 advance(len(values))
         return embedding
 
-    def to_torch(self) -> "LocationEncoder":
+    def to_torch(self) -> LocationEncoder:
         """The encoder and the network as one torch module, from degrees to the embedding.
 
         Returns
@@ -49,12 +47,9 @@ class NetworkTransformer(LocationTransformer):
         """
         check_is_fitted(self)
         self._check_twin()
-        from skgeo.nn import LocationEncoder  # needs torch
-
-        encoder, network = self._parts()
-        assert encoder is not None
+        encoder, network = self._encoder_and_network()
         return LocationEncoder(encoder, network).eval()
 
     @abstractmethod
-    def _parts(self) -> "FrozenAndTrained":
-        """The encoder and the network with its weights."""
+    def _encoder_and_network(self) -> EncoderAndNetwork:
+        """The torch modules of the encoder, and of the network with its weights."""

@@ -113,7 +113,7 @@ class FcNet(nn.Module):
 
 
 class _Residual(nn.Module):
-    """A residual layer of FcNet."""
+    """A residual layer of FcNet: ``x + relu(B dropout(relu(A x)))``."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -192,6 +192,7 @@ class SirenNet(nn.Module):
         self.output = nn.Linear(hidden_dim, n_outputs)
         self.dropout = _dropout(dropout)
         for layer in [*self.layers, self.output]:
+            # The bounds keep the distribution of the sines the same from layer to layer.
             bound = 1.0 / n_inputs if layer is self.layers[0] else math.sqrt(6.0 / hidden_dim) / self.w0
             nn.init.uniform_(layer.weight, -bound, bound)
             nn.init.uniform_(layer.bias, -bound, bound)
@@ -347,23 +348,27 @@ class LocationEncoder(nn.Module):
             In the dtype of the network's parameters.
         """
         embedding = self.encoder(points)
+        # A network without parameters takes the embedding as it is.
         parameter = next(self.network.parameters(), embedding)
         values = self.network(embedding.to(parameter.dtype))
         return (values * self.scale + self.mean).to(values.dtype)
 
 
-# By the names that estimators take.
+# The networks by their names in the parameter ``network`` of estimators.
 NETWORKS: Mapping[str, type[nn.Module]] = {"linear": Linear, "fcnet": FcNet, "siren": SirenNet, "mlp": MLP}
 
 
 def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) -> nn.Module:
-    """The network that estimators mean by a name, a function or a module; options are for those with a name."""
+    """The network that the parameter ``network`` names, makes or is. Only networks with a name take options."""
     if isinstance(network, str):
+        # "linear" is one layer: it has no width, number of layers or dropout to choose.
         cls = NETWORKS[network]
         return cls(n_inputs, n_outputs, **({} if cls is Linear else options))
+    # Train a copy: fit must not change a module that is a parameter.
     module = copy.deepcopy(network) if isinstance(network, nn.Module) else network(n_inputs, n_outputs)
     check_parameter("network", network, isinstance(module, nn.Module), "a function that returns a torch module")
     _check_batch_norm(module)
+    # Call the module on two embeddings, in evaluation mode, where BatchNorm learns nothing: its shape must be right.
     training, parameter = module.training, next(module.parameters(), torch.empty(0))
     with torch.no_grad():
         shape = module.eval()(torch.zeros(2, n_inputs, dtype=parameter.dtype, device=parameter.device)).shape
@@ -376,8 +381,9 @@ def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) ->
 
 
 def _check_batch_norm(module: nn.Module) -> None:
-    """Refuse layers whose output for one place depends on the places beside it, in prediction too."""
+    """Refuse layers that make the prediction for one place depend on the other places of the batch."""
     for layer in module.modules():
+        # Without running statistics BatchNorm normalises by the batch in evaluation mode, too.
         if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_mean is None:
             raise ValueError(
                 f"network has {layer}: the prediction of a place would depend on the places that are predicted with "
@@ -386,12 +392,13 @@ def _check_batch_norm(module: nn.Module) -> None:
 
 
 def check_widths(**widths: int) -> list[int]:
-    """Widths as int: torch.jit and files know none of numpy, and of few bits these would overflow on the way."""
+    """Widths as int. torch.jit and files do not take integers of numpy, and integers of few bits would overflow."""
     for name, width in widths.items():
         check_parameter(name, width, is_integer(width) and width >= 1, "a positive integer")
     return list(map(int, widths.values()))
 
 
 def _dropout(share: float) -> nn.Dropout:
+    """A dropout layer with a checked share."""
     check_parameter("dropout", share, is_real(share) and 0 <= share < 1, "a number from 0 to below 1")
     return nn.Dropout(share)

@@ -12,13 +12,11 @@ from torch import Tensor
 
 from skgeo._validation import import_optional
 from skgeo.exceptions import ModelFileError
-from skgeo.nn._encoder_modules import Harmonics
-from skgeo.nn._networks import SirenNet
 from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
-from skgeo.nn._training import FrozenAndTrained, load
 
 __all__ = ["load_satclip"]
 
+# The name of a tensor of the network, behind any prefix.
 _PART = re.compile(r"(?P<prefix>.*?)(?P<name>(?:layers\.\d+|last_layer)\.(?:weight|bias))")
 
 
@@ -40,7 +38,7 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     -------
     SatCLIPEncoder
         Fitted: (latitude, longitude) in degrees to the embedding, in float64. :func:`skgeo.save` writes it to a file
-        that needs neither the checkpoint nor torch to be read.
+        that does not need the checkpoint to be read.
 
     Raises
     ------
@@ -105,18 +103,11 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     return SatCLIPEncoder(weights).fit([[0.0, 0.0]])
 
 
-def parts_of(weights: SatCLIPWeights) -> FrozenAndTrained:
-    """The harmonics and the network of sines, without drawing random numbers."""
-    with torch.device("meta"):
-        network = SirenNet(weights.n_inputs, weights.n_outputs, weights.hidden_dim, weights.n_layers)
-    arrays = {name.replace("last_layer", "output"): values for name, values in weights.arrays.items()}
-    return FrozenAndTrained(Harmonics(weights.legendre_polys - 1, convention="satclip"), load(network, arrays))
-
-
 def _read(path: str | os.PathLike[str], file: str) -> Mapping[Any, Any]:
-    """What the checkpoint holds, tensors and plain values only."""
+    """The content of the checkpoint: tensors and plain values."""
     with open(path, "rb") as stream:
-        if stream.read(9)[8:] == b"{":  # after the length of the header: no file of torch has it there
+        # A safetensors file begins with 8 bytes, the length of the header, and "{". No file of torch has "{" there.
+        if stream.read(9)[8:] == b"{":
             return _read_safetensors(path, file)
         stream.seek(0)
         content = _unpickle(stream, file)
@@ -126,7 +117,7 @@ def _read(path: str | os.PathLike[str], file: str) -> Mapping[Any, Any]:
 
 
 def _read_safetensors(path: str | os.PathLike[str], file: str) -> Mapping[str, Any]:
-    """The same from a safetensors file: the tensors of location networks, and hyperparameters from its metadata."""
+    """The tensors of location networks in a safetensors file, and hyperparameters from its metadata."""
     safetensors = import_optional("safetensors", f"load_satclip({file!r})", "torch")
     try:
         with safetensors.safe_open(file, "pt") as stream:
@@ -135,6 +126,7 @@ def _read_safetensors(path: str | os.PathLike[str], file: str) -> Mapping[str, A
             state = {name: stream.get_tensor(name).clone() for name in names}
     except safetensors.SafetensorError as error:
         raise _foreign(file, "it is cut short, damaged or of another kind") from error
+    # Hyperparameters are entries of the metadata, or one entry holds all of them as JSON.
     values = {name: _plain(text) for name, text in metadata.items()}
     nested = [value for value in values.values() if isinstance(value, dict) and "legendre_polys" in value]
     parameters = {name: value for each in [*nested, values] for name, value in each.items()}
@@ -142,7 +134,7 @@ def _read_safetensors(path: str | os.PathLike[str], file: str) -> Mapping[str, A
 
 
 def _plain(text: str) -> Any:
-    """The value of an entry of metadata, all of which are text; JSON where it is that."""
+    """The value of an entry of metadata, which is text: parsed if it is JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -150,9 +142,11 @@ def _plain(text: str) -> Any:
 
 
 def _unpickle(stream: BinaryIO, file: str) -> Any:
+    """Read a file of torch.save. Only tensors and plain values are built: no code of the file runs."""
     try:
         return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        # torch names the first function or class that it refuses to load.
         wanted = re.search(r"GLOBAL (\S+)", str(error))
         if wanted is None:
             raise _foreign(file, "it is cut short, damaged or of another kind") from error
@@ -161,7 +155,7 @@ def _unpickle(stream: BinaryIO, file: str) -> Any:
             "plain values are read. If you trust who made it, load it with torch.load(path, weights_only=False) where "
             "its packages are installed, and save its state_dict and plain hyper_parameters again."
         ) from error
-    except Exception as error:  # torch raises a dozen different ones on damaged files
+    except Exception as error:  # torch raises a dozen types of errors on damaged files
         raise _foreign(file, "it is cut short, damaged or of another kind") from error
 
 
@@ -172,12 +166,14 @@ def _find_network(state: Mapping[Any, Any], file: str) -> dict[str, Any]:
         part = _PART.fullmatch(key) if isinstance(key, str) else None
         if part is not None and isinstance(value, Tensor):
             networks.setdefault(part["prefix"], {})[part["name"]] = value
+    # Other parts of a model can have layers with such names, but no last_layer.
     networks = {prefix: parts for prefix, parts in networks.items() if "last_layer.weight" in parts}
     if not networks:
         raise _foreign(file, "none of its tensors is named ...last_layer.weight, as of a location network")
     for parts in networks.values():
         for name, value in parts.items():
             _check_tensor(name, value, file)
+    # The published files hold the network twice, under two prefixes.
     (_, first), *others = networks.items()
     if not all(_same(first, other) for _, other in others):
         raise _foreign(file, f"it holds different networks: {', '.join(map(repr, networks))}")
@@ -185,7 +181,7 @@ def _find_network(state: Mapping[Any, Any], file: str) -> dict[str, Any]:
 
 
 def _check_tensor(name: str, value: Tensor, file: str) -> None:
-    """Refuse what is no table of numbers, or claims to be larger than what the file holds of it."""
+    """Refuse tensors that are not plain arrays of floats, and tensors that claim more numbers than the file holds."""
     if not value.is_floating_point():
         raise _foreign(file, f"{name} has dtype {value.dtype}")
     if value.is_meta or value.layout != torch.strided:
@@ -195,11 +191,12 @@ def _check_tensor(name: str, value: Tensor, file: str) -> None:
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether two networks have the same tensors."""
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 def _check_kind(parameters: Mapping[Any, Any], file: str) -> None:
-    """Refuse other encoders and networks than those of the published files."""
+    """Refuse encoders and networks that the published files do not have."""
     kinds = {"le_type": "sphericalharmonics", "pe_type": "siren", "harmonics_calculation": "analytic"}
     for name, kind in kinds.items():
         if parameters.get(name, kind) != kind:
@@ -209,7 +206,7 @@ def _check_kind(parameters: Mapping[Any, Any], file: str) -> None:
 
 
 def _check_sizes(parameters: Mapping[Any, Any], weights: SatCLIPWeights, file: str) -> None:
-    """Refuse hyperparameters that are not those of the tensors."""
+    """Refuse hyperparameters that contradict the shapes of the tensors."""
     sizes = {
         "legendre_polys": weights.legendre_polys,
         "capacity": weights.hidden_dim,
@@ -226,6 +223,7 @@ def _check_sizes(parameters: Mapping[Any, Any], weights: SatCLIPWeights, file: s
 
 
 def _foreign(file: str, reason: str) -> ModelFileError:
+    """The error for a file that is not a checkpoint of SatCLIP."""
     return ModelFileError(
         f"{file} is no checkpoint of SatCLIP that this skgeo can read: {reason}. Expected a file such as "
         "satclip-vit16-l40.ckpt, whole; a file of skgeo.save goes to skgeo.load, one of skgeo.nn.save to skgeo.nn.load."

@@ -3,18 +3,20 @@
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from skgeo._immutable import Immutable
 from skgeo._validation import check_parameter
 from skgeo.encoders._base import FixedTransformer
+from skgeo.nn._encoder_modules import Harmonics
+from skgeo.nn._location_networks import EncoderAndNetwork
 from skgeo.nn._network_transformer import NetworkTransformer
-
-if TYPE_CHECKING:
-    from skgeo.nn._training import FrozenAndTrained
+from skgeo.nn._networks import SirenNet
+from skgeo.nn._torch_state import load_arrays
 
 __all__ = ["SatCLIPEncoder", "SatCLIPWeights"]
 
@@ -82,7 +84,7 @@ class SatCLIPWeights(Immutable):
         super()._freeze({"arrays": MappingProxyType(arrays), **sizes})
 
     def __getstate__(self) -> dict[str, Any]:
-        """The arrays, from which all else follows."""
+        """The arrays. The sizes follow from them."""
         return {"arrays": dict(self.arrays)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -96,7 +98,8 @@ class SatCLIPWeights(Immutable):
 
 
 def _check_network(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
-    """The sizes of a network with arrays of these names and shapes, if that is one."""
+    """The sizes of a network with arrays of these names and shapes; ValueError if they are not a network."""
+    # Each layer has a weight and a bias. The last layer does not count: it has no sine.
     n_layers = len(shapes) // 2 - 1
     layers = [*(f"layers.{i}" for i in range(n_layers)), "last_layer"]
     expected = {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
@@ -105,6 +108,7 @@ def _check_network(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
             f"the arrays are {', '.join(shapes) or 'none'}: expected weight and bias of layers.0, layers.1 and so on, "
             "and of last_layer"
         )
+    # Arrays may have any number of axes here: shapes that are too short count as width 0, which no network has.
     weights = [shapes[f"{layer}.weight"] for layer in layers]
     width = weights[0][0] if len(weights[0]) == 2 else 0
     inputs = [weights[0][-1] if weights[0] else 0, *[width] * n_layers]
@@ -114,6 +118,7 @@ def _check_network(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
             given = shapes[f"{layer}.{part}"]
             if given != shape or 0 in shape:
                 raise ValueError(f"{layer}.{part} has shape {given}: expected {shape}")
+    # The harmonics of degrees 0 to L - 1 are L squared.
     legendre_polys = math.isqrt(inputs[0])
     if legendre_polys**2 != inputs[0] or legendre_polys < 2:
         raise ValueError(
@@ -161,8 +166,6 @@ class SatCLIPEncoder(NetworkTransformer, FixedTransformer):
         From ``fit``, if a parameter is not what it accepts.
     NotFittedError
         From ``transform`` and ``to_torch`` before ``fit``.
-    ImportError
-        From ``transform`` and ``to_torch`` without torch.
 
     See Also
     --------
@@ -217,10 +220,15 @@ class SatCLIPEncoder(NetworkTransformer, FixedTransformer):
         self.add_indicator = add_indicator
         self.verbose = verbose
 
-    def _parts(self) -> "FrozenAndTrained":
-        from skgeo.nn._satclip_checkpoint import parts_of
-
-        return parts_of(self._checked_weights())
+    def _encoder_and_network(self) -> EncoderAndNetwork:
+        weights = self._checked_weights()
+        # On the meta device the network takes no memory and draws no random numbers. The arrays come afterwards.
+        with torch.device("meta"):
+            network = SirenNet(weights.n_inputs, weights.n_outputs, weights.hidden_dim, weights.n_layers)
+        # The published code calls the last layer "last_layer"; SirenNet calls it "output".
+        arrays = {name.replace("last_layer", "output"): values for name, values in weights.arrays.items()}
+        harmonics = Harmonics(weights.legendre_polys - 1, convention="satclip")
+        return EncoderAndNetwork(harmonics, load_arrays(network, arrays))
 
     def _checked_weights(self) -> SatCLIPWeights:
         weights = self.weights

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skgeo._validation import check_magnitude, check_parameter
 
-__all__ = ["check_known", "read_classes", "read_values", "weights_of_classes"]
+__all__ = ["check_known", "class_weights", "read_classes", "read_values"]
 
 
 def read_classes(y: Any, name: str) -> npt.NDArray[Any]:
@@ -31,6 +31,7 @@ def read_values(y: Any, name: str) -> npt.NDArray[np.float64]:
         raise ValueError(f"{name}={y!r}: expected an array of shape (n_samples,) or (n_samples, n_outputs).")
     if values.ndim > 2:
         raise ValueError(f"{name} has shape {values.shape}: expected (n_samples,) or (n_samples, n_outputs).")
+    # numpy would convert text and dates to numbers, and drop the imaginary part: refuse them by their kind.
     refused = values.ravel()[:1].tolist() if values.dtype.kind in "SUmMc" else []
     if values.dtype == object:
         refused = [value for value in values.flat if isinstance(value, str | bytes | complex)][:1]
@@ -46,25 +47,27 @@ def read_values(y: Any, name: str) -> npt.NDArray[np.float64]:
 
 
 def check_known(target: npt.NDArray[Any], classes: npt.NDArray[Any], name: str) -> None:
-    """Refuse a class that is not known, such as the text "1" where classes are integers."""
+    """Refuse targets that are not among the classes, such as the text "1" if the classes are integers."""
+    # Python compares values of different types as unequal, where numpy would convert one of them.
     known = set(classes.tolist())
     unknown = [value for value in np.unique(target).tolist() if value not in known]
     if unknown:
         raise ValueError(f"{name} has the class {unknown[0]!r}, which is none of {_listed(classes)}.")
 
 
-def weights_of_classes(
+def class_weights(
     value: Any, classes: npt.NDArray[Any], target: npt.NDArray[Any], weight: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Weights (n_classes,) whose weighted mean over the samples is one.
 
-    "balanced" counts samples by their weights: a weight of 2 means what the same sample given twice does.
+    "balanced" counts samples by their weights: a sample of weight 2 counts as two samples of weight 1.
     """
     valid = value is None or isinstance(value, dict) or (isinstance(value, str) and value == "balanced")
     check_parameter("class_weight", value, valid, "None, 'balanced' or a dict of classes and weights")
+    # Codes of the classes, which are sorted.
     codes = np.searchsorted(classes, target)
     if isinstance(value, str):
-        # scikit-learn knows sample weights here from version 1.7 on
+        # compute_class_weight takes sample weights from scikit-learn 1.7 on: older versions need this.
         total = np.bincount(codes, weights=weight, minlength=len(classes))
         weights = total.sum() / (len(classes) * total)
     else:
@@ -76,7 +79,7 @@ def weights_of_classes(
 
 
 def _of_one_type(target: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    """Classes from an array of objects: text, or numbers in an array of their own."""
+    """Classes from an array of Python objects. Text stays as it is; numbers become an array of numbers."""
     missing = np.flatnonzero([_is_missing(value) for value in target])
     if missing.size:
         raise ValueError(
@@ -92,11 +95,11 @@ def _of_one_type(target: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether the value is None, or one of pandas that is not equal to itself."""
+    """Whether the value is None, NaN, or one of the missing values of pandas."""
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
 def _listed(classes: npt.NDArray[Any]) -> str:
-    """Classes as a list that fits into a line."""
+    """Classes as text that fits on one line."""
     listed = classes.tolist()
     return repr(listed) if len(listed) <= 20 else f"the {len(listed)} classes {listed[0]!r} to {listed[-1]!r}"

@@ -20,6 +20,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
+import skgeo
 from paths import ROOT, SHARED_DATA, needs_shared_data
 from processes import run_python
 from reference import vectors
@@ -36,7 +37,8 @@ from skgeo.nn import (
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
 )
-from skgeo.nn._location_models import ENCODERS
+from skgeo.nn._location_networks import ENCODERS
+from skgeo.nn._neural_estimator import NeuralEstimator
 from skgeo.nn._training import _Data, train
 
 PLACES = fibonacci_lattice(120)
@@ -362,7 +364,7 @@ def test_a_share_is_held_out_unless_early_stopping_is_off(monkeypatch):
         seen.append((training, validation))
         return train(build, loss, training, validation, *others)
 
-    monkeypatch.setattr("skgeo.nn._training.train", spy)
+    monkeypatch.setattr("skgeo.nn._neural_estimator.train", spy)
     model = LocationRegressor("wrap", "linear", max_epochs=2, validation_fraction=0.3, random_state=0)
     model.fit(PLACES[:31], NOISY[:31])
     rows = np.arange(31)
@@ -411,8 +413,8 @@ def test_partial_fit_knows_the_classes_from_the_first_call():
 def test_embedding_too_large_to_keep_is_recomputed(monkeypatch):
     model = LocationRegressor("spherical_harmonics", hidden_dim=8, max_epochs=3, batch_size=32, random_state=0)
     kept = clone(model).fit(PLACES, NOISY)
-    monkeypatch.setattr("skgeo.nn._training._KEPT_VALUES", 100)
-    monkeypatch.setattr("skgeo.nn._training._BLOCK_VALUES", 1000)
+    monkeypatch.setattr("skgeo.nn._training._MAX_KEPT_VALUES", 100)
+    monkeypatch.setattr("skgeo.nn._training._VALUES_PER_BLOCK", 1000)
     again = clone(model).fit(PLACES, NOISY)
     assert_allclose(again.predict(PLACES), kept.predict(PLACES), rtol=1e-4)
     assert_allclose(again.validation_loss_curve_, kept.validation_loss_curve_, rtol=1e-4)
@@ -505,25 +507,29 @@ def test_models_work_in_pipelines_searches_and_cross_validation():
     assert nested.weights_["weight"].shape == (1, 8)
 
 
-def test_a_file_of_joblib_loads_without_torch(tmp_path):
+@pytest.mark.parametrize("name", sorted(NeuralEstimator.__abstractmethods__))
+def test_a_subclass_without_one_abstract_method_cannot_be_made(name):
+    complete = dict.fromkeys(NeuralEstimator.__abstractmethods__, lambda *arguments, **options: None)
+    assert len(complete) == 8
+    type("Complete", (NeuralEstimator,), complete)()
+    del complete[name]
+    with pytest.raises(TypeError, match=f"abstract method '?{name}"):
+        type("Incomplete", (NeuralEstimator,), complete)()
+
+
+def test_files_say_what_to_install_without_torch(tmp_path):
     model = LocationClassifier(max_epochs=2, hidden_dim=4, random_state=0).fit(PLACES, ZONE)
     head = ProjectionHeadRegressor(max_epochs=2).fit(FEATURES, LATITUDE)
     joblib.dump([model, head], tmp_path / "models.joblib")
+    skgeo.save(model, tmp_path / "model.npz")
     code = (
         "import sys, joblib, skgeo, sklearn.utils; sys.modules['torch'] = None\n"
-        "model, head = joblib.load(sys.argv[1])\n"
-        "print(model.weights_['layers.0.weight'].shape, head.n_features_in_)\n"
-        "try:\n    model.predict([[0.0, 0.0]])\n"
-        "except ImportError as error:\n    print(error)\n"
-        "try:\n    model.fit([[0.0, 0.0]], [1])\n"
-        "except ImportError as error:\n    print(error)\n"
+        "for load, path in zip((joblib.load, skgeo.load), sys.argv[1:]):\n"
+        "    try:\n        load(path)\n"
+        "    except ImportError as error:\n        print(error)\n"
     )
-    lines = run_python(code, tmp_path / "models.joblib").splitlines()
-    assert lines == [
-        f"(4, 121) {FEATURES.shape[1]}",
-        "skgeo.nn needs torch: pip install 'skgeo[torch]'.",
-        "LocationClassifier needs torch: pip install 'skgeo[torch]'.",
-    ]
+    lines = run_python(code, tmp_path / "models.joblib", tmp_path / "model.npz").splitlines()
+    assert lines == ["skgeo.nn needs torch: pip install 'skgeo[torch]'."] * 2
     again, _ = joblib.load(tmp_path / "models.joblib")
     assert_array_equal(again.predict_proba(PLACES), model.predict_proba(PLACES))
 

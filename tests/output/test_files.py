@@ -44,6 +44,7 @@ from skgeo import (
     __version__,
     encoders,
 )
+from skgeo._patch_scale import DESCRIPTORS
 from skgeo.encoders import SphereMEncoder, SphericalHarmonics
 from skgeo.exceptions import ModelFileError, VersionWarning
 
@@ -504,15 +505,40 @@ def test_a_seed_takes_no_more_memory_than_its_file(tmp_path):
         skgeo.load(path)
 
 
+def test_every_public_estimator_has_its_public_name_in_files(tmp_path):
+    from skgeo import nn
+
+    public = {
+        f"{module.__name__}.{name}": getattr(module, name)
+        for module in (skgeo, encoders, nn)
+        for name in module.__all__
+    }
+    estimators = {name: cls for name, cls in public.items() if isinstance(cls, type) and issubclass(cls, BaseEstimator)}
+    assert len(estimators) == 4 + len(encoders.__all__) + 6
+    for name, cls in estimators.items():
+        skgeo.save(cls(), tmp_path / "model.npz")
+        with np.load(tmp_path / "model.npz") as file:
+            assert json.loads(file["skgeo.json"])["objects"][-1]["class"] == name
+        assert type(skgeo.load(tmp_path / "model.npz")) is cls
+
+
+def test_files_of_other_models_do_not_import_torch(tmp_path):
+    skgeo.save(make_pipeline(SphericalHarmonics(), StandardScaler()), tmp_path / "model.npz")
+    code = "import sys, skgeo; print(skgeo.load(sys.argv[1])); assert 'torch' not in sys.modules"
+    assert "SphericalHarmonics" in run_python(code, tmp_path / "model.npz")
+
+
 # Estimators of scikit-learn
 
 
 def of_scikit_learn():
-    from skgeo._output.files import _OF_SCIKIT_LEARN
+    from skgeo._output.files import _SCIKIT_LEARN_CLASSES
 
-    for module, names in _OF_SCIKIT_LEARN.items():
-        room = importlib.import_module(f"sklearn.{module}")
-        yield from (getattr(room, name) for name in names if module not in ("pipeline", "frozen", "compose"))
+    for module, names in _SCIKIT_LEARN_CLASSES.items():
+        if module in ("sklearn.pipeline", "sklearn.frozen", "sklearn.compose"):
+            continue
+        room = importlib.import_module(module)
+        yield from (getattr(room, name) for name in names)
 
 
 def outputs(model, X, y):
@@ -646,9 +672,7 @@ def test_a_file_made_by_hand_is_read(tmp_path):
     }
     write_by_hand(tmp_path / "hand.npz", metadata, {"r": npy(radius)})
     quadrant = [[0.0, 90.0, 0.0, 90.0, 45, 45]]
-    described = dict(
-        zip(skgeo.scale.DESCRIPTORS, skgeo.load(tmp_path / "hand.npz").transform(quadrant)[0], strict=True)
-    )
+    described = dict(zip(DESCRIPTORS, skgeo.load(tmp_path / "hand.npz").transform(quadrant)[0], strict=True))
     assert described["extent_lat"] == pytest.approx(np.pi / 2)
     assert described["area"] == pytest.approx(np.pi / 2)
 
@@ -849,9 +873,28 @@ def test_altered_files_are_refused(what, small):
 
 @pytest.mark.parametrize(
     "name",
-    ["os.system", "builtins.eval", "skgeo.MyPCA", "skgeo._base.GeoTransformer", "sklearn.svm.SVC", "", None, 3, []],
+    [
+        *(
+            "os.system",
+            "builtins.eval",
+            "skgeo.MyPCA",
+            "skgeo._base.GeoTransformer",
+            "sklearn.svm.SVC",
+            "",
+            None,
+            3,
+            [],
+        ),
+        # Public names that are no estimators: functions, modules, exceptions, reports, torch modules.
+        *("skgeo.save", "skgeo.exceptions", "skgeo.GridReport", "skgeo.exceptions.ModelFileError", "skgeo.nn.MLP"),
+        *("skgeo.nn.load", "skgeo.nn.compute_features", "sklearn.linear_model.ridge_regression", "sklearn.base.clone"),
+        # Estimators by private paths, and attributes of modules and classes.
+        *("skgeo._pca.SphericalHarmonicPCA", "skgeo.encoders._wrap.WrapEncoder", "skgeo.encoders.FormulaEncoder"),
+        *("skgeo.nn._checkpoint_file.TrainingState", "skgeo.nn.__loader__", "skgeo.WrapEncoder", "skgeo.__doc__"),
+        *("skgeo.PatchScaleFeaturizer.fit", "skgeo.encoders", "numpy.random.default_rng", "numpy.random.MT19937"),
+    ],
 )
-def test_only_listed_classes_are_built(name, small):
+def test_only_public_estimators_and_listed_classes_are_built(name, small):
     path, _ = small
     forge(path, lambda metadata, _: metadata["objects"][0].update({"class": name}))
     message = (
@@ -1067,7 +1110,7 @@ def test_skops_asks_to_trust_our_own_classes_and_nothing_else(features, basis, t
     pca, scale = "skgeo._pca.SphericalHarmonicPCA", "skgeo._patch_scale.PatchScaleFeaturizer"
     parts = [model for _, model in features.transformer_list]
     for model, X, types in (
-        (features, PATCHES, [encoder, pca, scale]),
+        (features, PATCHES, [encoder, scale, pca]),
         (basis, GRID, [pca]),
         (parts[0], PATCHES, [encoder, pca]),
         (parts[1], PATCHES, [scale]),

@@ -1,6 +1,5 @@
-"""Matching places with images: the module that is trained, and features of images from a frozen model."""
+"""Features of images: from arrays, from batches, or from a frozen model."""
 
-import math
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -9,56 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from sklearn.utils import check_array
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from skgeo.nn._training import Arrays, load
-
-__all__ = ["compute_features"]
-
-_LARGEST_LOGIT_SCALE = 100.0
-
-
-class Matcher(nn.Module):
-    """A network of places and a linear projection of image features, into one space, with the temperature."""
-
-    def __init__(self, network: nn.Module, n_features: int, embed_dim: int, temperature: float) -> None:
-        super().__init__()
-        self.network = network
-        self.projection = nn.Linear(n_features, embed_dim)
-        self.logit_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
-
-    def forward(self, embedding: Tensor, features: Tensor) -> Tensor:
-        """The symmetric cross-entropy of a batch: each place should find its image, and each image its place."""
-        with torch.no_grad():
-            self.logit_scale.clamp_(max=math.log(_LARGEST_LOGIT_SCALE))
-        places = F.normalize(self.network(embedding), dim=-1)
-        images = F.normalize(self.projection(features), dim=-1)
-        logits = (self.logit_scale.exp() * places) @ images.T
-        own = torch.arange(len(logits), device=logits.device)
-        return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
-
-
-class Normalized(nn.Module):
-    """A network whose outputs have length one: an embedding of places, or of the features of images."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, embedding: Tensor) -> Tensor:
-        """Normalised embeddings."""
-        return F.normalize(self.network(embedding), dim=-1)
-
-
-def projection_of(weights: Arrays) -> Normalized:
-    """What embeds the standardised features of images, from the weights of a matcher."""
-    n_outputs, n_inputs = weights["projection.weight"].shape
-    with torch.device("meta"):  # neither memory nor random numbers for what is replaced
-        projection = nn.Linear(n_inputs, n_outputs)
-    return Normalized(load(projection, {name: weights[f"projection.{name}"] for name in ("weight", "bias")}))
+__all__ = ["compute_features", "read_features"]
 
 
 def compute_features(
@@ -118,8 +73,31 @@ def compute_features(
             module.training = was
 
 
+def read_features(given: Any, image_encoder: Any, folder: str | None) -> npt.NDArray[Any]:
+    """A table (n, k) of features from an array, from batches of features, or from images and an image encoder."""
+    if given is None or np.isscalar(given):
+        raise ValueError(f"image_features={given!r}: expected shape (n_images, n_image_features).")
+    if image_encoder is not None:
+        return compute_features(given, image_encoder, folder=folder)
+    listed = isinstance(given, list | tuple)
+    if isinstance(given, Tensor):
+        given = as_array(given)
+    tabular = hasattr(given, "__array__") or hasattr(given, "__array_interface__")
+    # A list of tables is a list of batches; a list of rows or numbers is a table. Other iterables give batches.
+    if not tabular and (getattr(given[0], "ndim", 1) == 2 if listed and len(given) else not listed):
+        given = gather(given, folder)
+    if np.ma.is_masked(given):
+        raise ValueError("image_features has masked values: leave these images out, or fill them.")
+    # These dtypes stay as they are, so that a memory-mapped table is not copied; others become float64.
+    accepted = [np.float64, np.float32, np.float16]
+    table = check_array(given, dtype=accepted, ensure_2d=False, ensure_all_finite=False, input_name="image_features")
+    if table.ndim == 0:
+        raise ValueError(f"image_features={given!r}: expected shape (n_images, n_image_features).")
+    return table[:, np.newaxis] if table.ndim == 1 else table
+
+
 def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
-    """Batches of features (n, k) as one array, in memory or in a temporary file in a folder."""
+    """Batches of features (n, k) as one array, in memory or, with ``folder``, in a temporary file there."""
     _check_order(batches)
     with nullcontext() if folder is None else tempfile.TemporaryFile(dir=folder) as file:
         parts, shape = [], (0, 0)
@@ -130,6 +108,7 @@ def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
                 raise ValueError(
                     f"a batch of features has shape {part.shape}: expected (n, n_features), the same n_features in all."
                 )
+            # The first batch decides the dtype of all of them.
             if not shape[0]:
                 dtype = part.dtype if part.dtype.kind == "f" else dtype
             shape = shape[0] + part.shape[0], part.shape[1]
@@ -142,33 +121,35 @@ def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
             raise ValueError("there are no batches of features: was the iterable used up before?")
         if file is None:
             return np.concatenate(parts)
+        # The map keeps the file, which has no name any more and disappears with the map.
         file.flush()
         return np.memmap(file, dtype=dtype, mode="r", shape=shape)
 
 
 def as_array(values: Tensor) -> npt.NDArray[Any]:
-    """The numbers of a tensor; those that NumPy has no type for become float32."""
+    """The numbers of a tensor. NumPy has no bfloat16: it becomes float32."""
     values = values.detach().cpu()
     return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
 
 
 def _check_order(batches: Any) -> None:
-    """Refuse loaders that are not known to keep the order of their dataset, which is that of the places.
+    """Refuse a DataLoader that may change the order of its dataset: features would go to other places.
 
-    Lists and generators of batches are in the order that the caller has made.
+    Lists and generators of batches are not checked. Their order is the caller's.
     """
-    for name in ("iterable", "_dataloader"):  # of tqdm and of Lightning's Fabric, around a loader
+    # tqdm holds a loader as "iterable", and Lightning's Fabric as "_dataloader".
+    for name in ("iterable", "_dataloader"):
         batches = getattr(batches, name, batches)
     found = None
     if isinstance(batches, _BaseDataLoaderIter):
-        found = _disorder(batches._dataset, batches._index_sampler, batches._num_workers, batches)
+        found = _order_problem(batches._dataset, batches._index_sampler, batches._num_workers, batches)
     elif isinstance(batches, DataLoader):
         sampler = batches.sampler if batches.batch_sampler is None else batches.batch_sampler
-        found = _disorder(batches.dataset, sampler, batches.num_workers, batches)
+        found = _order_problem(batches.dataset, sampler, batches.num_workers, batches)
         if type(batches).__iter__ is not DataLoader.__iter__:
             found = f"an __iter__ of its own ({type(batches).__name__})"
     elif isinstance(batches, IterableDataset):
-        found = _shuffler(batches)
+        found = _pipe_problem(batches)
     if found is not None:
         raise ValueError(
             f"images is a DataLoader with {found}: it is not known to give all images in the order of the places. "
@@ -177,32 +158,34 @@ def _check_order(batches: Any) -> None:
         )
 
 
-def _disorder(dataset: Any, sampler: Any, n_workers: int, loader: Any) -> str | None:
-    """What may change the order of a dataset, if anything does."""
+def _order_problem(dataset: Any, sampler: Any, n_workers: int, loader: Any) -> str | None:
+    """A description of the setting that may change the order of a dataset, or None."""
     if not isinstance(dataset, IterableDataset):
-        in_order = getattr(loader, "in_order", getattr(loader, "_in_order", True))  # from torch 2.6 on
+        # in_order exists from torch 2.6 on; an iterator of a loader has it as _in_order.
+        in_order = getattr(loader, "in_order", getattr(loader, "_in_order", True))
         mixed = f"in_order=False and num_workers={n_workers}" if n_workers > 1 and not in_order else None
-        return _not_sequential(sampler) or mixed
-    if n_workers > 1:  # each reads all of the images, or some in turn with the others
+        return _sampler_problem(sampler) or mixed
+    # Several workers either read all images each, or take turns in an order of their own.
+    if n_workers > 1:
         return f"an IterableDataset and num_workers={n_workers}"
     if getattr(loader, "drop_last", getattr(loader, "_drop_last", False)):
         return "drop_last=True"
-    return _shuffler(dataset)
+    return _pipe_problem(dataset)
 
 
-def _not_sequential(sampler: Any) -> str | None:
-    """What a sampler is, unless it goes through all of a dataset from the start to the end."""
+def _sampler_problem(sampler: Any) -> str | None:
+    """A description of a sampler that does not go through the whole dataset from start to end, or None."""
     if type(sampler) is BatchSampler:
         indices: Any = sampler.sampler
-        found = _not_sequential(indices)
+        found = _sampler_problem(indices)
         left = len(indices) % sampler.batch_size if found is None and sampler.drop_last else 0
         return f"drop_last=True, which leaves out {left} of them" if left else found
     ascending = isinstance(sampler, range) and sampler.step == 1
     return None if ascending or type(sampler) is SequentialSampler else f"a sampler of type {type(sampler).__name__}"
 
 
-def _shuffler(dataset: Any) -> str | None:
-    """A shuffler among the data pipes that an IterableDataset is made of; others do not show what they do."""
+def _pipe_problem(dataset: Any) -> str | None:
+    """A description of a data pipe in an IterableDataset that shuffles, or None. Other code cannot be inspected."""
     while dataset is not None:
         if type(dataset).__name__ == "ShufflerIterDataPipe" and getattr(dataset, "_enabled", True):
             return "a data pipe that shuffles"
@@ -212,6 +195,7 @@ def _shuffler(dataset: Any) -> str | None:
 
 
 def _encode(batches: Iterable[Any], image_encoder: nn.Module) -> Iterator[Tensor]:
+    """The features of each batch of images."""
     parameter = next(image_encoder.parameters(), torch.empty(0))
     for batch in batches:
         images = batch
@@ -226,6 +210,7 @@ def _encode(batches: Iterable[Any], image_encoder: nn.Module) -> Iterator[Tensor
             )
         with torch.no_grad():
             features = image_encoder(images.to(parameter.device))
+        # Convolutional networks end in feature maps of one pixel, (n, k, 1, 1): flatten them.
         if features.ndim > 2 and features[0].numel() == features.shape[1]:
             features = features.flatten(1)
         yield features

@@ -1,0 +1,93 @@
+"""Files that hold the state of a training, so that the training can go on after an interruption."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import astuple, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from skgeo._immutable import Immutable
+from skgeo._output.files import load, save
+from skgeo.nn._torch_state import RandomNumbers, initial_state
+from skgeo.nn._training import FrozenAndTrained, Samples, Settings
+
+__all__ = ["CheckpointFile", "TrainingState", "fingerprint"]
+
+
+class TrainingState(Immutable):
+    """The content of a checkpoint file."""
+
+    seed: int
+    fingerprint: str
+    state: dict[str, Any]
+
+    def __init__(self, **values: Any) -> None:
+        self._freeze(values)
+
+
+class CheckpointFile:
+    """Keeps the state of a training in a file: the Checkpointer of :func:`skgeo.nn._training.train`."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+        self._kept = load(path) if os.path.exists(path) else None
+        if self._kept is not None and not isinstance(self._kept, TrainingState):
+            kind = type(self._kept).__name__
+            raise ValueError(f"checkpoint={path!r} holds a {kind}: expected a file that fit has written, or none.")
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the training in the file, or None if there is no file."""
+        return None if self._kept is None else self._kept.seed
+
+    def begin(self, seed: int, fingerprint: str, max_epochs: int) -> None:
+        """Refuse a file of another training, or of more epochs than ``max_epochs``."""
+        self._seed, self._fingerprint = seed, fingerprint
+        # Only fit knows the data, so this check cannot stand in the constructor.
+        if self._kept is not None and (self._kept.seed, self._kept.fingerprint) != (seed, fingerprint):
+            raise ValueError(
+                f"checkpoint={self._path!r} is of a training with other parameters, data or random_state: expected "
+                "those of the run that wrote it (max_epochs may be larger), or another file."
+            )
+        n_done = 0 if self._kept is None else len(self._kept.state["losses"])
+        if n_done > max_epochs:
+            raise ValueError(
+                f"max_epochs={max_epochs}: checkpoint={self._path!r} is of {n_done} epochs already; expected as many "
+                "or more, or another file."
+            )
+
+    def read(self) -> dict[str, Any] | None:
+        """The state after the last finished epoch, or None if there is no file."""
+        return None if self._kept is None else self._kept.state
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Replace the file by one with this state."""
+        save(TrainingState(seed=self._seed, fingerprint=self._fingerprint, state=state), self._path)
+
+
+def fingerprint(
+    build: Callable[[], FrozenAndTrained],
+    seed: int,
+    training: Samples,
+    validation: Samples | None,
+    settings: Settings,
+) -> str:
+    """Hash of the settings, the initial model and the data. A checkpoint with another hash is refused."""
+    # max_epochs may grow and verbose may change from one run to the next.
+    values = astuple(replace(settings, max_epochs=0, verbose=None))
+    digest = hashlib.sha256(repr([np.asarray(value).tolist() for value in values]).encode())
+    with RandomNumbers(seed, torch.device("cpu")).use():
+        # The initial weights show a change of the network that its parameters do not show, such as a function.
+        modules = [module for module in build() if module is not None]
+    for part in initial_state(modules):
+        digest.update(part)
+    for samples in (training, validation):
+        if samples is not None:
+            digest.update(repr((samples.target.shape, samples.target.dtype)).encode())
+            digest.update(samples.inputs.tobytes())
+            for block in samples.target.blocks():
+                digest.update(block.tobytes())
+    return digest.hexdigest()

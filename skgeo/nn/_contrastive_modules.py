@@ -1,0 +1,56 @@
+"""Matching places with images: the module that is trained, and the embeddings that it gives."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from skgeo.nn._torch_state import Arrays, load_arrays
+
+__all__ = ["Matcher", "Normalized", "build_projection"]
+
+# CLIP limits the factor of the cosines, 1 / temperature, to 100: steeper losses become unstable.
+_MAX_LOGIT_SCALE = 100.0
+
+
+class Matcher(nn.Module):
+    """The network of places, the linear projection of image features into the same space, and the temperature."""
+
+    def __init__(self, network: nn.Module, n_features: int, embed_dim: int, temperature: float) -> None:
+        super().__init__()
+        self.network = network
+        self.projection = nn.Linear(n_features, embed_dim)
+        self.logit_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def forward(self, embedding: Tensor, features: Tensor) -> Tensor:
+        """The symmetric cross-entropy of a batch: each place should find its image, and each image its place."""
+        with torch.no_grad():
+            self.logit_scale.clamp_(max=math.log(_MAX_LOGIT_SCALE))
+        places = F.normalize(self.network(embedding), dim=-1)
+        images = F.normalize(self.projection(features), dim=-1)
+        logits = (self.logit_scale.exp() * places) @ images.T
+        # The right answer for row i is column i, and the other way round.
+        own = torch.arange(len(logits), device=logits.device)
+        return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+class Normalized(nn.Module):
+    """A network whose outputs are divided by their length, so that their products are cosines."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Outputs of length one."""
+        return F.normalize(self.network(embedding), dim=-1)
+
+
+def build_projection(weights: Arrays) -> Normalized:
+    """The normalised projection of standardised image features, from the weights of a matcher."""
+    n_outputs, n_inputs = weights["projection.weight"].shape
+    # On the meta device the layer takes no memory and draws no random numbers. load_arrays brings its tensors.
+    with torch.device("meta"):
+        projection = nn.Linear(n_inputs, n_outputs)
+    return Normalized(load_arrays(projection, {name: weights[f"projection.{name}"] for name in ("weight", "bias")}))

@@ -1,0 +1,83 @@
+"""An encoder of places with a network on top: how parameters name them, and how they are fitted and built."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from skgeo._base import LocationTransformer
+from skgeo._validation import check_parameter
+from skgeo.encoders import (
+    Cartesian3DEncoder,
+    DirectEncoder,
+    GridEncoder,
+    SphereCEncoder,
+    SphereMEncoder,
+    SphericalHarmonics,
+    TheoryEncoder,
+    WrapEncoder,
+)
+from skgeo.exceptions import CoordinateWarning
+from skgeo.nn._networks import NETWORKS, make_network
+from skgeo.nn._training import width_of
+
+__all__ = ["ENCODERS", "EncoderAndNetwork", "build_encoder_and_network", "fit_encoder", "network_recipe"]
+
+#: The encoders with a name, with default parameters.
+ENCODERS: dict[str, LocationTransformer] = {
+    "cartesian3d": Cartesian3DEncoder(),
+    "direct": DirectEncoder(),
+    "grid": GridEncoder(),
+    "sphere_c": SphereCEncoder(),
+    "sphere_c_plus": SphereCEncoder(plus=True),
+    "sphere_m": SphereMEncoder(),
+    "sphere_m_plus": SphereMEncoder(plus=True),
+    "spherical_harmonics": SphericalHarmonics(),
+    "theory": TheoryEncoder(),
+    "wrap": WrapEncoder(),
+}
+
+
+class EncoderAndNetwork(NamedTuple):
+    """Torch modules: from degrees to an embedding, and from the embedding to outputs."""
+
+    encoder: Any
+    network: Any
+
+
+def network_recipe(estimator: Any) -> tuple[Any, dict[str, Any]]:
+    """Check the parameters ``encoder`` and ``network``. Returns the network and the options that are not None."""
+    encoder, network = estimator.encoder, estimator.network
+    by_name = isinstance(encoder, str) and encoder in ENCODERS
+    accepted = f"{', '.join(map(repr, ENCODERS))}, or an encoder with to_torch"
+    usable = hasattr(encoder, "to_torch") and not isinstance(encoder, type)
+    check_parameter("encoder", encoder, by_name or usable, accepted)
+    # A torch module is callable as well.
+    valid = network in NETWORKS if isinstance(network, str) else callable(network)
+    accepted = f"{', '.join(map(repr, sorted(NETWORKS)))}, a torch module, or a function of n_inputs and n_outputs"
+    check_parameter("network", network, valid, accepted)
+    options = {name: getattr(estimator, name) for name in ("hidden_dim", "n_layers", "dropout")}
+    return network, {name: value for name, value in options.items() if value is not None}
+
+
+def fit_encoder(encoder: Any, points: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> Any:
+    """A clone of the encoder, or of the one with this name, fitted on the training places."""
+    fitted = clone(ENCODERS[encoder] if isinstance(encoder, str) else encoder)
+    with warnings.catch_warnings():
+        # The model has read the same places and has warned already.
+        warnings.simplefilter("ignore", CoordinateWarning)
+        if has_fit_parameter(fitted, "sample_weight"):
+            fitted.fit(points, None, sample_weight=weight)
+        else:
+            fitted.fit(points, None)  # the fit of FrozenEstimator has no default for y
+    return fitted
+
+
+def build_encoder_and_network(encoder: Any, recipe: tuple[Any, dict[str, Any]], n_outputs: int) -> EncoderAndNetwork:
+    """The torch module of a fitted encoder, and a network with new random weights on top of it."""
+    network, options = recipe
+    module = encoder.to_torch()
+    return EncoderAndNetwork(module, make_network(network, width_of(module), n_outputs, **options))
