@@ -13,19 +13,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, assert_all_finite, check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import (
-    LocationEstimator,
-    Places,
-    in_memory,
-    points_in_degrees,
-    points_with_weights,
-    restore_on_error,
-)
+from skgeo._base import LocationEstimator, restore_on_error
 from skgeo._callers import warn_once_a_search
 from skgeo._input.coordinates import masked_to_nan
 from skgeo._kernels.evaluate import map_points
 from skgeo._kernels.harmonic_gp import Evidence, Matern, ObservationSums, Posterior, draw_weights
 from skgeo._kernels.threads import blas_threads_for
+from skgeo._places import Places, in_memory, map_at_places, points_in_degrees, points_with_weights
 from skgeo._typing import FloatArray
 from skgeo._validation import (
     MAX_SQUARABLE,
@@ -539,7 +533,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     def _map(self, places: Places, coefficients: FloatArray) -> FloatArray:
         """Sums of harmonics with coefficients (k, D) at places (n, k)."""
-        return self._evaluate_map(places, coefficients, None, np.float64, self.n_jobs)
+        return map_at_places(places, coefficients, None, np.float64, n_jobs=self.n_jobs, verbose=self.verbose)
 
     def _covariance(self, places: Places) -> FloatArray:
         """Covariance (n, n) of the field at places, summed over blocks of the rows of its factor."""

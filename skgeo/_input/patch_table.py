@@ -16,11 +16,11 @@ from skgeo._input.coordinates import (
     check_length,
     check_longitude,
     fill_radians,
-    format_number,
     read_columns,
     read_table,
     say_radians,
 )
+from skgeo._input.numbers import format_number
 from skgeo._kernels.sphere import Boxes
 from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_parameter, import_optional, warn_caller
@@ -152,7 +152,7 @@ def patch_frame(table: FloatArray, index: Integers) -> "pd.DataFrame":
 
 
 class Patches(NamedTuple):
-    """The patches of a table, and the dtype and columns they came in."""
+    """The patches of a table, the dtype of the table, and the columns of its frame, None for an array."""
 
     boxes: Boxes
     dtype: np.dtype[np.floating]
@@ -160,7 +160,7 @@ class Patches(NamedTuple):
 
 
 class PixelStack(NamedTuple):
-    """The pixel centres (n, h, w) of patches in degrees, NaN where missing, and the dtype they came in."""
+    """The pixel centres (n, h, w) of patches in degrees, NaN where missing, and the dtype of the input."""
 
     latitude: FloatArray
     longitude: FloatArray
@@ -185,21 +185,23 @@ def _read_stack(X: npt.ArrayLike) -> PixelStack:
     return PixelStack(latitude, longitude, table.dtype)
 
 
-def read_patches_or_stack(X: Any, order: Sequence[int]) -> Patches | PixelStack:
-    """Read stacks of pixel centres, or else a patch table."""
+def read_patches_or_stack(X: Any, columns_of_array: Sequence[str] = ()) -> Patches | PixelStack:
+    """Read stacks of pixel centres (4 dimensions), or else a patch table."""
     if isinstance(X, list | tuple):
         with suppress(ValueError):  # ragged: read_table says so
             X = np.asarray(X) if np.ndim(X) == 4 else X
-    return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X, order)
+    return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X, columns_of_array)
 
 
-def read_patches(X: object, order: Sequence[int] = range(len(PATCH_COLUMNS))) -> Patches:
+def read_patches(X: object, columns_of_array: Sequence[str] = ()) -> Patches:
     """Read a patch table from an array or from a frame with its six columns in any order, and check it.
 
-    ``order`` says where in an array the columns are.
+    An array has its columns in the order of ``columns_of_array``, by default that of ``PATCH_COLUMNS``.
     """
     columns = frame_columns(X)
     if columns is None:
+        given = list(columns_of_array or PATCH_COLUMNS)
+        order = [given.index(name) for name in PATCH_COLUMNS]
         return _check_table(read_table(X, len(PATCH_COLUMNS), ", ".join(PATCH_COLUMNS))[:, order], None)
     missing = [name for name in PATCH_COLUMNS if name not in columns]
     surplus = [name for name in columns if name not in PATCH_COLUMNS]
