@@ -1,9 +1,9 @@
-"""The base of every estimator: the one seam through which X passes, feature names, dtype, version of a pickle."""
+"""The bases of all estimators: the method through which every X passes, column names, dtype and version."""
 
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -11,30 +11,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._callers import warn_swapped_on_the_way
 from skgeo._cells import CellGrid
 from skgeo._grid import GridAxes, LatLonGrid
-from skgeo._input.cf import is_xarray
-from skgeo._input.chunks import chunked_rows, computed, is_lazy, lazy_cells, lazy_rows
-from skgeo._input.columns import coordinate_columns, frame_columns, is_geometric
-from skgeo._input.coordinates import Coordinates, LabelledPoints, read_coordinates, warn_radians
-from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, read_grid, read_points
-from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_patches_or_stack
-from skgeo._kernels.evaluate import map_grid, map_points
-from skgeo._progress import check_verbose, progress
+from skgeo._input.chunks import chunked_rows, lazy_cells, lazy_rows
+from skgeo._input.columns import coordinate_columns, listed
+from skgeo._input.coordinates import Points, warn_radians
+from skgeo._input.patch_table import Patches, PixelStack
+from skgeo._places import ChunkedRows, read_patches, read_places
+from skgeo._places import Places as Places
+from skgeo._places import points_in_degrees as points_in_degrees
+from skgeo._places import points_with_weights as points_with_weights
+from skgeo._progress import check_verbose
 from skgeo._typing import FloatArray
-from skgeo._validation import check_flag, check_names, check_parameter, warn_caller
+from skgeo._validation import check_flag, check_names, check_parameter, import_optional, warn_caller
 from skgeo._version import __version__
-from skgeo._weights import check_sample_weight as check_sample_weight
-from skgeo._weights import check_scaled_weight
 from skgeo.exceptions import CoordinateError, CoordinateWarning, VersionWarning
-
-Places = Coordinates | LatLonGrid | CellGrid | GridAxes
-Write = Callable[..., None]
-"""Of latitude, longitude, ``out`` and ``advance``: writes what is there into ``out``, and tells how many places are."""
 
 
 class VersionedEstimator(BaseEstimator):
@@ -59,68 +56,58 @@ class VersionedEstimator(BaseEstimator):
         super().__setstate__(state)
 
 
-class GeoEstimator(VersionedEstimator, ABC):
-    """An estimator of places: reads X through :meth:`_read` and nowhere else."""
+class GeoEstimator(ABC):
+    """A mixin of estimators of places or patches: :meth:`_read` is the one method through which every X passes.
 
+    A subclass that overrides ``_read`` decides alone what X may be.
+    """
+
+    n_features_in_: int
+    feature_names_in_: npt.NDArray[np.object_]
     _n_columns: int
 
-    def _read(self, X: object, *, reset: bool) -> Any:
-        """Turn any X into checked numbers; with ``reset`` (in ``fit``) remember its columns."""
-        if not reset and self._lacks_names(X):
-            places = self._parse(X, as_in_fit=True)
-            if not isinstance(places, PixelStack):
-                self._warn_names()
-            return places
-        places = self._parse(X)
+    @abstractmethod
+    def _read(self, X: Any, *, reset: bool, chunked: bool = False) -> Any:
+        """Turn any X into checked numbers; with ``reset``, in ``fit``, remember the columns of X.
+
+        With ``chunked`` rows of dask are not computed.
+        """
+
+    def _columns_in_fit(self) -> list[str]:
+        """The columns of the frame that the estimator was fitted on; none if it was no frame.
+
+        A single column is that of geometries, which arrays do not have.
+        """
+        names = list(getattr(self, "feature_names_in_", ()))
+        return names if len(names) == self._n_columns else []
+
+    def _settle_names(self, columns: list[str] | None, named: bool, *, reset: bool) -> None:
+        """With ``reset`` remember the columns of X; else warn if X has no column names, but X of the fit had."""
         if reset:
-            self._remember(getattr(places, "columns", None))
-        return places
+            self.n_features_in_ = self._n_columns if columns is None else len(columns)
+            if columns is not None:
+                self.feature_names_in_ = np.asarray(columns, dtype=object)
+            elif hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        elif not named and self._columns_in_fit():
+            warn_caller(
+                f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
+                f"columns are taken to be {self.feature_names_in_.tolist()}, as in fit. Pass a DataFrame.",
+                CoordinateWarning,
+            )
 
-    def _lacks_names(self, X: Any) -> bool:
-        """Whether the columns of X have no names, but those of the fit had."""
-        names = getattr(self, "feature_names_in_", ())
-        return len(names) == self._n_columns and not _has_names(X)  # a single one is of a geometry
-
-    def _warn_names(self) -> None:
-        """Warn in scikit-learn's words, and say how the columns were read."""
-        warn_caller(
-            f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
-            f"columns are taken to be {self.feature_names_in_.tolist()}, as in fit. Pass a DataFrame.",
-            CoordinateWarning,
-        )
-
-    def _in_order(self, X: Any) -> Any:
-        """A dask array of rows with its columns in the documented order, whatever they were in ``fit``."""
-        if not (hasattr(type(X), "rechunk") and X.ndim == 2 and X.shape[1] == self._n_columns and self._lacks_names(X)):
-            return X
-        self._warn_names()
-        return X[:, self._order_in_fit()]
-
-    def _lazy_rows(self, X: Any) -> Any:
-        """The transform of a dask array or DataFrame, not computed yet."""
+    def _transform_rows(self, rows: Any) -> Any:
+        """The transform of chunked rows, not computed yet."""
         model = detached_copy(self)
-        vars(model).pop("feature_names_in_", None)  # the columns of blocks are in order
-        return lazy_rows(model, X)
-
-    def _remember(self, columns: list[str] | None) -> None:
-        """Set what scikit-learn wants known of the columns seen in ``fit``."""
-        self.n_features_in_ = self._n_columns if columns is None else len(columns)
-        if columns is not None:
-            self.feature_names_in_ = np.asarray(columns, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-
-    @abstractmethod
-    def _parse(self, X: object, *, as_in_fit: bool = False) -> Any:
-        """Read X and check it; changes nothing. The columns of an array may be in the order of those of the fit."""
-
-    @abstractmethod
-    def _order_in_fit(self) -> list[int]:
-        """Where the documented columns were in the frame of the fit."""
+        # Blocks have their columns in documented order, so the order of the frame of the fit does not count.
+        vars(model).pop("feature_names_in_", None)
+        return lazy_rows(model, rows)
 
 
-class GeoTransformer(TransformerMixin, GeoEstimator):
-    """A transformer of places."""
+class GeoTransformer(TransformerMixin, ABC):
+    """A mixin of transformers: names of output columns, and output in float32 for float32 input."""
+
+    n_features_in_: int
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> npt.NDArray[np.object_]:
         """Names of the output columns.
@@ -162,69 +149,60 @@ class GeoTransformer(TransformerMixin, GeoEstimator):
         """Names of the output columns."""
 
 
-class LocationEstimator(GeoEstimator):
+class LocationEstimator(GeoEstimator, VersionedEstimator):
     """An estimator of points (latitude, longitude) and of grids, which are accepted wherever points are."""
 
     _n_columns = 2
-    _weighs_cells = False  # whether areas of cells matter to the fit
     _missing_policies: tuple[str, ...] = ("error", "nan", "mean")
     coordinates: tuple[str, str] | None = None
     missing: str = "error"
     add_indicator: bool = False
     verbose: bool | None = None
 
-    def _order_in_fit(self) -> list[int]:
-        columns = self.feature_names_in_.tolist()
-        return [columns.index(name) for name in coordinate_columns(columns, self.coordinates)]
+    def _read(self, X: Any, *, reset: bool, chunked: bool = False, centres: bool = True) -> Any:
+        """Turn X into points, a grid or cells; with ``chunked`` rows of dask stay chunked.
 
-    def _parse(self, X: Any, *, as_in_fit: bool = False) -> Places:
+        With ``centres`` nothing but the centres of cells matters: the areas of an xarray object may be lost.
+        """
+        if reset:
+            self._check_input_parameters()
+        places = read_places(
+            X,
+            self.coordinates,
+            missing=self._missing_allowed(),
+            columns_of_array=() if reset else self._columns_in_fit(),
+            centres=centres,
+            chunked=chunked,
+        )
+        if isinstance(places, Points | ChunkedRows):
+            self._settle_names(places.columns, places.named, reset=reset)
+        else:
+            self._settle_names(None, True, reset=reset)
+        if reset and isinstance(places, Points):
+            self._warn_radians(places)
+            if not places.named:
+                warn_swapped_on_the_way(self, self.coordinates)
+        return places
+
+    def _check_input_parameters(self) -> None:
+        """Raise ValueError if a parameter that says how to read X is not what it accepts."""
         check_names(self.coordinates)
         *others, last = policies = self._missing_policies
         known = isinstance(self.missing, str) and self.missing in policies
         check_parameter("missing", self.missing, known, f"{', '.join(map(repr, others))} or {last!r}")
-        cure = ", or let " + " or ".join(f"missing={policy!r}" for policy in policies[1:]) + " take them"
-        missing = self.missing != "error" or (cure if others else False)
         check_flag("add_indicator", self.add_indicator)
         check_verbose(self.verbose)
-        X = places_of(X, centres=not self._weighs_cells)
-        if isinstance(X, LatLonGrid | CellGrid):
-            return X
-        X = X.compute() if is_lazy(X) else X  # whoever can do with less has branched off before
-        order = self._order_in_fit() if as_in_fit else [0, 1]
-        return read_coordinates(X, self.coordinates, missing=missing, order=order)
 
-    def _fill_output(
-        self, places: Places, n_columns: int, dtype: npt.DTypeLike, write_points: Write, write_grid: Write
-    ) -> npt.NDArray[Any]:
-        """What is written at points, or at the cells between two axes, (n, n_columns); with a progress bar."""
-        on_axes = isinstance(places, LatLonGrid | GridAxes)
-        latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
-        shape = (latitude.size, longitude.size) if on_axes else (latitude.size,)
-        values = np.empty((*shape, n_columns), dtype=dtype)
-        with progress(math.prod(shape), "place", shown=self.verbose) as advance:
-            (write_grid if on_axes else write_points)(latitude, longitude, out=values, advance=advance)
-        return values.reshape(math.prod(shape), n_columns)
-
-    def _evaluate_map(
-        self, places: Places, coefficients: FloatArray, clip: float | None, dtype: npt.DTypeLike, n_jobs: int | None
-    ) -> npt.NDArray[Any]:
-        """The softly clipped map of harmonics with coefficients (k, D) at places, (n, k)."""
-        options: dict[str, Any] = {"coefficients": coefficients, "clip": clip, "n_jobs": n_jobs}
-        writes = partial(map_points, **options), partial(map_grid, **options)
-        return self._fill_output(places, len(coefficients), dtype, *writes)
-
-    def _read(self, X: object, *, reset: bool) -> Any:
-        """As every transformer; what a model is fitted on must not be in radians, nor swapped on the way here."""
-        places = super()._read(X, reset=reset)
-        if reset:
-            self._warn_radians(places)
-        if reset and isinstance(places, Coordinates) and places.columns is None and not _has_names(X):
-            warn_swapped_on_the_way(self, self.coordinates)
-        return places
+    def _missing_allowed(self) -> bool | str:
+        """True if coordinates may be missing; else the end of the message that refuses them, if there is a policy."""
+        policies = self._missing_policies[1:]
+        if self.missing != "error" or not policies:
+            return self.missing != "error"
+        return ", or let " + " or ".join(f"missing={policy!r}" for policy in policies) + " take them"
 
     def _warn_radians(self, places: Any) -> None:
-        """Warn if points, which a model learns from, are in radians; grids warn where they are made."""
-        if isinstance(places, Coordinates):
+        """Warn if points, from which a model learns, are in radians; grids warn where they are made."""
+        if isinstance(places, Points):
             warn_radians(places.latitude, places.longitude)
 
     def __sklearn_tags__(self) -> Tags:
@@ -234,7 +212,7 @@ class LocationEstimator(GeoEstimator):
         return tags
 
 
-class LocationTransformer(LocationEstimator, GeoTransformer):
+class LocationTransformer(GeoTransformer, LocationEstimator):
     """A transformer of points (latitude, longitude) and of grids, which are accepted wherever points are."""
 
     def transform(self, X: Any) -> Any:
@@ -253,17 +231,17 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
             DataFrame, not computed yet.
         """
         check_is_fitted(self)
-        places = places_of(X, centres=True)
-        if is_lazy(places):
-            return self._lazy_rows(places if places is not X else self._in_order(X))
-        places = self._read(places, reset=False)
+        places = self._read(X, reset=False, chunked=True)
+        if isinstance(places, ChunkedRows):
+            return self._transform_rows(places.rows)
         chunked = isinstance(places, LatLonGrid | CellGrid) and places.chunked
-        return self._lazily(places) if chunked else self._transform_places(places)
+        return self._transform_cells(places) if chunked else self._transform_places(places)
 
     def _transform_places(self, places: Places) -> npt.NDArray[np.floating]:
-        """The embedding with missing places as the policy wants them."""
+        """The embedding; rows of missing places are as ``missing`` says, and ``add_indicator`` adds a column."""
         values = self._embed_places(places)
-        on_axes = isinstance(places, LatLonGrid | GridAxes)  # which have no gaps
+        # No place of a grid between two axes is missing.
+        on_axes = isinstance(places, LatLonGrid | GridAxes)
         absent = np.zeros(len(values), dtype=bool) if on_axes else np.isnan(places.latitude).ravel()
         if self.missing == "mean" and absent.any():
             values[absent] = 0.0
@@ -271,7 +249,7 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
             values = np.column_stack([values, absent.astype(values.dtype)])
         return values
 
-    def _lazily(self, places: LatLonGrid | CellGrid) -> Any:
+    def _transform_cells(self, places: LatLonGrid | CellGrid) -> Any:
         """The embedding of chunked cells, not computed yet."""
         model, output = detached_copy(self), (len(self._feature_names()), places.dtype)
         if isinstance(places, LatLonGrid):
@@ -303,61 +281,6 @@ class LocationTransformer(LocationEstimator, GeoTransformer):
         return self._embedding_names() + ["missing_location"] * bool(self.add_indicator)
 
 
-def _has_names(X: Any) -> bool:
-    """Whether X says by itself what is latitude and what is longitude."""
-    named = isinstance(X, LabelledPoints | LatLonGrid | CellGrid) or is_xarray(X) or is_geometric(X)
-    return named or frame_columns(X) is not None
-
-
-def points_of(X: Any, *, centres: bool = False) -> Any:
-    """The points of an xarray object that lie along a dimension and have no areas; anything else as it is."""
-    if not (is_xarray(X) and layout(X) == "points"):
-        return X
-    points = read_points(X, centres=centres)
-    return points if is_lazy(points) else LabelledPoints(points)
-
-
-def places_of(X: Any, *, centres: bool = False) -> Any:
-    """The grid or the points of an xarray object; anything else as it is.
-
-    With ``centres`` only these matter: areas are not read, nor missed where they are lost.
-    """
-    X = points_of(X, centres=centres)
-    if not is_xarray(X):
-        return X
-    if layout(X) == "grid":
-        mask = all_true_mask_like(X)
-        return LatLonGrid(**read_grid(X, mask, centres=True)) if centres else LatLonGrid.from_xarray(X, mask)
-    mask = all_true_mask_like(X, 2)
-    return CellGrid(**read_cells(X, mask, centres=True)) if centres else CellGrid.from_xarray(X, mask)
-
-
-def points_in_degrees(places: Places) -> FloatArray:
-    """The places (n, 2) in float64, in whatever precision they came; chunked ones are computed."""
-    latitude, longitude = computed(places.latitude, places.longitude)
-    if isinstance(places, LatLonGrid | GridAxes):
-        latitude, longitude = np.meshgrid(latitude, longitude, indexing="ij")
-    return np.column_stack([latitude.ravel(), longitude.ravel()])
-
-
-def in_memory(places: Places) -> Places:
-    """Cells whose centres are chunked as points, computed once; anything else as it is."""
-    if not (isinstance(places, CellGrid) and places.chunked):
-        return places
-    latitude, longitude = points_in_degrees(places).T
-    return Coordinates(latitude, longitude, places.dtype, None)
-
-
-def points_with_weights(places: Places, sample_weight: npt.ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:
-    """Places (n, 2), and what they weigh (n,): of cells what their mask says, zero where there is no place."""
-    points = points_in_degrees(places)
-    mask = getattr(places, "mask", None)
-    weight = np.ones(len(points)) if mask is None else np.asarray(mask, dtype=np.float64).ravel()
-    if sample_weight is not None:
-        weight = weight * check_scaled_weight(sample_weight, getattr(places, "shape", weight.shape)).ravel()
-    return points, np.where(np.isnan(points).any(axis=1), 0.0, weight)
-
-
 def _embed_rows(model: LocationTransformer, columns: GridAxes, latitude: FloatArray) -> npt.NDArray[np.floating]:
     """The embedding of some rows of a grid."""
     return model._transform_places(columns._replace(latitude=latitude))
@@ -367,7 +290,7 @@ def _embed_centres(
     model: LocationTransformer, dtype: np.dtype[Any], latitude: FloatArray, longitude: FloatArray
 ) -> npt.NDArray[np.floating]:
     """The embedding of a block of cells."""
-    return model._transform_places(Coordinates(latitude.ravel(), longitude.ravel(), dtype, None))
+    return model._transform_places(Points(latitude.ravel(), longitude.ravel(), dtype))
 
 
 def detached_copy(estimator: Any) -> Any:
@@ -379,7 +302,7 @@ def detached_copy(estimator: Any) -> Any:
     return model
 
 
-class PatchTransformer(GeoTransformer):
+class PatchTransformer(GeoTransformer, GeoEstimator, VersionedEstimator):
     """A transformer of patches: of patch tables, and of stacks of pixel centres, accepted wherever tables are."""
 
     _n_columns = 6
@@ -399,29 +322,67 @@ class PatchTransformer(GeoTransformer):
             yet.
         """
         check_is_fitted(self)
-        return self._lazy_rows(self._in_order(X)) if is_lazy(X) else self._patch_features(self._read(X, reset=False))
+        patches = self._read(X, reset=False, chunked=True)
+        return self._transform_rows(patches.rows) if isinstance(patches, ChunkedRows) else self._patch_features(patches)
 
     @abstractmethod
     def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         """The features (n, k) of patches."""
 
-    def _read(self, X: object, *, reset: bool) -> Any:
-        """As every transformer; pixels that a model is fitted on must not be in radians."""
-        patches = super()._read(X, reset=reset)
-        if reset and isinstance(patches, PixelStack):
-            warn_radians(patches.latitude.ravel(), patches.longitude.ravel())
+    def _read(self, X: Any, *, reset: bool, chunked: bool = False) -> Any:
+        """Turn X into patches or a stack of pixels; with ``chunked`` rows of dask stay chunked."""
+        patches = read_patches(X, () if reset else self._columns_in_fit(), chunked=chunked)
+        if isinstance(patches, ChunkedRows):
+            # A chunked stack of pixels has no columns, so none can be in another order than those of the fit.
+            named = patches.named or patches.rows.ndim == 4
+            self._settle_names(patches.columns, named, reset=reset)
+        elif isinstance(patches, Patches):
+            self._settle_names(patches.columns, patches.columns is not None, reset=reset)
+        else:
+            self._settle_names(None, True, reset=reset)
+            if reset:
+                warn_radians(patches.latitude.ravel(), patches.longitude.ravel())
         return patches
 
-    def _order_in_fit(self) -> list[int]:
-        columns = self.feature_names_in_.tolist()
-        return [columns.index(name) for name in PATCH_COLUMNS]
 
-    def _parse(self, X: Any, *, as_in_fit: bool = False) -> Patches | PixelStack:
-        if isinstance(X, LatLonGrid | CellGrid):
-            kind = type(X).__name__
-            raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
-        X = X.compute() if is_lazy(X) else X
-        return read_patches_or_stack(X, self._order_in_fit() if as_in_fit else range(self._n_columns))
+def steps_of(estimator: Any) -> list[Any]:
+    """The steps of a Pipeline, of Pipelines inside it and of frozen estimators; else the estimator alone."""
+    if isinstance(estimator, FrozenEstimator):
+        return steps_of(estimator.estimator)
+    if isinstance(estimator, Pipeline):
+        return [inner for _, step in estimator.steps for inner in steps_of(step)]
+    return [estimator]
+
+
+def table_for(estimator: Any, points: npt.NDArray[np.floating], coordinates: tuple[str, str] | None = None) -> Any:
+    """Points (n, 2) in a form that the estimator reads: with its own column names if it was fitted on a DataFrame.
+
+    ``coordinates`` are the names of the latitude and the longitude among its columns, where these are not usual names.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        return points
+    first = steps_of(estimator)[0]
+    if isinstance(first, GeoEstimator):
+        latitude, longitude = points.astype(np.float64).T
+        return Points(latitude.clip(-90.0, 90.0), longitude, points.dtype, named=True)
+    columns = list(names)
+    given = getattr(first, "coordinates", None) if coordinates is None else coordinates
+    try:
+        found = coordinate_columns(columns, given, others=True)
+    except CoordinateError as error:
+        raise ValueError(
+            f"The estimator was fitted on the columns {listed(columns)}: which are latitude and longitude? Say it "
+            "with coordinates=, or predict yourself, and give the predictions to PredictionMapDisplay.from_predictions."
+        ) from error
+    others = [str(name) for name in columns if name not in found]
+    if others:
+        raise ValueError(
+            f"The estimator was fitted on the columns {listed(others)} beside coordinates, which a map does not "
+            "have: predict yourself, and give the predictions to PredictionMapDisplay.from_predictions."
+        )
+    pandas = import_optional("pandas", "an estimator that was fitted on a DataFrame", "pandas")
+    return pandas.DataFrame(dict(zip(found, points.T, strict=True)))[columns]
 
 
 def warn_other_version(written: str) -> None:

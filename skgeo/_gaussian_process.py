@@ -9,14 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import (
-    LocationEstimator,
-    Places,
-    in_memory,
-    points_in_degrees,
-    points_with_weights,
-    restore_on_error,
-)
+from skgeo._base import LocationEstimator, restore_on_error
 from skgeo._gp_search import (
     HYPERPARAMETERS,
     Bounds,
@@ -31,6 +24,7 @@ from skgeo._gp_search import (
 )
 from skgeo._kernels.harmonic_gp import Evidence, ObservationSums, Posterior, covariance_at, draw_weights, in_units_of_y
 from skgeo._kernels.threads import blas_threads_for
+from skgeo._places import Places, in_memory, map_at_places, points_in_degrees, points_with_weights
 from skgeo._typing import FloatArray
 from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer
 
@@ -430,8 +424,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         return {name: getattr(self, f"{name}_") for name in HYPERPARAMETERS}
 
     def _map(self, places: Places, coefficients: FloatArray) -> FloatArray:
-        """Sums (n, k) of harmonics at places, for coefficients (k, D)."""
-        return self._evaluate_map(places, coefficients, None, np.float64, self.n_jobs)
+        """Sums of harmonics with coefficients (k, D) at places (n, k)."""
+        return map_at_places(places, coefficients, None, np.float64, n_jobs=self.n_jobs, verbose=self.verbose)
 
     def _shaped(self, values: FloatArray) -> FloatArray:
         """Drop the last axis, the outputs, if y had none."""

@@ -1,123 +1,140 @@
-"""From places to a domain: the harmonic coefficients of its weight function, and its area; whole or block by block."""
+"""Integrals over a domain: the harmonic coefficients of its weight function, and its area; whole or block by block.
+
+Every function returns one array: the coefficients to a degree, and as its last element the area of the domain, which is
+NaN where it is unknown. Arrays of the parts of a domain add up to the array of the whole.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._base import check_sample_weight
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._input.chunks import cell_blocks, fold, grid_blocks, row_blocks
-from skgeo._input.coordinates import Coordinates
+from skgeo._input.coordinates import Points
 from skgeo._kernels import domain as _domain
 from skgeo._kernels.harmonics import sin_cos_latitude
 from skgeo._kernels.sphere import band_heights
 from skgeo._kernels.threads import Advance, no_progress
+from skgeo._places import ChunkedRows
 from skgeo._progress import progress
 from skgeo._typing import FloatArray
+from skgeo._validation import check_sample_weight
 
 
-@dataclass(frozen=True)
-class Integration:
-    """Sums over places: the coefficients of their weight function to a degree, and behind them the area of the domain.
-
-    The area is NaN where it is not known. Sums of parts add up to those of the whole.
-    """
+class Weighting(NamedTuple):
+    """How places are weighed: the degree of the coefficients, by area or all alike, and whether weights may all be 0."""
 
     degree: int
     area_weighted: bool
-    some: bool  # sample weights must be positive
-    verbose: bool | None
+    allow_all_zero: bool
 
-    def of_places(self, places: Coordinates | LatLonGrid | CellGrid, sample_weight: npt.ArrayLike | None) -> FloatArray:
-        """Over points or cells, chunked or not."""
-        if isinstance(places, LatLonGrid):
-            return self._of_lat_lon_grid(places, sample_weight)
-        if isinstance(places, CellGrid):
-            arrays = (places.latitude, places.longitude, places.solid_angles, places.mask)
-            if places.chunked:
-                return self._fold(Integration.of_cells, cell_blocks(*arrays, weight=sample_weight))
-            return self.of_cells(*arrays, sample_weight)
-        with progress(places.latitude.size, "point", shown=self.verbose) as advance:
-            return self.of_points(places, sample_weight, advance)
 
-    def of_rows(self, X: Any, sample_weight: Any, parse: Callable[[Any], Coordinates]) -> FloatArray:
-        """Over the points of a dask array or DataFrame, whose blocks ``parse`` reads."""
-        return self._fold(partial(Integration.of_block, parse=parse), row_blocks(X, sample_weight))
+def weight_coefficients(
+    places: Points | LatLonGrid | CellGrid | ChunkedRows,
+    sample_weight: npt.ArrayLike | None,
+    degree: int,
+    *,
+    area_weighted: bool,
+    allow_all_zero: bool,
+    read_block: Callable[[Any], Points],
+    verbose: bool | None,
+) -> FloatArray:
+    """The coefficients to a degree of the weight function of places, and the area of their domain.
 
-    def of_block(self, X: Any, sample_weight: npt.ArrayLike | None, parse: Callable[[Any], Coordinates]) -> FloatArray:
-        """Over a block of points, which may be empty."""
-        return (
-            self.of_points(parse(X), sample_weight) if len(X) else np.append(np.zeros((self.degree + 1) ** 2), np.nan)
-        )
+    ``read_block`` reads the points of one block of chunked rows.
+    """
+    weighting = Weighting(degree, area_weighted, allow_all_zero)
+    # One block of a domain may have no weight, though the domain as a whole has.
+    of_block = weighting._replace(allow_all_zero=True)
+    if isinstance(places, Points):
+        with progress(places.latitude.size, "point", shown=verbose) as advance:
+            return _sum_points(weighting, places, sample_weight, advance)
+    if isinstance(places, ChunkedRows):
+        work = partial(_sum_rows, of_block, read_block=read_block)
+        return fold(work, row_blocks(places.rows, sample_weight), verbose=verbose)
+    if isinstance(places, LatLonGrid):
+        edges = places.latitude_edges, places.longitude_edges, places.closed, places.mask
+        if not places.chunked:
+            return _sum_grid(weighting, *edges, sample_weight)
+        return fold(partial(_sum_grid, of_block), grid_blocks(*edges, sample_weight), verbose=verbose)
+    cells = places.latitude, places.longitude, places.solid_angles, places.mask
+    if not places.chunked:
+        return _sum_cells(weighting, *cells, sample_weight)
+    return fold(partial(_sum_cells, of_block), cell_blocks(*cells, weight=sample_weight), verbose=verbose)
 
-    def of_points(
-        self, points: Coordinates, sample_weight: npt.ArrayLike | None, advance: Advance = no_progress
-    ) -> FloatArray:
-        """Over points, which weigh as the cells of a regular grid do."""
-        measure = sin_cos_latitude(points.latitude)[1] if self.area_weighted else np.ones(points.latitude.shape)
-        weight = measure * self._weight(sample_weight, measure.shape)
-        kept = (weight > 0.0) & np.isfinite(points.latitude)
-        if not kept.all():
-            points, weight = (
-                points._replace(latitude=points.latitude[kept], longitude=points.longitude[kept]),
-                weight[kept],
-            )
-        coefficients = _domain.point_coefficients(points.latitude, points.longitude, weight, self.degree, advance)
-        return np.append(coefficients, np.nan)
 
-    def of_cells(
-        self,
-        latitude: FloatArray,
-        longitude: FloatArray,
-        solid_angles: FloatArray | None,
-        mask: npt.NDArray[Any] | None,
-        sample_weight: npt.ArrayLike | None,
-    ) -> FloatArray:
-        """Over cells at their centres."""
-        inside = np.isfinite(latitude) * (1.0 if mask is None else mask)
-        weight = inside * self._weight(sample_weight, latitude.shape)
-        area = np.nan if solid_angles is None else float(np.sum(solid_angles * inside * (weight > 0.0)))
-        if self.area_weighted and solid_angles is not None:
-            weight = weight * solid_angles
-        kept = weight > 0.0
-        coefficients = _domain.point_coefficients(latitude[kept], longitude[kept], weight[kept], self.degree)
-        return np.append(coefficients, area)
+def _sum_rows(
+    weighting: Weighting, rows: Any, sample_weight: npt.ArrayLike | None, read_block: Callable[[Any], Points]
+) -> FloatArray:
+    """Sum over a block of rows, which may be empty."""
+    if not len(rows):
+        return np.append(np.zeros((weighting.degree + 1) ** 2), np.nan)
+    return _sum_points(weighting, read_block(rows), sample_weight)
 
-    def of_grid(
-        self,
-        latitude_edges: FloatArray,
-        longitude_edges: FloatArray,
-        closed: bool,
-        mask: npt.NDArray[Any] | None,
-        sample_weight: npt.ArrayLike | None,
-    ) -> FloatArray:
-        """Over the cells of a grid, each integrated exactly."""
-        heights, widths = band_heights(*latitude_edges.T), np.radians(np.diff(longitude_edges, axis=1))[:, 0]
-        shape = heights.size, widths.size
-        density = np.broadcast_to(1.0, shape) if mask is None else mask
-        inside = density
-        if sample_weight is not None:
-            weight = self._weight(sample_weight, shape)
-            inside, density = density * (weight > 0.0), density * weight
-        area = float(heights @ (inside @ widths))
-        if not self.area_weighted:
-            density = density / np.outer(heights, widths)
-        edges = latitude_edges, longitude_edges
-        return np.append(_domain.cell_coefficients(*edges, density, self.degree, closed=closed), area)
 
-    def _of_lat_lon_grid(self, grid: LatLonGrid, sample_weight: npt.ArrayLike | None) -> FloatArray:
-        edges = grid.latitude_edges, grid.longitude_edges
-        if not grid.chunked:
-            return self.of_grid(*edges, grid.closed, grid.mask, sample_weight)
-        return self._fold(Integration.of_grid, grid_blocks(*edges, grid.closed, grid.mask, sample_weight))
+def _sum_points(
+    weighting: Weighting, points: Points, sample_weight: npt.ArrayLike | None, advance: Advance = no_progress
+) -> FloatArray:
+    """Sum over points, which weigh the cosine of latitude, as the cells of a regular grid do, or all the same."""
+    latitude, longitude = points.latitude, points.longitude
+    measure = sin_cos_latitude(latitude)[1] if weighting.area_weighted else np.ones(latitude.shape)
+    weight = measure * _checked_weight(weighting, sample_weight, measure.shape)
+    kept = (weight > 0.0) & np.isfinite(latitude)
+    if not kept.all():
+        latitude, longitude, weight = latitude[kept], longitude[kept], weight[kept]
+    coefficients = _domain.point_coefficients(latitude, longitude, weight, weighting.degree, advance)
+    return np.append(coefficients, np.nan)
 
-    def _fold(self, work: Callable[..., FloatArray], blocks: list[tuple[Any, ...]]) -> FloatArray:
-        return fold(partial(work, replace(self, some=False, verbose=False)), blocks, verbose=self.verbose)
 
-    def _weight(self, sample_weight: npt.ArrayLike | None, shape: tuple[int, ...]) -> Any:
-        return 1.0 if sample_weight is None else check_sample_weight(sample_weight, shape, some=self.some)
+def _sum_cells(
+    weighting: Weighting,
+    latitude: FloatArray,
+    longitude: FloatArray,
+    solid_angles: FloatArray | None,
+    mask: npt.NDArray[Any] | None,
+    sample_weight: npt.ArrayLike | None,
+) -> FloatArray:
+    """Sum over cells at their centres."""
+    inside = np.isfinite(latitude) * (1.0 if mask is None else mask)
+    weight = inside * _checked_weight(weighting, sample_weight, latitude.shape)
+    area = np.nan if solid_angles is None else float(np.sum(solid_angles * inside * (weight > 0.0)))
+    if weighting.area_weighted and solid_angles is not None:
+        weight = weight * solid_angles
+    kept = weight > 0.0
+    coefficients = _domain.point_coefficients(latitude[kept], longitude[kept], weight[kept], weighting.degree)
+    return np.append(coefficients, area)
+
+
+def _sum_grid(
+    weighting: Weighting,
+    latitude_edges: FloatArray,
+    longitude_edges: FloatArray,
+    closed: bool,
+    mask: npt.NDArray[Any] | None,
+    sample_weight: npt.ArrayLike | None,
+) -> FloatArray:
+    """Sum over the cells of a grid, each integrated exactly."""
+    heights, widths = band_heights(*latitude_edges.T), np.radians(np.diff(longitude_edges, axis=1))[:, 0]
+    shape = heights.size, widths.size
+    density = np.broadcast_to(1.0, shape) if mask is None else mask
+    inside = density
+    if sample_weight is not None:
+        weight = _checked_weight(weighting, sample_weight, shape)
+        # The area counts a cell of positive weight as its mask says, however large the weight is.
+        inside, density = density * (weight > 0.0), density * weight
+    area = float(heights @ (inside @ widths))
+    if not weighting.area_weighted:
+        density = density / np.outer(heights, widths)
+    edges = latitude_edges, longitude_edges
+    return np.append(_domain.cell_coefficients(*edges, density, weighting.degree, closed=closed), area)
+
+
+def _checked_weight(weighting: Weighting, sample_weight: npt.ArrayLike | None, shape: tuple[int, ...]) -> Any:
+    """Sample weights of the given shape, or 1 without them."""
+    if sample_weight is None:
+        return 1.0
+    return check_sample_weight(sample_weight, shape, allow_all_zero=weighting.allow_all_zero)

@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, detached_copy
-from skgeo._input.coordinates import Coordinates, masked_to_nan
+from skgeo._input.coordinates import Points, masked_to_nan
 from skgeo._kernels.nearest_places import SAME_PLACE_RADIANS, nearest_places
 from skgeo._kernels.sphere import degrees_of_vectors
 from skgeo._spectrum import degree_wavelength_km
@@ -133,7 +133,7 @@ class InverseTransformer(LocationTransformer):
     def _embed_points(self, points: FloatArray) -> FloatArray:
         """The embedding (n, k) of points (n, 2), without indicator."""
         latitude, longitude = points.T
-        return self._embed_places(Coordinates(latitude, longitude, points.dtype, None)).astype(np.float64, copy=False)
+        return self._embed_places(Points(latitude, longitude, points.dtype)).astype(np.float64, copy=False)
 
     def _unclipped(self, values: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
         """The embedding before the clip, and for each value whether it is at the bound of the clip."""

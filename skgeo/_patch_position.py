@@ -10,13 +10,12 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skgeo._base import LocationTransformer, PatchTransformer, restore_on_error
+from skgeo._base import LocationTransformer, PatchTransformer, restore_on_error, table_for
 from skgeo._cells import CellGrid
 from skgeo._input.patch_table import Patches, PixelStack
 from skgeo._kernels.harmonics import sin_cos_latitude
 from skgeo._kernels.sphere import EARTH_RADIUS, Boxes, cell_areas
 from skgeo._kernels.threads import Advance
-from skgeo._labelled import table_for
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._progress import check_verbose, progress
 from skgeo._validation import check_parameter

@@ -1,18 +1,18 @@
 """Area-weighted principal components of spherical harmonics over a domain."""
 
+import functools
 import math
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import Places, points_of, restore_on_error
+from skgeo._base import restore_on_error
 from skgeo._callers import warn_once_a_search
-from skgeo._input.chunks import is_lazy
-from skgeo._integrate import Integration
+from skgeo._input.coordinates import read_coordinates
+from skgeo._integrate import weight_coefficients
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._kernels import domain as _domain
 from skgeo._kernels.eigenbasis import Eigenbasis, canonical_eigenbasis
@@ -20,6 +20,7 @@ from skgeo._kernels.harmonics import degrees_and_orders
 from skgeo._kernels.patch_means import map_area_means, map_pixel_means
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import Advance, blas_threads_for
+from skgeo._places import Places, map_at_places
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real
 from skgeo.exceptions import ResolutionWarning
@@ -164,8 +165,6 @@ class SphericalHarmonicPCA(InverseTransformer):
     _coefficients: npt.NDArray[np.float64]
     _area: float
 
-    _weighs_cells = True
-
     def __init__(
         self,
         max_degree: int = 10,
@@ -253,7 +252,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         return HarmonicPCA(self._affine(), clip=self.clip)
 
     def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
-        return self._evaluate_map(places, self._affine(), self.clip, places.dtype, self.n_jobs)
+        return map_at_places(places, self._affine(), self.clip, places.dtype, n_jobs=self.n_jobs, verbose=self.verbose)
 
     def _average_pixels(self, patches: Boxes, dtype: npt.DTypeLike, advance: Advance) -> npt.NDArray[np.floating]:
         """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels."""
@@ -306,18 +305,18 @@ class SphericalHarmonicPCA(InverseTransformer):
         self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool, reset: bool
     ) -> npt.NDArray[np.float64]:
         """Coefficients of the weight function to degree 2 L, and behind them the area of the domain, NaN for points."""
-        integration = Integration(2 * int(self.max_degree), self.area_weighted, some=not partial, verbose=self.verbose)
-        points = points_of(X)
-        if not is_lazy(points):
-            places = self._read(points, reset=reset)
-            if not reset:
-                self._warn_radians(places)
-            return integration.of_places(places, sample_weight)
-        if reset:
-            self._remember(list(points.columns) if hasattr(type(points), "columns") else None)
-        elif points is X:
-            points = self._in_order(points)
-        return integration.of_rows(points, sample_weight, clone(self)._parse)
+        places = self._read(X, reset=reset, chunked=True, centres=False)
+        if not reset:
+            self._warn_radians(places)
+        return weight_coefficients(
+            places,
+            sample_weight,
+            2 * int(self.max_degree),
+            area_weighted=self.area_weighted,
+            allow_all_zero=partial,
+            read_block=functools.partial(read_coordinates, names=self.coordinates, missing=self._missing_allowed()),
+            verbose=self.verbose,
+        )
 
     def _fit_union(self, patches: Boxes) -> None:
         """Fit on the area that patches cover together, whatever their pixels."""

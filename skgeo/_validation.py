@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._input.numbers import check_numbers, format_number
+
 # Range of positive numbers whose squares, and sums of squares, neither overflow nor become zero.
 MIN_SQUARABLE, MAX_SQUARABLE = 1e-100, 1e100
 # Largest number of characters of a value in a message.
@@ -99,6 +101,42 @@ def check_pair(value: Any, name: str) -> tuple[int, int]:
     check_parameter(name, value, valid, "a positive integer or a pair of them (latitude, longitude)")
     along_latitude, along_longitude = np.broadcast_to(pair, (2,)).tolist()
     return along_latitude, along_longitude
+
+
+def check_sample_weight(
+    sample_weight: npt.ArrayLike, shape: tuple[int, ...], *, allow_all_zero: bool = False
+) -> npt.NDArray[np.float64]:
+    """Weights of the given shape, from an array of that shape or a flat one: finite, not negative, not all zero."""
+    if np.ma.is_masked(sample_weight):
+        raise ValueError("sample_weight has masked values: fill them, sample_weight.filled(0), to leave samples out.")
+    values = np.asarray(sample_weight)
+    if values.dtype.kind == "b":  # a selection
+        values = values.astype(np.float64)
+    weight = check_numbers(values, "sample_weight").astype(np.float64)
+    if weight.shape not in {shape, (int(np.prod(shape)),)}:
+        raise ValueError(f"sample_weight has shape {weight.shape}: expected {shape}, one weight per sample.")
+    bad = np.flatnonzero(weight < 0.0)
+    if bad.size:
+        raise ValueError(
+            f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {format_number(weight.flat[bad[0]])}."
+        )
+    check_magnitude("sample_weight", weight, 1e300)  # their sum is a number
+    if not allow_all_zero and not weight.any():
+        raise ValueError("sample_weight is all zero: no sample counts. Give at least one positive weight.")
+    return weight.reshape(shape)
+
+
+def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Weights whose squares neither overflow nor vanish, too, for models that do not rescale them."""
+    weight = check_sample_weight(sample_weight, shape)
+    check_magnitude("sample_weight", weight)
+    tiny = np.flatnonzero((weight > 0.0) & (weight < MIN_SQUARABLE))
+    if tiny.size:
+        raise ValueError(
+            f"sample_weight is positive but below {MIN_SQUARABLE:g} in {tiny.size} samples, the first at {tiny[0]}: "
+            f"{format_number(weight.flat[tiny[0]])}. Give zero to leave samples out."
+        )
+    return weight
 
 
 def import_optional(module: str, needed_for: str, extra: str) -> ModuleType:

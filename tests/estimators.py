@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalGaussianProcessRegressor, SphericalHarmonicPCA
 from skgeo._base import LocationTransformer
-from skgeo._input.coordinates import Coordinates
+from skgeo._input.coordinates import Points
 from skgeo._input.patch_table import Patches
 from skgeo._kernels.sphere import Boxes
 from skgeo.encoders import (
@@ -48,12 +48,12 @@ def read_any(estimator, X, reset):
 def fold_points(table, columns):
     """Rows of any numbers -> points; equal rows to equal points, no latitude beyond 80 degrees."""
     latitude = 80.0 * np.tanh(_mixture(table, 0.3) / 4.0)
-    return Coordinates(latitude, 40.0 * _mixture(table, 1.9), table.dtype, columns)
+    return Points(latitude, 40.0 * _mixture(table, 1.9), table.dtype, columns)
 
 
 def fold_patches(table, columns):
     """Rows of any numbers -> patches of 1 x 1 to 2 x 3 pixels, 2 to 4 degrees high and wide, around their points."""
-    latitude, longitude, dtype, _ = fold_points(table, columns)
+    latitude, longitude, dtype, *_ = fold_points(table, columns)
     height, width = (1.0 + np.cos(_mixture(table, phase)) ** 2 for phase in (0.9, 2.5))
     n_lat, n_lon = (1 + np.round(np.abs(_mixture(table, n))).astype(np.intp) % n for n in (2, 3))
     edges = latitude - height, latitude + height, longitude - width, longitude + width
@@ -71,7 +71,7 @@ def _mixture(table, phase):
 
 
 class AnyPoints:
-    def _read(self, X, *, reset):
+    def _read(self, X, *, reset, **options):
         return fold_points(*read_any(self, X, reset))
 
 
@@ -142,12 +142,12 @@ class AnyProjectionHeadRegressor(ProjectionHeadRegressor):
 
 
 class AnyPatchPositionEncoder(PatchPositionEncoder):
-    def _read(self, X, *, reset):
+    def _read(self, X, *, reset, **options):
         return fold_patches(*read_any(self, X, reset))
 
 
 class AnyPatchScaleFeaturizer(PatchScaleFeaturizer):
-    def _read(self, X, *, reset):
+    def _read(self, X, *, reset, **options):
         return fold_patches(*read_any(self, X, reset))
 
 

@@ -13,14 +13,12 @@ from skgeo._input.coordinates import (
     POLE,
     SINGLE_ROUNDING,
     check_longitude,
-    check_numbers,
     fill_radians,
     fill_values,
-    format_number,
-    format_rows,
     radian_span,
     say_radians,
 )
+from skgeo._input.numbers import check_numbers, format_number, format_rows
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 

@@ -5,7 +5,8 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.coordinates import POLE, SINGLE_ROUNDING, THINNEST, check_numbers, format_number
+from skgeo._input.coordinates import POLE, SINGLE_ROUNDING, THINNEST
+from skgeo._input.numbers import check_numbers, format_number
 from skgeo._kernels.axis_gaps import contiguous_blocks, first_step, value_spacing
 from skgeo._kernels.sphere import latitude_edges, longitude_edges
 from skgeo._typing import FloatArray

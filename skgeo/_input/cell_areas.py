@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.chunks import aligned, is_lazy, map_cells
-from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_cell_centres, check_longitude, format_number
+from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_cell_centres, check_longitude
+from skgeo._input.numbers import format_number
 from skgeo._kernels.cell_corners import CROSSED, EMPTY, FAR, FLAT, OUTSIDE, SORTED, States, cell_polygons
 from skgeo._kernels.cell_places import MOST_COPIES, Shared, copies, elsewhere, piled, polar_piles, shared_places
 from skgeo._kernels.sphere import EARTH_RADIUS, cell_areas, unit_vectors

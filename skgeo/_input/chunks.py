@@ -104,7 +104,7 @@ def grid_blocks(rows: Any, columns: Any, closed: bool, mask: Any, weight: Any) -
 
 def row_blocks(X: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
     """Delayed parts of a dask array or DataFrame with the weights of their rows, or None."""
-    framed = _check_rows(X)
+    framed = is_chunked_frame(X)
     if framed:
         parts = list(X.to_delayed())
         lengths = tuple(X.map_partitions(len).compute().tolist()) if sample_weight is not None else ()
@@ -125,7 +125,7 @@ def lazy_rows(model: Any, X: Any) -> Any:
     """The transform of a dask array or DataFrame, not computed yet, in chunks of rows."""
     names = list(model.get_feature_names_out())
     shared = import_optional("dask", "chunked data", "xarray").delayed(model)  # once, not with every block
-    if _check_rows(X):
+    if is_chunked_frame(X):
         pandas = import_optional("pandas", "a dask DataFrame", "pandas")
         single = all(dtype == np.float32 for dtype in X.dtypes)
         meta = pandas.DataFrame(columns=names, dtype=np.float32 if single else np.float64)
@@ -161,7 +161,7 @@ def computed(*arrays: Any) -> list[npt.NDArray[Any]]:
     return list(import_optional("dask", "chunked data", "xarray").compute(*arrays))
 
 
-def _check_rows(X: Any) -> bool:
+def is_chunked_frame(X: Any) -> bool:
     """Whether X is a DataFrame; refused if it is no array of rows either."""
     is_array = hasattr(type(X), "rechunk")  # of the class, as a Delayed has any attribute
     if hasattr(type(X), "map_partitions") and not is_array:

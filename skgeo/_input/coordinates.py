@@ -1,7 +1,6 @@
 """Read latitude and longitude in degrees from arrays and frames, and refuse wrong coordinates with a cure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from skgeo._input.columns import is_geometric as is_geometric
 from skgeo._input.names import LATITUDE_NAMES as LATITUDE_NAMES
 from skgeo._input.names import LONGITUDE_NAMES as LONGITUDE_NAMES
 from skgeo._input.names import match_coordinate_names as match_coordinate_names
-from skgeo._input.numbers import as_numbers
+from skgeo._input.numbers import as_numbers, check_numbers, format_number, format_rows
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -43,23 +42,18 @@ _RADIANS = 1.0 + 1e-6
 _NEARLY_AROUND = 0.98
 
 
-class Coordinates(NamedTuple):
-    """Latitude and longitude (n,) in float64 degrees, the dtype they came in, and the columns of the frame.
+class Points(NamedTuple):
+    """Latitude and longitude (n,) of points in float64 degrees; both are NaN where either is missing.
 
-    Both are NaN where either is missing.
+    ``dtype`` is the dtype of the input and ``columns`` are the columns of the frame, None for other input. ``named``
+    says that the input itself named latitude and longitude, as frames, geometries and xarray objects do.
     """
 
     latitude: FloatArray
     longitude: FloatArray
     dtype: np.dtype[Any]
-    columns: list[str] | None
-
-
-@dataclass(frozen=True)
-class LabelledPoints:
-    """Points (n, 2) known to be (latitude, longitude), whatever order the columns of the frame had in ``fit``."""
-
-    values: Any
+    columns: list[str] | None = None
+    named: bool = False
 
 
 def read_coordinates(
@@ -68,24 +62,26 @@ def read_coordinates(
     *,
     missing: bool | str = False,
     others: bool = False,
-    order: Sequence[int] = (0, 1),
-) -> Coordinates:
+    columns_of_array: Sequence[str] = (),
+) -> Points:
     """Read points from an array of (latitude, longitude) rows, a frame with such columns or geometries; check them.
 
-    ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual ones.
-    Coordinates may be missing if ``missing`` is True; a text says how they may be. With ``others`` a frame may have
-    other columns too, which are not read. ``order`` says which column of an array is the latitude, and which the
-    longitude.
+    ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual names.
+    Coordinates may be missing if ``missing`` is True; a string forbids them, and the message ends with it. With
+    ``others`` a frame may have other columns, which are not read. An array has its columns in the order of
+    ``columns_of_array``; without these the latitude is first.
     """
-    X = X.values if isinstance(X, LabelledPoints) else X
-    geometric = is_geometric(X)
-    columns = _geometry_columns(X) if geometric else frame_columns(X)
-    meaning = "(latitude, longitude)" if order[0] == 0 else "(longitude, latitude)"
+    # An array has no attributes to look for.
+    geometric = type(X) is not np.ndarray and is_geometric(X)
+    columns = None if type(X) is np.ndarray else _geometry_columns(X) if geometric else frame_columns(X)
+    meaning = "(latitude, longitude)"
     if geometric:
         table = _point_table(X, missing)
     elif columns is None:
+        swapped = bool(columns_of_array) and coordinate_columns(list(columns_of_array), names)[0] != columns_of_array[0]
+        meaning = "(longitude, latitude)" if swapped else meaning
         table = read_table(X, 2, meaning, missing)
-        table = table[:, ::-1] if order[0] else table
+        table = table[:, ::-1] if swapped else table
     else:
         check_length(X, 2)
         table = read_columns(X, coordinate_columns(columns, names, others=others), missing)
@@ -102,7 +98,7 @@ def read_coordinates(
     low, high = _USUAL_LONGITUDES
     if not (low <= longitude.min() and longitude.max() <= high):  # NaN is neither
         check_longitude(longitude, "X")
-    return Coordinates(latitude, longitude, table.dtype, columns)
+    return Points(latitude, longitude, table.dtype, columns, geometric or columns is not None)
 
 
 def _geometry_columns(X: Any) -> list[str] | None:
@@ -144,6 +140,11 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
     If ``missing`` is True, NaN and masked values are returned as NaN; if it is a text, they are refused, and the error
     ends with the text, which says how they can be allowed.
     """
+    if (
+        isinstance(X, np.ndarray) and type(X) is np.ndarray and X.ndim and X.dtype.kind == "f"
+    ):  # the usual input needs none of the conversions below
+        _check_shape(X, n_columns, meaning)
+        return check_numbers(X, "X", missing)
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
     refuse_kind(X, meaning)
@@ -188,29 +189,6 @@ def check_length(table: Any, n_features: int) -> None:
     """Refuse a table without rows."""
     if len(table) == 0:
         raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
-
-
-def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = False) -> npt.NDArray[Any]:
-    """Return float32 as float32 and other real numbers as float64; refuse other values and name the first row.
-
-    NaN is allowed if ``missing`` is True; a text is the end of the error, as in :func:`read_table`.
-    """
-    if values.ndim == 0 and not (values.dtype.kind in "fiu" and np.isfinite(values)):
-        raise CoordinateError(f"{name} is {values.item()!r}: expected an array of numbers.")
-    if values.dtype.kind == "c":
-        raise CoordinateError(
-            f"{name} is complex in {format_rows(np.arange(len(values)))}: Complex data not supported, take {name}.real."
-        )
-    values = as_numbers(values, name)
-    single = values.dtype.kind == "f" and values.dtype.itemsize == 4
-    # The conversion also brings values of files into the byte order of the machine.
-    values = values.astype(np.float32 if single else np.float64, copy=False)
-    bad = np.isinf(values) if missing is True else ~np.isfinite(values)
-    if bad.any():
-        rows = np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))
-        what, cure = ("infinity", "") if missing is True else ("NaN or infinity", missing or "")
-        raise CoordinateError(f"{name} contains {what} in {format_rows(rows)}: drop or impute these rows first{cure}.")
-    return values
 
 
 def read_columns(X: Any, names: Sequence[str], missing: bool | str = False) -> npt.NDArray[Any]:
@@ -353,14 +331,3 @@ def check_cell_centres(values: npt.ArrayLike, others: npt.ArrayLike, name: str) 
         centres = centres.clip(-90.0, 90.0)
     centres[np.isnan(as_numbers_with_nan(others, name))] = np.nan
     return centres
-
-
-def format_number(value: float) -> str:
-    """Return a number as people write it, with 15 digits, or in full where 15 digits would be another number."""
-    short = f"{value:.15g}"
-    return short if float(short) == value else repr(float(value))
-
-
-def format_rows(rows: npt.NDArray[np.intp]) -> str:
-    """Return a text with the number of rows and the first of them."""
-    return f"{rows.size} row{'s' if rows.size != 1 else ''}, first row {rows[0]}"

@@ -11,7 +11,8 @@ from skgeo._input.cf import KINDS, LONGITUDE, CoordinateKind, find_pair
 from skgeo._input.cf_cells import drop_single
 from skgeo._input.cf_values import in_degrees
 from skgeo._input.chunks import computed, is_lazy
-from skgeo._input.coordinates import SINGLE_ROUNDING, format_number
+from skgeo._input.coordinates import SINGLE_ROUNDING
+from skgeo._input.numbers import format_number
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 

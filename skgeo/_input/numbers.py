@@ -42,6 +42,39 @@ def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> np
     return _refuse(values, name, text)
 
 
+def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = False) -> npt.NDArray[Any]:
+    """Refuse what is no finite real number, naming the first row; integers become float64.
+
+    NaN is let through if ``missing`` is True; a text says how it may be.
+    """
+    if values.ndim == 0 and not (values.dtype.kind in "fiu" and np.isfinite(values)):
+        raise CoordinateError(f"{name} is {values.item()!r}: expected an array of numbers.")
+    if values.dtype.kind == "c":
+        raise CoordinateError(
+            f"{name} is complex in {format_rows(np.arange(len(values)))}: Complex data not supported, take {name}.real."
+        )
+    values = as_numbers(values, name)
+    single = values.dtype.kind == "f" and values.dtype.itemsize == 4
+    values = values.astype(np.float32 if single else np.float64, copy=False)  # and in native byte order
+    bad = np.isinf(values) if missing is True else ~np.isfinite(values)
+    if bad.any():
+        rows = np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))
+        what, cure = ("infinity", "") if missing is True else ("NaN or infinity", missing or "")
+        raise CoordinateError(f"{name} contains {what} in {format_rows(rows)}: drop or impute these rows first{cure}.")
+    return values
+
+
+def format_number(value: float) -> str:
+    """A number as people write it, in full where a shorter form would be another number."""
+    short = f"{value:.15g}"
+    return short if float(short) == value else repr(float(value))
+
+
+def format_rows(rows: npt.NDArray[np.intp]) -> str:
+    """How many rows, and the first."""
+    return f"{rows.size} row{'s' if rows.size != 1 else ''}, first row {rows[0]}"
+
+
 def shortened(value: object) -> str:
     """Return the repr of a value, cut after 60 characters."""
     text = repr(value)

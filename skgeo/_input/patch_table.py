@@ -16,11 +16,11 @@ from skgeo._input.coordinates import (
     check_length,
     check_longitude,
     fill_radians,
-    format_number,
     read_columns,
     read_table,
     say_radians,
 )
+from skgeo._input.numbers import format_number
 from skgeo._kernels.sphere import Boxes
 from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_parameter, import_optional, warn_caller
@@ -97,7 +97,7 @@ def warn_left_out(rows: Windows, columns: Windows, names: tuple[str, str], share
 
 
 def share_left_out(
-    mask: npt.NDArray[np.generic] | None, heights: FloatArray, widths: FloatArray, rows: Windows, columns: Windows
+    mask: npt.NDArray[Any] | None, heights: FloatArray, widths: FloatArray, rows: Windows, columns: Windows
 ) -> float:
     """Share of the area of the domain that is in no window. Areas of cells are ``heights * widths``."""
     if not (rows.left_out.any() or columns.left_out.any()):
@@ -204,22 +204,24 @@ def _read_stack(X: npt.ArrayLike) -> PixelStack:
     return PixelStack(latitude, longitude, table.dtype)
 
 
-def read_patches_or_stack(X: Any, order: Sequence[int]) -> Patches | PixelStack:
+def read_patches_or_stack(X: Any, columns_of_array: Sequence[str] = ()) -> Patches | PixelStack:
     """Read a stack of pixel centres if X has four dimensions, else a patch table."""
     if isinstance(X, list | tuple):
         # A ragged list is no array: read_table refuses it with a cure.
         with suppress(ValueError):
             X = np.asarray(X) if np.ndim(X) == 4 else X
-    return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X, order)
+    return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X, columns_of_array)
 
 
-def read_patches(X: object, order: Sequence[int] = range(len(PATCH_COLUMNS))) -> Patches:
+def read_patches(X: object, columns_of_array: Sequence[str] = ()) -> Patches:
     """Read a patch table from an array, or from a frame with the six columns in any order, and check it.
 
-    ``order`` holds the position in an array of each of the six columns.
+    An array has its columns in the order of ``columns_of_array``, by default that of ``PATCH_COLUMNS``.
     """
     columns = frame_columns(X)
     if columns is None:
+        given = list(columns_of_array or PATCH_COLUMNS)
+        order = [given.index(name) for name in PATCH_COLUMNS]
         return _check_table(read_table(X, len(PATCH_COLUMNS), ", ".join(PATCH_COLUMNS))[:, order], None)
     missing = [name for name in PATCH_COLUMNS if name not in columns]
     surplus = [name for name in columns if name not in PATCH_COLUMNS]

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import LocationTransformer, Places, points_of, restore_on_error
-from skgeo._input.chunks import is_lazy
+from skgeo._base import LocationTransformer, restore_on_error
 from skgeo._kernels.sphere import wrap_longitude
 from skgeo._kernels.threads import Advance, run_in_threads
+from skgeo._places import Places, fill_at_places
 from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 
@@ -24,8 +24,8 @@ _BLOCK_VALUES = 2**16
 _OF_EVERY_ENCODER = frozenset({"coordinates", "missing", "add_indicator", "verbose"})
 
 
-class FixedTransformer(LocationTransformer):
-    """A transformer that is a function of the place alone: ``fit`` checks, and learns nothing."""
+class FixedEncoder(LocationTransformer):
+    """An encoder that is a function of the place alone: ``fit`` checks X and the parameters, and learns nothing."""
 
     _public_module = "skgeo.encoders"
     _missing_policies: tuple[str, ...] = ("error", "nan")
@@ -45,33 +45,13 @@ class FixedTransformer(LocationTransformer):
         self
         """
         self._check_parameters()
-        X = points_of(X, centres=True)
         with restore_on_error(self):
-            if is_lazy(X):
-                self._remember(list(X.columns) if hasattr(type(X), "columns") else None)
-            else:
-                self._read(X, reset=True)
+            self._read(X, reset=True, chunked=True)
         return self
 
     @abstractmethod
     def _check_parameters(self) -> None:
         """Raise ValueError if a parameter is not what it accepts."""
-
-
-class FixedEncoder(FixedTransformer):
-    """A fixed transformer that writes points and grids into its output."""
-
-    def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
-        n_columns = len(self._embedding_names())
-        return self._fill_output(places, n_columns, places.dtype, self._write_points, self._write_grid)
-
-    @abstractmethod
-    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
-        """Write the embedding of points into ``out`` (n, k)."""
-
-    @abstractmethod
-    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
-        """Write the embedding of the cells between two axes into ``out`` (n_lat, n_lon, k)."""
 
 
 class FormulaEncoder(FixedEncoder):
@@ -115,6 +95,10 @@ class FormulaEncoder(FixedEncoder):
 
         return EncoderModule(self)
 
+    def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
+        writes = self._write_points, self._write_grid
+        return fill_at_places(places, len(self._embedding_names()), places.dtype, *writes, verbose=self.verbose)
+
     def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
         self._write(latitude[:, np.newaxis], longitude[:, np.newaxis], out, advance)
 
@@ -145,14 +129,18 @@ class FormulaEncoder(FixedEncoder):
         return list(self._terms())
 
 
-class ScaledEncoder(FormulaEncoder):
-    """A formula of coordinates divided by scales in geometric progression."""
+class ScaledEncoder:
+    """A mixin of a FormulaEncoder, put before it: coordinates are divided by scales in geometric progression."""
 
     n_scales: int
     min_scale: float
     max_scale: float
     units: str
     periodic: bool
+
+    if TYPE_CHECKING:
+
+        def _terms(self) -> tuple[str, ...]: ...
 
     def _constants(self) -> dict[str, FloatArray]:
         """Radians of angle per degree of the coordinate divided by each scale; ``east`` is that along longitude."""

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from skgeo.encoders._base import ScaledEncoder
+from skgeo.encoders._base import FormulaEncoder, ScaledEncoder
 
 __all__ = ["GridEncoder"]
 
 
-class GridEncoder(ScaledEncoder):
+class GridEncoder(ScaledEncoder, FormulaEncoder):
     """Sine and cosine of latitude and of longitude on many scales, the "grid" of Space2Vec [1]_.
 
     4 S columns: ``grid_lat_sin_s0`` to ``grid_lat_sin_s{S-1}`` from the smallest to the largest scale, then

@@ -3,12 +3,12 @@
 from typing import Any
 
 from skgeo._validation import check_flag
-from skgeo.encoders._base import ScaledEncoder
+from skgeo.encoders._base import FormulaEncoder, ScaledEncoder
 
 __all__ = ["SphereCEncoder"]
 
 
-class SphereCEncoder(ScaledEncoder):
+class SphereCEncoder(ScaledEncoder, FormulaEncoder):
     """The position on the sphere of latitude and longitude divided by many scales, SphereC of Sphere2Vec [1]_.
 
     3 S columns: ``spherec_lat_sin_s0`` to ``spherec_lat_sin_s{S-1}`` from the smallest to the largest scale, then

@@ -4,12 +4,12 @@ from typing import Any
 
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag
-from skgeo.encoders._base import ScaledEncoder
+from skgeo.encoders._base import FormulaEncoder, ScaledEncoder
 
 __all__ = ["SphereMEncoder"]
 
 
-class SphereMEncoder(ScaledEncoder):
+class SphereMEncoder(ScaledEncoder, FormulaEncoder):
     """The position on the sphere with one coordinate at a time divided by many scales, SphereM of Sphere2Vec [1]_.
 
     5 S columns: ``spherem_lat_sin_s0`` to ``spherem_lat_sin_s{S-1}`` from the smallest to the largest scale, then

@@ -1,6 +1,7 @@
 """Real spherical harmonics."""
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from skgeo._kernels.harmonics import convention_factors, degrees_and_orders
 from skgeo._kernels.patch_means import area_means
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import Advance
+from skgeo._places import Places, fill_at_places
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_convention, check_degree, check_n_jobs, check_parameter, is_integer
@@ -173,11 +175,14 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
             convention=self.convention,
         )
 
-    def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
-        write_points(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, advance)
-
-    def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
-        write_grid(latitude, longitude, self._factors(), int(self.max_degree), out, self.n_jobs, advance)
+    def _embed_places(self, places: Places) -> Floats:
+        options: dict[str, Any] = {
+            "factors": self._factors(),
+            "max_degree": int(self.max_degree),
+            "n_jobs": self.n_jobs,
+        }
+        writes = partial(write_points, **options), partial(write_grid, **options)
+        return fill_at_places(places, options["factors"].size, places.dtype, *writes, verbose=self.verbose)
 
     def _degree_one(self) -> DegreeOne | None:
         factors = self._factors()

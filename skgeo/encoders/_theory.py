@@ -4,12 +4,12 @@ import math
 from typing import Any
 
 from skgeo._typing import FloatArray
-from skgeo.encoders._base import ScaledEncoder
+from skgeo.encoders._base import FormulaEncoder, ScaledEncoder
 
 __all__ = ["TheoryEncoder"]
 
 
-class TheoryEncoder(ScaledEncoder):
+class TheoryEncoder(ScaledEncoder, FormulaEncoder):
     """Sine and cosine along three directions on many scales, the "theory" of Space2Vec [1]_.
 
     6 S columns: ``theory_0_sin_s0`` to ``theory_0_sin_s{S-1}`` from the smallest to the largest scale, then

@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import is_classifier
 
-from skgeo._base import LocationEstimator, places_of
+from skgeo._base import LocationEstimator, table_for
+from skgeo._base import steps_of as steps_of
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._input.chunks import is_lazy
-from skgeo._input.coordinates import read_coordinates
-from skgeo._labelled import steps_of as steps_of
-from skgeo._labelled import table_for as table_for
+from skgeo._places import as_points, read_places
 from skgeo._validation import check_names, check_parameter, is_integer
 
 # Places that an estimator is given at a time: their embedding is some tens of megabytes.
@@ -72,11 +70,8 @@ def are_names(coordinates: Any) -> bool:
 def points_of_samples(X: Any, names: Any = None, *, missing: bool = False) -> npt.NDArray[np.float64]:
     """Latitude and longitude (n, 2) of samples: of a frame those columns, whatever else it has; of a grid its cells."""
     check_names(names)
-    X = places_of(X)
-    X = X.points() if isinstance(X, LatLonGrid | CellGrid) else X
-    X = X.compute() if is_lazy(X) else X
-    places = read_coordinates(X, names, missing=missing, others=True)
-    return np.column_stack([places.latitude, places.longitude])
+    points = as_points(read_places(X, names, missing=missing, others=True), missing=missing)
+    return np.column_stack([points.latitude, points.longitude])
 
 
 def _dense(values: Any) -> npt.NDArray[Any]:

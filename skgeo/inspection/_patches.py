@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._input.patch_table import Patches, PixelStack
 from skgeo._kernels.sphere import Boxes
 from skgeo._patch_scale import DESCRIPTORS, PatchScaleFeaturizer
+from skgeo._places import ChunkedRows, read_patches
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter
 from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, plotting, with_unit
@@ -207,7 +208,7 @@ class PatchDisplay:
         PatchDisplay
         """
         check_flag("colorbar", colorbar)
-        rings, extent = _outlines(PatchScaleFeaturizer()._parse(self.patches))
+        rings, extent = _outlines(read_patches(self.patches))
         values = self.values
         if values is not None and (values.shape != (len(rings),) or values.dtype.kind not in "fiub"):
             raise ValueError(
@@ -232,11 +233,12 @@ class PatchDisplay:
         return self
 
 
-def _outlines(patches: Patches | PixelStack) -> tuple[list[FloatArray], Extent]:
+def _outlines(patches: Patches | PixelStack | ChunkedRows) -> tuple[list[FloatArray], Extent]:
     """Outlines (n, 2) as (latitude, longitude) of patches, and the region that they cover."""
     if isinstance(patches, Patches):
         boxes: Boxes = patches.boxes
         return box_rings(boxes), padded(extent_of(boxes))
+    assert isinstance(patches, PixelStack)  # nothing stays chunked here
     rings = [_border(latitude, longitude) for latitude, longitude in zip(*patches[:2], strict=True)]
     return rings, padded(extent_of(np.concatenate(rings)))
 

@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._base import places_of
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._input.cf import is_xarray
-from skgeo._input.coordinates import read_coordinates
+from skgeo._places import as_grid, as_points, read_places
 from skgeo._validation import check_parameter
 
 Grid = LatLonGrid | CellGrid
@@ -26,16 +24,11 @@ def check_grid(grid: Any, degrees: float) -> Grid:
     """A grid as it is, also that of an xarray object; for None the whole Earth in cells of so many degrees."""
     if grid is None:
         return default_grid(degrees)
-    found = places_of(grid)
+    found = as_grid(grid)
     accepted = "None, a LatLonGrid, a CellGrid or an xarray object on a grid"
-    check_parameter("grid", grid, isinstance(found, LatLonGrid | CellGrid), accepted)
+    check_parameter("grid", grid, found is not None, accepted)
+    assert found is not None
     return found
-
-
-def as_grid(places: Any) -> Grid | None:
-    """The grid that places are, which may be an xarray object; None if they are samples."""
-    found = places_of(places) if is_xarray(places) else places
-    return found if isinstance(found, LatLonGrid | CellGrid) else None
 
 
 def check_embedding(embedding: npt.ArrayLike, grid: Grid) -> npt.NDArray[Any]:
@@ -50,5 +43,5 @@ def check_place(place: Any) -> tuple[float, float]:
     """One (latitude, longitude)."""
     pair = np.shape(place) == (2,)
     check_parameter("place", place, pair, "one (latitude, longitude) in degrees")
-    points = read_coordinates(np.asarray([place], dtype=np.float64))
+    points = as_points(read_places(np.asarray([place], dtype=np.float64)))
     return float(points.latitude[0]), float(points.longitude[0])

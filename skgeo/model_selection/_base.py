@@ -15,13 +15,10 @@ from scipy.spatial import cKDTree
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
 
-from skgeo._base import places_of
-from skgeo._cells import CellGrid
-from skgeo._grid import LatLonGrid
-from skgeo._input.cf import is_xarray
-from skgeo._input.chunks import computed, is_lazy
-from skgeo._input.coordinates import frame_columns, is_geometric, read_coordinates, warn_radians
+from skgeo._input.chunks import computed
+from skgeo._input.coordinates import Points, warn_radians
 from skgeo._kernels.sphere import EARTH_RADIUS, unit_vectors
+from skgeo._places import as_grid, as_points, column_names, has_names, is_table, read_places
 from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_names, check_parameter, is_integer, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -184,18 +181,17 @@ def read_samples(
     if coordinates is None:
         _refuse_unnamed(X, "X")
         _warn_unnamed(X, names)
-        latitude, longitude = read_places(X, names)
+        latitude, longitude = _read_in_memory(X, names)
     else:
         _refuse_unnamed(coordinates, name)
-        latitude, longitude = read_places(coordinates, names_in(coordinates, names), name)
-    table = None if isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) else X
-    check_consistent_length(table, y, latitude)
+        latitude, longitude = _read_in_memory(coordinates, names_in(coordinates, names), name)
+    check_consistent_length(X if is_table(X) else None, y, latitude)
     return latitude, longitude
 
 
 def names_in(X: Any, names: Any) -> Any:
     """The names of two columns if X, which is given beside the samples, has them; else None."""
-    columns = None if names is None or is_xarray(X) or is_geometric(X) else frame_columns(X)
+    columns = None if names is None else column_names(X)
     return names if columns is not None and set(names) <= set(columns) else None
 
 
@@ -216,7 +212,7 @@ def _refuse_unnamed(X: Any, name: str) -> None:
         raise CoordinateError(
             f"{name} is None: expected the samples, a table of (latitude, longitude) rows or a frame."
         )
-    if _has_names(X):
+    if has_names(X):
         return
     try:
         shape: Any = np.shape(X)
@@ -232,17 +228,12 @@ def _refuse_unnamed(X: Any, name: str) -> None:
 
 def _warn_unnamed(X: Any, names: Any) -> None:
     """Warn that names cannot be looked up: a tool may have made an array of a frame whose columns were swapped."""
-    if names is not None and not _has_names(X):
+    if names is not None and not has_names(X):
         warn_caller(
             f"X has no column names to find coordinates={tuple(names)!r} in: its columns are read as (latitude, "
             "longitude). Some tools, such as LassoCV, make an array of a frame: give them the columns in this order.",
             CoordinateWarning,
         )
-
-
-def _has_names(X: Any) -> bool:
-    """Whether it is known what in X is the latitude: of a frame, of geometries, of a grid."""
-    return isinstance(X, LatLonGrid | CellGrid) or is_xarray(X) or is_geometric(X) or frame_columns(X) is not None
 
 
 def check_enough_places(n_places: int, n_splits: int) -> None:
@@ -259,20 +250,17 @@ def check_enough_places(n_places: int, n_splits: int) -> None:
         )
 
 
-def read_places(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray, FloatArray]:
-    """Latitude and longitude (n,) in degrees of samples in any form, in memory; none may be missing.
+def _read_in_memory(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray, FloatArray]:
+    """Latitude and longitude (n,) in degrees of samples in any form; none may be missing.
 
-    Errors and warnings say which parameter they are about.
+    Errors and warnings name the parameter that X is.
     """
     with errors_in(name):
-        given = places_of(X, centres=True)
-        on_grid = isinstance(given, LatLonGrid | CellGrid)
-        X = given.points() if on_grid else given
-        X = X.compute() if is_lazy(X) else X
-        latitude, longitude, *_ = read_coordinates(X, names, others=True)
-    if not on_grid:  # which has been looked at when it was made
-        _warn_radians(latitude, longitude, name)
-    return latitude, longitude
+        places = read_places(X, names, others=True, centres=True)
+        points = as_points(places)
+    if isinstance(places, Points):  # a grid warned when it was made
+        _warn_radians(points.latitude, points.longitude, name)
+    return points.latitude, points.longitude
 
 
 def _warn_radians(latitude: FloatArray, longitude: FloatArray, name: str) -> None:
@@ -290,11 +278,13 @@ def read_domain(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray,
     Names of columns count where X has them.
     """
     with errors_in(name):
-        X = places_of(X)
-    if not isinstance(X, LatLonGrid | CellGrid):
-        vectors = unit_vectors(*read_places(X, names_in(X, names), name))
+        grid = as_grid(X)
+    if grid is None:
+        vectors = unit_vectors(*_read_in_memory(X, names_in(X, names), name))
         return vectors, np.ones(len(vectors))
-    mask, areas, points = computed(X.mask if X.mask is not None else np.ones(X.shape), X.cell_areas(1.0), X.points())
+    mask, areas, points = computed(
+        grid.mask if grid.mask is not None else np.ones(grid.shape), grid.cell_areas(1.0), grid.points()
+    )
     weight = (mask * areas).ravel()
     inside = (weight > 0.0) & np.isfinite(points).all(axis=1)
     return unit_vectors(*points[inside].astype(np.float64).T), weight[inside]

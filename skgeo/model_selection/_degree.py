@@ -12,10 +12,8 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import check_random_state
 
-from skgeo._base import places_of
-from skgeo._cells import CellGrid
-from skgeo._grid import LatLonGrid
 from skgeo._kernels.sphere import unit_vectors
+from skgeo._places import as_grid
 from skgeo._spectrum import degree_wavelength_km
 from skgeo._typing import FloatArray
 from skgeo._validation import check_parameter, is_integer, is_real, shortened
@@ -375,8 +373,7 @@ def _domain(X: Any, coordinates: Any) -> tuple[FloatArray, float, float]:
 
     The distance is that to the nearest other place.
     """
-    X = places_of(X)
-    if isinstance(X, LatLonGrid | CellGrid):
+    if as_grid(X) is not None:
         vectors, weight = read_domain(X)
         return vectors, float(weight.sum()), _median_distance(vectors)
     return _domain_of(unit_vectors(*read_samples(X, None, coordinates)))

@@ -8,8 +8,7 @@ import numpy.typing as npt
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeo._validation import check_flag, check_parameter, is_integer
-from skgeo._weights import check_scaled_weight
+from skgeo._validation import check_flag, check_parameter, check_scaled_weight, is_integer
 from skgeo.nn._head import PatchProjectionHead, scale_statistics
 from skgeo.nn._neural_estimator import NeuralEstimator
 from skgeo.nn._neural_models import NeuralClassifier, NeuralRegressor

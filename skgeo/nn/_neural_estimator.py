@@ -22,7 +22,7 @@ from skgeo.nn._torch_state import Arrays, load_arrays, preserve_rng
 from skgeo.nn._training import FrozenAndTrained, Loss, Samples, Settings, TrainingResult, predict, train
 
 
-class NeuralEstimator(VersionedEstimator, ABC):
+class NeuralEstimator(ABC, VersionedEstimator):
     """Trains a network on samples with targets.
 
     A subclass for a type of input defines ``_read``, ``_inputs``, ``_prepare`` and ``_build``. A subclass for a type of

@@ -11,7 +11,7 @@ import torch
 
 from skgeo._immutable import Immutable
 from skgeo._validation import check_parameter
-from skgeo.encoders._base import FixedTransformer
+from skgeo.encoders._base import FixedEncoder
 from skgeo.nn._encoder_modules import Harmonics
 from skgeo.nn._location_networks import EncoderAndNetwork
 from skgeo.nn._network_transformer import NetworkTransformer
@@ -128,7 +128,7 @@ def _check_network(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
     return {"legendre_polys": legendre_polys, "n_inputs": inputs[0], **sizes}
 
 
-class SatCLIPEncoder(NetworkTransformer, FixedTransformer):
+class SatCLIPEncoder(NetworkTransformer, FixedEncoder):
     """Embeddings of places that SatCLIP [1]_ learned from satellite images.
 
     Spherical harmonics and a network of sines with published weights, which :func:`skgeo.nn.load_satclip` reads.

@@ -1,0 +1,224 @@
+"""The one door of the package: every X is recognised here, once, and becomes points, a grid, patches or chunked rows.
+
+Estimators, splitters, reports and displays call :func:`read_places` or :func:`read_patches`; nothing else asks what X is.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._cells import CellGrid
+from skgeo._grid import GridAxes, LatLonGrid
+from skgeo._input.chunks import computed, is_chunked_frame
+from skgeo._input.columns import coordinate_columns, frame_columns, is_geometric
+from skgeo._input.coordinates import Points, read_coordinates
+from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, read_grid, read_points
+from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_patches_or_stack
+from skgeo._kernels.evaluate import map_grid, map_points
+from skgeo._progress import progress
+from skgeo._typing import FloatArray
+from skgeo._validation import check_scaled_weight
+from skgeo.exceptions import CoordinateError
+
+Places = Points | LatLonGrid | CellGrid | GridAxes
+# A function of latitude, longitude, ``out`` and ``advance``. It fills ``out`` and calls ``advance(n)`` after n places.
+Write = Callable[..., None]
+
+
+class ChunkedRows(NamedTuple):
+    """A dask array or DataFrame of rows that nobody has computed; the columns of an array are in documented order.
+
+    ``columns`` and ``named`` are as those of :class:`Points`.
+    """
+
+    rows: Any
+    columns: list[str] | None
+    named: bool
+
+
+def read_places(
+    X: Any,
+    names: Sequence[str] | None = None,
+    *,
+    missing: bool | str = False,
+    others: bool = False,
+    columns_of_array: Sequence[str] = (),
+    centres: bool = False,
+    chunked: bool = False,
+) -> Points | LatLonGrid | CellGrid | ChunkedRows:
+    """Recognise X and read it; points are checked here, grids and cells were checked when they were made.
+
+    ``names``, ``missing``, ``others`` and ``columns_of_array`` are those of :func:`read_coordinates`. With ``centres``
+    only the centres of an xarray object are read: its areas may be lost without a warning. With ``chunked`` rows of
+    dask are not computed.
+    """
+    family = _family(type(X))
+    if family == "table":
+        return read_coordinates(X, names, missing=missing, others=others, columns_of_array=columns_of_array)
+    if family == "places":
+        return X
+    named = True
+    if family == "xarray":
+        X = _read_xarray(X, centres=centres)
+        family = _family(type(X))
+        if family == "places":
+            return X
+        # Rows that xarray gave are (latitude, longitude), whatever the columns of the fit were.
+        columns_of_array = ()
+    else:
+        named = has_names(X)
+    if family == "chunked" and chunked:
+        return _chunked_rows(X, lambda: coordinate_columns(list(columns_of_array), names), columns_of_array, named)
+    rows = X.compute() if family == "chunked" else X
+    points = read_coordinates(rows, names, missing=missing, others=others, columns_of_array=columns_of_array)
+    return points._replace(named=named)
+
+
+def read_patches(
+    X: Any, columns_of_array: Sequence[str] = (), *, chunked: bool = False
+) -> Patches | PixelStack | ChunkedRows:
+    """Recognise X and read it as a patch table or a stack of pixel centres; with ``chunked`` dask is not computed."""
+    family = _family(type(X))
+    if family == "places" and not isinstance(X, Points):
+        kind = type(X).__name__
+        raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
+    if family == "chunked" and chunked:
+        return _chunked_rows(X, lambda: PATCH_COLUMNS, columns_of_array, has_names(X))
+    return read_patches_or_stack(X.compute() if family == "chunked" else X, columns_of_array)
+
+
+Family = Literal["table", "places", "xarray", "chunked"]
+
+
+@lru_cache(maxsize=512)
+def _family(kind: Hashable) -> Family:
+    """The family of a type of X. Libraries are recognised by the name of their module, so that none is imported."""
+    assert isinstance(kind, type)
+    if issubclass(kind, Points | LatLonGrid | CellGrid):
+        return "places"
+    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    if "xarray" in libraries:
+        return "xarray"
+    return "chunked" if libraries & {"dask", "dask_expr"} else "table"
+
+
+def _read_xarray(X: Any, *, centres: bool) -> Any:
+    """The grid or the cells of an xarray object, or its points (n, 2) as an array, which dask may hold."""
+    form = layout(X)
+    if form == "points":
+        return read_points(X, centres=centres)
+    kind, read, n_dimensions = (LatLonGrid, read_grid, 1) if form == "grid" else (CellGrid, read_cells, 2)
+    mask = all_true_mask_like(X) if n_dimensions == 1 else all_true_mask_like(X, n_dimensions)
+    return kind(**read(X, mask, centres=True)) if centres else kind.from_xarray(X, mask)
+
+
+def _chunked_rows(
+    X: Any, documented: Callable[[], Sequence[str]], columns_of_array: Sequence[str], named: bool
+) -> ChunkedRows:
+    """Rows of dask; the columns of an array that are in the order of a frame are put into documented order."""
+    if is_chunked_frame(X):
+        return ChunkedRows(X, list(X.columns), named)
+    given = list(columns_of_array)
+    if given and X.ndim == 2 and X.shape[1] == len(given):
+        X = X[:, [given.index(name) for name in documented()]]
+    return ChunkedRows(X, None, named)
+
+
+def is_table(X: Any) -> bool:
+    """Whether X has one row a sample: all input but grids, cells and xarray objects."""
+    return isinstance(X, Points) or _family(type(X)) in ("table", "chunked")
+
+
+def has_names(X: Any) -> bool:
+    """Whether X itself says what its columns are: all input but arrays, lists and the like."""
+    if _family(type(X)) in ("places", "xarray"):
+        return True
+    return is_geometric(X) or frame_columns(X) is not None
+
+
+def column_names(X: Any) -> list[str] | None:
+    """The columns of a frame; None for geometries, grids, xarray objects and arrays."""
+    return None if _family(type(X)) in ("places", "xarray") or is_geometric(X) else frame_columns(X)
+
+
+def as_grid(X: Any) -> LatLonGrid | CellGrid | None:
+    """The grid that X is, or that an xarray object holds; None for other input, which is not read."""
+    if isinstance(X, LatLonGrid | CellGrid):
+        return X
+    if _family(type(X)) != "xarray" or layout(X) == "points":
+        return None
+    found = read_places(X)
+    return found if isinstance(found, LatLonGrid | CellGrid) else None
+
+
+def as_points(places: Points | LatLonGrid | CellGrid | ChunkedRows, *, missing: bool = False) -> Points:
+    """Places as points in memory: the centres of all cells in C order; points are unchanged."""
+    if isinstance(places, Points):
+        return places
+    assert not isinstance(places, ChunkedRows)
+    # The centres pass as an array, so that missing centres of cells are refused as missing points are.
+    return read_coordinates(places.points(), missing=missing)
+
+
+def points_in_degrees(places: Places) -> FloatArray:
+    """The places (n, 2) in float64, whatever their dtype; chunked places are computed."""
+    latitude, longitude = computed(places.latitude, places.longitude)
+    if isinstance(places, LatLonGrid | GridAxes):
+        latitude, longitude = np.meshgrid(latitude, longitude, indexing="ij")
+    return np.column_stack([latitude.ravel(), longitude.ravel()])
+
+
+def in_memory(places: Places) -> Places:
+    """Chunked cells as points, computed once; other places unchanged."""
+    if not (isinstance(places, CellGrid) and places.chunked):
+        return places
+    latitude, longitude = points_in_degrees(places).T
+    return Points(latitude, longitude, places.dtype)
+
+
+def points_with_weights(places: Places, sample_weight: npt.ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:
+    """Places (n, 2) and their weights (n,): sample weight times mask, zero where the place is missing."""
+    points = points_in_degrees(places)
+    mask = getattr(places, "mask", None)
+    weight = np.ones(len(points)) if mask is None else np.asarray(mask, dtype=np.float64).ravel()
+    if sample_weight is not None:
+        weight = weight * check_scaled_weight(sample_weight, getattr(places, "shape", weight.shape)).ravel()
+    return points, np.where(np.isnan(points).any(axis=1), 0.0, weight)
+
+
+def fill_at_places(
+    places: Places,
+    n_columns: int,
+    dtype: npt.DTypeLike,
+    write_points: Write,
+    write_grid: Write,
+    *,
+    verbose: bool | None,
+) -> npt.NDArray[Any]:
+    """An array (n, n_columns) that one of the two functions fills, for points or for the cells between two axes."""
+    on_axes = isinstance(places, LatLonGrid | GridAxes)
+    latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
+    shape = (latitude.size, longitude.size) if on_axes else (latitude.size,)
+    values = np.empty((*shape, n_columns), dtype=dtype)
+    with progress(math.prod(shape), "place", shown=verbose) as advance:
+        (write_grid if on_axes else write_points)(latitude, longitude, out=values, advance=advance)
+    return values.reshape(math.prod(shape), n_columns)
+
+
+def map_at_places(
+    places: Places,
+    coefficients: FloatArray,
+    clip: float | None,
+    dtype: npt.DTypeLike,
+    *,
+    n_jobs: int | None,
+    verbose: bool | None,
+) -> npt.NDArray[Any]:
+    """The softly clipped map of harmonics with coefficients (k, D) at places, (n, k)."""
+    options: dict[str, Any] = {"coefficients": coefficients, "clip": clip, "n_jobs": n_jobs}
+    writes = partial(map_points, **options), partial(map_grid, **options)
+    return fill_at_places(places, len(coefficients), dtype, *writes, verbose=verbose)
