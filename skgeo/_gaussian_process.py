@@ -101,7 +101,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     log_marginal_likelihood_value_ : float
         The likelihood of ``theta_``.
     spectrum_ : ndarray of shape (L + 1,)
-        Prior variance of the harmonics of each degree, as of ``skgeo.encoders.SphericalHarmonics(spectrum=...)``.
+        Prior variance of the harmonics of each degree, as for ``skgeo.encoders.SphericalHarmonics(spectrum=...)``.
     truncation_error_ : float
         Share of the variance of the Matern field that is in degrees beyond L, which the kernel leaves out.
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)

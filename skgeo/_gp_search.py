@@ -37,7 +37,7 @@ _RANGES = dict.fromkeys(HYPERPARAMETERS, (MIN_SQUARABLE, MAX_SQUARABLE)) | {
     "length_scale": (1e-6, 1e6),
     "smoothness": (1e-3, 1e3),
 }
-# The kernel is not the one that was asked for if more than this share of its variance lies beyond max_degree.
+# Beyond this share of the variance in degrees above max_degree, the truncated kernel is no longer a Matern kernel.
 _MAX_TRUNCATION_SHARE = 0.1
 # L-BFGS-B stops when a step improves the likelihood by less than this share, or when the slopes are this small.
 _SEARCH_OPTIONS: Any = {"ftol": 1e-11, "gtol": 1e-6}

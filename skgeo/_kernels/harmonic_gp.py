@@ -2,9 +2,9 @@
 
 A product of two harmonics of degree <= L has degrees <= 2 L only, so that the D x D sums of products that a regression
 needs follow from the (2 L + 1) ** 2 coefficients of the weights of its observations, as the moments of a domain do.
-These coefficients, the D coefficients of the weighted targets and the sum of squared targets are all that is kept of
-the data. They add up over parts of the data. The likelihood of hyperparameters takes one Cholesky factor of size D,
-whatever the number of observations.
+These coefficients, the D coefficients of the weighted targets and the sum of squared targets replace the data. They
+add up over parts of the data. The likelihood of hyperparameters takes one Cholesky factor of size D, whatever the
+number of observations.
 """
 
 import math
@@ -34,7 +34,7 @@ _COVARIANCE_BLOCK_VALUES = 2**22
 
 
 class ObservationSums(NamedTuple):
-    """All that is kept of weighted observations of T targets, after subtracting ``shift`` (T,) from the targets."""
+    """The sums over weighted observations of T targets, after subtracting ``shift`` (T,) from the targets."""
 
     weight: FloatArray  # coefficients ((2 L + 1)^2,) of the weights
     target: FloatArray  # coefficients (T, (L + 1)^2) of weights times targets

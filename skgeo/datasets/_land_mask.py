@@ -20,8 +20,8 @@ def load_land_mask() -> Bunch:
 
     Where land is at least half of a cell the boolean mask is True. Prefer the fractions where you can: rounding cells
     along the coast to all or nothing moves the coast by up to half a cell, and the later components of a basis feel it.
-    Between this mask and the same at 1 degree, ``SphericalHarmonicPCA(max_degree=10, n_components=96)`` has so many
-    rows of ``components_`` in common (same number, cosine above 0.99):
+    ``SphericalHarmonicPCA(max_degree=10, n_components=96)`` on this mask and on the same mask at 1 degree has this
+    number of rows of ``components_`` in common (same index, cosine above 0.99):
 
     =========  =========  ========
     domain     fractions  booleans

@@ -82,7 +82,7 @@ class BasisDisplay:
 
     Examples
     --------
-    The components of the basis of a hemisphere, of which the first is largest in its middle:
+    The components of the basis of a hemisphere. The first is largest in its middle:
 
     >>> import numpy as np
     >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
@@ -127,7 +127,7 @@ class BasisDisplay:
         estimator : transformer of places
             A fitted SphericalHarmonicPCA, an encoder of ``skgeo.encoders``, or a Pipeline of such.
         components : int or sequence of int or str, default=None
-            Which columns: so many first ones, or their numbers or names. None is the first six.
+            Which columns: how many from the first on, or their numbers or names. None is the first six.
         grid : LatLonGrid, CellGrid or xarray object, default=None
             Where to evaluate. What its mask leaves out is drawn grey: give the domain of the fit. None is the whole
             Earth at half a degree.

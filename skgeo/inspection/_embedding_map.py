@@ -36,7 +36,7 @@ class EmbeddingMapDisplay:
 
     Parameters
     ----------
-    values : array-like of shape (n_lat, n_lon, 3) or (n_lat, n_lon, 1), or likewise for a CellGrid
+    values : array-like of shape (n_lat, n_lon, 3) or (n_lat, n_lon, 1), or that of a CellGrid and 3 or 1
         The columns.
     grid : LatLonGrid or CellGrid
         Where they are. What its mask leaves out is drawn grey.

@@ -73,7 +73,7 @@ class LocationSplitter(BaseCrossValidator, ABC):
         CoordinateError
             If there are no coordinates, or some are missing or out of range.
         ValueError
-            If a parameter is not what it accepts, or the data do not allow so many splits.
+            If a parameter is not what it accepts, or the data do not allow this number of splits.
 
         Warns
         -----

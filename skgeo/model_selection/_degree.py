@@ -124,7 +124,7 @@ def suggest_max_degree(
     Parameters
     ----------
     X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid
-        Points, as the splitters take them, or a grid, of which the cells inside the mask are the domain.
+        Points, as the splitters take them, or a grid: the cells inside its mask are the domain.
     resolution_km : float, default=None
         The finest detail wanted, in km.
     largest : int, default=60
