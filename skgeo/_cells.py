@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from skgeo._immutable import Immutable
 from skgeo._input.axes import check_mask
-from skgeo._input.cell_areas import check_cells, read_areas, read_centres
+from skgeo._input.cell_areas import NOTHING, UNUSED, check_cells, read_areas, read_centres
 from skgeo._input.chunks import aligned, computed, is_lazy
 from skgeo._input.coordinates import warn_radians
 from skgeo._input.from_xarray import read_cells
@@ -143,9 +143,9 @@ class CellGrid(Labelled, Immutable):
             warn_radians(*(axis.ravel() for axis in centres))
         found = read_areas(centres, mask, areas, vertices)
         solid_angles = found.angles
-        if not any(map(is_lazy, (*centres, mask, solid_angles))):
+        if found.source != UNUSED and not any(map(is_lazy, (*centres, mask, solid_angles))):
             check_cells(centres, mask, found)
-        if solid_angles is None:
+        if found.source == NOTHING:
             warn_caller(
                 f"The areas of {math.prod(shape)} cells are unknown, all weigh the same: give areas= or vertices=.",
                 CoordinateWarning,

@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._input.from_xarray import layout
+from skgeo._input.from_xarray import layout, read_cells
 from skgeo._input.patch_table import patch_frame
 from skgeo._output.to_xarray import label_cells, label_patches
 from skgeo._validation import import_optional
-from skgeo.exceptions import CoordinateWarning
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 if find_spec("xarray") is None:  # say what to install before an import below says less
     import_optional("xarray", "skgeo.xarray", "xarray")
@@ -156,9 +156,15 @@ class SkgeoAccessor:
             As from :meth:`skgeo.LatLonGrid.to_xarray`, with the names and coordinates of the object, to which it can be
             merged.
         """
-        with warnings.catch_warnings():  # the areas of cells do not matter to their embedding
+        # Areas of cells do not matter to their embedding: nothing is said about them, and wrong ones are not read.
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", CoordinateWarning)
-            grid = self.grid()
+            try:
+                grid = self.grid()
+            except CoordinateError:
+                if layout(self._obj) == "grid":
+                    raise
+                grid = CellGrid(**read_cells(self._obj, centres=True))
         return label_cells(grid, encoder.transform(self._obj), estimator=encoder, like=self._obj)
 
     def patch_features(

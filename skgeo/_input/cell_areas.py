@@ -1,7 +1,7 @@
 """Centres and areas of cells from what tells them, block by block where they are chunked; what is wrong with them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
@@ -9,10 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.chunks import aligned, is_lazy, map_cells
-from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_cell_centres, check_longitude
+from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_longitude
 from skgeo._input.numbers import format_number
 from skgeo._kernels.cell_corners import CROSSED, EMPTY, FAR, FLAT, OUTSIDE, SORTED, States, cell_polygons
-from skgeo._kernels.cell_places import MOST_COPIES, Shared, copies, elsewhere, piled, polar_piles, shared_places
+from skgeo._kernels.cell_places import (
+    MOST_COPIES,
+    Shared,
+    area_shares,
+    copies,
+    elsewhere,
+    piled,
+    polar_piles,
+    shared_places,
+)
 from skgeo._kernels.sphere import EARTH_RADIUS, cell_areas, unit_vectors
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
@@ -23,6 +32,8 @@ Mask = npt.NDArray[Any] | None
 #: Where areas come from.
 GIVEN, VERTICES = "as given", "computed from the vertices"
 NEIGHBOURS, NOTHING = "computed from the distances to neighbouring centres", "none: all cells weigh the same"
+#: Stands for areas where only the centres of cells matter: nothing about areas is checked or missed.
+UNUSED = "none: only the centres matter"
 
 #: All cells together are at most so many times as large as the sphere.
 LARGEST_SHARE = 1.001
@@ -32,6 +43,21 @@ _MANY_COPIES = 0.25
 _SAMPLE = 200
 # What makes good cells of more than this share of them is the reason.
 _NEARLY_ALL = 0.9
+# Areas of a grid are between these shares of the box around all cells; others are looked at closely.
+_SHARES_OF_BOX = (1e-4, 1e2)
+# Areas that are all smaller or larger shares of the squared distance to the nearest centre are no areas of cells, not
+# even of fields or lakes far apart.
+_SMALLEST_SHARE, _LARGEST_SHARE = 1e-10, 1e5
+# Areas are in another unit where that unit brings the shares of most cells between these two: cells of a mesh are
+# near 1, those of meridians and parallels up to 10, and cells that are scattered have a wider spread.
+_USUAL_SHARES = (1.0 / 4.0, 16.0)
+# Fewer cells tell no unit: a few islands have any size.
+_FEWEST_CELLS = 10
+# Square metres in units that areas are given in by mistake, and the words for these.
+_MISTAKEN_UNITS = {
+    EARTH_RADIUS**2: "those of a unit sphere: areas * 6371008.8**2, or of an xarray variable the units 'sr'",
+    1e6: "square kilometres: areas * 1e6, or of an xarray variable the units 'km2'",
+}
 # What is wrong, if it is, with the cells of a state, and the cure.
 _FAULTS = {
     FAR: (
@@ -66,27 +92,63 @@ def read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.f
         )
     single = all(axis.dtype == np.float32 for axis in axes)
     one, other = aligned(*axes)
-    latitude = map_cells(partial(check_cell_centres, name="latitude"), one, other)
-    longitude = map_cells(_check_longitudes, other, one)
+    latitude = _map_numbers(_checked_latitudes, {"latitude": one, "longitude": other})
+    longitude = _map_numbers(_checked_longitudes, {"longitude": other, "latitude": one})
     if not is_lazy(latitude) and np.isnan(latitude).all():
         raise CoordinateError("latitude and longitude are missing in all cells.")
     return latitude, longitude, np.dtype(np.float32 if single else np.float64)
 
 
-def _check_longitudes(longitude: npt.NDArray[Any], latitude: npt.NDArray[Any]) -> FloatArray:
-    centres = check_cell_centres(longitude, latitude, name="longitude")
-    check_longitude(centres, "longitude")
-    return centres
+def _map_numbers(function: Callable[..., Any], arrays: dict[str, Any]) -> Any:
+    """``function`` of named arrays, cell by cell; numbers of chunked arrays are checked block by block.
+
+    Arrays in memory have been checked before: the check copies them.
+    """
+    if any(map(is_lazy, arrays.values())):
+        function = partial(_of_numbers, function, tuple(arrays))
+    return map_cells(function, *arrays.values())
+
+
+def _of_numbers(function: Callable[..., Any], names: tuple[str, ...], *blocks: npt.NDArray[Any]) -> Any:
+    """``function`` of blocks after their numbers were checked."""
+    return function(*(as_numbers_with_nan(block, name) for name, block in zip(names, blocks, strict=True)))
+
+
+def _checked_latitudes(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Latitudes of cells in float64, NaN where either coordinate is missing; within the poles."""
+    outside = np.flatnonzero(np.abs(latitude) > POLE)
+    if outside.size:
+        raise CoordinateError(
+            f"latitude is outside [-90, 90] degrees in {outside.size} cells: "
+            f"{format_number(latitude.flat[outside[0]])}. Swapped with longitude, projected, or a fill value that is not "
+            "marked as missing?"
+        )
+    return np.where(np.isnan(longitude), np.nan, latitude.astype(np.float64).clip(-90.0, 90.0))
+
+
+def _checked_longitudes(longitude: FloatArray, latitude: FloatArray) -> FloatArray:
+    """Longitudes of cells in float64, NaN where either coordinate is missing; no fill values."""
+    longitude = np.where(np.isnan(latitude), np.nan, longitude.astype(np.float64))
+    check_longitude(longitude, "longitude")
+    return longitude
 
 
 def read_areas(centres: tuple[Any, Any], mask: Any, areas: Any, vertices: Any) -> Areas:
     """Areas of cells from what tells them, zero where missing."""
     latitude, shape = centres[0], centres[0].shape
+    if areas is UNUSED:
+        return Areas(None, UNUSED)
     if areas is not None:
         areas = _read(areas, "areas")
         if areas.shape != shape:
             raise CoordinateError(f"areas has shape {areas.shape}, the cells have {shape}.")
-        return Areas(map_cells(_given_angles, latitude, areas), GIVEN)
+        angles = _map_numbers(_given_angles, {"latitude": latitude, "areas": areas})
+        if not is_lazy(angles) and not angles.any():
+            raise CoordinateError(
+                "areas are zero or missing in all cells: no cell weighs anything. Infinity and NaN are missing. Give "
+                "square metres, or leave areas out."
+            )
+        return Areas(angles, GIVEN)
     if vertices is not None:
         return _areas_of_vertices(centres, mask, vertices)
     if len(shape) == 1 or math.prod(shape) == 1:
@@ -109,10 +171,13 @@ def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Ar
             f"longitudes, of {(*shape, 'n_vertices')} with at least 3 vertices."
         )
     if any(map(is_lazy, (latitude, *corners))):
-        return Areas(map_cells(_angles_of_polygons, latitude, longitude, *corners, *_known(mask)), VERTICES)
+        return Areas(map_cells(_angles_of_blocks, latitude, longitude, *corners, *_known(mask)), VERTICES)
     known = None if is_lazy(mask) else mask
     angles, states = _checked_polygons(latitude, longitude, corners[0], corners[1], known)
-    empty = np.flatnonzero((states == EMPTY) & _inside(latitude, known))
+    inside = _inside(latitude, known)
+    empty = np.flatnonzero((states == EMPTY) & inside)
+    if empty.size and empty.size == np.count_nonzero(inside):
+        raise CoordinateError("vertices are missing in all cells: give the corners of cells, or leave vertices out.")
     if empty.size:
         warn_caller(
             f"{empty.size} cells have no corners, the first at {_cell(empty, shape)}: they weigh nothing. Mask them, "
@@ -147,9 +212,9 @@ def _place(latitude: FloatArray, longitude: FloatArray, position: int) -> str:
     return f"latitude {format_number(latitude.flat[position])}, longitude {format_number(longitude.flat[position])}"
 
 
-def _given_angles(latitude: FloatArray, areas: npt.NDArray[Any]) -> FloatArray:
+def _given_angles(latitude: FloatArray, areas: FloatArray) -> FloatArray:
     """Solid angles of areas in square metres."""
-    areas = as_numbers_with_nan(areas, "areas").astype(np.float64)
+    areas = areas.astype(np.float64)
     if np.any(areas < 0.0):
         raise CoordinateError(f"areas must not be negative: {format_number(np.nanmin(areas))}.")
     angles = np.nan_to_num(np.where(np.isnan(latitude), 0.0, areas)) / EARTH_RADIUS**2
@@ -163,20 +228,21 @@ def _given_angles(latitude: FloatArray, areas: npt.NDArray[Any]) -> FloatArray:
     return angles
 
 
-def _angles_of_polygons(*arrays: npt.NDArray[Any]) -> FloatArray:
-    """Solid angles of cells with given vertices, or of a block of them."""
-    return _checked_polygons(*arrays)[0]
+def _angles_of_blocks(latitude: FloatArray, longitude: FloatArray, *arrays: npt.NDArray[Any]) -> FloatArray:
+    """Solid angles of a block of cells, from both coordinates of their corners, and a mask if there is one."""
+    corners = [as_numbers_with_nan(axis, "vertices") for axis in arrays[:2]]
+    return _checked_polygons(latitude, longitude, corners[0], corners[1], *arrays[2:])[0]
 
 
 def _checked_polygons(
     latitude: FloatArray,
     longitude: FloatArray,
-    corner_latitude: npt.NDArray[Any],
-    corner_longitude: npt.NDArray[Any],
+    corner_latitude: FloatArray,
+    corner_longitude: FloatArray,
     mask: Mask = None,
 ) -> tuple[FloatArray, States]:
     """Areas of cells with given vertices, and their states; refused if those of a cell in the domain are wrong."""
-    corners = [as_numbers_with_nan(axis, "vertices").astype(np.float64) for axis in (corner_latitude, corner_longitude)]
+    corners = [axis.astype(np.float64) for axis in (corner_latitude, corner_longitude)]
     outside = np.flatnonzero(np.abs(corners[0]) > POLE)
     if outside.size:
         raise CoordinateError(
@@ -324,6 +390,7 @@ def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas
     if areas.source == NEIGHBOURS:
         _warn_without_area(np.flatnonzero(inside & (areas.angles == 0.0)), latitude, longitude)
     if areas.source == GIVEN:
+        _check_unit_of_areas(latitude, longitude, weight)
         for pole, cells in polar_piles(latitude, weight):
             warn_caller(
                 f"{cells.size} cells are at latitude {pole:g}, the first at {_cell(cells, latitude.shape)}, and larger "
@@ -374,5 +441,26 @@ def _warn_without_area(cells: npt.NDArray[np.intp], latitude: FloatArray, longit
             f"{cells.size} cells have no area, the first at {_cell(cells, latitude.shape)}, "
             f"{_place(latitude, longitude, int(cells[0]))}: they are at the place of their neighbours. Give areas= or "
             "vertices=, or mask them, mask=.",
+            CoordinateWarning,
+        )
+
+
+def _check_unit_of_areas(latitude: FloatArray, longitude: FloatArray, weight: FloatArray) -> None:
+    """Warn of areas that differ by orders of magnitude from the squared distances of the centres.
+
+    A single cell may have any area, as parts of cells do, such as the land in them: most cells together tell a unit.
+    """
+    shares = area_shares(latitude, longitude, weight, _SHARES_OF_BOX)
+    if shares is None:
+        return
+    low, high = np.quantile(shares, (0.1, 0.9))
+    least, most = _USUAL_SHARES
+    units = _MISTAKEN_UNITS.items() if shares.size >= _FEWEST_CELLS else ()
+    found = [words for unit, words in units if least < low * unit and high * unit < most]
+    if found or high < _SMALLEST_SHARE or low > _LARGEST_SHARE:
+        reason = f"They seem to be {found[0]}." if found else "Are they in another unit, or weights?"
+        warn_caller(
+            f"areas are {np.median(shares):.2g} times the squared distance to the nearest centre, in the median, and "
+            f"{weight.sum() * EARTH_RADIUS**2:.4g} m2 together. areas are in square metres. {reason}",
             CoordinateWarning,
         )

@@ -52,6 +52,8 @@ _BOUNDS_NAME = re.compile(r"(_|^)(bnds|bounds|vertices|corners?)(_|$)", re.IGNOR
 _CORNERS = re.compile(
     r"n_?v\d*|(n|axis_n|grid_)?_?(bnds?|bounds?|vert|vertex|vertices|corners?|crn)(_.*|\d*)?", re.IGNORECASE
 )
+# The areas of cells in an attribute such as "area: areacello volume: volcello".
+_MEASURE = re.compile(r"area:\s*(\S+)")
 # What axes say of themselves that only number the rows and columns of another grid.
 _NO_PLACE = re.compile(r"\b(nominal|fake|fictitious|dummy|index|indices)\b", re.IGNORECASE)
 # Latitudes of more dimensions that differ by more degrees from the one-dimensional ones are the true ones.
@@ -162,11 +164,12 @@ def _select_one(obj: Any, found: list[Any]) -> str:
 
 def with_geometry(obj: Any, name: Hashable) -> str:
     """The code that selects a variable of a Dataset together with its coordinates, bounds and areas."""
-    field, variables = obj[name], variables_of(obj)
+    field, variables, measured = obj[name], variables_of(obj), measured_areas(obj)
     axes = [axis.name for axis in variables.values() if is_place(axis) and set(axis.dims) <= set(field.dims)]
     more = [each for each in axes if each not in obj.coords]
     more += [bounds for each in axes if (bounds := attribute_or_encoding(variables[each], "bounds")) in variables]
-    more += [each for each, area in variables.items() if is_area(area) and set(area.dims) <= set(field.dims)]
+    areas = [area for area in variables.values() if is_area(area) or area.name in measured]
+    more += [area.name for area in areas if set(area.dims) <= set(field.dims)]
     return f"obj[{[name, *more]}]" if more else f"obj[{name!r}]"
 
 
@@ -174,7 +177,19 @@ def fields_of(obj: Any) -> list[Any]:
     """What the object is about: the variables of a Dataset that say nothing of where cells are; a DataArray itself."""
     if not hasattr(obj, "data_vars"):
         return [obj]
-    return [field for field in list(candidate_variables(obj))[1] if not is_place(field) and not is_area(field)]
+    areas = measured_areas(obj)
+    return [
+        field
+        for field in list(candidate_variables(obj))[1]
+        if field.name not in areas and not is_place(field) and not is_area(field)
+    ]
+
+
+def measured_areas(obj: Any) -> list[str]:
+    """Names of the areas of cells, where attributes ``cell_measures`` have them."""
+    variables = variables_of(obj).values() if hasattr(obj, "data_vars") else [obj]
+    found = [_MEASURE.search(attribute_or_encoding(variable, "cell_measures")) for variable in variables]
+    return list(dict.fromkeys(match[1] for match in found if match))
 
 
 def is_place(variable: Any) -> bool:

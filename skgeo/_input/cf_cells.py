@@ -1,6 +1,5 @@
 """What files say of the cells around coordinates: bounds, vertices and areas (CF conventions, chapter 7)."""
 
-import re
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from skgeo._input.cf import (
     attribute_or_encoding,
     identification_rank,
     is_time,
+    measured_areas,
     variables_of,
 )
 from skgeo._input.cf_values import area_unit, attribute, in_degrees, in_square_metres, same_along
@@ -160,18 +160,26 @@ def _four_corners(corner: Any, dims: tuple[Hashable, ...]) -> Any:
     return xarray.DataArray(np.stack(around, axis=-1), dims=(*dims, "corner"))
 
 
-def areas_of(obj: Any, dims: tuple[Hashable, ...]) -> Found:
-    """Areas of cells in square metres, from ``cell_measures``, by standard name or usual name."""
+def find_areas(obj: Any, dims: tuple[Hashable, ...]) -> tuple[Hashable, str] | None:
+    """The variable with the areas of cells and how it was found: by ``cell_measures``, standard name or usual name."""
     variables = variables_of(obj)
-    of = variables.values() if hasattr(obj, "data_vars") else [obj]
-    measures = [re.search(r"area:\s*(\S+)", attribute_or_encoding(variable, "cell_measures")) for variable in of]
-    names: list[tuple[Hashable, str]] = [(match[1], "named by cell_measures") for match in measures if match]
+    names: list[tuple[Hashable, str]] = [(name, "named by cell_measures") for name in measured_areas(obj)]
     standard = [name for name, variable in variables.items() if attribute(variable, "standard_name") == "cell_area"]
     names += [(name, "by its standard_name") for name in standard]
     names += [(name, "by its name") for name in variables if str(name).lower() in AREA_NAMES]
     for name, how in names:
         known = name in variables and set(dims) <= set(variables[name].dims)
+        # A name alone may be that of anything: its units have to be those of an area.
         if known and (how != "by its name" or area_unit(attribute(variables[name], "units")) is not None):
-            areas = _without_time(variables[name], dims, 0)
-            return Found(name, in_square_metres(areas.transpose(*dims)), how)
-    return Found(None, None)
+            return name, how
+    return None
+
+
+def areas_of(obj: Any, dims: tuple[Hashable, ...]) -> Found:
+    """Areas of cells in square metres, along the given dimensions."""
+    found = find_areas(obj, dims)
+    if found is None:
+        return Found(None, None)
+    name, how = found
+    areas = _without_time(variables_of(obj)[name], dims, 0)
+    return Found(name, in_square_metres(areas.transpose(*dims)), how)

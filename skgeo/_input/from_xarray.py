@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skgeo._input.cell_areas import UNUSED
 from skgeo._input.cf import (
     KINDS,
     LONGITUDE,
@@ -138,7 +139,7 @@ def read_cells(obj: Any, mask: Any = None, *, centres: bool = False) -> dict[str
         "mask": _read_mask(obj, mask, latitude, longitude),
     }
     if centres:
-        arrays |= {"areas": np.ones_like(arrays["latitude"]), "vertices": None}
+        arrays |= {"areas": UNUSED, "vertices": None}
     else:
         around = vertices_of(obj, latitude, longitude)
         arrays |= _read_sizes(obj, axes, (arrays["latitude"], arrays["longitude"]), around)

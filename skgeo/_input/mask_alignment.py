@@ -76,13 +76,20 @@ def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: CoordinateKind) 
 def _match(values: FloatArray, wanted: FloatArray, turn: float) -> npt.NDArray[np.intp] | None:
     """Where in ``values`` each of the wanted ones is, whole turns apart or not; None unless both are the same set."""
     rounding = _rounding(np.concatenate([values, wanted]))
-    if np.isfinite(turn):  # cut the circle midway between two of the wanted ones
-        around = np.sort(wanted % turn)
-        cut = around[-1] + ((around[0] - around[-1]) % turn or turn) / 2.0
-        values, wanted = (values - cut) % turn, (wanted - cut) % turn
+    order = _match_as_they_stand(values, wanted, rounding)
+    if order is not None or not np.isfinite(turn):
+        return order
+    # Whole turns apart: the circle is cut midway between two of the wanted ones.
+    around = np.sort(wanted % turn)
+    cut = around[-1] + ((around[0] - around[-1]) % turn or turn) / 2.0
+    return _match_as_they_stand((values - cut) % turn, (wanted - cut) % turn, rounding)
+
+
+def _match_as_they_stand(values: FloatArray, wanted: FloatArray, rounding: float) -> npt.NDArray[np.intp] | None:
+    """Where in ``values`` each of the wanted ones is; None unless both are the same set of distinct numbers."""
     ours, theirs = np.argsort(wanted, kind="stable"), np.argsort(values, kind="stable")
     step = float(np.diff(wanted[ours]).min(initial=np.inf))
-    if not np.allclose(values[theirs], wanted[ours], rtol=0.0, atol=_tolerance(step, rounding)):
+    if not step > 0.0 or not np.allclose(values[theirs], wanted[ours], rtol=0.0, atol=_tolerance(step, rounding)):
         return None
     order = np.empty(ours.size, dtype=np.intp)
     order[ours] = theirs

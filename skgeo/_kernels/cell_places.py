@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
-from skgeo._kernels.sphere import unit_vectors
+from skgeo._kernels.sphere import band_heights, unit_vectors
 from skgeo._typing import FloatArray
 
 Bools = npt.NDArray[np.bool_]
@@ -25,6 +26,8 @@ _ELSEWHERE = 20.0
 _LARGE = 50.0
 # Areas of a cell and of its copy agree to this share.
 _SAME_AREA = 1e-6
+# Cells whose neighbours are searched for to compare areas with distances.
+_SAMPLE_CELLS = 500
 # An odd number: products with it fill 64 bits.
 _MIX = np.int64(-7046029254386353131)
 # Cells at a time: what belongs to them stays in the cache.
@@ -149,3 +152,29 @@ def polar_piles(latitude: FloatArray, weight: FloatArray) -> list[tuple[float, I
         if weight.flat[cells].sum() > 4.0 * np.pi * np.sin(nearest / 2.0) ** 2:
             found.append((pole, cells))
     return found
+
+
+def area_shares(
+    latitude: FloatArray, longitude: FloatArray, area: FloatArray, usual: tuple[float, float]
+) -> FloatArray | None:
+    """Areas of a sample of cells (k,) with an area, as shares of the squared chord to the nearest other centre.
+
+    None where the sum of all areas has a ``usual`` share, between two numbers, of the box around these cells: to know
+    that takes no search. None also where no cell has another one beside it.
+    """
+    counted = np.flatnonzero(area.ravel() > 0.0)
+    present = np.flatnonzero(~np.isnan(latitude.ravel()))
+    if not counted.size or present.size < 2:
+        return None
+    north, east = latitude.flat[counted], longitude.flat[counted]
+    box = float(band_heights(north.min(), north.max())) * np.radians(min(float(np.ptp(east)), 360.0))
+    if usual[0] * box < area.sum() < usual[1] * box:
+        return None
+    sample = counted[:: -(-counted.size // _SAMPLE_CELLS)]
+    tree = cKDTree(unit_vectors(latitude.flat[present], longitude.flat[present]))
+    # Cells may share a place: the nearest of several that is elsewhere counts.
+    neighbours = min(MOST_COPIES + 1, present.size)
+    distances = tree.query(unit_vectors(latitude.flat[sample], longitude.flat[sample]), k=neighbours)[0]
+    nearest = np.where(distances > np.radians(_SAME_PLACE), distances, np.inf).min(axis=1)
+    known = np.isfinite(nearest)
+    return area.flat[sample[known]] / nearest[known] ** 2 if known.any() else None

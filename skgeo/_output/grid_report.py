@@ -15,8 +15,6 @@ from skgeo._validation import import_optional
 if TYPE_CHECKING:
     import pandas as pd
 
-    from skgeo._grid import LatLonGrid
-
 #: Where a grid got what it consists of, in the order of the report.
 SOURCES = ("coordinates", "bounds", "areas", "mask")
 
@@ -156,8 +154,8 @@ def source_checks(sources: Mapping[str, str]) -> list[Check]:
     return [Check(name, sources[name]) for name in SOURCES if name in sources]
 
 
-def lat_lon_checks(grid: "LatLonGrid") -> list[Check]:
-    """The lines of the report on a grid."""
+def lat_lon_checks(grid: Any) -> list[Check]:
+    """The lines of the report on a LatLonGrid."""
     rows, columns = grid.latitude_edges, grid.longitude_edges
     heights, widths = grid._heights_and_widths()
     turned = (np.diff(rows, axis=1) <= 0.0) | (np.diff(columns, axis=1) <= 0.0).T

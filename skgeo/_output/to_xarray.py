@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.cf import KINDS, CoordinateKind, find_both, variables_of
-from skgeo._input.cf_cells import areas_of, bounds_of
+from skgeo._input.cf_cells import bounds_of, find_areas
 from skgeo._input.cf_values import angle_unit, attribute
 from skgeo._input.from_xarray import find_cells
 from skgeo._input.patch_table import read_patches
@@ -226,9 +226,9 @@ def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
             elif bounds.name is None and f"{axis.name}_bnds" not in known:
                 edge = "bnds" if obj.sizes.get("bnds", 2) == 2 else f"{axis.name}_edge"
                 _add_bounds(kept, axis.name, (*axis.dims, edge), edges)
-    elif (areas := areas_of(obj, dims)).name is not None:
-        measures = {"cell_measures": f"area: {areas.name}"}
-        kept[areas.name] = (known[areas.name].dims, known[areas.name].data, known[areas.name].attrs)
+    elif (areas := find_areas(obj, dims)) is not None:
+        measures = {"cell_measures": f"area: {areas[0]}"}
+        kept[areas[0]] = (known[areas[0]].dims, known[areas[0]].data, known[areas[0]].attrs)
     elif cells.solid_angles is not None and "cell_area" not in known:
         kept["cell_area"] = (dims, cells.cell_areas().reshape(shape), _AREA)
     variables = {name: kept.pop(name) for name in [*kept] if name in known and name not in obj.coords}

@@ -482,13 +482,13 @@ def test_curvilinear_cells(projection):
 
 
 def test_meshes_without_rows_are_dots():
-    cells = CellGrid([10.0, 20.0, 30.0], [0.0, 5.0, 8.0], areas=[1.0, 1.0, 1.0])
+    cells = CellGrid([10.0, 20.0, 30.0], [0.0, 5.0, 8.0], areas=np.full(3, 1e11))
     display = PredictionMapDisplay([1.0, 2.0, 3.0], cells).plot()
     assert_allclose(display.mappable_.get_offsets(), [[0, 10], [5, 20], [8, 30]])
 
 
 def test_masked_dots_are_grey_among_colours():
-    cells = CellGrid([10.0, 20.0, 30.0], [0.0, 5.0, 8.0], areas=np.ones(3), mask=[True, False, True])
+    cells = CellGrid([10.0, 20.0, 30.0], [0.0, 5.0, 8.0], areas=np.full(3, 1e11), mask=[True, False, True])
     dots = EmbeddingMapDisplay.from_embedding(np.eye(3), cells).mappable_
     assert_allclose(dots.get_facecolors()[1], [0.86, 0.86, 0.86, 1.0])
     assert (np.ptp(dots.get_facecolors()[[0, 2], :3], axis=1) > 0.1).all()
@@ -941,7 +941,7 @@ def test_grid_is_taken_by_every_display_that_evaluates_on_a_map(dataset, basis, 
         (ResponseDisplay.from_estimator, warmth),
         (PredictionMapDisplay.from_estimator, warmth),
     ):
-        cells = CellGrid(*np.meshgrid(BOX.latitude, BOX.longitude, indexing="ij"), areas=np.ones(BOX.shape))
+        cells = CellGrid(*np.meshgrid(BOX.latitude, BOX.longitude, indexing="ij"), areas=np.full(BOX.shape, 1e10))
         expected = np.squeeze(make(model, grid=BOX).values)
         for grid in (cells, dataset):
             assert_allclose(np.squeeze(make(model, grid=grid).values), expected, atol=1e-9)
@@ -999,7 +999,7 @@ def test_names_of_columns_of_predictions(hemispheres):
 
 def test_maps_of_models_on_frames_know_the_order_of_columns():
     frame = pd.DataFrame({"lon": EUROPE[:, 1], "lat": EUROPE[:, 0]})  # an array would be read in this order
-    cells = CellGrid(*np.meshgrid(BOX.latitude, BOX.longitude, indexing="ij"), areas=np.ones(BOX.shape))
+    cells = CellGrid(*np.meshgrid(BOX.latitude, BOX.longitude, indexing="ij"), areas=np.full(BOX.shape, 1e10))
     plain = Cartesian3DEncoder().fit(EUROPE)
     for encoder in (
         Cartesian3DEncoder().fit(frame),
