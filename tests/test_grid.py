@@ -430,7 +430,8 @@ def test_axes_rounded_to_decimals_close_the_circle(per_degree, decimals, start, 
 def test_steps_of_one_and_two_units_of_the_last_decimal_are_no_gaps(per_degree, decimals, dtype):
     longitude = np.round(np.arange(360 * per_degree) / per_degree, decimals).astype(dtype)
     grid = LatLonGrid([0, 10], longitude)
-    assert grid.closed and grid.check()["longitude_gaps"] == 0
+    assert grid.closed
+    assert grid.check()["longitude_gaps"] == 0
     assert_allclose(grid.cell_areas(1.0).sum(), 2 * np.pi * (np.sin(np.radians(15)) - np.sin(np.radians(-5))))
     part = LatLonGrid([0, 10], longitude[100:150])
     assert np.ptp(part.longitude_edges) == pytest.approx(50 / per_degree, abs=2.01 * 10.0**-decimals)

@@ -48,7 +48,7 @@ def find_gaps(steps: FloatArray, spacing: float) -> Flags:
     :func:`_is_coarse` tells such a part from gaps. ``spacing`` comes from :func:`value_spacing`.
     """
     gaps = steps > _HALF_TURN + _SLACK * spacing
-    # Two columns across the break of a sorted axis have no other step to compare with.
+    # If every step is over half a turn, there is no other step to compare with.
     if gaps.all():
         return np.zeros(steps.shape, dtype=bool)
     while True:
@@ -125,7 +125,7 @@ def _is_coarse(run: FloatArray, beside: float) -> bool:
 
 
 def _touch(run: FloatArray, beside: float) -> bool:
-    """Whether cells of one larger width b follow cells of width a: steps between their centres are (a + b) / 2, b, b."""
+    """Whether cells of a larger width b follow cells of width a: steps between centres are (a + b) / 2, b, b."""
     return run.size > 1 and bool(np.allclose(run[1:], 2.0 * run[0] - beside, rtol=0.01, atol=0.0))
 
 

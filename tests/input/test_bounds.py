@@ -96,8 +96,8 @@ def test_bounds_of_fine_uneven_cells_are_kept(dtype, start, scale):
     bounds = pairs(edges).astype(dtype)
     centres = bounds.mean(axis=1)
     grid = LatLonGrid(centres, centres, latitude_bounds=bounds, longitude_bounds=bounds)
-    for given in (grid.latitude_edges, grid.longitude_edges):
-        assert_allclose(given, bounds, rtol=0, atol=1e-13)
+    for edges_read in (grid.latitude_edges, grid.longitude_edges):
+        assert_allclose(edges_read, bounds, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
