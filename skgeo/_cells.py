@@ -13,6 +13,7 @@ from skgeo._input.chunks import aligned, computed, is_lazy
 from skgeo._input.coordinates import warn_radians
 from skgeo._input.from_xarray import read_cells
 from skgeo._input.patch_table import axis_windows, warn_left_out, windows
+from skgeo._kernels.cell_places import inside_shares
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._output.cell_report import cell_checks
 from skgeo._output.grid_report import GridReport
@@ -75,15 +76,16 @@ class CellGrid(Labelled, Immutable):
     ------
     CoordinateError
         If coordinates, mask, areas or vertices have shapes that do not fit, values out of range, or nothing in them; if
-        vertices enclose no area or not the centre, or the sides of a cell that is not convex cross; if cells are larger
-        than the Earth, one or all together; if many are at one place, or one is far from all its neighbours, as fill
-        values are. Cells that the mask leaves out are not looked at.
+        vertices enclose no area or not the centre, or the sides of a cell that is not convex cross; if one cell or the
+        sum of all is larger than the Earth; if many cells are at one place, or one is far from all its neighbours, as
+        fill values are. Cells that the mask leaves out are not checked.
 
     Warns
     -----
     CoordinateWarning
-        If nothing tells the areas of cells; if cells are there twice, with their areas, or have no area or no corners;
-        if the centres look like radians.
+        If the areas of cells are unknown; if areas differ by orders of magnitude from the distances of the centres, as
+        those in other units do; if cells are there twice, with their areas, or have no area or no corners; if the
+        centres look like radians.
 
     See Also
     --------
@@ -91,9 +93,8 @@ class CellGrid(Labelled, Immutable):
 
     Notes
     -----
-    All arrays may be dask arrays: then nothing is computed before it is needed, block by block. Each block is checked
-    when it is computed. Whether all cells are larger than the Earth together, or are there twice, only :meth:`check`
-    says then.
+    All arrays may be dask arrays: they are computed where needed, and checked, block by block. Then only :meth:`check`
+    says whether the sum of the areas is larger than the Earth, and whether cells are there twice.
 
     A centre may lie on a side of its cell, or beside it by an eighth of the width of a square. Of a cell without area,
     or with sides that cross, the corners are sorted around their mean; that must make a convex polygon. Together, cells
@@ -139,10 +140,11 @@ class CellGrid(Labelled, Immutable):
         north, east, dtype = read_centres(latitude, longitude)
         centres, shape = (north, east), north.shape
         mask = None if mask is None else check_mask(mask, shape)
-        if not is_lazy(north):
+        if not is_lazy(north):  # numbers of chunked centres are not known yet
             warn_radians(*(axis.ravel() for axis in centres))
         found = read_areas(centres, mask, areas, vertices)
         solid_angles = found.angles
+        # What needs all cells at once is checked here; a chunked grid is checked block by block when it is computed.
         if found.source != UNUSED and not any(map(is_lazy, (*centres, mask, solid_angles))):
             check_cells(centres, mask, found)
         if found.source == NOTHING:
@@ -226,7 +228,7 @@ class CellGrid(Labelled, Immutable):
         return cells
 
     def __repr__(self) -> str:
-        """One line: shape, latitudes, area of the domain; nothing of it is computed if it is chunked."""
+        """One line: shape, latitudes, area of the domain; of chunked cells only the shape."""
         shape = " x ".join(map(str, self.shape))
         if self.chunked:
             return f"CellGrid({shape}, chunked)"
@@ -424,16 +426,19 @@ class CellGrid(Labelled, Immutable):
             for name, length, size, step in zip(names, self.shape, sizes, strides, strict=True)
         )
         index, _ = windows(rows, columns)
-
-        whole = computed(self.latitude, self.longitude, *self._present_and_inside())
+        # Cells of unknown areas all count the same.
+        areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles
+        whole = computed(self.latitude, self.longitude, areas, areas if self.mask is None else areas * self.mask)
+        # Rows and columns that no patch reaches, at the ends or between strides, are named in one warning.
         if partial is None and (rows.left_out.any() or columns.left_out.any()):
             inside = whole[3]
             covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
             share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
             warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
         at = tuple(index.T)
-        latitude, longitude, *areas = (np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole)
-        kept = _inside_share(*areas) >= min_fraction - 1e-9
+        latitude, longitude, *sizes_of_cells = (np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole)
+        # A patch whose pixels are all missing has no place.
+        kept = inside_shares(*sizes_of_cells) >= min_fraction - 1e-9
         kept &= np.isfinite(latitude).any(axis=(1, 2))
         if not kept.any():
             raise ValueError(
@@ -442,20 +447,7 @@ class CellGrid(Labelled, Immutable):
         patches = np.stack([latitude[kept], longitude[kept]], axis=-1).astype(self.dtype, copy=False)
         return (patches, index[kept]) if return_index else patches
 
-    def _present_and_inside(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Areas of the cells, relative, zero where missing; and the part of each that is inside the mask."""
-        areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles
-        return areas, areas if self.mask is None else areas * self.mask
-
     def _require_solid_angles(self) -> npt.NDArray[np.float64]:
         if self.solid_angles is None:
             raise CoordinateError("The areas of the cells are unknown: give areas= or vertices=.")
         return self.solid_angles
-
-
-def _inside_share(areas: npt.NDArray[Any], inside: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Shares of windows (n, h, w) that are inside; missing pixels are as large as the others on average, not inside."""
-    count = areas.shape[1] * areas.shape[2]
-    present = np.count_nonzero(areas, axis=(1, 2))
-    whole = areas.sum(axis=(1, 2)) * count / np.maximum(present, 1)
-    return np.divide(inside.sum(axis=(1, 2)), whole, out=np.zeros(len(areas)), where=whole > 0.0)

@@ -873,3 +873,42 @@ def test_grids_are_no_patches_and_unstructured_cells_have_none():
         PatchScaleFeaturizer().fit(CELLS)
     with pytest.raises(CoordinateError, match="2 cells have no rows and columns to cut patches from"):
         CellGrid([0.0, 1.0], [0.0, 1.0], areas=[1e10, 1e10]).patches(1)
+
+
+# Areas in another unit
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize(("unit", "message"), [(EARTH_RADIUS**2, "unit sphere"), (1e6, "square kilometres")])
+def test_areas_in_another_unit_warn(unit, message, flat):
+    latitude, longitude = np.meshgrid(np.arange(30.5, 36), np.arange(10.5, 18), indexing="ij")
+    areas = np.full(latitude.shape, 1.2e10)
+    if flat:
+        latitude, longitude, areas = latitude.ravel(), longitude.ravel(), areas.ravel()
+    CellGrid(latitude, longitude, areas=areas)
+    with pytest.warns(CoordinateWarning, match=f"areas are in square metres. They seem to be .*{message}"):
+        CellGrid(latitude, longitude, areas=areas / unit)
+    with pytest.warns(CoordinateWarning, match="other unit, or weights"):
+        CellGrid(latitude, longitude, areas=np.ones_like(areas))
+
+
+def test_small_areas_of_parts_of_cells_and_of_fields_far_apart_do_not_warn():
+    rng = np.random.default_rng(0)
+    latitude, longitude, *_ = boxes(10.0)
+    areas = np.full(latitude.shape, 5e11)
+    CellGrid(latitude, longitude, areas=areas * rng.random(areas.shape) ** 8)
+    CellGrid(latitude, longitude, areas=np.where(rng.random(areas.shape) < 0.9, 1e-9, 1.0) * areas)
+    islands = np.zeros(areas.shape)
+    islands[4, 5], islands[9, 20] = 1e6, 5e5
+    CellGrid(latitude, longitude, areas=islands)
+    CellGrid(rng.uniform(45, 55, 500), rng.uniform(0, 15, 500), areas=rng.lognormal(np.log(2e4), 1, 500))
+    CellGrid(rng.uniform(-60, 70, 300), rng.uniform(-180, 180, 300), areas=rng.lognormal(np.log(1e6), 1.5, 300))
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, 0.0])
+def test_no_area_at_all_is_refused(value):
+    latitude, longitude, *corners = boxes(10.0)
+    with pytest.raises(CoordinateError, match="areas are zero or missing in all cells"):
+        CellGrid(latitude, longitude, areas=np.full(latitude.shape, value))
+    with pytest.raises(CoordinateError, match="vertices are missing in all cells"):
+        CellGrid(latitude, longitude, vertices=[axis * np.nan for axis in corners])

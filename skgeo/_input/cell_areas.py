@@ -1,17 +1,18 @@
 """Centres and areas of cells from what tells them, block by block where they are chunked; what is wrong with them."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._input.cell_vertices import Mask, angles_of_blocks, cells_inside, checked_polygons, format_cell, format_place
 from skgeo._input.chunks import aligned, is_lazy, map_cells
 from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_longitude
 from skgeo._input.numbers import format_number
-from skgeo._kernels.cell_corners import CROSSED, EMPTY, FAR, FLAT, OUTSIDE, SORTED, States, cell_polygons
+from skgeo._kernels.cell_corners import EMPTY, SORTED
 from skgeo._kernels.cell_places import (
     MOST_COPIES,
     Shared,
@@ -22,12 +23,10 @@ from skgeo._kernels.cell_places import (
     polar_piles,
     shared_places,
 )
-from skgeo._kernels.sphere import EARTH_RADIUS, cell_areas, unit_vectors
+from skgeo._kernels.sphere import EARTH_RADIUS, cell_areas
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
-
-Mask = npt.NDArray[Any] | None
 
 #: Where areas come from.
 GIVEN, VERTICES = "as given", "computed from the vertices"
@@ -35,14 +34,10 @@ NEIGHBOURS, NOTHING = "computed from the distances to neighbouring centres", "no
 #: Stands for areas where only the centres of cells matter: nothing about areas is checked or missed.
 UNUSED = "none: only the centres matter"
 
-#: All cells together are at most so many times as large as the sphere.
+#: The sum of all areas, at most, in areas of the sphere. Rounding and coarse polygons explain that much.
 LARGEST_SHARE = 1.001
-# With more cells than this share at the place of another one, all are suspect.
+# If more than this share of the cells are at the place of another cell, the centres are no centres of cells.
 _MANY_COPIES = 0.25
-# So many of the cells that are wrong are looked at to find out why.
-_SAMPLE = 200
-# What makes good cells of more than this share of them is the reason.
-_NEARLY_ALL = 0.9
 # Areas of a grid are between these shares of the box around all cells; others are looked at closely.
 _SHARES_OF_BOX = (1e-4, 1e2)
 # Areas that are all smaller or larger shares of the squared distance to the nearest centre are no areas of cells, not
@@ -57,16 +52,6 @@ _FEWEST_CELLS = 10
 _MISTAKEN_UNITS = {
     EARTH_RADIUS**2: "those of a unit sphere: areas * 6371008.8**2, or of an xarray variable the units 'sr'",
     1e6: "square kilometres: areas * 1e6, or of an xarray variable the units 'km2'",
-}
-# What is wrong, if it is, with the cells of a state, and the cure.
-_FAULTS = {
-    FAR: (
-        "one is far from the others",
-        "Is it a fill value that is not marked as missing? Give NaN, or the last corner again, where a cell has fewer",
-    ),
-    CROSSED: ("their order is none around the cell, and the cell is not convex", "Give them in order around the cell"),
-    FLAT: ("they enclose no area", "Mask these cells, mask=, or correct their corners"),
-    OUTSIDE: ("they do not enclose the centre", "Do they belong to other cells, or are they in another unit"),
 }
 
 
@@ -120,8 +105,8 @@ def _checked_latitudes(latitude: FloatArray, longitude: FloatArray) -> FloatArra
     if outside.size:
         raise CoordinateError(
             f"latitude is outside [-90, 90] degrees in {outside.size} cells: "
-            f"{format_number(latitude.flat[outside[0]])}. Swapped with longitude, projected, or a fill value that is not "
-            "marked as missing?"
+            f"{format_number(latitude.flat[outside[0]])}. Swapped with longitude, projected, or a fill value that is "
+            "not marked as missing?"
         )
     return np.where(np.isnan(longitude), np.nan, latitude.astype(np.float64).clip(-90.0, 90.0))
 
@@ -171,17 +156,17 @@ def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Ar
             f"longitudes, of {(*shape, 'n_vertices')} with at least 3 vertices."
         )
     if any(map(is_lazy, (latitude, *corners))):
-        return Areas(map_cells(_angles_of_blocks, latitude, longitude, *corners, *_known(mask)), VERTICES)
+        return Areas(map_cells(angles_of_blocks, latitude, longitude, *corners, *_known(mask)), VERTICES)
     known = None if is_lazy(mask) else mask
-    angles, states = _checked_polygons(latitude, longitude, corners[0], corners[1], known)
-    inside = _inside(latitude, known)
+    angles, states = checked_polygons(latitude, longitude, corners[0], corners[1], known)
+    inside = cells_inside(latitude, known)
     empty = np.flatnonzero((states == EMPTY) & inside)
     if empty.size and empty.size == np.count_nonzero(inside):
         raise CoordinateError("vertices are missing in all cells: give the corners of cells, or leave vertices out.")
     if empty.size:
         warn_caller(
-            f"{empty.size} cells have no corners, the first at {_cell(empty, shape)}: they weigh nothing. Mask them, "
-            "mask=, or give their corners.",
+            f"{empty.size} cells have no corners, the first at {format_cell(empty, shape)}: they weigh nothing. Mask "
+            "them, mask=, or give their corners.",
             CoordinateWarning,
         )
     return Areas(angles, VERTICES, np.flatnonzero(states == SORTED))
@@ -196,22 +181,6 @@ def _read(values: Any, name: str) -> Any:
     return values if is_lazy(values) else as_numbers_with_nan(values, name)
 
 
-def _inside(latitude: FloatArray, mask: Mask) -> npt.NDArray[np.bool_]:
-    """Cells that have a centre and a part in the domain."""
-    present = ~np.isnan(latitude)
-    return present if mask is None else present & (mask > 0)
-
-
-def _cell(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> str:
-    """The first of some positions in C order as an index."""
-    index = [int(i) for i in np.unravel_index(positions[0], shape)]
-    return str(tuple(index)) if len(index) > 1 else str(index[0])
-
-
-def _place(latitude: FloatArray, longitude: FloatArray, position: int) -> str:
-    return f"latitude {format_number(latitude.flat[position])}, longitude {format_number(longitude.flat[position])}"
-
-
 def _given_angles(latitude: FloatArray, areas: FloatArray) -> FloatArray:
     """Solid angles of areas in square metres."""
     areas = areas.astype(np.float64)
@@ -221,107 +190,11 @@ def _given_angles(latitude: FloatArray, areas: FloatArray) -> FloatArray:
     large = np.flatnonzero(angles > LARGEST_SHARE * 4.0 * np.pi)
     if large.size:
         raise CoordinateError(
-            f"areas of {large.size} cells are larger than the Earth, the first at {_cell(large, areas.shape)}: "
+            f"areas of {large.size} cells are larger than the Earth, the first at {format_cell(large, areas.shape)}: "
             f"{areas.flat[large[0]]:g} m2. Is it a fill value that is not marked as missing? Make it NaN. "
             "Areas are in square metres."
         )
     return angles
-
-
-def _angles_of_blocks(latitude: FloatArray, longitude: FloatArray, *arrays: npt.NDArray[Any]) -> FloatArray:
-    """Solid angles of a block of cells, from both coordinates of their corners, and a mask if there is one."""
-    corners = [as_numbers_with_nan(axis, "vertices") for axis in arrays[:2]]
-    return _checked_polygons(latitude, longitude, corners[0], corners[1], *arrays[2:])[0]
-
-
-def _checked_polygons(
-    latitude: FloatArray,
-    longitude: FloatArray,
-    corner_latitude: FloatArray,
-    corner_longitude: FloatArray,
-    mask: Mask = None,
-) -> tuple[FloatArray, States]:
-    """Areas of cells with given vertices, and their states; refused if those of a cell in the domain are wrong."""
-    corners = [axis.astype(np.float64) for axis in (corner_latitude, corner_longitude)]
-    outside = np.flatnonzero(np.abs(corners[0]) > POLE)
-    if outside.size:
-        raise CoordinateError(
-            f"vertices have latitudes outside [-90, 90] degrees, {outside.size} of them: "
-            f"{format_number(corners[0].flat[outside[0]])}. Latitudes come first. Swapped, projected, or a fill value that is "
-            "not marked as missing?"
-        )
-    check_longitude(corners[1], "vertices=")
-    corners[0] = corners[0].clip(-90.0, 90.0)
-    areas, states = cell_polygons(latitude, longitude, *corners)
-    wrong = states >= FAR
-    if not wrong.any():
-        return areas, states
-    faulty = np.flatnonzero(wrong & _inside(latitude, mask))
-    if faulty.size:
-        _refuse_vertices(states, faulty, latitude, longitude, *corners)
-    return np.where(wrong, 0.0, areas), states
-
-
-def _refuse_vertices(
-    states: States, faulty: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, *corners: FloatArray
-) -> NoReturn:
-    """Say what is wrong with the vertices of most of the faulty cells, and why if that is plain."""
-    counts = np.bincount(states.flat[faulty], minlength=OUTSIDE + 1)
-    state = np.argmax(counts)
-    cells = faulty[states.flat[faulty] == state]
-    first, shape = int(cells[0]), states.shape
-    around = [axis.reshape(-1, axis.shape[-1])[first] for axis in corners]
-    distances = _degrees_apart(latitude.flat[first], longitude.flat[first], *around)
-    corner = int(np.nanargmax(distances))
-    what, cure = _FAULTS[np.uint8(state)]
-    cells_wrong = f"{cells.size} cells are wrong" if cells.size > 1 else "1 cell are wrong"
-    reason = _explanation(faulty, latitude, longitude, *corners)
-    raise CoordinateError(
-        f"vertices of {cells_wrong}, the first at {_cell(cells, shape)}: {what}. Its centre is "
-        f"{_place(latitude, longitude, first)}; its farthest corner, {distances[corner]:.3g} degrees from there, is "
-        f"{_place(around[0], around[1], corner)}. {reason or cure + ('?' if state == OUTSIDE else '.')}"
-    )
-
-
-def _degrees_apart(latitude: Any, longitude: Any, latitudes: FloatArray, longitudes: FloatArray) -> FloatArray:
-    """Great-circle distances between points."""
-    chord = np.linalg.norm(unit_vectors(latitudes, longitudes) - unit_vectors(latitude, longitude), axis=-1)
-    return np.degrees(2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0)))
-
-
-def _explanation(faulty: npt.NDArray[np.intp], *arrays: FloatArray) -> str:
-    """The change of units or order that makes good cells of a sample of the wrong ones; empty if none does."""
-    sample = faulty[:: -(-faulty.size // _SAMPLE)]
-    latitude, longitude = (axis.ravel()[sample] for axis in arrays[:2])
-    corners = [axis.reshape(-1, axis.shape[-1])[sample] for axis in arrays[2:]]
-    size = _sizes(latitude, longitude, *corners)
-    for reason, (one, other), around in _suspicions(latitude, longitude, *corners):
-        if max(np.nanmax(np.abs(one)), np.nanmax(np.abs(around[0]), initial=0.0)) <= POLE:
-            states = cell_polygons(one, other, *around)[1]
-            good = np.count_nonzero(states <= SORTED) > _NEARLY_ALL * sample.size
-            if good and np.median(_sizes(one, other, *around)) < _NEARLY_ALL * np.median(size):
-                return reason
-    return ""
-
-
-def _sizes(latitude: FloatArray, longitude: FloatArray, *corners: FloatArray) -> FloatArray:
-    """Distances in degrees of cells (n,) from their farthest corner."""
-    return np.nanmax(_degrees_apart(latitude[:, np.newaxis], longitude[:, np.newaxis], *corners), axis=-1)
-
-
-def _suspicions(
-    latitude: FloatArray, longitude: FloatArray, *corners: FloatArray
-) -> Iterator[tuple[str, tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]]:
-    """What may be wrong with vertices or centres, and both as they would be right."""
-    centres, around = (latitude, longitude), (corners[0], corners[1])
-    degrees = np.degrees(corners[0]), np.degrees(corners[1])
-    cure = "Degrees are expected: vertices=(np.degrees(latitudes), np.degrees(longitudes))."
-    yield f"The vertices are in radians, the centres in degrees. {cure}", centres, degrees
-    yield f"The latitudes of the vertices are in radians. {cure}", centres, (degrees[0], around[1])
-    yield f"The longitudes of the vertices are in radians. {cure}", centres, (around[0], degrees[1])
-    turned = np.degrees(latitude), np.degrees(longitude)
-    yield "The centres are in radians, the vertices in degrees. Degrees are expected: np.degrees(.).", turned, around
-    yield "The vertices are swapped: latitudes come first.", centres, (around[1], around[0])
 
 
 def _neighbour_angles(
@@ -331,7 +204,7 @@ def _neighbour_angles(
 
     Fill values are no neighbours: they are refused, or left out if the mask leaves them out.
     """
-    inside = _inside(latitude, mask)
+    inside = cells_inside(latitude, mask)
     shared = shared_places(latitude, longitude) if shared is None else shared
     fill, outside = piled(shared, latitude, longitude, inside)
     if fill.size:
@@ -359,9 +232,9 @@ def _without(cells: npt.NDArray[np.intp], latitude: FloatArray) -> FloatArray:
 def _refuse_fill(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, where: str) -> NoReturn:
     count = f"{cells.size} cells are" if cells.size > 1 else "1 cell is"
     raise CoordinateError(
-        f"{count} {where}, the first at {_cell(cells, latitude.shape)}: "
-        f"{_place(latitude, longitude, int(cells[0]))}. Is it a fill value that is not marked as missing? Make the "
-        "coordinates of these cells NaN, or mask them, mask=."
+        f"{count} {where}, the first at {format_cell(cells, latitude.shape)}: "
+        f"{format_place(latitude, longitude, int(cells[0]))}. Is it a fill value that is not marked as missing? Make "
+        "the coordinates of these cells NaN, or mask them, mask=."
     )
 
 
@@ -371,7 +244,7 @@ def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas
     Only cells count that weigh something.
     """
     latitude, longitude = centres
-    inside = _inside(latitude, mask)
+    inside = cells_inside(latitude, mask)
     shared = shared_places(latitude, longitude) if areas.shared is None else areas.shared
     if areas.angles is None:  # observations may share a place, but hardly that one
         zero = np.flatnonzero(inside & (latitude == 0.0) & (longitude == 0.0))
@@ -393,8 +266,9 @@ def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas
         _check_unit_of_areas(latitude, longitude, weight)
         for pole, cells in polar_piles(latitude, weight):
             warn_caller(
-                f"{cells.size} cells are at latitude {pole:g}, the first at {_cell(cells, latitude.shape)}, and larger "
-                "than the cap up to the nearest other cell: they overlap. Correct their centres, or mask them, mask=.",
+                f"{cells.size} cells are at latitude {pole:g}, the first at {format_cell(cells, latitude.shape)}, and "
+                "larger than the cap up to the nearest other cell: they overlap. Correct their centres, or mask them, "
+                "mask=.",
                 CoordinateWarning,
             )
 
@@ -413,9 +287,9 @@ def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -
     if share <= largest_share(weight.shape, source):
         return
     largest = np.atleast_1d(np.argmax(weight))
-    found = [f"the largest, at {_cell(largest, weight.shape)}, has {weight.max() * EARTH_RADIUS**2:.4g} m2"]
+    found = [f"the largest, at {format_cell(largest, weight.shape)}, has {weight.max() * EARTH_RADIUS**2:.4g} m2"]
     if again.size:
-        found.append(f"{again.size} are at the place of another one, the first at {_cell(again, weight.shape)}")
+        found.append(f"{again.size} are at the place of another one, the first at {format_cell(again, weight.shape)}")
     raise CoordinateError(
         f"The cells are {share:.6g} times as large as the Earth together; {', and '.join(found)}. Their areas are "
         f"{source}. Mask what is there twice, mask=, such as a second column at 0 and 360 or a halo, and what overlaps;"
@@ -424,7 +298,7 @@ def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -
 
 
 def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str) -> None:
-    where = f"{again.size} cells are at the place of another one, the first at {_cell(again, weight.shape)}"
+    where = f"{again.size} cells are at the place of another one, the first at {format_cell(again, weight.shape)}"
     if source == NEIGHBOURS and again.size > _MANY_COPIES * np.count_nonzero(weight):
         raise CoordinateError(
             f"{where}, of {weight.size}: these are no centres of cells. If they are corners, give them as vertices= "
@@ -438,9 +312,9 @@ def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str)
 def _warn_without_area(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray) -> None:
     if cells.size:
         warn_caller(
-            f"{cells.size} cells have no area, the first at {_cell(cells, latitude.shape)}, "
-            f"{_place(latitude, longitude, int(cells[0]))}: they are at the place of their neighbours. Give areas= or "
-            "vertices=, or mask them, mask=.",
+            f"{cells.size} cells have no area, the first at {format_cell(cells, latitude.shape)}, "
+            f"{format_place(latitude, longitude, int(cells[0]))}: they are at the place of their neighbours. Give "
+            "areas= or vertices=, or mask them, mask=.",
             CoordinateWarning,
         )
 

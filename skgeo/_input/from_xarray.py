@@ -26,28 +26,32 @@ from skgeo._input.cf import (
 from skgeo._input.cf_cells import Found, areas_of, bounds_of, vertices_of, warn_lost
 from skgeo._input.cf_values import in_degrees
 from skgeo._input.chunks import map_cells
+from skgeo._input.coordinates import SINGLE_ROUNDING, format_number
 from skgeo._input.mask_alignment import align_mask
 from skgeo._kernels.sphere import EARTH_RADIUS, band_heights, cell_areas
 from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateError
 
+# A centre may be outside its box by this share of the height or width of the box.
+_BESIDE_BOX = 0.25
 # Dimensions that are the faces of a cube or the tiles of a globe.
 _FACES = re.compile(r"n?(cube_?)?(faces?|tiles?|panels?|f)|ncube|grid_?tiles?", re.IGNORECASE)
 
 
 def layout(obj: Any) -> str:
-    """How the places of an object lie: "grid", "cells" of two dimensions or of known size, or "points" along one."""
+    """The kind of the places of an object: "grid", "cells" (of two dimensions, or with sizes) or "points"."""
     latitude, longitude = find_both(check_object(obj, "an array of (latitude, longitude) rows"), 1)
     if latitude.ndim == longitude.ndim == 1 and latitude.dims == longitude.dims:
         return "cells" if _have_sizes(obj, latitude, longitude) else "points"
     if latitude.ndim > 1 and set(latitude.dims) == set(longitude.dims):
         return "cells"
+    # Two axes are a grid, unless coordinates of more dimensions show that the axes only number rows and columns.
     axes = latitude.ndim == longitude.ndim == 1
     return "cells" if axes and truer(obj, latitude, longitude) is not None else "grid"
 
 
 def _have_sizes(obj: Any, latitude: Any, longitude: Any) -> bool:
-    """Whether cells along one dimension have areas, or edges that tell them."""
+    """Whether cells along one dimension have areas or corners."""
     if areas_of(obj, latitude.dims).values is not None:
         return True
     return all(found.values is not None for found in vertices_of(obj, latitude, longitude))
@@ -56,7 +60,7 @@ def _have_sizes(obj: Any, latitude: Any, longitude: Any) -> bool:
 def read_grid(obj: Any, mask: Any, *, centres: bool = False) -> dict[str, Any]:
     """The arguments of LatLonGrid: both axes, their bounds and the mask, lazy if it was; and the sources of these.
 
-    With ``centres`` only the centres matter: lost bounds are no loss, and nobody asks for sources.
+    With ``centres`` only the centres matter: no warning of lost bounds, and no sources.
     """
     axes = find_both(check_object(obj, "LatLonGrid(latitude, longitude, mask)"), 1)
     check_axes(obj, *axes)
@@ -70,6 +74,7 @@ def read_grid(obj: Any, mask: Any, *, centres: bool = False) -> dict[str, Any]:
     }
     if centres:
         return arguments
+    # Where the centres determine the edges, lost bounds change nothing.
     matter = [found.lost and not _fills(axis, kind) for found, axis, kind in zip(bounds, axes, KINDS, strict=True)]
     lost = [(axis, found) for axis, found, does in zip(axes, bounds, matter, strict=True) if does]
     warn_lost(obj, lost, "edges are midway between the centres")
@@ -101,6 +106,7 @@ def _fills(axis: Any, kind: CoordinateKind) -> bool:
     steps = np.abs(np.diff(values))
     if not steps.size or not np.isfinite(steps).all() or np.ptp(steps) > 1e-3 * steps.mean():
         return False
+    # The tolerance is a share of the step, plus the rounding of axes in files, 1e-4 degrees.
     step, near = steps.mean(), 1e-3 * steps.mean() + 1e-4
     if kind is LONGITUDE:
         return bool(abs(step * values.size - 360.0) <= near)
@@ -121,6 +127,7 @@ def all_true_mask_like(obj: Any, ndim: int = 1) -> Any:
 
 def _chunks(obj: Any, dims: tuple[Hashable, ...]) -> tuple[tuple[int, ...], ...] | None:
     """Chunks along the given dimensions, those of the first variable that has any; None if none has."""
+    # Variables that come first win.
     sizes: dict[Hashable, tuple[int, ...]] = {}
     for variable in (*variables_of(obj).values(), *([] if hasattr(obj, "data_vars") else [obj])):
         sizes = {**variable.chunksizes, **sizes}
@@ -154,17 +161,18 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
         refuse_scalar(latitude, longitude)
     if set(latitude.dims) != set(longitude.dims):
         raise CoordinateError(
-            f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: those of cells are "
-            "on the same ones. Of a regular grid, use LatLonGrid.from_xarray(obj)."
+            f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: those "
+            "of cells are on the same ones. Of a regular grid, use LatLonGrid.from_xarray(obj)."
         )
     if latitude.ndim > 2:
+        # Dimensions of faces come first; the last two are rows and columns.
         faces = [dim for dim in latitude.dims if _FACES.fullmatch(str(dim)) and not is_time(latitude, dim)]
         latitude = latitude.transpose(*faces, ...)
         if len(faces) < latitude.ndim - 2:
             extra = next(dim for dim in latitude.dims if dim not in faces)
             raise CoordinateError(
-                f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims}: expected one or two, and faces. "
-                f"Select one grid, obj.isel({extra}=0), or, if it numbers parts of one grid, "
+                f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims}: expected one or two, and "
+                f"faces. Select one grid, obj.isel({extra}=0), or, if it numbers parts of one grid, "
                 f"obj.rename({extra}='face')."
             )
     return latitude, longitude.transpose(*latitude.dims)
@@ -185,6 +193,7 @@ def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: S
             return {"areas": None, "vertices": None, "sources": {}}
         source = "computed from the distances to neighbouring centres of the same face"
         return {"areas": _areas_on_faces(*degrees), "vertices": None, "sources": {"areas": source}}
+    # Two edges in each direction are a box between parallels and meridians, more corners a polygon.
     if corners[0].shape[-1] == corners[1].shape[-1] == 2:
         boxes = map_cells(_box_areas, *degrees, *corners)
         return {"areas": boxes, "vertices": None, "sources": {"areas": "computed from the bounds"}}
@@ -193,11 +202,23 @@ def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: S
 
 def _box_areas(latitude: Any, longitude: Any, rows: Any, columns: Any) -> Any:
     """Areas in square metres of boxes between parallels and meridians, from centres (n,) and both edges (n, 2)."""
+    latitude, longitude = np.asarray(latitude), np.asarray(longitude)
     south, north = np.sort(rows.astype(np.float64), axis=-1).T
-    ways = (columns.astype(np.float64) - np.asarray(longitude)[:, np.newaxis] + 180.0) % 360.0 - 180.0
-    width = np.abs(ways[:, 1] - ways[:, 0])
-    width = np.where((width == 0.0) & (columns[:, 0] != columns[:, 1]), 360.0, width)
-    return EARTH_RADIUS**2 * band_heights(south, north) * np.radians(width)
+    # Longitudes of both edges relative to the centre, so that a box may cross the seam.
+    west, east = np.sort((columns.astype(np.float64) - longitude[:, np.newaxis] + 180.0) % 360.0 - 180.0, axis=-1).T
+    around = (west == east) & (columns[:, 0] != columns[:, 1])
+    # A centre may lie beside its box by a quarter of the size of the box, as it may beside a polygon.
+    beside = [_BESIDE_BOX * (high - low) + SINGLE_ROUNDING for low, high in ((south, north), (west, east))]
+    outside = (latitude < south - beside[0]) | (latitude > north + beside[0])
+    outside |= ~around & ((west > beside[1]) | (east < -beside[1]))
+    if outside.any():
+        first = np.flatnonzero(outside)[0]
+        raise CoordinateError(
+            f"The bounds of {np.count_nonzero(outside)} cells do not enclose the centre, the first at {first}: "
+            f"latitude {format_number(latitude[first])} has {rows[first].tolist()}, longitude "
+            f"{format_number(longitude[first])} has {columns[first].tolist()}. Do they belong to other cells, or are they in another unit?"
+        )
+    return EARTH_RADIUS**2 * band_heights(south, north) * np.radians(np.where(around, 360.0, east - west))
 
 
 def _areas_on_faces(latitude: Any, longitude: Any) -> Any:
@@ -256,5 +277,6 @@ def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any) -> Any:
             cure = f"select one, {with_geometry(obj, fields[0].name)}" if names else "give a mask"
             raise CoordinateError(f"mask='valid': {len(fields)} variables have the dimensions {dims}, {names}: {cure}.")
         obj = fields[0]
+    # A cell is valid where no time, level or member of the variable is missing.
     present = obj.notnull()
     return present.all([dim for dim in present.dims if dim not in dims])

@@ -1,6 +1,6 @@
 """Kernel: cells at the same place, and cells far from their neighbours: fill values and what a file holds twice."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -178,3 +178,11 @@ def area_shares(
     nearest = np.where(distances > np.radians(_SAME_PLACE), distances, np.inf).min(axis=1)
     known = np.isfinite(nearest)
     return area.flat[sample[known]] / nearest[known] ** 2 if known.any() else None
+
+
+def inside_shares(areas: npt.NDArray[Any], inside: npt.NDArray[Any]) -> FloatArray:
+    """Shares of the area of windows (n, h, w) that are inside; missing pixels count as outside, with the mean area."""
+    count = areas.shape[1] * areas.shape[2]
+    present = np.count_nonzero(areas, axis=(1, 2))
+    whole = areas.sum(axis=(1, 2)) * count / np.maximum(present, 1)
+    return np.divide(inside.sum(axis=(1, 2)), whole, out=np.zeros(len(areas)), where=whole > 0.0)

@@ -854,3 +854,46 @@ def test_the_accessor_checks():
         .skgeo.check()["coordinates"]
         .endswith("clon by its standard_name, in radians")
     )
+
+
+def test_an_embedding_says_nothing_of_areas():
+    model = SphericalHarmonicPCA(2).fit(CellGrid(ROW.ravel(), COLUMN.ravel(), areas=AREA.ravel() * R2))
+    for areas in (AREA / R2, np.full(AREA.shape, np.nan), np.full(AREA.shape, 1e30)):
+        obj = unstructured(bounds="{}_corners")
+        obj["area"] = ("cell", areas.ravel(), {"units": "m2"})
+        expected = model.transform(np.column_stack([ROW.ravel(), COLUMN.ravel()]))
+        assert_allclose(model.transform(obj), expected, rtol=1e-12, atol=1e-12)
+        assert_allclose(obj.skgeo.transform(model).embedding, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_valid_takes_no_areas_that_only_cell_measures_name():
+    obj = xr.Dataset(
+        {
+            "zeta": (("y", "x"), np.where(ROW > 0, 1.0, np.nan), {"cell_measures": "area: rho_area"}),
+            "rho_area": (("y", "x"), AREA * R2, {"units": "m2"}),
+        },
+        {"lat": (("y", "x"), ROW), "lon": (("y", "x"), COLUMN)},
+    )
+    assert_allclose(CellGrid.from_xarray(obj, "valid").domain_area(1), 2 * np.pi, rtol=1e-12)
+
+
+def test_columns_at_0_and_360_of_a_mask_are_not_exchanged():
+    longitude = np.arange(0.0, 361, 10)
+    bounds = np.clip(np.column_stack([longitude - 5, longitude + 5]), 0, 360)
+    obj = xr.Dataset(coords={"lat": LAT, "lon": ("lon", longitude, {"bounds": "lon_bnds"})})
+    obj["lon_bnds"] = (("lon", "bnds"), bounds)
+    part = np.broadcast_to(np.linspace(0, 1, 37), (18, 37))
+    mask = xr.DataArray(part, {"lat": LAT, "lon": longitude}, ("lat", "lon"))
+    for order in (slice(None), slice(None, None, -1), np.random.default_rng(0).permutation(37)):
+        assert_array_equal(LatLonGrid.from_xarray(obj, mask.isel(lon=order)).mask, part)
+
+
+@pytest.mark.parametrize("axis", ["clat", "clon"])
+def test_boxes_around_other_cells_are_refused(axis):
+    obj = unstructured().drop_vars(["clat_bnds", "clon_bnds"])
+    for name, centres in (("clat", ROW.ravel()), ("clon", COLUMN.ravel())):
+        obj[f"{name}_bnds"] = (("cell", "edge"), np.column_stack([centres - 5, centres + 5]))
+    assert_allclose(CellGrid.from_xarray(obj).solid_angles, AREA.ravel(), rtol=1e-12)
+    obj[f"{axis}_bnds"] = obj[f"{axis}_bnds"].isel(cell=slice(None, None, -1))
+    with pytest.raises(CoordinateError, match="bounds of 6.. cells do not enclose the centre, the first at 0: latitude"):
+        CellGrid.from_xarray(obj)

@@ -441,7 +441,7 @@ def ocean():
         corners = obj[name] + xr.DataArray([-1.0, 1, 1, -1], dims="nvertex")
         obj[f"{name}_vertices"] = corners.transpose("nvertex", "x", "y")
         obj[name] = obj[name].where(MASK)
-    obj["areacello"] = (("x", "y"), np.full(SHAPE[::-1], 2.0), {"standard_name": "cell_area", "units": "m2"})
+    obj["areacello"] = (("x", "y"), np.full(SHAPE[::-1], 2e10), {"standard_name": "cell_area", "units": "m2"})
     return obj
 
 
@@ -452,7 +452,7 @@ def test_cells_of_a_curvilinear_grid():
     assert_array_equal(cells["longitude"], obj.nav_lon)
     assert np.isnan(cells["latitude"]).sum() == (~MASK).sum()
     assert_array_equal(cells["mask"], MASK)
-    assert_array_equal(cells["areas"], np.full(SHAPE, 2.0))
+    assert_array_equal(cells["areas"], np.full(SHAPE, 2e10))
     assert cells["vertices"] is None  # areas that are there need none
     cells = read_cells(obj.drop_vars("areacello"))
     for vertices, name in zip(cells["vertices"], ("nav_lat", "nav_lon"), strict=True):
@@ -481,7 +481,7 @@ def test_areas_found_by_cell_measures_in_square_metres():
     obj["other"].attrs["units"] = "K"
     with pytest.raises(CoordinateError, match="The areas 'other' have the units 'K': expected those of an area, m2"):
         read_cells(obj)
-    assert_array_equal(read_cells(obj.drop_vars("other"))["areas"], np.full(SHAPE, 2.0))
+    assert_array_equal(read_cells(obj.drop_vars("other"))["areas"], np.full(SHAPE, 2e10))
     assert read_cells(obj.drop_vars(["other", "areacello"]))["areas"] is None
 
 

@@ -1,0 +1,143 @@
+"""Areas of cells from the corners that are given for them; what is wrong with the corners, and the probable reason."""
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_longitude, format_number
+from skgeo._kernels.cell_corners import CROSSED, FAR, FLAT, OUTSIDE, SORTED, States, cell_polygons
+from skgeo._kernels.sphere import unit_vectors
+from skgeo._typing import FloatArray
+from skgeo.exceptions import CoordinateError
+
+#: Parts of cells in the domain, in [0, 1], or None for all of them.
+Mask = npt.NDArray[Any] | None
+
+# Wrong cells, at most, that are examined to find the reason.
+_SAMPLE = 200
+# A change of units or order is the reason if it makes more than this share of these cells good.
+_NEARLY_ALL = 0.9
+# The fault of the cells of each state, and its cure. The states are those of the kernel.
+_FAULTS = {
+    FAR: (
+        "one is far from the others",
+        "Is it a fill value that is not marked as missing? Give NaN, or the last corner again, where a cell has fewer",
+    ),
+    CROSSED: ("their order is none around the cell, and the cell is not convex", "Give them in order around the cell"),
+    FLAT: ("they enclose no area", "Mask these cells, mask=, or correct their corners"),
+    OUTSIDE: ("they do not enclose the centre", "Do they belong to other cells, or are they in another unit"),
+}
+
+
+def cells_inside(latitude: FloatArray, mask: Mask) -> npt.NDArray[np.bool_]:
+    """Cells that have a centre and a part in the domain."""
+    present = ~np.isnan(latitude)
+    return present if mask is None else present & (mask > 0)
+
+
+def format_cell(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> str:
+    """The first of some positions in C order as an index."""
+    index = [int(i) for i in np.unravel_index(positions[0], shape)]
+    return str(tuple(index)) if len(index) > 1 else str(index[0])
+
+
+def format_place(latitude: FloatArray, longitude: FloatArray, position: int) -> str:
+    return f"latitude {format_number(latitude.flat[position])}, longitude {format_number(longitude.flat[position])}"
+
+
+def angles_of_blocks(latitude: FloatArray, longitude: FloatArray, *arrays: npt.NDArray[Any]) -> FloatArray:
+    """Solid angles of a block of cells, from both coordinates of their corners, and a mask if there is one."""
+    corners = [as_numbers_with_nan(axis, "vertices") for axis in arrays[:2]]
+    return checked_polygons(latitude, longitude, corners[0], corners[1], *arrays[2:])[0]
+
+
+def checked_polygons(
+    latitude: FloatArray,
+    longitude: FloatArray,
+    corner_latitude: FloatArray,
+    corner_longitude: FloatArray,
+    mask: Mask = None,
+) -> tuple[FloatArray, States]:
+    """Areas of cells with given vertices, and their states; refused if those of a cell in the domain are wrong."""
+    corners = [axis.astype(np.float64) for axis in (corner_latitude, corner_longitude)]
+    outside = np.flatnonzero(np.abs(corners[0]) > POLE)
+    if outside.size:
+        raise CoordinateError(
+            f"vertices have latitudes outside [-90, 90] degrees, {outside.size} of them: "
+            f"{format_number(corners[0].flat[outside[0]])}. Latitudes come first. Swapped, projected, or a fill value "
+            "that is not marked as missing?"
+        )
+    check_longitude(corners[1], "vertices=")
+    corners[0] = corners[0].clip(-90.0, 90.0)
+    areas, states = cell_polygons(latitude, longitude, *corners)
+    wrong = states >= FAR
+    if not wrong.any():
+        return areas, states
+    faulty = np.flatnonzero(wrong & cells_inside(latitude, mask))
+    if faulty.size:
+        _refuse_vertices(states, faulty, latitude, longitude, *corners)
+    return np.where(wrong, 0.0, areas), states
+
+
+def _refuse_vertices(
+    states: States, faulty: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, *corners: FloatArray
+) -> NoReturn:
+    """Say what is wrong with the vertices of most of the faulty cells, and why if that is plain."""
+    counts = np.bincount(states.flat[faulty], minlength=OUTSIDE + 1)
+    state = np.argmax(counts)
+    cells = faulty[states.flat[faulty] == state]
+    first, shape = int(cells[0]), states.shape
+    around = [axis.reshape(-1, axis.shape[-1])[first] for axis in corners]
+    distances = _degrees_apart(latitude.flat[first], longitude.flat[first], *around)
+    corner = int(np.nanargmax(distances))
+    what, cure = _FAULTS[np.uint8(state)]
+    cells_wrong = f"{cells.size} cells are wrong" if cells.size > 1 else "1 cell are wrong"
+    reason = _explanation(faulty, latitude, longitude, *corners)
+    raise CoordinateError(
+        f"vertices of {cells_wrong}, the first at {format_cell(cells, shape)}: {what}. Its centre is "
+        f"{format_place(latitude, longitude, first)}; its farthest corner, {distances[corner]:.3g} degrees from there, "
+        f"is {format_place(around[0], around[1], corner)}. {reason or cure + ('?' if state == OUTSIDE else '.')}"
+    )
+
+
+def _degrees_apart(latitude: Any, longitude: Any, latitudes: FloatArray, longitudes: FloatArray) -> FloatArray:
+    """Great-circle distances between points."""
+    chord = np.linalg.norm(unit_vectors(latitudes, longitudes) - unit_vectors(latitude, longitude), axis=-1)
+    return np.degrees(2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0)))
+
+
+def _explanation(faulty: npt.NDArray[np.intp], *arrays: FloatArray) -> str:
+    """The change of units or order that makes good cells of a sample of the wrong ones; empty if none does."""
+    sample = faulty[:: -(-faulty.size // _SAMPLE)]
+    latitude, longitude = (axis.ravel()[sample] for axis in arrays[:2])
+    corners = [axis.reshape(-1, axis.shape[-1])[sample] for axis in arrays[2:]]
+    size = _sizes(latitude, longitude, *corners)
+    for reason, (one, other), around in _suspicions(latitude, longitude, *corners):
+        if max(np.nanmax(np.abs(one)), np.nanmax(np.abs(around[0]), initial=0.0)) <= POLE:
+            states = cell_polygons(one, other, *around)[1]
+            good = np.count_nonzero(states <= SORTED) > _NEARLY_ALL * sample.size
+            if good and np.median(_sizes(one, other, *around)) < _NEARLY_ALL * np.median(size):
+                return reason
+    return ""
+
+
+def _sizes(latitude: FloatArray, longitude: FloatArray, *corners: FloatArray) -> FloatArray:
+    """Distances in degrees of cells (n,) from their farthest corner."""
+    return np.nanmax(_degrees_apart(latitude[:, np.newaxis], longitude[:, np.newaxis], *corners), axis=-1)
+
+
+def _suspicions(
+    latitude: FloatArray, longitude: FloatArray, *corners: FloatArray
+) -> Iterator[tuple[str, tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]]:
+    """What may be wrong with vertices or centres, and both as they would be right."""
+    centres, around = (latitude, longitude), (corners[0], corners[1])
+    degrees = np.degrees(corners[0]), np.degrees(corners[1])
+    cure = "Degrees are expected: vertices=(np.degrees(latitudes), np.degrees(longitudes))."
+    yield f"The vertices are in radians, the centres in degrees. {cure}", centres, degrees
+    yield f"The latitudes of the vertices are in radians. {cure}", centres, (degrees[0], around[1])
+    yield f"The longitudes of the vertices are in radians. {cure}", centres, (around[0], degrees[1])
+    turned = np.degrees(latitude), np.degrees(longitude)
+    yield "The centres are in radians, the vertices in degrees. Degrees are expected: np.degrees(.).", turned, around
+    yield "The vertices are swapped: latitudes come first.", centres, (around[1], around[0])
