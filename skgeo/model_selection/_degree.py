@@ -12,8 +12,6 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import check_random_state
 
-from skgeo._cells import CellGrid
-from skgeo._grid import LatLonGrid
 from skgeo._kernels.sphere import unit_vectors
 from skgeo._places import as_grid
 from skgeo._spectrum import degree_wavelength_km

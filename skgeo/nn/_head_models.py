@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeo._validation import check_flag, check_parameter, is_integer
-from skgeo._validation import check_scaled_weight
+from skgeo._validation import check_flag, check_parameter, check_scaled_weight, is_integer
 from skgeo.nn._neural_estimator import NeuralClassifier, NeuralEstimator, NeuralRegressor
 
 if TYPE_CHECKING:
