@@ -14,12 +14,12 @@ from skgeo._base import LocationTransformer, PatchTransformer, restore_on_error,
 from skgeo._cells import CellGrid
 from skgeo._input.patch_table import Patches, PixelStack
 from skgeo._kernels.harmonics import sin_cos_latitude
+from skgeo._kernels.patch_means import area_means, map_area_means, map_pixel_means
 from skgeo._kernels.sphere import EARTH_RADIUS, Boxes, cell_areas
 from skgeo._kernels.threads import Advance
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._progress import check_verbose, progress
 from skgeo._validation import check_parameter
-from skgeo.encoders import SphericalHarmonics
 from skgeo.encoders._base import FixedEncoder
 from skgeo.exceptions import CoordinateWarning
 
@@ -27,11 +27,11 @@ __all__ = ["PatchPositionEncoder"]
 
 Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
-# Pixels encoded at a time: enough to keep the encoder busy, little enough to be nothing in memory.
+# Number of pixels encoded at a time: their embedding takes some tens of megabytes.
 _PIXELS_AT_A_TIME = 2**16
-# Pixel centres of stacks are the same if they agree to so many degrees, ten centimetres.
+# Degrees (ten centimetres) within which pixel centres of stacks are the same place.
 _SAME_PLACE = 1e-6
-# Pixel centres closer than this share of the smallest pixel are the same pixel of overlapping patches.
+# Share of the smallest pixel within which pixel centres of overlapping patches are the same pixel.
 _SAME_PIXEL = 0.01
 
 
@@ -90,6 +90,13 @@ class PatchPositionEncoder(PatchTransformer):
     embeddings, and after it with ``"exact"``, which is the embedding of a mean: ``clip * tanh(mean / clip)`` of the
     mean of the standardised components. Without a clip (``clip=None``) pixels converge to "exact" as they get smaller,
     with the square of their size.
+
+    An encoder of your own that is a linear map of real spherical harmonics can have a method ``harmonic_map()``. It
+    returns coefficients (k, (L + 1)^2), with the harmonic (l, m) in column l * l + l + m, and the bound of the soft
+    clip or None; instead of coefficients it may return the factors (k,) of the last k harmonics up to its
+    ``max_degree``. Both averages then use the map in place of ``transform``: "exact" takes the encoder, and "pixels" is
+    faster. A subclass of such an encoder that changes ``transform`` has to change ``harmonic_map``, too, or return None
+    from it.
 
     Examples
     --------
@@ -158,21 +165,35 @@ class PatchPositionEncoder(PatchTransformer):
         n_pixels = patches.latitude.size if isinstance(patches, PixelStack) else _count_pixels(patches.boxes)
         with progress(n_pixels, "pixel", shown=self.verbose) as advance:
             if isinstance(patches, PixelStack):
-                means = self._average(len(patches.latitude), _stacked_pixels(patches), advance)
-            elif type(encoder) is SphericalHarmonicPCA and not encoder.add_indicator:
-                return encoder._average_pixels(patches.boxes, patches.dtype, advance)
-            else:
+                return self._average(len(patches.latitude), _stacked_pixels(patches), advance).astype(
+                    patches.dtype, copy=False
+                )
+            found = None if getattr(encoder, "add_indicator", False) else _harmonic_map(encoder)
+            # Single harmonics have no kernel of their own here: their mean over pixels is that of any encoder.
+            if found is None or found[0].ndim == 1:
                 means = self._average(patches.boxes.south.size, _pixels(patches.boxes), advance)
-        return means.astype(patches.dtype, copy=False)
+                return means.astype(patches.dtype, copy=False)
+            out = np.empty((patches.boxes.south.size, len(found[0])), dtype=patches.dtype)
+            map_pixel_means(patches.boxes, *found, out, getattr(encoder, "n_jobs", None), advance)
+            return out
 
     def _integrate(self, encoder: Any, patches: Patches) -> npt.NDArray[np.floating]:
         """The mean of an encoder of harmonics over the areas of patches."""
+        coefficients, clip = encoder.harmonic_map()
+        n_jobs = getattr(encoder, "n_jobs", None)
+        means = np.empty((patches.boxes.south.size, len(coefficients)), dtype=patches.dtype)
         with progress(patches.boxes.south.size, "patch", shown=self.verbose) as advance:
-            means = encoder._average_area(patches.boxes, patches.dtype, advance)
-        return np.column_stack([means, np.zeros_like(means[:, 0])]) if encoder.add_indicator else means
+            if coefficients.ndim == 1:
+                # The last factor belongs to the last harmonic of the largest degree.
+                max_degree = int(encoder.max_degree)
+                area_means(patches.boxes, coefficients, max_degree, means, n_jobs, advance)
+            else:
+                map_area_means(patches.boxes, coefficients, clip, means, n_jobs, advance)
+        indicator = getattr(encoder, "add_indicator", False)
+        return np.column_stack([means, np.zeros_like(means[:, 0])]) if indicator else means
 
     def _average(self, n_patches: int, pixels: Iterator[Pixels], advance: Advance) -> npt.NDArray[np.float64]:
-        """The mean of any encoder over pixels that come a number at a time, patch after patch."""
+        """The mean of any encoder over the pixels of each patch; ``pixels`` yields blocks of pixels, in order of patches."""
         total = np.zeros(n_patches)
         mean = np.zeros((n_patches, self._encode(np.zeros((1, 2))).shape[1]))
         for patch, points, weight in pixels:
@@ -192,14 +213,23 @@ class PatchPositionEncoder(PatchTransformer):
         return list(self.encoder_.get_feature_names_out())
 
 
+def _harmonic_map(encoder: Any) -> tuple[npt.NDArray[np.float64], float | None] | None:
+    """The linear map of harmonics that an encoder is, or None if it is none."""
+    found = getattr(encoder, "harmonic_map", None)
+    return None if found is None else found()
+
+
 def _unfrozen(encoder: Any) -> Any:
+    """The encoder inside FrozenEstimator, or the encoder itself."""
     return encoder.estimator if isinstance(encoder, FrozenEstimator) else encoder
 
 
 def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
-    """Only sums of harmonics have integrals in closed form, and only boxes have edges to integrate between."""
+    """Refuse encoders that are no map of harmonics, which have no integral in closed form, and patches without edges."""
     encoder = _unfrozen(encoder)
-    if not isinstance(encoder, SphericalHarmonicPCA | SphericalHarmonics):
+    # The map of an encoder that is not fitted yet is unknown, but not that it has one.
+    fitted = bool(getattr(encoder, "n_features_in_", None))
+    if not hasattr(encoder, "harmonic_map") or (fitted and encoder.harmonic_map() is None):
         raise ValueError(
             "average='exact' integrates harmonics, of SphericalHarmonicPCA and SphericalHarmonics; the encoder is "
             f"{type(encoder).__name__}: average='pixels' takes any."
@@ -213,23 +243,26 @@ def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
 
 
 def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
-    """Fit an encoder on the union of patches: as an area if it can, else on the pixels."""
-    if isinstance(encoder, FixedEncoder):  # whatever the pixels
+    """Fit an encoder on the union of patches: on its area if the encoder can, else on its pixels."""
+    if isinstance(encoder, FixedEncoder):
+        # Such an encoder learns nothing from places, so that one place is enough.
         points, weight = np.array([[90.0, 0.0]]), np.ones(1)
     elif isinstance(patches, PixelStack):
         points, weight = _distinct_stacked_pixels(patches)
         if isinstance(encoder, LocationTransformer):
             encoder.fit(CellGrid._of_places(points[:, 0], points[:, 1], weight if weight.any() else None))
             return
-    elif type(encoder) is SphericalHarmonicPCA and encoder.area_weighted:
+    elif isinstance(encoder, SphericalHarmonicPCA) and encoder.area_weighted:
         encoder._fit_union(patches.boxes)
         return
     else:
         points, weight = _distinct_pixels(patches.boxes)
-        if not isinstance(encoder, LocationTransformer):  # these bring the cosine of latitude themselves
+        # Encoders of skgeo multiply by cos(latitude) in fit; others do not.
+        if not isinstance(encoder, LocationTransformer):
             weight = weight * sin_cos_latitude(points[:, 0])[1]
     weights = {"sample_weight": weight} if has_fit_parameter(encoder, "sample_weight") else {}
-    with warnings.catch_warnings():  # pixels of patches are in degrees, near zero as well
+    # Patch tables are in degrees: pixels close to zero do not have to be radians.
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", CoordinateWarning)
         encoder.fit(points, **weights)
 
@@ -241,7 +274,7 @@ def _count_pixels(patches: Boxes) -> int:
 def _stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
     """Yield the patch number (n,), the centre (n, 2) and the area (n,) of the pixels of stacks that are not missing.
 
-    All pixels of a patch weigh the same where nothing tells their areas.
+    All pixels of a patch weigh the same if their areas are unknown.
     """
     length = max(1, _PIXELS_AT_A_TIME // stack.latitude[0].size)
     for start in range(0, len(stack.latitude), length):
@@ -288,7 +321,7 @@ def _pixels(patches: Boxes) -> Iterator[Pixels]:
 def _distinct_pixels(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Centres of the pixels of all patches, each place once, and their areas without the cosine of latitude.
 
-    That factor is the encoder's: SphericalHarmonicPCA weighs points by it.
+    SphericalHarmonicPCA multiplies the weights of points by that cosine.
     """
     height, width = _pixel_steps(patches)
     size = 2.0 * np.sin(np.radians(height) / 2.0) * np.radians(width)
@@ -296,7 +329,7 @@ def _distinct_pixels(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArr
     turn = int(360.0 // bins[1]) + 1
     parts = []
     for patch, points, _ in _pixels(patches):
-        # Bins have the centres of the pixels of a grid in their middle, where rounding does not part them.
+        # Pixel centres of a grid lie in the middle of bins, so that rounding does not separate equal centres.
         origin = [patches.south[0] + height[0] / 2.0, patches.west[0] + width[0] / 2.0]
         along_lat, along_lon = (points - origin + np.divide(bins, 2.0)).T
         row, column = np.floor([along_lat / bins[0], np.mod(along_lon, 360.0) / bins[1]]).astype(np.int64)

@@ -17,9 +17,8 @@ from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._kernels import domain as _domain
 from skgeo._kernels.eigenbasis import Eigenbasis, canonical_eigenbasis
 from skgeo._kernels.harmonics import degrees_and_orders
-from skgeo._kernels.patch_means import map_area_means, map_pixel_means
 from skgeo._kernels.sphere import Boxes
-from skgeo._kernels.threads import Advance, blas_threads_for
+from skgeo._kernels.threads import blas_threads_for
 from skgeo._places import Places, map_at_places
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real
@@ -30,9 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SphericalHarmonicPCA"]
 
-# Numbers of components do not depend on rounding: what falls short by so little is reached.
+# Tolerance when cumulative variance is compared with the fraction that n_components asks for, so that rounding does
+# not change the number of components.
 _ROUNDING = 1e-9
-# Components span a harmonic if its projection onto them is off by no more than this.
+# Components span a harmonic if its projection onto them differs from it by at most this.
 _SPANNED = 1e-12
 # Columns of the harmonics of degree 1 that are x, y and z of the unit sphere, times sqrt(3 / 4 pi).
 _XYZ = [3, 1, 2]
@@ -251,20 +251,26 @@ class SphericalHarmonicPCA(InverseTransformer):
 
         return HarmonicPCA(self._affine(), clip=self.clip)
 
+    def harmonic_map(self) -> tuple[npt.NDArray[np.float64], float | None]:
+        """The embedding as a softly clipped linear map of harmonics, by which patches are averaged.
+
+        Returns
+        -------
+        coefficients : ndarray of shape (n_components, (max_degree + 1)^2)
+            Coefficients of the real spherical harmonics, (l, m) in column ``l * l + l + m``.
+        clip : float or None
+            The embedding is ``clip * tanh(coefficients @ harmonics / clip)``; None does not clip.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        check_is_fitted(self)
+        return self._affine(), self.clip
+
     def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
         return map_at_places(places, self._affine(), self.clip, places.dtype, n_jobs=self.n_jobs, verbose=self.verbose)
-
-    def _average_pixels(self, patches: Boxes, dtype: npt.DTypeLike, advance: Advance) -> npt.NDArray[np.floating]:
-        """The mean of ``transform`` over the pixels of each patch, without ever holding the pixels."""
-        means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
-        map_pixel_means(patches, self._affine(), self.clip, means, self.n_jobs, advance)
-        return means
-
-    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, advance: Advance) -> npt.NDArray[np.floating]:
-        """The embedding of the mean of the harmonics over the area of each patch."""
-        means = np.empty((patches.south.size, self.n_components_), dtype=dtype)
-        map_area_means(patches, self._affine(), self.clip, means, self.n_jobs, advance)
-        return means
 
     def _unclipped(self, values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         if self.clip is None:
@@ -319,7 +325,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         )
 
     def _fit_union(self, patches: Boxes) -> None:
-        """Fit on the area that patches cover together, whatever their pixels."""
+        """Fit on the area that patches cover together; their pixels do not count."""
         self._check_parameters()
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             self.n_features_in_ = self._n_columns

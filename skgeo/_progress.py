@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 
+from skgeo._kernels.threads import no_progress
 from skgeo._validation import check_parameter, import_optional
 
-# With verbose=None a bar appears after this many seconds of work.
+# Seconds of work after which a bar appears that verbose=None shows.
 DELAY = 2.0
 
 
@@ -16,20 +17,21 @@ def check_verbose(value: object) -> None:
     check_parameter("verbose", value, value is None or isinstance(value, bool), "True, False or None")
 
 
-@contextmanager
-def progress(total: int, unit: str, *, shown: bool | None) -> Iterator[Callable[[int], object]]:
-    """Yield a function ``advance(n)``, to be called after each n units of work; it moves the bar if there is one.
+def progress(total: int, unit: str, *, shown: bool | None) -> AbstractContextManager[Callable[[int], object]]:
+    """A context with a function ``advance(n)``, which moves a progress bar, if one is shown, by n units.
 
-    ``shown=None`` shows a bar in interactive sessions, if tqdm is installed and the work takes long.
+    With ``shown=None`` a bar appears in interactive sessions if tqdm is installed and the work takes long.
     """
-    if shown is None and not (is_interactive() and find_spec("tqdm")):
-        shown = False
-    if shown is False:
-        yield lambda count: None
-        return
-    # Only verbose=True fails without tqdm: None has looked for it above.
+    if not shown and (shown is False or not (is_interactive() and find_spec("tqdm"))):
+        return nullcontext(no_progress)
+    return _bar(total, unit, delay=0.0 if shown else DELAY)
+
+
+@contextmanager
+def _bar(total: int, unit: str, *, delay: float) -> Iterator[Callable[[int], object]]:
+    """A bar of tqdm that appears after a delay in seconds."""
     tqdm = import_optional("tqdm", "verbose=True", "progress")
-    with tqdm.tqdm(total=total, unit=unit, unit_scale=True, delay=0.0 if shown else DELAY) as bar:
+    with tqdm.tqdm(total=total, unit=unit, unit_scale=True, delay=delay) as bar:
         yield bar.update
 
 

@@ -118,7 +118,8 @@ def check_sample_weight(
     bad = np.flatnonzero(weight < 0.0)
     if bad.size:
         raise ValueError(
-            f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: {format_number(weight.flat[bad[0]])}."
+            f"sample_weight must not be negative; {bad.size} are, the first at {bad[0]}: "
+            f"{format_number(weight.flat[bad[0]])}."
         )
     check_magnitude("sample_weight", weight, 1e300)  # their sum is a number
     if not allow_all_zero and not weight.any():

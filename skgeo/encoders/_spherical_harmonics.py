@@ -10,9 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._kernels.evaluate_harmonics import write_grid, write_points
 from skgeo._kernels.harmonics import convention_factors, degrees_and_orders
-from skgeo._kernels.patch_means import area_means
-from skgeo._kernels.sphere import Boxes
-from skgeo._kernels.threads import Advance
 from skgeo._places import Places, fill_at_places
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._typing import FloatArray, Floats
@@ -175,6 +172,24 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
             convention=self.convention,
         )
 
+    def harmonic_map(self) -> tuple[FloatArray, None]:
+        """The columns as multiples of single harmonics, by which patches are averaged exactly.
+
+        Returns
+        -------
+        factors : ndarray of shape (n_outputs,)
+            Factors of the real spherical harmonics, from ``min_degree`` on.
+        clip : None
+            Harmonics are not clipped.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        check_is_fitted(self)
+        return self._factors(), None
+
     def _embed_places(self, places: Places) -> Floats:
         options: dict[str, Any] = {
             "factors": self._factors(),
@@ -193,19 +208,12 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         matrix[[1, 2, 0], columns] = 1.0 / factors[columns]
         return DegreeOne(matrix, np.zeros(3))
 
-    def _average_area(self, patches: Boxes, dtype: npt.DTypeLike, advance: Advance) -> Floats:
-        """The mean of the harmonics over the area of each patch."""
-        factors = self._factors()
-        means = np.empty((patches.south.size, factors.size), dtype=dtype)
-        area_means(patches, factors, int(self.max_degree), means, self.n_jobs, advance)
-        return means
-
     def _variance(self) -> FloatArray:
         """Prior variance of each degree."""
         return prior_variance(self.spectrum, int(self.max_degree))
 
     def _factors(self) -> FloatArray:
-        """What each harmonic from degree 0 to ``max_degree`` is multiplied by, from ``min_degree`` on."""
+        """The factor of each harmonic of degree ``min_degree`` to ``max_degree``."""
         degree, order = degrees_and_orders(int(self.max_degree))
         factors = np.sqrt(self._variance())[degree] * convention_factors(degree, order, self.convention)
         return factors[degree >= self.min_degree]
