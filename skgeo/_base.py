@@ -27,9 +27,8 @@ from skgeo._places import ChunkedRows, read_patches, read_places
 from skgeo._places import Places as Places
 from skgeo._places import points_in_degrees as points_in_degrees
 from skgeo._places import points_with_weights as points_with_weights
-from skgeo._progress import check_verbose
 from skgeo._typing import FloatArray
-from skgeo._validation import check_flag, check_names, check_parameter, import_optional, warn_caller
+from skgeo._validation import check_flag, check_names, check_parameter, check_verbose, import_optional, warn_caller
 from skgeo._version import __version__
 from skgeo.exceptions import CoordinateError, CoordinateWarning, VersionWarning
 

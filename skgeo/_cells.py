@@ -436,7 +436,9 @@ class CellGrid(Labelled, Immutable):
             share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
             warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
         at = tuple(index.T)
-        latitude, longitude, *sizes_of_cells = (np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole)
+        latitude, longitude, *sizes_of_cells = (
+            np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole
+        )
         # A patch whose pixels are all missing has no place.
         kept = inside_shares(*sizes_of_cells) >= min_fraction - 1e-9
         kept &= np.isfinite(latitude).any(axis=(1, 2))

@@ -20,9 +20,8 @@ from skgeo._kernels.harmonics import sin_cos_latitude
 from skgeo._kernels.sphere import band_heights
 from skgeo._kernels.threads import Advance, no_progress
 from skgeo._places import ChunkedRows
-from skgeo._progress import progress
 from skgeo._typing import FloatArray
-from skgeo._validation import check_sample_weight
+from skgeo._validation import check_sample_weight, progress
 
 
 class Weighting(NamedTuple):

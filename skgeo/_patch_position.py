@@ -18,8 +18,7 @@ from skgeo._kernels.patch_means import area_means, map_area_means, map_pixel_mea
 from skgeo._kernels.sphere import EARTH_RADIUS, Boxes, cell_areas
 from skgeo._kernels.threads import Advance
 from skgeo._pca import SphericalHarmonicPCA
-from skgeo._progress import check_verbose, progress
-from skgeo._validation import check_parameter
+from skgeo._validation import check_parameter, check_verbose, progress
 from skgeo.encoders._base import FixedEncoder
 from skgeo.exceptions import CoordinateWarning
 

@@ -4,8 +4,8 @@ Estimators, splitters, reports and displays call :func:`read_places` or :func:`r
 """
 
 import math
-from collections.abc import Callable, Hashable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,9 +19,8 @@ from skgeo._input.coordinates import Points, read_coordinates
 from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, read_grid, read_points
 from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_patches_or_stack
 from skgeo._kernels.evaluate import map_grid, map_points
-from skgeo._progress import progress
 from skgeo._typing import FloatArray
-from skgeo._validation import check_scaled_weight
+from skgeo._validation import check_scaled_weight, progress
 from skgeo.exceptions import CoordinateError
 
 Places = Points | LatLonGrid | CellGrid | GridAxes
@@ -56,7 +55,7 @@ def read_places(
     only the centres of an xarray object are read: its areas may be lost without a warning. With ``chunked`` rows of
     dask are not computed.
     """
-    family = _family(type(X))
+    family = _family(X)
     if family == "table":
         return read_coordinates(X, names, missing=missing, others=others, columns_of_array=columns_of_array)
     if family == "places":
@@ -64,7 +63,7 @@ def read_places(
     named = True
     if family == "xarray":
         X = _read_xarray(X, centres=centres)
-        family = _family(type(X))
+        family = _family(X)
         if family == "places":
             return X
         # Rows that xarray gave are (latitude, longitude), whatever the columns of the fit were.
@@ -82,7 +81,7 @@ def read_patches(
     X: Any, columns_of_array: Sequence[str] = (), *, chunked: bool = False
 ) -> Patches | PixelStack | ChunkedRows:
     """Recognise X and read it as a patch table or a stack of pixel centres; with ``chunked`` dask is not computed."""
-    family = _family(type(X))
+    family = _family(X)
     if family == "places" and not isinstance(X, Points):
         kind = type(X).__name__
         raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
@@ -94,16 +93,22 @@ def read_patches(
 Family = Literal["table", "places", "xarray", "chunked"]
 
 
-@lru_cache(maxsize=512)
-def _family(kind: Hashable) -> Family:
-    """The family of a type of X. Libraries are recognised by the name of their module, so that none is imported."""
-    assert isinstance(kind, type)
-    if issubclass(kind, Points | LatLonGrid | CellGrid):
-        return "places"
-    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
-    if "xarray" in libraries:
-        return "xarray"
-    return "chunked" if libraries & {"dask", "dask_expr"} else "table"
+# The families of the types that were met; a type is looked into once.
+_FAMILIES: dict[type, Family] = {}
+
+
+def _family(X: object) -> Family:
+    """The family of the type of X. Libraries are recognised by the name of their module, so that none is imported."""
+    kind = type(X)
+    if kind not in _FAMILIES:
+        libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+        if issubclass(kind, Points | LatLonGrid | CellGrid):
+            _FAMILIES[kind] = "places"
+        elif "xarray" in libraries:
+            _FAMILIES[kind] = "xarray"
+        else:
+            _FAMILIES[kind] = "chunked" if libraries & {"dask", "dask_expr"} else "table"
+    return _FAMILIES[kind]
 
 
 def _read_xarray(X: Any, *, centres: bool) -> Any:
@@ -130,26 +135,26 @@ def _chunked_rows(
 
 def is_table(X: Any) -> bool:
     """Whether X has one row a sample: all input but grids, cells and xarray objects."""
-    return isinstance(X, Points) or _family(type(X)) in ("table", "chunked")
+    return isinstance(X, Points) or _family(X) in ("table", "chunked")
 
 
 def has_names(X: Any) -> bool:
     """Whether X itself says what its columns are: all input but arrays, lists and the like."""
-    if _family(type(X)) in ("places", "xarray"):
+    if _family(X) in ("places", "xarray"):
         return True
     return is_geometric(X) or frame_columns(X) is not None
 
 
 def column_names(X: Any) -> list[str] | None:
     """The columns of a frame; None for geometries, grids, xarray objects and arrays."""
-    return None if _family(type(X)) in ("places", "xarray") or is_geometric(X) else frame_columns(X)
+    return None if _family(X) in ("places", "xarray") or is_geometric(X) else frame_columns(X)
 
 
 def as_grid(X: Any) -> LatLonGrid | CellGrid | None:
     """The grid that X is, or that an xarray object holds; None for other input, which is not read."""
     if isinstance(X, LatLonGrid | CellGrid):
         return X
-    if _family(type(X)) != "xarray" or layout(X) == "points":
+    if _family(X) != "xarray" or layout(X) == "points":
         return None
     found = read_places(X)
     return found if isinstance(found, LatLonGrid | CellGrid) else None

@@ -1,9 +1,15 @@
-"""Checks of constructor parameters, with one form of message: name, value given, what is accepted."""
+"""Checks of parameters and weights, optional imports, warnings at the line of the caller, and progress bars.
+
+The checks of parameters have one form of message: name, value given, accepted values.
+"""
 
 import importlib
 import math
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
 from numbers import Integral, Real
 from types import ModuleType
 from typing import Any
@@ -12,11 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.numbers import check_numbers, format_number
+from skgeo._kernels.threads import no_progress
 
 # Range of positive numbers whose squares, and sums of squares, neither overflow nor become zero.
 MIN_SQUARABLE, MAX_SQUARABLE = 1e-100, 1e100
 # Largest number of characters of a value in a message.
 _LONGEST = 160
+# Seconds of work after which a bar appears that verbose=None shows.
+DELAY = 2.0
 
 
 def check_parameter(name: str, value: object, valid: bool, accepted: str) -> None:
@@ -155,3 +164,31 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("skgeo", "sklearn", "joblib"):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def check_verbose(value: object) -> None:
+    """Raise ValueError unless the value says when to show a bar."""
+    check_parameter("verbose", value, value is None or isinstance(value, bool), "True, False or None")
+
+
+def progress(total: int, unit: str, *, shown: bool | None) -> AbstractContextManager[Callable[[int], object]]:
+    """A context with a function ``advance(n)``, which moves a progress bar, if one is shown, by n units.
+
+    With ``shown=None`` a bar appears in interactive sessions if tqdm is installed and the work takes long.
+    """
+    if not shown and (shown is False or not (is_interactive() and find_spec("tqdm"))):
+        return nullcontext(no_progress)
+    return _bar(total, unit, delay=0.0 if shown else DELAY)
+
+
+@contextmanager
+def _bar(total: int, unit: str, *, delay: float) -> Iterator[Callable[[int], object]]:
+    """A bar of tqdm that appears after a delay in seconds."""
+    tqdm = import_optional("tqdm", "verbose=True", "progress")
+    with tqdm.tqdm(total=total, unit=unit, unit_scale=True, delay=delay) as bar:
+        yield bar.update
+
+
+def is_interactive() -> bool:
+    """Whether Python runs at a prompt or in a notebook."""
+    return hasattr(sys, "ps1")

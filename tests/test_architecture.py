@@ -15,7 +15,7 @@ MODULES = {
 
 # Folders from low to high. A module imports its own folder and lower ones.
 SHARED = {"skgeo._typing", "skgeo._version", "skgeo.exceptions"}
-HELPERS = {"skgeo._validation", "skgeo._progress"}
+HELPERS = {"skgeo._validation"}
 # The documented exceptions: ``to_torch`` of a transformer makes its torch module.
 TO_TORCH = {"skgeo.nn._modules", "skgeo.nn._encoder_modules", "skgeo.nn._networks"}
 

@@ -73,7 +73,7 @@ def test_bar_in_interactive_session_if_work_takes_long(bars, monkeypatch):
 def test_without_tqdm_only_verbose_true_asks_to_install_it(monkeypatch):
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    monkeypatch.setattr("skgeo._progress.find_spec", lambda name: None)
+    monkeypatch.setattr("skgeo._validation.find_spec", lambda name: None)
     basis().fit(POINTS)
     with pytest.raises(ImportError, match=r"verbose=True needs tqdm: pip install 'skgeo\[progress\]'"):
         basis(verbose=True).fit(POINTS)

@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_longitude, format_number
+from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_longitude
+from skgeo._input.numbers import format_number
 from skgeo._kernels.cell_corners import CROSSED, FAR, FLAT, OUTSIDE, SORTED, States, cell_polygons
 from skgeo._kernels.sphere import unit_vectors
 from skgeo._typing import FloatArray

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._progress import DELAY, is_interactive
-from skgeo._validation import import_optional
+from skgeo._validation import DELAY, import_optional, is_interactive
 from skgeo.exceptions import CoordinateError
 
 # Blocks of embeddings that are written to a store: so many bytes at most.

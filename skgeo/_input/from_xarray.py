@@ -26,8 +26,9 @@ from skgeo._input.cf import (
 from skgeo._input.cf_cells import Found, areas_of, bounds_of, vertices_of, warn_lost
 from skgeo._input.cf_values import in_degrees
 from skgeo._input.chunks import map_cells
-from skgeo._input.coordinates import SINGLE_ROUNDING, format_number
+from skgeo._input.coordinates import SINGLE_ROUNDING
 from skgeo._input.mask_alignment import align_mask
+from skgeo._input.numbers import format_number
 from skgeo._kernels.sphere import EARTH_RADIUS, band_heights, cell_areas
 from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateError

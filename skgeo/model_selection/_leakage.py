@@ -14,9 +14,8 @@ from sklearn.utils import check_random_state
 from skgeo._kernels.equal_area import own_frame
 from skgeo._kernels.sphere import unit_vectors
 from skgeo._kernels.threads import one_blas_thread
-from skgeo._progress import check_verbose, progress
 from skgeo._typing import FloatArray, Integers
-from skgeo._validation import check_flag, check_parameter, import_optional, is_real
+from skgeo._validation import check_flag, check_parameter, check_verbose, import_optional, is_real, progress
 from skgeo.model_selection._base import check_n_splits, kd_tree, nearest_km, read_samples, splits_of
 from skgeo.model_selection._blocks import RandomState, SphericalBlockKFold, size_of_blocks
 from skgeo.model_selection._scores import (

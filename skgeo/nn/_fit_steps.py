@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._progress import check_verbose
-from skgeo._validation import check_parameter, is_integer, is_real
+from skgeo._validation import check_parameter, check_verbose, is_integer, is_real
 from skgeo.nn._torch_state import find_device
 from skgeo.nn._training import Samples, Settings, TrainingResult
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places, points_in_degrees
-from skgeo._progress import progress
+from skgeo._validation import progress
 from skgeo.nn._location_networks import EncoderAndNetwork
 from skgeo.nn._networks import LocationEncoder
 from skgeo.nn._training import predict_blocks

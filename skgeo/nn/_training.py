@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skgeo._kernels.threads import row_blocks
-from skgeo._progress import progress
+from skgeo._validation import progress
 from skgeo.nn._torch_state import (
     Arrays,
     RandomNumbers,
