@@ -56,7 +56,8 @@ def read_places(
     only the centres of an xarray object are read: its areas may be lost without a warning. With ``chunked`` rows of
     dask are not computed.
     """
-    family = _family(type(X))
+    family = _family(X)
+    # Arrays and frames come first, as they are the most frequent input.
     if family == "table":
         return read_coordinates(X, names, missing=missing, others=others, columns_of_array=columns_of_array)
     if family == "places":
@@ -64,7 +65,7 @@ def read_places(
     named = True
     if family == "xarray":
         X = _read_xarray(X, centres=centres)
-        family = _family(type(X))
+        family = _family(X)
         if family == "places":
             return X
         # Rows that xarray gave are (latitude, longitude), whatever the columns of the fit were.
@@ -82,7 +83,8 @@ def read_patches(
     X: Any, columns_of_array: Sequence[str] = (), *, chunked: bool = False
 ) -> Patches | PixelStack | ChunkedRows:
     """Recognise X and read it as a patch table or a stack of pixel centres; with ``chunked`` dask is not computed."""
-    family = _family(type(X))
+    family = _family(X)
+    # A grid is no patch table, but has a method that makes one.
     if family == "places" and not isinstance(X, Points):
         kind = type(X).__name__
         raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
@@ -94,9 +96,15 @@ def read_patches(
 Family = Literal["table", "places", "xarray", "chunked"]
 
 
+def _family(X: object) -> Family:
+    """The family of input to which X belongs, by its type alone."""
+    kind: Any = type(X)
+    return _family_of_type(kind)
+
+
 @lru_cache(maxsize=512)
-def _family(kind: Hashable) -> Family:
-    """The family of a type of X. Libraries are recognised by the name of their module, so that none is imported."""
+def _family_of_type(kind: Hashable) -> Family:
+    """The family of a type. Libraries are recognised by the name of their module, so that none is imported."""
     assert isinstance(kind, type)
     if issubclass(kind, Points | LatLonGrid | CellGrid):
         return "places"
@@ -130,26 +138,26 @@ def _chunked_rows(
 
 def is_table(X: Any) -> bool:
     """Whether X has one row a sample: all input but grids, cells and xarray objects."""
-    return isinstance(X, Points) or _family(type(X)) in ("table", "chunked")
+    return isinstance(X, Points) or _family(X) in ("table", "chunked")
 
 
 def has_names(X: Any) -> bool:
     """Whether X itself says what its columns are: all input but arrays, lists and the like."""
-    if _family(type(X)) in ("places", "xarray"):
+    if _family(X) in ("places", "xarray"):
         return True
     return is_geometric(X) or frame_columns(X) is not None
 
 
 def column_names(X: Any) -> list[str] | None:
     """The columns of a frame; None for geometries, grids, xarray objects and arrays."""
-    return None if _family(type(X)) in ("places", "xarray") or is_geometric(X) else frame_columns(X)
+    return None if _family(X) in ("places", "xarray") or is_geometric(X) else frame_columns(X)
 
 
 def as_grid(X: Any) -> LatLonGrid | CellGrid | None:
     """The grid that X is, or that an xarray object holds; None for other input, which is not read."""
     if isinstance(X, LatLonGrid | CellGrid):
         return X
-    if _family(type(X)) != "xarray" or layout(X) == "points":
+    if _family(X) != "xarray" or layout(X) == "points":
         return None
     found = read_places(X)
     return found if isinstance(found, LatLonGrid | CellGrid) else None
@@ -200,6 +208,7 @@ def fill_at_places(
     verbose: bool | None,
 ) -> npt.NDArray[Any]:
     """An array (n, n_columns) that one of the two functions fills, for points or for the cells between two axes."""
+    # Harmonics and sines separate on a grid between two axes, which is faster than the same cells as points.
     on_axes = isinstance(places, LatLonGrid | GridAxes)
     latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
     shape = (latitude.size, longitude.size) if on_axes else (latitude.size,)
