@@ -177,6 +177,7 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
             self._settle_names(places.columns, places.named, reset=reset)
         else:
             self._settle_names(None, True, reset=reset)
+        # Only what a model learns from can mislead it for good: transform does not look for radians or swapped columns.
         if reset and isinstance(places, Points):
             self._warn_radians(places)
             if not places.named:
@@ -205,7 +206,7 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
             warn_radians(places.latitude, places.longitude)
 
     def __sklearn_tags__(self) -> Tags:
-        """Missing coordinates are allowed by policy."""
+        """The tags: NaN is allowed unless ``missing="error"``."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing != "error"
         return tags
@@ -233,6 +234,7 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         places = self._read(X, reset=False, chunked=True)
         if isinstance(places, ChunkedRows):
             return self._transform_rows(places.rows)
+        # Cells are chunked if their mask or their centres are dask arrays.
         chunked = isinstance(places, LatLonGrid | CellGrid) and places.chunked
         return self._transform_cells(places) if chunked else self._transform_places(places)
 
@@ -260,7 +262,7 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         return lazy_cells(embed, places.latitude, places.longitude, cells_per_row=cells_per_row, output=output)
 
     def _check_twin(self) -> None:
-        """A twin passes NaN on and has no indicator."""
+        """Raise ValueError if a torch module could not do the same: it passes NaN on and adds no indicator."""
         valid = self.missing != "mean" and not self.add_indicator
         given = f"missing={self.missing!r}, add_indicator={self.add_indicator!r}"
         if not valid:
@@ -293,7 +295,7 @@ def _embed_centres(
 
 
 def detached_copy(estimator: Any) -> Any:
-    """A quiet copy with arrays for output, which a later fit of the estimator or of its parts does not change."""
+    """A deep copy with verbose off and array output, for use in dask tasks and inside other methods."""
     model = copy.deepcopy(estimator).set_output(transform="default")
     parts = [model, getattr(model, "encoder_", model)]
     for part in (part for part in parts if hasattr(part, "verbose")):

@@ -1,4 +1,4 @@
-"""What can be known, inside a fit, of the tool that calls it: scikit-learn's searches and ensembles."""
+"""Warnings of a fit that depend on its caller: searches and ensembles of scikit-learn, found on the stack of calls."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ from skgeo._input.names import match_coordinate_names
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateWarning
 
-# Steps of these may well have turned the columns around themselves.
+# Modules of estimators whose steps may have exchanged the columns on purpose.
 _COMPOSED = ("sklearn.pipeline", "sklearn.compose")
-# Where scikit-learn fits in folds.
+# The module in which scikit-learn fits in folds.
 _IN_FOLDS = "sklearn.model_selection._validation"
-# The loops over folds that have warned.
+# Loops over folds that have already warned.
 _WARNED: WeakSet[joblib.Parallel] = WeakSet()
 
 

@@ -17,7 +17,7 @@ from skgeo._typing import FloatArray
 from skgeo._validation import check_magnitude, warn_caller
 from skgeo.exceptions import ResolutionWarning
 
-# Values that the soft clip made smaller by more than this factor have lost digits: other values know the place better.
+# Values that the soft clip made smaller by more than this factor have lost digits: the place follows from other values.
 _MAX_CLIP_SHRINKAGE = 5.0
 # Rows with fewer values than this below the bound of the clip may belong to many places.
 _MIN_UNCLIPPED_VALUES = 3

@@ -4,8 +4,8 @@ Estimators, splitters, reports and displays call :func:`read_places` or :func:`r
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -56,6 +56,7 @@ def read_places(
     dask are not computed.
     """
     family = _family(X)
+    # Arrays and frames come first, as they are the most frequent input.
     if family == "table":
         return read_coordinates(X, names, missing=missing, others=others, columns_of_array=columns_of_array)
     if family == "places":
@@ -82,6 +83,7 @@ def read_patches(
 ) -> Patches | PixelStack | ChunkedRows:
     """Recognise X and read it as a patch table or a stack of pixel centres; with ``chunked`` dask is not computed."""
     family = _family(X)
+    # A grid is no patch table, but has a method that makes one.
     if family == "places" and not isinstance(X, Points):
         kind = type(X).__name__
         raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
@@ -93,22 +95,22 @@ def read_patches(
 Family = Literal["table", "places", "xarray", "chunked"]
 
 
-# The families of the types that were met; a type is looked into once.
-_FAMILIES: dict[type, Family] = {}
-
-
 def _family(X: object) -> Family:
-    """The family of the type of X. Libraries are recognised by the name of their module, so that none is imported."""
-    kind = type(X)
-    if kind not in _FAMILIES:
-        libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
-        if issubclass(kind, Points | LatLonGrid | CellGrid):
-            _FAMILIES[kind] = "places"
-        elif "xarray" in libraries:
-            _FAMILIES[kind] = "xarray"
-        else:
-            _FAMILIES[kind] = "chunked" if libraries & {"dask", "dask_expr"} else "table"
-    return _FAMILIES[kind]
+    """The family of input to which X belongs, by its type alone."""
+    kind: Any = type(X)
+    return _family_of_type(kind)
+
+
+@lru_cache(maxsize=512)
+def _family_of_type(kind: Hashable) -> Family:
+    """The family of a type. Libraries are recognised by the name of their module, so that none is imported."""
+    assert isinstance(kind, type)
+    if issubclass(kind, Points | LatLonGrid | CellGrid):
+        return "places"
+    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    if "xarray" in libraries:
+        return "xarray"
+    return "chunked" if libraries & {"dask", "dask_expr"} else "table"
 
 
 def _read_xarray(X: Any, *, centres: bool) -> Any:
@@ -205,6 +207,7 @@ def fill_at_places(
     verbose: bool | None,
 ) -> npt.NDArray[Any]:
     """An array (n, n_columns) that one of the two functions fills, for points or for the cells between two axes."""
+    # Harmonics and sines separate on a grid between two axes, which is faster than the same cells as points.
     on_axes = isinstance(places, LatLonGrid | GridAxes)
     latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
     shape = (latitude.size, longitude.size) if on_axes else (latitude.size,)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,32 @@ def test_contributing_guide_shows_the_plan():
     folders = {f"{path.name}/" for path in PACKAGE.iterdir() if path.is_dir() and list(path.glob("*.py"))}
     kernels = {f"_kernels/{path.name}" for path in (PACKAGE / "_kernels").glob("*.py") if path.name != "__init__.py"}
     assert named == files | folders | kernels
+
+
+@pytest.mark.parametrize(
+    ("base", "method"),
+    [
+        ("skgeo._base.LocationTransformer", "_embed_places"),
+        ("skgeo._base.PatchTransformer", "_patch_features"),
+        ("skgeo._base.GeoEstimator", "_read"),
+        ("skgeo._inverse.InverseTransformer", "_degree_one"),
+        ("skgeo.encoders._base.FormulaEncoder", "_formula"),
+    ],
+)
+def test_abstract_methods_are_enforced(base, method):
+    module, _, name = base.rpartition(".")
+    cls = getattr(import_module(module), name)
+    assert method in cls.__abstractmethods__
+    implemented = {other: None for other in cls.__abstractmethods__ - {method}}
+    lacking = type("Lacking", (cls,), implemented)
+    with pytest.raises(TypeError, match=method):
+        lacking()
+
+
+def test_chains_of_own_classes_are_short():
+    def depth(cls):
+        return 1 + max((depth(base) for base in cls.__bases__ if base.__module__.startswith("skgeo")), default=0)
+
+    names = [name for name in MODULES if not name.startswith("skgeo.nn")]
+    classes = {item for name in names for item in vars(import_module(name)).values() if isinstance(item, type)}
+    assert max(depth(cls) for cls in classes if cls.__module__.startswith("skgeo")) <= 6

@@ -214,3 +214,36 @@ def test_a_progress_bar_counts_all_pixels(encoder, capsys):
     assert "100%" in capsys.readouterr().err.splitlines()[-1]
     quiet.transform(AWKWARD[:1])
     assert "1.00/1.00" in capsys.readouterr().err  # one pixel
+
+
+class ShiftedPCA(BaseEstimator, TransformerMixin):
+    """An encoder of a user that is a linear map of harmonics, and says so."""
+
+    def fit(self, X, y=None):
+        self.pca_ = SphericalHarmonicPCA(3, clip=2.0).fit(LatLonGrid(np.arange(-80, 90, 20), np.arange(5, 360, 10)))
+        return self
+
+    def transform(self, X):
+        return self.pca_.transform(X)
+
+    def harmonic_map(self):
+        return self.pca_.harmonic_map()
+
+
+@pytest.mark.parametrize("average", ["pixels", "exact"])
+def test_encoders_of_users_may_be_maps_of_harmonics(average):
+    table = LatLonGrid(np.arange(-88, 90, 4), np.arange(2, 360, 4)).patches((9, 9))
+    own = PatchPositionEncoder(ShiftedPCA(), average=average).fit(table)
+    expected = PatchPositionEncoder(FrozenEstimator(own.encoder_.pca_), average=average).fit(table)
+    assert_array_equal(own.transform(table), expected.transform(table))
+
+
+def test_exact_averages_refuse_an_encoder_whose_map_is_unknown():
+    class Changed(SphericalHarmonicPCA):
+        def harmonic_map(self):
+            return None
+
+    table = LatLonGrid(np.arange(-88, 90, 4), np.arange(2, 360, 4)).patches((9, 9))
+    encoder = Changed(2).fit([[10.0, 20.0], [-50.0, 100.0], [30.0, -90.0], [0.0, 160.0]])
+    with pytest.raises(ValueError, match="average='exact' integrates harmonics"):
+        PatchPositionEncoder(FrozenEstimator(encoder), average="exact").fit(table)

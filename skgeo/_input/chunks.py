@@ -11,9 +11,9 @@ import numpy.typing as npt
 from skgeo._validation import DELAY, import_optional, is_interactive
 from skgeo.exceptions import CoordinateError
 
-# Blocks of embeddings that are written to a store: so many bytes at most.
+# Largest number of bytes in a block of an embedding.
 _BLOCK_BYTES = 2**26
-# Sums of so many blocks are summed at a time.
+# Number of partial sums that one task adds.
 _BRANCHES = 8
 
 

@@ -18,7 +18,7 @@ from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 if TYPE_CHECKING:
     from skgeo.nn._encoder_modules import EncoderModule
 
-# Values of one term that a block may hold: some hundred kilobytes, the size of the inner caches.
+# Number of values of one term in a block: half a megabyte, which fits into the inner caches.
 _BLOCK_VALUES = 2**16
 
 _OF_EVERY_ENCODER = frozenset({"coordinates", "missing", "add_indicator", "verbose"})
@@ -57,7 +57,7 @@ class FixedEncoder(LocationTransformer):
 class FormulaEncoder(FixedEncoder):
     """An encoder whose columns are a formula of elementary functions, written once for numpy and for torch.
 
-    The formula makes terms, of which each is a run of columns, one for each scale.
+    The formula returns terms. Each term is a run of columns, one column for each scale.
     """
 
     @abstractmethod
@@ -73,7 +73,7 @@ class FormulaEncoder(FixedEncoder):
         """
 
     def _constants(self) -> dict[str, FloatArray]:
-        """The arrays that the formula wants, which are buffers of the twin."""
+        """The arrays that the formula uses; the torch module has them as buffers."""
         return {"degree": np.radians([1.0])}
 
     def _own_parameters(self) -> dict[str, Any]:
