@@ -299,9 +299,7 @@ class CellGrid(Labelled, Immutable):
         return float(radius) ** 2 * float((angles if self.mask is None else angles * self.mask).sum())
 
     def check(self) -> GridReport:
-        """What a grid checker reports: areas, cells that overlap or are there twice, and where areas came from.
-
-        Of a chunked grid all arrays are computed.
+        """Report areas, cells that overlap or are there twice, and the sources; all chunked arrays are computed.
 
         Returns
         -------
@@ -372,8 +370,7 @@ class CellGrid(Labelled, Immutable):
             Pixels that are left at the ends are dropped, as patches of a stack have one shape, and a warning says how
             much that is. False drops them without a word.
         min_fraction : float, default=0
-            Keep patches of whose pixels at least this fraction, by area, is inside the mask and not missing. Of 0,
-            patches without any pixel are dropped all the same.
+            Smallest share of the area of a patch inside the mask and not missing. Empty patches are always dropped.
         return_index : bool, default=False
             Also return the row and column of each patch's first pixel.
 
@@ -436,7 +433,9 @@ class CellGrid(Labelled, Immutable):
             share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
             warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
         at = tuple(index.T)
-        latitude, longitude, *sizes_of_cells = (np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole)
+        latitude, longitude, *sizes_of_cells = (
+            np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole
+        )
         # A patch whose pixels are all missing has no place.
         kept = inside_shares(*sizes_of_cells) >= min_fraction - 1e-9
         kept &= np.isfinite(latitude).any(axis=(1, 2))

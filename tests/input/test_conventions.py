@@ -894,5 +894,7 @@ def test_boxes_around_other_cells_are_refused(axis):
         obj[f"{name}_bnds"] = (("cell", "edge"), np.column_stack([centres - 5, centres + 5]))
     assert_allclose(CellGrid.from_xarray(obj).solid_angles, AREA.ravel(), rtol=1e-12)
     obj[f"{axis}_bnds"] = obj[f"{axis}_bnds"].isel(cell=slice(None, None, -1))
-    with pytest.raises(CoordinateError, match="bounds of 6.. cells do not enclose the centre, the first at 0: latitude"):
+    with pytest.raises(
+        CoordinateError, match="bounds of 6.. cells do not enclose the centre, the first at 0: latitude"
+    ):
         CellGrid.from_xarray(obj)
