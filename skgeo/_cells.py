@@ -299,9 +299,7 @@ class CellGrid(Labelled, Immutable):
         return float(radius) ** 2 * float((angles if self.mask is None else angles * self.mask).sum())
 
     def check(self) -> GridReport:
-        """What a grid checker reports: areas, cells that overlap or are there twice, and where areas came from.
-
-        Of a chunked grid all arrays are computed.
+        """Report areas, cells that overlap or are there twice, and the sources; all chunked arrays are computed.
 
         Returns
         -------
@@ -372,8 +370,7 @@ class CellGrid(Labelled, Immutable):
             Pixels that are left at the ends are dropped, as patches of a stack have one shape, and a warning says how
             much that is. False drops them without a word.
         min_fraction : float, default=0
-            Keep patches of whose pixels at least this fraction, by area, is inside the mask and not missing. Of 0,
-            patches without any pixel are dropped all the same.
+            Smallest share of the area of a patch inside the mask and not missing. Empty patches are always dropped.
         return_index : bool, default=False
             Also return the row and column of each patch's first pixel.
 

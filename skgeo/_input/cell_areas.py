@@ -42,7 +42,7 @@ _MANY_COPIES = 0.25
 _SHARES_OF_BOX = (1e-4, 1e2)
 # Areas that are all smaller or larger shares of the squared distance to the nearest centre are no areas of cells, not
 # even of fields or lakes far apart.
-_SMALLEST_SHARE, _LARGEST_SHARE = 1e-10, 1e5
+_SMALLEST_SHARE, _LARGEST_SHARE = 1e-9, 1e5
 # Areas are in another unit where that unit brings the shares of most cells between these two: cells of a mesh are
 # near 1, those of meridians and parallels up to 10, and cells that are scattered have a wider spread.
 _USUAL_SHARES = (1.0 / 4.0, 16.0)
