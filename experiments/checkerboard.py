@@ -4,8 +4,8 @@ Labels of 200 cells on the sphere are learned from 10,000 points, with the publi
 the table, and the accuracy at new points is counted in bands of ten degrees of latitude. Results are written as they
 come, and a run that was stopped goes on where it was. It needs the recipes, as land_ocean.py does.
 
-    python -m experiments.checkerboard             # 30 cells, one seed: a quarter of an hour on one core
-    python -m experiments.checkerboard --quick     # two cells; fails unless harmonics hold at the poles and Direct loses
+    python -m experiments.checkerboard            # 30 cells, one seed: a quarter of an hour on one core
+    python -m experiments.checkerboard --quick    # two cells; fails unless harmonics hold at the poles, Direct does not
 """
 
 import argparse
