@@ -25,7 +25,7 @@ from skgeo._validation import check_sample_weight, progress
 
 
 class Weighting(NamedTuple):
-    """How places are weighed: the degree of the coefficients, by area or all alike, and whether weights may all be 0."""
+    """How places are weighed: degree of the coefficients, area weighting, and whether all weights may be zero."""
 
     degree: int
     area_weighted: bool

@@ -192,7 +192,7 @@ class PatchPositionEncoder(PatchTransformer):
         return np.column_stack([means, np.zeros_like(means[:, 0])]) if indicator else means
 
     def _average(self, n_patches: int, pixels: Iterator[Pixels], advance: Advance) -> npt.NDArray[np.float64]:
-        """The mean of any encoder over the pixels of each patch; ``pixels`` yields blocks of pixels, in order of patches."""
+        """The mean of any encoder over the pixels of each patch; ``pixels`` yields blocks of pixels, patch after patch."""
         total = np.zeros(n_patches)
         mean = np.zeros((n_patches, self._encode(np.zeros((1, 2))).shape[1]))
         for patch, points, weight in pixels:
@@ -224,7 +224,7 @@ def _unfrozen(encoder: Any) -> Any:
 
 
 def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
-    """Refuse encoders that are no map of harmonics, which have no integral in closed form, and patches without edges."""
+    """Refuse encoders without an integral in closed form (no map of harmonics), and patches without edges."""
     encoder = _unfrozen(encoder)
     # The map of an encoder that is not fitted yet is unknown, but not that it has one.
     fitted = bool(getattr(encoder, "n_features_in_", None))

@@ -1,6 +1,7 @@
 """The one door of the package: every X is recognised here, once, and becomes points, a grid, patches or chunked rows.
 
-Estimators, splitters, reports and displays call :func:`read_places` or :func:`read_patches`; nothing else asks what X is.
+Estimators, splitters, reports and displays call :func:`read_places` or :func:`read_patches`. No other module asks what
+X is.
 """
 
 import math

@@ -139,7 +139,7 @@ def test_abstract_methods_are_enforced(base, method):
     module, _, name = base.rpartition(".")
     cls = getattr(import_module(module), name)
     assert method in cls.__abstractmethods__
-    implemented = {other: None for other in cls.__abstractmethods__ - {method}}
+    implemented = dict.fromkeys(cls.__abstractmethods__ - {method})
     lacking = type("Lacking", (cls,), implemented)
     with pytest.raises(TypeError, match=method):
         lacking()

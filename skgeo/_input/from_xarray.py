@@ -217,7 +217,8 @@ def _box_areas(latitude: Any, longitude: Any, rows: Any, columns: Any) -> Any:
         raise CoordinateError(
             f"The bounds of {np.count_nonzero(outside)} cells do not enclose the centre, the first at {first}: "
             f"latitude {format_number(latitude[first])} has {rows[first].tolist()}, longitude "
-            f"{format_number(longitude[first])} has {columns[first].tolist()}. Do they belong to other cells, or are they in another unit?"
+            f"{format_number(longitude[first])} has {columns[first].tolist()}. Do they belong to other cells, or are "
+            "they in another unit?"
         )
     return EARTH_RADIUS**2 * band_heights(south, north) * np.radians(np.where(around, 360.0, east - west))
 

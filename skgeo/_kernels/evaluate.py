@@ -11,17 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._kernels.harmonics import (
-    columns_by_order,
     degree_of,
     legendre_by_order,
-    legendre_series,
     longitude_radians,
+    point_waves,
+    series_by_order,
     sin_cos_latitude,
     sum_over_degrees,
     trigonometric,
-    waves,
 )
-from skgeo._kernels.threads import BLOCK_VALUES, Advance, no_progress, row_blocks, run_in_threads
+from skgeo._kernels.threads import BLOCK_VALUES, Advance, fill_in_threads, no_progress, row_blocks
 from skgeo._typing import FloatArray, Floats, Integers
 
 Columns = slice | Integers
@@ -55,7 +54,7 @@ def map_points(
                 point_map.fill(latitude[part], longitude[part], target)
 
     blocks = row_blocks(latitude.size, budget=min(point_map.block for _, point_map in maps))
-    run_in_threads(fill, blocks, n_jobs, lambda part, _: advance(part.stop - part.start))
+    fill_in_threads(fill, blocks, n_jobs, advance)
 
 
 def map_grid(
@@ -88,7 +87,7 @@ def map_grid(
                     soft_clip(np.matmul(factors, rows[:, i], out=target), clip)
 
     blocks, n_lon = row_blocks(latitude.size, trig.shape[1] * scaled.shape[0]), longitude.size
-    run_in_threads(fill, blocks, n_jobs, lambda part, _: advance(n_lon * (part.stop - part.start)))
+    fill_in_threads(fill, blocks, n_jobs, advance, n_lon)
 
 
 class PointMap:
@@ -97,8 +96,8 @@ class PointMap:
     def __init__(self, coefficients: FloatArray, clip: float | None, dtype: npt.DTypeLike) -> None:
         max_degree = degree_of(coefficients.shape[1])
         self.clip, self.dtype = clip, dtype
-        self.series = [table[m:].astype(dtype) for m, table in enumerate(legendre_series(max_degree))]
-        columns = columns_by_order(max_degree)
+        series, columns = series_by_order(max_degree)
+        self.series = [table.astype(dtype) for table in series]
         scale = np.sqrt(np.where(np.arange(columns.size) <= max_degree, 1.0, 2.0)) / (clip or 1.0)
         self.matrix = np.ascontiguousarray((coefficients[:, columns] * scale).T, dtype=dtype)
         self.block = int(np.clip(2 * BLOCK_VALUES // coefficients.shape[1], 256, 4096))
@@ -111,9 +110,7 @@ class PointMap:
     def harmonics(self, latitude: FloatArray, longitude: FloatArray) -> Floats:
         """Harmonics (D, n) in the order of ``columns_by_order``; the map contains their factor sqrt(2)."""
         max_degree, dtype = len(self.series) - 1, self.matrix.dtype
-        radians = longitude_radians(longitude)
-        in_colatitude = waves(*sin_cos_latitude(latitude), max_degree, dtype)
-        in_longitude = waves(np.cos(radians), np.sin(radians), max_degree, dtype)
+        in_colatitude, in_longitude = point_waves(latitude, longitude, max_degree, dtype)
         table = np.empty((self.matrix.shape[0], latitude.size), dtype=dtype)
         rest = table
         for order, series in enumerate(self.series):

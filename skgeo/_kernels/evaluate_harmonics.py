@@ -14,7 +14,7 @@ from skgeo._kernels.harmonics import (
     sin_cos_latitude,
     trigonometric,
 )
-from skgeo._kernels.threads import BLOCK_VALUES, Advance, no_progress, row_blocks, run_in_threads
+from skgeo._kernels.threads import BLOCK_VALUES, Advance, fill_in_threads, no_progress, row_blocks
 from skgeo._typing import FloatArray, Floats
 
 # A block has at least this many places, so that the work per block outweighs the call.
@@ -42,7 +42,7 @@ def write_points(
         out[part][np.isnan(latitude[part])] = np.nan  # degree 0 ignores its arguments: a missing place needs NaN
 
     blocks = row_blocks(latitude.size, budget=max(_MIN_BLOCK_PLACES, BLOCK_VALUES // n_harmonics))
-    run_in_threads(fill, blocks, n_jobs, lambda part, _: advance(part.stop - part.start))
+    fill_in_threads(fill, blocks, n_jobs, advance)
 
 
 def write_grid(
@@ -72,4 +72,4 @@ def write_grid(
 
     n_lat = latitude.size
     blocks = row_blocks(longitude.size, budget=max(_MIN_BLOCK_PLACES, BLOCK_VALUES // factors.size))
-    run_in_threads(fill, blocks, n_jobs, lambda part, _: advance(n_lat * (part.stop - part.start)))
+    fill_in_threads(fill, blocks, n_jobs, advance, n_lat)

@@ -174,3 +174,17 @@ def legendre_series(max_degree: int) -> FloatArray:
         for parity in (0, 1):
             series[parity : degree + 1 : 2, degree] = block[parity::2] @ analysis[parity]
     return series
+
+
+def point_waves(
+    latitude: FloatArray, longitude: FloatArray, max_degree: int, dtype: npt.DTypeLike
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Cosines and sines (L + 1, n) of the multiples of colatitude, and those of the multiples of longitude."""
+    radians = longitude_radians(longitude)
+    in_colatitude = waves(*sin_cos_latitude(latitude), max_degree, dtype)
+    return in_colatitude, waves(np.cos(radians), np.sin(radians), max_degree, dtype)
+
+
+def series_by_order(max_degree: int) -> tuple[list[FloatArray], Integers]:
+    """The Fourier series of the Legendre functions of each order, and the columns of the harmonics by order."""
+    return [table[order:] for order, table in enumerate(legendre_series(max_degree))], columns_by_order(max_degree)

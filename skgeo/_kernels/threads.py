@@ -54,6 +54,21 @@ def run_in_threads(
             then(part, result)
 
 
+def fill_in_threads(
+    fill: Callable[[slice], None],
+    blocks: list[slice],
+    n_jobs: int | None = None,
+    advance: Advance = no_progress,
+    places_per_row: int = 1,
+) -> None:
+    """Call ``fill(block)`` for all blocks of rows, and ``advance`` with the number of places of each finished block."""
+
+    def then(block: slice, _: None) -> None:
+        advance(places_per_row * (block.stop - block.start))
+
+    run_in_threads(fill, blocks, n_jobs, then)
+
+
 class one_blas_thread:  # noqa: N801
     """A context in which BLAS has one thread in the whole process; after it, BLAS has as many threads as before.
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, restore_on_error
 from skgeo._kernels.sphere import wrap_longitude
-from skgeo._kernels.threads import Advance, run_in_threads
+from skgeo._kernels.threads import Advance, fill_in_threads
 from skgeo._places import Places, fill_at_places
 from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
@@ -120,7 +120,7 @@ class FormulaEncoder(FixedEncoder):
         length = max(1, _BLOCK_VALUES * n_terms // math.prod(out.shape[1:]))
         cells = math.prod(out.shape[1:-1])
         blocks = [slice(start, min(start + length, len(out))) for start in range(0, len(out), length)]
-        run_in_threads(fill, blocks, None, lambda part, _: advance(cells * (part.stop - part.start)))
+        fill_in_threads(fill, blocks, None, advance, cells)
 
     def _check_parameters(self) -> None:
         """There are no parameters."""
