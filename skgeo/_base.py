@@ -177,7 +177,8 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
             self._settle_names(places.columns, places.named, reset=reset)
         else:
             self._settle_names(None, True, reset=reset)
-        # Only what a model learns from can mislead it for good: transform does not look for radians or swapped columns.
+        # A fit also warns of radians, and of a frame that became an array on the way. Every method refuses latitudes
+        # beyond the poles.
         if reset and isinstance(places, Points):
             self._warn_radians(places)
             if not places.named:

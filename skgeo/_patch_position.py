@@ -94,8 +94,7 @@ class PatchPositionEncoder(PatchTransformer):
     returns coefficients (k, (L + 1)^2), with the harmonic (l, m) in column l * l + l + m, and the bound of the soft
     clip or None; instead of coefficients it may return the factors (k,) of the last k harmonics up to its
     ``max_degree``. Both averages then use the map in place of ``transform``: "exact" takes the encoder, and "pixels" is
-    faster. A subclass of such an encoder that changes ``transform`` has to change ``harmonic_map``, too, or return None
-    from it.
+    faster. For a subclass that overrides ``transform`` and not ``harmonic_map``, ``transform`` counts.
 
     Examples
     --------
@@ -167,13 +166,15 @@ class PatchPositionEncoder(PatchTransformer):
                 return self._average(len(patches.latitude), _stacked_pixels(patches), advance).astype(
                     patches.dtype, copy=False
                 )
-            found = None if getattr(encoder, "add_indicator", False) else _harmonic_map(encoder)
+            mapped = not getattr(encoder, "add_indicator", False) and _has_harmonic_map(encoder)
+            found = encoder.harmonic_map() if mapped else None
             # Single harmonics have no kernel of their own here: their mean over pixels is that of any encoder.
             if found is None or found[0].ndim == 1:
                 means = self._average(patches.boxes.south.size, _pixels(patches.boxes), advance)
                 return means.astype(patches.dtype, copy=False)
-            out = np.empty((patches.boxes.south.size, len(found[0])), dtype=patches.dtype)
-            map_pixel_means(patches.boxes, *found, out, getattr(encoder, "n_jobs", None), advance)
+            coefficients, clip = found
+            out = np.empty((patches.boxes.south.size, len(coefficients)), dtype=patches.dtype)
+            map_pixel_means(patches.boxes, coefficients, clip, out, getattr(encoder, "n_jobs", None), advance)
             return out
 
     def _integrate(self, encoder: Any, patches: Patches) -> npt.NDArray[np.floating]:
@@ -192,7 +193,7 @@ class PatchPositionEncoder(PatchTransformer):
         return np.column_stack([means, np.zeros_like(means[:, 0])]) if indicator else means
 
     def _average(self, n_patches: int, pixels: Iterator[Pixels], advance: Advance) -> npt.NDArray[np.float64]:
-        """The mean of any encoder over the pixels of each patch; ``pixels`` yields blocks of pixels, patch after patch."""
+        """The mean of any encoder over the pixels of each patch; ``pixels`` yields blocks, patch after patch."""
         total = np.zeros(n_patches)
         mean = np.zeros((n_patches, self._encode(np.zeros((1, 2))).shape[1]))
         for patch, points, weight in pixels:
@@ -212,10 +213,12 @@ class PatchPositionEncoder(PatchTransformer):
         return list(self.encoder_.get_feature_names_out())
 
 
-def _harmonic_map(encoder: Any) -> tuple[npt.NDArray[np.float64], float | None] | None:
-    """The linear map of harmonics that an encoder is, or None if it is none."""
-    found = getattr(encoder, "harmonic_map", None)
-    return None if found is None else found()
+def _has_harmonic_map(encoder: Any) -> bool:
+    """Whether an encoder has a map of harmonics. A subclass that overrides ``transform`` alone has none."""
+    for kind in type(encoder).__mro__:
+        if "harmonic_map" in vars(kind) or "transform" in vars(kind):
+            return "harmonic_map" in vars(kind)
+    return False
 
 
 def _unfrozen(encoder: Any) -> Any:
@@ -228,7 +231,7 @@ def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
     encoder = _unfrozen(encoder)
     # The map of an encoder that is not fitted yet is unknown, but not that it has one.
     fitted = bool(getattr(encoder, "n_features_in_", None))
-    if not hasattr(encoder, "harmonic_map") or (fitted and encoder.harmonic_map() is None):
+    if not _has_harmonic_map(encoder) or (fitted and encoder.harmonic_map() is None):
         raise ValueError(
             "average='exact' integrates harmonics, of SphericalHarmonicPCA and SphericalHarmonics; the encoder is "
             f"{type(encoder).__name__}: average='pixels' takes any."

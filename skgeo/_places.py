@@ -1,7 +1,7 @@
 """The one door of the package: every X is recognised here, once, and becomes points, a grid, patches or chunked rows.
 
-Estimators, splitters, reports and displays call :func:`read_places` or :func:`read_patches`. No other module asks what
-X is.
+Estimators, splitters, reports and displays call :func:`read_places` or :func:`read_patches`. These functions find the
+family of X by its type, and hand X to the reader of the family in ``skgeo._input``.
 """
 
 import math
@@ -18,7 +18,7 @@ from skgeo._input.chunks import computed, is_chunked_frame
 from skgeo._input.columns import coordinate_columns, frame_columns, is_geometric
 from skgeo._input.coordinates import Points, read_coordinates
 from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, read_grid, read_points
-from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_patches_or_stack
+from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_table_or_stack
 from skgeo._kernels.evaluate import map_grid, map_points
 from skgeo._typing import FloatArray
 from skgeo._validation import check_scaled_weight, progress
@@ -90,7 +90,7 @@ def read_patches(
         raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
     if family == "chunked" and chunked:
         return _chunked_rows(X, lambda: PATCH_COLUMNS, columns_of_array, has_names(X))
-    return read_patches_or_stack(X.compute() if family == "chunked" else X, columns_of_array)
+    return read_table_or_stack(X.compute() if family == "chunked" else X, columns_of_array)
 
 
 Family = Literal["table", "places", "xarray", "chunked"]

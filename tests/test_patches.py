@@ -247,3 +247,18 @@ def test_exact_averages_refuse_an_encoder_whose_map_is_unknown():
     encoder = Changed(2).fit([[10.0, 20.0], [-50.0, 100.0], [30.0, -90.0], [0.0, 160.0]])
     with pytest.raises(ValueError, match="average='exact' integrates harmonics"):
         PatchPositionEncoder(FrozenEstimator(encoder), average="exact").fit(table)
+
+
+def test_subclass_with_its_own_transform_is_not_the_map_it_inherits():
+    class Halved(SphericalHarmonicPCA):
+        def transform(self, X):
+            return super().transform(X) / 2.0
+
+    grid = LatLonGrid(np.arange(-85.0, 90, 10), np.arange(5.0, 360, 10))
+    table = grid.patches((6, 9))
+    whole, halved = (
+        PatchPositionEncoder(FrozenEstimator(kind(3).fit(grid))) for kind in (SphericalHarmonicPCA, Halved)
+    )
+    assert_allclose(halved.fit_transform(table), whole.fit_transform(table) / 2.0, atol=1e-12)
+    with pytest.raises(ValueError, match="average='exact' integrates harmonics"):
+        PatchPositionEncoder(FrozenEstimator(Halved(3).fit(grid)), average="exact").fit(table)

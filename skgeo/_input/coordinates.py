@@ -78,10 +78,12 @@ def read_coordinates(
     if geometric:
         table = _point_table(X, missing)
     elif columns is None:
-        swapped = bool(columns_of_array) and coordinate_columns(list(columns_of_array), names)[0] != columns_of_array[0]
-        meaning = "(longitude, latitude)" if swapped else meaning
+        longitude_first = (
+            bool(columns_of_array) and coordinate_columns(list(columns_of_array), names)[0] != columns_of_array[0]
+        )
+        meaning = "(longitude, latitude)" if longitude_first else meaning
         table = read_table(X, 2, meaning, missing)
-        table = table[:, ::-1] if swapped else table
+        table = table[:, ::-1] if longitude_first else table
     else:
         check_length(X, 2)
         table = read_columns(X, coordinate_columns(columns, names, others=others), missing)
@@ -90,7 +92,7 @@ def read_coordinates(
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
         latitude, longitude = (np.where(absent, np.nan, degrees) for degrees in (latitude, longitude))
-    # An error about the range says which of the two columns was read as the latitude.
+    # An error about the range says how the two columns were read.
     origin = f"columns are {meaning}" if columns is None else "the two columns may be misnamed"
     origin = "geometries are (x, y): longitude, latitude" if geometric else origin
     _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), origin)

@@ -204,16 +204,16 @@ def _read_stack(X: npt.ArrayLike) -> PixelStack:
     return PixelStack(latitude, longitude, table.dtype)
 
 
-def read_patches_or_stack(X: Any, columns_of_array: Sequence[str] = ()) -> Patches | PixelStack:
+def read_table_or_stack(X: Any, columns_of_array: Sequence[str] = ()) -> Patches | PixelStack:
     """Read a stack of pixel centres if X has four dimensions, else a patch table."""
     if isinstance(X, list | tuple):
         # A ragged list is no array: read_table refuses it with a cure.
         with suppress(ValueError):
             X = np.asarray(X) if np.ndim(X) == 4 else X
-    return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patches(X, columns_of_array)
+    return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patch_table(X, columns_of_array)
 
 
-def read_patches(X: object, columns_of_array: Sequence[str] = ()) -> Patches:
+def read_patch_table(X: object, columns_of_array: Sequence[str] = ()) -> Patches:
     """Read a patch table from an array, or from a frame with the six columns in any order, and check it.
 
     An array has its columns in the order of ``columns_of_array``, by default that of ``PATCH_COLUMNS``.

@@ -12,7 +12,7 @@ from skgeo._input.cf import KINDS, CoordinateKind, find_both, variables_of
 from skgeo._input.cf_cells import bounds_of, find_areas
 from skgeo._input.cf_values import angle_unit, attribute
 from skgeo._input.from_xarray import find_cells
-from skgeo._input.patch_table import read_patches
+from skgeo._input.patch_table import read_patch_table
 from skgeo._validation import check_parameter, import_optional
 from skgeo._version import __version__
 
@@ -246,7 +246,7 @@ def _patch_coordinates(patches: Any) -> dict[Hashable, Any]:
         stacks = np.asarray(patches)
         check_parameter("patches.shape", stacks.shape, stacks.shape[3] == 2, "(n_patches, 6) or (n_patches, h, w, 2)")
         return {kind.name: (("patch", "y", "x"), stacks[..., i], _cf(kind)) for i, kind in enumerate(KINDS)}
-    boxes = read_patches(patches).boxes
+    boxes = read_patch_table(patches).boxes
     coordinates: dict[Hashable, Any] = {
         name: ("patch", getattr(boxes, name), {"long_name": f"{name} edge of the patch", "units": units})
         for name, units in _EDGES.items()
