@@ -108,8 +108,10 @@ class GridEncoder(ScaledEncoder, FormulaEncoder):
         self.verbose = verbose
 
     def _terms(self) -> tuple[str, ...]:
+        # Each name stands for one column for each scale, from the smallest to the largest scale.
         return ("grid_lat_sin_{}", "grid_lat_cos_{}", "grid_lon_sin_{}", "grid_lon_cos_{}")
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        # The constants have one value for each scale: the angles get one column for each scale.
         lat, lon = latitude * constants["rate"], longitude * constants["east"]
         return [xp.sin(lat), xp.cos(lat), xp.sin(lon), xp.cos(lon)]

@@ -120,6 +120,7 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
         check_flag("plus", self.plus)
 
     def _terms(self) -> tuple[str, ...]:
+        # SphereC+ adds the columns of GridEncoder, except the sine of latitude, which is there already.
         added = ("spherec_lat_cos_{}", "spherec_lon_sin_{}", "spherec_lon_cos_{}")
         return (
             "spherec_lat_sin_{}",
@@ -129,7 +130,9 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
         )
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        # Both coordinates are divided by the same scale.
         lat, lon = latitude * constants["rate"], longitude * constants["east"]
         lat_sin, lat_cos, lon_sin, lon_cos = xp.sin(lat), xp.cos(lat), xp.sin(lon), xp.cos(lon)
+        # These terms are z, x and y of a point on the unit sphere.
         on_sphere = [lat_sin, lat_cos * lon_cos, lat_cos * lon_sin]
         return [*on_sphere, lat_cos, lon_sin, lon_cos] if self.plus else on_sphere

@@ -112,12 +112,15 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
 
     def _constants(self) -> dict[str, FloatArray]:
         constants = super()._constants()
+        # The second and third direction go half as fast along longitude. Periodic waves of them are rounded separately.
         return constants | {"half_east": self._eastwards(constants["rate"] / 2.0)}
 
     def _terms(self) -> tuple[str, ...]:
         return tuple(f"theory_{angle}_{wave}_{{}}" for angle in (0, 120, 240) for wave in ("sin", "cos"))
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        # The directions at 120 and 240 degrees are (-1/2, sqrt(3/4)) and (-1/2, -sqrt(3/4)).
         across, half = latitude * (math.sqrt(0.75) * constants["rate"]), longitude * constants["half_east"]
+        # Each angle is the product of a direction with (longitude, latitude), divided by the scale.
         angles = longitude * constants["east"], across - half, -across - half
         return [wave(angle) for angle in angles for wave in (xp.sin, xp.cos)]
