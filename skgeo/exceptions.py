@@ -55,8 +55,8 @@ class ModelFileError(ValueError):
 class ResolutionWarning(UserWarning):
     """The degree or the domain cannot resolve a request.
 
-    Such requests are a number of components that the domain does not support, or that splits equal eigenvalues; a length
-    scale too short for the degree; and an embedding that more than one place may have.
+    Such requests are a number of components that the domain does not support, or that splits equal eigenvalues; a
+    length scale too short for the degree; and an embedding that more than one place may have.
 
     Examples
     --------

@@ -160,7 +160,7 @@ class ScaledEncoder:
 
     def _eastwards(self, rate: FloatArray) -> FloatArray:
         """The rate along longitude. If periodic, a whole number of waves, at least one, goes around the Earth."""
-        # n waves around the Earth have a rate of n radians in 180 / pi degrees.
+        # A rate of n pi / 180 radians per degree makes n waves in 360 degrees. Round n, but not to zero.
         return np.radians(np.maximum(1.0, np.round(np.degrees(rate)))) if self.periodic else rate
 
     def _check_parameters(self) -> None:
