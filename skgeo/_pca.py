@@ -123,7 +123,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     -----
     ResolutionWarning
         From ``fit``, if the domain supports fewer components than asked for, or the number asked for cuts through
-        components of equal variance, of which no selection is better than another.
+        components of equal variance: no selection of these is better than another.
 
     See Also
     --------
@@ -196,7 +196,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid or CellGrid
             Points as (latitude, longitude) in degrees; a grid, whose cells are integrated exactly; or cells, taken at
-            their centres. What is chunked (dask) is summed block by block, on a cluster where there is one.
+            their centres. Chunked input (dask) is summed block by block, on a cluster where there is one.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
@@ -310,7 +310,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     def _integrate(
         self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool, reset: bool
     ) -> npt.NDArray[np.float64]:
-        """Coefficients of the weight function to degree 2 L, then the area of the domain, which is NaN for points."""
+        """Coefficients of the weight function to degree 2 L, then the area of the domain (NaN for points)."""
         places = self._read(X, reset=reset, chunked=True, centres=False)
         if not reset:
             self._warn_radians(places)  # _read warns in the first call only

@@ -96,7 +96,7 @@ class TreeWriter:
         return {"object": position}
 
     def _dict(self, value: dict[Any, Any], where: str) -> object:
-        """The JSON value of a dict. A dict with keys other than text becomes a list of pairs: JSON has text keys only."""
+        """The JSON value of a dict. JSON has text keys only: a dict with other keys becomes a list of pairs."""
         parts = {key: self._value(part, f"{where}[{key!r}]") for key, part in value.items()}
         if all(type(key) is str for key in parts):
             return {"dict": parts}

@@ -26,9 +26,9 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
     max_scale : float, default=360
         Largest scale; the others lie between the two in geometric progression.
     plus : bool, default=False
-        Add the columns of GridEncoder, of which it has one already: SphereM+.
+        Add the columns of GridEncoder, except the sine of latitude: SphereM+.
     units : "degrees" or "radians", default="degrees"
-        What is divided by the scales. With "degrees", as in the experiments of [2]_, the sine and the cosine take
+        Unit of the scaled coordinates. With "degrees", as in the experiments of [2]_, the sine and the cosine take
         degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales are
         in degrees. With "radians", as in [1]_, they take radians / scale: the wave is 360 s degrees long, and usual
         scales go from 0.001 or 0.1 to 1.
@@ -70,9 +70,8 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
     Notes
     -----
     Not continuous at the poles, nor over the antimeridian unless ``periodic``, which rounds the unscaled longitude too.
-    Unscaled degrees, as in [2]_, are waves of 2 pi degrees, whatever the scales. Longitude is taken in [-180, 180), in
-    whatever convention it comes. The code of [2]_ repeats every column; here each is there once, which has the same
-    span.
+    Unscaled degrees, as in [2]_, are waves of 2 pi degrees, whatever the scales. Longitudes of any convention are
+    taken to [-180, 180) first. The code of [2]_ repeats every column; here each is there once, which has the same span.
 
     References
     ----------

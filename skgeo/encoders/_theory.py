@@ -26,7 +26,7 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
     max_scale : float, default=360
         Largest scale; the others lie between the two in geometric progression.
     units : "degrees" or "radians", default="degrees"
-        What is divided by the scales. With "degrees", as in the code of [1]_ and the experiments of [2]_, the sine and
+        Unit of the scaled coordinates. With "degrees", as in the code of [1]_ and the experiments of [2]_, the sine and
         the cosine take degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales
         are in degrees. With "radians", as Sphere2Vec does, they take radians / scale: the wave is 360 s degrees long,
         and usual scales go from 0.001 or 0.1 to 1.
@@ -68,8 +68,8 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
     Notes
     -----
     Not continuous at the poles, where longitude still counts; nor over the antimeridian unless ``periodic``, which
-    rounds the waves of each direction by themselves. Longitude is taken in [-180, 180), in whatever convention it
-    comes.
+    rounds the waves of each direction by themselves. Longitudes of any convention are taken to
+    [-180, 180) first.
 
     References
     ----------

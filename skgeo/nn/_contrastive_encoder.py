@@ -42,7 +42,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the
         training places; ``FrozenEstimator`` keeps one as it is.
     network : str, Module or callable, default="siren"
-        What is trained on the encoded places: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
+        Network to train on the encoded places: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
     embed_dim : int, default=256
         Width of the embedding.
@@ -241,7 +241,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         y : array-like of shape (n_samples, n_image_features), or iterable
             Features of the images of these places, in their order (of shape (n_samples,), one of each): an array, in
             memory or memory-mapped, which is then read batch by batch; or an iterable of arrays or tensors of some rows
-            each, which is gone through once. With ``image_encoder`` they are the images, as
+            each, which is read once. With ``image_encoder`` they are the images, as
             :func:`skgeo.nn.compute_features` takes them.
         X_val, y_val : array-like, default=None
             Pairs to hold out, as X and y, instead of a share of these.

@@ -1,4 +1,4 @@
-"""The small network that turns the features of a patch into an embedding, which is added to the token of the patch."""
+"""A small network that turns the features of a patch into an embedding, to be added to the token of the patch."""
 
 from collections.abc import Callable
 from typing import Any, Self

@@ -120,7 +120,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
         one as it is.
     network : str, Module or callable, default="siren"
-        What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
+        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
     hidden_dim : int or None, default=None
         Width of the layers of a network given by name; None is its own default. "linear" has none.
@@ -280,7 +280,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
         one as it is.
     network : str, Module or callable, default="siren"
-        What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
+        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
     hidden_dim : int or None, default=None
         Width of the layers of a network given by name; None is its own default. "linear" has none.

@@ -30,7 +30,7 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     Parameters
     ----------
     path : str or path-like
-        The checkpoint, or a safetensors file, whatever its name. Its network may stand under any prefix, such as
+        The checkpoint, or a safetensors file, under any name. Its network may stand under any prefix, such as
         ``model.location.nnet.``, ``location.nnet.`` or ``nnet.``, and twice as in the published files, as long as there
         is only one.
 
