@@ -112,7 +112,7 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
 
     def _constants(self) -> dict[str, FloatArray]:
         constants = super()._constants()
-        # The second and third direction go half as fast along longitude. Periodic waves of them are rounded separately.
+        # The second and third direction go half as fast along longitude. Their periodic waves are rounded separately.
         return constants | {"half_east": self._eastwards(constants["rate"] / 2.0)}
 
     def _terms(self) -> tuple[str, ...]:

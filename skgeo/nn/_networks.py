@@ -353,7 +353,7 @@ class LocationEncoder(nn.Module):
         # A network without parameters takes the embedding as it is.
         parameter = next(self.network.parameters(), embedding)
         values = self.network(embedding.to(parameter.dtype))
-        # The buffers are float64: the values return to their units in float64 and are rounded once.
+        # The buffers are float64 as made: the values return to their units in float64 and are rounded once.
         return (values * self.scale + self.mean).to(values.dtype)
 
 

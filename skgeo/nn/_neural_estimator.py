@@ -141,7 +141,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         check_is_fitted(self)
         inputs, _ = self._inputs(self._read(X, reset=False))
         model = self._trained_model()
-        # Probabilities and units are computed in float64, in any precision of the network.
+        # Probabilities and units are computed in float64, also for a network in float32.
         return predict(model.frozen, model.trained, inputs, self.device).astype(np.float64)
 
     def _trained_model(self) -> FrozenAndTrained:
