@@ -1,4 +1,4 @@
-"""Warnings of a fit that depend on its caller: searches and ensembles of scikit-learn, found on the stack of calls."""
+"""Warnings of a fit that depend on its callers: searches and ensembles of scikit-learn on the call stack."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,14 +22,14 @@ _WARNED: WeakSet[joblib.Parallel] = WeakSet()
 
 
 def warn_swapped_on_the_way(estimator: Any, coordinates: Sequence[str] | None) -> None:
-    """Warn when an estimator around this one was given a frame (longitude, latitude), and makes an array of it.
+    """Warn if an outer estimator has made an array of a frame with the columns (longitude, latitude).
 
-    Ensembles such as BaggingRegressor hand arrays to their estimators, which cannot know the order of the columns.
+    Ensembles such as BaggingRegressor hand arrays to their estimators. An array does not show the order of its columns.
     """
     for frame in _callers():
         if frame.f_globals["__name__"].startswith(_COMPOSED):
             continue
-        for name in ("self", "ensemble"):  # the second in functions that joblib calls
+        for name in ("self", "ensemble"):  # functions that joblib calls have no self
             around = frame.f_locals.get(name)
             columns = [] if around is estimator else list(getattr(around, "feature_names_in_", []))
             pairs = [tuple(coordinates)] if coordinates else match_coordinate_names(columns)
@@ -43,17 +43,19 @@ def warn_swapped_on_the_way(estimator: Any, coordinates: Sequence[str] | None) -
 
 
 def warn_once_a_search(message: str, category: type[Warning]) -> None:
-    """Warn of a fit; of all fits in the folds of a search or of a cross-validation once.
+    """Warn of a fit. All fits in the folds of one search or cross-validation warn once.
 
-    A search that fits again on all samples warns of that fit only. Others warn of the first: Python's own filter cannot
-    know that, as texts have numbers, and as scikit-learn resets it for every fit. In other threads and processes, from
-    which the search is not seen, every fit warns.
+    A search that fits again on all samples warns of this last fit only. Other loops over folds warn of the first fit.
+    Python's own filter of warnings cannot do this, because the numbers in the texts differ and scikit-learn resets the
+    filter for every fit. In other threads and processes the search is not on the stack: there every fit warns.
     """
     callers = list(_callers())
     if any(frame.f_globals["__name__"] == _IN_FOLDS for frame in callers):
         owners = [frame.f_locals.get("self") for frame in callers]
+        # A search with refit fits once more on all samples, and that fit warns.
         if any(isinstance(owner, BaseEstimator) and getattr(owner, "refit", False) for owner in owners):
             return
+        # The outermost loop of joblib stands for the whole search. Inner loops belong to single fits.
         outermost = next((owner for owner in reversed(owners) if isinstance(owner, joblib.Parallel)), None)
         if outermost in _WARNED:
             return

@@ -17,14 +17,14 @@ from skgeo._typing import FloatArray
 from skgeo._validation import check_magnitude, warn_caller
 from skgeo.exceptions import ResolutionWarning
 
-# Values that the soft clip made smaller by more than this factor have lost digits: the place follows from other values.
+# Largest factor by which the soft clip may shrink a value that gives the place directly: more costs too many digits.
 _MAX_CLIP_SHRINKAGE = 5.0
-# Rows with fewer values than this below the bound of the clip may belong to many places.
+# Smallest number of values below the bound of the clip that determines a place.
 _MIN_UNCLIPPED_VALUES = 3
 
 
 class DegreeOne(NamedTuple):
-    """The map from a linear embedding z (k,) to the unit vector of its place: ``matrix`` (3, k) ``@ z + offset``."""
+    """The map from a linear embedding z (k,) to a vector towards its place: ``matrix`` (3, k) ``@ z + offset``."""
 
     matrix: FloatArray
     offset: FloatArray
@@ -42,11 +42,11 @@ class InverseTransformer(LocationTransformer):
         return degree_wavelength_km(np.arange(int(self.max_degree) + 1))
 
     def inverse_transform(self, X: Any) -> npt.NDArray[np.floating]:
-        """The places that have given embeddings.
+        """The places of given embeddings.
 
-        Where the columns span the harmonics of degree 1, which are the coordinates x, y and z of a place, it follows
-        from these; else it is the place of the nearest embedding, by least squares: Gauss-Newton steps from every cell
-        of a lattice on the whole sphere that may hold it, in some ten milliseconds a row.
+        If the columns span the harmonics of degree 1, the coordinates x, y and z, the place follows from these.
+        Otherwise the result is the place of the nearest embedding, by least squares: Gauss-Newton steps start from
+        every cell of a lattice on the whole sphere that may hold the place, in some ten milliseconds a row.
 
         Parameters
         ----------
@@ -93,6 +93,7 @@ class InverseTransformer(LocationTransformer):
             )
         values = table.astype(np.float64)
         check_magnitude("X", values[~np.isnan(values)])
+        # A missing place has a row of NaN, an indicator of 1, or, with missing="mean", a row of zeros.
         absent = np.isnan(values).any(axis=1)
         if self.add_indicator:
             absent |= values[:, -1] > 0.5
@@ -107,12 +108,13 @@ class InverseTransformer(LocationTransformer):
         return places.astype(table.dtype, copy=False)
 
     def _places(self, values: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-        """Places (n, 2) of embeddings (n, k), and for each whether the embedding leaves it undetermined."""
+        """Places (n, 2) of embeddings (n, k), and a mask (n,) of the places that the embeddings leave undetermined."""
         degree_one = self._degree_one()
         linear, saturated = self._unclipped(values)
         if degree_one is None:
             direct = np.zeros(len(values), dtype=bool)
         else:
+            # The direct map needs accurate values only in the columns that it uses.
             used = (np.abs(degree_one.matrix) > 0.0).any(axis=0)
             blunt = saturated | (np.abs(linear) > _MAX_CLIP_SHRINKAGE * np.abs(values))
             direct = np.asarray(~blunt[:, used].any(axis=1))
@@ -120,12 +122,14 @@ class InverseTransformer(LocationTransformer):
         uncertain = saturated.any(axis=1) & (np.count_nonzero(~saturated, axis=1) < _MIN_UNCLIPPED_VALUES)
         if degree_one is not None and direct.any():
             vectors = linear[direct] @ degree_one.matrix.T + degree_one.offset
+            # A vector of length zero has no direction: the place is NaN and uncertain.
             length = np.linalg.norm(vectors, axis=1)
             uncertain[direct] |= length < SAME_PLACE_RADIANS
             vectors[length < SAME_PLACE_RADIANS] = np.nan
             places[direct] = degrees_of_vectors(vectors)
         if not direct.all():
-            embed = detached_copy(self)._embed_points  # a copy without a progress bar for every step
+            # The copy shows no progress bar: each step of the search embeds points.
+            embed = detached_copy(self)._embed_points
             places[~direct], undetermined = nearest_places(embed, values[~direct], int(self.max_degree))
             uncertain[~direct] |= undetermined
         return places, uncertain
@@ -136,7 +140,7 @@ class InverseTransformer(LocationTransformer):
         return self._embed_places(Points(latitude, longitude, points.dtype)).astype(np.float64, copy=False)
 
     def _unclipped(self, values: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-        """The embedding before the clip, and for each value whether it is at the bound of the clip."""
+        """The embedding before the clip, and a mask of the values at the bound of the clip."""
         return values, np.zeros(values.shape, dtype=bool)
 
     @abstractmethod

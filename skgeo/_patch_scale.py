@@ -1,4 +1,4 @@
-"""How large a patch is, how fine its pixels are, and which scales it can hold."""
+"""Descriptors of the size of patches and of their pixels."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -132,11 +132,13 @@ class PatchScaleFeaturizer(PatchTransformer):
 
     def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         radius = float(self.earth_radius)
+        # Both branches give sizes on the unit sphere. A stack has the same number of pixels in every patch.
         if isinstance(patches, PixelStack):
             (lon, lat, area), (n_lat, n_lon) = _stack_extents(patches), patches.latitude.shape[1:]
         else:
             (lon, lat, area), (n_lat, n_lon) = extents(*patches.boxes[:4]), patches.boxes[4:]
         table = np.column_stack(descriptors(lon * radius, lat * radius, area * radius**2, n_lon, n_lat, radius))
+        # The logarithm is computed in float64, and the result is rounded once.
         return (np.log(table) if self.log else table).astype(patches.dtype, copy=False)
 
     def to_torch(self) -> "PatchScale":
@@ -157,8 +159,9 @@ class PatchScaleFeaturizer(PatchTransformer):
 
 
 def _stack_extents(patches: PixelStack) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Extents of patches of pixel centres on the unit sphere; refused where the pixels do not tell them."""
+    """Extents on the unit sphere of patches given as pixel centres. Refuses patches whose pixels have no size."""
     sizes = stack_extents(patches.latitude, patches.longitude)
+    # NaN is not above zero: the negated comparison finds it, too.
     unknown = np.flatnonzero(~(np.min(sizes, axis=0) > 0.0))
     if unknown.size:
         raise CoordinateError(

@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SphericalHarmonicPCA"]
 
-# Tolerance when cumulative variance is compared with the fraction that n_components asks for, so that rounding does
-# not change the number of components.
+# Tolerance when the cumulative variance is compared with the fraction that n_components asks for.
 _ROUNDING = 1e-9
-# Components span a harmonic if its projection onto them differs from it by at most this.
+# Largest difference between a harmonic and its projection onto the components if these span the harmonic.
 _SPANNED = 1e-12
 # Columns of the harmonics of degree 1 that are x, y and z of the unit sphere, times sqrt(3 / 4 pi).
 _XYZ = [3, 1, 2]
@@ -124,7 +123,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     -----
     ResolutionWarning
         From ``fit``, if the domain supports fewer components than asked for, or the number asked for cuts through
-        components of equal variance, of which no selection is better than another.
+        components of equal variance: no selection of these is better than another.
 
     See Also
     --------
@@ -197,7 +196,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid or CellGrid
             Points as (latitude, longitude) in degrees; a grid, whose cells are integrated exactly; or cells, taken at
-            their centres. What is chunked (dask) is summed block by block, on a cluster where there is one.
+            their centres. Chunked input (dask) is summed block by block, on a cluster where there is one.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
@@ -275,15 +274,16 @@ class SphericalHarmonicPCA(InverseTransformer):
     def _unclipped(self, values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         if self.clip is None:
             return super()._unclipped(values)
-        saturated = np.abs(values) >= self.clip
+        saturated = np.abs(values) >= self.clip  # arctanh is infinite there
         return self.clip * np.arctanh(np.where(saturated, 0.0, values / self.clip)), saturated
 
     def _degree_one(self) -> DegreeOne | None:
-        """By the rows of ``components_``, orthonormal but for the factors of the prior if their span holds it."""
+        """The map to x, y and z, or None if the components do not span the harmonics of degree 1."""
         degree, _ = degrees_and_orders(int(self.max_degree))
         root = np.sqrt(prior_variance(self.spectrum, int(self.max_degree)))[degree]
         if root[1] == 0.0:
             return None
+        # Divided by the prior deviations the components are orthonormal rows: project x, y and z onto them.
         axes = self.components_[:, _XYZ] / root[1]
         held = axes.T @ np.divide(self.components_, root, out=np.zeros_like(self.components_), where=root > 0.0)
         held[np.arange(3), _XYZ] -= 1.0
@@ -293,10 +293,10 @@ class SphericalHarmonicPCA(InverseTransformer):
 
     def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
         self._check_parameters()
-        resume = partial and hasattr(self, "_coefficients")
+        resume = partial and hasattr(self, "_coefficients")  # earlier parts were learned
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             sums = self._integrate(X, sample_weight, partial=partial, reset=not resume)
-            coefficients, area = sums[:-1], float(sums[-1])
+            coefficients, area = sums[:-1], float(sums[-1])  # the area comes last
             if resume:
                 if self._coefficients.size != coefficients.size:
                     raise ValueError(
@@ -310,10 +310,10 @@ class SphericalHarmonicPCA(InverseTransformer):
     def _integrate(
         self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool, reset: bool
     ) -> npt.NDArray[np.float64]:
-        """Coefficients of the weight function to degree 2 L, and behind them the area of the domain, NaN for points."""
+        """Coefficients of the weight function to degree 2 L, then the area of the domain (NaN for points)."""
         places = self._read(X, reset=reset, chunked=True, centres=False)
         if not reset:
-            self._warn_radians(places)
+            self._warn_radians(places)  # _read warns in the first call only
         return weight_coefficients(
             places,
             sample_weight,
@@ -325,41 +325,41 @@ class SphericalHarmonicPCA(InverseTransformer):
         )
 
     def _fit_union(self, patches: Boxes) -> None:
-        """Fit on the area that patches cover together; their pixels do not count."""
+        """Fit on the area that patches cover together. The numbers of their pixels do not count."""
         self._check_parameters()
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             self.n_features_in_ = self._n_columns
             edges = patches[:4]
             self._coefficients = _domain.union_coefficients(*edges, 2 * int(self.max_degree))
+            # The harmonic of degree 0 is 1 / sqrt(4 pi).
             self._area = float(self._coefficients[0]) * math.sqrt(4.0 * math.pi)
             self._set_basis(partial=False)
 
     def _set_basis(self, *, partial: bool) -> None:
-        """Solve the eigenproblem of the accumulated domain and set all fitted attributes.
-
-        The first part of a domain may be too small to have components, or have no weight; a whole domain may not.
-        """
+        """Solve the eigenproblem of the accumulated domain and set all fitted attributes."""
         max_degree = int(self.max_degree)
         covariance = self._set_moments(partial=partial)
         degree, order = degrees_and_orders(max_degree)
         root = np.sqrt(prior_variance(self.spectrum, max_degree))[degree]
         covariance *= np.outer(root, root)
         mean_square = float(np.square(root * self.mean_)[1:].sum())
+        # If the weights do not depend on longitude, each order has a block of its own in the covariance.
         blocks = None
         if _domain.is_zonal(self._coefficients):
             blocks = [np.flatnonzero(order[1:] == m) for m in range(-max_degree, max_degree + 1)]
         wanted = self._number_wanted()
         basis = canonical_eigenbasis(covariance[1:, 1:], mean_square, n_wanted=wanted, blocks=blocks)
+        # A first part may have no extent or no weight. A whole domain may not.
         if basis.n_supported == 0 and not partial:
             raise ValueError(
                 f"X has no extent that max_degree={max_degree} could resolve: no component varies by more than "
                 "rounding. It is one point (n_samples=1), the same point repeated, or a few kilometres wide; fit on "
                 "the whole domain that will be transformed."
             )
-        variance = float(np.trace(covariance[1:, 1:])) or 1.0
+        variance = float(np.trace(covariance[1:, 1:])) or 1.0  # never divide by zero
         self.n_components_ = self._number_to_keep(basis.variance / variance, basis.n_supported)
         self._warn_resolution(basis)
-
+        # Components beyond the supported number stay zero and have the scale 1.
         kept = min(self.n_components_, basis.n_supported)
         self.components_ = np.zeros((self.n_components_, degree.size))
         self.components_[:kept, 1:] = basis.components[:kept] * root[1:]
@@ -370,7 +370,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         self.scale_[:kept] = np.sqrt(basis.variance[:kept])
 
     def _set_moments(self, *, partial: bool) -> npt.NDArray[np.float64]:
-        """Set total weight, mean and Shannon number of the accumulated domain; returns the covariance."""
+        """Set the total weight, mean and Shannon number of the accumulated domain. Returns the covariance."""
         n_harmonics = (int(self.max_degree) + 1) ** 2
         if not self._coefficients[0] > 0.0:
             if not partial:
@@ -382,13 +382,13 @@ class SphericalHarmonicPCA(InverseTransformer):
             return np.zeros((n_harmonics, n_harmonics))
         self.total_weight_, self.mean_, covariance = _domain.moments(self._coefficients)
         area = self._area
-        if np.isnan(area):
+        if np.isnan(area):  # points: take the area over which they spread
             area = 4.0 * np.pi / np.square(self._coefficients / self._coefficients[0]).sum()
         self.shannon_number_ = float(n_harmonics * area / (4.0 * np.pi))
         return covariance
 
     def _number_wanted(self) -> int | None:
-        """The number of components asked for, where it does not depend on their variances."""
+        """The number of components that was asked for, or None if it depends on their variances."""
         if isinstance(self.n_components, str):
             return max(1, math.floor(self.shannon_number_ + 0.5 + _ROUNDING))
         return int(self.n_components) if isinstance(self.n_components, Integral) else None
@@ -402,7 +402,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         return min(1 + int(np.searchsorted(np.cumsum(ratio), share)), n_supported)
 
     def _warn_resolution(self, basis: Eigenbasis) -> None:
-        """One warning when the number kept is more than the domain supports or splits equal eigenvalues."""
+        """Warn if the number kept is more than the domain supports, or splits equal eigenvalues."""
         kept, supported = self.n_components_, basis.n_supported
         if kept > supported:
             message = (
@@ -422,8 +422,9 @@ class SphericalHarmonicPCA(InverseTransformer):
         warn_once_a_search(message, ResolutionWarning)
 
     def _affine(self) -> npt.NDArray[np.float64]:
-        """``components_ / scale_`` with the mean subtracted by way of the constant harmonic."""
+        """``components_ / scale_``. The coefficient of the constant harmonic subtracts the mean."""
         affine = self.components_ / self.scale_[:, np.newaxis]
+        # The constant harmonic is 1 / sqrt(4 pi): its coefficient is the constant times sqrt(4 pi).
         affine[:, 0] -= affine @ self.mean_ * np.sqrt(4.0 * np.pi)
         return affine
 

@@ -14,7 +14,7 @@ __all__ = ["degree_wavelength_km", "matern_spectrum"]
 def degree_wavelength_km(degree: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Wavelength on the ground of harmonics of a degree, 2 pi R / degree: 40,030 km over the degree.
 
-    Their finest detail is half of it, 180 / degree degrees.
+    The finest detail of these harmonics is half a wavelength, 180 / degree degrees.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def matern_spectrum(max_degree: int, *, nu: float = 1.0, kappa: float = 5.0) -> 
 
 
 def prior_variance(spectrum: Any, max_degree: int) -> npt.NDArray[np.float64]:
-    """Prior variance (L + 1,) of each degree, for a value of the parameter ``spectrum`` of estimators."""
+    """Prior variances (L + 1,) of the degrees, from the parameter ``spectrum`` of an estimator."""
     if spectrum is None:
         return np.ones(max_degree + 1)
     return matern_spectrum(max_degree) if isinstance(spectrum, str) else np.asarray(spectrum, dtype=np.float64)
@@ -102,9 +102,9 @@ def check_spectrum(spectrum: Any, max_degree: int) -> None:
     else:
         try:
             prior = prior_variance(spectrum, max_degree)
-        except (TypeError, ValueError):  # not numbers: an empty array has the wrong shape
+        except (TypeError, ValueError):  # no numbers: the check below refuses the shape of an empty array
             prior = np.empty(0)
-        # Degree 0 is constant: its variance alone gives no component.
+        # Degree 0 is constant, so that variance in degree 0 alone gives no component.
         usable = bool(np.all(np.isfinite(prior) & (prior >= 0)))
         valid = prior.shape == (max_degree + 1,) and usable and bool(prior[1:].any())
     accepted = f"None, 'matern' or max_degree + 1 = {max_degree + 1} weights, not negative, not all zero"

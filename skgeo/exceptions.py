@@ -1,4 +1,4 @@
-"""The errors and warnings that skgeo raises, besides plain `ValueError`."""
+"""The errors and warnings that skgeo raises, besides plain ``ValueError``."""
 
 __all__ = ["CoordinateError", "CoordinateWarning", "ModelFileError", "ResolutionWarning", "VersionWarning"]
 
@@ -53,10 +53,10 @@ class ModelFileError(ValueError):
 
 
 class ResolutionWarning(UserWarning):
-    """What was asked for is beyond what the degree, or the domain, can tell apart.
+    """The degree or the domain cannot resolve a request.
 
-    A number of components that the domain does not support, or that splits equal eigenvalues; a length scale too short
-    for the degree; an embedding that more than one place may have.
+    Such requests are a number of components that the domain does not support, or that splits equal eigenvalues; a
+    length scale too short for the degree; and an embedding that more than one place may have.
 
     Examples
     --------

@@ -89,7 +89,7 @@ _SCIKIT_LEARN_CLASSES = {
     ),
 }
 _INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators: use skops or joblib."
-# The first entry of the archive: its name is then at a fixed place, and the first bytes tell whether it is our file.
+# Name of the first entry. It stands at a fixed position, so that the first bytes show whether skgeo wrote the file.
 _METADATA = "skgeo.json"
 
 
@@ -144,7 +144,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     i-th of ``objects``). NumPy's RandomState, Generator and SeedSequence
     are objects, whose ``state`` is that of NumPy: they draw the next numbers after loading.
 
-    Of scikit-learn's estimators those are held whose fitted state is numbers, text and arrays: scalers and other
+    Files hold those estimators of scikit-learn whose fitted state is numbers, text and arrays: scalers and other
     preprocessing (but no SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
     VarianceThreshold, TransformedTargetRegressor, and linear models such as Ridge, Lasso, LogisticRegression and their
     kin with ``CV``. Trees, neighbours, support vector machines and searches are not: save ``search.best_estimator_``,
@@ -174,6 +174,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     entries = {_METADATA: write_metadata(_FORMAT, described, objects=tree.objects).encode()}
     for name, array in tree.arrays.items():
         buffer = io.BytesIO()
+        # allow_pickle=False refuses arrays of objects, which numpy would write as pickles.
         np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
         entries[f"{name}.npy"] = buffer.getvalue()
     write_file(path, _archive(entries))

@@ -1,4 +1,4 @@
-"""The integrity of model files: metadata with a hash over all content, and writing that leaves no half files."""
+"""The integrity of model files: metadata with a hash of the content, and writing without incomplete files."""
 
 import contextlib
 import hashlib
@@ -24,12 +24,12 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-# The cure for a file that has changed since it was written.
+# Advice for a file that has changed since it was written.
 _COPY_AGAIN = "Copy it again from where it came, or save the model again."
 
 
 def sha256(content: bytes) -> str:
-    """Hexadecimal digest."""
+    """The SHA-256 digest of the content as hexadecimal text."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -94,7 +94,7 @@ def reraise_as_model_file_error(file: str, *errors: type[Exception]) -> Iterator
     """Turn ``errors`` into a ModelFileError: the file is whole and unaltered, but this version cannot build it."""
     try:
         yield
-    except ModelFileError:  # it has a message of its own, and may be a subclass of one of ``errors``
+    except ModelFileError:  # this error has its own message, although it may be one of ``errors``
         raise
     except errors as error:
         raise ModelFileError(
@@ -123,7 +123,7 @@ def foreign_file_error(file: str, format_name: str) -> ModelFileError:
 
 
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all: an old file stays in place until the new content is on the disk."""
+    """Write a file completely or not at all. An old file stays until the new content is on the disk."""
     # Behind a symbolic link, replace the file and keep the link.
     target = os.path.realpath(os.fsdecode(path))
     # The temporary file is in the same folder: os.replace is atomic within one file system only.
@@ -132,6 +132,7 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
         with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
+            # The content must be on the disk before the new name replaces the old file.
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException:  # Ctrl-C as well must not leave the temporary file

@@ -1,4 +1,4 @@
-"""A model as a tree of JSON values beside its arrays, and back, building known classes only."""
+"""Conversion of a model to a tree of JSON values and arrays, and back. Only known classes are built."""
 
 import math
 import reprlib
@@ -18,7 +18,7 @@ PLAIN_KINDS = "biufcMmUS"
 
 
 class SavedClass(NamedTuple):
-    """A class that files may hold: ``state`` gives the parts of an object, ``build`` makes an object of them."""
+    """A class that files may hold. ``state`` gives the parts of an object, and ``build`` makes an object of parts."""
 
     cls: type
     state: Callable[[Any], Mapping[str, Any]]
@@ -96,7 +96,7 @@ class TreeWriter:
         return {"object": position}
 
     def _dict(self, value: dict[Any, Any], where: str) -> object:
-        """A dict. Keys of JSON objects are text: with other keys, such as integer classes, it is a list of pairs."""
+        """The JSON value of a dict. JSON has text keys only: a dict with other keys becomes a list of pairs."""
         parts = {key: self._value(part, f"{where}[{key!r}]") for key, part in value.items()}
         if all(type(key) is str for key in parts):
             return {"dict": parts}
@@ -109,6 +109,7 @@ class TreeWriter:
         if value.dtype == object:
             parts = [self._value(part, f"{where}.flat[{i}]") for i, part in enumerate(value.flat)]
             return {"parts": parts, "shape": list(value.shape)}
+        # Structured and void types may hide Python objects.
         if value.dtype.kind not in PLAIN_KINDS:
             self._refuse(value, where)
         # Arrays are numbered in the order of the tree, so that the same model gives the same file.
@@ -172,7 +173,7 @@ class TreeReader:
                 return {key: self._value(part) for key, part in parts.items()}
             case (("items", list(pairs)),):
                 items = {self._value(key): self._value(part) for key, part in pairs}
-                if len(items) == len(pairs):  # no key stands there twice
+                if len(items) == len(pairs):  # every key stands there once
                     return items
             case (("strings", list(parts)), ("shape", list(shape))):
                 return np.array(parts, dtype=object).reshape(shape)

@@ -1,4 +1,4 @@
-"""NumPy's random number generators as plain numbers, and back, for model files."""
+"""Conversion of NumPy's random number generators to plain numbers and back, for model files."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ __all__ = ["build_generator", "build_random_state", "build_seed_sequence", "gene
 
 # The bit generators of NumPy, by their names in numpy.random.
 _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
-# Words in the pool of a SeedSequence, at most: NumPy's default is 4, and a file could ask for gigabytes.
+# Largest number of words in the pool of a SeedSequence. NumPy's default is 4, and a file could ask for gigabytes.
 _MAX_POOL_WORDS = 64
 
 

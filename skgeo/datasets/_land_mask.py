@@ -1,4 +1,4 @@
-"""The bundled land mask."""
+"""The land mask that comes with skgeo."""
 
 from importlib import resources
 
@@ -74,6 +74,7 @@ def load_land_mask() -> Bunch:
     """
     file = resources.files("skgeo.datasets").joinpath("data", "land_mask.npz")
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        # The file holds the share of land as integers from 0 to 255, which keeps it small.
         fraction = archive["fraction"] / 255.0
     # Cells have the same width and height everywhere, so the shape gives their centres.
     rows, columns = fraction.shape

@@ -1,4 +1,4 @@
-"""Synthetic data."""
+"""Lattices, and synthetic data for classifiers."""
 
 import numpy as np
 import numpy.typing as npt
@@ -165,7 +165,7 @@ def make_checkerboard(
 
 
 def _uniform(n_samples: int, random_state: RandomState) -> Points:
-    """Random places, uniform on the sphere."""
+    """Draw random places, uniform on the sphere. Shape (n_samples, 2), in degrees."""
     check_parameter("n_samples", n_samples, is_integer(n_samples) and n_samples >= 1, "an integer, at least 1")
     # The sine of latitude of uniform places is uniform (Archimedes).
     along_axis, around = check_random_state(random_state).uniform(-1.0, 1.0, (2, int(n_samples)))

@@ -1,4 +1,4 @@
-"""The bases of encoders that learn nothing: how they are fitted, laid out, and where scales come from."""
+"""The base classes of encoders that learn nothing, and a mixin for encoders with several scales."""
 
 import math
 from abc import abstractmethod
@@ -18,9 +18,10 @@ from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 if TYPE_CHECKING:
     from skgeo.nn._encoder_modules import EncoderModule
 
-# Number of values of one term in a block: half a megabyte, which fits into the inner caches.
+# Number of values of one term in a block: 0.5 MB of float64, which fits into the inner caches of a CPU.
 _BLOCK_VALUES = 2**16
 
+# Parameters that every encoder has. They say how to read X and what to report, and are no part of the formula.
 _OF_EVERY_ENCODER = frozenset({"coordinates", "missing", "add_indicator", "verbose"})
 
 
@@ -36,7 +37,7 @@ class FixedEncoder(LocationTransformer):
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            Points as (latitude, longitude) in degrees, or a grid. What is chunked (dask) is not looked at.
+            Points as (latitude, longitude) in degrees, or a grid. Chunked coordinates (dask) are not read.
         y : None
             Ignored.
 
@@ -62,22 +63,23 @@ class FormulaEncoder(FixedEncoder):
 
     @abstractmethod
     def _terms(self) -> tuple[str, ...]:
-        """Names of the terms; ``{}`` stands for the scale, where there are scales."""
+        """Names of the terms. ``{}`` stands for the scale if the encoder has scales."""
 
     @abstractmethod
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
-        """The terms at places in degrees, longitudes in [-180, 180), whose last axis is one for scales to go along.
+        """The terms at places in degrees, with longitudes in [-180, 180).
 
-        ``xp`` is numpy or torch. On a grid latitude and longitude lie on axes of their own, and terms need only
-        broadcast to the cells.
+        ``xp`` is numpy or torch. The last axis of latitude and longitude has the length one, and the scales extend
+        along it. On a grid latitude and longitude have different axes. The terms must broadcast to the cells.
         """
 
     def _constants(self) -> dict[str, FloatArray]:
-        """The arrays that the formula uses; the torch module has them as buffers."""
+        """The arrays that the formula uses. The torch module has them as buffers."""
+        # The array has an axis of length one, the axis of the scales.
         return {"degree": np.radians([1.0])}
 
     def _own_parameters(self) -> dict[str, Any]:
-        """The parameters of the formula, as plain Python: the torch twin and its file are made of them."""
+        """The parameters of the formula as plain Python values. The torch module and its file are made from them."""
         own = (item for item in self.get_params(deep=False).items() if item[0] not in _OF_EVERY_ENCODER)
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in own}
 
@@ -96,6 +98,7 @@ class FormulaEncoder(FixedEncoder):
         return EncoderModule(self)
 
     def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
+        # One function writes points, the other one writes the cells between two axes.
         writes = self._write_points, self._write_grid
         return fill_at_places(places, len(self._embedding_names()), places.dtype, *writes, verbose=self.verbose)
 
@@ -106,10 +109,12 @@ class FormulaEncoder(FixedEncoder):
         self._write(latitude[:, np.newaxis, np.newaxis], longitude[:, np.newaxis], out, advance)
 
     def _write(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
-        """Write terms block by block along the first axis of ``out``; longitudes go along with it, or across it."""
+        """Write the terms block by block along the first axis of ``out``."""
         constants, n_terms = self._constants(), len(self._terms())
         longitude = wrap_longitude(longitude, np)
+        # The first axis of a grid is latitude alone. The first axis of points is both coordinates.
         along = latitude.ndim == longitude.ndim
+        # The columns of one term are consecutive: split the columns into an axis of terms and an axis of scales.
         terms = out.reshape(*out.shape[:-1], n_terms, out.shape[-1] // n_terms)
 
         def fill(part: slice) -> None:
@@ -117,20 +122,21 @@ class FormulaEncoder(FixedEncoder):
             for i, values in enumerate(self._formula(*places, constants, np)):
                 terms[part, ..., i, :] = values
 
+        # Rows of the first axis in a block. A block has at least one row, even if the row is larger than the budget.
         length = max(1, _BLOCK_VALUES * n_terms // math.prod(out.shape[1:]))
         cells = math.prod(out.shape[1:-1])
         blocks = [slice(start, min(start + length, len(out))) for start in range(0, len(out), length)]
         fill_in_threads(fill, blocks, None, advance, cells)
 
     def _check_parameters(self) -> None:
-        """There are no parameters."""
+        """Accept everything: a formula without scales has no parameters."""
 
     def _embedding_names(self) -> list[str]:
         return list(self._terms())
 
 
 class ScaledEncoder:
-    """A mixin of a FormulaEncoder, put before it: coordinates are divided by scales in geometric progression."""
+    """Divides coordinates by scales in geometric progression. This mixin stands before FormulaEncoder."""
 
     n_scales: int
     min_scale: float
@@ -143,16 +149,18 @@ class ScaledEncoder:
         def _terms(self) -> tuple[str, ...]: ...
 
     def _constants(self) -> dict[str, FloatArray]:
-        """Radians of angle per degree of the coordinate divided by each scale; ``east`` is that along longitude."""
+        """Radians per degree for each scale: ``rate`` along latitude and ``east`` along longitude."""
         rate = self._unscaled() / np.geomspace(float(self.min_scale), float(self.max_scale), int(self.n_scales))
         return {"rate": rate, "east": self._eastwards(rate)}
 
     def _unscaled(self) -> FloatArray:
-        """Radians of angle per degree of the coordinate itself."""
+        """Radians per degree for the scale 1."""
+        # With units="degrees" the sine takes the number of degrees as if it were radians.
         return np.array([1.0 if self.units == "degrees" else math.radians(1.0)])
 
     def _eastwards(self, rate: FloatArray) -> FloatArray:
-        """Angle per degree of longitude; if periodic, of the nearest whole number of waves around the Earth."""
+        """The rate along longitude. If periodic, a whole number of waves, at least one, goes around the Earth."""
+        # A rate of n pi / 180 radians per degree makes n waves in 360 degrees. Round n, but not to zero.
         return np.radians(np.maximum(1.0, np.round(np.degrees(rate)))) if self.periodic else rate
 
     def _check_parameters(self) -> None:
@@ -171,6 +179,7 @@ class ScaledEncoder:
 
 
 def sin_cos(degrees: Any, degree: Any, xp: Any) -> tuple[Any, Any]:
-    """Sine and cosine of degrees, with pi / 180 as ``degree``; the cosine is zero at 90, and smooth everywhere."""
+    """Sine and cosine of an angle in degrees. ``degree`` is pi / 180."""
+    # The cosine as a product of two sines is exactly zero at 90 degrees, and differentiable everywhere.
     half = degrees / 2.0
     return xp.sin(degrees * degree), 2.0 * xp.sin((45.0 + half) * degree) * xp.sin((45.0 - half) * degree)

@@ -45,7 +45,7 @@ class Cartesian3DEncoder(FormulaEncoder):
 
     See Also
     --------
-    skgeo.encoders.SphericalHarmonics : Of degree 1 they are these three, each times sqrt(3 / 4 pi), and a constant.
+    skgeo.encoders.SphericalHarmonics : Degree 1 gives a constant and these three, each times sqrt(3 / 4 pi).
 
     Notes
     -----
@@ -82,6 +82,8 @@ class Cartesian3DEncoder(FormulaEncoder):
         return ("cartesian_x", "cartesian_y", "cartesian_z")
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        # The cosine of sin_cos is exactly zero at the poles: x and y are zero there at every longitude.
         lat_sin, lat_cos = sin_cos(latitude, constants["degree"], xp)
         lon_sin, lon_cos = sin_cos(longitude, constants["degree"], xp)
+        # The order is x, y and z, as in _terms.
         return [lat_cos * lon_cos, lat_cos * lon_sin, lat_sin]

@@ -78,7 +78,9 @@ class DirectEncoder(FormulaEncoder):
         self.verbose = verbose
 
     def _terms(self) -> tuple[str, ...]:
+        # Latitude comes first, as in the columns of X.
         return ("direct_lat", "direct_lon")
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        # A product with pi / 180 works for numpy and torch alike; torch has no radians function.
         return [latitude * constants["degree"], longitude * constants["degree"]]

@@ -22,7 +22,7 @@ class GridEncoder(ScaledEncoder, FormulaEncoder):
     max_scale : float, default=360
         Largest scale; the others lie between the two in geometric progression.
     units : "degrees" or "radians", default="degrees"
-        What is divided by the scales. With "degrees", as in the code of [1]_ and the experiments of [2]_, the sine and
+        Unit of the scaled coordinates. With "degrees", as in the code of [1]_ and the experiments of [2]_, the sine and
         the cosine take degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales
         are in degrees. With "radians", as Sphere2Vec does, they take radians / scale: the wave is 360 s degrees long,
         and usual scales go from 0.001 or 0.1 to 1.
@@ -64,8 +64,8 @@ class GridEncoder(ScaledEncoder, FormulaEncoder):
 
     Notes
     -----
-    Not continuous at the poles, where longitude still counts; nor over the antimeridian unless ``periodic``. Longitude
-    is taken in [-180, 180), in whatever convention it comes.
+    Not continuous at the poles, where longitude still counts; nor over the antimeridian unless ``periodic``. Longitudes
+    of any convention are taken to [-180, 180) first.
 
     References
     ----------
@@ -108,8 +108,10 @@ class GridEncoder(ScaledEncoder, FormulaEncoder):
         self.verbose = verbose
 
     def _terms(self) -> tuple[str, ...]:
+        # Each name stands for one column for each scale, from the smallest to the largest scale.
         return ("grid_lat_sin_{}", "grid_lat_cos_{}", "grid_lon_sin_{}", "grid_lon_cos_{}")
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        # The constants have one value for each scale: the angles get one column for each scale.
         lat, lon = latitude * constants["rate"], longitude * constants["east"]
         return [xp.sin(lat), xp.cos(lat), xp.sin(lon), xp.cos(lon)]

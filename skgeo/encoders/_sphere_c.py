@@ -24,9 +24,9 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
     max_scale : float, default=360
         Largest scale; the others lie between the two in geometric progression.
     plus : bool, default=False
-        Add the columns of GridEncoder, of which it has one already: SphereC+.
+        Add the columns of GridEncoder, except the sine of latitude: SphereC+.
     units : "degrees" or "radians", default="degrees"
-        What is divided by the scales. With "degrees", as in the experiments of [2]_, the sine and the cosine take
+        Unit of the scaled coordinates. With "degrees", as in the experiments of [2]_, the sine and the cosine take
         degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales are
         in degrees. With "radians", as in [1]_, they take radians / scale: the wave is 360 s degrees long, and usual
         scales go from 0.001 or 0.1 to 1.
@@ -69,7 +69,7 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
     Notes
     -----
     Not continuous at the poles, but for the scale 1 in radians; nor over the antimeridian unless ``periodic``.
-    Longitude is taken in [-180, 180), in whatever convention it comes. The code of [2]_ repeats every column; here each
+    Longitudes of any convention are taken to [-180, 180) first. The code of [2]_ repeats every column; here each
     is there once, which has the same span.
 
     References
@@ -120,6 +120,7 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
         check_flag("plus", self.plus)
 
     def _terms(self) -> tuple[str, ...]:
+        # SphereC+ adds the columns of GridEncoder, except the sine of latitude, which is there already.
         added = ("spherec_lat_cos_{}", "spherec_lon_sin_{}", "spherec_lon_cos_{}")
         return (
             "spherec_lat_sin_{}",
@@ -129,7 +130,9 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
         )
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        # Both coordinates are divided by the same scale.
         lat, lon = latitude * constants["rate"], longitude * constants["east"]
         lat_sin, lat_cos, lon_sin, lon_cos = xp.sin(lat), xp.cos(lat), xp.sin(lon), xp.cos(lon)
+        # These terms are z, x and y of a point on the unit sphere.
         on_sphere = [lat_sin, lat_cos * lon_cos, lat_cos * lon_sin]
         return [*on_sphere, lat_cos, lon_sin, lon_cos] if self.plus else on_sphere

@@ -26,9 +26,9 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
     max_scale : float, default=360
         Largest scale; the others lie between the two in geometric progression.
     plus : bool, default=False
-        Add the columns of GridEncoder, of which it has one already: SphereM+.
+        Add the columns of GridEncoder, except the sine of latitude: SphereM+.
     units : "degrees" or "radians", default="degrees"
-        What is divided by the scales. With "degrees", as in the experiments of [2]_, the sine and the cosine take
+        Unit of the scaled coordinates. With "degrees", as in the experiments of [2]_, the sine and the cosine take
         degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales are
         in degrees. With "radians", as in [1]_, they take radians / scale: the wave is 360 s degrees long, and usual
         scales go from 0.001 or 0.1 to 1.
@@ -70,9 +70,8 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
     Notes
     -----
     Not continuous at the poles, nor over the antimeridian unless ``periodic``, which rounds the unscaled longitude too.
-    Unscaled degrees, as in [2]_, are waves of 2 pi degrees, whatever the scales. Longitude is taken in [-180, 180), in
-    whatever convention it comes. The code of [2]_ repeats every column; here each is there once, which has the same
-    span.
+    Unscaled degrees, as in [2]_, are waves of 2 pi degrees, whatever the scales. Longitudes of any convention are
+    taken to [-180, 180) first. The code of [2]_ repeats every column; here each is there once, which has the same span.
 
     References
     ----------
@@ -85,7 +84,7 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
     Examples
     --------
     >>> from skgeo.encoders import SphereMEncoder
-    >>> half = SphereMEncoder(1, 2.0, 2.0, units="radians")  # of 60 is 30
+    >>> half = SphereMEncoder(1, 2.0, 2.0, units="radians")  # half of 60 is 30
     >>> half.fit_transform([[0.0, 60.0], [60.0, 0.0]]).round(3)
     array([[0.   , 0.5  , 0.866, 0.866, 0.5  ],
            [0.5  , 0.866, 0.5  , 0.   , 0.   ]])
@@ -121,10 +120,12 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
         check_flag("plus", self.plus)
 
     def _constants(self) -> dict[str, FloatArray]:
+        # The coordinate that is not divided by a scale has the scale 1.
         one = self._unscaled()
         return super()._constants() | {"one": one, "one_east": self._eastwards(one)}
 
     def _terms(self) -> tuple[str, ...]:
+        # In each mixed term one coordinate has a scale. The braces stand behind this coordinate.
         mixed = tuple(
             term for wave in ("cos", "sin") for term in (f"lat_cos_{{}}_lon_{wave}", f"lat_cos_lon_{wave}_{{}}")
         )
@@ -134,8 +135,10 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
         lat, lon = latitude * constants["rate"], longitude * constants["east"]
         lat_sin, lat_cos, lon_sin, lon_cos = xp.sin(lat), xp.cos(lat), xp.sin(lon), xp.cos(lon)
+        # The angles of the coordinates with the scale 1 have a single column, which broadcasts to all scales.
         one_lat_cos, one_lon = xp.cos(latitude * constants["one"]), longitude * constants["one_east"]
         cosines = [lat_cos * xp.cos(one_lon), one_lat_cos * lon_cos]
         sines = [lat_cos * xp.sin(one_lon), one_lat_cos * lon_sin]
+        # The order is that of _terms.
         mixed = [lat_sin, *cosines, *sines]
         return [*mixed, lat_cos, lon_sin, lon_cos] if self.plus else mixed

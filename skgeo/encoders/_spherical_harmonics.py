@@ -107,7 +107,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
 
     Examples
     --------
-    Of degree 1 they are y, z and x of the unit sphere, times sqrt(3 / 4 pi).
+    The harmonics of degree 1 are y, z and x of the unit sphere, times sqrt(3 / 4 pi).
 
     >>> from skgeo.encoders import SphericalHarmonics
     >>> harmonics = SphericalHarmonics(1).fit([[0.0, 90.0]])
@@ -191,6 +191,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         return self._factors(), None
 
     def _embed_places(self, places: Places) -> Floats:
+        # Both functions compute the same columns: one at points, the other one at the cells between two axes.
         options: dict[str, Any] = {
             "factors": self._factors(),
             "max_degree": int(self.max_degree),
@@ -201,10 +202,12 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
 
     def _degree_one(self) -> DegreeOne | None:
         factors = self._factors()
-        columns = np.arange(1, 4) - min(int(self.min_degree), 1)  # of degree 1
+        columns = np.arange(1, 4) - min(int(self.min_degree), 1)  # the columns of degree 1
+        # The place follows from the three harmonics of degree 1, unless they are left out or multiplied by zero.
         if self.min_degree > 1 or self._variance()[1] == 0.0:
             return None
         matrix = np.zeros((3, factors.size))
+        # The harmonics of degree 1 are y, z and x times their factors: divide by these.
         matrix[[1, 2, 0], columns] = 1.0 / factors[columns]
         return DegreeOne(matrix, np.zeros(3))
 
@@ -215,6 +218,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
     def _factors(self) -> FloatArray:
         """The factor of each harmonic of degree ``min_degree`` to ``max_degree``."""
         degree, order = degrees_and_orders(int(self.max_degree))
+        # A column is a harmonic times the square root of its prior variance and a factor of the convention.
         factors = np.sqrt(self._variance())[degree] * convention_factors(degree, order, self.convention)
         return factors[degree >= self.min_degree]
 

@@ -26,7 +26,7 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
     max_scale : float, default=360
         Largest scale; the others lie between the two in geometric progression.
     units : "degrees" or "radians", default="degrees"
-        What is divided by the scales. With "degrees", as in the code of [1]_ and the experiments of [2]_, the sine and
+        Unit of the scaled coordinates. With "degrees", as in the code of [1]_ and the experiments of [2]_, the sine and
         the cosine take degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales
         are in degrees. With "radians", as Sphere2Vec does, they take radians / scale: the wave is 360 s degrees long,
         and usual scales go from 0.001 or 0.1 to 1.
@@ -68,8 +68,8 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
     Notes
     -----
     Not continuous at the poles, where longitude still counts; nor over the antimeridian unless ``periodic``, which
-    rounds the waves of each direction by themselves. Longitude is taken in [-180, 180), in whatever convention it
-    comes.
+    rounds the waves of each direction by themselves. Longitudes of any convention are taken to
+    [-180, 180) first.
 
     References
     ----------
@@ -112,12 +112,15 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
 
     def _constants(self) -> dict[str, FloatArray]:
         constants = super()._constants()
+        # The second and third direction go half as fast along longitude. Their periodic waves are rounded separately.
         return constants | {"half_east": self._eastwards(constants["rate"] / 2.0)}
 
     def _terms(self) -> tuple[str, ...]:
         return tuple(f"theory_{angle}_{wave}_{{}}" for angle in (0, 120, 240) for wave in ("sin", "cos"))
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        # The directions at 120 and 240 degrees are (-1/2, sqrt(3/4)) and (-1/2, -sqrt(3/4)).
         across, half = latitude * (math.sqrt(0.75) * constants["rate"]), longitude * constants["half_east"]
+        # Each angle is the product of a direction with (longitude, latitude), divided by the scale.
         angles = longitude * constants["east"], across - half, -across - half
         return [wave(angle) for angle in angles for wave in (xp.sin, xp.cos)]

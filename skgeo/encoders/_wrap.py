@@ -80,7 +80,9 @@ class WrapEncoder(FormulaEncoder):
         self.verbose = verbose
 
     def _terms(self) -> tuple[str, ...]:
+        # The waves of longitude have a length of 360 degrees, so that both sides of the antimeridian agree.
         return ("wrap_lat_sin", "wrap_lat_cos", "wrap_lon_sin", "wrap_lon_cos")
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
+        # The order is that of _terms: sine and cosine of latitude, then of longitude.
         return [*sin_cos(latitude, constants["degree"], xp), *sin_cos(longitude, constants["degree"], xp)]

@@ -4,7 +4,8 @@ from importlib.util import find_spec
 
 from skgeo._validation import import_optional
 
-if find_spec("torch") is None:  # say what to install before an import below says less
+# Without torch the imports below would fail with a plain ModuleNotFoundError. This error says what to install.
+if find_spec("torch") is None:
     import_optional("torch", "skgeo.nn", "torch")
 
 from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder
@@ -19,6 +20,7 @@ from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
 from skgeo.nn._satclip_checkpoint import load_satclip
 from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
 
+# skgeo.load finds the estimators of skgeo.nn by these names. Files of older versions need the names to stay.
 __all__ = [
     "MLP",
     "ContrastiveLocationEncoder",

@@ -29,10 +29,11 @@ class TrainingState(Immutable):
 
 
 class CheckpointFile:
-    """Keeps the state of a training in a file: the Checkpointer of :func:`skgeo.nn._training.train`."""
+    """Keeps the state of a training in a file. It is a Checkpointer of :func:`skgeo.nn._training.train`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path
+        # Read the file now: fit refuses a wrong file before it reads the data.
         self._kept = load(path) if os.path.exists(path) else None
         if self._kept is not None and not isinstance(self._kept, TrainingState):
             kind = type(self._kept).__name__
@@ -78,6 +79,7 @@ def fingerprint(
     """Hash of the settings, the initial model and the data. A checkpoint with another hash is refused."""
     # max_epochs may grow and verbose may change from one run to the next.
     values = astuple(replace(settings, max_epochs=0, verbose=None))
+    # tolist makes Python numbers: 1.0 and np.float64(1.0) then have the same text and the same hash.
     digest = hashlib.sha256(repr([np.asarray(value).tolist() for value in values]).encode())
     with RandomNumbers(seed, torch.device("cpu")).use():
         # The initial weights show a change of the network that its parameters do not show, such as a function.
@@ -88,6 +90,7 @@ def fingerprint(
         if samples is not None:
             digest.update(repr((samples.target.shape, samples.target.dtype)).encode())
             digest.update(samples.inputs.tobytes())
+            # The features may be larger than memory: hash them block by block.
             for block in samples.target.blocks():
                 digest.update(block.tobytes())
     return digest.hexdigest()

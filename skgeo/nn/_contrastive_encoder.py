@@ -38,18 +38,18 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     Parameters
     ----------
     encoder : str or transformer, default="spherical_harmonics"
-        What turns places into numbers, before the network: a name as of :class:`~skgeo.nn.LocationClassifier`, an
-        encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the
+        What turns places into numbers, before the network: a name that :class:`~skgeo.nn.LocationClassifier` takes,
+        an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the
         training places; ``FrozenEstimator`` keeps one as it is.
     network : str, Module or callable, default="siren"
-        What is trained on the encoded places: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
+        Network to train on the encoded places: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
     embed_dim : int, default=256
         Width of the embedding.
     hidden_dim : int or None, default=None
         Width of the layers of a network given by name; None is its own default.
     n_layers : int or None, default=None
-        Number of its layers; likewise.
+        Number of layers of a network given by name; None is its own default.
     dropout : float or None, default=None
         Dropout of a network given by name; None is its own default.
     temperature : float, default=0.07
@@ -59,12 +59,12 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     weight_decay : float, default=0
         Factor of the weights that Adam adds to their gradient (L2); the temperature has none.
     batch_size : int or None, default=2048
-        Pairs in a step, at most; None takes all. Each place is told from all others of its batch, so that large batches
-        teach finer differences. They are made of the same size, as the loss depends on it.
+        Pairs in a step, at most; None takes all. The loss compares each place with all others of its batch, so large
+        batches teach finer differences. Batches have the same size, because the loss depends on it.
     max_epochs : int, default=500
         Largest number of passes over the pairs.
     patience : int or None, default=30
-        Stop after so many epochs in which the loss of the held-out pairs reached no new minimum. None trains for
+        Stop after this number of epochs without a new minimum of the loss of the held-out pairs. None trains for
         ``max_epochs`` and holds nothing out.
     validation_fraction : float, default=0.1
         Share of the pairs that is held out, at random and two at least, unless ``fit`` is given such data or patience
@@ -133,7 +133,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
 
     Notes
     -----
-    The embedding is that before it is divided by its length, as is usual for models on top of it.
+    The embedding is not divided by its length. This is usual for models on top of it.
 
     Neighbours are alike, so that a random share of the pairs says how well places *between* known ones are told apart;
     give ``fit`` pairs of other regions as ``X_val`` and ``y_val`` where the embedding is to work there.
@@ -241,7 +241,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         y : array-like of shape (n_samples, n_image_features), or iterable
             Features of the images of these places, in their order (of shape (n_samples,), one of each): an array, in
             memory or memory-mapped, which is then read batch by batch; or an iterable of arrays or tensors of some rows
-            each, which is gone through once. With ``image_encoder`` they are the images, as
+            each, which is read once. With ``image_encoder`` they are the images, as
             :func:`skgeo.nn.compute_features` takes them.
         X_val, y_val : array-like, default=None
             Pairs to hold out, as X and y, instead of a share of these.
@@ -273,7 +273,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         valid = is_real(self.temperature) and self.temperature >= _MIN_TEMPERATURE
         check_parameter("temperature", self.temperature, valid, "a number, at least 0.01")
         with restore_on_error(self):
-            # Both attributes describe an earlier fit, and retrieval_ may not be set again.
+            # Both attributes describe an earlier fit. This fit sets retrieval_ only if pairs are held out.
             for name in {"weights_", "retrieval_"} & vars(self).keys():
                 delattr(self, name)
             # The parameters may change after the fit: the model keeps those of the fit.
@@ -291,6 +291,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             elif settings.patience is not None:
                 rng = np.random.RandomState(self._seed)
                 training, validation = split_samples(training, self.validation_fraction, rng, min_held_out=2)
+            # The loss compares each place with the images of other places: one pair teaches nothing.
             if len(training.inputs) < 2:
                 raise ValueError(
                     f"X has {len(training.inputs)} sample (n_samples={len(training.inputs)}) to learn from: at least "
@@ -349,7 +350,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             Places.
         image_features : array-like of shape (n_images, n_image_features)
-            Features of images, as those of ``fit``.
+            Features of images, from the same model as in ``fit``.
 
         Returns
         -------
@@ -373,7 +374,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Parameters
         ----------
         image_features : array-like of shape (n_images, n_image_features)
-            Features of images, as those of ``fit``.
+            Features of images, from the same model as in ``fit``.
         candidates : array-like, DataFrame or GeoSeries of shape (n_candidates, 2), or grid
             Places to choose from; of a grid all cells, in C order.
         k : int, default=10
@@ -407,9 +408,10 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         return tags
 
     def _read_pairs(self, X: Any, y: Any, image_encoder: Any, folder: Any, *, reset: bool) -> Samples:
-        """Places and features of the pairs whose place the mask of X does not hide."""
+        """Read the places and features of the pairs. Pairs whose place the mask of X hides are left out."""
         points, kept, weight = keep_weighted(*points_with_weights(self._read(X, reset=reset), None))
         features = read_features(y, image_encoder, None if folder is None else os.fsdecode(folder))
+        # Features have rows for hidden places, too: compare the lengths before hidden rows are left out.
         check_consistent_length(kept, features)
         return Samples(points, FeatureRows(features, np.flatnonzero(kept)), weight)
 

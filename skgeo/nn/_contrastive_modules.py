@@ -1,4 +1,4 @@
-"""Matching places with images: the module that is trained, and the embeddings that it gives."""
+"""Modules that match places with images."""
 
 import math
 
@@ -30,7 +30,7 @@ class Matcher(nn.Module):
         places = F.normalize(self.network(embedding), dim=-1)
         images = F.normalize(self.projection(features), dim=-1)
         logits = (self.logit_scale.exp() * places) @ images.T
-        # The right answer for row i is column i, and the other way round.
+        # Place i belongs to image i: column i is the right answer for row i, and row i for column i.
         own = torch.arange(len(logits), device=logits.device)
         return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 

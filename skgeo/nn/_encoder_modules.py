@@ -49,7 +49,7 @@ class EncoderModule(nn.Module):
 
     Examples
     --------
-    Of latitude divided by 2, the sine grows half as fast.
+    The sine of latitude divided by 2 grows half as fast as that of latitude.
 
     >>> import torch
     >>> from skgeo.encoders import GridEncoder
@@ -82,7 +82,7 @@ class EncoderModule(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``.
+            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other.
 
         Returns
         -------
@@ -96,7 +96,7 @@ class EncoderModule(nn.Module):
         return like(points, torch.cat(self.encoder._formula(latitude, longitude, constants, torch), dim=-1))
 
     def extra_repr(self) -> str:
-        """What ``print`` shows of the module."""
+        """The settings that ``print`` shows."""
         return repr(self.encoder)
 
 
@@ -116,7 +116,7 @@ class Harmonics(nn.Module):
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
         Prior variance of each degree; columns are multiplied by its square root.
     convention : "orthonormal" or "satclip", default="orthonormal"
-        Signs and scale of the columns, as of :class:`~skgeo.encoders.SphericalHarmonics`.
+        Signs and scale of the columns, as in :class:`~skgeo.encoders.SphericalHarmonics`.
 
     Attributes
     ----------
@@ -179,7 +179,7 @@ class Harmonics(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``; whole turns
+            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other. Whole turns
             of longitude are taken off without rounding.
 
         Returns
@@ -205,7 +205,7 @@ class Harmonics(nn.Module):
         return like(points, torch.index_select(values.flatten(-3), -1, self.columns))
 
     def extra_repr(self) -> str:
-        """What ``print`` shows of the module."""
+        """The settings that ``print`` shows."""
         convention = "" if self.convention == "orthonormal" else f", convention={self.convention!r}"
         return f"max_degree={self.max_degree}, min_degree={self.min_degree}{convention}"
 

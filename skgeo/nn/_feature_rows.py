@@ -10,7 +10,7 @@ from skgeo._kernels.threads import row_blocks
 
 __all__ = ["FeatureRows"]
 
-# Values of the table that are read at a time: 32 MB of float64.
+# Values of the table in one block: 32 MB of float64.
 _VALUES_PER_BLOCK = 2**22
 
 
@@ -41,6 +41,7 @@ class FeatureRows:
         return len(self._index)
 
     def __getitem__(self, rows: Any) -> "FeatureRows":
+        # Choose rows of the index only: no number of the table is read.
         return FeatureRows(self._table, self._index[rows], self._mean_and_scale)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
@@ -92,8 +93,9 @@ class FeatureRows:
             shifted = block.astype(np.float64) - origin
             sums, squares = sums + shifted.sum(axis=0), squares + np.square(shifted).sum(axis=0)
         mean = sums / len(self)
+        # Rounding can make the variance of a constant feature slightly negative: the maximum sets it to zero.
         scale = np.sqrt(np.maximum(squares / len(self) - mean**2, 0.0))
         mean += origin
-        # A deviation below the rounding of the table is no deviation.
+        # A deviation below the rounding error of the table counts as zero: the feature is constant.
         rounding = 4 * np.finfo(np.result_type(self.dtype, np.float16)).eps * np.abs(mean)
         return mean, np.where(scale > rounding, scale, 1.0)

@@ -89,6 +89,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     safetensors = import_optional("safetensors.torch", "skgeo.nn.save", "torch")
     tree = TreeWriter(_MODULE_CLASSES.get, _NAMES_IN_FILES.get, _INSTEAD)
     tree.write(module)
+    # The file has no place for arrays of numpy: all numbers must be tensors of the state_dict.
     if tree.arrays:
         raise TypeError(f"{type(module).__name__} is built from arrays, which only its state_dict may hold.")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
@@ -159,6 +160,7 @@ def _read(path: str | os.PathLike[str], file: str) -> tuple[dict[str, Any], dict
     """The metadata and the tensors of a file."""
     safetensors = import_optional("safetensors", "skgeo.nn.load", "torch")
     with open(path, "rb") as stream:
+        # Check the first bytes before safetensors reads the file: the error for a foreign file says more.
         start = stream.read(8 + len(_START))
     check_start(file, start, _START.startswith(start[8:]), _FORMAT)
     try:
@@ -171,12 +173,14 @@ def _read(path: str | os.PathLike[str], file: str) -> tuple[dict[str, Any], dict
 
 def _describe(tensor: Tensor) -> dict[str, object]:
     """The type and shape of a tensor, and the hash of its bytes."""
+    # NumPy has no bfloat16: view the tensor as bytes before it becomes an array.
     content = tensor.flatten().view(torch.uint8).numpy().tobytes()
     dtype = str(tensor.dtype).removeprefix("torch.")
     return {"dtype": dtype, "shape": list(tensor.shape), "sha256": sha256(content)}
 
 
 def _head_arguments(head: PatchProjectionHead) -> dict[str, object]:
+    # The layers are LayerNorm, Linear, GELU and Linear.
     _, hidden, _, output = head.layers
     return {
         "n_position": head.position_gain.numel(),
@@ -187,13 +191,14 @@ def _head_arguments(head: PatchProjectionHead) -> dict[str, object]:
 
 
 def _pca_arguments(module: HarmonicPCA) -> dict[str, object]:
+    # The buffer has the shape (2, L + 1, L + 1, k).
     _, width, _, n_components = module.coefficients.shape
     return {"max_degree": width - 1, "n_components": n_components, "clip": module.clip and float(module.clip)}
 
 
 def _build_pca(arguments: Mapping[str, Any]) -> HarmonicPCA:
     """A module with empty coefficients of the right shape, which load_state_dict replaces."""
-    # A map of this size from the constructor would be transformed to a Fourier series, only to be replaced.
+    # The constructor transforms its map to a Fourier series, which is replaced here. The smallest map saves time.
     module = HarmonicPCA(np.zeros((1, 1)), arguments["clip"])
     width = arguments["max_degree"] + 1
     module.coefficients = torch.empty(2, width, width, arguments["n_components"])
@@ -218,7 +223,9 @@ def _harmonics_arguments(module: Harmonics) -> dict[str, object]:
 
 
 def _network_arguments(network: FcNet | MLP | SirenNet) -> dict[str, object]:
+    # All dropout layers of a network have the same share: the first one gives it.
     dropouts = [module.p for module in network.modules() if isinstance(module, nn.Dropout)]
+    # The first layer maps the width of the embedding to the hidden width.
     first = network.first if isinstance(network, FcNet) else network.layers[0]
     assert isinstance(first, nn.Linear)
     return {

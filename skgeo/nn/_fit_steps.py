@@ -21,7 +21,7 @@ __all__ = [
 
 
 def read_settings(estimator: Any, y: Any) -> Settings:
-    """Check the parameters of the training, but first that there is something to learn."""
+    """Check that y is given, and check the parameters of the training."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
@@ -39,6 +39,7 @@ def read_settings(estimator: Any, y: Any) -> Settings:
     check_parameter("validation_fraction", share, is_real(share) and 0 < share < 1, "a number between 0 and 1")
     for name, choices in {"keep": ("best", "last"), "dtype": ("float32", "float64")}.items():
         value = getattr(estimator, name)
+        # The type is checked first: the comparison of an array with a text has no truth value.
         known = isinstance(value, str) and value in choices
         check_parameter(name, value, known, " or ".join(map(repr, choices)))
     check_verbose(estimator.verbose)
@@ -104,6 +105,7 @@ def split_samples(
 
 def store_result(estimator: Any, result: TrainingResult) -> None:
     """Set the fitted attributes. The losses follow the losses of earlier epochs if the training went on."""
+    # fit has deleted weights_, so its curves begin anew. partial_fit has not, so its curves grow.
     before = estimator.loss_curve_ if hasattr(estimator, "weights_") else np.empty(0)
     # _moments holds the moments of Adam, with which partial_fit goes on.
     estimator.weights_, estimator._moments = result.weights, result.moments

@@ -1,4 +1,4 @@
-"""The small network that turns the features of a patch into an embedding, which is added to the token of the patch."""
+"""A small network that turns the features of a patch into an embedding, to be added to the token of the patch."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -26,9 +26,10 @@ class PatchProjectionHead(nn.Module):
     """Project the position and scale features of patches to the width of a transformer's tokens.
 
     The position part is multiplied by a learnable gain vector; the descriptors of scale are standardised one by one,
-    with statistics of the training patches, and multiplied by theirs. Both together pass through LayerNorm, Linear,
-    GELU and Linear. Made for additive use on the tokens of the patches: ``tokens = tokens + head(features)``, with
-    features (n_patches, n_position + n_scale) and tokens (..., n_patches, embed_dim).
+    with statistics of the training patches, and multiplied by a gain vector of their own. Both parts together
+    pass through LayerNorm, Linear, GELU and Linear. Add the output to the tokens of the patches:
+    ``tokens = tokens + head(features)``, with features (n_patches, n_position + n_scale) and tokens
+    (..., n_patches, embed_dim).
 
     Build it from fitted transformers with :meth:`from_transformers`, from their output with :meth:`from_features`, or
     from widths; then the statistics are 0 and 1 until ``load_state_dict`` brings those of a trained head.
@@ -198,8 +199,8 @@ class PatchProjectionHead(nn.Module):
         return head
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move and cast as every module does, but keep the statistics in single precision or better."""
-        # In half precision a mean of log areas, some 20, has an error of 0.01: larger than differences of patches.
+        """Move and cast the module as torch does, but keep the statistics in single precision or better."""
+        # In half precision a mean log area of about 20 has an error of 0.01. Patches differ by less than that.
         mean, std = self.scale_mean, self.scale_std
         module: Any = super()  # torch gives this method no types
         module._apply(fn, recurse)
@@ -237,7 +238,7 @@ class PatchProjectionHead(nn.Module):
 
 
 def _table(features: Any) -> Tensor:
-    """Any features as a float64 tensor of rows on the CPU."""
+    """Features of any type as a float64 tensor (n_patches, n_features) on the CPU."""
     values = features if isinstance(features, Tensor) else np.asarray(features)
     if isinstance(values, np.ndarray):
         if values.dtype.kind not in "fiu" or np.ma.is_masked(features):
@@ -253,7 +254,7 @@ def _table(features: Any) -> Tensor:
 
 
 def _scale_columns(names: list[str]) -> dict[int, bool]:
-    """The columns that hold descriptors, each with whether it is a logarithm, found by the names of the columns."""
+    """Find the columns that hold descriptors by their names. Maps each of them to whether it is a logarithm."""
     # PatchScaleFeaturizer gives logarithms the prefix "log_". Unions add "name__" before it.
     known = {prefix + name for name in DESCRIPTORS for prefix in ("", "log_")}
     plain = [name.rsplit("__", maxsplit=1)[-1] for name in names]

@@ -70,18 +70,20 @@ class HeadModel(NeuralEstimator):
             Before ``fit``.
         """
         check_is_fitted(self)
-        # The last layer, which serves the target, is left out.
+        # The output layer serves the target only and is left out.
         model: Any = self._trained_model().trained
         return model.head.eval()
 
     def _read(self, X: object, *, reset: bool) -> npt.NDArray[Any]:
         if X is None:
             raise ValueError("X is None: expected an array or DataFrame of shape (n_samples, n_features).")
+        # Features in float32 stay float32. All others become float64.
         return validate_data(self, X, reset=reset, dtype=(np.float64, np.float32))
 
     def _inputs(
         self, places: npt.NDArray[Any], sample_weight: npt.ArrayLike | None = None
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        # Features of patches have neither areas nor a mask: every sample has the weight one.
         weight = np.ones(len(places))
         return places, weight if sample_weight is None else check_scaled_weight(sample_weight, weight.shape)
 
@@ -98,6 +100,7 @@ class HeadModel(NeuralEstimator):
                 "make_union(PatchPositionEncoder(), PatchScaleFeaturizer()) gives."
             )
         self.n_position_ = n_features - int(n_scale)
+        # PatchScaleFeaturizer returns logarithms of all descriptors or of none: one flag is enough.
         log = np.full(n_scale, self.log)
         # The parameters may change after the fit: the model keeps those of the fit.
         self._widths = self.embed_dim, self.head_dim
@@ -109,6 +112,7 @@ class HeadModel(NeuralEstimator):
         head = PatchProjectionHead(self.n_position_, len(self.scale_mean_), embed_dim, head_dim)
         # Replace the buffers and do not copy into them: the statistics stay in float64.
         head.scale_mean, head.scale_std = torch.tensor(self.scale_mean_), torch.tensor(self.scale_std_)
+        # The output layer turns the embedding of the head into logits or values.
         output = torch.nn.Linear(embed_dim, self._n_network_outputs)
         return FrozenAndTrained(None, torch.nn.Sequential(OrderedDict(head=head, output=output)))
 
@@ -142,7 +146,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     max_epochs : int, default=500
         Largest number of passes over the samples.
     patience : int or None, default=30
-        Stop after so many epochs in which the validation loss reached no new minimum. None trains for ``max_epochs``
+        Stop after this number of epochs without a new minimum of the validation loss. None trains for ``max_epochs``
         and holds nothing out.
     validation_fraction : float, default=0.1
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
@@ -278,7 +282,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     max_epochs : int, default=500
         Largest number of passes over the samples.
     patience : int or None, default=30
-        Stop after so many epochs in which the validation loss reached no new minimum. None trains for ``max_epochs``
+        Stop after this number of epochs without a new minimum of the validation loss. None trains for ``max_epochs``
         and holds nothing out.
     validation_fraction : float, default=0.1
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience

@@ -62,9 +62,11 @@ def compute_features(
     (10, 4)
     """
     batches = isinstance(images, DataLoader | list | tuple)
+    # Any other object with an index and a length is a Dataset of single images.
     if hasattr(images, "__getitem__") and hasattr(images, "__len__") and not batches:
         images = DataLoader(images, batch_size=batch_size)
     _check_order(images)
+    # Remember the mode of every part: the caller may have set some parts to evaluation mode.
     training = {module: module.training for module in image_encoder.modules()}
     try:
         return gather(_encode(images, image_encoder.eval()), folder)
@@ -121,7 +123,7 @@ def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
             raise ValueError("there are no batches of features: was the iterable used up before?")
         if file is None:
             return np.concatenate(parts)
-        # The map keeps the file, which has no name any more and disappears with the map.
+        # The map keeps the temporary file open. The file disappears with the map.
         file.flush()
         return np.memmap(file, dtype=dtype, mode="r", shape=shape)
 
@@ -196,6 +198,7 @@ def _pipe_problem(dataset: Any) -> str | None:
 
 def _encode(batches: Iterable[Any], image_encoder: nn.Module) -> Iterator[Tensor]:
     """The features of each batch of images."""
+    # The device of a model without parameters is the CPU, where this empty tensor is.
     parameter = next(image_encoder.parameters(), torch.empty(0))
     for batch in batches:
         images = batch

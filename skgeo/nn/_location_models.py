@@ -20,6 +20,7 @@ __all__ = ["LocationClassifier", "LocationRegressor"]
 class LocationModel(LocationEstimator, NeuralEstimator):
     """Trains a network on the embedding of places."""
 
+    # Missing points are refused: they have neither a class nor a number.
     _missing_policies: tuple[str, ...] = ("error",)
 
     def __init__(
@@ -78,7 +79,7 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         """
         check_is_fitted(self)
         model = self._trained_model()
-        # Only ProjectionHead models have no frozen part.
+        # The frozen part is the encoder. Only models of the projection head have none.
         assert model.frozen is not None
         return LocationEncoder(model.frozen, model.trained, *self._units()).eval()
 
@@ -89,18 +90,21 @@ class LocationModel(LocationEstimator, NeuralEstimator):
     def _inputs(
         self, places: Places, sample_weight: npt.ArrayLike | None = None
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        # The weights hold the mask of a grid, but not the areas of its cells.
         return points_with_weights(places, sample_weight)
 
     def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
-        # _read warns of radians when it reads the columns of the first part only.
+        # _read warns of radians in the first call only. A later part may hold radians, too.
         warn_radians(*inputs.T)
 
     def _prepare(self, inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> None:
         # The parameters may change after the fit: the model keeps those of the fit.
         self._network = network_recipe(self)
+        # The encoder learns from the training places and their weights.
         self.encoder_ = fit_encoder(self.encoder, inputs, weight)
 
     def _build(self) -> FrozenAndTrained:
+        # The encoder is the frozen part. Only the network is trained.
         return FrozenAndTrained(*build_encoder_and_network(self.encoder_, self._network, self._n_network_outputs))
 
 
@@ -116,12 +120,12 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
         one as it is.
     network : str, Module or callable, default="siren"
-        What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
+        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
     hidden_dim : int or None, default=None
         Width of the layers of a network given by name; None is its own default. "linear" has none.
     n_layers : int or None, default=None
-        Number of its layers; likewise.
+        Number of layers of a network given by name; None is its own default.
     dropout : float or None, default=None
         Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
     class_weight : dict, "balanced" or None, default=None
@@ -136,7 +140,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     max_epochs : int, default=500
         Largest number of passes over the samples.
     patience : int or None, default=30
-        Stop after so many epochs in which the validation loss reached no new minimum. None trains for ``max_epochs``
+        Stop after this number of epochs without a new minimum of the validation loss. None trains for ``max_epochs``
         and holds nothing out.
     validation_fraction : float, default=0.1
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
@@ -208,7 +212,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
 
     Examples
     --------
-    Which hemisphere is it?
+    A model that tells the hemisphere of a place.
 
     >>> from skgeo.datasets import fibonacci_lattice
     >>> from skgeo.nn import LocationClassifier
@@ -260,6 +264,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
             random_state=random_state,
             verbose=verbose,
         )
+        # LocationModel does not have this parameter: a regressor has no classes.
         self.class_weight = class_weight
 
 
@@ -275,12 +280,12 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
         one as it is.
     network : str, Module or callable, default="siren"
-        What is trained on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, of which a copy is
+        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
     hidden_dim : int or None, default=None
         Width of the layers of a network given by name; None is its own default. "linear" has none.
     n_layers : int or None, default=None
-        Number of its layers; likewise.
+        Number of layers of a network given by name; None is its own default.
     dropout : float or None, default=None
         Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
     learning_rate : float, default=0.001
@@ -292,7 +297,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     max_epochs : int, default=500
         Largest number of passes over the samples.
     patience : int or None, default=30
-        Stop after so many epochs in which the validation loss reached no new minimum. None trains for ``max_epochs``
+        Stop after this number of epochs without a new minimum of the validation loss. None trains for ``max_epochs``
         and holds nothing out.
     validation_fraction : float, default=0.1
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
@@ -369,4 +374,5 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     """
 
     def _units(self) -> tuple[Any, ...]:
+        # The module multiplies its outputs by the scale and adds the mean, as predict does.
         return self.target_mean_.tolist(), self.target_scale_.tolist()

@@ -26,7 +26,7 @@ from skgeo.nn._training import width_of
 
 __all__ = ["ENCODERS", "EncoderAndNetwork", "build_encoder_and_network", "fit_encoder", "network_recipe"]
 
-#: The encoders with a name, with default parameters.
+#: Encoders with default parameters, by their names in the parameter ``encoder`` of estimators.
 ENCODERS: dict[str, LocationTransformer] = {
     "cartesian3d": Cartesian3DEncoder(),
     "direct": DirectEncoder(),
@@ -55,7 +55,7 @@ def network_recipe(estimator: Any) -> tuple[Any, dict[str, Any]]:
     accepted = f"{', '.join(map(repr, ENCODERS))}, or an encoder with to_torch"
     usable = hasattr(encoder, "to_torch") and not isinstance(encoder, type)
     check_parameter("encoder", encoder, by_name or usable, accepted)
-    # A torch module is callable as well.
+    # A torch module is callable, so this check accepts modules, too.
     valid = network in NETWORKS if isinstance(network, str) else callable(network)
     accepted = f"{', '.join(map(repr, sorted(NETWORKS)))}, a torch module, or a function of n_inputs and n_outputs"
     check_parameter("network", network, valid, accepted)
@@ -64,7 +64,7 @@ def network_recipe(estimator: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def fit_encoder(encoder: Any, points: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> Any:
-    """A clone of the encoder, or of the one with this name, fitted on the training places."""
+    """Clone an encoder, or the encoder with this name, and fit the clone on the training places."""
     fitted = clone(ENCODERS[encoder] if isinstance(encoder, str) else encoder)
     with warnings.catch_warnings():
         # The model has read the same places and has warned already.

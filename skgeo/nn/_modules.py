@@ -86,7 +86,7 @@ class HarmonicPCA(nn.Module):
             raise ValueError(f"affine has shape {matrix.shape}: expected (k, (L + 1)^2).")
         check_parameter("clip", clip, clip is None or (is_real(clip) and clip > 0), "a positive number or None")
         self.clip = clip
-        # float64, whatever torch's default dtype is.
+        # The array is float64, so the buffer does not depend on torch's default dtype.
         self.register_buffer("coefficients", torch.from_numpy(_double_fourier(matrix)))
 
     def forward(self, points: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class HarmonicPCA(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``; whole turns
+            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other; whole turns
             of longitude are taken off without rounding.
 
         Returns
@@ -122,7 +122,7 @@ class HarmonicPCA(nn.Module):
         return like(points, values)
 
     def extra_repr(self) -> str:
-        """What ``print`` shows of the module."""
+        """The settings that ``print`` shows."""
         _, width, _, n_components = self.coefficients.shape
         return f"max_degree={width - 1}, n_components={n_components}, clip={self.clip}"
 
@@ -208,7 +208,7 @@ class PatchScale(nn.Module):
         return like(patches, torch.log(table) if self.log else table)
 
     def extra_repr(self) -> str:
-        """What ``print`` shows of the module."""
+        """The settings that ``print`` shows."""
         return f"earth_radius={float(self.earth_radius)}, log={self.log}"
 
 

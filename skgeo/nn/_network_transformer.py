@@ -48,6 +48,7 @@ class NetworkTransformer(LocationTransformer):
         check_is_fitted(self)
         self._check_twin()
         encoder, network = self._encoder_and_network()
+        # Evaluation mode turns dropout off.
         return LocationEncoder(encoder, network).eval()
 
     @abstractmethod

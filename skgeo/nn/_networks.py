@@ -92,6 +92,7 @@ class FcNet(nn.Module):
         )
         self.first = nn.Linear(n_inputs, hidden_dim)
         self.layers = nn.ModuleList(_Residual(hidden_dim, dropout) for _ in range(n_layers))
+        # The published network has no bias in its output layer.
         self.output = nn.Linear(hidden_dim, n_outputs, bias=False)
 
     def forward(self, embedding: Tensor) -> Tensor:
@@ -211,11 +212,12 @@ class SirenNet(nn.Module):
         """
         values = embedding
         for i, layer in enumerate(self.layers):
+            # The first layer has a frequency of its own. Dropout acts before the sine.
             values = torch.sin((self.w0 if i else self.first_w0) * self.dropout(layer(values)))
         return self.output(values)
 
     def extra_repr(self) -> str:
-        """What ``print`` shows of the module."""
+        """The settings that ``print`` shows."""
         return f"first_w0={self.first_w0}, w0={self.w0}"
 
 
@@ -340,7 +342,7 @@ class LocationEncoder(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order whatever that of the columns seen in ``fit``.
+            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other.
 
         Returns
         -------
@@ -351,6 +353,7 @@ class LocationEncoder(nn.Module):
         # A network without parameters takes the embedding as it is.
         parameter = next(self.network.parameters(), embedding)
         values = self.network(embedding.to(parameter.dtype))
+        # The buffers are float64 as made: the values return to their units in float64 and are rounded once.
         return (values * self.scale + self.mean).to(values.dtype)
 
 
@@ -359,7 +362,7 @@ NETWORKS: Mapping[str, type[nn.Module]] = {"linear": Linear, "fcnet": FcNet, "si
 
 
 def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) -> nn.Module:
-    """The network that the parameter ``network`` names, makes or is. Only networks with a name take options."""
+    """Make a network from its name, from a module or from a function. Only networks with a name take options."""
     if isinstance(network, str):
         # "linear" is one layer: it has no width, number of layers or dropout to choose.
         cls = NETWORKS[network]
@@ -368,7 +371,7 @@ def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) ->
     module = copy.deepcopy(network) if isinstance(network, nn.Module) else network(n_inputs, n_outputs)
     check_parameter("network", network, isinstance(module, nn.Module), "a function that returns a torch module")
     _check_batch_norm(module)
-    # Call the module on two embeddings, in evaluation mode, where BatchNorm learns nothing: its shape must be right.
+    # Two embeddings show the shape of the output. BatchNorm learns nothing from them in evaluation mode.
     training, parameter = module.training, next(module.parameters(), torch.empty(0))
     with torch.no_grad():
         shape = module.eval()(torch.zeros(2, n_inputs, dtype=parameter.dtype, device=parameter.device)).shape

@@ -69,7 +69,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
             Weights in the loss. Samples of weight zero are left out.
         X_val, y_val, sample_weight_val : array-like, default=None
-            Data to validate on, which nothing is learned from; instead of a share of X. In a Pipeline,
+            Data to validate on, instead of a share of X. Nothing is learned from them. In a Pipeline,
             ``transform_input=["X_val"]`` has the steps before transform them as they do X.
 
         Returns
@@ -93,6 +93,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
             target = self._read_target(y, kept)
             self._set_target(target, weight)
             training = self._samples(inputs, target, weight)
+            # Validation data of the caller replace the held-out share of X.
             given = has_validation(X_val, y_val, sample_weight_val)
             validation = self._read_validation(X_val, y_val, sample_weight_val) if given else None
             if validation is None and settings.patience is not None:
@@ -105,7 +106,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         return self
 
     def _continue(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, classes: Any = None) -> Self:
-        """Train for one more epoch, or for the first: ``partial_fit``."""
+        """Train for one epoch, from the present weights or from new ones. ``partial_fit`` calls this."""
         settings = replace(read_settings(self, y), max_epochs=1, patience=None, keep="last")
         first = not hasattr(self, "weights_")
         with restore_on_error(self):
@@ -118,6 +119,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
             # The first call fixes the classes or the scale of targets, and the encoder.
             if first:
                 self._set_target(target, weight, classes)
+            # Later calls encode targets with the classes, or with the mean and scale, of the first call.
             samples = self._samples(inputs, target, weight)
             if first:
                 self._prepare(samples.inputs, samples.weight)
@@ -139,6 +141,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         check_is_fitted(self)
         inputs, _ = self._inputs(self._read(X, reset=False))
         model = self._trained_model()
+        # Probabilities and units are computed in float64, also for a network in float32.
         return predict(model.frozen, model.trained, inputs, self.device).astype(np.float64)
 
     def _trained_model(self) -> FrozenAndTrained:
@@ -177,7 +180,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         return Samples(inputs, *self._encode_target(target, weight, name))
 
     def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
-        """Warn of doubtful inputs in a later call of ``partial_fit``; the first call has warned already."""
+        """Warn of doubtful inputs in a later call of ``partial_fit``. Reading warns in the first call only."""
 
     @property
     @abstractmethod
@@ -186,7 +189,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
 
     @abstractmethod
     def _read(self, X: object, *, reset: bool) -> Any:
-        """Turn any X into checked numbers; with ``reset`` remember its columns."""
+        """Turn any X into checked numbers. With ``reset`` the estimator remembers the columns of X."""
 
     @abstractmethod
     def _inputs(

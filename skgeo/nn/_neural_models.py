@@ -103,6 +103,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
                 f"X has {absent.size} cells without a place, the first at {absent[0]}, which have no class: "
                 "predict_proba gives NaN there."
             )
+        # With two classes a positive logit stands for the second class.
         chosen = outputs[:, 0] > 0.0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
         return self.classes_[chosen.astype(np.intp)]
 
@@ -183,6 +184,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         NotFittedError
             Before ``fit``.
         """
+        # The network gives standardised values: bring them back to the units of y.
         values = self._outputs(X) * self.target_scale_ + self.target_mean_
         return values[:, 0] if self._flat else values
 

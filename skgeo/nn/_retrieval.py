@@ -1,4 +1,4 @@
-"""Places and images that find each other by the cosine of their embeddings."""
+"""Retrieval of places by images and of images by places, by the cosine of their embeddings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ __all__ = ["hit_rates", "most_similar", "retrieval_report", "unit_images", "unit
 
 # Ranks of the report: an answer counts as found if it is among the first 1, 5 or 10.
 _RANKS = (1, 5, 10)
-# Similarities that are computed at a time: 16 MB of float32.
+# Similarities in one block: 16 MB of float32.
 _VALUES_PER_BLOCK = 2**22
 
 

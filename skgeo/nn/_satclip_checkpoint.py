@@ -30,7 +30,7 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     Parameters
     ----------
     path : str or path-like
-        The checkpoint, or a safetensors file, whatever its name. Its network may stand under any prefix, such as
+        The checkpoint, or a safetensors file, under any name. Its network may stand under any prefix, such as
         ``model.location.nnet.``, ``location.nnet.`` or ``nnet.``, and twice as in the published files, as long as there
         is only one.
 
@@ -96,10 +96,12 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     try:
         weights = SatCLIPWeights(_find_network(state, file))
     except ModelFileError:
+        # This error is a ValueError as well, but its message names the file already.
         raise
     except ValueError as error:
         raise _foreign(file, str(error)) from error
     _check_sizes(parameters, weights, file)
+    # fit learns nothing from places: any place makes the encoder fitted.
     return SatCLIPEncoder(weights).fit([[0.0, 0.0]])
 
 
@@ -134,7 +136,7 @@ def _read_safetensors(path: str | os.PathLike[str], file: str) -> Mapping[str, A
 
 
 def _plain(text: str) -> Any:
-    """The value of an entry of metadata, which is text: parsed if it is JSON."""
+    """Parse an entry of metadata as JSON. Text that is not JSON stays text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -186,6 +188,7 @@ def _check_tensor(name: str, value: Tensor, file: str) -> None:
         raise _foreign(file, f"{name} has dtype {value.dtype}")
     if value.is_meta or value.layout != torch.strided:
         raise _foreign(file, f"{name} is a tensor with layout {value.layout} on device {value.device.type}")
+    # A tensor with strides of zero can claim more numbers than it stores.
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise _foreign(file, f"{name} has shape {tuple(value.shape)} and fewer numbers than that")
 

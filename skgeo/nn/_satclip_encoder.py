@@ -80,11 +80,13 @@ class SatCLIPWeights(Immutable):
         for name, values in arrays.items():
             if not np.isfinite(values).all():
                 raise ValueError(f"{name} has numbers that are not finite")
+            # Clones share the arrays: nobody may write to them.
             values.flags.writeable = False
         super()._freeze({"arrays": MappingProxyType(arrays), **sizes})
 
     def __getstate__(self) -> dict[str, Any]:
         """The arrays. The sizes follow from them."""
+        # pickle cannot write a MappingProxyType: return a dict.
         return {"arrays": dict(self.arrays)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -227,6 +229,7 @@ class SatCLIPEncoder(NetworkTransformer, FixedEncoder):
             network = SirenNet(weights.n_inputs, weights.n_outputs, weights.hidden_dim, weights.n_layers)
         # The published code calls the last layer "last_layer"; SirenNet calls it "output".
         arrays = {name.replace("last_layer", "output"): values for name, values in weights.arrays.items()}
+        # legendre_polys counts the degrees from 0 on: the largest degree is one less.
         harmonics = Harmonics(weights.legendre_polys - 1, convention="satclip")
         return EncoderAndNetwork(harmonics, load_arrays(network, arrays))
 

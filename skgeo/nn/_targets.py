@@ -96,6 +96,7 @@ def _of_one_type(target: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
 
 def _is_missing(value: Any) -> bool:
     """Whether the value is None, NaN, or one of the missing values of pandas."""
+    # The names of types recognise the missing values of pandas without an import. NaN is unequal to itself.
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 

@@ -35,7 +35,7 @@ class RandomNumbers:
             for gpu in self._gpus:
                 torch.cuda.set_rng_state(self.states["cuda"], gpu)
             yield
-            # The next use goes on from here.
+            # Keep the states: the next use continues the same sequence of numbers.
             self.states["cpu"] = torch.default_generator.get_state()
             for gpu in self._gpus:
                 self.states["cuda"] = torch.cuda.get_rng_state(gpu)
@@ -52,7 +52,7 @@ def find_device(name: str) -> torch.device:
     """The device with this name; ValueError if torch does not have it on this machine."""
     try:
         device = torch.device(name)
-        # torch.device knows names of devices that are not here. Only memory on the device shows that it is here.
+        # torch.device accepts devices that this machine does not have. Only an allocation fails on such a device.
         torch.empty(0, device=device)
     except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
         raise ValueError(f"device={name!r}: expected a device that torch has here, such as 'cpu'; {error}") from error

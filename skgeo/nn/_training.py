@@ -26,10 +26,10 @@ from skgeo.nn._torch_state import (
 
 Loss = Literal["log_loss", "squared_error", "contrastive"]
 
-# Values of an embedding, at most, that stay in memory from one epoch to the next: 0.5 GB of float32. A larger embedding
-# is computed again for every batch.
+# Largest number of values of an embedding that stay in memory between epochs: 0.5 GB of float32. A larger embedding is
+# computed again for every batch.
 _MAX_KEPT_VALUES = 2**27
-# Values of an embedding that one call of the frozen module computes.
+# Largest number of values of an embedding that one call of the frozen module computes.
 _VALUES_PER_BLOCK = 2**20
 
 
