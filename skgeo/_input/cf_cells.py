@@ -1,4 +1,4 @@
-"""What files say of the cells around coordinates: bounds, vertices and areas (CF conventions, chapter 7)."""
+"""Bounds, vertices and areas of the cells around coordinates, read from xarray objects (CF conventions, chapter 7)."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
@@ -24,7 +24,8 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 class Found(NamedTuple):
     """A variable about the cells: its name, its values in degrees or square metres, and how it was found.
 
-    Without values it is one that is named and not there; without a name there is none.
+    The values are None if a coordinate names the variable but the object lacks it. The name is None if nothing names
+    a variable.
     """
 
     name: Hashable | None
@@ -33,7 +34,7 @@ class Found(NamedTuple):
 
     @property
     def lost(self) -> bool:
-        """Whether it is named and not there."""
+        """Whether a coordinate names the variable, but the object lacks it."""
         return self.values is None and self.name is not None
 
 
@@ -55,6 +56,7 @@ def bounds_of(obj: Any, axis: Any, kind: CoordinateKind, fewest: float, most: fl
             edges = in_degrees(bounds.transpose(*axis.dims, *corners), of=axis)
             _check_one_unit(edges, axis)
             return Found(name, edges, how)
+        # A variable that only has a usual name may be something else: skip it. A named one must fit.
         if name == named:
             raise CoordinateError(
                 f"The bounds {name!r} of {axis.name!r} have the dimensions {dict(bounds.sizes)}: expected {axis.dims} "
@@ -83,15 +85,16 @@ def _check_one_unit(bounds: Any, axis: Any) -> None:
 
 
 def _median_way(one: Any, other: Any) -> float:
-    """The median distance of angles in degrees, across the seam if that is shorter."""
+    """The median difference of angles in degrees, across the seam where this is shorter."""
     return float(np.nanmedian(np.abs((one - other + 180.0) % 360.0 - 180.0)))
 
 
 def _without_time(variable: Any, keep: tuple[Hashable, ...], n_more: int) -> Any:
-    """A variable of the dimensions to keep and ``n_more``: without others along which it is the same; else refused."""
+    """A variable with the dimensions to keep and ``n_more`` others; it must not change along those that are dropped."""
     variable = drop_single(variable, keep)
     more = [dim for dim in variable.dims if dim not in keep]
-    more.sort(key=lambda dim: is_time(variable, dim), reverse=True)  # edges come last, in the files too
+    # Dimensions of time are dropped first. The dimension of the edges is the last one, in the files too.
+    more.sort(key=lambda dim: is_time(variable, dim), reverse=True)
     for dim in more[: len(more) - n_more] if set(keep) <= set(variable.dims) else []:
         if not same_along(variable, dim):
             raise CoordinateError(
@@ -102,13 +105,13 @@ def _without_time(variable: Any, keep: tuple[Hashable, ...], n_more: int) -> Any
 
 
 def drop_single(variable: Any, keep: tuple[Hashable, ...]) -> Any:
-    """Without dimensions of size one other than those to keep."""
+    """A variable without its dimensions of size one, except those to keep."""
     single = [dim for dim, size in variable.sizes.items() if size == 1 and dim not in keep]
     return variable.isel(dict.fromkeys(single, 0))
 
 
 def warn_lost(obj: Any, lost: Sequence[tuple[Any, Found]], instead: str) -> None:
-    """Warn of bounds that coordinates name and the object does not have, as ``dataset["t"]`` leaves them behind."""
+    """Warn of bounds that coordinates name but the object lacks; ``dataset["t"]`` leaves them behind, for instance."""
     if not lost:
         return
     axes, names = [axis.name for axis, _ in lost], [found.name for _, found in lost]
@@ -137,7 +140,7 @@ def vertices_of(obj: Any, latitude: Any, longitude: Any) -> tuple[Found, Found]:
 
 
 def _corner_array(obj: Any, axis: Any, kind: CoordinateKind) -> Any:
-    """Corners that neighbours share, a row and a column more than there are cells, as GEOS writes them."""
+    """Corners in degrees that neighbours share, (..., h + 1, w + 1) for (..., h, w) cells, as GEOS writes them."""
     faces = axis.dims[:-2]
     for name, corner in variables_of(obj).items():
         if (
@@ -169,14 +172,14 @@ def find_areas(obj: Any, dims: tuple[Hashable, ...]) -> tuple[Hashable, str] | N
     names += [(name, "by its name") for name in variables if str(name).lower() in AREA_NAMES]
     for name, how in names:
         known = name in variables and set(dims) <= set(variables[name].dims)
-        # A name alone may be that of anything: its units have to be those of an area.
+        # A variable with a usual name such as "area" may hold anything: its units must be those of an area.
         if known and (how != "by its name" or area_unit(attribute(variables[name], "units")) is not None):
             return name, how
     return None
 
 
 def areas_of(obj: Any, dims: tuple[Hashable, ...]) -> Found:
-    """Areas of cells in square metres, along the given dimensions."""
+    """Areas of cells in square metres along the given dimensions, with the name of their variable."""
     found = find_areas(obj, dims)
     if found is None:
         return Found(None, None)

@@ -1,6 +1,6 @@
-"""Values of CF variables in degrees and square metres, NaN where their attributes say missing; chunked ones stay so.
+"""Values of CF variables in degrees and square metres, with NaN for missing ones; chunked values stay chunked.
 
-Each variable is read by its own attributes: files hold vertices in radians beside centres in degrees.
+The attributes of each variable decide how to read it: some files hold vertices in radians beside centres in degrees.
 """
 
 import re
@@ -18,6 +18,7 @@ _DEGREES = re.compile(
 _UNSAID = ("", "1", "none")
 # Units of area as square lengths or square angles, in the spellings of UDUNITS: m2, m^2, m**2, m 2, square metres.
 _SQUARE = re.compile(r"(?:(?:square|sq\.?)[ _](?P<word>[a-z]+)|(?P<base>[a-z]+) ?(?:\^|\*\*)? ?2)")
+# Metres in a unit of length. A radian is the radius of the Earth, so that its square gives areas on the Earth.
 _LENGTHS = {
     **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1.0),
     **dict.fromkeys(("km", "kilometer", "kilometre", "kilometers", "kilometres"), 1e3),
@@ -28,12 +29,12 @@ _AREAS = {"ha": 1e4, "hectare": 1e4, **dict.fromkeys(("sr", "steradian", "sterad
 
 
 def attribute(axis: Any, name: str) -> str:
-    """An attribute in lower case; empty if it is not there."""
+    """An attribute in lower case; empty if the variable lacks it."""
     return str(axis.attrs.get(name, "")).strip().lower()
 
 
 def angle_unit(units: str) -> str | None:
-    """The unit that an attribute in lower case says: degrees, radians, nothing (""), or None for anything else."""
+    """The unit of an angle from an attribute in lower case: "degrees", "radians", "" if unsaid, None for others."""
     if units in _UNSAID:
         return ""
     if _RADIANS.fullmatch(units):
@@ -42,7 +43,7 @@ def angle_unit(units: str) -> str | None:
 
 
 def area_unit(units: str) -> float | None:
-    """Square metres in a unit of area, on the sphere; None for anything else."""
+    """Square metres on the Earth in a unit of area; None for any other unit."""
     units = units.replace("²", "2")
     if units in _AREAS:
         return _AREAS[units]
@@ -52,7 +53,7 @@ def area_unit(units: str) -> float | None:
 
 
 def in_degrees(axis: Any, of: Any = None) -> Any:
-    """A coordinate in degrees by its own units; bounds that have none are in those of the coordinate ``of``."""
+    """A coordinate in degrees, by its own units. Bounds without units have those of the coordinate ``of``."""
     axis = decoded(axis)
     units = attribute(axis, "units")
     unit = angle_unit(units)
@@ -70,7 +71,7 @@ def in_degrees(axis: Any, of: Any = None) -> Any:
 
 
 def in_square_metres(areas: Any) -> Any:
-    """Areas in square metres by their units; those on the unit sphere become those on the Earth."""
+    """Areas in square metres by their units. Areas on the unit sphere become areas on the Earth."""
     factor = area_unit(attribute(areas, "units"))
     if factor is None:
         raise CoordinateError(
@@ -95,16 +96,16 @@ def decoded(variable: Any) -> Any:
         values = values * values.dtype.type(1.0 if factor is None else factor)
         values = values + values.dtype.type(0.0 if offset is None else offset)
     for gone in missing:
-        values = np.where(gone, values.dtype.type(np.nan), values)  # of a dask array one too
+        values = np.where(gone, values.dtype.type(np.nan), values)  # a dask array stays one
     return variable.copy(data=values)
 
 
 def _as_stored(mark: Any, dtype: np.dtype[Any]) -> Any:
-    """A mark of missing values as the file holds it: 1e20 in single precision is another number."""
+    """A mark of missing values in the dtype of the file: 1e20 in single precision is another number."""
     return dtype.type(mark) if dtype.kind == "f" and isinstance(mark, np.number | float | int) else mark
 
 
 def same_along(variable: Any, dim: Any) -> bool:
-    """Whether a variable is the same at all positions along a dimension, missing values included."""
+    """Whether a variable does not change along a dimension; missing values equal each other."""
     first, values = variable.isel({dim: [0]}).data, variable.data
     return bool(((values == first) | ((values != values) & (first != first))).all())

@@ -1,4 +1,4 @@
-"""Masks brought to the rows, columns and cells of a grid by the coordinates that they have themselves."""
+"""Bring a mask to the rows, columns and cells of a grid by the coordinates of the mask."""
 
 from collections.abc import Hashable
 from itertools import product
@@ -16,17 +16,20 @@ from skgeo._input.numbers import format_number
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
+# Positions in a mask for the positions of the grid; None if the order is the same.
 Order = npt.NDArray[np.intp] | None
-# Coordinates of a mask may be off by so much of a step or by their rounding, but never by a quarter of a step.
+# Shares of a step. Coordinates of a mask may be off by the first share or their rounding, but not by the second share.
 _NEAR, _FAR = 0.05, 0.25
 
 
 def align_mask(mask: Any, obj: Any, latitude: Any, longitude: Any) -> Any:
-    """A mask as an array along the dimensions of a grid, lazy if it was; refused if it lies elsewhere."""
+    """A mask as an array along the dimensions of a grid; refused if it lies elsewhere. A lazy mask stays lazy."""
     dims = tuple(dict.fromkeys(latitude.dims + longitude.dims))
     ndim = 1 if latitude.dims != longitude.dims else 2
     own: Any = find_pair(mask, ndim)
-    placed = all(axis is not None and axis.ndim == len(dims) for axis in own)  # with a latitude for each cell
+    # The mask has its own latitude and longitude for each cell.
+    placed = all(axis is not None and axis.ndim == len(dims) for axis in own)
+    # Pairs of a dimension of the mask and its order: by latitudes and longitudes of axes, else by labels of dimensions.
     if ndim == 1 and not placed:
         pairs = zip(own, (latitude, longitude), KINDS, strict=True)
         found = [_align_axis(mask, obj, theirs, axis, kind) for theirs, axis, kind in pairs]
@@ -79,7 +82,8 @@ def _match(values: FloatArray, wanted: FloatArray, turn: float) -> npt.NDArray[n
     order = _match_as_they_stand(values, wanted, rounding)
     if order is not None or not np.isfinite(turn):
         return order
-    # Whole turns apart: the circle is cut midway between two of the wanted ones.
+    # The sets may be whole turns apart. Cut the circle midway between two wanted numbers, so that rounding at the cut
+    # separates none of them from its partner.
     around = np.sort(wanted % turn)
     cut = around[-1] + ((around[0] - around[-1]) % turn or turn) / 2.0
     return _match_as_they_stand((values - cut) % turn, (wanted - cut) % turn, rounding)
@@ -97,17 +101,17 @@ def _match_as_they_stand(values: FloatArray, wanted: FloatArray, rounding: float
 
 
 def _rounding(values: FloatArray) -> float:
-    """The rounding of values in single precision, brought to another convention of longitude."""
+    """The spacing of single precision at the largest value: the error of a change of the longitude convention."""
     return float(np.spacing(np.float32(np.nanmax(np.abs(values), initial=0.0))))
 
 
 def _tolerance(step: float, rounding: float) -> float:
-    """How far the coordinates of one cell may be apart."""
+    """The largest difference in degrees between the coordinates of one cell in the mask and in the grid."""
     return min(max(_NEAR * step, rounding), _FAR * step) if np.isfinite(step) else SINGLE_ROUNDING
 
 
 def _align_labels(mask: Any, obj: Any, dim: Hashable) -> Order:
-    """The order in which a mask has the labels of the grid along a dimension; refused if it has others."""
+    """The order that brings the labels of a mask along a dimension to those of the grid; refused if they differ."""
     if not (dim in mask.dims and dim in mask.indexes and dim in obj.indexes):
         return None
     own, wanted = mask.indexes[dim], obj.indexes[dim]
@@ -148,13 +152,13 @@ def _turns(theirs: tuple[Any, Any], ours: tuple[Any, Any]) -> dict[Hashable, sli
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Whether two coordinates are one array in memory, or the same chunked one."""
+    """Whether two coordinates are one array in memory, or one dask array by its name."""
     one, other = one.data, other.data
     return one is other or (is_lazy(one) and is_lazy(other) and one.name == other.name)
 
 
 def _typical_step(latitude: FloatArray, longitude: FloatArray) -> float:
-    """The median way to the next cell in degrees, along the dimension where it is shorter; inf in one dimension."""
+    """The median distance in degrees to the next cell, along the dimension where it is shorter; inf in one dimension."""
     if latitude.ndim == 1:
         return np.inf
     steps = [
@@ -166,7 +170,7 @@ def _typical_step(latitude: FloatArray, longitude: FloatArray) -> float:
 
 
 def _narrow(latitude: FloatArray, axis: int) -> FloatArray:
-    """The length of a degree of longitude, in those of latitude, at the start of each step."""
+    """The length of a degree of longitude at the start of each step, in degrees of latitude."""
     return np.cos(np.radians(np.take(latitude, range(latitude.shape[axis] - 1), axis=axis)))
 
 
@@ -178,7 +182,7 @@ def _turn_apart(longitude: FloatArray) -> FloatArray:
 def _meet(
     latitude: FloatArray, longitude: FloatArray, other_latitude: FloatArray, other_longitude: FloatArray, near: float
 ) -> bool:
-    """Whether all cells that both have are at the same places, and some are."""
+    """Whether all cells that have a place in both are within ``near`` degrees, and at least one cell has."""
     north = np.abs(latitude - other_latitude)
     east = _turn_apart(longitude - other_longitude) * np.cos(np.radians(latitude))
     known = np.isfinite(north) & np.isfinite(east)
