@@ -29,7 +29,7 @@ class CoordinateKind(NamedTuple):
     icon: str
 
 
-# The units are all spellings that the CF conventions allow (sections 4.1 and 4.2), and the error degrees_n/e of files.
+# The units are all spellings that the CF conventions allow (sections 4.1 and 4.2), in lower case.
 LATITUDE = CoordinateKind(
     "latitude",
     ("degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"),
@@ -47,9 +47,11 @@ LONGITUDE = CoordinateKind(
 
 KINDS = (LATITUDE, LONGITUDE)
 
+# Units and names of coordinates that are not latitude and longitude: projected and rotated axes.
 _LENGTHS = ("m", "meter", "meters", "metre", "metres", "km", "kilometer", "kilometers", "kilometre", "kilometres")
 _ROTATED = ("grid_latitude", "grid_longitude", "rlat", "rlon")
 _PROJECTED = ("projection_y_coordinate", "projection_x_coordinate", "x", "y", "easting", "northing")
+# Words in the name of a variable that holds edges or corners of cells.
 _BOUNDS_NAME = re.compile(r"(_|^)(bnds|bounds|vertices|corners?)(_|$)", re.IGNORECASE)
 # Names of the dimension that counts the edges or corners of a cell. A variable that has it beside others is no centre.
 _CORNERS = re.compile(
@@ -93,8 +95,10 @@ def find_both(obj: Any, ndim: int) -> tuple["xr.DataArray", "xr.DataArray"]:
 def find_pair(obj: Any, ndim: int) -> tuple["xr.DataArray | None", "xr.DataArray | None"]:
     """Latitude and longitude as :func:`find_both` returns them, with None in place of an absent one."""
     pair = find(obj, LATITUDE, ndim), find(obj, LONGITUDE, ndim)
+    # Names such as start_lat decide last: units and standard names are more certain.
     if any(axis is None for axis in pair):
         pair = _by_names(obj, *pair)
+    # A variable named longitude with the units of latitude is an error in the file: refuse to guess.
     for axis, kind, other in zip(pair, KINDS, KINDS[::-1], strict=True):
         if axis is not None and str(axis.name).strip().lower() in other.names:
             raise CoordinateError(
@@ -143,8 +147,10 @@ def find(obj: Any, kind: CoordinateKind, ndim: int) -> "xr.DataArray | None":
     candidates = [
         [axis for axis in pool if identification_rank(axis, kind) is not None] for pool in candidate_variables(obj)
     ]
+    # If cells are wanted, a coordinate of more dimensions excludes the axes of one dimension.
     if ndim > 1 and any(_rank(axis) > 1 for pool in candidates for axis in pool):
         candidates = [[axis for axis in pool if _rank(axis) > 1] for pool in candidates]
+    # Keep the best rank, then the wanted number of dimensions, then the coordinates of the data variables.
     for pool in candidates:
         best = min((identification_rank(axis, kind) or 0 for axis in pool), default=None)
         found = [axis for axis in pool if identification_rank(axis, kind) == best]
@@ -241,13 +247,16 @@ def identification_rank(axis: Any, kind: CoordinateKind) -> int | None:
     return None if says_nominal(axis) else _told(axis, kind)
 
 
+# The rank of identification_rank, also for axes whose long_name says that they are nominal.
 def _told(axis: Any, kind: CoordinateKind) -> int | None:
     standard_name, name = attribute(axis, "standard_name"), str(axis.name).strip().lower()
     units = attribute(axis, "units").replace(" ", "_")
     if standard_name == kind.name:
         return 0
-    if name == kind.icon and angle_unit(units) == "radians":  # whose grid files call it grid_latitude
+    # ICON gives its true latitude the standard name of a rotated axis, so this test comes before the next one.
+    if name == kind.icon and angle_unit(units) == "radians":
         return 3
+    # A standard name of another kind, or a rotated or projected axis, excludes the variable whatever its units are.
     if standard_name in (LATITUDE.name, LONGITUDE.name, *_ROTATED, *_PROJECTED) or name in _ROTATED:
         return None
     if units in kind.units:
@@ -283,6 +292,7 @@ def at_rest(axis: Any) -> Any:
     for dim in axis.dims:
         if axis.ndim > 2 and axis.sizes[dim] == 1:
             axis = axis.isel({dim: 0})
+    # The last two dimensions are rows and columns, unless one of them is time.
     for dim in axis.dims[:-2] + tuple(dim for dim in axis.dims[-2:] if is_time(axis, dim)):
         if axis.ndim > 1 and same_along(axis, dim):
             axis = axis.isel({dim: 0})
@@ -335,19 +345,22 @@ def truer(obj: Any, latitude: Any, longitude: Any) -> tuple[Hashable, str] | Non
         for kind, nominal in ((LATITUDE, latitude), (LONGITUDE, longitude)):
             if identification_rank(axis, kind) is not None:
                 one, other = in_degrees(axis), in_degrees(nominal)
+                # Differences go across the seam. Without coordinates, xarray aligns the two by position.
                 away = abs((one.drop_vars(one.coords) - other.drop_vars(other.coords) + 180.0) % 360.0 - 180.0).max()
                 if float(away) > _NOMINAL:
                     return axis.name, kind.name
     return None
 
 
+# Refuse a coordinate without dimensions.
 def refuse_scalar(latitude: Any, longitude: Any) -> NoReturn:
     name = (latitude if latitude.ndim == 0 else longitude).name
     raise CoordinateError(f"{name!r} is a single value without a dimension: select a list, obj.sel({name}=[...]).")
 
 
 def _refuse_absent(obj: Any, kind: CoordinateKind) -> NoReturn:
-    """Nothing that is known to be of a kind: a grid that has none, or names that say nothing."""
+    """Refuse an object without a latitude or longitude, with the probable reason."""
+    # The most certain reasons come first: rotated or projected axes, corners without centres, nominal axes.
     strange = _strange_axes(obj)
     if strange:
         _refuse_grid(obj, strange)

@@ -39,9 +39,13 @@ class Found(NamedTuple):
 
 
 def bounds_of(obj: Any, axis: Any, kind: CoordinateKind, fewest: float, most: float) -> Found:
-    """Bounds of a coordinate, edges last: of the variable that it names, else of one with the usual name."""
+    """Bounds of a coordinate with the edges as the last dimension; a cell has from ``fewest`` to ``most`` edges.
+
+    The variable that the coordinate names comes first, then a variable with a usual name.
+    """
     variables, named = variables_of(obj), attribute_or_encoding(axis, "bounds")
     names = dict.fromkeys([str(axis.name).lower(), kind.name, *kind.names])
+    # The usual names are those such as lat_bnds, bounds_lat, and grid_corner_lat beside grid_center_lat.
     usual = [f"{name}_{end}" for name in names for end in ("bnds", "bounds", "vertices")]
     usual += [f"{start}_{name}" for name in names for start in ("bnds", "bounds", "vertices")]
     usual += [str(axis.name).lower().replace("center", "corner")]
@@ -66,7 +70,7 @@ def bounds_of(obj: Any, axis: Any, kind: CoordinateKind, fewest: float, most: fl
 
 
 def _check_one_unit(bounds: Any, axis: Any) -> None:
-    """Refuse bounds in degrees around centres in radians, or the other way around, whatever their units say."""
+    """Refuse bounds in degrees around centres in radians, or the other way around, even if their units agree."""
     centres = in_degrees(axis)
     if is_lazy(bounds.data) or is_lazy(centres.data) or not bounds.size:
         return
@@ -74,6 +78,8 @@ def _check_one_unit(bounds: Any, axis: Any) -> None:
     if not np.isfinite(middle - centre).any():
         return
     away = _median_way(middle, centre)
+    # One of the two is in radians if its values stay within a turn in radians, both are more than 1 degree apart, and
+    # the conversion to degrees brings them ten times as near.
     for wrong, values, other in ((bounds, middle, centre), (axis, centre, middle)):
         in_circle = np.nanmax(np.abs(np.asarray(wrong))) <= 2.0 * np.pi * (1.0 + 1e-6)
         if in_circle and away > 1.0 and _median_way(np.degrees(values), other) < 0.1 * away:
@@ -130,6 +136,7 @@ def warn_lost(obj: Any, lost: Sequence[tuple[Any, Found]], instead: str) -> None
 
 def vertices_of(obj: Any, latitude: Any, longitude: Any) -> tuple[Found, Found]:
     """Corners (..., n) of cells, or both edges (..., 2) of boxes between parallels and meridians."""
+    # Cells in one dimension may be boxes with two edges. Cells in two dimensions need three corners or more.
     pairs = zip((latitude, longitude), KINDS, strict=True)
     south, west = (bounds_of(obj, axis, kind, 2 if axis.ndim == 1 else 3, np.inf) for axis, kind in pairs)
     if south.values is None and west.values is None and latitude.ndim > 1:
@@ -149,6 +156,7 @@ def _corner_array(obj: Any, axis: Any, kind: CoordinateKind) -> Any:
             or not set(faces) < set(corner.dims)
         ):
             continue
+        # Both dimensions must be one longer than those of the cells.
         more = tuple(size for dim, size in corner.sizes.items() if dim not in faces)
         if more == tuple(axis.sizes[dim] + 1 for dim in axis.dims[-2:]):
             return in_degrees(corner.transpose(*faces, ...))
@@ -156,7 +164,8 @@ def _corner_array(obj: Any, axis: Any, kind: CoordinateKind) -> Any:
 
 
 def _four_corners(corner: Any, dims: tuple[Hashable, ...]) -> Any:
-    """Corners (..., h, w, 4) around each cell, from those (..., h + 1, w + 1) that neighbours share."""
+    """Corners (..., h, w, 4) around each cell, from corners (..., h + 1, w + 1) that neighbours share."""
+    # The four slices are in order around the cell.
     low, high = slice(None, -1), slice(1, None)
     around = [corner.data[..., rows, columns] for rows, columns in ((low, low), (low, high), (high, high), (high, low))]
     xarray = import_optional("xarray", "from_xarray", "xarray")
@@ -164,7 +173,10 @@ def _four_corners(corner: Any, dims: tuple[Hashable, ...]) -> Any:
 
 
 def find_areas(obj: Any, dims: tuple[Hashable, ...]) -> tuple[Hashable, str] | None:
-    """The variable with the areas of cells and how it was found: by ``cell_measures``, standard name or usual name."""
+    """The name of the variable with the areas of cells, and how it was found; None if there is none.
+
+    ``cell_measures`` comes first, then the standard name, then a usual name.
+    """
     variables = variables_of(obj)
     names: list[tuple[Hashable, str]] = [(name, "named by cell_measures") for name in measured_areas(obj)]
     standard = [name for name, variable in variables.items() if attribute(variable, "standard_name") == "cell_area"]

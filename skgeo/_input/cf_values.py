@@ -11,6 +11,7 @@ import numpy as np
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo.exceptions import CoordinateError
 
+# Spellings of units in lower case. Files without units have an empty text, "1" or "none".
 _RADIANS = re.compile(r"rad(ian)?s?")
 _DEGREES = re.compile(
     r"(?:(?:decimal|arc)[ _]?)?(?:deg(?:ree)?s?|°)(?:[ _]?(?:n|e|north|east|lat|lon|latitude|longitude))?"
@@ -84,12 +85,14 @@ def in_square_metres(areas: Any) -> Any:
 
 
 def decoded(variable: Any) -> Any:
-    """A variable that was opened without ``mask_and_scale``, as it would have been with it; any other as it is."""
+    """The variable as xarray decodes it with ``mask_and_scale``; a decoded variable is returned unchanged."""
+    # Decoding moves these attributes to the encoding. Where they are still there, the values are those of the file.
     marks = [mark for name in ("_FillValue", "missing_value") for mark in np.ravel(variable.attrs.get(name, []))]
     factor, offset = (variable.attrs.get(name) for name in ("scale_factor", "add_offset"))
     if not marks and factor is None and offset is None:
         return variable
     values = variable.data
+    # Marks are those of the stored values: find them before the values are scaled.
     missing = [values == _as_stored(mark, values.dtype) for mark in marks if np.ndim(mark) == 0]
     if values.dtype.kind != "f" or factor is not None or offset is not None:
         values = values.astype(np.float32 if values.dtype == np.float32 else np.float64)

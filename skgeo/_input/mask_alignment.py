@@ -52,6 +52,7 @@ def align_mask(mask: Any, obj: Any, latitude: Any, longitude: Any) -> Any:
             f"them together, mask.all({more})."
         )
     order = {dim: index for dim, index in found if index is not None}
+    # Labels put both in one order; the places of the cells then show whether the mask runs the other way.
     if placed and all(set(axis.dims) == set(own_dims) for axis in own):
         theirs = tuple(axis.isel(order).transpose(*own_dims) for axis in own)
         mask = mask.isel(order).isel(_turns(theirs, (latitude, longitude)))
@@ -60,7 +61,8 @@ def align_mask(mask: Any, obj: Any, latitude: Any, longitude: Any) -> Any:
 
 
 def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: CoordinateKind) -> tuple[Hashable, Order]:
-    """The dimension of a mask that is an axis of the grid, and the order that makes its values the grid's."""
+    """The dimension of a mask along an axis of the grid, and the order that brings its values to those of the grid."""
+    # Without an axis of its own, or in one dimension, the mask is matched by the labels of its dimension.
     if own is None or own.ndim != 1 or mask.ndim < 2:
         return axis.dims[0], _align_labels(mask, obj, axis.dims[0])
     values, wanted = (np.asarray(in_degrees(each), dtype=np.float64) for each in (own, axis))
@@ -77,7 +79,7 @@ def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: CoordinateKind) 
 
 
 def _match(values: FloatArray, wanted: FloatArray, turn: float) -> npt.NDArray[np.intp] | None:
-    """Where in ``values`` each of the wanted ones is, whole turns apart or not; None unless both are the same set."""
+    """The position in ``values`` of each wanted number, up to whole turns; None unless both are the same set."""
     rounding = _rounding(np.concatenate([values, wanted]))
     order = _match_as_they_stand(values, wanted, rounding)
     if order is not None or not np.isfinite(turn):
@@ -90,7 +92,7 @@ def _match(values: FloatArray, wanted: FloatArray, turn: float) -> npt.NDArray[n
 
 
 def _match_as_they_stand(values: FloatArray, wanted: FloatArray, rounding: float) -> npt.NDArray[np.intp] | None:
-    """Where in ``values`` each of the wanted ones is; None unless both are the same set of distinct numbers."""
+    """The position in ``values`` of each wanted number; None unless both are the same set of distinct numbers."""
     ours, theirs = np.argsort(wanted, kind="stable"), np.argsort(values, kind="stable")
     step = float(np.diff(wanted[ours]).min(initial=np.inf))
     if not step > 0.0 or not np.allclose(values[theirs], wanted[ours], rtol=0.0, atol=_tolerance(step, rounding)):
@@ -119,6 +121,7 @@ def _align_labels(mask: Any, obj: Any, dim: Hashable) -> Order:
         return None
     order = None
     if own.size == wanted.size and own.is_unique and own.nlevels == 1:
+        # Labels that are floats agree up to a share of a step. All others have to be equal.
         if own.dtype.kind == wanted.dtype.kind == "f":
             order = _match(own.to_numpy().astype(np.float64), wanted.to_numpy().astype(np.float64), np.inf)
         else:
@@ -128,12 +131,14 @@ def _align_labels(mask: Any, obj: Any, dim: Hashable) -> Order:
     return _unless_in_order(order)
 
 
+# The order, or None if it changes nothing.
 def _unless_in_order(order: npt.NDArray[np.intp]) -> Order:
     return None if np.array_equal(order, np.arange(order.size)) else order
 
 
 def _turns(theirs: tuple[Any, Any], ours: tuple[Any, Any]) -> dict[Hashable, slice]:
-    """The dimensions along which a mask runs the other way than the cells; refused if that does not make them meet."""
+    """The slices that reverse a mask along dimensions where it runs against the cells; refused if none makes it fit."""
+    # Coordinates that share their array need no comparison of values, and chunked ones no computation.
     if all(_is_same(one, other) for one, other in zip(theirs, ours, strict=True)):
         return {}
     dims = tuple(dict.fromkeys(ours[0].dims + ours[1].dims))
@@ -141,6 +146,7 @@ def _turns(theirs: tuple[Any, Any], ours: tuple[Any, Any]) -> dict[Hashable, sli
     own, wanted = values[:2], values[2:] if len(dims) == ours[0].ndim else np.meshgrid(*values[2:], indexing="ij")
     if own[0].shape == wanted[0].shape:
         tolerance = _tolerance(_typical_step(*wanted), _rounding(np.stack([own[1], wanted[1]])))
+        # Try all combinations of directions, as they stand first.
         for turns in product((slice(None), slice(None, None, -1)), repeat=len(dims)):
             if _meet(own[0][turns], own[1][turns], wanted[0], wanted[1], tolerance):
                 return {dim: turn for dim, turn in zip(theirs[0].dims, turns, strict=True) if turn.step}
@@ -158,7 +164,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _typical_step(latitude: FloatArray, longitude: FloatArray) -> float:
-    """The median distance in degrees to the next cell, along the dimension where it is shorter; inf in one dimension."""
+    """The median distance in degrees to the next cell, along the shorter dimension; infinite in one dimension."""
     if latitude.ndim == 1:
         return np.inf
     steps = [
