@@ -77,7 +77,7 @@ def checked_polygons(
     check_longitude(corners[1], "vertices=")
     corners[0] = corners[0].clip(-90.0, 90.0)
     areas, states = cell_polygons(latitude, longitude, *corners)
-    # States are in order of severity: all from FAR on are errors.
+    # The numbers of the states from FAR on are errors.
     wrong = states >= FAR
     if not wrong.any():
         return areas, states
@@ -116,7 +116,7 @@ def _degrees_apart(latitude: Any, longitude: Any, latitudes: FloatArray, longitu
 
 
 def _explanation(faulty: npt.NDArray[np.intp], *arrays: FloatArray) -> str:
-    """The change of units or order that makes most of a sample of the faulty cells good, in words; empty if none does."""
+    """The change of units or order, in words, that makes most of a sample of faulty cells good; empty if none does."""
     # The sample is spread evenly over the faulty cells.
     sample = faulty[:: -(-faulty.size // _SAMPLE)]
     latitude, longitude = (axis.ravel()[sample] for axis in arrays[:2])
