@@ -58,7 +58,7 @@ def map_cells(function: Callable[..., Any], *arrays: Any, halo: int = 0, dtype: 
 
 
 def compute(lazy: Any, *, verbose: bool | None = False) -> Any:
-    """The value of a lazy object, from the active scheduler of dask, with a progress bar if ``verbose`` asks for one."""
+    """The value of a lazy object from the active scheduler of dask, with a progress bar if ``verbose`` asks for it."""
     if not (verbose or (verbose is None and is_interactive())):
         return lazy.compute()
     # A cluster has a progress bar of its own: that of dask only follows the schedulers of this machine.
@@ -91,7 +91,7 @@ def cell_blocks(*arrays: Any, weight: Any = None) -> list[tuple[Any, ...]]:
 
 
 def grid_blocks(rows: Any, columns: Any, closed: bool, mask: Any, weight: Any) -> list[tuple[Any, ...]]:
-    """Blocks of a grid: edges of rows, edges of columns, whether the columns close the circle, delayed mask and weight."""
+    """Blocks of a grid: edges of rows and columns, whether the columns close the circle, delayed mask and weight."""
     starts = [np.cumsum((0, *counts)) for counts in mask.chunks]
     parts = [
         [edges[start:stop] for start, stop in pairwise(bounds.tolist())]

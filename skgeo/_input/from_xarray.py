@@ -196,7 +196,7 @@ def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: S
     ``axes`` are latitude and longitude as stored, ``degrees`` their values in degrees, ``around`` their bounds.
     """
     latitude = axes[0]
-    # Areas in the file are the most exact: they know the coast and the shape of the Earth of the model.
+    # Areas in the file come first: they are those of the model that made the data.
     areas = areas_of(obj, latitude.dims)
     if areas.values is not None:
         return {"areas": areas.values.data, "vertices": None, "sources": {"areas": f"{areas.name} {areas.how}"}}
