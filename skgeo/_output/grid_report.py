@@ -161,8 +161,9 @@ def lat_lon_checks(grid: Any) -> list[Check]:
     """The lines of the report on a LatLonGrid."""
     rows, columns = grid.latitude_edges, grid.longitude_edges
     heights, widths = grid._heights_and_widths()
-    # Edges in descending order are wrong here: the grid sorts them when it is made.
+    # LatLonGrid has put the two edges of each cell in ascending order: a width of zero or less is an error.
     turned = (np.diff(rows, axis=1) <= 0.0) | (np.diff(columns, axis=1) <= 0.0).T
+    # Columns may repeat a meridian a turn apart, as 0 and 360 do.
     same = np.isin(grid.longitude % 360.0, _repeated(grid.longitude % 360.0))
     left = 360.0 - float(widths.sum()) * 180.0 / np.pi
     return [

@@ -151,6 +151,7 @@ def label_patches(
         for i, along in enumerate(("row", "column")):
             coordinates[along] = ("patch", index[:, i], {"long_name": f"{along} of the first pixel in the grid"})
     labels = _feature_names(names, estimator)
+    # Features of one table have different units, so that these are a coordinate and no attribute of the variable.
     coordinates |= _feature_coordinate(labels, values.shape[1:])
     if labels is not None:
         units = [_feature_unit(label) for label in labels]
@@ -222,7 +223,7 @@ def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
     measures: dict[str, str] = {}
     for axis, kind in zip(axes, KINDS, strict=True):
         more = _cf(kind) | ({"axis": kind.axis.upper()} if regular else {})
-        # Values in radians keep their unit, for which CF has no standard text.
+        # The degrees that CF requires do not belong to values in radians.
         if angle_unit(attribute(axis, "units")) == "radians":
             del more["units"]
         kept[axis.name] = (known[axis.name].dims, known[axis.name].data, more | known[axis.name].attrs)
@@ -271,7 +272,7 @@ def _patch_coordinates(patches: Any) -> dict[Hashable, Any]:
 
 def _feature_unit(name: str) -> str:
     """The unit of a feature by its name, which may have the prefix of a FeatureUnion."""
-    # Logarithms are written as CF has them: "ln(re 1 m)" is the logarithm of a length relative to 1 m.
+    # UDUNITS writes logarithms as "ln(re 1 m)": that of a length relative to 1 m.
     plain = name.rpartition("__")[2]
     unit = _UNITS.get(plain.removeprefix("log_"), "1")
     return f"ln(re 1 {unit})" if plain.startswith("log_") and unit != "1" else unit
