@@ -74,10 +74,9 @@ class CellGrid(Labelled, Immutable):
     Raises
     ------
     CoordinateError
-        If coordinates, mask, areas or vertices have shapes that do not fit, values out of range, or nothing in them; if
-        vertices enclose no area or not the centre, or the sides of a cell that is not convex cross; if one cell or all
-        together are larger than the Earth; if many cells are at one place, or one is far from all its neighbours, as
-        fill values are. Cells outside the mask are not checked.
+        If coordinates, mask, areas or vertices do not fit, are out of range or are empty; if vertices enclose no area
+        or not the centre, or the sides of a cell that is not convex cross; if one cell or all together are larger than
+        the Earth; if many cells share a place, or one is far from all others. Cells outside the mask are not checked.
 
     Warns
     -----
@@ -419,6 +418,7 @@ class CellGrid(Labelled, Immutable):
             axis_windows(name, [(0, length)], size, step, False, closed=False)
             for name, length, size, step in zip(names, self.shape, sizes, strides, strict=True)
         )
+        # The number of pixels is the same in all patches of a stack.
         index, _ = windows(rows, columns)
         # Present cells of unknown areas all count the same.
         areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles

@@ -157,8 +157,8 @@ class SkgeoAccessor:
             As from :meth:`skgeo.LatLonGrid.to_xarray`, with the names and coordinates of the object, to which it can be
             merged.
         """
-        # The areas of cells do not change their embedding, so that warnings of them are silenced. If the areas are wrong,
-        # the centres are read without them.
+        # The areas of cells do not change their embedding, so that warnings of them are silenced. If the areas are
+        # wrong, the centres are read without them.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CoordinateWarning)
             try:
