@@ -41,8 +41,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     ``variance * sum_l s_l (2 l + 1) P_l(cos distance) / sum_l s_l (2 l + 1)``,
 
     with ``s_l = (kappa^2 + l (l + 1))^-(smoothness + 1)`` and ``kappa = sqrt(2 smoothness) / length_scale``, to
-    rounding, but what is kept of the data are (2 L + 1)^2 sums instead of an n x n matrix. The four hyperparameters
-    maximise the marginal likelihood.
+    rounding, but keeps (2 L + 1)^2 sums, no n x n matrix. The four hyperparameters maximise the marginal likelihood.
 
     Parameters
     ----------
@@ -148,8 +147,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     ``predict`` gives the standard deviation of the field, without the noise of an observation, as scikit-learn does for
     noise that is given as ``alpha``. Several targets share their hyperparameters, as there.
 
-    The likelihood cancels sums of squares over the noise: with a noise of less than 1e-8 of the variance it loses
-    digits.
+    The likelihood cancels sums of squares over the noise: it loses digits if noise is below 1e-8 of the variance.
 
     References
     ----------
@@ -160,7 +158,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     Examples
     --------
-    Temperatures of the northern half of the Earth predict the north; the deviations show how little they say of the south.
+    Temperatures of the northern half of the Earth predict the north, and the deviation of the south is large.
 
     >>> import numpy as np
     >>> from skgeo import SphericalGaussianProcessRegressor
@@ -303,6 +301,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if return_cov:
             latitude, longitude = points_in_degrees(places).T
             covariance = covariance_at(posterior, latitude, longitude, self.n_jobs)
+            # All outputs share the covariance of standardised targets.
             covariance = covariance[:, :, np.newaxis] * self.target_scale_**2
             return mean, self._shaped(covariance)
         if not return_std:
@@ -366,6 +365,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         check_is_fitted(self)
         free = HyperparameterSearch(self).free
         point = read_theta(self.theta_ if theta is None else theta, free)
+        # The fit has stored this value: spare the Cholesky factor.
         if theta is None and not eval_gradient:
             return self.log_marginal_likelihood_value_
         with blas_threads_for(len(self._factor)):
@@ -385,6 +385,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
             )
         resume = partial and hasattr(self, "_sums")
+        # A part that fails leaves the sums of the earlier parts unchanged.
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             before = ObservationSums(**self._sums) if resume else None
             places = self._read(X, reset=before is None)
