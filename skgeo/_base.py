@@ -87,7 +87,7 @@ class GeoEstimator(ABC):
                 self.feature_names_in_ = np.asarray(columns, dtype=object)
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
-        # Arrays are read in the order of the columns of the fit, which may not be meant.
+        # An array is read in the order of the columns of the fit. The user may have another order in mind: warn.
         elif not named and self._columns_in_fit():
             warn_caller(
                 f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
@@ -223,14 +223,14 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            Points as (latitude, longitude) in degrees, or a grid, taken at its cell centres in C order; its mask
-            is not looked at.
+            Points as (latitude, longitude) in degrees, or a grid, whose cell centres are embedded in C order; its mask
+            is ignored.
 
         Returns
         -------
         ndarray of shape (n_samples, n_outputs)
-            The embedding; float32 for float32 points or axes, else float64. Of chunked input it is a dask array or
-            DataFrame, not computed yet.
+            The embedding; float32 for float32 points or axes, else float64. For chunked input it is a lazy dask array
+            or DataFrame.
         """
         check_is_fitted(self)
         places = self._read(X, reset=False, chunked=True)
@@ -324,8 +324,8 @@ class PatchTransformer(GeoTransformer, GeoEstimator, VersionedEstimator):
         Returns
         -------
         ndarray of shape (n_patches, n_outputs)
-            float32 for float32 input, else float64. Of chunked input it is a dask array or DataFrame, not computed
-            yet.
+            The features; float32 for float32 input, else float64. For chunked input they are a lazy dask array or
+            DataFrame.
         """
         check_is_fitted(self)
         patches = self._read(X, reset=False, chunked=True)
@@ -369,7 +369,7 @@ def table_for(estimator: Any, points: npt.NDArray[np.floating], coordinates: tup
     if names is None:
         return points
     first = steps_of(estimator)[0]
-    # Our own estimators read Points whatever the columns of the fit were, and see no swapped names.
+    # Estimators of skgeo read Points in any case, with any column names in the fit.
     if isinstance(first, GeoEstimator):
         latitude, longitude = points.astype(np.float64).T
         return Points(latitude.clip(-90.0, 90.0), longitude, points.dtype, named=True)

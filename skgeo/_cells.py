@@ -63,7 +63,7 @@ class CellGrid(Labelled, Immutable):
     latitude, longitude : ndarray
         The centres, float64 degrees, NaN where missing.
     solid_angles : ndarray or None
-        Areas of the cells on the unit sphere, zero where missing; None if nothing tells them.
+        Areas of the cells on the unit sphere, zero where missing; None if they are unknown.
     mask : ndarray or None
         The mask as given: bool, or float64 fractions.
     shape : tuple of int

@@ -104,7 +104,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     truncation_error_ : float
         Share of the variance of the Matern field that is in degrees beyond L, which the kernel leaves out.
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
-        What standardises the targets; zeros and ones without ``normalize_y``.
+        Mean and scale that standardise the targets; zeros and ones without ``normalize_y``.
     n_observations_ : int
         Number of observations so far, without those of weight zero.
     n_features_in_ : int
@@ -117,8 +117,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter, y or ``sample_weight`` is not what is accepted, or the noise is so small that
-        rounding decides.
+        From ``fit``, if a parameter, y or ``sample_weight`` is not accepted, or the noise is so small that rounding
+        decides.
     NotFittedError
         From all other methods before ``fit``.
 
@@ -224,7 +224,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             Points as (latitude, longitude) in degrees; or a grid, whose observations are at its cell centres and weigh
-            as its mask says. What is chunked (dask) is computed, two numbers a point.
+            as its mask says. Chunked input (dask) is computed, two numbers a point.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
             Observed values. Those of weight zero may be NaN or masked.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
@@ -266,12 +266,12 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         return self._fit(X, y, sample_weight, partial=True)
 
     def predict(self, X: Any, return_std: bool = False, return_cov: bool = False) -> Any:
-        """Mean of the field at places, and how uncertain it is.
+        """Predict the mean of the field at places, and on request its standard deviation or covariance.
 
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            As for ``fit``; of a grid all cells, in C order, whatever its mask.
+            As for ``fit``. All cells of a grid are predicted, in C order; its mask is ignored.
         return_std : bool, default=False
             Also return the standard deviation.
         return_cov : bool, default=False

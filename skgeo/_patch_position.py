@@ -317,7 +317,8 @@ def _pixels(patches: Boxes) -> Iterator[Pixels]:
         row, column = np.divmod(pixel - (ends - patches.n_lat * patches.n_lon)[patch], patches.n_lon[patch])
         latitude = patches.south[patch] + (row + 0.5) * height[patch]
         longitude = patches.west[patch] + (column + 0.5) * width[patch]
-        weight = sin_cos_latitude(latitude)[1]  # pixels of a patch are equally high
+        # The pixels of a patch are equally high and wide: their areas differ by the cosine of latitude only.
+        weight = sin_cos_latitude(latitude)[1]
         yield patch, np.column_stack([latitude, longitude]), weight
 
 

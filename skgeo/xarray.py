@@ -54,7 +54,7 @@ def patches_to_xarray(
     names : sequence of str of length k, default=None
         Names of the features. None means those of the estimator, if there is one.
     estimator : fitted transformer, default=None
-        What computed the features: its class and parameters (as JSON) become attributes.
+        The estimator that computed the features: its class and parameters (as JSON) become attributes.
     index : array-like of shape (n_patches, 2), default=None
         Row and column of the first pixel of each patch. A DataFrame from ``patches(as_frame=True)`` brings its own.
 

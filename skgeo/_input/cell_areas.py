@@ -213,7 +213,7 @@ def _neighbour_angles(
     """
     inside = cells_inside(latitude, mask)
     shared = shared_places(latitude, longitude) if shared is None else shared
-    # Fill values are first many cells at one place, then single cells far from all others.
+    # Look first for fill values that many cells share, then for single cells far from all their neighbours.
     fill, outside = piled(shared, latitude, longitude, inside)
     if fill.size:
         _refuse_fill(fill, latitude, longitude, "at one place")
@@ -237,6 +237,7 @@ def _without(cells: npt.NDArray[np.intp], latitude: FloatArray) -> FloatArray:
     return latitude
 
 
+# Refuse cells whose places are fill values; `where` says what is strange about the places.
 def _refuse_fill(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, where: str) -> NoReturn:
     count = f"{cells.size} cells are" if cells.size > 1 else "1 cell is"
     raise CoordinateError(
@@ -260,7 +261,7 @@ def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas
         if zero.size > MOST_COPIES:
             _refuse_fill(zero, latitude, longitude, "at one place")
         return
-    # Areas from neighbours have looked for piles already.
+    # _neighbour_angles has refused fill values at one place already. Areas are zero where the centre is missing.
     weight = areas.angles if mask is None else np.where(inside, areas.angles, 0.0)  # zero where missing
     if areas.source != NEIGHBOURS:
         pile = piled(shared, latitude, longitude, weight > 0.0)[0]
@@ -292,6 +293,7 @@ def largest_share(shape: tuple[int, ...], source: str) -> float:
     return LARGEST_SHARE * (half / math.sin(half) if source == NEIGHBOURS else 1.0)
 
 
+# Refuse cells that together are larger than the sphere; the message names the largest cell and the copies.
 def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -> None:
     share = float(weight.sum()) / (4.0 * np.pi)
     if share <= largest_share(weight.shape, source):
@@ -307,6 +309,7 @@ def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -
     )
 
 
+# Warn of cells at the place of another cell; refuse them if they are a large share of cells with areas from neighbours.
 def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str) -> None:
     where = f"{again.size} cells are at the place of another one, the first at {format_cell(again, weight.shape)}"
     if source == NEIGHBOURS and again.size > _MANY_COPIES * np.count_nonzero(weight):

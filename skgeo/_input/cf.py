@@ -112,7 +112,7 @@ def find_pair(obj: Any, ndim: int) -> tuple["xr.DataArray | None", "xr.DataArray
 def _by_names(obj: Any, latitude: Any, longitude: Any) -> tuple[Any, Any]:
     """The single pair of variables with names such as decimalLatitude and decimalLongitude; else the pair given.
 
-    A pair whose names agree but whose units, or a coordinate found by its units, do not, is left out.
+    A pair is left out if its units are those of another kind, or if a coordinate found by its units is not in the pair.
     """
     axes = {axis.name: axis for pool in candidate_variables(obj) for axis in pool if not says_nominal(axis)}
     pairs = [
@@ -129,9 +129,9 @@ def _by_names(obj: Any, latitude: Any, longitude: Any) -> tuple[Any, Any]:
 
 
 def _may_be(axis: Any, kind: CoordinateKind) -> bool:
-    """Whether the units of a variable are those of a kind, or of an angle of no kind.
+    """Whether the units of a variable are those of a kind, or those of any angle.
 
-    WRF writes "degrees latitude", so that the name of a kind within the units counts, too.
+    WRF writes "degrees latitude": units with the name of the other kind are excluded.
     """
     units = attribute(axis, "units").replace(" ", "_")
     others = [other for other in KINDS if other is not kind]
@@ -207,7 +207,7 @@ def fields_of(obj: Any) -> list[Any]:
 
 
 def measured_areas(obj: Any) -> list[str]:
-    """Names of the variables with areas of cells that attributes ``cell_measures`` contain."""
+    """The names of areas of cells in the attributes ``cell_measures`` of all variables."""
     variables = variables_of(obj).values() if hasattr(obj, "data_vars") else [obj]
     found = [_MEASURE.search(attribute_or_encoding(variable, "cell_measures")) for variable in variables]
     return list(dict.fromkeys(match[1] for match in found if match))
@@ -256,7 +256,7 @@ def _told(axis: Any, kind: CoordinateKind) -> int | None:
     # ICON gives its true latitude the standard name of a rotated axis, so this test comes before the next one.
     if name == kind.icon and angle_unit(units) == "radians":
         return 3
-    # A standard name of another kind, or a rotated or projected axis, excludes the variable whatever its units are.
+    # The standard name of another kind, or of a rotated or projected axis, excludes a variable with any units.
     if standard_name in (LATITUDE.name, LONGITUDE.name, *_ROTATED, *_PROJECTED) or name in _ROTATED:
         return None
     if units in kind.units:

@@ -78,8 +78,8 @@ def _check_one_unit(bounds: Any, axis: Any) -> None:
     if not np.isfinite(middle - centre).any():
         return
     away = _median_way(middle, centre)
-    # One of the two is in radians if its values stay within a turn in radians, both are more than 1 degree apart, and
-    # the conversion to degrees brings them ten times as near.
+    # Bounds or centres are in radians if three facts hold: their values stay within one turn in radians; both are more
+    # than 1 degree apart; the conversion to degrees makes this difference ten times smaller.
     for wrong, values, other in ((bounds, middle, centre), (axis, centre, middle)):
         in_circle = np.nanmax(np.abs(np.asarray(wrong))) <= 2.0 * np.pi * (1.0 + 1e-6)
         if in_circle and away > 1.0 and _median_way(np.degrees(values), other) < 0.1 * away:

@@ -67,7 +67,8 @@ def in_degrees(axis: Any, of: Any = None) -> Any:
         unit = angle_unit(attribute(of, "units"))
     if unit != "radians":
         return axis
-    single = axis.dtype == np.float32  # pi / 2 in single precision is more than 90 degrees
+    # Convert in double precision: pi / 2 in single precision is more than 90 degrees.
+    single = axis.dtype == np.float32
     return axis.copy(data=np.degrees(axis.data.astype(np.float64)).astype(np.float32 if single else np.float64))
 
 
@@ -99,7 +100,8 @@ def decoded(variable: Any) -> Any:
         values = values * values.dtype.type(1.0 if factor is None else factor)
         values = values + values.dtype.type(0.0 if offset is None else offset)
     for gone in missing:
-        values = np.where(gone, values.dtype.type(np.nan), values)  # a dask array stays one
+        # np.where of a dask array gives a dask array.
+        values = np.where(gone, values.dtype.type(np.nan), values)
     return variable.copy(data=values)
 
 

@@ -12,7 +12,7 @@ from skgeo._kernels.sphere import cell_areas
 from skgeo._output.grid_report import Check, area_checks, count_check, source_checks
 from skgeo._typing import FloatArray
 
-# Ratio of the area of a cell to the room up to its neighbours from which on the cell overlaps with them.
+# Largest ratio of the area of a cell to the room up to its neighbours. With a larger ratio, the cell overlaps with them.
 _OVERLAPPING = 2.0
 # Share of all cells. More overlapping cells than this are a problem, fewer are exceptions.
 _MANY = 0.01
@@ -37,7 +37,7 @@ def cell_checks(cells: Any) -> tuple[Check, ...]:
         checks.append(count_check("corners_out_of_order", sorted_cells, note="they were put in order"))
     if angles is not None:
         checks.append(_overlapping(latitude, longitude, weight, source))
-    # Copies overlap by all of their area. They have a line of their own, as a mask is the cure.
+    # Copies overlap with their whole area. They have a line of their own: the cure is a mask.
     again = copies(shared_places(latitude, longitude), weight, beside=source in (NEIGHBOURS, NOTHING))
     checks.append(count_check("coincident_cells", _flags(again, latitude.shape), note="they count twice"))
     checks.append(count_check("missing_cells", np.isnan(latitude), problem=False))

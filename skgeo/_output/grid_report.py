@@ -50,10 +50,10 @@ class GridReport(Mapping[str, Any]):
 
     * ``total_area``, ``domain_area``: all cells, and the part of them inside the mask, in square metres.
     * ``cells_without_area``, ``corners_out_of_order``, ``overlapping_cells``, ``coincident_cells``, ``missing_cells``:
-      numbers of cells; the note says which is the first.
+      numbers of cells; the note has the index of the first one.
     * ``latitude_gaps``, ``longitude_gaps``: numbers of gaps in the axes of a regular grid.
     * ``closed``: whether the columns close the circle.
-    * ``coordinates``, ``bounds``, ``areas``, ``mask``: what they were taken from, and why.
+    * ``coordinates``, ``bounds``, ``areas``, ``mask``: their sources, and the reason for each.
 
     A check that does not apply to a kind of grid is absent.
 
@@ -101,7 +101,7 @@ class GridReport(Mapping[str, Any]):
         return len(self.checks)
 
     def __repr__(self) -> str:
-        """The report as a small table; an exclamation mark is before what points at an error."""
+        """The report as a small table; an exclamation mark is before each value that points at an error."""
         width = max(map(len, self), default=0)
         return "\n".join([self.grid, *(_line(check, width) for check in self.checks)])
 

@@ -63,7 +63,7 @@ class Labelled:
         names : sequence of str of length k, default=None
             Names of the features. None means those of the estimator, if there is one.
         estimator : fitted transformer, default=None
-            What computed the values: its class and parameters (as JSON) become attributes.
+            The estimator that computed the values: its class and parameters (as JSON) become attributes.
         name : str, default="embedding"
             Name of the variable.
 
