@@ -418,7 +418,7 @@ class CellGrid(Labelled, Immutable):
             axis_windows(name, [(0, length)], size, step, False, closed=False)
             for name, length, size, step in zip(names, self.shape, sizes, strides, strict=True)
         )
-        # The number of pixels is the same in all patches of a stack.
+        # All patches of a stack have the same number of pixels, so that the counts are not needed.
         index, _ = windows(rows, columns)
         # Present cells of unknown areas all count the same.
         areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles

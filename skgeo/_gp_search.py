@@ -125,7 +125,7 @@ class HyperparameterSearch:
             return
         bounds = self.bounds["noise"]
         low, high = np.array(bounds, dtype=np.float64).tolist()
-        # With ordinary weights, a noise at its lower bound may be true: the data have none.
+        # With ordinary weights, a noise at its lower bound may be true: the data have no noise.
         at_low = mean_weight < _MIN_ORDINARY_MEAN_WEIGHT and noise <= low * _BOUND_TOLERANCE_FACTOR
         if at_low or noise * _BOUND_TOLERANCE_FACTOR >= high:
             warn_caller(

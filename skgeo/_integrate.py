@@ -47,7 +47,7 @@ def weight_coefficients(
     ``read_block`` reads the points of one block of chunked rows.
     """
     weighting = Weighting(degree, area_weighted, allow_all_zero)
-    # All weights of a single block may be zero, even where those of the whole domain may not.
+    # All weights of a single block may be zero, even if those of the whole domain may not.
     of_block = weighting._replace(allow_all_zero=True)
     if isinstance(places, Points):
         with progress(places.latitude.size, "point", shown=verbose) as advance:

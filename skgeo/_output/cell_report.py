@@ -12,7 +12,7 @@ from skgeo._kernels.sphere import cell_areas
 from skgeo._output.grid_report import Check, area_checks, count_check, source_checks
 from skgeo._typing import FloatArray
 
-# Largest ratio of the area of a cell to the room up to its neighbours. With a larger ratio, the cell overlaps with them.
+# Largest ratio of the area of a cell to the room up to its neighbours. A cell with a larger ratio overlaps with them.
 _OVERLAPPING = 2.0
 # Share of all cells. More overlapping cells than this are a problem, fewer are exceptions.
 _MANY = 0.01
