@@ -36,12 +36,13 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning, VersionWarning
 class VersionedEstimator(BaseEstimator):
     """An estimator whose files say which version wrote them, and whose diagram links to our reference."""
 
-    _public_module = "skgeo"  # where users import it from, and the reference has it
+    # The module that users import the class from. The address of its page in the reference contains it.
+    _public_module = "skgeo"
     _doc_link_module = "skgeo"
     _doc_link_template = "https://skgeo.github.io/skgeo/api/{module}.{name}.html"
 
     def _doc_link_url_param_generator(self) -> dict[str, str]:
-        """The parts of a link of scikit-learn's HTML representation."""
+        """The parts of the link to our reference in scikit-learn's HTML representation."""
         return {"module": self._public_module, "name": type(self).__name__}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -67,16 +68,14 @@ class GeoEstimator(ABC):
 
     @abstractmethod
     def _read(self, X: Any, *, reset: bool, chunked: bool = False) -> Any:
-        """Turn any X into checked numbers; with ``reset``, in ``fit``, remember the columns of X.
+        """Turn any X into checked numbers; with ``reset``, as ``fit`` asks, remember the columns of X.
 
         With ``chunked`` rows of dask are not computed.
         """
 
     def _columns_in_fit(self) -> list[str]:
-        """The columns of the frame that the estimator was fitted on; none if it was no frame.
-
-        A single column is that of geometries, which arrays do not have.
-        """
+        """The columns of the frame that the estimator was fitted on; an empty list if it was no frame."""
+        # A single column holds geometries. Arrays have no such column.
         names = list(getattr(self, "feature_names_in_", ()))
         return names if len(names) == self._n_columns else []
 
@@ -88,6 +87,7 @@ class GeoEstimator(ABC):
                 self.feature_names_in_ = np.asarray(columns, dtype=object)
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
+        # An array is read in the order of the columns of the fit. The user may have another order in mind: warn.
         elif not named and self._columns_in_fit():
             warn_caller(
                 f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
@@ -96,15 +96,15 @@ class GeoEstimator(ABC):
             )
 
     def _transform_rows(self, rows: Any) -> Any:
-        """The transform of chunked rows, not computed yet."""
+        """The lazy transform of chunked rows."""
         model = detached_copy(self)
-        # Blocks have their columns in documented order, so the order of the frame of the fit does not count.
+        # Blocks have their columns in documented order: forget the order of the frame of the fit.
         vars(model).pop("feature_names_in_", None)
         return lazy_rows(model, rows)
 
 
 class GeoTransformer(TransformerMixin, ABC):
-    """A mixin of transformers: names of output columns, and output in float32 for float32 input."""
+    """A mixin of transformers: it names the output columns, and declares float32 output for float32 input."""
 
     n_features_in_: int
 
@@ -127,6 +127,7 @@ class GeoTransformer(TransformerMixin, ABC):
         """
         check_is_fitted(self)
         if input_features is not None:
+            # These two messages are those of scikit-learn, whose checks look for them.
             given = list(input_features)
             if len(given) != self.n_features_in_:
                 raise ValueError(
@@ -161,8 +162,9 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
     def _read(self, X: Any, *, reset: bool, chunked: bool = False, centres: bool = True) -> Any:
         """Turn X into points, a grid or cells; with ``chunked`` rows of dask stay chunked.
 
-        With ``centres`` nothing but the centres of cells matters: the areas of an xarray object may be lost.
+        With ``centres`` only the centres of cells matter: lost areas of an xarray object give no warning.
         """
+        # Parameters are checked in fit only, as transform may be called for every block.
         if reset:
             self._check_input_parameters()
         places = read_places(
@@ -186,7 +188,7 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
         return places
 
     def _check_input_parameters(self) -> None:
-        """Raise ValueError if a parameter that says how to read X is not what it accepts."""
+        """Raise ValueError if a parameter on the reading of X is invalid."""
         check_names(self.coordinates)
         *others, last = policies = self._missing_policies
         known = isinstance(self.missing, str) and self.missing in policies
@@ -195,14 +197,14 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
         check_verbose(self.verbose)
 
     def _missing_allowed(self) -> bool | str:
-        """True if coordinates may be missing; else the end of the message that refuses them, if there is a policy."""
+        """True if coordinates may be missing, else False; or the end of the error message, if a policy allows them."""
         policies = self._missing_policies[1:]
         if self.missing != "error" or not policies:
             return self.missing != "error"
         return ", or let " + " or ".join(f"missing={policy!r}" for policy in policies) + " take them"
 
     def _warn_radians(self, places: Any) -> None:
-        """Warn if points, from which a model learns, are in radians; grids warn where they are made."""
+        """Warn if the points from which a model learns are in radians. Grids warn when they are made."""
         if isinstance(places, Points):
             warn_radians(places.latitude, places.longitude)
 
@@ -222,14 +224,14 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            Points as (latitude, longitude) in degrees, or a grid, taken at its cell centres in C order; its mask
-            is not looked at.
+            Points as (latitude, longitude) in degrees, or a grid, whose cell centres are embedded in C order; its mask
+            is ignored.
 
         Returns
         -------
         ndarray of shape (n_samples, n_outputs)
-            The embedding; float32 for float32 points or axes, else float64. Of chunked input it is a dask array or
-            DataFrame, not computed yet.
+            The embedding; float32 for float32 points or axes, else float64. For chunked input it is a lazy dask array
+            or DataFrame.
         """
         check_is_fitted(self)
         places = self._read(X, reset=False, chunked=True)
@@ -240,11 +242,12 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         return self._transform_cells(places) if chunked else self._transform_places(places)
 
     def _transform_places(self, places: Places) -> npt.NDArray[np.floating]:
-        """The embedding; rows of missing places are as ``missing`` says, and ``add_indicator`` adds a column."""
+        """The embedding: ``missing`` decides on the rows of missing places, and ``add_indicator`` adds a column."""
         values = self._embed_places(places)
-        # No place of a grid between two axes is missing.
+        # A grid between two axes has no missing places.
         on_axes = isinstance(places, LatLonGrid | GridAxes)
         absent = np.zeros(len(values), dtype=bool) if on_axes else np.isnan(places.latitude).ravel()
+        # Zero is the mean of every component over the domain.
         if self.missing == "mean" and absent.any():
             values[absent] = 0.0
         if self.add_indicator:
@@ -252,8 +255,9 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         return values
 
     def _transform_cells(self, places: LatLonGrid | CellGrid) -> Any:
-        """The embedding of chunked cells, not computed yet."""
+        """The lazy embedding of chunked cells."""
         model, output = detached_copy(self), (len(self._feature_names()), places.dtype)
+        # Only the mask of a regular grid is chunked: its latitudes get the chunks of the rows of the mask.
         if isinstance(places, LatLonGrid):
             latitude = chunked_rows(places.latitude, like=places.mask)
             embed = partial(_embed_rows, model, GridAxes(places.latitude, places.longitude, places.dtype))
@@ -263,7 +267,7 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         return lazy_cells(embed, places.latitude, places.longitude, cells_per_row=cells_per_row, output=output)
 
     def _check_twin(self) -> None:
-        """Raise ValueError if a torch module could not do the same: it passes NaN on and adds no indicator."""
+        """Raise ValueError if a torch module cannot give the same output: it passes NaN on and adds no indicator."""
         valid = self.missing != "mean" and not self.add_indicator
         given = f"missing={self.missing!r}, add_indicator={self.add_indicator!r}"
         if not valid:
@@ -284,7 +288,7 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
 
 
 def _embed_rows(model: LocationTransformer, columns: GridAxes, latitude: FloatArray) -> npt.NDArray[np.floating]:
-    """The embedding of some rows of a grid."""
+    """The embedding of a block of rows of a grid, which have these latitudes."""
     return model._transform_places(columns._replace(latitude=latitude))
 
 
@@ -298,6 +302,7 @@ def _embed_centres(
 def detached_copy(estimator: Any) -> Any:
     """A deep copy with verbose off and array output, for use in dask tasks and inside other methods."""
     model = copy.deepcopy(estimator).set_output(transform="default")
+    # PatchPositionEncoder holds a fitted encoder with a progress bar of its own.
     parts = [model, getattr(model, "encoder_", model)]
     for part in (part for part in parts if hasattr(part, "verbose")):
         part.verbose = False
@@ -305,7 +310,7 @@ def detached_copy(estimator: Any) -> Any:
 
 
 class PatchTransformer(GeoTransformer, GeoEstimator, VersionedEstimator):
-    """A transformer of patches: of patch tables, and of stacks of pixel centres, accepted wherever tables are."""
+    """A transformer of patch tables and of stacks of pixel centres, which are accepted wherever tables are."""
 
     _n_columns = 6
 
@@ -320,8 +325,8 @@ class PatchTransformer(GeoTransformer, GeoEstimator, VersionedEstimator):
         Returns
         -------
         ndarray of shape (n_patches, n_outputs)
-            float32 for float32 input, else float64. Of chunked input it is a dask array or DataFrame, not computed
-            yet.
+            The features; float32 for float32 input, else float64. For chunked input they are a lazy dask array or
+            DataFrame.
         """
         check_is_fitted(self)
         patches = self._read(X, reset=False, chunked=True)
@@ -365,6 +370,7 @@ def table_for(estimator: Any, points: npt.NDArray[np.floating], coordinates: tup
     if names is None:
         return points
     first = steps_of(estimator)[0]
+    # Estimators of skgeo read Points in any case, with any column names in the fit.
     if isinstance(first, GeoEstimator):
         latitude, longitude = points.astype(np.float64).T
         return Points(latitude.clip(-90.0, 90.0), longitude, points.dtype, named=True)
@@ -403,6 +409,7 @@ def restore_on_error(estimator: BaseEstimator) -> Iterator[None]:
     before = vars(estimator).copy()
     try:
         yield
+    # A user may stop a long fit: KeyboardInterrupt is no Exception.
     except BaseException:
         vars(estimator).clear()
         vars(estimator).update(before)

@@ -43,8 +43,7 @@ class CellGrid(Labelled, Immutable):
     latitude and columns one longitude, :class:`skgeo.LatLonGrid` knows more.
 
     Cells enter a fit as their centres with their areas as weights. Areas come from ``areas``, else from ``vertices``,
-    else, in two dimensions, from the distances between neighbouring centres; otherwise all cells weigh the same, with
-    a warning.
+    else, in two dimensions, from distances between neighbouring centres; else all weigh the same, with a warning.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ class CellGrid(Labelled, Immutable):
     latitude, longitude : ndarray
         The centres, float64 degrees, NaN where missing.
     solid_angles : ndarray or None
-        Areas of the cells on the unit sphere, zero where missing; None if nothing tells them.
+        Areas of the cells on the unit sphere, zero where missing; None if they are unknown.
     mask : ndarray or None
         The mask as given: bool, or float64 fractions.
     shape : tuple of int
@@ -75,17 +74,15 @@ class CellGrid(Labelled, Immutable):
     Raises
     ------
     CoordinateError
-        If coordinates, mask, areas or vertices have shapes that do not fit, values out of range, or nothing in them; if
-        vertices enclose no area or not the centre, or the sides of a cell that is not convex cross; if one cell or the
-        sum of all is larger than the Earth; if many cells are at one place, or one is far from all its neighbours, as
-        fill values are. Cells that the mask leaves out are not checked.
+        If coordinates, mask, areas or vertices do not fit, are out of range or are empty; if vertices enclose no area
+        or not the centre, or the sides of a cell that is not convex cross; if one cell or all together are larger than
+        the Earth; if many cells share a place, or one is far from all others. Cells outside the mask are not checked.
 
     Warns
     -----
     CoordinateWarning
-        If the areas of cells are unknown; if areas differ by orders of magnitude from the distances of the centres, as
-        those in other units do; if cells are there twice, with their areas, or have no area or no corners; if the
-        centres look like radians.
+        If the areas of cells are unknown, or differ by orders of magnitude from the distances of the centres, as in
+        other units; if cells are there twice, or have no area or no corners; if the centres look like radians.
 
     See Also
     --------
@@ -140,11 +137,12 @@ class CellGrid(Labelled, Immutable):
         north, east, dtype = read_centres(latitude, longitude)
         centres, shape = (north, east), north.shape
         mask = None if mask is None else check_mask(mask, shape)
-        if not is_lazy(north):  # numbers of chunked centres are not known yet
+        # The numbers of chunked centres are not known yet.
+        if not is_lazy(north):
             warn_radians(*(axis.ravel() for axis in centres))
         found = read_areas(centres, mask, areas, vertices)
         solid_angles = found.angles
-        # What needs all cells at once is checked here; a chunked grid is checked block by block when it is computed.
+        # These checks need all cells at once. A chunked grid is checked block by block when it is computed.
         if found.source != UNUSED and not any(map(is_lazy, (*centres, mask, solid_angles))):
             check_cells(centres, mask, found)
         if found.source == NOTHING:
@@ -152,6 +150,7 @@ class CellGrid(Labelled, Immutable):
                 f"The areas of {math.prod(shape)} cells are unknown, all weigh the same: give areas= or vertices=.",
                 CoordinateWarning,
             )
+        # If any of the arrays is chunked, all become chunked alike.
         names = ("latitude", "longitude", "mask", "solid_angles")
         arrays = dict(zip(names, aligned(*centres, mask, solid_angles), strict=True))
         sources = {
@@ -164,7 +163,7 @@ class CellGrid(Labelled, Immutable):
 
     @classmethod
     def _of_places(cls, latitude: Any, longitude: Any, areas: Any) -> Self:
-        """Cells that need no check: places in float64, and areas in square metres that may overlap, or None."""
+        """Unchecked cells: places in float64, and areas in square metres, which may overlap, or None."""
         cells = object.__new__(cls)
         arrays = {"latitude": latitude, "longitude": longitude, "mask": None}
         arrays["solid_angles"] = None if areas is None else areas / EARTH_RADIUS**2
@@ -188,8 +187,7 @@ class CellGrid(Labelled, Immutable):
         obj : xarray.Dataset or xarray.DataArray
             An object with latitude and longitude on the same one or two dimensions, and faces.
         mask : None, str, xarray.DataArray or array-like, default=None
-            Which part of each cell belongs to the domain, as for :meth:`skgeo.LatLonGrid.from_xarray`: ``"valid"`` is
-            where the variable is never missing.
+            The domain, as for :meth:`skgeo.LatLonGrid.from_xarray`: ``"valid"`` is where no value is ever missing.
 
         Returns
         -------
@@ -207,8 +205,7 @@ class CellGrid(Labelled, Immutable):
         Warns
         -----
         CoordinateWarning
-            If coordinates name vertices that the object does not have, and no areas are there; and as from the
-            constructor.
+            If coordinates name vertices that the object lacks, and it has no areas; and as from the constructor.
 
         Examples
         --------
@@ -221,6 +218,7 @@ class CellGrid(Labelled, Immutable):
         >>> CellGrid.from_xarray(ice, mask="valid")
         CellGrid(3 x 4, latitude 59.4..62, 52,466.9 km^2)
         """
+        # The reader knows the names of the variables, which the constructor does not.
         arguments = read_cells(obj, mask)
         sources = arguments.pop("sources", {})
         cells = cls(**arguments)
@@ -228,7 +226,7 @@ class CellGrid(Labelled, Immutable):
         return cells
 
     def __repr__(self) -> str:
-        """One line: shape, latitudes, area of the domain; of chunked cells only the shape."""
+        """One line: shape, latitudes and area of the domain; for chunked cells only the shape."""
         shape = " x ".join(map(str, self.shape))
         if self.chunked:
             return f"CellGrid({shape}, chunked)"
@@ -252,7 +250,7 @@ class CellGrid(Labelled, Immutable):
         Raises
         ------
         CoordinateError
-            If nothing tells them.
+            If the areas are unknown.
         ValueError
             If the radius is not positive.
 
@@ -284,7 +282,7 @@ class CellGrid(Labelled, Immutable):
         Raises
         ------
         CoordinateError
-            If nothing tells the areas of cells.
+            If the areas of cells are unknown.
         ValueError
             If the radius is not positive.
 
@@ -367,8 +365,7 @@ class CellGrid(Labelled, Immutable):
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         partial : False, default=None
-            Pixels that are left at the ends are dropped, as patches of a stack have one shape, and a warning says how
-            much that is. False drops them without a word.
+            None drops the pixels that are left at the ends, and warns how much that is. False drops them silently.
         min_fraction : float, default=0
             Smallest share of the area of a patch inside the mask and not missing. Empty patches are always dropped.
         return_index : bool, default=False
@@ -392,8 +389,7 @@ class CellGrid(Labelled, Immutable):
         Warns
         -----
         CoordinateWarning
-            If more than 0.5 % of the area of the domain is in no patch, at the ends or between patches, and
-            ``partial=False`` does not say that this is meant.
+            If more than 0.5 % of the area of the domain is in no patch, unless ``partial=False`` says so.
 
         Examples
         --------
@@ -422,21 +418,23 @@ class CellGrid(Labelled, Immutable):
             axis_windows(name, [(0, length)], size, step, False, closed=False)
             for name, length, size, step in zip(names, self.shape, sizes, strides, strict=True)
         )
+        # All patches of a stack have the same number of pixels, so that the counts are not needed.
         index, _ = windows(rows, columns)
-        # Cells of unknown areas all count the same.
+        # Present cells of unknown areas all count the same.
         areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles
         whole = computed(self.latitude, self.longitude, areas, areas if self.mask is None else areas * self.mask)
-        # Rows and columns that no patch reaches, at the ends or between strides, are named in one warning.
+        # One warning names the rows and columns that no patch reaches, at the ends or between strides.
         if partial is None and (rows.left_out.any() or columns.left_out.any()):
             inside = whole[3]
             covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
             share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
             warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
+        # Each array gives one window a patch: places, areas, and areas inside the mask.
         at = tuple(index.T)
         latitude, longitude, *sizes_of_cells = (
             np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole
         )
-        # A patch whose pixels are all missing has no place.
+        # The tolerance is for rounding. A patch without any present pixel has no place.
         kept = inside_shares(*sizes_of_cells) >= min_fraction - 1e-9
         kept &= np.isfinite(latitude).any(axis=(1, 2))
         if not kept.any():

@@ -36,25 +36,24 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     Kriging, as geostatistics calls it: a smooth random field is observed with noise, and predicted with its standard
     deviation. The field is a sum of harmonics up to ``max_degree`` with independent random weights, whose variances
-    are those of a Matern field [1]_. That is scikit-learn's ``GaussianProcessRegressor`` with the kernel
+    are those of a Matern field [1]_. This model is scikit-learn's ``GaussianProcessRegressor`` with the kernel
 
     ``variance * sum_l s_l (2 l + 1) P_l(cos distance) / sum_l s_l (2 l + 1)``,
 
     with ``s_l = (kappa^2 + l (l + 1))^-(smoothness + 1)`` and ``kappa = sqrt(2 smoothness) / length_scale``, to
-    rounding, but what is kept of the data are (2 L + 1)^2 sums instead of an n x n matrix. The four hyperparameters
-    maximise the marginal likelihood.
+    rounding, but keeps (2 L + 1)^2 sums, no n x n matrix. The four hyperparameters maximise the marginal likelihood.
 
     Parameters
     ----------
     max_degree : int, default=20
-        Largest degree L of the harmonics, at least 1. The finest detail is half a wave in 180 / L degrees; what the
-        data hold beyond is taken for noise.
+        Largest degree L of the harmonics, at least 1. The finest detail is half a wave in 180 / L degrees. Finer detail
+        of the data is taken for noise.
     variance : float, default=1.0
         Variance of the field; of the standardised targets with ``normalize_y``.
     length_scale : float, default=20.0
         Range of the correlations, in degrees of arc.
     smoothness : float, default=1.5
-        The nu of Matern kernels: the field has the derivatives of order less than it, in the mean square.
+        The nu of Matern kernels: the field has mean-square derivatives of all orders below nu.
     noise : float, default=0.1
         Variance of the noise of an observation; of the standardised targets with ``normalize_y``.
     variance_bounds : (float, float), "fixed" or None, default=None
@@ -69,9 +68,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     noise_bounds : (float, float) or "fixed", default=(1e-6, 1e3)
         Where to look for the noise.
     optimizer : "fmin_l_bfgs_b", callable or None, default="fmin_l_bfgs_b"
-        How to look for it. None keeps all values given. A callable gets ``objective``, which maps the logarithms of the
-        free hyperparameters to the negative logarithm of the likelihood and its gradient, ``initial_theta`` and
-        ``bounds=``, and returns the best logarithms and their objective, as in scikit-learn.
+        The search for the maximum. None keeps all values given. As in scikit-learn, a callable gets ``objective``,
+        ``initial_theta`` and ``bounds=``, and returns the best logarithms and their objective. ``objective`` maps the
+        logarithms of the free hyperparameters to the negative log-likelihood and its gradient.
     n_restarts_optimizer : int, default=0
         Further starts, drawn log-uniformly within the bounds; the best of all is taken.
     normalize_y : bool, default=True
@@ -105,7 +104,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     truncation_error_ : float
         Share of the variance of the Matern field that is in degrees beyond L, which the kernel leaves out.
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
-        What standardises the targets; zeros and ones without ``normalize_y``.
+        Mean and scale that standardise the targets; zeros and ones without ``normalize_y``.
     n_observations_ : int
         Number of observations so far, without those of weight zero.
     n_features_in_ : int
@@ -118,8 +117,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter, y or ``sample_weight`` is not what is accepted, or the noise is so small that
-        rounding decides.
+        From ``fit``, if a parameter, y or ``sample_weight`` is not accepted, or the noise is so small that rounding
+        decides.
     NotFittedError
         From all other methods before ``fit``.
 
@@ -129,8 +128,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         From ``fit``, if more than a tenth of the variance of the Matern field lies beyond ``max_degree``: the message
         names the degree that the length scale needs.
     ConvergenceWarning
-        From ``fit``, if the search for the maximum was cut short; or if the noise is at an end of its bounds, which
-        weights far from one or targets of large variance bring about.
+        From ``fit``, if the search for the maximum was cut short; or if the noise is at an end of its bounds, because
+        weights are far from one or the variance of the targets is large.
 
     See Also
     --------
@@ -148,8 +147,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     ``predict`` gives the standard deviation of the field, without the noise of an observation, as scikit-learn does for
     noise that is given as ``alpha``. Several targets share their hyperparameters, as there.
 
-    The likelihood cancels sums of squares over the noise: with a noise of less than 1e-8 of the variance it loses
-    digits.
+    The likelihood cancels sums of squares over the noise: it loses digits if noise is below 1e-8 of the variance.
 
     References
     ----------
@@ -160,7 +158,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     Examples
     --------
-    Temperatures of the northern half of the Earth say what it is there, and that they say little of the south.
+    Temperatures of the northern half of the Earth predict the north, and the deviation of the south is large.
 
     >>> import numpy as np
     >>> from skgeo import SphericalGaussianProcessRegressor
@@ -177,6 +175,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     0.5
     """
 
+    # Missing points are refused: an observation without a place says nothing.
     _missing_policies = ("error",)
     _sums: dict[str, Any]
     truncation_error_: float
@@ -225,7 +224,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             Points as (latitude, longitude) in degrees; or a grid, whose observations are at its cell centres and weigh
-            as its mask says. What is chunked (dask) is computed, two numbers a point.
+            as its mask says. Chunked input (dask) is computed, two numbers a point.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
             Observed values. Those of weight zero may be NaN or masked.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
@@ -267,12 +266,12 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         return self._fit(X, y, sample_weight, partial=True)
 
     def predict(self, X: Any, return_std: bool = False, return_cov: bool = False) -> Any:
-        """Mean of the field at places, and how uncertain it is.
+        """Predict the mean of the field at places, and on request its standard deviation or covariance.
 
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            As for ``fit``; of a grid all cells, in C order, whatever its mask.
+            As for ``fit``. All cells of a grid are predicted, in C order; its mask is ignored.
         return_std : bool, default=False
             Also return the standard deviation.
         return_cov : bool, default=False
@@ -302,10 +301,12 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if return_cov:
             latitude, longitude = points_in_degrees(places).T
             covariance = covariance_at(posterior, latitude, longitude, self.n_jobs)
+            # All outputs share the covariance of standardised targets.
             covariance = covariance[:, :, np.newaxis] * self.target_scale_**2
             return mean, self._shaped(covariance)
         if not return_std:
             return mean
+        # The variance is a map of harmonics, too. Rounding may make it negative.
         variance = self._map(places, posterior.spread[np.newaxis])
         return mean, self._shaped(np.sqrt(np.maximum(variance, 0.0)) * self.target_scale_)
 
@@ -339,7 +340,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         with blas_threads_for(len(self._factor)):
             weights = draw_weights(self._posterior, int(n_samples), check_random_state(random_state))
         weights = in_units_of_y(weights, self.target_mean_, self.target_scale_)
-        # Rows of coefficients go by output first, then by sample: the order of the axes of the result.
+        # Rows of coefficients are ordered by output, then by sample, as the axes of the result are.
         values = self._map(places, weights.transpose(1, 0, 2).reshape(-1, weights.shape[2]))
         values = values.reshape(len(values), -1, int(n_samples))
         return values[:, 0] if self._flat else values
@@ -364,6 +365,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         check_is_fitted(self)
         free = HyperparameterSearch(self).free
         point = read_theta(self.theta_ if theta is None else theta, free)
+        # The fit has stored this value: spare the Cholesky factor.
         if theta is None and not eval_gradient:
             return self.log_marginal_likelihood_value_
         with blas_threads_for(len(self._factor)):
@@ -376,17 +378,19 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         return Posterior(self._weights, self._factor, self._spread)
 
     def _fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
-        """Fit on these observations, or with ``partial`` on these and all earlier ones."""
+        """Fit on these observations; with ``partial`` on these and all earlier ones."""
         self._check_parameters()
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
             )
         resume = partial and hasattr(self, "_sums")
+        # A part that fails leaves the sums of the earlier parts unchanged.
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
             before = ObservationSums(**self._sums) if resume else None
             places = self._read(X, reset=before is None)
-            if before is not None:  # reading the first part has warned of radians
+            # The first part has passed this check when it was read.
+            if before is not None:
                 self._warn_radians(places)
             points, weight = points_with_weights(places, sample_weight)
             shape = getattr(places, "shape", None)
@@ -394,7 +398,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             if before is None:
                 self._flat = flat
             sums = sums if before is None else before.merged_with(sums)
-            # A plain dict of arrays: files of fitted models hold no class of the kernels.
+            # Keep a plain dict of arrays, so that files of fitted models hold no class of the kernels.
             self._sums = sums._asdict()
             self._set_hyperparameters(sums)
         warn_truncated_kernel(self._fitted(), self.max_degree, self.truncation_error_)
@@ -402,7 +406,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         return self
 
     def _set_hyperparameters(self, sums: ObservationSums) -> None:
-        """Find the hyperparameters, and set them and the posterior."""
+        """Find the hyperparameters, and set the attributes of the hyperparameters and of the posterior."""
+        # Without normalize_y, the prior mean is zero in the units of y.
         mean, scale = sums.mean_and_scale()
         if not self.normalize_y:
             mean, scale = np.zeros_like(mean), np.ones_like(scale)
@@ -414,6 +419,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         self._weights, self._factor, self._spread = posterior_at(evidence, values)
         noise_std = np.sqrt(self.noise_) * scale
         self.noise_std_ = float(noise_std[0]) if self._flat else noise_std
+        # The kernel is cut at max_degree: tell how much of its variance lies beyond.
         kernel = matern_kernel(values)
         self.spectrum_ = kernel.degrees(evidence.max_degree)[0]
         self.truncation_error_ = kernel.truncation(evidence.max_degree)
@@ -424,11 +430,11 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         return {name: getattr(self, f"{name}_") for name in HYPERPARAMETERS}
 
     def _map(self, places: Places, coefficients: FloatArray) -> FloatArray:
-        """Sums of harmonics with coefficients (k, D) at places (n, k)."""
+        """The values (n, k) of sums of harmonics with coefficients (k, D) at places."""
         return map_at_places(places, coefficients, None, np.float64, n_jobs=self.n_jobs, verbose=self.verbose)
 
     def _shaped(self, values: FloatArray) -> FloatArray:
-        """Drop the last axis, the outputs, if y had none."""
+        """The values without the last axis, that of outputs, if y has no such axis."""
         return values[..., 0] if self._flat else values
 
     def _check_parameters(self) -> None:

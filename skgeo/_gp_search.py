@@ -1,4 +1,4 @@
-"""What a fit of a Gaussian process does besides the sums: checks, the search for hyperparameters, and its warnings."""
+"""The checks, the search for hyperparameters and the warnings of a fit of a Gaussian process."""
 
 import math
 from collections.abc import Callable
@@ -32,7 +32,7 @@ HYPERPARAMETERS = ("variance", "length_scale", "smoothness", "noise")
 Bounds = tuple[float, float] | str
 Objective = Callable[[FloatArray], tuple[float, FloatArray]]
 
-# Nothing overflows for values in these ranges. Lengths are in degrees.
+# Ranges of values for which nothing overflows. Lengths are in degrees.
 _RANGES = dict.fromkeys(HYPERPARAMETERS, (MIN_SQUARABLE, MAX_SQUARABLE)) | {
     "length_scale": (1e-6, 1e6),
     "smoothness": (1e-3, 1e3),
@@ -125,7 +125,7 @@ class HyperparameterSearch:
             return
         bounds = self.bounds["noise"]
         low, high = np.array(bounds, dtype=np.float64).tolist()
-        # With ordinary weights, a noise at its lower bound may be true: the data have none.
+        # With ordinary weights, a noise at its lower bound may be true: the data have no noise.
         at_low = mean_weight < _MIN_ORDINARY_MEAN_WEIGHT and noise <= low * _BOUND_TOLERANCE_FACTOR
         if at_low or noise * _BOUND_TOLERANCE_FACTOR >= high:
             warn_caller(

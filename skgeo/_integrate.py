@@ -1,7 +1,7 @@
-"""Integrals over a domain: the harmonic coefficients of its weight function, and its area; whole or block by block.
+"""Integrals over a domain, at once or block by block: the harmonic coefficients of its weight function, and its area.
 
-Every function returns one array: the coefficients to a degree, and as its last element the area of the domain, which is
-NaN where it is unknown. Arrays of the parts of a domain add up to the array of the whole.
+Every function returns one array. It has the coefficients up to a degree, and as its last element the area of the domain
+in steradians, or NaN if the area is unknown. The arrays of the parts of a domain add up to the array of the whole.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from skgeo._validation import check_sample_weight, progress
 
 
 class Weighting(NamedTuple):
-    """How places are weighed: degree of the coefficients, area weighting, and whether all weights may be zero."""
+    """The settings of a sum: degree of the coefficients, area weighting, and whether all weights may be zero."""
 
     degree: int
     area_weighted: bool
@@ -42,12 +42,12 @@ def weight_coefficients(
     read_block: Callable[[Any], Points],
     verbose: bool | None,
 ) -> FloatArray:
-    """The coefficients to a degree of the weight function of places, and the area of their domain.
+    """The coefficients up to a degree of the weight function of places, and the area of their domain.
 
     ``read_block`` reads the points of one block of chunked rows.
     """
     weighting = Weighting(degree, area_weighted, allow_all_zero)
-    # One block of a domain may have no weight, though the domain as a whole has.
+    # All weights of a single block may be zero, even if those of the whole domain may not.
     of_block = weighting._replace(allow_all_zero=True)
     if isinstance(places, Points):
         with progress(places.latitude.size, "point", shown=verbose) as advance:
@@ -69,7 +69,8 @@ def weight_coefficients(
 def _sum_rows(
     weighting: Weighting, rows: Any, sample_weight: npt.ArrayLike | None, read_block: Callable[[Any], Points]
 ) -> FloatArray:
-    """Sum over a block of rows, which may be empty."""
+    """The sum over a block of rows, which may be empty."""
+    # Readers refuse tables without rows.
     if not len(rows):
         return np.append(np.zeros((weighting.degree + 1) ** 2), np.nan)
     return _sum_points(weighting, read_block(rows), sample_weight)
@@ -78,10 +79,11 @@ def _sum_rows(
 def _sum_points(
     weighting: Weighting, points: Points, sample_weight: npt.ArrayLike | None, advance: Advance = no_progress
 ) -> FloatArray:
-    """Sum over points, which weigh the cosine of latitude, as the cells of a regular grid do, or all the same."""
+    """The sum over points. With area weighting, points weigh cos(latitude), as the cells of a regular grid do."""
     latitude, longitude = points.latitude, points.longitude
     measure = sin_cos_latitude(latitude)[1] if weighting.area_weighted else np.ones(latitude.shape)
     weight = measure * _checked_weight(weighting, sample_weight, measure.shape)
+    # Harmonics of points without weight or place are not needed: leave these points out.
     kept = (weight > 0.0) & np.isfinite(latitude)
     if not kept.all():
         latitude, longitude, weight = latitude[kept], longitude[kept], weight[kept]
@@ -97,7 +99,8 @@ def _sum_cells(
     mask: npt.NDArray[Any] | None,
     sample_weight: npt.ArrayLike | None,
 ) -> FloatArray:
-    """Sum over cells at their centres."""
+    """The sum over cells, each at its centre."""
+    # Shares of cells in the domain: the mask, and zero where the centre is missing.
     inside = np.isfinite(latitude) * (1.0 if mask is None else mask)
     weight = inside * _checked_weight(weighting, sample_weight, latitude.shape)
     area = np.nan if solid_angles is None else float(np.sum(solid_angles * inside * (weight > 0.0)))
@@ -116,16 +119,18 @@ def _sum_grid(
     mask: npt.NDArray[Any] | None,
     sample_weight: npt.ArrayLike | None,
 ) -> FloatArray:
-    """Sum over the cells of a grid, each integrated exactly."""
+    """The sum over the cells of a grid, each integrated exactly."""
+    # Heights are differences of the sine of latitude, widths are radians: their products are solid angles.
     heights, widths = band_heights(*latitude_edges.T), np.radians(np.diff(longitude_edges, axis=1))[:, 0]
     shape = heights.size, widths.size
     density = np.broadcast_to(1.0, shape) if mask is None else mask
     inside = density
     if sample_weight is not None:
         weight = _checked_weight(weighting, sample_weight, shape)
-        # The area counts a cell of positive weight as its mask says, however large the weight is.
+        # The area counts the share of a cell in the mask if its weight is positive; the size of the weight is ignored.
         inside, density = density * (weight > 0.0), density * weight
     area = float(heights @ (inside @ widths))
+    # Without area weighting all cells weigh the same: divide by the area that the integral multiplies by.
     if not weighting.area_weighted:
         density = density / np.outer(heights, widths)
     edges = latitude_edges, longitude_edges

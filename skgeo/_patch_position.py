@@ -1,4 +1,4 @@
-"""Where a patch is: the area-weighted mean of a location encoder over its pixels."""
+"""The position of a patch: the area-weighted mean of a location encoder over its pixels."""
 
 import warnings
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ from skgeo.exceptions import CoordinateWarning
 
 __all__ = ["PatchPositionEncoder"]
 
+# A block of pixels: patch numbers (n,), centres (n, 2) and weights (n,).
 Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 # Number of pixels encoded at a time: their embedding takes some tens of megabytes.
@@ -49,10 +50,10 @@ class PatchPositionEncoder(PatchTransformer):
         ``sample_weight`` where the encoder takes it, which a Pipeline does not. To use an encoder as already fitted,
         wrap it in ``sklearn.frozen.FrozenEstimator``.
     average : "pixels" or "exact", default="pixels"
-        What the mean runs over: the encoder at the centres of the pixels, whatever the encoder; or the harmonics over
-        the area between the edges of the patch, exactly, of :class:`~skgeo.SphericalHarmonicPCA` and
-        :class:`~skgeo.encoders.SphericalHarmonics`. "exact" does not depend on the pixels, in result or in time, and
-        wants patch tables.
+        "pixels" is the mean of any encoder at the centres of the pixels. "exact" is the integral of the harmonics over
+        the area between the edges of the patch, for :class:`~skgeo.SphericalHarmonicPCA` and
+        :class:`~skgeo.encoders.SphericalHarmonics`. Its result and run time do not depend on the pixel counts. X must
+        be a patch table.
     verbose : bool or None, default=None
         Show a progress bar while patches are transformed; needs tqdm. None shows it in interactive sessions, when work
         takes longer than two seconds.
@@ -108,8 +109,8 @@ class PatchPositionEncoder(PatchTransformer):
     array([[ 0.   , -0.866,  0.   ],
            [ 0.   ,  0.866,  0.   ]])
 
-    The integral over the patch is that of pixels without end: sqrt(3) times the mean of the sine of latitude over a
-    hemisphere, 1/2.
+    The integral over a hemisphere is the limit for ever smaller pixels: sqrt(3) times 1/2, the mean of the sine of
+    latitude.
 
     >>> exact = PatchPositionEncoder(FrozenEstimator(xyz), average="exact").fit(hemispheres)
     >>> bool(np.allclose(exact.transform(hemispheres)[1], [0, np.sqrt(3) / 2, 0], atol=1e-15))
@@ -145,6 +146,7 @@ class PatchPositionEncoder(PatchTransformer):
         check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
         check_verbose(self.verbose)
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
+        # Check the combination of encoder and patches before the fit, which may take long.
         with restore_on_error(self):
             patches = self._read(X, reset=True)
             if self.average == "exact":
@@ -168,7 +170,7 @@ class PatchPositionEncoder(PatchTransformer):
                 )
             mapped = not getattr(encoder, "add_indicator", False) and _has_harmonic_map(encoder)
             found = encoder.harmonic_map() if mapped else None
-            # Single harmonics have no kernel of their own here: their mean over pixels is that of any encoder.
+            # A map with one factor a harmonic has no kernel for pixels: average it as any encoder.
             if found is None or found[0].ndim == 1:
                 means = self._average(patches.boxes.south.size, _pixels(patches.boxes), advance)
                 return means.astype(patches.dtype, copy=False)
@@ -197,6 +199,7 @@ class PatchPositionEncoder(PatchTransformer):
         total = np.zeros(n_patches)
         mean = np.zeros((n_patches, self._encode(np.zeros((1, 2))).shape[1]))
         for patch, points, weight in pixels:
+            # A patch may continue in the next block, so that sums are added and divided at the end.
             first = np.flatnonzero(np.diff(patch, prepend=-1))
             total[patch[first]] += np.add.reduceat(weight, first)
             values = self._encode(points)
@@ -227,9 +230,9 @@ def _unfrozen(encoder: Any) -> Any:
 
 
 def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
-    """Refuse encoders without an integral in closed form (no map of harmonics), and patches without edges."""
+    """Refuse encoders that are no map of harmonics, whose integral has no closed form, and patches without edges."""
     encoder = _unfrozen(encoder)
-    # The map of an encoder that is not fitted yet is unknown, but not that it has one.
+    # Before its fit, an encoder cannot return its map, but it has the method.
     fitted = bool(getattr(encoder, "n_features_in_", None))
     if not _has_harmonic_map(encoder) or (fitted and encoder.harmonic_map() is None):
         raise ValueError(
@@ -245,7 +248,7 @@ def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
 
 
 def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
-    """Fit an encoder on the union of patches: on its area if the encoder can, else on its pixels."""
+    """Fit an encoder on the union of patches: on the area of the union if the encoder can, else on the pixels."""
     if isinstance(encoder, FixedEncoder):
         # Such an encoder learns nothing from places, so that one place is enough.
         points, weight = np.array([[90.0, 0.0]]), np.ones(1)
@@ -263,7 +266,7 @@ def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
         if not isinstance(encoder, LocationTransformer):
             weight = weight * sin_cos_latitude(points[:, 0])[1]
     weights = {"sample_weight": weight} if has_fit_parameter(encoder, "sample_weight") else {}
-    # Patch tables are in degrees: pixels close to zero do not have to be radians.
+    # Patch tables are in degrees: pixels near latitude and longitude zero only look like radians.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CoordinateWarning)
         encoder.fit(points, **weights)
@@ -279,6 +282,7 @@ def _stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
     All pixels of a patch weigh the same if their areas are unknown.
     """
     length = max(1, _PIXELS_AT_A_TIME // stack.latitude[0].size)
+    # Whole patches are read together, as areas need the neighbours of a pixel; large patches are then cut.
     for start in range(0, len(stack.latitude), length):
         latitude, longitude = (axis[start : start + length] for axis in stack[:2])
         area = cell_areas(latitude, longitude)
@@ -292,7 +296,7 @@ def _stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
 
 
 def _distinct_stacked_pixels(stack: PixelStack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Centres of the pixels of all stacks, each place once, and their areas in square metres; zero where not known."""
+    """Centres of the pixels of all stacks, each place once, and their areas in square metres, zero if unknown."""
     area = cell_areas(stack.latitude, stack.longitude) * EARTH_RADIUS**2
     present = np.isfinite(stack.latitude)
     points = np.column_stack([stack.latitude[present], stack.longitude[present]])
@@ -316,7 +320,8 @@ def _pixels(patches: Boxes) -> Iterator[Pixels]:
         row, column = np.divmod(pixel - (ends - patches.n_lat * patches.n_lon)[patch], patches.n_lon[patch])
         latitude = patches.south[patch] + (row + 0.5) * height[patch]
         longitude = patches.west[patch] + (column + 0.5) * width[patch]
-        weight = sin_cos_latitude(latitude)[1]  # pixels of a patch are equally high
+        # The pixels of a patch are equally high and wide: their areas differ by the cosine of latitude only.
+        weight = sin_cos_latitude(latitude)[1]
         yield patch, np.column_stack([latitude, longitude]), weight
 
 
@@ -328,10 +333,12 @@ def _distinct_pixels(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArr
     height, width = _pixel_steps(patches)
     size = 2.0 * np.sin(np.radians(height) / 2.0) * np.radians(width)
     bins = _SAME_PIXEL * height.min(), _SAME_PIXEL * width.min()
+    # Number of bins around the circle: row * turn + column numbers the bins.
     turn = int(360.0 // bins[1]) + 1
     parts = []
     for patch, points, _ in _pixels(patches):
-        # Pixel centres of a grid lie in the middle of bins, so that rounding does not separate equal centres.
+        # The middle of the first bin is the first pixel centre. Centres of a grid then lie in the middle of bins, and
+        # rounding does not put equal centres into different bins.
         origin = [patches.south[0] + height[0] / 2.0, patches.west[0] + width[0] / 2.0]
         along_lat, along_lon = (points - origin + np.divide(bins, 2.0)).T
         row, column = np.floor([along_lat / bins[0], np.mod(along_lon, 360.0) / bins[1]]).astype(np.int64)

@@ -25,14 +25,14 @@ from skgeo._validation import check_scaled_weight, progress
 from skgeo.exceptions import CoordinateError
 
 Places = Points | LatLonGrid | CellGrid | GridAxes
-# A function of latitude, longitude, ``out`` and ``advance``. It fills ``out`` and calls ``advance(n)`` after n places.
+# A function of latitude, longitude, ``out`` and ``advance``: it fills ``out`` and calls ``advance(n)`` after n places.
 Write = Callable[..., None]
 
 
 class ChunkedRows(NamedTuple):
-    """A dask array or DataFrame of rows that nobody has computed; the columns of an array are in documented order.
+    """A lazy dask array or DataFrame of rows; the columns of an array are in documented order.
 
-    ``columns`` and ``named`` are as those of :class:`Points`.
+    ``columns`` and ``named`` mean the same as in :class:`Points`.
     """
 
     rows: Any
@@ -68,10 +68,11 @@ def read_places(
         family = _family(X)
         if family == "places":
             return X
-        # Rows that xarray gave are (latitude, longitude), whatever the columns of the fit were.
+        # Rows read from xarray are (latitude, longitude) in this order, even if the columns of the fit were not.
         columns_of_array = ()
     else:
         named = has_names(X)
+    # The columns of the fit are parsed only if an array is in their order, so that they are passed as a function.
     if family == "chunked" and chunked:
         return _chunked_rows(X, lambda: coordinate_columns(list(columns_of_array), names), columns_of_array, named)
     rows = X.compute() if family == "chunked" else X
@@ -104,7 +105,7 @@ def _family(X: object) -> Family:
 
 @lru_cache(maxsize=512)
 def _family_of_type(kind: Hashable) -> Family:
-    """The family of a type. Libraries are recognised by the name of their module, so that none is imported."""
+    """The family of a type. The name of its module shows the library, so that no library is imported."""
     assert isinstance(kind, type)
     if issubclass(kind, Points | LatLonGrid | CellGrid):
         return "places"
@@ -115,11 +116,12 @@ def _family_of_type(kind: Hashable) -> Family:
 
 
 def _read_xarray(X: Any, *, centres: bool) -> Any:
-    """The grid or the cells of an xarray object, or its points (n, 2) as an array, which dask may hold."""
+    """The grid or the cells of an xarray object, or its points (n, 2) as an array, of dask if they are chunked."""
     form = layout(X)
     if form == "points":
         return read_points(X, centres=centres)
     kind, read, n_dimensions = (LatLonGrid, read_grid, 1) if form == "grid" else (CellGrid, read_cells, 2)
+    # A chunked object has a chunked mask, so that the embedding of its cells is computed chunk by chunk.
     mask = all_true_mask_like(X) if n_dimensions == 1 else all_true_mask_like(X, n_dimensions)
     return kind(**read(X, mask, centres=True)) if centres else kind.from_xarray(X, mask)
 
@@ -127,22 +129,23 @@ def _read_xarray(X: Any, *, centres: bool) -> Any:
 def _chunked_rows(
     X: Any, documented: Callable[[], Sequence[str]], columns_of_array: Sequence[str], named: bool
 ) -> ChunkedRows:
-    """Rows of dask; the columns of an array that are in the order of a frame are put into documented order."""
+    """Rows of dask. If an array has its columns in the order of a frame, they are put into documented order."""
     if is_chunked_frame(X):
         return ChunkedRows(X, list(X.columns), named)
     given = list(columns_of_array)
+    # Stacks of pixels have four dimensions and no columns.
     if given and X.ndim == 2 and X.shape[1] == len(given):
         X = X[:, [given.index(name) for name in documented()]]
     return ChunkedRows(X, None, named)
 
 
 def is_table(X: Any) -> bool:
-    """Whether X has one row a sample: all input but grids, cells and xarray objects."""
+    """Whether X has one row for each sample. Grids, cells and xarray objects have not."""
     return isinstance(X, Points) or _family(X) in ("table", "chunked")
 
 
 def has_names(X: Any) -> bool:
-    """Whether X itself says what its columns are: all input but arrays, lists and the like."""
+    """Whether X has names for its columns, or needs none. Arrays and lists have no names."""
     if _family(X) in ("places", "xarray"):
         return True
     return is_geometric(X) or frame_columns(X) is not None
@@ -154,7 +157,7 @@ def column_names(X: Any) -> list[str] | None:
 
 
 def as_grid(X: Any) -> LatLonGrid | CellGrid | None:
-    """The grid that X is, or that an xarray object holds; None for other input, which is not read."""
+    """X if it is a grid, the grid of an xarray object, or None; other input is not read."""
     if isinstance(X, LatLonGrid | CellGrid):
         return X
     if _family(X) != "xarray" or layout(X) == "points":
@@ -173,7 +176,7 @@ def as_points(places: Points | LatLonGrid | CellGrid | ChunkedRows, *, missing: 
 
 
 def points_in_degrees(places: Places) -> FloatArray:
-    """The places (n, 2) in float64, whatever their dtype; chunked places are computed."""
+    """The places (n, 2) in float64; chunked places are computed."""
     latitude, longitude = computed(places.latitude, places.longitude)
     if isinstance(places, LatLonGrid | GridAxes):
         latitude, longitude = np.meshgrid(latitude, longitude, indexing="ij")
@@ -181,7 +184,7 @@ def points_in_degrees(places: Places) -> FloatArray:
 
 
 def in_memory(places: Places) -> Places:
-    """Chunked cells as points, computed once; other places unchanged."""
+    """Chunked cells as points in memory; other places are unchanged."""
     if not (isinstance(places, CellGrid) and places.chunked):
         return places
     latitude, longitude = points_in_degrees(places).T
@@ -192,6 +195,7 @@ def points_with_weights(places: Places, sample_weight: npt.ArrayLike | None = No
     """Places (n, 2) and their weights (n,): sample weight times mask, zero where the place is missing."""
     points = points_in_degrees(places)
     mask = getattr(places, "mask", None)
+    # A mask may be boolean, a fraction of each cell, or chunked.
     weight = np.ones(len(points)) if mask is None else np.asarray(mask, dtype=np.float64).ravel()
     if sample_weight is not None:
         weight = weight * check_scaled_weight(sample_weight, getattr(places, "shape", weight.shape)).ravel()
@@ -207,8 +211,9 @@ def fill_at_places(
     *,
     verbose: bool | None,
 ) -> npt.NDArray[Any]:
-    """An array (n, n_columns) that one of the two functions fills, for points or for the cells between two axes."""
-    # Harmonics and sines separate on a grid between two axes, which is faster than the same cells as points.
+    """An array (n, n_columns), filled by ``write_grid`` for a grid between two axes, else by ``write_points``."""
+    # On a grid between two axes, harmonics are products of functions of latitude and of longitude. To evaluate these
+    # functions on the axes is faster than to evaluate the harmonics at all cells.
     on_axes = isinstance(places, LatLonGrid | GridAxes)
     latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
     shape = (latitude.size, longitude.size) if on_axes else (latitude.size,)
@@ -227,7 +232,7 @@ def map_at_places(
     n_jobs: int | None,
     verbose: bool | None,
 ) -> npt.NDArray[Any]:
-    """The softly clipped map of harmonics with coefficients (k, D) at places, (n, k)."""
+    """The values (n, k) at places of the softly clipped map of harmonics with coefficients (k, D)."""
     options: dict[str, Any] = {"coefficients": coefficients, "clip": clip, "n_jobs": n_jobs}
     writes = partial(map_points, **options), partial(map_grid, **options)
     return fill_at_places(places, len(coefficients), dtype, *writes, verbose=verbose)

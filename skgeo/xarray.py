@@ -25,7 +25,8 @@ from skgeo._output.to_xarray import label_cells, label_patches
 from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-if find_spec("xarray") is None:  # say what to install before an import below says less
+# Without xarray, say what to install: the import below would not.
+if find_spec("xarray") is None:
     import_optional("xarray", "skgeo.xarray", "xarray")
 
 import xarray as xr
@@ -53,7 +54,7 @@ def patches_to_xarray(
     names : sequence of str of length k, default=None
         Names of the features. None means those of the estimator, if there is one.
     estimator : fitted transformer, default=None
-        What computed the features: its class and parameters (as JSON) become attributes.
+        The estimator that computed the features: its class and parameters (as JSON) become attributes.
     index : array-like of shape (n_patches, 2), default=None
         Row and column of the first pixel of each patch. A DataFrame from ``patches(as_frame=True)`` brings its own.
 
@@ -87,7 +88,7 @@ def patches_to_xarray(
 
 
 class SkgeoAccessor:
-    """What skgeo makes of an xarray object, as ``.skgeo`` of every Dataset and DataArray.
+    """The accessor ``.skgeo`` of every Dataset and DataArray: its grid, embedding and patch features.
 
     Parameters
     ----------
@@ -127,7 +128,7 @@ class SkgeoAccessor:
         return (LatLonGrid if layout(self._obj) == "grid" else CellGrid).from_xarray(self._obj, mask)
 
     def check(self, mask: Any = None) -> Any:
-        """What a grid checker reports of the grid of the object, and which variables it was read from and why.
+        """Report on the grid of the object, with the variables that it was read from, and why.
 
         Parameters
         ----------
@@ -156,7 +157,8 @@ class SkgeoAccessor:
             As from :meth:`skgeo.LatLonGrid.to_xarray`, with the names and coordinates of the object, to which it can be
             merged.
         """
-        # Areas of cells do not matter to their embedding: nothing is said about them, and wrong ones are not read.
+        # The areas of cells do not change their embedding, so that warnings of them are silenced. If the areas are
+        # wrong, the centres are read without them.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CoordinateWarning)
             try:
@@ -202,10 +204,12 @@ class SkgeoAccessor:
         """
         grid = self.grid(mask)
         patches, index = grid.patches(patch_size, stride, partial=partial, min_fraction=min_fraction, return_index=True)
-        named = patches.ndim == 2 and hasattr(features, "feature_names_in_")  # whose order may be another
+        # Features that were fitted on a DataFrame may expect the columns in another order: give them names.
+        named = patches.ndim == 2 and hasattr(features, "feature_names_in_")
         values = features.transform(patch_frame(patches, index) if named else patches)
         return patches_to_xarray(values, patches, estimator=features, index=index)
 
 
+# xarray keeps one registry for each of its two classes.
 for register in (xr.register_dataset_accessor, xr.register_dataarray_accessor):
     register("skgeo")(SkgeoAccessor)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Centres and areas of cells from what tells them, block by block where they are chunked; what is wrong with them."""
+"""Read and check the centres and areas of cells; chunked arrays are read block by block."""
 
 import math
 from collections.abc import Callable
@@ -28,27 +28,28 @@ from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-#: Where areas come from.
+#: The sources of areas, in the words of reports and messages.
 GIVEN, VERTICES = "as given", "computed from the vertices"
 NEIGHBOURS, NOTHING = "computed from the distances to neighbouring centres", "none: all cells weigh the same"
-#: Stands for areas where only the centres of cells matter: nothing about areas is checked or missed.
+#: Takes the place of areas where only the centres of cells matter: areas are then neither checked nor missed.
 UNUSED = "none: only the centres matter"
 
-#: The sum of all areas, at most, in areas of the sphere. Rounding and coarse polygons explain that much.
+#: Largest sum of all areas, in areas of the sphere. Rounding and coarse polygons explain the excess over 1.
 LARGEST_SHARE = 1.001
-# If more than this share of the cells are at the place of another cell, the centres are no centres of cells.
+# Largest share of cells at the place of another cell. With more of them, the coordinates are no centres of cells.
 _MANY_COPIES = 0.25
-# Areas of a grid are between these shares of the box around all cells; others are looked at closely.
+# Usual sums of the areas, as shares of the box around all cells. Only areas outside this range are examined closely.
 _SHARES_OF_BOX = (1e-4, 1e2)
-# Areas that are all smaller or larger shares of the squared distance to the nearest centre are no areas of cells, not
-# even of fields or lakes far apart.
+# Smallest and largest area as a share of the squared distance to the nearest centre. If most areas are beyond, they are
+# no areas of cells, not even of fields or lakes far apart.
 _SMALLEST_SHARE, _LARGEST_SHARE = 1e-9, 1e5
-# Areas are in another unit where that unit brings the shares of most cells between these two: cells of a mesh are
-# near 1, those of meridians and parallels up to 10, and cells that are scattered have a wider spread.
+# Usual areas as shares of the squared distance to the nearest centre. A unit that brings most cells into this range is
+# the true unit. Cells of a mesh are near 1, and cells between meridians and parallels have shares up to 10. Scattered
+# cells have a wider spread.
 _USUAL_SHARES = (1.0 / 4.0, 16.0)
-# Fewer cells tell no unit: a few islands have any size.
+# Smallest number of cells that can show a wrong unit: a few islands may have any size.
 _FEWEST_CELLS = 10
-# Square metres in units that areas are given in by mistake, and the words for these.
+# Square metres in the units that areas are often in by mistake, and the words for these units.
 _MISTAKEN_UNITS = {
     EARTH_RADIUS**2: "those of a unit sphere: areas * 6371008.8**2, or of an xarray variable the units 'sr'",
     1e6: "square kilometres: areas * 1e6, or of an xarray variable the units 'km2'",
@@ -56,9 +57,10 @@ _MISTAKEN_UNITS = {
 
 
 class Areas(NamedTuple):
-    """Areas of cells on the unit sphere, None if nothing tells them; what tells them; and what was found on the way.
+    """Areas of cells on the unit sphere, None if they are unknown, and their source.
 
-    ``in_order`` are the positions of cells whose corners were sorted; None where that is not known.
+    ``in_order`` has the positions of cells whose corners were sorted, or None where these are unknown. ``shared`` are
+    the cells at one place, if the areas needed them.
     """
 
     angles: Any
@@ -68,13 +70,14 @@ class Areas(NamedTuple):
 
 
 def read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.floating]]:
-    """Centres of cells in float64, NaN where either coordinate is missing, and the dtype they came in."""
+    """Centres of cells in float64, NaN where either coordinate is missing, and the dtype of embeddings of the cells."""
     axes = [_read(latitude, "latitude"), _read(longitude, "longitude")]
     if axes[0].shape != axes[1].shape or axes[0].ndim not in (1, 2) or 0 in axes[0].shape:
         raise CoordinateError(
             f"latitude has shape {axes[0].shape} and longitude {axes[1].shape}: expected the same, (n_rows, n_columns) "
             "or (n_cells,). LatLonGrid takes a latitude for each row and a longitude for each column."
         )
+    # Each coordinate is checked with the other one beside it, as a cell without either has no place.
     single = all(axis.dtype == np.float32 for axis in axes)
     one, other = aligned(*axes)
     latitude = _map_numbers(_checked_latitudes, {"latitude": one, "longitude": other})
@@ -85,9 +88,9 @@ def read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.f
 
 
 def _map_numbers(function: Callable[..., Any], arrays: dict[str, Any]) -> Any:
-    """``function`` of named arrays, cell by cell; numbers of chunked arrays are checked block by block.
+    """``function`` of named arrays, cell by cell; the numbers of chunked arrays are checked block by block.
 
-    Arrays in memory have been checked before: the check copies them.
+    Arrays in memory were checked before. A second check would copy them.
     """
     if any(map(is_lazy, arrays.values())):
         function = partial(_of_numbers, function, tuple(arrays))
@@ -95,12 +98,12 @@ def _map_numbers(function: Callable[..., Any], arrays: dict[str, Any]) -> Any:
 
 
 def _of_numbers(function: Callable[..., Any], names: tuple[str, ...], *blocks: npt.NDArray[Any]) -> Any:
-    """``function`` of blocks after their numbers were checked."""
+    """``function`` of blocks whose numbers are checked first."""
     return function(*(as_numbers_with_nan(block, name) for name, block in zip(names, blocks, strict=True)))
 
 
 def _checked_latitudes(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
-    """Latitudes of cells in float64, NaN where either coordinate is missing; within the poles."""
+    """Latitudes of cells in float64, NaN where either coordinate is missing; refused beyond the poles."""
     outside = np.flatnonzero(np.abs(latitude) > POLE)
     if outside.size:
         raise CoordinateError(
@@ -112,14 +115,14 @@ def _checked_latitudes(latitude: FloatArray, longitude: FloatArray) -> FloatArra
 
 
 def _checked_longitudes(longitude: FloatArray, latitude: FloatArray) -> FloatArray:
-    """Longitudes of cells in float64, NaN where either coordinate is missing; no fill values."""
+    """Longitudes of cells in float64, NaN where either coordinate is missing; fill values are refused."""
     longitude = np.where(np.isnan(latitude), np.nan, longitude.astype(np.float64))
     check_longitude(longitude, "longitude")
     return longitude
 
 
 def read_areas(centres: tuple[Any, Any], mask: Any, areas: Any, vertices: Any) -> Areas:
-    """Areas of cells from what tells them, zero where missing."""
+    """Areas of cells, zero where missing: from ``areas``, else ``vertices``, else the distances between neighbours."""
     latitude, shape = centres[0], centres[0].shape
     if areas is UNUSED:
         return Areas(None, UNUSED)
@@ -136,8 +139,10 @@ def read_areas(centres: tuple[Any, Any], mask: Any, areas: Any, vertices: Any) -
         return Areas(angles, GIVEN)
     if vertices is not None:
         return _areas_of_vertices(centres, mask, vertices)
+    # Cells in one dimension have no known neighbours, and a single cell has none.
     if len(shape) == 1 or math.prod(shape) == 1:
         return Areas(None, NOTHING)
+    # Blocks see one row and column of cells beyond their own: the neighbours.
     if is_lazy(latitude):
         return Areas(map_cells(_neighbour_angles, *centres, *_known(mask), halo=1), NEIGHBOURS)
     shared = shared_places(*centres)
@@ -146,7 +151,7 @@ def read_areas(centres: tuple[Any, Any], mask: Any, areas: Any, vertices: Any) -
 
 
 def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Areas:
-    """Areas of polygons."""
+    """Areas of cells from their vertices, a pair of latitudes and longitudes."""
     (latitude, longitude), shape = centres, centres[0].shape
     pair = isinstance(vertices, tuple | list) and len(vertices) == 2
     corners = [_read(axis, "vertices") for axis in vertices] if pair else []
@@ -157,6 +162,7 @@ def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Ar
         )
     if any(map(is_lazy, (latitude, *corners))):
         return Areas(map_cells(angles_of_blocks, latitude, longitude, *corners, *_known(mask)), VERTICES)
+    # A chunked mask over centres in memory is not computed here: all cells then count as inside.
     known = None if is_lazy(mask) else mask
     angles, states = checked_polygons(latitude, longitude, corners[0], corners[1], known)
     inside = cells_inside(latitude, known)
@@ -177,12 +183,12 @@ def _known(mask: Any) -> list[Any]:
 
 
 def _read(values: Any, name: str) -> Any:
-    """An array of numbers, NaN where masked; as it is if it is chunked."""
+    """An array of numbers, NaN where masked; a chunked array is returned unchanged."""
     return values if is_lazy(values) else as_numbers_with_nan(values, name)
 
 
 def _given_angles(latitude: FloatArray, areas: FloatArray) -> FloatArray:
-    """Solid angles of areas in square metres."""
+    """Solid angles from areas in square metres; refused if one is negative or larger than the sphere."""
     areas = areas.astype(np.float64)
     if np.any(areas < 0.0):
         raise CoordinateError(f"areas must not be negative: {format_number(np.nanmin(areas))}.")
@@ -202,10 +208,12 @@ def _neighbour_angles(
 ) -> FloatArray:
     """Solid angles of cells, or of a block of them, from the distances to their neighbours.
 
-    Fill values are no neighbours: they are refused, or left out if the mask leaves them out.
+    Fill values of coordinates are refused inside the mask. Outside, they become NaN, so that no cell has them as
+    neighbours.
     """
     inside = cells_inside(latitude, mask)
     shared = shared_places(latitude, longitude) if shared is None else shared
+    # Look first for fill values that many cells share, then for single cells far from all their neighbours.
     fill, outside = piled(shared, latitude, longitude, inside)
     if fill.size:
         _refuse_fill(fill, latitude, longitude, "at one place")
@@ -221,7 +229,7 @@ def _neighbour_angles(
 
 
 def _without(cells: npt.NDArray[np.intp], latitude: FloatArray) -> FloatArray:
-    """Latitudes that are NaN in some cells."""
+    """Latitudes with NaN in these cells; the input is not changed."""
     if not cells.size:
         return latitude
     latitude = latitude.copy()
@@ -229,6 +237,7 @@ def _without(cells: npt.NDArray[np.intp], latitude: FloatArray) -> FloatArray:
     return latitude
 
 
+# Refuse cells whose places are fill values; `where` says what is strange about the places.
 def _refuse_fill(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, where: str) -> NoReturn:
     count = f"{cells.size} cells are" if cells.size > 1 else "1 cell is"
     raise CoordinateError(
@@ -239,18 +248,20 @@ def _refuse_fill(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: F
 
 
 def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas) -> None:
-    """Refuse cells larger than the Earth together and fill values; warn of cells that are there twice or have no area.
+    """Refuse cells that together are larger than the Earth, and fill values; warn of copies and cells without area.
 
-    Only cells count that weigh something.
+    Only cells of positive weight count.
     """
     latitude, longitude = centres
     inside = cells_inside(latitude, mask)
     shared = shared_places(latitude, longitude) if areas.shared is None else areas.shared
-    if areas.angles is None:  # observations may share a place, but hardly that one
+    # Without areas, the cells may be observations that share a place. Many at (0, 0) are fill values nevertheless.
+    if areas.angles is None:
         zero = np.flatnonzero(inside & (latitude == 0.0) & (longitude == 0.0))
         if zero.size > MOST_COPIES:
             _refuse_fill(zero, latitude, longitude, "at one place")
         return
+    # _neighbour_angles has refused fill values at one place already. Areas are zero where the centre is missing.
     weight = areas.angles if mask is None else np.where(inside, areas.angles, 0.0)  # zero where missing
     if areas.source != NEIGHBOURS:
         pile = piled(shared, latitude, longitude, weight > 0.0)[0]
@@ -274,14 +285,15 @@ def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas
 
 
 def largest_share(shape: tuple[int, ...], source: str) -> float:
-    """How many times as large as the sphere cells together may be.
+    """Largest sum of the areas of cells, in areas of the sphere.
 
-    Areas from neighbours are those of tangent planes, which are larger where rows are high.
+    Areas from neighbours are areas on tangent planes. Tangent planes are larger than the sphere where rows are high.
     """
     half = np.pi / min(shape) / 2.0
     return LARGEST_SHARE * (half / math.sin(half) if source == NEIGHBOURS else 1.0)
 
 
+# Refuse cells that together are larger than the sphere; the message names the largest cell and the copies.
 def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -> None:
     share = float(weight.sum()) / (4.0 * np.pi)
     if share <= largest_share(weight.shape, source):
@@ -297,6 +309,7 @@ def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -
     )
 
 
+# Warn of cells at the place of another cell; refuse them if they are a large share of cells with areas from neighbours.
 def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str) -> None:
     where = f"{again.size} cells are at the place of another one, the first at {format_cell(again, weight.shape)}"
     if source == NEIGHBOURS and again.size > _MANY_COPIES * np.count_nonzero(weight):
@@ -322,11 +335,12 @@ def _warn_without_area(cells: npt.NDArray[np.intp], latitude: FloatArray, longit
 def _check_unit_of_areas(latitude: FloatArray, longitude: FloatArray, weight: FloatArray) -> None:
     """Warn of areas that differ by orders of magnitude from the squared distances of the centres.
 
-    A single cell may have any area, as parts of cells do, such as the land in them: most cells together tell a unit.
+    A single cell may have any area, for instance that of the land in it. Only most cells together show the unit.
     """
     shares = area_shares(latitude, longitude, weight, _SHARES_OF_BOX)
     if shares is None:
         return
+    # The middle 80 % of the cells decide.
     low, high = np.quantile(shares, (0.1, 0.9))
     least, most = _USUAL_SHARES
     units = _MISTAKEN_UNITS.items() if shares.size >= _FEWEST_CELLS else ()

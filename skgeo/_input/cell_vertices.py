@@ -1,4 +1,4 @@
-"""Areas of cells from the corners that are given for them; what is wrong with the corners, and the probable reason."""
+"""Areas of cells from their corners, and error messages that name the probable reason of wrong corners."""
 
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -13,14 +13,15 @@ from skgeo._kernels.sphere import unit_vectors
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
-#: Parts of cells in the domain, in [0, 1], or None for all of them.
+#: The share in [0, 1] of each cell that belongs to the domain, or None for whole cells.
 Mask = npt.NDArray[Any] | None
 
-# Wrong cells, at most, that are examined to find the reason.
+# Largest number of wrong cells that are examined to find the reason.
 _SAMPLE = 200
-# A change of units or order is the reason if it makes more than this share of these cells good.
+# A change of units or order is the reason if it makes more than this share of the examined cells good. The same factor
+# demands that the cells become smaller: a wrong unit makes them larger.
 _NEARLY_ALL = 0.9
-# The fault of the cells of each state, and its cure. The states are those of the kernel.
+# The fault of the corners in each state of the kernel, and its cure.
 _FAULTS = {
     FAR: (
         "one is far from the others",
@@ -33,23 +34,24 @@ _FAULTS = {
 
 
 def cells_inside(latitude: FloatArray, mask: Mask) -> npt.NDArray[np.bool_]:
-    """Cells that have a centre and a part in the domain."""
+    """Whether each cell has a centre and a part in the domain."""
     present = ~np.isnan(latitude)
     return present if mask is None else present & (mask > 0)
 
 
 def format_cell(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> str:
-    """The first of some positions in C order as an index."""
+    """The first of the positions, which are in C order, as the text of an index."""
     index = [int(i) for i in np.unravel_index(positions[0], shape)]
     return str(tuple(index)) if len(index) > 1 else str(index[0])
 
 
+# The latitude and longitude at a position in C order, in words.
 def format_place(latitude: FloatArray, longitude: FloatArray, position: int) -> str:
     return f"latitude {format_number(latitude.flat[position])}, longitude {format_number(longitude.flat[position])}"
 
 
 def angles_of_blocks(latitude: FloatArray, longitude: FloatArray, *arrays: npt.NDArray[Any]) -> FloatArray:
-    """Solid angles of a block of cells, from both coordinates of their corners, and a mask if there is one."""
+    """Solid angles of a block of cells; ``arrays`` are the latitudes and longitudes of corners, and the mask if any."""
     corners = [as_numbers_with_nan(axis, "vertices") for axis in arrays[:2]]
     return checked_polygons(latitude, longitude, corners[0], corners[1], *arrays[2:])[0]
 
@@ -61,7 +63,10 @@ def checked_polygons(
     corner_longitude: FloatArray,
     mask: Mask = None,
 ) -> tuple[FloatArray, States]:
-    """Areas of cells with given vertices, and their states; refused if those of a cell in the domain are wrong."""
+    """Solid angles of cells with these vertices, and their states; refused if a cell in the domain has wrong vertices.
+
+    Cells outside the domain with wrong vertices have the area zero.
+    """
     corners = [axis.astype(np.float64) for axis in (corner_latitude, corner_longitude)]
     outside = np.flatnonzero(np.abs(corners[0]) > POLE)
     if outside.size:
@@ -73,6 +78,7 @@ def checked_polygons(
     check_longitude(corners[1], "vertices=")
     corners[0] = corners[0].clip(-90.0, 90.0)
     areas, states = cell_polygons(latitude, longitude, *corners)
+    # The numbers of the states from FAR on are errors.
     wrong = states >= FAR
     if not wrong.any():
         return areas, states
@@ -85,11 +91,12 @@ def checked_polygons(
 def _refuse_vertices(
     states: States, faulty: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, *corners: FloatArray
 ) -> NoReturn:
-    """Say what is wrong with the vertices of most of the faulty cells, and why if that is plain."""
+    """Raise CoordinateError with the most frequent fault of the faulty cells, and its reason if this is plain."""
     counts = np.bincount(states.flat[faulty], minlength=OUTSIDE + 1)
     state = np.argmax(counts)
     cells = faulty[states.flat[faulty] == state]
     first, shape = int(cells[0]), states.shape
+    # The farthest corner of the first cell shows a fill value or a wrong unit at a glance.
     around = [axis.reshape(-1, axis.shape[-1])[first] for axis in corners]
     distances = _degrees_apart(latitude.flat[first], longitude.flat[first], *around)
     corner = int(np.nanargmax(distances))
@@ -104,17 +111,19 @@ def _refuse_vertices(
 
 
 def _degrees_apart(latitude: Any, longitude: Any, latitudes: FloatArray, longitudes: FloatArray) -> FloatArray:
-    """Great-circle distances between points."""
+    """Great-circle distances in degrees between points."""
     chord = np.linalg.norm(unit_vectors(latitudes, longitudes) - unit_vectors(latitude, longitude), axis=-1)
     return np.degrees(2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0)))
 
 
 def _explanation(faulty: npt.NDArray[np.intp], *arrays: FloatArray) -> str:
-    """The change of units or order that makes good cells of a sample of the wrong ones; empty if none does."""
+    """The change of units or order, in words, that makes most of a sample of faulty cells good; empty if none does."""
+    # The sample is spread evenly over the faulty cells.
     sample = faulty[:: -(-faulty.size // _SAMPLE)]
     latitude, longitude = (axis.ravel()[sample] for axis in arrays[:2])
     corners = [axis.reshape(-1, axis.shape[-1])[sample] for axis in arrays[2:]]
     size = _sizes(latitude, longitude, *corners)
+    # A change that puts latitudes beyond a pole is no explanation.
     for reason, (one, other), around in _suspicions(latitude, longitude, *corners):
         if max(np.nanmax(np.abs(one)), np.nanmax(np.abs(around[0]), initial=0.0)) <= POLE:
             states = cell_polygons(one, other, *around)[1]
@@ -125,14 +134,14 @@ def _explanation(faulty: npt.NDArray[np.intp], *arrays: FloatArray) -> str:
 
 
 def _sizes(latitude: FloatArray, longitude: FloatArray, *corners: FloatArray) -> FloatArray:
-    """Distances in degrees of cells (n,) from their farthest corner."""
+    """Distance in degrees from the centre of each cell (n,) to its farthest corner."""
     return np.nanmax(_degrees_apart(latitude[:, np.newaxis], longitude[:, np.newaxis], *corners), axis=-1)
 
 
 def _suspicions(
     latitude: FloatArray, longitude: FloatArray, *corners: FloatArray
 ) -> Iterator[tuple[str, tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]]:
-    """What may be wrong with vertices or centres, and both as they would be right."""
+    """Yield possible errors in words, with the centres and the vertices that are right if the suspicion is true."""
     centres, around = (latitude, longitude), (corners[0], corners[1])
     degrees = np.degrees(corners[0]), np.degrees(corners[1])
     cure = "Degrees are expected: vertices=(np.degrees(latitudes), np.degrees(longitudes))."

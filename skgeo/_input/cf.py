@@ -1,6 +1,6 @@
-"""Bridge to xarray: latitude and longitude of an object, found as the CF conventions say (chapters 4 and 5).
+"""Bridge to xarray: find the latitude and longitude of an object by the CF conventions (chapters 4 and 5).
 
-https://cfconventions.org. Values of other variables are never touched.
+The conventions are at https://cfconventions.org. This module never reads the values of other variables.
 """
 
 import re
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class CoordinateKind(NamedTuple):
-    """How a coordinate is told: standard name, units, axis and usual names, all in lower case."""
+    """The marks of a kind of coordinate: standard name, units, axis and usual names, all in lower case.
+
+    ``icon`` is the name that the grid files of the ICON model use.
+    """
 
     name: str
     units: tuple[str, ...]
@@ -26,7 +29,7 @@ class CoordinateKind(NamedTuple):
     icon: str
 
 
-# All spellings of the units that the CF conventions allow, sections 4.1 and 4.2.
+# The units are all spellings that the CF conventions allow (sections 4.1 and 4.2), in lower case.
 LATITUDE = CoordinateKind(
     "latitude",
     ("degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"),
@@ -44,24 +47,26 @@ LONGITUDE = CoordinateKind(
 
 KINDS = (LATITUDE, LONGITUDE)
 
+# Units and names of coordinates that are not latitude and longitude: projected and rotated axes.
 _LENGTHS = ("m", "meter", "meters", "metre", "metres", "km", "kilometer", "kilometers", "kilometre", "kilometres")
 _ROTATED = ("grid_latitude", "grid_longitude", "rlat", "rlon")
 _PROJECTED = ("projection_y_coordinate", "projection_x_coordinate", "x", "y", "easting", "northing")
+# Words in the name of a variable that holds edges or corners of cells.
 _BOUNDS_NAME = re.compile(r"(_|^)(bnds|bounds|vertices|corners?)(_|$)", re.IGNORECASE)
-# Dimensions of the edges or corners of cells; what has one beside others is no centre.
+# Names of the dimension that counts the edges or corners of a cell. A variable that has it beside others is no centre.
 _CORNERS = re.compile(
     r"n_?v\d*|(n|axis_n|grid_)?_?(bnds?|bounds?|vert|vertex|vertices|corners?|crn)(_.*|\d*)?", re.IGNORECASE
 )
-# The areas of cells in an attribute such as "area: areacello volume: volcello".
+# The name of the variable with the areas in an attribute such as "area: areacello volume: volcello".
 _MEASURE = re.compile(r"area:\s*(\S+)")
-# What axes say of themselves that only number the rows and columns of another grid.
+# Words in the long_name of axes that only number the rows and columns of another grid.
 _NO_PLACE = re.compile(r"\b(nominal|fake|fictitious|dummy|index|indices)\b", re.IGNORECASE)
-# Latitudes of more dimensions that differ by more degrees from the one-dimensional ones are the true ones.
+# Degrees. Two-dimensional coordinates that differ by more from the axes are the true ones, and the axes are nominal.
 _NOMINAL = 1e-3
 
 
 def check_object(obj: Any, instead: str) -> Any:
-    """Refuse what is no Dataset or DataArray."""
+    """Return the object; refuse it unless it is a Dataset or DataArray."""
     xarray = import_optional("xarray", "from_xarray", "xarray")
     if not isinstance(obj, xarray.Dataset | xarray.DataArray):
         hint = "select one of its groups with .to_dataset()" if hasattr(obj, "to_dataset") else f"use {instead}"
@@ -72,12 +77,15 @@ def check_object(obj: Any, instead: str) -> Any:
 
 
 def is_xarray(X: object) -> bool:
-    """Whether X is an xarray object; xarray is not imported to see that."""
+    """Whether X is an xarray object. The name of its module decides, so that xarray is not imported."""
     return any(kind.__module__.partition(".")[0] == "xarray" for kind in type(X).__mro__)
 
 
 def find_both(obj: Any, ndim: int) -> tuple["xr.DataArray", "xr.DataArray"]:
-    """Latitude and longitude as they are stored, of ``ndim`` dimensions (2: or more) where there is a choice."""
+    """Latitude and longitude as they are stored; refused if one is absent.
+
+    Where there is a choice, they have ``ndim`` dimensions; ``ndim=2`` means two or more.
+    """
     latitude, longitude = find_pair(obj, ndim)
     if latitude is None or longitude is None:
         _refuse_absent(obj, LATITUDE if latitude is None else LONGITUDE)
@@ -85,10 +93,12 @@ def find_both(obj: Any, ndim: int) -> tuple["xr.DataArray", "xr.DataArray"]:
 
 
 def find_pair(obj: Any, ndim: int) -> tuple["xr.DataArray | None", "xr.DataArray | None"]:
-    """As :func:`find_both`, None where there is none."""
+    """Latitude and longitude as :func:`find_both` returns them, with None in place of an absent one."""
     pair = find(obj, LATITUDE, ndim), find(obj, LONGITUDE, ndim)
+    # Names such as start_lat decide last: units and standard names are more certain.
     if any(axis is None for axis in pair):
         pair = _by_names(obj, *pair)
+    # A variable named longitude with the units of latitude is an error in the file: refuse to guess.
     for axis, kind, other in zip(pair, KINDS, KINDS[::-1], strict=True):
         if axis is not None and str(axis.name).strip().lower() in other.names:
             raise CoordinateError(
@@ -100,7 +110,10 @@ def find_pair(obj: Any, ndim: int) -> tuple["xr.DataArray | None", "xr.DataArray
 
 
 def _by_names(obj: Any, latitude: Any, longitude: Any) -> tuple[Any, Any]:
-    """The one pair of names such as decimalLatitude and decimalLongitude, where units and the like do not tell both."""
+    """The single pair of variables with names such as decimalLatitude and decimalLongitude; else the pair given.
+
+    A pair is left out if its units are those of another kind, or if a coordinate found by its units is not in the pair.
+    """
     axes = {axis.name: axis for pool in candidate_variables(obj) for axis in pool if not says_nominal(axis)}
     pairs = [
         names
@@ -116,7 +129,10 @@ def _by_names(obj: Any, latitude: Any, longitude: Any) -> tuple[Any, Any]:
 
 
 def _may_be(axis: Any, kind: CoordinateKind) -> bool:
-    """Whether the units of a variable are those of a kind, or of any angle; WRF has degrees latitude."""
+    """Whether the units of a variable are those of a kind, or those of any angle.
+
+    WRF writes "degrees latitude": units with the name of the other kind are excluded.
+    """
     units = attribute(axis, "units").replace(" ", "_")
     others = [other for other in KINDS if other is not kind]
     elsewhere = any(units in other.units or other.name in units for other in others)
@@ -124,12 +140,17 @@ def _may_be(axis: Any, kind: CoordinateKind) -> bool:
 
 
 def find(obj: Any, kind: CoordinateKind, ndim: int) -> "xr.DataArray | None":
-    """The coordinate of a kind: among coordinates, then variables, by what the CF conventions say, then by name."""
+    """The coordinate of a kind, or None; refused if several fit equally well.
+
+    Coordinates come before variables, marks of the CF conventions before names.
+    """
     candidates = [
         [axis for axis in pool if identification_rank(axis, kind) is not None] for pool in candidate_variables(obj)
     ]
+    # If cells are wanted, a coordinate of more dimensions excludes the axes of one dimension.
     if ndim > 1 and any(_rank(axis) > 1 for pool in candidates for axis in pool):
         candidates = [[axis for axis in pool if _rank(axis) > 1] for pool in candidates]
+    # Keep the best rank, then the wanted number of dimensions, then the coordinates of the data variables.
     for pool in candidates:
         best = min((identification_rank(axis, kind) or 0 for axis in pool), default=None)
         found = [axis for axis in pool if identification_rank(axis, kind) == best]
@@ -146,7 +167,7 @@ def find(obj: Any, kind: CoordinateKind, ndim: int) -> "xr.DataArray | None":
 
 
 def _of_the_fields(obj: Any, found: list[Any]) -> list[Any]:
-    """Of several coordinates that of the variables: which these name, else which is on their dimensions."""
+    """Those of several coordinates that the data variables name, else those on the dimensions of a data variable."""
     fields = fields_of(obj)
     named = {name for field in fields for name in attribute_or_encoding(field, "coordinates").split()}
     found = [axis for axis in found if axis.name in named] or found
@@ -154,7 +175,7 @@ def _of_the_fields(obj: Any, found: list[Any]) -> list[Any]:
 
 
 def _select_one(obj: Any, found: list[Any]) -> str:
-    """How to choose a grid by a variable that is on it, without the loss of its bounds and areas; empty if not."""
+    """The advice to select a variable on one of the grids together with its bounds and areas; empty if none fits."""
     for axis in found:
         for field in fields_of(obj):
             if hasattr(obj, "data_vars") and set(axis.dims) <= set(field.dims):
@@ -174,7 +195,7 @@ def with_geometry(obj: Any, name: Hashable) -> str:
 
 
 def fields_of(obj: Any) -> list[Any]:
-    """What the object is about: the variables of a Dataset that say nothing of where cells are; a DataArray itself."""
+    """The data variables of a Dataset: those that are no coordinates, bounds or areas of cells; a DataArray itself."""
     if not hasattr(obj, "data_vars"):
         return [obj]
     areas = measured_areas(obj)
@@ -186,7 +207,7 @@ def fields_of(obj: Any) -> list[Any]:
 
 
 def measured_areas(obj: Any) -> list[str]:
-    """Names of the areas of cells, where attributes ``cell_measures`` have them."""
+    """The names of areas of cells in the attributes ``cell_measures`` of all variables."""
     variables = variables_of(obj).values() if hasattr(obj, "data_vars") else [obj]
     found = [_MEASURE.search(attribute_or_encoding(variable, "cell_measures")) for variable in variables]
     return list(dict.fromkeys(match[1] for match in found if match))
@@ -198,23 +219,23 @@ def is_place(variable: Any) -> bool:
 
 
 def is_area(variable: Any) -> bool:
-    """Whether a variable has the areas of cells."""
+    """Whether a variable holds the areas of cells."""
     return attribute(variable, "standard_name") == "cell_area" or str(variable.name).lower() in AREA_NAMES
 
 
-# Areas without a standard name: those of ICON, CAM, MPAS and of tools that regrid; they count in units of an area only.
+# Names of areas without a standard name, from ICON, CAM, MPAS and regridding tools. Their units must be an area, too.
 AREA_NAMES = ("cell_area", "areacello", "areacella", "area", "grid_area", "areacell")
 
 
 def candidate_variables(obj: Any) -> Iterator[list[Any]]:
-    """Coordinates, and the variables of a Dataset; without bounds, which have the units of their coordinate."""
+    """Yield the coordinates, then the variables of a Dataset. Bounds are left out: they have units of a coordinate."""
     bounds = {attribute_or_encoding(axis, "bounds") for axis in variables_of(obj).values()}
     for pool in (obj.coords, getattr(obj, "data_vars", {})):
         yield [axis for name, axis in pool.items() if name not in bounds and not _are_corners(axis)]
 
 
 def _are_corners(axis: Any) -> bool:
-    """Whether a variable has edges or corners of cells, by its name or a dimension."""
+    """Whether a variable holds edges or corners of cells, by its name or a dimension."""
     return bool(
         _BOUNDS_NAME.search(str(axis.name))
         or (axis.ndim > 1 and any(_CORNERS.fullmatch(str(dim)) for dim in axis.dims))
@@ -222,17 +243,20 @@ def _are_corners(axis: Any) -> bool:
 
 
 def identification_rank(axis: Any, kind: CoordinateKind) -> int | None:
-    """How a variable is known to be of a kind: 0 by standard name, 1 units, 2 axis, 3 name; None if it is not."""
+    """The mark by which a variable is of a kind: 0 standard name, 1 units, 2 axis, 3 name; None if it is not."""
     return None if says_nominal(axis) else _told(axis, kind)
 
 
+# The rank of identification_rank, also for axes whose long_name says that they are nominal.
 def _told(axis: Any, kind: CoordinateKind) -> int | None:
     standard_name, name = attribute(axis, "standard_name"), str(axis.name).strip().lower()
     units = attribute(axis, "units").replace(" ", "_")
     if standard_name == kind.name:
         return 0
-    if name == kind.icon and angle_unit(units) == "radians":  # whose grid files call it grid_latitude
+    # ICON gives its true latitude the standard name of a rotated axis, so this test comes before the next one.
+    if name == kind.icon and angle_unit(units) == "radians":
         return 3
+    # The standard name of another kind, or of a rotated or projected axis, excludes a variable with any units.
     if standard_name in (LATITUDE.name, LONGITUDE.name, *_ROTATED, *_PROJECTED) or name in _ROTATED:
         return None
     if units in kind.units:
@@ -245,29 +269,30 @@ def _told(axis: Any, kind: CoordinateKind) -> int | None:
 
 
 def say_how(axis: Any, kind: CoordinateKind) -> str:
-    """How a variable is known to be of a kind, in words."""
+    """The words for the mark by which a variable is of a kind."""
     told = identification_rank(axis, kind)
     how = ("standard_name", "units", "axis", "name")[3 if told is None else told]
     return f"by its {how}" + (", in radians" if angle_unit(attribute(axis, "units")) == "radians" else "")
 
 
 def says_nominal(axis: Any) -> bool:
-    """Whether an axis says of itself that it is no place, as those of MOM6 and GEOS do."""
+    """Whether the ``long_name`` of an axis says that it is nominal, as MOM6 and GEOS write it."""
     return _NO_PLACE.search(str(axis.attrs.get("long_name", ""))) is not None
 
 
 def _rank(axis: Any) -> int:
-    """Dimensions in space: without time, and without those of size one where there are more than two."""
+    """Number of dimensions in space: without time, and without those of size one if there are more than two."""
     dims = [dim for dim in axis.dims if not is_time(axis, dim)] or list(axis.dims)
     longer = sum(axis.sizes[dim] > 1 for dim in dims)
     return max(longer, min(len(dims), 2))
 
 
 def at_rest(axis: Any) -> Any:
-    """Without the times, members and the like of a model's output, along which a coordinate does not change."""
+    """A coordinate without times, members and the like: the dimensions along which it does not change."""
     for dim in axis.dims:
         if axis.ndim > 2 and axis.sizes[dim] == 1:
             axis = axis.isel({dim: 0})
+    # The last two dimensions are rows and columns, unless one of them is time.
     for dim in axis.dims[:-2] + tuple(dim for dim in axis.dims[-2:] if is_time(axis, dim)):
         if axis.ndim > 1 and same_along(axis, dim):
             axis = axis.isel({dim: 0})
@@ -277,7 +302,7 @@ def at_rest(axis: Any) -> Any:
 
 
 def is_time(variable: Any, dim: Hashable) -> bool:
-    """Whether a dimension is time, by its name or its coordinate."""
+    """Whether a dimension is time, by its name, or by the dtype or attributes of its coordinate."""
     if "time" in str(dim).lower() or str(dim).lower() in ("t", "date"):
         return True
     labels = variable.coords.get(dim)
@@ -287,7 +312,7 @@ def is_time(variable: Any, dim: Hashable) -> bool:
 
 
 def check_axes(obj: Any, latitude: "xr.DataArray", longitude: "xr.DataArray") -> None:
-    """Two axes with a dimension each, and no curvilinear grid behind them."""
+    """Refuse two coordinates unless each has one dimension of its own, and no curvilinear grid is behind them."""
     if 0 in (latitude.ndim, longitude.ndim):
         refuse_scalar(latitude, longitude)
     if latitude.ndim > 1 or longitude.ndim > 1:
@@ -311,25 +336,31 @@ def check_axes(obj: Any, latitude: "xr.DataArray", longitude: "xr.DataArray") ->
 
 
 def truer(obj: Any, latitude: Any, longitude: Any) -> tuple[Hashable, str] | None:
-    """A coordinate of more dimensions that shows both axes to be nominal, and its kind; None if there is none."""
+    """The name and kind of a two-dimensional coordinate that differs from its axis; None if there is none.
+
+    Both axes are nominal then: they number the rows and columns of a curvilinear grid.
+    """
     row_and_column = {*latitude.dims, *longitude.dims}
     for axis in (axis for pool in candidate_variables(obj) for axis in pool if row_and_column <= set(axis.dims)):
         for kind, nominal in ((LATITUDE, latitude), (LONGITUDE, longitude)):
             if identification_rank(axis, kind) is not None:
                 one, other = in_degrees(axis), in_degrees(nominal)
+                # Differences go across the seam. Without coordinates, xarray aligns the two by position.
                 away = abs((one.drop_vars(one.coords) - other.drop_vars(other.coords) + 180.0) % 360.0 - 180.0).max()
                 if float(away) > _NOMINAL:
                     return axis.name, kind.name
     return None
 
 
+# Refuse a coordinate without dimensions.
 def refuse_scalar(latitude: Any, longitude: Any) -> NoReturn:
     name = (latitude if latitude.ndim == 0 else longitude).name
     raise CoordinateError(f"{name!r} is a single value without a dimension: select a list, obj.sel({name}=[...]).")
 
 
 def _refuse_absent(obj: Any, kind: CoordinateKind) -> NoReturn:
-    """Nothing that is known to be of a kind: a grid that has none, or names that say nothing."""
+    """Refuse an object without a latitude or longitude, with the probable reason."""
+    # The most certain reasons come first: rotated or projected axes, corners without centres, nominal axes.
     strange = _strange_axes(obj)
     if strange:
         _refuse_grid(obj, strange)
@@ -354,7 +385,7 @@ def _refuse_absent(obj: Any, kind: CoordinateKind) -> NoReturn:
 
 
 def _strange_axes(obj: Any) -> str:
-    """What axes there are that are no latitude and longitude; empty if none are known."""
+    """The sentence that names rotated or projected axes; empty if there are none."""
     axes = [axis for axis in obj.coords.values() if axis.ndim == 1]
     rotated = [axis.name for axis in axes if {str(axis.name).lower(), attribute(axis, "standard_name")} & {*_ROTATED}]
     if rotated:
@@ -366,13 +397,13 @@ def _strange_axes(obj: Any) -> str:
 
 
 def _is_projected(axis: Any) -> bool:
-    """Whether an axis says that it is a distance, or is called as those are."""
+    """Whether an axis is a distance by its attributes, or has a usual name of projected axes."""
     distance = attribute(axis, "units") in _LENGTHS and attribute(axis, "axis") in ("x", "y")
     return distance or bool({str(axis.name).lower(), attribute(axis, "standard_name")} & {*_PROJECTED})
 
 
 def _refuse_grid(obj: Any, reason: str) -> NoReturn:
-    """Refuse a grid whose rows and columns are no parallels and meridians, and say what to do with it."""
+    """Refuse a grid whose rows and columns are no parallels and meridians, with the way to read it."""
     flat = [axis for pool in candidate_variables(obj) for axis in pool if axis.ndim > 1]
     places = [[axis.name for axis in flat if identification_rank(axis, kind) is not None] for kind in KINDS]
     if all(places):
@@ -399,5 +430,5 @@ def variables_of(obj: Any) -> dict[Hashable, Any]:
 
 
 def attribute_or_encoding(variable: Any, name: str) -> str:
-    """An attribute that names other variables; xarray moves some to the encoding."""
+    """The value of an attribute that names other variables. xarray moves some of these to the encoding."""
     return str(variable.attrs.get(name, variable.encoding.get(name, "")))

@@ -1,4 +1,4 @@
-"""What files say of the cells around coordinates: bounds, vertices and areas (CF conventions, chapter 7)."""
+"""Bounds, vertices and areas of the cells around coordinates, read from xarray objects (CF conventions, chapter 7)."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
@@ -24,7 +24,8 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 class Found(NamedTuple):
     """A variable about the cells: its name, its values in degrees or square metres, and how it was found.
 
-    Without values it is one that is named and not there; without a name there is none.
+    The values are None if a coordinate names the variable but the object lacks it. The name is None if nothing names
+    a variable.
     """
 
     name: Hashable | None
@@ -33,14 +34,18 @@ class Found(NamedTuple):
 
     @property
     def lost(self) -> bool:
-        """Whether it is named and not there."""
+        """Whether a coordinate names the variable, but the object lacks it."""
         return self.values is None and self.name is not None
 
 
 def bounds_of(obj: Any, axis: Any, kind: CoordinateKind, fewest: float, most: float) -> Found:
-    """Bounds of a coordinate, edges last: of the variable that it names, else of one with the usual name."""
+    """Bounds of a coordinate with the edges as the last dimension; a cell has from ``fewest`` to ``most`` edges.
+
+    The variable that the coordinate names comes first, then a variable with a usual name.
+    """
     variables, named = variables_of(obj), attribute_or_encoding(axis, "bounds")
     names = dict.fromkeys([str(axis.name).lower(), kind.name, *kind.names])
+    # The usual names are those such as lat_bnds, bounds_lat, and grid_corner_lat beside grid_center_lat.
     usual = [f"{name}_{end}" for name in names for end in ("bnds", "bounds", "vertices")]
     usual += [f"{start}_{name}" for name in names for start in ("bnds", "bounds", "vertices")]
     usual += [str(axis.name).lower().replace("center", "corner")]
@@ -55,6 +60,7 @@ def bounds_of(obj: Any, axis: Any, kind: CoordinateKind, fewest: float, most: fl
             edges = in_degrees(bounds.transpose(*axis.dims, *corners), of=axis)
             _check_one_unit(edges, axis)
             return Found(name, edges, how)
+        # A variable that only has a usual name may be something else: skip it. A named one must fit.
         if name == named:
             raise CoordinateError(
                 f"The bounds {name!r} of {axis.name!r} have the dimensions {dict(bounds.sizes)}: expected {axis.dims} "
@@ -64,7 +70,7 @@ def bounds_of(obj: Any, axis: Any, kind: CoordinateKind, fewest: float, most: fl
 
 
 def _check_one_unit(bounds: Any, axis: Any) -> None:
-    """Refuse bounds in degrees around centres in radians, or the other way around, whatever their units say."""
+    """Refuse bounds in degrees around centres in radians, or the other way around, even if their units agree."""
     centres = in_degrees(axis)
     if is_lazy(bounds.data) or is_lazy(centres.data) or not bounds.size:
         return
@@ -72,6 +78,8 @@ def _check_one_unit(bounds: Any, axis: Any) -> None:
     if not np.isfinite(middle - centre).any():
         return
     away = _median_way(middle, centre)
+    # Bounds or centres are in radians if three facts hold: their values stay within one turn in radians; both are more
+    # than 1 degree apart; the conversion to degrees makes this difference ten times smaller.
     for wrong, values, other in ((bounds, middle, centre), (axis, centre, middle)):
         in_circle = np.nanmax(np.abs(np.asarray(wrong))) <= 2.0 * np.pi * (1.0 + 1e-6)
         if in_circle and away > 1.0 and _median_way(np.degrees(values), other) < 0.1 * away:
@@ -83,15 +91,16 @@ def _check_one_unit(bounds: Any, axis: Any) -> None:
 
 
 def _median_way(one: Any, other: Any) -> float:
-    """The median distance of angles in degrees, across the seam if that is shorter."""
+    """The median difference of angles in degrees, across the seam where this is shorter."""
     return float(np.nanmedian(np.abs((one - other + 180.0) % 360.0 - 180.0)))
 
 
 def _without_time(variable: Any, keep: tuple[Hashable, ...], n_more: int) -> Any:
-    """A variable of the dimensions to keep and ``n_more``: without others along which it is the same; else refused."""
+    """A variable with the dimensions to keep and ``n_more`` others; it must not change along those that are dropped."""
     variable = drop_single(variable, keep)
     more = [dim for dim in variable.dims if dim not in keep]
-    more.sort(key=lambda dim: is_time(variable, dim), reverse=True)  # edges come last, in the files too
+    # Dimensions of time are dropped first. The dimension of the edges is the last one, in the files too.
+    more.sort(key=lambda dim: is_time(variable, dim), reverse=True)
     for dim in more[: len(more) - n_more] if set(keep) <= set(variable.dims) else []:
         if not same_along(variable, dim):
             raise CoordinateError(
@@ -102,13 +111,13 @@ def _without_time(variable: Any, keep: tuple[Hashable, ...], n_more: int) -> Any
 
 
 def drop_single(variable: Any, keep: tuple[Hashable, ...]) -> Any:
-    """Without dimensions of size one other than those to keep."""
+    """A variable without its dimensions of size one, except those to keep."""
     single = [dim for dim, size in variable.sizes.items() if size == 1 and dim not in keep]
     return variable.isel(dict.fromkeys(single, 0))
 
 
 def warn_lost(obj: Any, lost: Sequence[tuple[Any, Found]], instead: str) -> None:
-    """Warn of bounds that coordinates name and the object does not have, as ``dataset["t"]`` leaves them behind."""
+    """Warn of bounds that coordinates name but the object lacks; ``dataset["t"]`` leaves them behind, for instance."""
     if not lost:
         return
     axes, names = [axis.name for axis, _ in lost], [found.name for _, found in lost]
@@ -127,6 +136,7 @@ def warn_lost(obj: Any, lost: Sequence[tuple[Any, Found]], instead: str) -> None
 
 def vertices_of(obj: Any, latitude: Any, longitude: Any) -> tuple[Found, Found]:
     """Corners (..., n) of cells, or both edges (..., 2) of boxes between parallels and meridians."""
+    # Cells in one dimension may be boxes with two edges. Cells in two dimensions need three corners or more.
     pairs = zip((latitude, longitude), KINDS, strict=True)
     south, west = (bounds_of(obj, axis, kind, 2 if axis.ndim == 1 else 3, np.inf) for axis, kind in pairs)
     if south.values is None and west.values is None and latitude.ndim > 1:
@@ -137,7 +147,7 @@ def vertices_of(obj: Any, latitude: Any, longitude: Any) -> tuple[Found, Found]:
 
 
 def _corner_array(obj: Any, axis: Any, kind: CoordinateKind) -> Any:
-    """Corners that neighbours share, a row and a column more than there are cells, as GEOS writes them."""
+    """Corners in degrees that neighbours share, (..., h + 1, w + 1) for (..., h, w) cells, as GEOS writes them."""
     faces = axis.dims[:-2]
     for name, corner in variables_of(obj).items():
         if (
@@ -146,6 +156,7 @@ def _corner_array(obj: Any, axis: Any, kind: CoordinateKind) -> Any:
             or not set(faces) < set(corner.dims)
         ):
             continue
+        # Both dimensions must be one longer than those of the cells.
         more = tuple(size for dim, size in corner.sizes.items() if dim not in faces)
         if more == tuple(axis.sizes[dim] + 1 for dim in axis.dims[-2:]):
             return in_degrees(corner.transpose(*faces, ...))
@@ -153,7 +164,8 @@ def _corner_array(obj: Any, axis: Any, kind: CoordinateKind) -> Any:
 
 
 def _four_corners(corner: Any, dims: tuple[Hashable, ...]) -> Any:
-    """Corners (..., h, w, 4) around each cell, from those (..., h + 1, w + 1) that neighbours share."""
+    """Corners (..., h, w, 4) around each cell, from corners (..., h + 1, w + 1) that neighbours share."""
+    # The four slices are in order around the cell.
     low, high = slice(None, -1), slice(1, None)
     around = [corner.data[..., rows, columns] for rows, columns in ((low, low), (low, high), (high, high), (high, low))]
     xarray = import_optional("xarray", "from_xarray", "xarray")
@@ -161,7 +173,10 @@ def _four_corners(corner: Any, dims: tuple[Hashable, ...]) -> Any:
 
 
 def find_areas(obj: Any, dims: tuple[Hashable, ...]) -> tuple[Hashable, str] | None:
-    """The variable with the areas of cells and how it was found: by ``cell_measures``, standard name or usual name."""
+    """The name of the variable with the areas of cells, and how it was found; None if there is none.
+
+    ``cell_measures`` comes first, then the standard name, then a usual name.
+    """
     variables = variables_of(obj)
     names: list[tuple[Hashable, str]] = [(name, "named by cell_measures") for name in measured_areas(obj)]
     standard = [name for name, variable in variables.items() if attribute(variable, "standard_name") == "cell_area"]
@@ -169,14 +184,14 @@ def find_areas(obj: Any, dims: tuple[Hashable, ...]) -> tuple[Hashable, str] | N
     names += [(name, "by its name") for name in variables if str(name).lower() in AREA_NAMES]
     for name, how in names:
         known = name in variables and set(dims) <= set(variables[name].dims)
-        # A name alone may be that of anything: its units have to be those of an area.
+        # A variable with a usual name such as "area" may hold anything: its units must be those of an area.
         if known and (how != "by its name" or area_unit(attribute(variables[name], "units")) is not None):
             return name, how
     return None
 
 
 def areas_of(obj: Any, dims: tuple[Hashable, ...]) -> Found:
-    """Areas of cells in square metres, along the given dimensions."""
+    """Areas of cells in square metres along the given dimensions, with the name of their variable."""
     found = find_areas(obj, dims)
     if found is None:
         return Found(None, None)

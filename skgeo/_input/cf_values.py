@@ -1,6 +1,6 @@
-"""Values of CF variables in degrees and square metres, NaN where their attributes say missing; chunked ones stay so.
+"""Values of CF variables in degrees and square metres, with NaN for missing ones; chunked values stay chunked.
 
-Each variable is read by its own attributes: files hold vertices in radians beside centres in degrees.
+The attributes of each variable decide how to read it: some files hold vertices in radians beside centres in degrees.
 """
 
 import re
@@ -11,6 +11,7 @@ import numpy as np
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo.exceptions import CoordinateError
 
+# Spellings of units in lower case. Files without units have an empty text, "1" or "none".
 _RADIANS = re.compile(r"rad(ian)?s?")
 _DEGREES = re.compile(
     r"(?:(?:decimal|arc)[ _]?)?(?:deg(?:ree)?s?|°)(?:[ _]?(?:n|e|north|east|lat|lon|latitude|longitude))?"
@@ -18,6 +19,7 @@ _DEGREES = re.compile(
 _UNSAID = ("", "1", "none")
 # Units of area as square lengths or square angles, in the spellings of UDUNITS: m2, m^2, m**2, m 2, square metres.
 _SQUARE = re.compile(r"(?:(?:square|sq\.?)[ _](?P<word>[a-z]+)|(?P<base>[a-z]+) ?(?:\^|\*\*)? ?2)")
+# Metres in a unit of length. A radian is the radius of the Earth, so that its square gives areas on the Earth.
 _LENGTHS = {
     **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1.0),
     **dict.fromkeys(("km", "kilometer", "kilometre", "kilometers", "kilometres"), 1e3),
@@ -28,12 +30,12 @@ _AREAS = {"ha": 1e4, "hectare": 1e4, **dict.fromkeys(("sr", "steradian", "sterad
 
 
 def attribute(axis: Any, name: str) -> str:
-    """An attribute in lower case; empty if it is not there."""
+    """An attribute in lower case; empty if the variable lacks it."""
     return str(axis.attrs.get(name, "")).strip().lower()
 
 
 def angle_unit(units: str) -> str | None:
-    """The unit that an attribute in lower case says: degrees, radians, nothing (""), or None for anything else."""
+    """The unit of an angle from an attribute in lower case: "degrees", "radians", "" if unsaid, None for others."""
     if units in _UNSAID:
         return ""
     if _RADIANS.fullmatch(units):
@@ -42,7 +44,7 @@ def angle_unit(units: str) -> str | None:
 
 
 def area_unit(units: str) -> float | None:
-    """Square metres in a unit of area, on the sphere; None for anything else."""
+    """Square metres on the Earth in a unit of area; None for any other unit."""
     units = units.replace("²", "2")
     if units in _AREAS:
         return _AREAS[units]
@@ -52,7 +54,7 @@ def area_unit(units: str) -> float | None:
 
 
 def in_degrees(axis: Any, of: Any = None) -> Any:
-    """A coordinate in degrees by its own units; bounds that have none are in those of the coordinate ``of``."""
+    """A coordinate in degrees, by its own units. Bounds without units have those of the coordinate ``of``."""
     axis = decoded(axis)
     units = attribute(axis, "units")
     unit = angle_unit(units)
@@ -65,12 +67,13 @@ def in_degrees(axis: Any, of: Any = None) -> Any:
         unit = angle_unit(attribute(of, "units"))
     if unit != "radians":
         return axis
-    single = axis.dtype == np.float32  # pi / 2 in single precision is more than 90 degrees
+    # Convert in double precision: pi / 2 in single precision is more than 90 degrees.
+    single = axis.dtype == np.float32
     return axis.copy(data=np.degrees(axis.data.astype(np.float64)).astype(np.float32 if single else np.float64))
 
 
 def in_square_metres(areas: Any) -> Any:
-    """Areas in square metres by their units; those on the unit sphere become those on the Earth."""
+    """Areas in square metres by their units. Areas on the unit sphere become areas on the Earth."""
     factor = area_unit(attribute(areas, "units"))
     if factor is None:
         raise CoordinateError(
@@ -83,28 +86,31 @@ def in_square_metres(areas: Any) -> Any:
 
 
 def decoded(variable: Any) -> Any:
-    """A variable that was opened without ``mask_and_scale``, as it would have been with it; any other as it is."""
+    """The variable as xarray decodes it with ``mask_and_scale``; a decoded variable is returned unchanged."""
+    # Decoding moves these attributes to the encoding. Where they are still there, the values are those of the file.
     marks = [mark for name in ("_FillValue", "missing_value") for mark in np.ravel(variable.attrs.get(name, []))]
     factor, offset = (variable.attrs.get(name) for name in ("scale_factor", "add_offset"))
     if not marks and factor is None and offset is None:
         return variable
     values = variable.data
+    # Marks are those of the stored values: find them before the values are scaled.
     missing = [values == _as_stored(mark, values.dtype) for mark in marks if np.ndim(mark) == 0]
     if values.dtype.kind != "f" or factor is not None or offset is not None:
         values = values.astype(np.float32 if values.dtype == np.float32 else np.float64)
         values = values * values.dtype.type(1.0 if factor is None else factor)
         values = values + values.dtype.type(0.0 if offset is None else offset)
     for gone in missing:
-        values = np.where(gone, values.dtype.type(np.nan), values)  # of a dask array one too
+        # np.where of a dask array gives a dask array.
+        values = np.where(gone, values.dtype.type(np.nan), values)
     return variable.copy(data=values)
 
 
 def _as_stored(mark: Any, dtype: np.dtype[Any]) -> Any:
-    """A mark of missing values as the file holds it: 1e20 in single precision is another number."""
+    """A mark of missing values in the dtype of the file: 1e20 in single precision is another number."""
     return dtype.type(mark) if dtype.kind == "f" and isinstance(mark, np.number | float | int) else mark
 
 
 def same_along(variable: Any, dim: Any) -> bool:
-    """Whether a variable is the same at all positions along a dimension, missing values included."""
+    """Whether a variable does not change along a dimension; missing values equal each other."""
     first, values = variable.isel({dim: [0]}).data, variable.data
     return bool(((values == first) | ((values != values) & (first != first))).all())

@@ -1,4 +1,4 @@
-"""Bridge to dask: what is larger than memory or lies on a cluster, block by block. dask is imported where it is met."""
+"""Bridge to dask: work on chunked arrays and DataFrames block by block. dask is imported only for such input."""
 
 import math
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from skgeo.exceptions import CoordinateError
 
 # Largest number of bytes in a block of an embedding.
 _BLOCK_BYTES = 2**26
-# Number of partial sums that one task adds.
+# Number of partial sums that one task adds: a tree keeps the memory of each task small.
 _BRANCHES = 8
 
 
 def is_lazy(X: object) -> bool:
-    """Whether X is a dask array or DataFrame; dask is not imported to see that."""
+    """Whether X is a dask array or DataFrame. The name of its module decides, so that dask is not imported."""
     return any(kind.__module__.partition(".")[0] in ("dask", "dask_expr") for kind in type(X).__mro__)
 
 
 def aligned(*arrays: Any) -> tuple[Any, ...]:
-    """Arrays of one shape, in the same chunks if any is chunked; None stays None."""
+    """Arrays of one shape, all in the chunks of the first chunked one if there is any; None stays None."""
     chunked = [array for array in arrays if is_lazy(array)]
     if not chunked:
         return arrays
@@ -33,14 +33,15 @@ def aligned(*arrays: Any) -> tuple[Any, ...]:
 
 
 def chunked_rows(values: npt.NDArray[Any], like: Any) -> Any:
-    """An array in chunks along its first axis as another one has."""
+    """An array in chunks along its first axis; ``like`` has the sizes of these chunks."""
     return _dask_array().from_array(values, chunks=(like.chunks[0], *values.shape[1:]))
 
 
 def map_cells(function: Callable[..., Any], *arrays: Any, halo: int = 0, dtype: npt.DTypeLike = np.float64) -> Any:
-    """``function(*arrays)``, cell by cell, block by block if any is chunked; blocks see ``halo`` cells beyond.
+    """``function(*arrays)``, block by block if any array is chunked; each block has ``halo`` cells of its neighbours.
 
-    The result has the shape of the first array, without dimensions that only others have.
+    The result has the dimensions that all arrays share: those of the cells. Further dimensions, such as corners, come
+    last and are in one chunk.
     """
     if not any(map(is_lazy, arrays)):
         return function(*arrays)
@@ -48,6 +49,7 @@ def map_cells(function: Callable[..., Any], *arrays: Any, halo: int = 0, dtype: 
     n_cells = min(array.ndim for array in arrays)
     chunks = next(array.chunks for array in arrays if is_lazy(array))[:n_cells]
     blocks = [da.asarray(array).rechunk((*chunks, *array.shape[n_cells:])) for array in arrays]
+    # The meta array tells dask the dtype, so that it does not call the function on empty arrays.
     meta = np.empty((0,) * n_cells, dtype=dtype)
     if halo:
         return da.map_overlap(function, *blocks, depth=halo, boundary="none", meta=meta)
@@ -56,9 +58,10 @@ def map_cells(function: Callable[..., Any], *arrays: Any, halo: int = 0, dtype: 
 
 
 def compute(lazy: Any, *, verbose: bool | None = False) -> Any:
-    """The value, by whatever scheduler there is; with dask's progress bar if one is to be shown."""
+    """The value of a lazy object from the active scheduler of dask, with a progress bar if ``verbose`` asks for it."""
     if not (verbose or (verbose is None and is_interactive())):
         return lazy.compute()
+    # A cluster has a progress bar of its own: that of dask only follows the schedulers of this machine.
     client = getattr(import_optional("dask.base", "chunked data", "xarray").get_scheduler(), "__self__", None)
     if client is None:
         diagnostics = import_optional("dask.diagnostics", "chunked data", "xarray")
@@ -79,7 +82,7 @@ def fold(work: Callable[..., Any], blocks: list[tuple[Any, ...]], *, verbose: bo
 
 
 def cell_blocks(*arrays: Any, weight: Any = None) -> list[tuple[Any, ...]]:
-    """Delayed blocks of chunked arrays of one shape, in C order, and of weights; what is None stays None."""
+    """Delayed blocks, in C order, of chunked arrays of one shape and of the weights; None stays None."""
     shape = next(array.shape for array in arrays if array is not None)
     together = aligned(*arrays, None if weight is None else _weights(weight, shape))
     n_blocks = next(array.npartitions for array in together if array is not None)
@@ -88,12 +91,13 @@ def cell_blocks(*arrays: Any, weight: Any = None) -> list[tuple[Any, ...]]:
 
 
 def grid_blocks(rows: Any, columns: Any, closed: bool, mask: Any, weight: Any) -> list[tuple[Any, ...]]:
-    """Blocks of a grid: edges of its rows and columns, whether these close the circle, delayed mask and weight."""
+    """Blocks of a grid: edges of rows and columns, whether the columns close the circle, delayed mask and weight."""
     starts = [np.cumsum((0, *counts)) for counts in mask.chunks]
     parts = [
         [edges[start:stop] for start, stop in pairwise(bounds.tolist())]
         for edges, bounds in zip((rows, columns), starts, strict=True)
     ]
+    # Only a block with all columns closes the circle.
     closed = closed and len(parts[1]) == 1
     return [
         (*edges, closed, *values)
@@ -102,10 +106,11 @@ def grid_blocks(rows: Any, columns: Any, closed: bool, mask: Any, weight: Any) -
 
 
 def row_blocks(X: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
-    """Delayed parts of a dask array or DataFrame with the weights of their rows, or None."""
+    """Delayed parts of a dask array or DataFrame, each with the delayed weights of its rows or with None."""
     framed = is_chunked_frame(X)
     if framed:
         parts = list(X.to_delayed())
+        # The lengths of the parts of a DataFrame are unknown before they are computed, and only weights need them.
         lengths = tuple(X.map_partitions(len).compute().tolist()) if sample_weight is not None else ()
     else:
         X = _whole_rows(X)
@@ -121,9 +126,10 @@ def row_blocks(X: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
 
 
 def lazy_rows(model: Any, X: Any) -> Any:
-    """The transform of a dask array or DataFrame, not computed yet, in chunks of rows."""
+    """The lazy transform of a dask array or DataFrame, in chunks of rows."""
     names = list(model.get_feature_names_out())
-    shared = import_optional("dask", "chunked data", "xarray").delayed(model)  # once, not with every block
+    # A delayed model is sent to a worker once, instead of with every block.
+    shared = import_optional("dask", "chunked data", "xarray").delayed(model)
     if is_chunked_frame(X):
         pandas = import_optional("pandas", "a dask DataFrame", "pandas")
         single = all(dtype == np.float32 for dtype in X.dtypes)
@@ -136,9 +142,9 @@ def lazy_rows(model: Any, X: Any) -> Any:
 
 
 def lazy_cells(embed: Callable[..., Any], *axes: Any, cells_per_row: int, output: tuple[int, np.dtype[Any]]) -> Any:
-    """``embed(*axes)`` (n_cells, n_outputs), not computed yet, in chunks of rows of cells.
+    """The lazy result (n_cells, n_outputs) of ``embed(*axes)``, in chunks of rows of cells.
 
-    Axes are chunked arrays with a row for ``cells_per_row`` cells; ``output`` has ``n_outputs`` and the dtype.
+    A row of the chunked arrays ``axes`` stands for ``cells_per_row`` cells. ``output`` is (``n_outputs``, dtype).
     """
     n_outputs, dtype = output
     rows = _row_chunks(axes[0].chunks[0], cells_per_row * n_outputs * np.dtype(dtype).itemsize)
@@ -146,7 +152,7 @@ def lazy_cells(embed: Callable[..., Any], *axes: Any, cells_per_row: int, output
     return _dask_array().map_blocks(
         _call,
         *blocks,
-        function=import_optional("dask", "chunked data", "xarray").delayed(embed),  # once, not with every block
+        function=import_optional("dask", "chunked data", "xarray").delayed(embed),  # sent once, not with every block
         new_axis=1 if blocks[0].ndim == 1 else None,
         chunks=(tuple(count * cells_per_row for count in rows), (n_outputs,)),
         meta=np.empty((0, 0), dtype=dtype),
@@ -154,15 +160,16 @@ def lazy_cells(embed: Callable[..., Any], *axes: Any, cells_per_row: int, output
 
 
 def computed(*arrays: Any) -> list[npt.NDArray[Any]]:
-    """Arrays in memory; chunked ones are computed together, what they share once."""
+    """Arrays in memory; chunked arrays are computed together, so that shared tasks run once."""
     if not any(map(is_lazy, arrays)):
         return list(arrays)
     return list(import_optional("dask", "chunked data", "xarray").compute(*arrays))
 
 
 def is_chunked_frame(X: Any) -> bool:
-    """Whether X is a DataFrame; refused if it is no array of rows either."""
-    is_array = hasattr(type(X), "rechunk")  # of the class, as a Delayed has any attribute
+    """Whether X is a DataFrame; refused unless it is a DataFrame or an array of rows."""
+    # Ask the class: an instance of Delayed has any attribute.
+    is_array = hasattr(type(X), "rechunk")
     if hasattr(type(X), "map_partitions") and not is_array:
         return True
     if not is_array or X.ndim not in (2, 4):
@@ -172,12 +179,12 @@ def is_chunked_frame(X: Any) -> bool:
 
 
 def _whole_rows(X: Any) -> Any:
-    """A dask array with chunks along its first axis only."""
+    """A dask array in chunks along its first axis only."""
     return X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
 
 
 def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Any:
-    """Weights as a dask array of the given shape, flat where that has as many values."""
+    """Weights as a dask array of the given shape; flat weights with the same number of values are reshaped."""
     weights = _dask_array().asarray(sample_weight)
     if weights.shape not in {shape, (math.prod(shape),)}:
         raise ValueError(f"sample_weight has shape {weights.shape}: expected {shape}, one weight per sample.")
@@ -189,11 +196,12 @@ def _dask_array() -> Any:
 
 
 def _row_chunks(rows: tuple[int, ...], row_bytes: int) -> tuple[int, ...]:
-    """Chunks of rows, cut where they have too many bytes."""
+    """Numbers of rows in chunks, cut so that none has more than ``_BLOCK_BYTES``."""
     most = max(1, _BLOCK_BYTES // max(1, row_bytes))
     return tuple(min(most, count - start) for count in rows for start in range(0, count, most))
 
 
+# The transform of one part of a DataFrame. An empty part, which estimators refuse, gives the empty output.
 def _transform_frame(part: Any, model: Any, empty: Any) -> Any:
     if not len(part):
         return empty

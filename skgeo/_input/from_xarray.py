@@ -1,4 +1,4 @@
-"""Bridge to xarray: grids, cells and points from an object, with bounds, areas and mask; what is chunked stays so."""
+"""Bridge to xarray: read grids, cells and points with bounds, areas and mask. Chunked arrays stay chunked."""
 
 import re
 from collections.abc import Hashable, Sequence
@@ -33,14 +33,17 @@ from skgeo._kernels.sphere import EARTH_RADIUS, band_heights, cell_areas
 from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateError
 
-# A centre may be outside its box by this share of the height or width of the box.
+# Largest distance of a centre outside its box, as a share of the height or width of the box.
 _BESIDE_BOX = 0.25
-# Dimensions that are the faces of a cube or the tiles of a globe.
+# Names of dimensions that count the faces of a cube or the tiles of a globe.
 _FACES = re.compile(r"n?(cube_?)?(faces?|tiles?|panels?|f)|ncube|grid_?tiles?", re.IGNORECASE)
 
 
 def layout(obj: Any) -> str:
-    """The kind of the places of an object: "grid", "cells" (of two dimensions, or with sizes) or "points"."""
+    """The kind of the places of an object: "grid", "cells" or "points".
+
+    Cells have two dimensions, or one dimension and areas or corners. Points have one dimension and neither.
+    """
     latitude, longitude = find_both(check_object(obj, "an array of (latitude, longitude) rows"), 1)
     if latitude.ndim == longitude.ndim == 1 and latitude.dims == longitude.dims:
         return "cells" if _have_sizes(obj, latitude, longitude) else "points"
@@ -59,9 +62,9 @@ def _have_sizes(obj: Any, latitude: Any, longitude: Any) -> bool:
 
 
 def read_grid(obj: Any, mask: Any, *, centres: bool = False) -> dict[str, Any]:
-    """The arguments of LatLonGrid: both axes, their bounds and the mask, lazy if it was; and the sources of these.
+    """The arguments of LatLonGrid: both axes, their bounds, the mask, and the sources of all. A lazy mask stays lazy.
 
-    With ``centres`` only the centres matter: no warning of lost bounds, and no sources.
+    With ``centres`` only the centres matter: lost bounds give no warning, and the sources are left out.
     """
     axes = find_both(check_object(obj, "LatLonGrid(latitude, longitude, mask)"), 1)
     check_axes(obj, *axes)
@@ -84,7 +87,7 @@ def read_grid(obj: Any, mask: Any, *, centres: bool = False) -> dict[str, Any]:
 
 
 def _say_sources(obj: Any, axes: Sequence[Any], mask: Any, bounds: Sequence[Found], none: str) -> dict[str, str]:
-    """What was taken for coordinates, bounds and mask, and why."""
+    """The sources of coordinates, bounds and mask in words; ``none`` is the text for absent bounds."""
     pairs = list(zip(axes, KINDS, strict=True))
     sources = {"coordinates": "; ".join(f"{axis.name} {say_how(axis, kind)}" for axis, kind in pairs)}
     parts = []
@@ -93,6 +96,7 @@ def _say_sources(obj: Any, axes: Sequence[Any], mask: Any, bounds: Sequence[Foun
             parts.append(f"{found.name} {found.how}")
         else:
             parts.append(f"{found.name} named by {axis.name} is lost, {none}" if found.lost else none)
+    # Both coordinates often have the same text: write it once.
     sources["bounds"] = "; ".join(dict.fromkeys(parts))
     if isinstance(mask, str):
         sources["mask"] = "where the variable is never missing" if mask == "valid" else f"{mask} by its name"
@@ -102,7 +106,10 @@ def _say_sources(obj: Any, axes: Sequence[Any], mask: Any, bounds: Sequence[Foun
 
 
 def _fills(axis: Any, kind: CoordinateKind) -> bool:
-    """Whether equal steps reach from pole to pole, or once around: then edges can only be midway between centres."""
+    """Whether equal steps of an axis reach from pole to pole, or once around the circle.
+
+    Edges can then only be midway between the centres.
+    """
     values = np.asarray(in_degrees(axis), dtype=np.float64)
     steps = np.abs(np.diff(values))
     if not steps.size or not np.isfinite(steps).all() or np.ptp(steps) > 1e-3 * steps.mean():
@@ -111,12 +118,16 @@ def _fills(axis: Any, kind: CoordinateKind) -> bool:
     step, near = steps.mean(), 1e-3 * steps.mean() + 1e-4
     if kind is LONGITUDE:
         return bool(abs(step * values.size - 360.0) <= near)
-    ends = 90.0 - np.abs(values[[0, -1]])  # centres on the poles, or half a step away
+    # The outermost centres are on the poles, or half a step away.
+    ends = 90.0 - np.abs(values[[0, -1]])
     return bool((np.minimum(np.abs(ends), np.abs(ends - step / 2.0)) <= near).all())
 
 
 def all_true_mask_like(obj: Any, ndim: int = 1) -> Any:
-    """A mask that keeps all cells, in the chunks of the object, so that their embedding is chunked; else None."""
+    """A mask that keeps all cells, in the chunks of the object; None if the object has none.
+
+    With such a mask, the embedding of the cells is chunked, too.
+    """
     latitude, longitude = find_both(obj, ndim)
     dims = tuple(dict.fromkeys(latitude.dims + longitude.dims))
     chunks = _chunks(obj, dims)
@@ -127,8 +138,8 @@ def all_true_mask_like(obj: Any, ndim: int = 1) -> Any:
 
 
 def _chunks(obj: Any, dims: tuple[Hashable, ...]) -> tuple[tuple[int, ...], ...] | None:
-    """Chunks along the given dimensions, those of the first variable that has any; None if none has."""
-    # Variables that come first win.
+    """Chunks along the given dimensions, from the first variable with chunks; None if no variable has any."""
+    # Variables that come later do not replace the chunks of earlier ones.
     sizes: dict[Hashable, tuple[int, ...]] = {}
     for variable in (*variables_of(obj).values(), *([] if hasattr(obj, "data_vars") else [obj])):
         sizes = {**variable.chunksizes, **sizes}
@@ -136,9 +147,9 @@ def _chunks(obj: Any, dims: tuple[Hashable, ...]) -> tuple[tuple[int, ...], ...]
 
 
 def read_cells(obj: Any, mask: Any = None, *, centres: bool = False) -> dict[str, Any]:
-    """The arguments of CellGrid, of one or two dimensions: all arrays as they are stored, NumPy or dask.
+    """The arguments of CellGrid in one or two dimensions, and the sources of these; arrays are NumPy or dask as stored.
 
-    Cells on faces, of three dimensions or more, come in one. With ``centres`` only these matter, and not the areas.
+    Cells on faces have three dimensions or more: they are put into one. With ``centres`` areas are not read.
     """
     latitude, longitude = axes = find_cells(obj)
     arrays: dict[str, Any] = {
@@ -166,7 +177,7 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
             "of cells are on the same ones. Of a regular grid, use LatLonGrid.from_xarray(obj)."
         )
     if latitude.ndim > 2:
-        # Dimensions of faces come first; the last two are rows and columns.
+        # Put the dimensions of faces first, so that the last two are rows and columns.
         faces = [dim for dim in latitude.dims if _FACES.fullmatch(str(dim)) and not is_time(latitude, dim)]
         latitude = latitude.transpose(*faces, ...)
         if len(faces) < latitude.ndim - 2:
@@ -180,8 +191,12 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
 
 
 def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: Sequence[Found]) -> dict[str, Any]:
-    """The areas of cells and their source, else their vertices; on faces, areas from neighbours on the same one."""
+    """The areas of cells and their source, else their vertices; on faces, else areas from neighbours on the same face.
+
+    ``axes`` are latitude and longitude as stored, ``degrees`` their values in degrees, ``around`` their bounds.
+    """
     latitude = axes[0]
+    # Areas in the file come first: they are those of the model that made the data.
     areas = areas_of(obj, latitude.dims)
     if areas.values is not None:
         return {"areas": areas.values.data, "vertices": None, "sources": {"areas": f"{areas.name} {areas.how}"}}
@@ -190,11 +205,12 @@ def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: S
         lost = [(axis, found) for axis, found in zip(axes, around, strict=True) if found.lost]
         instead = "cells have unknown areas" if latitude.ndim == 1 else "areas come from the distances of the centres"
         warn_lost(obj, lost, instead)
+        # CellGrid computes areas from neighbours itself, but it sees faces in one dimension, without neighbours.
         if latitude.ndim < 3:
             return {"areas": None, "vertices": None, "sources": {}}
         source = "computed from the distances to neighbouring centres of the same face"
         return {"areas": _areas_on_faces(*degrees), "vertices": None, "sources": {"areas": source}}
-    # Two edges in each direction are a box between parallels and meridians, more corners a polygon.
+    # Two edges in each direction bound a box between parallels and meridians. More corners bound a polygon.
     if corners[0].shape[-1] == corners[1].shape[-1] == 2:
         boxes = map_cells(_box_areas, *degrees, *corners)
         return {"areas": boxes, "vertices": None, "sources": {"areas": "computed from the bounds"}}
@@ -202,13 +218,14 @@ def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: S
 
 
 def _box_areas(latitude: Any, longitude: Any, rows: Any, columns: Any) -> Any:
-    """Areas in square metres of boxes between parallels and meridians, from centres (n,) and both edges (n, 2)."""
+    """Areas (n,) in square metres of boxes between parallels and meridians, from centres (n,) and both edges (n, 2)."""
     latitude, longitude = np.asarray(latitude), np.asarray(longitude)
     south, north = np.sort(rows.astype(np.float64), axis=-1).T
-    # Longitudes of both edges relative to the centre, so that a box may cross the seam.
+    # Longitudes of both edges are relative to the centre, so that a box may cross the seam.
     west, east = np.sort((columns.astype(np.float64) - longitude[:, np.newaxis] + 180.0) % 360.0 - 180.0, axis=-1).T
+    # Edges at different numbers but one meridian go around the whole circle.
     around = (west == east) & (columns[:, 0] != columns[:, 1])
-    # A centre may lie beside its box by a quarter of the size of the box, as it may beside a polygon.
+    # A centre may lie beside its box by a quarter of the size of the box, as it may lie beside a polygon.
     beside = [_BESIDE_BOX * (high - low) + SINGLE_ROUNDING for low, high in ((south, north), (west, east))]
     outside = (latitude < south - beside[0]) | (latitude > north + beside[0])
     outside |= ~around & ((west > beside[1]) | (east < -beside[1]))
@@ -224,22 +241,26 @@ def _box_areas(latitude: Any, longitude: Any, rows: Any, columns: Any) -> Any:
 
 
 def _areas_on_faces(latitude: Any, longitude: Any) -> Any:
-    """Areas in square metres (..., h, w) from the neighbours on each face."""
+    """Areas (..., h, w) in square metres, from the distances to the neighbours on the same face."""
     if latitude.ndim == 2:
         return map_cells(cell_areas, latitude, longitude, halo=1) * EARTH_RADIUS**2
     return np.stack([_areas_on_faces(*face) for face in zip(latitude, longitude, strict=True)])
 
 
 def _in_a_row(array: Any, ndim: int) -> Any:
-    """Cells of several dimensions along one; corners stay behind them."""
+    """Arrays of cells with ``ndim`` dimensions as arrays with one; the dimension of corners stays the last."""
     if isinstance(array, tuple):
         return tuple(_in_a_row(each, ndim) for each in array)
     return array.reshape((-1, *array.shape[ndim:])) if hasattr(array, "reshape") else array
 
 
 def read_points(obj: Any, *, centres: bool = False) -> Any:
-    """Points (n, 2) along a dimension, latitude first; a dask array if the object is chunked along it."""
+    """Points (n, 2) along a dimension, latitude first; a dask array if the object is chunked along this dimension.
+
+    With ``centres`` lost bounds give no warning.
+    """
     axes = find_both(obj, 1)
+    # Coordinates that name lost bounds were cells once. As points they all weigh the same, so warn.
     if not centres:
         found = [bounds_of(obj, axis, kind, 2, np.inf) for axis, kind in zip(axes, KINDS, strict=True)]
         lost = [(axis, each) for axis, each in zip(axes, found, strict=True) if each.lost]
@@ -253,7 +274,7 @@ def read_points(obj: Any, *, centres: bool = False) -> Any:
 
 
 def _read_mask(obj: Any, mask: Any, latitude: Any, longitude: Any) -> Any:
-    """The mask as an array along the grid's dimensions, lazy if it was."""
+    """The mask as an array along the dimensions of the grid; a lazy mask stays lazy."""
     xarray = import_optional("xarray", "from_xarray", "xarray")
     if isinstance(mask, str):
         mask = _named_mask(obj, mask, latitude, longitude)
@@ -263,7 +284,7 @@ def _read_mask(obj: Any, mask: Any, latitude: Any, longitude: Any) -> Any:
 
 
 def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any) -> Any:
-    """The variable of that name, or where the variable of the grid is never missing."""
+    """The variable with this name; for "valid", a mask of the cells where the variable of the grid is never missing."""
     variables, dims = variables_of(obj), tuple(dict.fromkeys(latitude.dims + longitude.dims))
     if name != "valid":
         if name in variables:

@@ -1,4 +1,4 @@
-"""Masks brought to the rows, columns and cells of a grid by the coordinates that they have themselves."""
+"""Bring a mask to the rows, columns and cells of a grid by the coordinates of the mask."""
 
 from collections.abc import Hashable
 from itertools import product
@@ -16,17 +16,20 @@ from skgeo._input.numbers import format_number
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
+# Positions in a mask for the positions of the grid; None if the order is the same.
 Order = npt.NDArray[np.intp] | None
-# Coordinates of a mask may be off by so much of a step or by their rounding, but never by a quarter of a step.
+# Shares of a step. Coordinates of a mask may be off by the first share or their rounding, but not by the second share.
 _NEAR, _FAR = 0.05, 0.25
 
 
 def align_mask(mask: Any, obj: Any, latitude: Any, longitude: Any) -> Any:
-    """A mask as an array along the dimensions of a grid, lazy if it was; refused if it lies elsewhere."""
+    """A mask as an array along the dimensions of a grid; refused if it lies elsewhere. A lazy mask stays lazy."""
     dims = tuple(dict.fromkeys(latitude.dims + longitude.dims))
     ndim = 1 if latitude.dims != longitude.dims else 2
     own: Any = find_pair(mask, ndim)
-    placed = all(axis is not None and axis.ndim == len(dims) for axis in own)  # with a latitude for each cell
+    # The mask has its own latitude and longitude for each cell.
+    placed = all(axis is not None and axis.ndim == len(dims) for axis in own)
+    # Pairs of a dimension of the mask and its order: by latitudes and longitudes of axes, else by labels of dimensions.
     if ndim == 1 and not placed:
         pairs = zip(own, (latitude, longitude), KINDS, strict=True)
         found = [_align_axis(mask, obj, theirs, axis, kind) for theirs, axis, kind in pairs]
@@ -49,6 +52,7 @@ def align_mask(mask: Any, obj: Any, latitude: Any, longitude: Any) -> Any:
             f"them together, mask.all({more})."
         )
     order = {dim: index for dim, index in found if index is not None}
+    # Labels put both in one order; the places of the cells then show whether the mask runs the other way.
     if placed and all(set(axis.dims) == set(own_dims) for axis in own):
         theirs = tuple(axis.isel(order).transpose(*own_dims) for axis in own)
         mask = mask.isel(order).isel(_turns(theirs, (latitude, longitude)))
@@ -57,7 +61,8 @@ def align_mask(mask: Any, obj: Any, latitude: Any, longitude: Any) -> Any:
 
 
 def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: CoordinateKind) -> tuple[Hashable, Order]:
-    """The dimension of a mask that is an axis of the grid, and the order that makes its values the grid's."""
+    """The dimension of a mask along an axis of the grid, and the order that brings its values to those of the grid."""
+    # Without an axis of its own, or in one dimension, the mask is matched by the labels of its dimension.
     if own is None or own.ndim != 1 or mask.ndim < 2:
         return axis.dims[0], _align_labels(mask, obj, axis.dims[0])
     values, wanted = (np.asarray(in_degrees(each), dtype=np.float64) for each in (own, axis))
@@ -74,19 +79,20 @@ def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: CoordinateKind) 
 
 
 def _match(values: FloatArray, wanted: FloatArray, turn: float) -> npt.NDArray[np.intp] | None:
-    """Where in ``values`` each of the wanted ones is, whole turns apart or not; None unless both are the same set."""
+    """The position in ``values`` of each wanted number, up to whole turns; None unless both are the same set."""
     rounding = _rounding(np.concatenate([values, wanted]))
     order = _match_as_they_stand(values, wanted, rounding)
     if order is not None or not np.isfinite(turn):
         return order
-    # Whole turns apart: the circle is cut midway between two of the wanted ones.
+    # The sets may be whole turns apart. Cut the circle midway between two wanted numbers, so that rounding at the cut
+    # separates none of them from its partner.
     around = np.sort(wanted % turn)
     cut = around[-1] + ((around[0] - around[-1]) % turn or turn) / 2.0
     return _match_as_they_stand((values - cut) % turn, (wanted - cut) % turn, rounding)
 
 
 def _match_as_they_stand(values: FloatArray, wanted: FloatArray, rounding: float) -> npt.NDArray[np.intp] | None:
-    """Where in ``values`` each of the wanted ones is; None unless both are the same set of distinct numbers."""
+    """The position in ``values`` of each wanted number; None unless both are the same set of distinct numbers."""
     ours, theirs = np.argsort(wanted, kind="stable"), np.argsort(values, kind="stable")
     step = float(np.diff(wanted[ours]).min(initial=np.inf))
     if not step > 0.0 or not np.allclose(values[theirs], wanted[ours], rtol=0.0, atol=_tolerance(step, rounding)):
@@ -97,17 +103,17 @@ def _match_as_they_stand(values: FloatArray, wanted: FloatArray, rounding: float
 
 
 def _rounding(values: FloatArray) -> float:
-    """The rounding of values in single precision, brought to another convention of longitude."""
+    """The spacing of single precision at the largest value: the error of a change of the longitude convention."""
     return float(np.spacing(np.float32(np.nanmax(np.abs(values), initial=0.0))))
 
 
 def _tolerance(step: float, rounding: float) -> float:
-    """How far the coordinates of one cell may be apart."""
+    """The largest difference in degrees between the coordinates of one cell in the mask and in the grid."""
     return min(max(_NEAR * step, rounding), _FAR * step) if np.isfinite(step) else SINGLE_ROUNDING
 
 
 def _align_labels(mask: Any, obj: Any, dim: Hashable) -> Order:
-    """The order in which a mask has the labels of the grid along a dimension; refused if it has others."""
+    """The order that brings the labels of a mask along a dimension to those of the grid; refused if they differ."""
     if not (dim in mask.dims and dim in mask.indexes and dim in obj.indexes):
         return None
     own, wanted = mask.indexes[dim], obj.indexes[dim]
@@ -115,6 +121,7 @@ def _align_labels(mask: Any, obj: Any, dim: Hashable) -> Order:
         return None
     order = None
     if own.size == wanted.size and own.is_unique and own.nlevels == 1:
+        # Labels that are floats agree up to a share of a step. All others have to be equal.
         if own.dtype.kind == wanted.dtype.kind == "f":
             order = _match(own.to_numpy().astype(np.float64), wanted.to_numpy().astype(np.float64), np.inf)
         else:
@@ -124,12 +131,14 @@ def _align_labels(mask: Any, obj: Any, dim: Hashable) -> Order:
     return _unless_in_order(order)
 
 
+# The order, or None if it changes nothing.
 def _unless_in_order(order: npt.NDArray[np.intp]) -> Order:
     return None if np.array_equal(order, np.arange(order.size)) else order
 
 
 def _turns(theirs: tuple[Any, Any], ours: tuple[Any, Any]) -> dict[Hashable, slice]:
-    """The dimensions along which a mask runs the other way than the cells; refused if that does not make them meet."""
+    """The slices that reverse a mask along dimensions where it runs against the cells; refused if none makes it fit."""
+    # Coordinates that share their array need no comparison of values, and chunked ones no computation.
     if all(_is_same(one, other) for one, other in zip(theirs, ours, strict=True)):
         return {}
     dims = tuple(dict.fromkeys(ours[0].dims + ours[1].dims))
@@ -137,6 +146,7 @@ def _turns(theirs: tuple[Any, Any], ours: tuple[Any, Any]) -> dict[Hashable, sli
     own, wanted = values[:2], values[2:] if len(dims) == ours[0].ndim else np.meshgrid(*values[2:], indexing="ij")
     if own[0].shape == wanted[0].shape:
         tolerance = _tolerance(_typical_step(*wanted), _rounding(np.stack([own[1], wanted[1]])))
+        # Try all combinations of directions, as they stand first.
         for turns in product((slice(None), slice(None, None, -1)), repeat=len(dims)):
             if _meet(own[0][turns], own[1][turns], wanted[0], wanted[1], tolerance):
                 return {dim: turn for dim, turn in zip(theirs[0].dims, turns, strict=True) if turn.step}
@@ -148,13 +158,13 @@ def _turns(theirs: tuple[Any, Any], ours: tuple[Any, Any]) -> dict[Hashable, sli
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Whether two coordinates are one array in memory, or the same chunked one."""
+    """Whether two coordinates are one array in memory, or one dask array by its name."""
     one, other = one.data, other.data
     return one is other or (is_lazy(one) and is_lazy(other) and one.name == other.name)
 
 
 def _typical_step(latitude: FloatArray, longitude: FloatArray) -> float:
-    """The median way to the next cell in degrees, along the dimension where it is shorter; inf in one dimension."""
+    """The median distance in degrees to the next cell, along the shorter dimension; infinite in one dimension."""
     if latitude.ndim == 1:
         return np.inf
     steps = [
@@ -166,7 +176,7 @@ def _typical_step(latitude: FloatArray, longitude: FloatArray) -> float:
 
 
 def _narrow(latitude: FloatArray, axis: int) -> FloatArray:
-    """The length of a degree of longitude, in those of latitude, at the start of each step."""
+    """The length of a degree of longitude at the start of each step, in degrees of latitude."""
     return np.cos(np.radians(np.take(latitude, range(latitude.shape[axis] - 1), axis=axis)))
 
 
@@ -178,7 +188,7 @@ def _turn_apart(longitude: FloatArray) -> FloatArray:
 def _meet(
     latitude: FloatArray, longitude: FloatArray, other_latitude: FloatArray, other_longitude: FloatArray, near: float
 ) -> bool:
-    """Whether all cells that both have are at the same places, and some are."""
+    """Whether all cells that have a place in both are within ``near`` degrees, and at least one cell has."""
     north = np.abs(latitude - other_latitude)
     east = _turn_apart(longitude - other_longitude) * np.cos(np.radians(latitude))
     known = np.isfinite(north) & np.isfinite(east)

@@ -1,4 +1,4 @@
-"""What a grid checker reports of cells anywhere on the sphere."""
+"""The lines of the report on cells anywhere on the sphere."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from skgeo._kernels.sphere import cell_areas
 from skgeo._output.grid_report import Check, area_checks, count_check, source_checks
 from skgeo._typing import FloatArray
 
-# Cells that are so many times as large as the room up to their neighbours overlap with these.
+# Largest ratio of the area of a cell to the room up to its neighbours. A cell with a larger ratio overlaps with them.
 _OVERLAPPING = 2.0
-# More than this share of all cells is no exception.
+# Share of all cells. More overlapping cells than this are a problem, fewer are exceptions.
 _MANY = 0.01
 
 
 def cell_checks(cells: Any) -> tuple[Check, ...]:
-    """The lines of the report on a CellGrid; what is chunked is computed."""
+    """The lines of the report on a CellGrid; chunked arrays are computed."""
     latitude, longitude, mask, angles = computed(cells.latitude, cells.longitude, cells.mask, cells.solid_angles)
     source, in_order = cells._sources["areas"], cells._put_in_order
     inside = np.isfinite(latitude) if mask is None else np.isfinite(latitude) & (mask > 0)
@@ -37,6 +37,7 @@ def cell_checks(cells: Any) -> tuple[Check, ...]:
         checks.append(count_check("corners_out_of_order", sorted_cells, note="they were put in order"))
     if angles is not None:
         checks.append(_overlapping(latitude, longitude, weight, source))
+    # Copies overlap with their whole area. They have a line of their own: the cure is a mask.
     again = copies(shared_places(latitude, longitude), weight, beside=source in (NEIGHBOURS, NOTHING))
     checks.append(count_check("coincident_cells", _flags(again, latitude.shape), note="they count twice"))
     checks.append(count_check("missing_cells", np.isnan(latitude), problem=False))
@@ -50,14 +51,16 @@ def _flags(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> npt.NDArr
 
 
 def _overlapping(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, source: str) -> Check:
-    """Cells at a pole that are larger than the cap around it, and those larger than the room up to their neighbours.
+    """The line on cells larger than the room up to their neighbours, and on cells at a pole larger than its cap.
 
-    That room is not known well of single cells, next to the poles of a tripolar grid for instance.
+    The room around single cells is uncertain, for instance next to the poles of a tripolar grid: a few such cells are
+    no problem.
     """
     flags = np.zeros(latitude.shape, dtype=bool)
     for _, cells in polar_piles(latitude, weight):
         flags.flat[cells] = True
     problem = bool(flags.any())
+    # Areas from neighbours are the room itself, and cells in one dimension have no known neighbours.
     if latitude.ndim == 2 and source != NEIGHBOURS:
         room = cell_areas(latitude, longitude)
         large = (room > 0.0) & (weight > _OVERLAPPING * room)

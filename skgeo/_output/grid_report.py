@@ -1,4 +1,4 @@
-"""What a grid checker reports: a few numbers about the cells of a grid, as text and as data."""
+"""The report on a grid: a few numbers about its cells, as text and as data."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,15 +15,15 @@ from skgeo._validation import import_optional
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Where a grid got what it consists of, in the order of the report.
+#: The parts of a grid whose sources are reported, in the order of the report.
 SOURCES = ("coordinates", "bounds", "areas", "mask")
 
-# Cells that overlap by less, in degrees, do so by rounding.
+# Degrees. A smaller overlap of two cells is rounding.
 _ROUNDING = 1e-9
 
 
 class Check(NamedTuple):
-    """One line of a report: a quantity, its value and unit, whether it points at an error, and a remark."""
+    """One line of a report: a quantity, its value and unit, whether the value points at an error, and a remark."""
 
     name: str
     value: bool | int | float | str
@@ -34,7 +34,7 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class GridReport(Mapping[str, Any]):
-    """What ``grid.check()`` found: a mapping from names of checks to values, printed as a small table.
+    """The result of ``grid.check()``: a mapping from names of checks to values, printed as a small table.
 
     Attributes
     ----------
@@ -50,10 +50,10 @@ class GridReport(Mapping[str, Any]):
 
     * ``total_area``, ``domain_area``: all cells, and the part of them inside the mask, in square metres.
     * ``cells_without_area``, ``corners_out_of_order``, ``overlapping_cells``, ``coincident_cells``, ``missing_cells``:
-      numbers of cells; the note says which is the first.
+      numbers of cells; the note has the index of the first one.
     * ``latitude_gaps``, ``longitude_gaps``: numbers of gaps in the axes of a regular grid.
     * ``closed``: whether the columns close the circle.
-    * ``coordinates``, ``bounds``, ``areas``, ``mask``: what they were taken from, and why.
+    * ``coordinates``, ``bounds``, ``areas``, ``mask``: their sources, and the reason for each.
 
     A check that does not apply to a kind of grid is absent.
 
@@ -101,7 +101,7 @@ class GridReport(Mapping[str, Any]):
         return len(self.checks)
 
     def __repr__(self) -> str:
-        """The report as a small table; an exclamation mark is before what points at an error."""
+        """The report as a small table; an exclamation mark is before each value that points at an error."""
         width = max(map(len, self), default=0)
         return "\n".join([self.grid, *(_line(check, width) for check in self.checks)])
 
@@ -131,7 +131,10 @@ class GridReport(Mapping[str, Any]):
 
 
 def area_checks(total: float, domain: float, *, tolerance: float = 1e-9) -> list[Check]:
-    """Of all cells and of the domain, in steradians; more than the sphere, by a share over the tolerance, is wrong."""
+    """The lines on the areas of all cells and of the domain, which are given in steradians.
+
+    A total area beyond the sphere by more than the share ``tolerance`` is a problem.
+    """
     share, part = total / (4.0 * math.pi), domain / total if total > 0.0 else 0.0
     more = share > 1.0 + tolerance
     return [
@@ -141,7 +144,7 @@ def area_checks(total: float, domain: float, *, tolerance: float = 1e-9) -> list
 
 
 def count_check(name: str, flags: npt.NDArray[np.bool_], *, problem: bool = True, note: str = "") -> Check:
-    """How many cells are flagged, and which is the first; any are a problem unless said otherwise."""
+    """The number of flagged cells and the index of the first one; a problem if not zero, unless ``problem=False``."""
     count = int(np.count_nonzero(flags))
     if count:
         first = ", ".join(map(str, np.argwhere(flags)[0].tolist()))
@@ -150,7 +153,7 @@ def count_check(name: str, flags: npt.NDArray[np.bool_], *, problem: bool = True
 
 
 def source_checks(sources: Mapping[str, str]) -> list[Check]:
-    """What coordinates, bounds, areas and mask were taken from, where that is known."""
+    """The lines on the sources of coordinates, bounds, areas and mask, where these are known."""
     return [Check(name, sources[name]) for name in SOURCES if name in sources]
 
 
@@ -158,7 +161,9 @@ def lat_lon_checks(grid: Any) -> list[Check]:
     """The lines of the report on a LatLonGrid."""
     rows, columns = grid.latitude_edges, grid.longitude_edges
     heights, widths = grid._heights_and_widths()
+    # LatLonGrid has put the two edges of each cell in ascending order: a width of zero or less is an error.
     turned = (np.diff(rows, axis=1) <= 0.0) | (np.diff(columns, axis=1) <= 0.0).T
+    # Columns may repeat a meridian a turn apart, as 0 and 360 do.
     same = np.isin(grid.longitude % 360.0, _repeated(grid.longitude % 360.0))
     left = 360.0 - float(widths.sum()) * 180.0 / np.pi
     return [
@@ -174,10 +179,12 @@ def lat_lon_checks(grid: Any) -> list[Check]:
 
 
 def _gap_check(name: str, edges: npt.NDArray[np.float64]) -> Check:
-    """How many gaps an axis has, and between which edges the first is."""
+    """The number of gaps of an axis, and the edges of the first gap."""
+    # Every block of adjoining cells after the first one begins at a gap.
     starts = [start for start, _ in contiguous_blocks(edges)[1:]]
     note = ""
     if starts:
+        # The axis may descend: the gap is between the nearer edges of its two cells.
         before, after = edges[starts[0] - 1], edges[starts[0]]
         low, high = (before[1], after[0]) if before[0] < after[0] else (after[1], before[0])
         note = f"the first between {low:g} and {high:g}, position {starts[0] - 1} and {starts[0]}"
@@ -185,11 +192,12 @@ def _gap_check(name: str, edges: npt.NDArray[np.float64]) -> Check:
 
 
 def _overlap(edges: npt.NDArray[np.float64], turn: float | None = None) -> npt.NDArray[np.bool_]:
-    """Which cells of an axis begin before the one below has ended, also across the seam of a circle."""
+    """Whether each cell of an axis begins before the cell below it ends; with ``turn``, also across the seam."""
     order = np.argsort(edges[:, 0])
     low, high = edges[order].T
     if turn is not None:
         high = low + (high - low) % turn
+    # The cell before the first one is the last one, a turn lower, on a circle. On a line there is none.
     before = np.concatenate([[high[-1] - turn if turn is not None else -np.inf], high[:-1]])
     flags = np.zeros(len(edges), dtype=bool)
     flags[order] = before > low + _ROUNDING
@@ -197,13 +205,13 @@ def _overlap(edges: npt.NDArray[np.float64], turn: float | None = None) -> npt.N
 
 
 def _repeated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The values that are there more than once."""
+    """The values that occur more than once."""
     distinct, count = np.unique(values, return_counts=True)
     return distinct[count > 1]
 
 
 def _line(check: Check, width: int) -> str:
-    """A check as a line of the table."""
+    """A check as a line of the table, with the name in ``width`` characters."""
     value = f"{check.value:.7g}" if isinstance(check.value, float) else str(check.value)
     unit = f" {check.unit}" if check.unit else ""
     note = f"  ({check.note})" if check.note else ""

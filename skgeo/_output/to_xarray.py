@@ -1,4 +1,4 @@
-"""Bridge to xarray: values of cells and features of patches as labelled objects, ready for NetCDF and Zarr."""
+"""Bridge to xarray: label values of cells and features of patches, ready for NetCDF and Zarr."""
 
 import json
 import math
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Labels(NamedTuple):
-    """What says where the cells of a grid are: coordinates, variables, dimensions and shape, and attributes."""
+    """The labels of a grid: coordinates, variables, dimensions and shape of its cells, and attributes of their values.
+
+    ``variables`` are coordinates, bounds or areas that the xarray object holds as data variables.
+    """
 
     coordinates: dict[Hashable, Any]
     variables: dict[Hashable, Any]
@@ -30,14 +33,15 @@ class Labels(NamedTuple):
     attributes: dict[str, str]
 
 
-# Units of the descriptors of PatchScaleFeaturizer; everything else is a pure number.
+# Units of the features of PatchScaleFeaturizer. All other features are pure numbers.
 _UNITS = dict.fromkeys(("extent_lon", "extent_lat", "pixel_lon", "pixel_lat", "pixel_scale"), "m") | {"area": "m2"}
+# CF attributes of areas of cells, and units of the edges of a patch.
 _AREA = {"standard_name": "cell_area", "units": "m2"}
 _EDGES = {"south": "degrees_north", "north": "degrees_north", "west": "degrees_east", "east": "degrees_east"}
 
 
 class Labelled:
-    """Cells whose values get labels."""
+    """A mixin of grids: ``to_xarray`` labels values of their cells."""
 
     def to_xarray(
         self,
@@ -49,8 +53,8 @@ class Labelled:
     ) -> "xr.Dataset":
         """Label values of the cells, with coordinates, bounds or areas, and feature names; ready for NetCDF and Zarr.
 
-        A Dataset and no DataArray, as only that has room for the bounds of the cells, with which ``from_xarray`` makes
-        the same grid again.
+        The result is a Dataset, because a DataArray has no room for the bounds of the cells. With these bounds,
+        ``from_xarray`` makes the same grid again.
 
         Parameters
         ----------
@@ -59,7 +63,7 @@ class Labelled:
         names : sequence of str of length k, default=None
             Names of the features. None means those of the estimator, if there is one.
         estimator : fitted transformer, default=None
-            What computed the values: its class and parameters (as JSON) become attributes.
+            The estimator that computed the values: its class and parameters (as JSON) become attributes.
         name : str, default="embedding"
             Name of the variable.
 
@@ -101,18 +105,19 @@ def label_cells(
     name: str = "embedding",
     like: Any = None,
 ) -> "xr.Dataset":
-    """A Dataset of values of cells; ``like`` gives it the names and coordinates of another object."""
+    """A Dataset of values of cells, with the names and coordinates of the xarray object ``like`` if it is given."""
     xarray = import_optional("xarray", "to_xarray", "xarray")
     values, place = _as_array(values), _labels_of(cells, like)
     shape = place.shape
     labels = _feature_names(names, estimator)
     n_cells = math.prod(shape)
-    # A column of cells, (n, 1), is either; names say that it is one feature.
+    # Values (n, 1) of a grid of n rows and one column may be a grid or a table. With names, they are one feature.
     table = values.ndim == 2 and (values.shape != shape or labels is not None)
     flat = values.shape[:1] == (n_cells,) and (values.ndim == 1 or table)
     leading = (n_cells,) if flat else shape
     rest = values.shape[len(leading) :]
     fits = values.shape[: len(leading)] == leading and len(rest) <= 1
+    # Cells in one dimension have one accepted shape, a grid has two.
     shapes = [(n_cells,), shape] if len(shape) == 2 else [shape]
     accepted = " or ".join(f"{each}, {(*each, 'k')}" for each in shapes).replace("'", "")
     check_parameter("values.shape", values.shape, fits, f"shape {accepted}")
@@ -136,6 +141,7 @@ def label_patches(
     n_patches = len(next(iter(coordinates.values()))[1])
     fits = values.ndim == 2 and values.shape[0] == n_patches
     check_parameter("values.shape", values.shape, fits, f"({n_patches}, k), one row per patch")
+    # The index of a frame from grid.patches(as_frame=True) has the rows and columns of the patches.
     rows: Any = getattr(patches, "index", None)
     if index is None and list(getattr(rows, "names", [])) == ["row", "column"]:
         index = np.array(list(rows))
@@ -145,6 +151,7 @@ def label_patches(
         for i, along in enumerate(("row", "column")):
             coordinates[along] = ("patch", index[:, i], {"long_name": f"{along} of the first pixel in the grid"})
     labels = _feature_names(names, estimator)
+    # Features of one table have different units, so that these are a coordinate and no attribute of the variable.
     coordinates |= _feature_coordinate(labels, values.shape[1:])
     if labels is not None:
         units = [_feature_unit(label) for label in labels]
@@ -154,20 +161,20 @@ def label_patches(
 
 
 def _as_array(values: Any) -> Any:
-    """Arrays as they are, lazy ones too, also of a DataArray; anything else as NumPy."""
+    """The array of a DataArray; NumPy and dask arrays unchanged; other values as a NumPy array."""
     values = values.data if hasattr(values, "dims") else values
     return values if hasattr(values, "dask") or isinstance(values, np.ndarray) else np.asarray(values)
 
 
 def _feature_names(names: Sequence[str] | None, estimator: Any) -> list[str] | None:
-    """The names given, else those of the estimator, else None."""
+    """The given names, else those of the estimator, else None."""
     if names is None and estimator is not None:
         names = estimator.get_feature_names_out()
     return None if names is None else [str(name) for name in names]
 
 
 def _feature_coordinate(labels: list[str] | None, rest: tuple[int, ...]) -> dict[Hashable, Any]:
-    """The names of the features; objects, as Zarr has no specification for text of fixed width."""
+    """The coordinate of feature names. Its dtype is object: Zarr has no specification for text of fixed width."""
     if labels is None:
         return {}
     check_parameter("names", labels, (len(labels),) == rest, f"one name for each of the {rest} features")
@@ -175,14 +182,16 @@ def _feature_coordinate(labels: list[str] | None, rest: tuple[int, ...]) -> dict
 
 
 def _labels_of(cells: Any, like: Any) -> Labels:
-    """Where the cells of a grid are, in the names and values of another object or in our own."""
+    """The labels of a grid: those of the xarray object ``like`` if it is given, else our own."""
+    # Only a LatLonGrid has no solid angles.
     regular = not hasattr(cells, "solid_angles")
     if like is not None:
         return _labels_like(cells, like, regular)
     own: tuple[Hashable, ...] = ("latitude", "longitude")
     if not regular:
         own = ("y", "x") if len(cells.shape) == 2 else ("cell",)
-    axes = (cells.latitude.astype(cells.dtype), cells.longitude.astype(cells.dtype))  # as precise as they came in
+    # Coordinates are written in the precision in which they came.
+    axes = (cells.latitude.astype(cells.dtype), cells.longitude.astype(cells.dtype))
     coordinates: dict[Hashable, Any] = {}
     for i, (kind, axis) in enumerate(zip(KINDS, axes, strict=True)):
         attributes = _cf(kind) | ({"axis": kind.axis.upper()} if regular else {})
@@ -196,15 +205,16 @@ def _labels_of(cells: Any, like: Any) -> Labels:
 
 
 def _add_bounds(coordinates: dict[Hashable, Any], name: Hashable, dims: tuple[Hashable, ...], edges: Any) -> None:
-    """Add the bounds of an axis, as CF wants them."""
+    """Add the bounds of an axis to ``coordinates``, and their name to the attributes of the axis, as CF requires."""
     coordinates[name][2]["bounds"] = f"{name}_bnds"
     coordinates[f"{name}_bnds"] = (dims, edges)
 
 
 def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
-    """The coordinates of an object as it has them, and their bounds or the areas, so that both can be merged.
+    """The coordinates of an xarray object, unchanged, and their bounds or the areas, so that the result can be merged.
 
-    What the object has goes where it has it: two objects that disagree whether a variable is a coordinate do not merge.
+    A data variable of the object becomes a data variable: two objects that disagree whether a variable is a coordinate
+    do not merge.
     """
     axes = find_both(obj, 1) if regular else find_cells(obj)
     dims = tuple(dict.fromkeys(axes[0].dims + axes[1].dims))
@@ -213,17 +223,20 @@ def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
     measures: dict[str, str] = {}
     for axis, kind in zip(axes, KINDS, strict=True):
         more = _cf(kind) | ({"axis": kind.axis.upper()} if regular else {})
+        # The degrees that CF requires do not belong to values in radians.
         if angle_unit(attribute(axis, "units")) == "radians":
             del more["units"]
         kept[axis.name] = (known[axis.name].dims, known[axis.name].data, more | known[axis.name].attrs)
     if regular:
         for axis, kind, edges in zip(axes, KINDS, (cells.latitude_edges, cells.longitude_edges), strict=True):
             bounds = bounds_of(obj, axis, kind, 2, 2)
+            # Bounds of the object are copied. Without any, our edges are added under a name that is free.
             if bounds.name is not None:
                 kept[axis.name][2]["bounds"] = str(bounds.name)
             if bounds.values is not None:
                 kept[bounds.name] = (known[bounds.name].dims, known[bounds.name].data, known[bounds.name].attrs)
             elif bounds.name is None and f"{axis.name}_bnds" not in known:
+                # A dimension "bnds" of another length belongs to something else.
                 edge = "bnds" if obj.sizes.get("bnds", 2) == 2 else f"{axis.name}_edge"
                 _add_bounds(kept, axis.name, (*axis.dims, edge), edges)
     elif (areas := find_areas(obj, dims)) is not None:
@@ -236,7 +249,7 @@ def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
 
 
 def _cf(kind: CoordinateKind) -> dict[str, str]:
-    """What the CF conventions want to be said of a coordinate."""
+    """The attributes that the CF conventions require of a coordinate."""
     return {"standard_name": kind.name, "units": kind.units[0]}
 
 
@@ -258,14 +271,15 @@ def _patch_coordinates(patches: Any) -> dict[Hashable, Any]:
 
 
 def _feature_unit(name: str) -> str:
-    """The unit of a feature, by its name, which may have the prefix of a FeatureUnion."""
+    """The unit of a feature by its name, which may have the prefix of a FeatureUnion."""
+    # UDUNITS writes logarithms as "ln(re 1 m)": that of a length relative to 1 m.
     plain = name.rpartition("__")[2]
     unit = _UNITS.get(plain.removeprefix("log_"), "1")
     return f"ln(re 1 {unit})" if plain.startswith("log_") and unit != "1" else unit
 
 
 def _attributes(estimator: Any) -> dict[str, str]:
-    """What a file says of its origin."""
+    """Attributes on the origin of a file: conventions, version, and class and parameters of the estimator."""
     attributes = {"Conventions": "CF-1.8", "skgeo_version": __version__}
     if estimator is not None:
         attributes["estimator"] = type(estimator).__name__
@@ -274,7 +288,7 @@ def _attributes(estimator: Any) -> dict[str, str]:
 
 
 def _as_json(value: Any) -> Any:
-    """What JSON has no form for: estimators by class and parameters, arrays as lists, functions by name."""
+    """A JSON form of other values: class and parameters of estimators, lists of arrays, names of functions."""
     if hasattr(value, "get_params") and not isinstance(value, type):
         return {type(value).__name__: value.get_params(deep=False)}
     if isinstance(value, np.ndarray | np.generic):
@@ -283,7 +297,7 @@ def _as_json(value: Any) -> Any:
 
 
 def _without_fill(dataset: "xr.Dataset") -> "xr.Dataset":
-    """Coordinates have no missing values, and CF wants none declared."""
+    """The dataset without fill values for its coordinates: CF forbids missing values in coordinates."""
     for coordinate in dataset.coords.values():
         if coordinate.dtype.kind == "f":
             coordinate.encoding["_FillValue"] = None
