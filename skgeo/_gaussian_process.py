@@ -26,7 +26,7 @@ from skgeo._kernels.harmonic_gp import Evidence, ObservationSums, Posterior, cov
 from skgeo._kernels.threads import blas_threads_for
 from skgeo._places import Places, in_memory, map_at_places, points_in_degrees, points_with_weights
 from skgeo._typing import FloatArray
-from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer
+from skgeo._validation import check_degree, check_n_jobs, check_parameter, is_integer
 
 __all__ = ["SphericalGaussianProcessRegressor"]
 
@@ -438,8 +438,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         return values[..., 0] if self._flat else values
 
     def _check_parameters(self) -> None:
+        self._check_input_parameters()
         check_degree(self.max_degree)
-        check_flag("normalize_y", self.normalize_y)
         HyperparameterSearch(self).check()
         check_n_jobs(self.n_jobs)
 

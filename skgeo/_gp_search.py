@@ -18,6 +18,7 @@ from skgeo._typing import FloatArray
 from skgeo._validation import (
     MAX_SQUARABLE,
     MIN_SQUARABLE,
+    check_flag,
     check_magnitude,
     check_parameter,
     is_integer,
@@ -56,6 +57,7 @@ class HyperparameterSearch:
         # Standardised targets have a variance of 1: the field cannot vary much more where the data are.
         if self.bounds["variance"] is None:
             self.bounds["variance"] = (1e-5, 10.0 if estimator.normalize_y else 1e5)
+        self.normalize_y = estimator.normalize_y
         self.optimizer = estimator.optimizer
         self.n_restarts = estimator.n_restarts_optimizer
         self.random_state = estimator.random_state
@@ -67,6 +69,7 @@ class HyperparameterSearch:
 
     def check(self) -> None:
         """Raise ValueError unless all settings are valid."""
+        check_flag("normalize_y", self.normalize_y)
         for name in HYPERPARAMETERS:
             _check_hyperparameter(name, self.given[name], self.bounds[name])
         known = self.optimizer is None or callable(self.optimizer)

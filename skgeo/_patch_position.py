@@ -168,7 +168,7 @@ class PatchPositionEncoder(PatchTransformer):
                 return self._average(len(patches.latitude), _stacked_pixels(patches), advance).astype(
                     patches.dtype, copy=False
                 )
-            mapped = not getattr(encoder, "add_indicator", False) and _has_harmonic_map(encoder)
+            mapped = not getattr(encoder, "add_indicator", False) and _is_valid(encoder, "harmonic_map", "transform")
             found = encoder.harmonic_map() if mapped else None
             # A map with one factor a harmonic has no kernel for pixels: average it as any encoder.
             if found is None or found[0].ndim == 1:
@@ -216,11 +216,11 @@ class PatchPositionEncoder(PatchTransformer):
         return list(self.encoder_.get_feature_names_out())
 
 
-def _has_harmonic_map(encoder: Any) -> bool:
-    """Whether an encoder has a map of harmonics. A subclass that overrides ``transform`` alone has none."""
+def _is_valid(encoder: Any, shortcut: str, method: str) -> bool:
+    """Whether the class of an encoder has a shortcut for a method, and no subclass overrides the method alone."""
     for kind in type(encoder).__mro__:
-        if "harmonic_map" in vars(kind) or "transform" in vars(kind):
-            return "harmonic_map" in vars(kind)
+        if shortcut in vars(kind) or method in vars(kind):
+            return shortcut in vars(kind)
     return False
 
 
@@ -234,7 +234,7 @@ def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
     encoder = _unfrozen(encoder)
     # Before its fit, an encoder cannot return its map, but it has the method.
     fitted = bool(getattr(encoder, "n_features_in_", None))
-    if not _has_harmonic_map(encoder) or (fitted and encoder.harmonic_map() is None):
+    if not _is_valid(encoder, "harmonic_map", "transform") or (fitted and encoder.harmonic_map() is None):
         raise ValueError(
             "average='exact' integrates harmonics, of SphericalHarmonicPCA and SphericalHarmonics; the encoder is "
             f"{type(encoder).__name__}: average='pixels' takes any."
@@ -257,7 +257,7 @@ def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
         if isinstance(encoder, LocationTransformer):
             encoder.fit(CellGrid._of_places(points[:, 0], points[:, 1], weight if weight.any() else None))
             return
-    elif isinstance(encoder, SphericalHarmonicPCA) and encoder.area_weighted:
+    elif _is_valid(encoder, "_fit_union", "fit") and encoder.area_weighted:
         encoder._fit_union(patches.boxes)
         return
     else:

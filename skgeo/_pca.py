@@ -429,6 +429,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         return affine
 
     def _check_parameters(self) -> None:
+        self._check_input_parameters()
         asked, clip = self.n_components, self.clip
         degree = check_degree(self.max_degree)
         most = (degree + 1) ** 2 - 1

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from skgeo._input.chunks import is_lazy
 from skgeo._input.names import match_coordinate_names
 from skgeo._input.numbers import shortened
+from skgeo._validation import check_names
 from skgeo.exceptions import CoordinateError
 
 # Methods that turn tables of DuckDB, Spark, Arrow and Ibis into frames. An error names the first one that X has.
@@ -60,6 +61,7 @@ def coordinate_columns(columns: list[str], names: Sequence[str] | None, *, other
         latitude, longitude = _find_columns(columns)
         expected = "expected latitude and longitude only"
     else:
+        check_names(names)
         latitude, longitude = names
         expected = f"expected the columns {latitude!r} and {longitude!r} that coordinates= names"
         if not {latitude, longitude}.issubset(columns):

@@ -36,13 +36,18 @@ class Check(NamedTuple):
 class GridReport(Mapping[str, Any]):
     """The result of ``grid.check()``: a mapping from names of checks to values, printed as a small table.
 
-    Attributes
+    Parameters
     ----------
     grid : str
         The grid in one line.
     checks : tuple
         The lines of the report. Each has a ``name``, ``value``, ``unit``, ``problem`` (whether the value points at an
         error in the data) and a ``note``.
+
+    See Also
+    --------
+    skgeo.LatLonGrid.check : Makes the report of a regular grid.
+    skgeo.CellGrid.check : Makes the report of cells anywhere.
 
     Notes
     -----
@@ -56,10 +61,6 @@ class GridReport(Mapping[str, Any]):
     * ``coordinates``, ``bounds``, ``areas``, ``mask``: their sources, and the reason for each.
 
     A check that does not apply to a kind of grid is absent.
-
-    See Also
-    --------
-    LatLonGrid.check, CellGrid.check
 
     Examples
     --------
