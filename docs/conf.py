@@ -76,7 +76,7 @@ autodoc_default_options = {
     "members": True,
     "inherited-members": (
         "BaseEstimator, TransformerMixin, ClassifierMixin, RegressorMixin, _SetOutputMixin, _MetadataRequester, "
-        "Module, Linear, BaseException"
+        "Module, Linear, BaseException, Mapping"
     ),
     "exclude-members": (
         "extra_repr, set_fit_request, set_partial_fit_request, set_predict_request, set_score_request, "
