@@ -70,7 +70,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
     missing : "error", "nan" or "mean", default="error"
-        What to do with points of which a coordinate is missing: refuse them, or leave them out of ``fit`` and embed
+        What to do with points that lack a coordinate: refuse them, or leave them out of ``fit`` and embed
         them as NaN or as the mean of the embedding over the domain, which is zero.
     add_indicator : bool, default=False
         Add a column ``missing_location``, 1 where a coordinate is missing.

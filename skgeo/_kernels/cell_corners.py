@@ -13,13 +13,13 @@ ORDERED, SORTED, EMPTY = np.uint8(0), np.uint8(1), np.uint8(2)
 #: A corner is far from the others; edges cross; there is no area between them; the centre is outside.
 FAR, CROSSED, FLAT, OUTSIDE = np.uint8(3), np.uint8(4), np.uint8(5), np.uint8(6)
 
-# Cells at a time: their corners stay in the cache.
+# Cells per block, so that their corners stay in the cache.
 _CELLS = 2**13
-# Doubled triangles of less than this share of the square of the cell's size are lines but for rounding.
+# Triangles whose doubled area is a smaller share of the squared size of the cell are lines, to rounding.
 _LINE = 1e-9
-# A corner that is so many times as far from the centre as three others are, with none between, is no corner.
+# A corner 10 times as far from the centre as three others, with no corner between, is a fill value.
 _FAR = 10.0
-# Corners are convex up to this share of the square of the cell's size: parallels bend between corners on them.
+# Corners count as convex up to this share of the squared size of the cell, because parallels bend between corners.
 _CONVEX = 1e-2
 # Edges that cross by rounding change the area by less than this share.
 _SAME_AREA = 1e-2
@@ -158,7 +158,7 @@ def _orientation(one: FloatArray, two: FloatArray, three: FloatArray) -> FloatAr
 
 
 def _sides_cross(corners: FloatArray, size: FloatArray) -> npt.NDArray[np.bool_]:
-    """Polygons (k,) of which two sides cross: the ends of either lie on both sides of the other."""
+    """True for each polygon (k,) with two sides that cross: the ends of each side lie on both sides of the other."""
     n_corners = corners.shape[1]
     crossed = np.zeros(corners.shape[2], dtype=bool)
     for i in range(n_corners - 2):

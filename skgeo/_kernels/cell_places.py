@@ -12,17 +12,17 @@ from skgeo._typing import FloatArray
 Bools = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.intp]
 
-# Places that differ by less are one, in degrees: a tenth of a millimetre.
+# Degrees: places closer than this, a tenth of a millimetre, are the same place.
 _SAME_PLACE = 1e-9
-# Cells nearer to a pole than this are at it, in degrees.
+# Degrees: cells closer to a pole than this lie at the pole.
 AT_POLE = 1e-6
-# A place with so many times as many cells as others have is that of a fill value.
+# A place with 8 times as many cells as other places have is a fill value.
 _PILE = 8.0
-#: A file holds a cell so many times at most, at the corner of two halos.
+#: A file holds a cell at most 4 times: at the corner of two halos.
 MOST_COPIES = 4
-# A cell that is so many times as far from its neighbours as these are from theirs is elsewhere.
+# A cell that is 20 times as far from its neighbours as the neighbours are from theirs lies elsewhere.
 _ELSEWHERE = 20.0
-# Cells are looked at where their area is so many times the usual one, which is quick to see.
+# Only cells with 50 times the usual area are examined: the comparison of areas is quick.
 _LARGE = 50.0
 # Areas of a cell and of its copy agree to this share.
 _SAME_AREA = 1e-6

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._kernels.sphere import degrees_of_vectors, fibonacci_lattice, unit_vectors
+from skgeo._kernels.threads import row_blocks
 from skgeo._typing import FloatArray, Integers
 
 #: A function from places (n, 2) in degrees to their embeddings (n, k).
@@ -15,7 +16,7 @@ Embed = Callable[[FloatArray], FloatArray]
 # The distance in radians from any place to the next centre is at most 2.75 over the square root of their number.
 _CELLS_PER_SQUARED_DEGREE, _CELL_RADIUS_FACTOR = 60, 2.75
 # Values of a block, and rows of embeddings that are searched together.
-_BLOCK_VALUES, _BLOCK_ROWS = 2**21, 1024
+_SEARCH_VALUES, _SEARCH_ROWS = 2**21, 1024
 # Cells that are searched for a row. More cells are as near only where a whole line of places has the same embedding.
 _MAX_CELLS_PER_ROW = 64
 # Half the step of central differences, in radians.
@@ -37,14 +38,13 @@ def nearest_places(embed: Embed, targets: FloatArray, max_degree: int) -> tuple[
     """Places (n, 2) whose embeddings are nearest to targets (n, k), and for each whether another place is as near."""
     vectors = unit_vectors(*fibonacci_lattice(max(200, _CELLS_PER_SQUARED_DEGREE * max_degree**2)).T)
     places, uncertain = np.empty((len(targets), 2)), np.empty(len(targets), dtype=bool)
-    for start in range(0, len(targets), _BLOCK_ROWS):
-        part = targets[start : start + _BLOCK_ROWS]
+    for rows in row_blocks(len(targets), budget=_SEARCH_ROWS):
+        part = targets[rows]
         row, cell = _candidates(embed, part, vectors)
-        length = max(1, _BLOCK_VALUES // (8 * part.shape[1]))
-        blocks = [slice(first, first + length) for first in range(0, row.size, length)]
+        blocks = row_blocks(row.size, 8 * part.shape[1], _SEARCH_VALUES)
         ends = [_refined(embed, part[row[block]], vectors[cell[block]]) for block in blocks]
         found = [np.concatenate(values) for values in zip(*ends, strict=True)]
-        places[start : start + len(part)], uncertain[start : start + len(part)] = _best(embed, row, *found)
+        places[rows], uncertain[rows] = _best(embed, row, *found)
     return places, uncertain
 
 
@@ -56,13 +56,12 @@ def _candidates(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple
     distance of the nearest place from above.
     """
     reach = float(np.tan(_CELL_RADIUS_FACTOR / np.sqrt(len(vectors))))
-    length = max(1, _BLOCK_VALUES // max(8 * targets.shape[1], len(targets)))
     nearest, kept = np.full(len(targets), np.inf), []
-    for start in range(0, len(vectors), length):
-        distance, bend = _distances_to_cells(embed, targets, vectors[start : start + length], reach)
+    for block in row_blocks(len(vectors), max(8 * targets.shape[1], len(targets)), _SEARCH_VALUES):
+        distance, bend = _distances_to_cells(embed, targets, vectors[block], reach)
         nearest = np.minimum(nearest, (distance + bend).min(axis=1))
         row, cell = np.nonzero(distance - bend / 2.0 <= nearest[:, np.newaxis])
-        kept.append((row, cell + start, distance[row, cell], bend[cell]))
+        kept.append((row, cell + block.start, distance[row, cell], bend[cell]))
     # The upper bounds of later blocks may exclude cells of earlier blocks: select once more, the nearest cells first.
     row, cell, distances, bends = (np.concatenate(values) for values in zip(*kept, strict=True))
     order = np.lexsort((distances, row))

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, restore_on_error
 from skgeo._kernels.sphere import wrap_longitude
-from skgeo._kernels.threads import Advance, fill_in_threads
+from skgeo._kernels.threads import Advance, fill_in_threads, row_blocks
 from skgeo._places import Places, fill_at_places
 from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skgeo.nn._encoder_modules import EncoderModule
 
 # Number of values of one term in a block: 0.5 MB of float64, which fits into the inner caches of a CPU.
-_BLOCK_VALUES = 2**16
+_TERM_VALUES = 2**16
 
 # Parameters that every encoder has. They say how to read X and what to report, and are no part of the formula.
 _OF_EVERY_ENCODER = frozenset({"coordinates", "missing", "add_indicator", "verbose"})
@@ -122,11 +122,9 @@ class FormulaEncoder(FixedEncoder):
             for i, values in enumerate(self._formula(*places, constants, np)):
                 terms[part, ..., i, :] = values
 
-        # Rows of the first axis in a block. A block has at least one row, even if the row is larger than the budget.
-        length = max(1, _BLOCK_VALUES * n_terms // math.prod(out.shape[1:]))
-        cells = math.prod(out.shape[1:-1])
-        blocks = [slice(start, min(start + length, len(out))) for start in range(0, len(out), length)]
-        fill_in_threads(fill, blocks, None, advance, cells)
+        # One term of a block holds _TERM_VALUES numbers.
+        blocks = row_blocks(len(out), math.prod(out.shape[1:]), _TERM_VALUES * n_terms)
+        fill_in_threads(fill, blocks, None, advance, math.prod(out.shape[1:-1]))
 
     def _check_parameters(self) -> None:
         """Accept everything: a formula without scales has no parameters."""

@@ -68,7 +68,7 @@ def are_names(coordinates: Any) -> bool:
 
 
 def points_of_samples(X: Any, names: Any = None, *, missing: bool = False) -> npt.NDArray[np.float64]:
-    """Latitude and longitude (n, 2) of samples: of a frame those columns, whatever else it has; of a grid its cells."""
+    """Latitude and longitude (n, 2) of samples: these columns of a frame, or the cells of a grid."""
     check_names(names)
     points = as_points(read_places(X, names, missing=missing, others=True), missing=missing)
     return np.column_stack([points.latitude, points.longitude])

@@ -15,13 +15,13 @@ Grid = LatLonGrid | CellGrid
 
 
 def default_grid(degrees: float) -> LatLonGrid:
-    """The whole Earth in cells of so many degrees."""
+    """The whole Earth in cells with sides of ``degrees``."""
     half = degrees / 2.0
     return LatLonGrid(np.arange(-90.0 + half, 90.0, degrees), np.arange(-180.0 + half, 180.0, degrees))
 
 
 def check_grid(grid: Any, degrees: float) -> Grid:
-    """A grid as it is, also that of an xarray object; for None the whole Earth in cells of so many degrees."""
+    """A grid unchanged, the grid of an xarray object, or for None the whole Earth in cells of ``degrees``."""
     if grid is None:
         return default_grid(degrees)
     found = as_grid(grid)

@@ -79,7 +79,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
     missing : "error" or "nan", default="error"
-        What to do with points of which a coordinate is missing: refuse them, or leave them out of ``fit`` and embed
+        What to do with points that lack a coordinate: refuse them, or leave them out of ``fit`` and embed
         them as NaN.
     add_indicator : bool, default=False
         Add a column ``missing_location``, 1 where a coordinate is missing.
@@ -135,8 +135,9 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     -----
     The embedding is not divided by its length. This is usual for models on top of it.
 
-    Neighbours are alike, so that a random share of the pairs says how well places *between* known ones are told apart;
-    give ``fit`` pairs of other regions as ``X_val`` and ``y_val`` where the embedding is to work there.
+    Neighbours are similar. A random share of the pairs therefore measures how well the embedding separates places
+    *between* known places. If the embedding has to work in other regions, give ``fit`` pairs of these regions as
+    ``X_val`` and ``y_val``.
 
     A batch of n pairs takes some six matrices of n x n numbers: 1.6 GB for 8,192 in float32.
 

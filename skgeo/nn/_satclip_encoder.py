@@ -147,7 +147,7 @@ class SatCLIPEncoder(NetworkTransformer, FixedEncoder):
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
     missing : "error" or "nan", default="error"
-        What to do with points of which a coordinate is missing: refuse them, or embed them as NaN.
+        What to do with points that lack a coordinate: refuse them, or embed them as NaN.
     add_indicator : bool, default=False
         Add a column ``missing_location``, 1 where a coordinate is missing.
     verbose : bool or None, default=None
