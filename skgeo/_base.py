@@ -39,7 +39,7 @@ class VersionedEstimator(BaseEstimator):
     # The module that users import the class from. The address of its page in the reference contains it.
     _public_module = "skgeo"
     _doc_link_module = "skgeo"
-    _doc_link_template = "https://skgeo.github.io/skgeo/api/{module}.{name}.html"
+    _doc_link_template = "https://skgeo.github.io/skgeo/stable/api/{module}.{name}.html"
 
     def _doc_link_url_param_generator(self) -> dict[str, str]:
         """The parts of the link to our reference in scikit-learn's HTML representation."""
