@@ -83,10 +83,10 @@ def fit_points(n: int, degree: int, n_jobs: int | None, k: int = 8) -> Workload:
         return fit
 
     def harmonics() -> Callable[[], Any]:
-        from skgeo._kernels.evaluate import _PointMap
+        from skgeo._kernels.evaluate import PointMap
 
         points = baselines.scattered(n)
-        evaluate = _PointMap(np.zeros((1, (degree + 1) ** 2)), None, np.float32)
+        evaluate = PointMap(np.zeros((1, (degree + 1) ** 2)), None, np.float32)
 
         def run() -> None:
             latitude, longitude = np.ascontiguousarray(points.astype(np.float64).T)

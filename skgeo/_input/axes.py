@@ -32,8 +32,8 @@ _SHIFT_DOUBT = 1e-4
 _MAX_DENOMINATOR = 10_000
 # Steps that differ by less than this share of their mean are equal.
 _SAME_STEP = 0.02
-# Neighbouring columns are less than two turns apart, in whatever convention each of them is.
-_FILL_JUMP = 720.0
+# Degrees: neighbouring columns are less than ten turns apart, even if single values have turns of 360 added.
+_FILL_JUMP = 3600.0
 # If the last column is less than this share of a step away from the first, it is the first column once more.
 _REPEATED = 1e-3
 
@@ -76,7 +76,7 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
 
 
 def _check_raw_steps(longitude: FloatArray) -> None:
-    """Refuse a jump of two turns or more between neighbours: only fill values are so far from the next column."""
+    """Refuse a jump of ten turns or more between neighbours: such a value is a fill value, not a longitude."""
     jump = np.flatnonzero(np.abs(np.diff(longitude)) >= _FILL_JUMP)
     if jump.size:
         low, high = (format_number(longitude[jump[0] + i]) for i in (0, 1))
