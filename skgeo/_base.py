@@ -170,7 +170,8 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
         places = read_places(
             X,
             self.coordinates,
-            missing=self._missing_allowed(),
+            allow_missing=self.missing != "error",
+            cure=self._missing_cure(),
             columns_of_array=() if reset else self._columns_in_fit(),
             centres=centres,
             chunked=chunked,
@@ -196,12 +197,10 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
         check_flag("add_indicator", self.add_indicator)
         check_verbose(self.verbose)
 
-    def _missing_allowed(self) -> bool | str:
-        """True if coordinates may be missing, else False; or the end of the error message, if a policy allows them."""
-        policies = self._missing_policies[1:]
-        if self.missing != "error" or not policies:
-            return self.missing != "error"
-        return ", or let " + " or ".join(f"missing={policy!r}" for policy in policies) + " take them"
+    def _missing_cure(self) -> str:
+        """The end of the error about missing coordinates: the values of ``missing`` that allow them."""
+        policies = [f"missing={policy!r}" for policy in self._missing_policies[1:]]
+        return f", or let {' or '.join(policies)} take them" if policies else ""
 
     def _warn_radians(self, places: Any) -> None:
         """Warn if the points from which a model learns are in radians. Grids warn when they are made."""

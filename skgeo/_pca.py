@@ -320,7 +320,12 @@ class SphericalHarmonicPCA(InverseTransformer):
             2 * int(self.max_degree),
             area_weighted=self.area_weighted,
             allow_all_zero=partial,
-            read_block=functools.partial(read_coordinates, names=self.coordinates, missing=self._missing_allowed()),
+            read_block=functools.partial(
+                read_coordinates,
+                names=self.coordinates,
+                allow_missing=self.missing != "error",
+                cure=self._missing_cure(),
+            ),
             verbose=self.verbose,
         )
 

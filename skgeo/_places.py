@@ -44,7 +44,8 @@ def read_places(
     X: Any,
     names: Sequence[str] | None = None,
     *,
-    missing: bool | str = False,
+    allow_missing: bool = False,
+    cure: str = "",
     others: bool = False,
     columns_of_array: Sequence[str] = (),
     centres: bool = False,
@@ -52,14 +53,15 @@ def read_places(
 ) -> Points | LatLonGrid | CellGrid | ChunkedRows:
     """Recognise X and read it; points are checked here, grids and cells were checked when they were made.
 
-    ``names``, ``missing``, ``others`` and ``columns_of_array`` are those of :func:`read_coordinates`. With ``centres``
-    only the centres of an xarray object are read: its areas may be lost without a warning. With ``chunked`` rows of
-    dask are not computed.
+    ``names``, ``allow_missing``, ``cure``, ``others`` and ``columns_of_array`` are the arguments of
+    :func:`read_coordinates`. With ``centres`` only the centres of an xarray object are read: its areas may be lost
+    without a warning. With ``chunked`` rows of dask are not computed.
     """
     family = _family(X)
+    read = partial(read_coordinates, names=names, allow_missing=allow_missing, cure=cure, others=others)
     # Arrays and frames come first, as they are the most frequent input.
     if family == "table":
-        return read_coordinates(X, names, missing=missing, others=others, columns_of_array=columns_of_array)
+        return read(X, columns_of_array=columns_of_array)
     if family == "places":
         return X
     named = True
@@ -76,8 +78,7 @@ def read_places(
     if family == "chunked" and chunked:
         return _chunked_rows(X, lambda: coordinate_columns(list(columns_of_array), names), columns_of_array, named)
     rows = X.compute() if family == "chunked" else X
-    points = read_coordinates(rows, names, missing=missing, others=others, columns_of_array=columns_of_array)
-    return points._replace(named=named)
+    return read(rows, columns_of_array=columns_of_array)._replace(named=named)
 
 
 def read_patches(
@@ -166,13 +167,13 @@ def as_grid(X: Any) -> LatLonGrid | CellGrid | None:
     return found if isinstance(found, LatLonGrid | CellGrid) else None
 
 
-def as_points(places: Points | LatLonGrid | CellGrid | ChunkedRows, *, missing: bool = False) -> Points:
+def as_points(places: Points | LatLonGrid | CellGrid | ChunkedRows, *, allow_missing: bool = False) -> Points:
     """Places as points in memory: the centres of all cells in C order; points are unchanged."""
     if isinstance(places, Points):
         return places
     assert not isinstance(places, ChunkedRows)
     # The centres pass as an array, so that missing centres of cells are refused as missing points are.
-    return read_coordinates(places.points(), missing=missing)
+    return read_coordinates(places.points(), allow_missing=allow_missing)
 
 
 def points_in_degrees(places: Places) -> FloatArray:

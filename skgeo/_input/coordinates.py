@@ -60,33 +60,35 @@ def read_coordinates(
     X: object,
     names: Sequence[str] | None = None,
     *,
-    missing: bool | str = False,
+    allow_missing: bool = False,
+    cure: str = "",
     others: bool = False,
     columns_of_array: Sequence[str] = (),
 ) -> Points:
     """Read points from an array of (latitude, longitude) rows, a frame with such columns or geometries; check them.
 
     ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual names.
-    Coordinates may be missing if ``missing`` is True; a string forbids them, and the message ends with it. With
-    ``others`` a frame may have other columns, which are not read. An array has its columns in the order of
-    ``columns_of_array``; without these the latitude is first.
+    ``allow_missing`` allows missing coordinates. Otherwise the error about them ends with ``cure``, see
+    :func:`check_numbers`. With ``others`` a frame may have other columns, which are not read. An array has its columns
+    in the order of ``columns_of_array``; without these the latitude is first.
     """
     # An array has no attributes to look for.
     geometric = type(X) is not np.ndarray and is_geometric(X)
     columns = None if type(X) is np.ndarray else _geometry_columns(X) if geometric else frame_columns(X)
     meaning = "(latitude, longitude)"
     if geometric:
-        table = _point_table(X, missing)
+        table = _point_table(X, allow_missing, cure)
     elif columns is None:
         longitude_first = (
             bool(columns_of_array) and coordinate_columns(list(columns_of_array), names)[0] != columns_of_array[0]
         )
         meaning = "(longitude, latitude)" if longitude_first else meaning
-        table = read_table(X, 2, meaning, missing)
+        table = read_table(X, 2, meaning, allow_missing=allow_missing, cure=cure)
         table = table[:, ::-1] if longitude_first else table
     else:
         check_length(X, 2)
-        table = read_columns(X, coordinate_columns(columns, names, others=others), missing)
+        pair = coordinate_columns(columns, names, others=others)
+        table = read_columns(X, pair, allow_missing=allow_missing, cure=cure)
     latitude, longitude = table.astype(np.float64).T
     # A place without one of its two coordinates has no place.
     absent = np.isnan(latitude) | np.isnan(longitude)
@@ -109,7 +111,7 @@ def _geometry_columns(X: Any) -> list[str] | None:
     return columns if len(columns) == 1 else None
 
 
-def _point_table(X: Any, missing: bool | str) -> npt.NDArray[np.float64]:
+def _point_table(X: Any, allow_missing: bool, cure: str) -> npt.NDArray[np.float64]:
     """Return latitude and longitude (n, 2) of the points of a GeoDataFrame or GeoSeries in any CRS."""
     kind = type(X).__name__
     if not hasattr(X, "geometry"):
@@ -133,28 +135,31 @@ def _point_table(X: Any, missing: bool | str) -> npt.NDArray[np.float64]:
         warn_caller(f"X is in {crs.to_string()}: reprojected to EPSG:4326, latitude and longitude.", CoordinateWarning)
     table = np.full((len(points), 2), np.nan)
     table[~absent] = np.column_stack([points[~absent].y, points[~absent].x])
-    return check_numbers(table, "X", missing)
+    return check_numbers(table, "X", allow_missing=allow_missing, cure=cure)
 
 
-def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = False) -> npt.NDArray[Any]:
+def read_table(
+    X: object, n_columns: int, meaning: str, *, allow_missing: bool = False, cure: str = ""
+) -> npt.NDArray[Any]:
     """Return a real, finite array of shape (n, n_columns) in the floating dtype of X.
 
-    If ``missing`` is True, NaN and masked values are returned as NaN; if it is a text, they are refused, and the error
-    ends with the text, which says how they can be allowed.
+    ``allow_missing`` allows NaN and masked values, which are returned as NaN. Otherwise the error about them ends with
+    ``cure``, see :func:`check_numbers`.
     """
     if (
         isinstance(X, np.ndarray) and type(X) is np.ndarray and X.ndim and X.dtype.kind == "f"
     ):  # the usual input needs none of the conversions below
         _check_shape(X, n_columns, meaning)
-        return check_numbers(X, "X", missing)
+        return check_numbers(X, "X", allow_missing=allow_missing, cure=cure)
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
     refuse_kind(X, meaning)
     if isinstance(X, np.ma.MaskedArray) and X.ndim and np.ma.is_masked(X):
-        if missing is not True:
+        if not allow_missing:
             rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))
-            cure = f"drop these rows, X[~X.mask.any(axis=1)]{missing or ''}"
-            raise CoordinateError(f"X has masked values in {format_rows(rows)}: {cure}.")
+            raise CoordinateError(
+                f"X has masked values in {format_rows(rows)}: drop these rows, X[~X.mask.any(axis=1)]{cure}."
+            )
         X = masked_to_nan(X)
     if hasattr(X, "dims") and hasattr(X, "coords"):
         raise CoordinateError(
@@ -167,7 +172,7 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
         raise CoordinateError(f"X, a {type(X).__name__}, is not a table of {meaning} rows: {error}") from error
     refuse_kind(table, meaning, type(X))
     _check_shape(table, n_columns, meaning)
-    return check_numbers(as_numbers(table, "X", text=True), "X", missing)
+    return check_numbers(as_numbers(table, "X", text=True), "X", allow_missing=allow_missing, cure=cure)
 
 
 def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
@@ -193,11 +198,14 @@ def check_length(table: Any, n_features: int) -> None:
         raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
 
 
-def read_columns(X: Any, names: Sequence[str], missing: bool | str = False) -> npt.NDArray[Any]:
+def read_columns(X: Any, names: Sequence[str], *, allow_missing: bool = False, cure: str = "") -> npt.NDArray[Any]:
     """Return columns of a frame as a real, finite array (n, len(names)): float32 if all columns are, else float64."""
     columns = {f"X column {name!r}": column_values(X, name) for name in names}
     return np.column_stack(
-        [check_numbers(as_numbers(values, name, text=True), name, missing) for name, values in columns.items()]
+        [
+            check_numbers(as_numbers(values, name, text=True), name, allow_missing=allow_missing, cure=cure)
+            for name, values in columns.items()
+        ]
     )
 
 
@@ -309,7 +317,7 @@ def as_numbers_with_nan(values: Any, name: str) -> npt.NDArray[Any]:
         raise CoordinateError(f"{name} is not an array: {error}") from error
     if array.dtype.kind == "f" and array.ndim:
         array[np.isinf(array)] = np.nan
-    return check_numbers(array, name, missing=True)
+    return check_numbers(array, name, allow_missing=True)
 
 
 def masked_to_nan(values: Any) -> Any:

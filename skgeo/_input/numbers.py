@@ -42,10 +42,13 @@ def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> np
     return _refuse(values, name, text)
 
 
-def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = False) -> npt.NDArray[Any]:
-    """Refuse what is no finite real number, naming the first row; integers become float64.
+def check_numbers(
+    values: npt.NDArray[Any], name: str, *, allow_missing: bool = False, cure: str = ""
+) -> npt.NDArray[Any]:
+    """Refuse values that are no finite real numbers, with the number of the first row; integers become float64.
 
-    NaN is let through if ``missing`` is True; a text says how it may be.
+    ``allow_missing`` allows NaN. Otherwise the error ends with ``cure``, for instance ", or let missing='nan' take
+    them".
     """
     if values.ndim == 0 and not (values.dtype.kind in "fiu" and np.isfinite(values)):
         raise CoordinateError(f"{name} is {values.item()!r}: expected an array of numbers.")
@@ -56,10 +59,10 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
     values = as_numbers(values, name)
     single = values.dtype.kind == "f" and values.dtype.itemsize == 4
     values = values.astype(np.float32 if single else np.float64, copy=False)  # and in native byte order
-    bad = np.isinf(values) if missing is True else ~np.isfinite(values)
+    bad = np.isinf(values) if allow_missing else ~np.isfinite(values)
     if bad.any():
         rows = np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))
-        what, cure = ("infinity", "") if missing is True else ("NaN or infinity", missing or "")
+        what, cure = ("infinity", "") if allow_missing else ("NaN or infinity", cure)
         raise CoordinateError(f"{name} contains {what} in {format_rows(rows)}: drop or impute these rows first{cure}.")
     return values
 

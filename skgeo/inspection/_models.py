@@ -67,10 +67,11 @@ def are_names(coordinates: Any) -> bool:
     return isinstance(coordinates, tuple | list) and all(isinstance(name, str) for name in coordinates)
 
 
-def points_of_samples(X: Any, names: Any = None, *, missing: bool = False) -> npt.NDArray[np.float64]:
+def points_of_samples(X: Any, names: Any = None, *, allow_missing: bool = False) -> npt.NDArray[np.float64]:
     """Latitude and longitude (n, 2) of samples: these columns of a frame, or the cells of a grid."""
     check_names(names)
-    points = as_points(read_places(X, names, missing=missing, others=True), missing=missing)
+    places = read_places(X, names, allow_missing=allow_missing, others=True)
+    points = as_points(places, allow_missing=allow_missing)
     return np.column_stack([points.latitude, points.longitude])
 
 

@@ -193,7 +193,7 @@ class PredictionMapDisplay:
             raise ValueError("coordinates are given without samples: expected X beside them, or grid= alone.")
         places: Any = None
         if not gridded:
-            places = points_of_samples(X if beside is None else beside, names, missing=True)
+            places = points_of_samples(X if beside is None else beside, names, allow_missing=True)
         if kind == "residual":
             if gridded or y is None:
                 raise ValueError("kind='residual': expected X and y, the samples and their true values.")
@@ -347,7 +347,7 @@ class PredictionMapDisplay:
         check_flag("colorbar", colorbar)
         places: Any = as_grid(self.places)
         if places is None:
-            places = points_of_samples(self.places, missing=True)
+            places = points_of_samples(self.places, allow_missing=True)
             warn_radians(*places.T)
         # From here on, places are a grid or an array of points.
         gridded = not isinstance(places, np.ndarray)
