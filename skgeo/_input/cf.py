@@ -76,11 +76,6 @@ def check_object(obj: Any, instead: str) -> Any:
     return obj
 
 
-def is_xarray(X: object) -> bool:
-    """Whether X is an xarray object. The name of its module decides, so that xarray is not imported."""
-    return any(kind.__module__.partition(".")[0] == "xarray" for kind in type(X).__mro__)
-
-
 def find_both(obj: Any, ndim: int) -> tuple["xr.DataArray", "xr.DataArray"]:
     """Latitude and longitude as they are stored; refused if one is absent.
 

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._validation import DELAY, import_optional, is_interactive
+from skgeo._validation import DELAY, import_optional, is_interactive, libraries_of
 from skgeo.exceptions import CoordinateError
 
+#: The libraries of dask arrays and DataFrames.
+DASK = frozenset({"dask", "dask_expr"})
 # Largest number of bytes in a block of an embedding.
 _BLOCK_BYTES = 2**26
 # Number of partial sums that one task adds: a tree keeps the memory of each task small.
@@ -18,8 +20,8 @@ _BRANCHES = 8
 
 
 def is_lazy(X: object) -> bool:
-    """Whether X is a dask array or DataFrame. The name of its module decides, so that dask is not imported."""
-    return any(kind.__module__.partition(".")[0] in ("dask", "dask_expr") for kind in type(X).__mro__)
+    """Whether X is a dask array or DataFrame."""
+    return not DASK.isdisjoint(libraries_of(type(X)))
 
 
 def aligned(*arrays: Any) -> tuple[Any, ...]:

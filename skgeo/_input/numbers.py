@@ -9,8 +9,6 @@ from skgeo.exceptions import CoordinateError
 
 # Types that float() or NumPy convert to numbers, though they are no coordinates.
 _REFUSED = (bool, np.bool_, np.timedelta64, np.datetime64, complex, np.complexfloating, np.ndarray)
-# Largest number of characters of a value in a message.
-_SHORT = 60
 
 
 def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> npt.NDArray[Any]:
@@ -78,10 +76,11 @@ def format_rows(rows: npt.NDArray[np.intp]) -> str:
     return f"{rows.size} row{'s' if rows.size != 1 else ''}, first row {rows[0]}"
 
 
-def shortened(value: object) -> str:
-    """Return the repr of a value, cut after 60 characters."""
-    text = repr(value)
-    return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
+def shortened(text: str, length: int = 160) -> str:
+    """A text on one line; if it is longer than ``length``, with dots in place of its middle."""
+    text = " ".join(text.split())
+    half = (length - 3) // 2
+    return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"
 
 
 def _is_na(value: object) -> bool:
@@ -100,8 +99,8 @@ def _refuse(values: npt.NDArray[Any], name: str, text: bool) -> npt.NDArray[Any]
     first = table[rows[0], np.argmax(bad[rows[0]])]
     count = f"{rows.size} row{'s' if rows.size != 1 else ''}"
     raise CoordinateError(
-        f"{name} holds {values.dtype} values in {count}, first row {rows[0]}, {shortened(first)}: expected numbers. "
-        "Convert them first, for instance with astype(float); text such as 41°24'N or 48,1 needs parsing."
+        f"{name} holds {values.dtype} values in {count}, first row {rows[0]}, {shortened(repr(first), 60)}: expected "
+        "numbers. Convert them first, for instance with astype(float); text such as 41°24'N or 48,1 needs parsing."
     )
 
 

@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._base import LocationTransformer, restore_on_error
 from skgeo._kernels.sphere import wrap_longitude
 from skgeo._kernels.threads import Advance, fill_in_threads, row_blocks
-from skgeo._places import Places, fill_at_places
 from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
+from skgeo._values_at_places import Places, fill_at_places
 
 if TYPE_CHECKING:
     from skgeo.nn._encoder_modules import EncoderModule

@@ -10,10 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._kernels.evaluate_harmonics import write_grid, write_points
 from skgeo._kernels.harmonics import convention_factors, degrees_and_orders
-from skgeo._places import Places, fill_at_places
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_convention, check_degree, check_n_jobs, check_parameter, is_integer
+from skgeo._values_at_places import Places, fill_at_places
 from skgeo.encoders._base import FixedEncoder
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from skgeo._patch_scale import DESCRIPTORS, PatchScaleFeaturizer
 from skgeo._places import ChunkedRows, read_patches
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter
+from skgeo.inspection._map_shapes import box_rings
 from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, plotting, with_unit
 from skgeo.inspection._models import chosen_columns
-from skgeo.inspection._projections import Extent, box_rings, extent_of, padded
+from skgeo.inspection._projections import Extent, extent_of, padded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,11 +12,12 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import check_random_state
 
+from skgeo._input.numbers import shortened
 from skgeo._kernels.sphere import unit_vectors
 from skgeo._places import as_grid
 from skgeo._spectrum import degree_wavelength_km
 from skgeo._typing import FloatArray
-from skgeo._validation import check_parameter, is_integer, is_real, shortened
+from skgeo._validation import check_parameter, is_integer, is_real
 from skgeo.exceptions import CoordinateError, ResolutionWarning
 from skgeo.model_selection._base import (
     EARTH_RADIUS_KM,
@@ -358,7 +359,7 @@ def _degree_parameter(model: Any) -> str:
     kind = type(model).__name__
     if found:
         raise ValueError(
-            f"model={kind} has several parameters max_degree, {shortened(found)}: expected one; search them with "
+            f"model={kind} has several parameters max_degree, {shortened(repr(found))}: expected one; search them with "
             "GridSearchCV."
         )
     cure = "add SphericalHarmonics or SphericalHarmonicPCA as a step"

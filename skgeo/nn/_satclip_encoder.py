@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from skgeo._immutable import Immutable
+from skgeo._typing import Immutable
 from skgeo._validation import check_parameter
 from skgeo.encoders._base import FixedEncoder
 from skgeo.nn._encoder_modules import Harmonics

@@ -39,19 +39,15 @@ from skgeo.inspection import (
     SimilarityDisplay,
     SpectrumDisplay,
 )
+from skgeo.inspection._map_shapes import box_rings, coast_lines, grid_meshes, project_lines, project_rings
 from skgeo.inspection._projections import (
     EqualEarth,
     Extent,
     Orthographic,
     PlateCarree,
-    box_rings,
     choose_projection,
-    coast_lines,
     degree_label,
     extent_of,
-    grid_meshes,
-    project_lines,
-    project_rings,
 )
 from skgeo.model_selection import SphericalBlockKFold, leakage_report
 
