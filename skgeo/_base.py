@@ -230,7 +230,7 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         -------
         ndarray of shape (n_samples, n_outputs)
             The embedding; float32 for float32 points or axes, else float64. For chunked input it is a lazy dask array
-            or DataFrame.
+            or DataFrame: its places are checked when they are computed.
         """
         check_is_fitted(self)
         places = self._read(X, reset=False, chunked=True)
@@ -265,13 +265,14 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         cells_per_row = math.prod(places.shape[1:])
         return lazy_cells(embed, places.latitude, places.longitude, cells_per_row=cells_per_row, output=output)
 
-    def _check_twin(self) -> None:
+    def _check_to_torch(self) -> None:
         """Raise ValueError if a torch module cannot give the same output: it passes NaN on and adds no indicator."""
         valid = self.missing != "mean" and not self.add_indicator
         given = f"missing={self.missing!r}, add_indicator={self.add_indicator!r}"
         if not valid:
             raise ValueError(
-                f"{given}: a torch twin hands NaN on. set_params(missing='nan', add_indicator=False) before to_torch()."
+                f"{given}: to_torch() makes a module that returns NaN for missing places and has no indicator. Call "
+                "set_params(missing='nan', add_indicator=False) first."
             )
 
     @abstractmethod
@@ -325,7 +326,7 @@ class PatchTransformer(GeoTransformer, GeoEstimator, VersionedEstimator):
         -------
         ndarray of shape (n_patches, n_outputs)
             The features; float32 for float32 input, else float64. For chunked input they are a lazy dask array or
-            DataFrame.
+            DataFrame: its patches are checked when they are computed.
         """
         check_is_fitted(self)
         patches = self._read(X, reset=False, chunked=True)

@@ -400,6 +400,7 @@ class CellGrid(Labelled, Immutable):
         return (patches, index) if return_index else patches
 
     def _require_solid_angles(self) -> npt.NDArray[np.float64]:
+        """The areas of the cells on the unit sphere; refused if they are unknown."""
         if self.solid_angles is None:
             raise CoordinateError("The areas of the cells are unknown: give areas= or vertices=.")
         return self.solid_angles

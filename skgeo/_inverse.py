@@ -172,6 +172,7 @@ class InverseTransformer(LocationTransformer):
 
 
 def _warn(rows: npt.NDArray[np.intp]) -> None:
+    """Warn of rows that do not determine their place, if there are any."""
     if rows.size:
         warn_caller(
             f"{rows.size} rows of X, the first row {rows[0]}, do not determine their place: another one has the same "

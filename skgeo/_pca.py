@@ -24,7 +24,7 @@ from skgeo._values_at_places import Places, map_at_places
 from skgeo.exceptions import ResolutionWarning
 
 if TYPE_CHECKING:
-    from skgeo.nn._modules import HarmonicPCA
+    from skgeo.nn._transformer_modules import HarmonicPCA
 
 __all__ = ["SphericalHarmonicPCA"]
 
@@ -237,8 +237,8 @@ class SphericalHarmonicPCA(InverseTransformer):
             Maps (latitude, longitude) in degrees (..., 2) to (..., n_components), in this order of columns always.
         """
         check_is_fitted(self)
-        self._check_twin()
-        from skgeo.nn._modules import HarmonicPCA  # needs torch
+        self._check_to_torch()
+        from skgeo.nn._transformer_modules import HarmonicPCA  # needs torch
 
         return HarmonicPCA(self._affine(), clip=self.clip)
 

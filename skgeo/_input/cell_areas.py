@@ -179,6 +179,7 @@ def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Ar
 
 
 def _known(mask: Any) -> list[Any]:
+    """A list of the mask alone; an empty list without a mask."""
     return [] if mask is None else [mask]
 
 
@@ -237,8 +238,8 @@ def _without(cells: npt.NDArray[np.intp], latitude: FloatArray) -> FloatArray:
     return latitude
 
 
-# Refuse cells whose places are fill values; `where` says what is strange about the places.
 def _refuse_fill(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, where: str) -> NoReturn:
+    """Refuse cells whose places are fill values; ``where`` says what is strange about the places."""
     count = f"{cells.size} cells are" if cells.size > 1 else "1 cell is"
     raise CoordinateError(
         f"{count} {where}, the first at {format_cell(cells, latitude.shape)}: "
@@ -293,8 +294,8 @@ def largest_share(shape: tuple[int, ...], source: str) -> float:
     return LARGEST_SHARE * (half / math.sin(half) if source == NEIGHBOURS else 1.0)
 
 
-# Refuse cells that together are larger than the sphere; the message names the largest cell and the copies.
 def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -> None:
+    """Refuse cells that together are larger than the sphere; the message names the largest cell and the copies."""
     share = float(weight.sum()) / (4.0 * np.pi)
     if share <= largest_share(weight.shape, source):
         return
@@ -309,8 +310,8 @@ def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -
     )
 
 
-# Warn of cells at the place of another cell; refuse them if they are a large share of cells with areas from neighbours.
 def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str) -> None:
+    """Warn of cells at the place of another cell; refuse many of them if areas come from the neighbours."""
     where = f"{again.size} cells are at the place of another one, the first at {format_cell(again, weight.shape)}"
     if source == NEIGHBOURS and again.size > _MANY_COPIES * np.count_nonzero(weight):
         raise CoordinateError(
@@ -323,6 +324,7 @@ def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str)
 
 
 def _warn_without_area(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray) -> None:
+    """Warn of cells without area, if there are any."""
     if cells.size:
         warn_caller(
             f"{cells.size} cells have no area, the first at {format_cell(cells, latitude.shape)}, "

@@ -45,8 +45,8 @@ def format_cell(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> str:
     return str(tuple(index)) if len(index) > 1 else str(index[0])
 
 
-# The latitude and longitude at a position in C order, in words.
 def format_place(latitude: FloatArray, longitude: FloatArray, position: int) -> str:
+    """The latitude and longitude at a position in C order, in words."""
     return f"latitude {format_number(latitude.flat[position])}, longitude {format_number(longitude.flat[position])}"
 
 

@@ -242,8 +242,8 @@ def identification_rank(axis: Any, kind: CoordinateKind) -> int | None:
     return None if says_nominal(axis) else _told(axis, kind)
 
 
-# The rank of identification_rank, also for axes whose long_name says that they are nominal.
 def _told(axis: Any, kind: CoordinateKind) -> int | None:
+    """The rank of identification_rank, also for axes whose long_name says that they are nominal."""
     standard_name, name = attribute(axis, "standard_name"), str(axis.name).strip().lower()
     units = attribute(axis, "units").replace(" ", "_")
     if standard_name == kind.name:
@@ -347,8 +347,8 @@ def truer(obj: Any, latitude: Any, longitude: Any) -> tuple[Hashable, str] | Non
     return None
 
 
-# Refuse a coordinate without dimensions.
 def refuse_scalar(latitude: Any, longitude: Any) -> NoReturn:
+    """Refuse a coordinate without dimensions."""
     name = (latitude if latitude.ndim == 0 else longitude).name
     raise CoordinateError(f"{name!r} is a single value without a dimension: select a list, obj.sel({name}=[...]).")
 

@@ -75,28 +75,28 @@ def read_coordinates(
     # An array has no attributes to look for.
     geometric = type(X) is not np.ndarray and is_geometric(X)
     columns = None if type(X) is np.ndarray else _geometry_columns(X) if geometric else frame_columns(X)
-    meaning = "(latitude, longitude)"
+    # An error about the range says how the two coordinates were read: ``origin``.
     if geometric:
+        origin = "geometries are (x, y), longitude and latitude"
         table = _point_table(X, allow_missing, cure)
     elif columns is None:
         longitude_first = (
             bool(columns_of_array) and coordinate_columns(list(columns_of_array), names)[0] != columns_of_array[0]
         )
-        meaning = "(longitude, latitude)" if longitude_first else meaning
+        meaning = "(longitude, latitude)" if longitude_first else "(latitude, longitude)"
+        origin = f"columns are {meaning}"
         table = read_table(X, 2, meaning, allow_missing=allow_missing, cure=cure)
         table = table[:, ::-1] if longitude_first else table
     else:
         check_length(X, 2)
         pair = coordinate_columns(columns, names, others=others)
+        origin = f"column {pair[0]!r} is read as latitude and {pair[1]!r} as longitude"
         table = read_columns(X, pair, allow_missing=allow_missing, cure=cure)
     latitude, longitude = table.astype(np.float64).T
     # A place without one of its two coordinates has no place.
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
         latitude, longitude = (np.where(absent, np.nan, degrees) for degrees in (latitude, longitude))
-    # An error about the range says how the two columns were read.
-    origin = f"columns are {meaning}" if columns is None else "the two columns may be misnamed"
-    origin = "geometries are (x, y): longitude, latitude" if geometric else origin
     _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), origin)
     latitude = latitude.clip(-90.0, 90.0)
     low, high = _USUAL_LONGITUDES
@@ -209,8 +209,11 @@ def read_columns(X: Any, names: Sequence[str], *, allow_missing: bool = False, c
     )
 
 
-def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[np.intp], order: str) -> None:
-    """Refuse latitudes beyond the poles, and say what probably happened. ``row`` holds the row number of each value."""
+def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[np.intp], origin: str) -> None:
+    """Refuse latitudes beyond the poles, and say what probably happened.
+
+    ``row`` holds the row number of each value. ``origin`` says how the coordinates were read.
+    """
     outside = np.flatnonzero(np.abs(latitude) > POLE)
     if outside.size == 0:
         return
@@ -222,9 +225,9 @@ def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[n
             "(longitude and latitude in degrees) first, for instance with geopandas .to_crs(4326) or pyproj."
         )
     elif np.all(np.abs(longitude) <= 90.0):
-        message += f" Are they swapped? Exchanging them would make every row valid; {order}."
+        message += f" Are they swapped? Exchanging them would make every row valid; {origin}."
     else:
-        message += " Columns are (latitude, longitude) in degrees."
+        message += f" {origin[0].upper()}{origin[1:]} in degrees."
     raise CoordinateError(message)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,7 +107,9 @@ def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
     rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)
     check_longitude(west, "X")
     check_longitude(east, "X")
-    _check_patches(south, north, west, east, np.stack([n_lat, n_lon]), rounding)
+    # An array does not show the order of its columns: the error says it.
+    order = "" if columns is not None else f" The columns are {', '.join(PATCH_COLUMNS)}."
+    _check_patches(south, north, west, east, np.stack([n_lat, n_lon]), rounding, order)
     if fill_radians(np.concatenate([south, north]), np.concatenate([west, east])):
         say_radians("X lies", "np.degrees(X[:, :4])")
     east = np.minimum(east, west + 360.0)
@@ -116,22 +119,34 @@ def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
 
 
 def _check_patches(
-    south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray, counts: FloatArray, rounding: float
+    south: FloatArray,
+    north: FloatArray,
+    west: FloatArray,
+    east: FloatArray,
+    counts: FloatArray,
+    rounding: float,
+    order: str,
 ) -> None:
-    """Refuse patches beyond the poles, without extent or over a turn wide, and counts that are no whole numbers."""
-    _refuse((south < -POLE) | (north > POLE), "south and north must lie in [-90, 90] degrees", south, north)
+    """Refuse patches beyond the poles, without extent or over a turn wide, and counts that are no whole numbers.
+
+    ``rounding`` is the tolerance of longitudes in degrees. Errors end with ``order``, a sentence about the columns.
+    """
+    refuse = partial(_refuse, order)
+    refuse((south < -POLE) | (north > POLE), "south and north must lie in [-90, 90] degrees", south, north)
     thin = np.minimum(north, 90.0) - np.maximum(south, -90.0) <= THINNEST
-    _refuse(thin, "south must be less than north, by more than rounding", south, north)
+    refuse(thin, "south must be less than north, by more than rounding", south, north)
     empty = east - west <= rounding
-    _refuse(empty, "east must differ from west by more than whole turns; all around is east = west + 360", west, east)
-    _refuse(east - west > 360.0 + rounding, "a patch is at most 360 degrees wide", west, east)
+    refuse(empty, "east must differ from west by more than whole turns; all around is east = west + 360", west, east)
+    refuse(east - west > 360.0 + rounding, "a patch is at most 360 degrees wide", west, east)
     whole = (counts >= 1) & (counts == np.round(counts)) & (counts < 2**31)
-    _refuse(~whole.all(axis=0), "n_lat and n_lon must be whole numbers of pixels, from 1 to 2147483647", *counts)
+    refuse(~whole.all(axis=0), "n_lat and n_lon must be whole numbers of pixels, from 1 to 2147483647", *counts)
 
 
-def _refuse(bad: npt.NDArray[np.bool_], rule: str, *values: FloatArray) -> None:
-    """Raise the error about patches that break a rule, with their number and the values of the first."""
+def _refuse(order: str, bad: npt.NDArray[np.bool_], rule: str, *values: FloatArray) -> None:
+    """Refuse patches that break a rule, with their number, the values of the first and the order of the columns."""
     rows = np.flatnonzero(bad)
     if rows.size:
         given = ", ".join(format_number(value[rows[0]]) for value in values)
-        raise CoordinateError(f"X: {rule}; broken in {rows.size} of {bad.size} patches, first row {rows[0]}: {given}.")
+        raise CoordinateError(
+            f"X: {rule}; broken in {rows.size} of {bad.size} patches, first row {rows[0]}: {given}.{order}"
+        )

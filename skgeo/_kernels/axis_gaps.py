@@ -167,9 +167,9 @@ def uneven_by(axis: FloatArray, spacing: float) -> float:
 def _decimal_unit(values: FloatArray, rounding: float) -> float:
     """Return the unit of the last decimal of the values, 0.001 for three decimals; zero if rounding hides it."""
     for decimals in range(10):
-        scale = 10.0**decimals
-        if rounding * scale > 0.1:
+        units = 10.0**decimals
+        if rounding * units > 0.1:
             break
-        if np.abs(values * scale - np.round(values * scale)).max() <= rounding * scale:
-            return 1.0 / scale
+        if np.abs(values * units - np.round(values * units)).max() <= rounding * units:
+            return 1.0 / units
     return 0.0

@@ -162,7 +162,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
             Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs), in this order of columns always.
         """
         check_is_fitted(self)
-        self._check_twin()
+        self._check_to_torch()
         from skgeo.nn._encoder_modules import Harmonics  # needs torch
 
         return Harmonics(

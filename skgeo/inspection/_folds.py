@@ -197,9 +197,9 @@ class FoldDisplay:
             if chosen.any():
                 self.points_[name] = drawn.points(*points[chosen].T, label=name, **style)
         if colorbar:
-            # Small dots are enlarged in the legend, so that their colours can be told apart.
-            scale = max(1.0, (_MAX_DOT_POINTS / size) ** 0.5)
-            self.legend_ = legend(self.ax_, len(self.points_), markerscale=scale)
+            # Small dots are enlarged in the legend, so that readers can see their colours.
+            factor = max(1.0, (_MAX_DOT_POINTS / size) ** 0.5)
+            self.legend_ = legend(self.ax_, len(self.points_), markerscale=factor)
         return self
 
     def _groups(self, fold: int | None, size: float) -> list[tuple[str, npt.NDArray[np.bool_], dict[str, Any]]]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from skgeo._cells import CellGrid
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter, import_optional, is_real
+from skgeo.inspection._arguments import Grid
 from skgeo.inspection._map_shapes import (
     any_of_four,
     cell_corners,
@@ -18,7 +19,6 @@ from skgeo.inspection._map_shapes import (
     project_lines,
     project_rings,
 )
-from skgeo.inspection._places import Grid
 from skgeo.inspection._projections import (
     PROJECTIONS,
     EqualEarth,

@@ -33,7 +33,7 @@ def at_places(
     fitted on, where they are not the usual ones.
     """
     if isinstance(places, LatLonGrid):
-        parts = [select(_dense(function(X))) for X in _row_blocks(places, estimator, coordinates)]
+        parts = [select(_dense(function(X))) for X in _blocks_of_rows(places, estimator, coordinates)]
         values = np.concatenate(parts)
         return values.reshape(*places.shape, *values.shape[1:])
     points = np.asarray(places.points() if isinstance(places, CellGrid) else places)  # which computes what is chunked
@@ -49,7 +49,7 @@ def at_places(
     return values.reshape(*shape, *found.shape[1:])
 
 
-def _row_blocks(grid: LatLonGrid, estimator: Any, coordinates: tuple[str, str] | None) -> Iterator[Any]:
+def _blocks_of_rows(grid: LatLonGrid, estimator: Any, coordinates: tuple[str, str] | None) -> Iterator[Any]:
     """Rows of a grid, as a grid where the estimator takes grids, which is faster; else as points."""
     whole = isinstance(steps_of(estimator)[0], LocationEstimator) and grid.shape[1] > 1
     length = max(1, _PLACES_AT_A_TIME // grid.shape[1])
@@ -76,6 +76,7 @@ def points_of_samples(X: Any, names: Any = None, *, allow_missing: bool = False)
 
 
 def _dense(values: Any) -> npt.NDArray[Any]:
+    """The output of an estimator as a dense array."""
     return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
 
 

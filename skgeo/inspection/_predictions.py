@@ -11,6 +11,7 @@ from skgeo._input.coordinates import warn_radians
 from skgeo._places import as_grid
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter
+from skgeo.inspection._arguments import check_grid
 from skgeo.inspection._folds import dot_size
 from skgeo.inspection._maps import (
     CATEGORIES,
@@ -25,7 +26,6 @@ from skgeo.inspection._maps import (
     with_unit,
 )
 from skgeo.inspection._models import are_names, at_places, points_of_samples, response_of
-from skgeo.inspection._places import check_grid
 from skgeo.inspection._projections import extent_of, padded
 
 if TYPE_CHECKING:

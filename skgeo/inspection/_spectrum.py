@@ -217,8 +217,8 @@ def half_wave_axis(ax: Any) -> Any:
     """A second axis above one of degrees, with the length of half a wave, pi R / degree."""
     kilometres = math.pi * EARTH_RADIUS / 1000.0
 
-    # Its own inverse. matplotlib calls it with 0, too.
     def convert(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Degree to length, and length to degree. matplotlib calls the function with 0, too."""
         return kilometres / np.maximum(np.asarray(value, dtype=np.float64), 1e-3)
 
     low, high = (max(limit, 0.5) for limit in ax.get_xlim())

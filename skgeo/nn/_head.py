@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from skgeo._patch_scale import DESCRIPTORS
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_magnitude, check_parameter, is_integer
-from skgeo.nn._modules import check_tensor
 from skgeo.nn._networks import check_widths
+from skgeo.nn._transformer_modules import check_tensor
 
 __all__ = ["PatchProjectionHead"]
 
