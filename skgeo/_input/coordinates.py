@@ -77,7 +77,7 @@ def read_coordinates(
     columns = None if type(X) is np.ndarray else _geometry_columns(X) if geometric else frame_columns(X)
     # An error about the range says how the two coordinates were read: ``origin``.
     if geometric:
-        origin = "geometries are (x, y), longitude and latitude"
+        origin = "geometries are (x, y): longitude, latitude"
         table = _point_table(X, allow_missing, cure)
     elif columns is None:
         longitude_first = (
