@@ -92,8 +92,8 @@ class CellGrid(Labelled, Immutable):
     Areas from neighbours: the width of a cell is the mean great-circle distance to the neighbours before and after, its
     area the product of both widths with the sine of the angle between them. Errors fall with the square of the spacing:
     4e-5 of the area at 1 degree. Cells without neighbours have the mean area of the others (of their chunk, where there
-    are chunks). A neighbour more than five times as far as the opposite one is none: there the data jump, from one
-    granule to the next. Cells whose centre is a pole, all at one place, have no area: give vertices.
+    are chunks). A neighbour more than five times as far as the opposite one does not count: there the data jump, from
+    one granule to the next. Cells whose centre is a pole, all at one place, have no area: give vertices.
 
     Examples
     --------

@@ -176,6 +176,6 @@ def _warn(rows: npt.NDArray[np.intp]) -> None:
     if rows.size:
         warn_caller(
             f"{rows.size} rows of X, the first row {rows[0]}, do not determine their place: another one has the same "
-            "embedding, or it may slide along a line. More components, or a clip that is wider, tell places apart.",
+            "embedding, or it may slide along a line. More components, or a wider clip, distinguish places.",
             ResolutionWarning,
         )

@@ -44,7 +44,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     Parameters
     ----------
     max_degree : int, default=10
-        Largest degree L of the harmonics, at least 1. The finest detail is half a wave in 180 / L degrees.
+        Largest degree L of the harmonics, at least 1. The finest detail is half a wavelength, 180 / L degrees.
     n_components : int, float, "shannon" or None, default=None
         How many components to keep: a number up to (L + 1)^2 - 1, a fraction in (0, 1) of the variance, the Shannon
         number (L + 1)^2 A / 4 pi of the domain of area A, or all that the domain supports. Components beyond what
@@ -79,8 +79,8 @@ class SphericalHarmonicPCA(InverseTransformer):
     components_ : ndarray of shape (n_components, D)
         Principal axes, orthonormal rows; with a spectrum, times the square root of the prior variance of the degree.
     explained_variance_ : ndarray of shape (n_components,)
-        Variance over the domain of each component before standardising; zero beyond the supported number. Falling, but
-        for the last supported ones, which rounding does not tell apart.
+        Variance over the domain of each component before standardising; zero beyond the supported number. In
+        descending order, except for the last supported ones, which are equal to rounding.
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the total variance.
     scale_ : ndarray of shape (n_components,)

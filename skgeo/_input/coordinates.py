@@ -23,8 +23,8 @@ SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
 # Latitude of the poles, with rounding: pi / 2 in single precision is 90.0000025 degrees, and files have bounds of
 # 90.00001. Centres, vertices and bounds up to here are clipped to 90; beyond, they are no latitudes.
 POLE = 90.0 + SINGLE_ROUNDING
-# Beyond this, in degrees, float64 knows a longitude no better than to a millimetre, and a model to no better than 1e-6
-# of degree 100: it is no longitude, but the number that a file has where it has none (1e15, 1e20, 9.97e36).
+# Degrees. Larger longitudes have errors over a millimetre in float64, and harmonics of degree 100 errors over 1e-6.
+# Files have such numbers (1e15, 1e20, 9.97e36) where a longitude is missing.
 LARGEST_LONGITUDE = 1e8
 # Sizes of numbers that files have where a longitude is missing. Each of them is a longitude (-999 is 81 degrees east).
 _FILL_SIZES = (888.0, 999.0, 999.9, 999.99, 9999.0, 9999.9, 9999.99, 99999.0, 999999.0, 32767.0, 32768.0, 65535.0)
@@ -330,17 +330,20 @@ def masked_to_nan(values: Any) -> Any:
     return np.asarray(values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan))
 
 
-def check_cell_centres(values: npt.ArrayLike, others: npt.ArrayLike, name: str) -> FloatArray:
-    """Return latitudes or longitudes of cells in float64, with NaN where they or the ``others`` are missing."""
-    centres = as_numbers_with_nan(values, name).astype(np.float64)
-    if name == "latitude":
-        outside = np.flatnonzero(np.abs(centres) > POLE)
-        if outside.size:
-            raise CoordinateError(
-                f"{name} is outside [-90, 90] degrees in {outside.size} cells: "
-                f"{format_number(centres.flat[outside[0]])}. Swapped with longitude, projected, or a "
-                "fill value that is not marked as missing?"
-            )
-        centres = centres.clip(-90.0, 90.0)
-    centres[np.isnan(as_numbers_with_nan(others, name))] = np.nan
-    return centres
+def checked_latitudes(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Latitudes of cells in float64, NaN where either coordinate is missing; refused beyond the poles."""
+    outside = np.flatnonzero(np.abs(latitude) > POLE)
+    if outside.size:
+        raise CoordinateError(
+            f"latitude is outside [-90, 90] degrees in {outside.size} cells: "
+            f"{format_number(latitude.flat[outside[0]])}. Swapped with longitude, projected, or a fill value that is "
+            "not marked as missing?"
+        )
+    return np.where(np.isnan(longitude), np.nan, latitude.astype(np.float64).clip(-90.0, 90.0))
+
+
+def checked_longitudes(longitude: FloatArray, latitude: FloatArray) -> FloatArray:
+    """Longitudes of cells in float64, NaN where either coordinate is missing; fill values are refused."""
+    longitude = np.where(np.isnan(latitude), np.nan, longitude.astype(np.float64))
+    check_longitude(longitude, "longitude")
+    return longitude

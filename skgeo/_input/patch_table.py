@@ -13,9 +13,10 @@ from skgeo._input.coordinates import (
     POLE,
     THINNEST,
     as_numbers_with_nan,
-    check_cell_centres,
     check_length,
     check_longitude,
+    checked_latitudes,
+    checked_longitudes,
     fill_radians,
     read_columns,
     read_table,
@@ -54,8 +55,8 @@ def _read_stack(X: npt.ArrayLike) -> PixelStack:
             f"X has shape {table.shape}: expected (n_patches, n_rows, n_columns, 2), the latitudes and longitudes of "
             "pixel centres."
         )
-    latitude = check_cell_centres(table[..., 0], table[..., 1], name="latitude")
-    longitude = check_cell_centres(table[..., 1], table[..., 0], name="longitude")
+    latitude = checked_latitudes(table[..., 0], table[..., 1])
+    longitude = checked_longitudes(table[..., 1], table[..., 0])
     empty = np.flatnonzero(np.isnan(latitude).all(axis=(1, 2)))
     if empty.size:
         raise CoordinateError(

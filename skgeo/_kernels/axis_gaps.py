@@ -62,10 +62,11 @@ def find_gaps(steps: FloatArray, spacing: float) -> Flags:
 
 
 def _is_rounded_even(steps: FloatArray, gaps: Flags, spacing: float) -> bool:
-    """Whether the gaps of an axis come from rounding, as of 1/60 degree to 0.02, 0.03, 0.05.
+    """Whether the gaps of an axis come from rounding: steps of 1/60 degree become 0.02, 0.03 and 0.05.
 
-    The smallest step is then a single unit of the last decimal, the larger steps are many and evenly spread, and no
-    value is further than a unit from an even axis. One row left out of an axis of many is no more than a unit either.
+    Then the smallest step is a single unit of the last decimal, there are many larger steps, evenly spread, and every
+    value is within one unit of an even axis. One row left out of many leaves the values within one unit, too: the
+    number of larger steps tells that it is a gap.
     """
     if gaps.size < _MIN_ROUNDED_STEPS or gaps.mean() < _MIN_ROUNDED_SHARE:
         return False

@@ -1,4 +1,4 @@
-"""Kernel: mean and covariance -> canonical, rank-checked eigenbasis.
+"""Kernel: from a mean and a covariance to a unique eigenbasis of checked rank.
 
 Equal eigenvalues leave eigenvectors undefined up to rotation, and eigenvalues below rounding leave them to noise.
 Here equal eigenvalues form groups whose basis is chosen by a rule that rounding cannot sway, and directions

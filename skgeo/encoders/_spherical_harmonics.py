@@ -32,7 +32,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
     Parameters
     ----------
     max_degree : int, default=10
-        Largest degree L, at least 1. The finest detail is half a wave in 180 / L degrees.
+        Largest degree L, at least 1. The finest detail is half a wavelength, 180 / L degrees.
     min_degree : int, default=0
         Smallest degree; 1 drops the constant column.
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None

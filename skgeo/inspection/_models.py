@@ -1,4 +1,4 @@
-"""What displays ask of estimators: their output at places, some places at a time."""
+"""The output of estimators at places, computed block by block, for displays."""
 
 import math
 import re
@@ -27,7 +27,7 @@ def at_places(
     select: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = np.asarray,
     coordinates: tuple[str, str] | None = None,
 ) -> npt.NDArray[Any]:
-    """The output at places, of their shape; of each block only what ``select`` keeps is held.
+    """The output at places, in their shape. Of each block only the part that ``select`` returns stays in memory.
 
     Missing centres of a CellGrid come out as NaN. ``coordinates`` are the names of the columns that the estimator was
     fitted on, where they are not the usual ones.
@@ -36,7 +36,8 @@ def at_places(
         parts = [select(_dense(function(X))) for X in _blocks_of_rows(places, estimator, coordinates)]
         values = np.concatenate(parts)
         return values.reshape(*places.shape, *values.shape[1:])
-    points = np.asarray(places.points() if isinstance(places, CellGrid) else places)  # which computes what is chunked
+    # np.asarray computes chunked points.
+    points = np.asarray(places.points() if isinstance(places, CellGrid) else places)
     shape = places.shape if isinstance(places, CellGrid) else (len(points),)
     present = np.isfinite(points).all(axis=1)
     known = points[present]
@@ -84,7 +85,8 @@ def output_names(estimator: Any) -> list[str]:
     """Names of the output columns, or their numbers."""
     try:
         return [str(name) for name in estimator.get_feature_names_out()]
-    except AttributeError:  # which a Pipeline raises for a step of it
+    # A Pipeline raises this error if one of its steps has no names.
+    except AttributeError:
         row = _dense(estimator.transform(table_for(estimator, np.zeros((1, 2)))))
         return [str(i) for i in range(row.shape[1])]
 

@@ -391,7 +391,7 @@ def _check_kind(kind: Any) -> None:
 
 
 def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any]:
-    """Values in the shape of the places, which may come flat; raises ValueError if their number is another."""
+    """Values in the shape of the places; flat values are reshaped. Raises ValueError if their number is another."""
     array = np.asarray(values)
     if array.shape != shape and array.shape != (int(np.prod(shape)),):
         raise ValueError(f"{name} has shape {array.shape}: expected {shape}, one value for each place.")

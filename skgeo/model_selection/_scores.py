@@ -9,7 +9,6 @@ from joblib import effective_n_jobs
 from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning, UndefinedMetricWarning
 
-from skgeo._input.numbers import shortened
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateWarning, ResolutionWarning
@@ -115,8 +114,11 @@ def reason_in(caught: Caught) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line of a traceback, in brackets and shortened."""
-    return f" ({shortened(text.strip().splitlines()[-1], _MAX_QUOTED_CHARACTERS).rstrip('.')})"
+    """The last line of a traceback, in brackets. Of a long line only the beginning, where libraries name the error."""
+    line = text.strip().splitlines()[-1]
+    if len(line) <= _MAX_QUOTED_CHARACTERS:
+        return f" ({line.rstrip('.')})"
+    return f" ({line[:_MAX_QUOTED_CHARACTERS].rstrip()}...)"
 
 
 def warn_missing(caught: Caught, message: str, model: Any) -> None:

@@ -296,13 +296,13 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             if len(training.inputs) < 2:
                 raise ValueError(
                     f"X has {len(training.inputs)} sample (n_samples={len(training.inputs)}) to learn from: at least "
-                    "two places are needed, to be told apart."
+                    "two places are needed, which the loss compares."
                 )
             self.feature_mean_, self.feature_scale_ = training.target.mean_and_scale("y")
             if validation is not None:
                 validation.target.check(len(self.feature_mean_), "y_val", "y" if y_val is None else "y_val")
                 if len(validation.inputs) < 2:
-                    raise ValueError("X_val has 1 sample: at least two places are needed, to be told apart.")
+                    raise ValueError("X_val has 1 sample: at least two places are needed, which the loss compares.")
             self._network = network_recipe(self)
             self.encoder_ = fit_encoder(self.encoder, training.inputs, training.weight)
             if file is not None:

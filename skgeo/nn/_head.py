@@ -17,7 +17,7 @@ from skgeo.nn._transformer_modules import check_tensor
 
 __all__ = ["PatchProjectionHead"]
 
-# A descriptor with a deviation below this share of its mean does not tell training patches apart. Divided by such a
+# A descriptor with a deviation below this share of its mean does not distinguish training patches. Divided by such a
 # small deviation, the descriptor of a patch of another grid would be far larger than all other features.
 _MIN_RELATIVE_DEVIATION = 0.1
 
