@@ -276,6 +276,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         return degree_one_of_components(self.components_, self.scale_, self.mean_, root)
 
     def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
+        """Fit on the domain; with ``partial`` on this part and all earlier parts."""
         self._check_parameters()
         resume = partial and hasattr(self, "_coefficients")  # earlier parts were learned
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):

@@ -126,6 +126,7 @@ def _solve_few(covariance: FloatArray) -> Solution:
     reflectors, diagonal, beside, factors, _ = lapack.dsytrd(covariance, lower=1, lwork=work)
 
     def leading(count: int) -> FloatArray:
+        """The first ``count`` eigenvectors."""
         if count > _RECOMPUTE_BELOW_SHARE * size:
             return _solve_all(covariance)[1](count)
         if count == 0:

@@ -206,6 +206,7 @@ class PredictionMapDisplay:
         classes = np.asarray(estimator.classes_) if method == "predict" and is_classifier(estimator) else None
 
         def select(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            """The column of the output that the map shows."""
             # Classes become numbers: numbers can be NaN at missing places, names cannot.
             column = _column(block, method)
             return column if classes is None else _class_numbers(column, classes)
@@ -387,6 +388,7 @@ def _draw(drawn: Map, places: Any, values: FloatArray, s: float | None, style: A
 
 
 def _check_kind(kind: Any) -> None:
+    """Raise ValueError unless the kind is known."""
     check_parameter("kind", kind, kind in ("prediction", "residual"), "'prediction' or 'residual'")
 
 

@@ -76,6 +76,7 @@ def mean_and_std(scores: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]
     number = scored.sum(axis=axis, keepdims=True)
 
     def mean(values: FloatArray) -> FloatArray:
+        """Mean over the folds that have a score."""
         total = np.where(scored, values, 0.0).sum(axis=axis, keepdims=True)
         return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
