@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._callers import warn_swapped_on_the_way
 from skgeo._cells import CellGrid
-from skgeo._grid import GridAxes, LatLonGrid
+from skgeo._grid import LatLonGrid
 from skgeo._input.chunks import chunked_rows, lazy_cells, lazy_rows
 from skgeo._input.columns import coordinate_columns, listed
 from skgeo._input.coordinates import Points, warn_radians
@@ -29,6 +29,7 @@ from skgeo._places import points_in_degrees as points_in_degrees
 from skgeo._places import points_with_weights as points_with_weights
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_names, check_parameter, check_verbose, import_optional, warn_caller
+from skgeo._values_at_places import GridAxes
 from skgeo._version import __version__
 from skgeo.exceptions import CoordinateError, CoordinateWarning, VersionWarning
 

@@ -1,6 +1,6 @@
 """A regular grid of latitude-longitude cells, and the table of patches cut from it."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,26 +14,13 @@ from skgeo._kernels.sphere import EARTH_RADIUS, band_heights
 from skgeo._output.cut_patches import cut_table, patch_frame
 from skgeo._output.grid_report import GridReport, lat_lon_checks
 from skgeo._output.to_xarray import Labelled
-from skgeo._typing import FloatArray, Immutable
+from skgeo._typing import Immutable
 from skgeo._validation import check_flag, check_radius
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["LatLonGrid"]
-
-
-class GridAxes(NamedTuple):
-    """Some rows of a grid: latitudes of the rows and longitudes of the columns in degrees, and their dtype."""
-
-    latitude: FloatArray
-    longitude: FloatArray
-    dtype: np.dtype[Any]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.latitude.size, self.longitude.size
 
 
 class LatLonGrid(Labelled, Immutable):

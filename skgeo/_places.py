@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._cells import CellGrid
-from skgeo._grid import GridAxes, LatLonGrid
+from skgeo._grid import LatLonGrid
 from skgeo._input.chunks import DASK, computed, is_chunked_frame
 from skgeo._input.columns import coordinate_columns, frame_columns, is_geometric
 from skgeo._input.coordinates import Points, read_coordinates
@@ -20,6 +20,7 @@ from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, rea
 from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_table_or_stack
 from skgeo._typing import FloatArray
 from skgeo._validation import check_scaled_weight, libraries_of
+from skgeo._values_at_places import GridAxes
 from skgeo._values_at_places import Places as Places
 from skgeo._values_at_places import map_at_places as map_at_places
 from skgeo.exceptions import CoordinateError

@@ -1,19 +1,33 @@
-"""Arrays of values at places: between two axes the values of a grid, else the values of one place after the other."""
+"""Arrays of values at places. A grid is evaluated between its two axes, all other places one by one."""
 
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from skgeo._cells import CellGrid
-from skgeo._grid import GridAxes, LatLonGrid
+from skgeo._grid import LatLonGrid
 from skgeo._input.coordinates import Points
 from skgeo._kernels.evaluate import map_grid, map_points
 from skgeo._typing import FloatArray
 from skgeo._validation import progress
+
+
+class GridAxes(NamedTuple):
+    """Some rows of a grid: latitudes of the rows and longitudes of the columns in degrees, and their dtype."""
+
+    latitude: FloatArray
+    longitude: FloatArray
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.latitude.size, self.longitude.size
+
 
 #: Places in memory or chunked, all of which have the attributes ``latitude``, ``longitude`` and ``dtype``.
 Places = Points | LatLonGrid | CellGrid | GridAxes

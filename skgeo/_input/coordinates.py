@@ -7,12 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from skgeo._input.columns import column_values, coordinate_columns, refuse_kind
-from skgeo._input.columns import frame_columns as frame_columns
-from skgeo._input.columns import is_geometric as is_geometric
-from skgeo._input.names import LATITUDE_NAMES as LATITUDE_NAMES
-from skgeo._input.names import LONGITUDE_NAMES as LONGITUDE_NAMES
-from skgeo._input.names import match_coordinate_names as match_coordinate_names
+from skgeo._input.columns import column_values, coordinate_columns, frame_columns, is_geometric, refuse_kind
 from skgeo._input.numbers import as_numbers, check_numbers, format_number, format_rows
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
