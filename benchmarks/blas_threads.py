@@ -5,7 +5,7 @@
 
 Median milliseconds of the steps of a fit (the eigenproblem as a whole and by way of a tridiagonal matrix, Cholesky's
 factor, a product) with one thread and with two, at the numbers of harmonics to degree 10, 20, 24, 30, 40 and 60. The
-number in skgeo/_parallel.py follows from it. Writes blas_threads.json and blas_threads.rst.
+number in skgeo/_kernels/threads.py follows from it. Writes blas_threads.json and blas_threads.rst.
 """
 
 import argparse

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._callers import warn_swapped_on_the_way
 from skgeo._cells import CellGrid
-from skgeo._grid import GridAxes, LatLonGrid
+from skgeo._grid import LatLonGrid
 from skgeo._input.chunks import chunked_rows, lazy_cells, lazy_rows
 from skgeo._input.columns import coordinate_columns, listed
 from skgeo._input.coordinates import Points, warn_radians
@@ -29,6 +29,7 @@ from skgeo._places import points_in_degrees as points_in_degrees
 from skgeo._places import points_with_weights as points_with_weights
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_names, check_parameter, check_verbose, import_optional, warn_caller
+from skgeo._values_at_places import GridAxes
 from skgeo._version import __version__
 from skgeo.exceptions import CoordinateError, CoordinateWarning, VersionWarning
 
@@ -170,7 +171,8 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
         places = read_places(
             X,
             self.coordinates,
-            missing=self._missing_allowed(),
+            allow_missing=self.missing != "error",
+            cure=self._missing_cure(),
             columns_of_array=() if reset else self._columns_in_fit(),
             centres=centres,
             chunked=chunked,
@@ -196,12 +198,10 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
         check_flag("add_indicator", self.add_indicator)
         check_verbose(self.verbose)
 
-    def _missing_allowed(self) -> bool | str:
-        """True if coordinates may be missing, else False; or the end of the error message, if a policy allows them."""
-        policies = self._missing_policies[1:]
-        if self.missing != "error" or not policies:
-            return self.missing != "error"
-        return ", or let " + " or ".join(f"missing={policy!r}" for policy in policies) + " take them"
+    def _missing_cure(self) -> str:
+        """The end of the error about missing coordinates: the values of ``missing`` that allow them."""
+        policies = [f"missing={policy!r}" for policy in self._missing_policies[1:]]
+        return f", or let {' or '.join(policies)} take them" if policies else ""
 
     def _warn_radians(self, places: Any) -> None:
         """Warn if the points from which a model learns are in radians. Grids warn when they are made."""
@@ -231,7 +231,7 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         -------
         ndarray of shape (n_samples, n_outputs)
             The embedding; float32 for float32 points or axes, else float64. For chunked input it is a lazy dask array
-            or DataFrame.
+            or DataFrame: its places are checked when they are computed.
         """
         check_is_fitted(self)
         places = self._read(X, reset=False, chunked=True)
@@ -266,13 +266,14 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         cells_per_row = math.prod(places.shape[1:])
         return lazy_cells(embed, places.latitude, places.longitude, cells_per_row=cells_per_row, output=output)
 
-    def _check_twin(self) -> None:
+    def _check_to_torch(self) -> None:
         """Raise ValueError if a torch module cannot give the same output: it passes NaN on and adds no indicator."""
         valid = self.missing != "mean" and not self.add_indicator
         given = f"missing={self.missing!r}, add_indicator={self.add_indicator!r}"
         if not valid:
             raise ValueError(
-                f"{given}: a torch twin hands NaN on. set_params(missing='nan', add_indicator=False) before to_torch()."
+                f"{given}: to_torch() makes a module that returns NaN for missing places and has no indicator. Call "
+                "set_params(missing='nan', add_indicator=False) first."
             )
 
     @abstractmethod
@@ -326,7 +327,7 @@ class PatchTransformer(GeoTransformer, GeoEstimator, VersionedEstimator):
         -------
         ndarray of shape (n_patches, n_outputs)
             The features; float32 for float32 input, else float64. For chunked input they are a lazy dask array or
-            DataFrame.
+            DataFrame: its patches are checked when they are computed.
         """
         check_is_fitted(self)
         patches = self._read(X, reset=False, chunked=True)

@@ -6,27 +6,18 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._immutable import Immutable
 from skgeo._input.axes import check_mask
 from skgeo._input.cell_areas import NOTHING, UNUSED, check_cells, read_areas, read_centres
-from skgeo._input.chunks import aligned, computed, is_lazy
+from skgeo._input.chunks import aligned, is_lazy
 from skgeo._input.coordinates import warn_radians
 from skgeo._input.from_xarray import read_cells
-from skgeo._input.patch_table import axis_windows, warn_left_out, windows
-from skgeo._kernels.cell_places import inside_shares
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._output.cell_report import cell_checks
+from skgeo._output.cut_patches import cut_stack
 from skgeo._output.grid_report import GridReport
 from skgeo._output.to_xarray import Labelled
-from skgeo._validation import (
-    check_flag,
-    check_pair,
-    check_parameter,
-    check_radius,
-    import_optional,
-    is_real,
-    warn_caller,
-)
+from skgeo._typing import Immutable
+from skgeo._validation import check_flag, check_radius, import_optional, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 if TYPE_CHECKING:
@@ -101,8 +92,8 @@ class CellGrid(Labelled, Immutable):
     Areas from neighbours: the width of a cell is the mean great-circle distance to the neighbours before and after, its
     area the product of both widths with the sine of the angle between them. Errors fall with the square of the spacing:
     4e-5 of the area at 1 degree. Cells without neighbours have the mean area of the others (of their chunk, where there
-    are chunks). A neighbour more than five times as far as the opposite one is none: there the data jump, from one
-    granule to the next. Cells whose centre is a pole, all at one place, have no area: give vertices.
+    are chunks). A neighbour more than five times as far as the opposite one does not count: there the data jump, from
+    one granule to the next. Cells whose centre is a pole, all at one place, have no area: give vertices.
 
     Examples
     --------
@@ -404,47 +395,12 @@ class CellGrid(Labelled, Immutable):
         >>> print(f"{extent_lon:.1f} km along rows, {extent_lat:.1f} km along columns")
         28.5 km along rows, 35.0 km along columns
         """
-        if len(self.shape) != 2:
-            raise CoordinateError(f"The {self.shape[0]} cells have no rows and columns to cut patches from.")
-        sizes = check_pair(patch_size, "patch_size")
-        strides = sizes if stride is None else check_pair(stride, "stride")
         check_flag("return_index", return_index)
-        dropped = partial is None or partial is False
-        check_parameter("partial", partial, dropped, "None or False: all patches of a stack have one shape")
-        valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
-        check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
-        names = ("rows", "columns")
-        rows, columns = (
-            axis_windows(name, [(0, length)], size, step, False, closed=False)
-            for name, length, size, step in zip(names, self.shape, sizes, strides, strict=True)
-        )
-        # All patches of a stack have the same number of pixels, so that the counts are not needed.
-        index, _ = windows(rows, columns)
-        # Present cells of unknown areas all count the same.
-        areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles
-        whole = computed(self.latitude, self.longitude, areas, areas if self.mask is None else areas * self.mask)
-        # One warning names the rows and columns that no patch reaches, at the ends or between strides.
-        if partial is None and (rows.left_out.any() or columns.left_out.any()):
-            inside = whole[3]
-            covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
-            share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
-            warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
-        # Each array gives one window a patch: places, areas, and areas inside the mask.
-        at = tuple(index.T)
-        latitude, longitude, *sizes_of_cells = (
-            np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole
-        )
-        # The tolerance is for rounding. A patch without any present pixel has no place.
-        kept = inside_shares(*sizes_of_cells) >= min_fraction - 1e-9
-        kept &= np.isfinite(latitude).any(axis=(1, 2))
-        if not kept.any():
-            raise ValueError(
-                f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
-            )
-        patches = np.stack([latitude[kept], longitude[kept]], axis=-1).astype(self.dtype, copy=False)
-        return (patches, index[kept]) if return_index else patches
+        patches, index = cut_stack(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
+        return (patches, index) if return_index else patches
 
     def _require_solid_angles(self) -> npt.NDArray[np.float64]:
+        """The areas of the cells on the unit sphere; refused if they are unknown."""
         if self.solid_angles is None:
             raise CoordinateError("The areas of the cells are unknown: give areas= or vertices=.")
         return self.solid_angles

@@ -1,48 +1,26 @@
 """A regular grid of latitude-longitude cells, and the table of patches cut from it."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._immutable import Immutable
 from skgeo._input.axes import check_axis, check_mask, even_axis, unwrap_longitude, warn_radian_axes
 from skgeo._input.bounds import cell_edges
-from skgeo._input.chunks import computed, is_lazy
+from skgeo._input.chunks import is_lazy
 from skgeo._input.from_xarray import read_grid
-from skgeo._input.patch_table import (
-    axis_windows,
-    outer_edges,
-    patch_frame,
-    share_left_out,
-    warn_left_out,
-    window_shares,
-    windows,
-)
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._kernels.sphere import EARTH_RADIUS, band_heights
+from skgeo._output.cut_patches import cut_table, patch_frame
 from skgeo._output.grid_report import GridReport, lat_lon_checks
 from skgeo._output.to_xarray import Labelled
-from skgeo._typing import FloatArray
-from skgeo._validation import check_flag, check_pair, check_parameter, check_radius, is_real
+from skgeo._typing import Immutable
+from skgeo._validation import check_flag, check_radius
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["LatLonGrid"]
-
-
-class GridAxes(NamedTuple):
-    """Some rows of a grid: latitudes of the rows and longitudes of the columns in degrees, and their dtype."""
-
-    latitude: FloatArray
-    longitude: FloatArray
-    dtype: np.dtype[Any]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.latitude.size, self.longitude.size
 
 
 class LatLonGrid(Labelled, Immutable):
@@ -414,34 +392,9 @@ class LatLonGrid(Labelled, Immutable):
                [  0.,  90.,   0., 180.,  18.,  36.],
                [  0.,  90., 180., 360.,  18.,  36.]])
         """
-        sizes = check_pair(patch_size, "patch_size")
-        strides = sizes if stride is None else check_pair(stride, "stride")
-        check_flag("partial", False if partial is None else partial)
         check_flag("as_frame", as_frame)
         check_flag("return_index", return_index)
-        valid_fraction = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
-        check_parameter("min_fraction", min_fraction, valid_fraction, "a number in [0, 1]")
-        # Windows are cut from each part of an axis on its own, so that no patch crosses a gap.
-        blocks = contiguous_blocks(self.latitude_edges), contiguous_blocks(self.longitude_edges)
-        rows = axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
-        columns = axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=self.closed)
-        heights_and_widths = self._heights_and_widths()
-        if partial is not False:
-            # A chunked mask is not read for a warning: the share is then one of all cells.
-            share = share_left_out(None if self.chunked else self.mask, *heights_and_widths, rows, columns)
-            cure = "partial=True keeps smaller patches at the ends, stride=None leaves nothing between"
-            warn_left_out(rows, columns, ("rows", "columns"), share, cure)
-        index, count = windows(rows, columns)
-        if min_fraction > 0.0 and self.mask is not None:
-            # Shares of patches need the values of the mask, chunked or not.
-            (mask,) = computed(self.mask)
-            shares = window_shares(mask, *heights_and_widths, rows, columns)
-            kept = shares >= min_fraction - 1e-9  # sums of areas are known to rounding only
-            index, count = index[kept], count[kept]
-        if index.size == 0:
-            reason = "no patch has that much of its area in the mask; lower it."
-            raise ValueError(f"min_fraction={min_fraction!r}: {reason}")
-        table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
+        table, index = cut_table(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
         patches = patch_frame(table, index) if as_frame else table
         return (patches, index) if return_index else patches
 

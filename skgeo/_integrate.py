@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._input.chunks import cell_blocks, fold, grid_blocks, row_blocks
+from skgeo._input.chunks import cell_blocks, fold, grid_blocks, table_blocks
 from skgeo._input.coordinates import Points
 from skgeo._kernels import domain as _domain
 from skgeo._kernels.harmonics import sin_cos_latitude
@@ -54,7 +54,7 @@ def weight_coefficients(
             return _sum_points(weighting, places, sample_weight, advance)
     if isinstance(places, ChunkedRows):
         work = partial(_sum_rows, of_block, read_block=read_block)
-        return fold(work, row_blocks(places.rows, sample_weight), verbose=verbose)
+        return fold(work, table_blocks(places.rows, sample_weight), verbose=verbose)
     if isinstance(places, LatLonGrid):
         edges = places.latitude_edges, places.longitude_edges, places.closed, places.mask
         if not places.chunked:

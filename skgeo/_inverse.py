@@ -21,6 +21,10 @@ from skgeo.exceptions import ResolutionWarning
 _MAX_CLIP_SHRINKAGE = 5.0
 # Smallest number of values below the bound of the clip that determines a place.
 _MIN_UNCLIPPED_VALUES = 3
+# Largest difference between a harmonic and its projection onto the components if these span the harmonic.
+_SPANNED = 1e-12
+# Columns of the harmonics of degree 1 that are x, y and z of the unit sphere, times sqrt(3 / 4 pi).
+_XYZ = [3, 1, 2]
 
 
 class DegreeOne(NamedTuple):
@@ -28,6 +32,25 @@ class DegreeOne(NamedTuple):
 
     matrix: FloatArray
     offset: FloatArray
+
+
+def degree_one_of_components(
+    components: FloatArray, scale: FloatArray, mean: FloatArray, root: FloatArray
+) -> DegreeOne | None:
+    """The map from standardised principal components to x, y and z; None if the components do not span these.
+
+    ``components`` (k, D), ``scale`` (k,) and ``mean`` (D,) are those of the harmonics. ``root`` (D,) is the prior
+    standard deviation of each harmonic, by which the components are multiplied.
+    """
+    if root[1] == 0.0:
+        return None
+    # Divided by the prior deviations the components are orthonormal rows: project x, y and z onto them.
+    axes = components[:, _XYZ] / root[1]
+    held = axes.T @ np.divide(components, root, out=np.zeros_like(components), where=root > 0.0)
+    held[np.arange(3), _XYZ] -= 1.0
+    if np.abs(held).max() > _SPANNED:
+        return None
+    return DegreeOne(axes.T * scale / root[1], mean[_XYZ])
 
 
 class InverseTransformer(LocationTransformer):
@@ -149,9 +172,10 @@ class InverseTransformer(LocationTransformer):
 
 
 def _warn(rows: npt.NDArray[np.intp]) -> None:
+    """Warn of rows that do not determine their place, if there are any."""
     if rows.size:
         warn_caller(
             f"{rows.size} rows of X, the first row {rows[0]}, do not determine their place: another one has the same "
-            "embedding, or it may slide along a line. More components, or a clip that is wider, tell places apart.",
+            "embedding, or it may slide along a line. More components, or a wider clip, distinguish places.",
             ResolutionWarning,
         )

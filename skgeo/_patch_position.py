@@ -273,6 +273,7 @@ def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
 
 
 def _count_pixels(patches: Boxes) -> int:
+    """The number of pixels of all patches together."""
     return int(patches.n_lat @ patches.n_lon)
 
 

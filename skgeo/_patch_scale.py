@@ -14,7 +14,7 @@ from skgeo._validation import check_flag, check_radius
 from skgeo.exceptions import CoordinateError
 
 if TYPE_CHECKING:
-    from skgeo.nn._modules import PatchScale
+    from skgeo.nn._transformer_modules import PatchScale
 
 __all__ = ["DESCRIPTORS", "PatchScaleFeaturizer"]
 
@@ -150,7 +150,7 @@ class PatchScaleFeaturizer(PatchTransformer):
             Maps patch tables (..., 6) to descriptors (..., 10).
         """
         check_is_fitted(self)
-        from skgeo.nn._modules import PatchScale  # needs torch
+        from skgeo.nn._transformer_modules import PatchScale  # needs torch
 
         return PatchScale(self.earth_radius, log=self.log)
 

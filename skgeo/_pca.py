@@ -2,7 +2,6 @@
 
 import functools
 import math
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,28 +12,21 @@ from skgeo._base import restore_on_error
 from skgeo._callers import warn_once_a_search
 from skgeo._input.coordinates import read_coordinates
 from skgeo._integrate import weight_coefficients
-from skgeo._inverse import DegreeOne, InverseTransformer
+from skgeo._inverse import DegreeOne, InverseTransformer, degree_one_of_components
 from skgeo._kernels import domain as _domain
-from skgeo._kernels.eigenbasis import Eigenbasis, canonical_eigenbasis
+from skgeo._kernels.eigenbasis import Eigenbasis, canonical_eigenbasis, number_to_keep, number_wanted
 from skgeo._kernels.harmonics import degrees_and_orders
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import blas_threads_for
-from skgeo._places import Places, map_at_places
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real
+from skgeo._values_at_places import Places, map_at_places
 from skgeo.exceptions import ResolutionWarning
 
 if TYPE_CHECKING:
-    from skgeo.nn._modules import HarmonicPCA
+    from skgeo.nn._transformer_modules import HarmonicPCA
 
 __all__ = ["SphericalHarmonicPCA"]
-
-# Tolerance when the cumulative variance is compared with the fraction that n_components asks for.
-_ROUNDING = 1e-9
-# Largest difference between a harmonic and its projection onto the components if these span the harmonic.
-_SPANNED = 1e-12
-# Columns of the harmonics of degree 1 that are x, y and z of the unit sphere, times sqrt(3 / 4 pi).
-_XYZ = [3, 1, 2]
 
 
 class SphericalHarmonicPCA(InverseTransformer):
@@ -52,7 +44,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     Parameters
     ----------
     max_degree : int, default=10
-        Largest degree L of the harmonics, at least 1. The finest detail is half a wave in 180 / L degrees.
+        Largest degree L of the harmonics, at least 1. The finest detail is half a wavelength, 180 / L degrees.
     n_components : int, float, "shannon" or None, default=None
         How many components to keep: a number up to (L + 1)^2 - 1, a fraction in (0, 1) of the variance, the Shannon
         number (L + 1)^2 A / 4 pi of the domain of area A, or all that the domain supports. Components beyond what
@@ -87,8 +79,8 @@ class SphericalHarmonicPCA(InverseTransformer):
     components_ : ndarray of shape (n_components, D)
         Principal axes, orthonormal rows; with a spectrum, times the square root of the prior variance of the degree.
     explained_variance_ : ndarray of shape (n_components,)
-        Variance over the domain of each component before standardising; zero beyond the supported number. Falling, but
-        for the last supported ones, which rounding does not tell apart.
+        Variance over the domain of each component before standardising; zero beyond the supported number. In
+        descending order, except for the last supported ones, which are equal to rounding.
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the total variance.
     scale_ : ndarray of shape (n_components,)
@@ -245,8 +237,8 @@ class SphericalHarmonicPCA(InverseTransformer):
             Maps (latitude, longitude) in degrees (..., 2) to (..., n_components), in this order of columns always.
         """
         check_is_fitted(self)
-        self._check_twin()
-        from skgeo.nn._modules import HarmonicPCA  # needs torch
+        self._check_to_torch()
+        from skgeo.nn._transformer_modules import HarmonicPCA  # needs torch
 
         return HarmonicPCA(self._affine(), clip=self.clip)
 
@@ -281,17 +273,10 @@ class SphericalHarmonicPCA(InverseTransformer):
         """The map to x, y and z, or None if the components do not span the harmonics of degree 1."""
         degree, _ = degrees_and_orders(int(self.max_degree))
         root = np.sqrt(prior_variance(self.spectrum, int(self.max_degree)))[degree]
-        if root[1] == 0.0:
-            return None
-        # Divided by the prior deviations the components are orthonormal rows: project x, y and z onto them.
-        axes = self.components_[:, _XYZ] / root[1]
-        held = axes.T @ np.divide(self.components_, root, out=np.zeros_like(self.components_), where=root > 0.0)
-        held[np.arange(3), _XYZ] -= 1.0
-        if np.abs(held).max() > _SPANNED:
-            return None
-        return DegreeOne(axes.T * self.scale_ / root[1], self.mean_[_XYZ])
+        return degree_one_of_components(self.components_, self.scale_, self.mean_, root)
 
     def _fit(self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> Self:
+        """Fit on the domain; with ``partial`` on this part and all earlier parts."""
         self._check_parameters()
         resume = partial and hasattr(self, "_coefficients")  # earlier parts were learned
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
@@ -320,7 +305,12 @@ class SphericalHarmonicPCA(InverseTransformer):
             2 * int(self.max_degree),
             area_weighted=self.area_weighted,
             allow_all_zero=partial,
-            read_block=functools.partial(read_coordinates, names=self.coordinates, missing=self._missing_allowed()),
+            read_block=functools.partial(
+                read_coordinates,
+                names=self.coordinates,
+                allow_missing=self.missing != "error",
+                cure=self._missing_cure(),
+            ),
             verbose=self.verbose,
         )
 
@@ -347,7 +337,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         blocks = None
         if _domain.is_zonal(self._coefficients):
             blocks = [np.flatnonzero(order[1:] == m) for m in range(-max_degree, max_degree + 1)]
-        wanted = self._number_wanted()
+        wanted = number_wanted(self.n_components, self.shannon_number_)
         basis = canonical_eigenbasis(covariance[1:, 1:], mean_square, n_wanted=wanted, blocks=blocks)
         # A first part may have no extent or no weight. A whole domain may not.
         if basis.n_supported == 0 and not partial:
@@ -357,7 +347,8 @@ class SphericalHarmonicPCA(InverseTransformer):
                 "the whole domain that will be transformed."
             )
         variance = float(np.trace(covariance[1:, 1:])) or 1.0  # never divide by zero
-        self.n_components_ = self._number_to_keep(basis.variance / variance, basis.n_supported)
+        share = basis.variance / variance
+        self.n_components_ = number_to_keep(self.n_components, self.shannon_number_, share, basis.n_supported)
         self._warn_resolution(basis)
         # Components beyond the supported number stay zero and have the scale 1.
         kept = min(self.n_components_, basis.n_supported)
@@ -386,20 +377,6 @@ class SphericalHarmonicPCA(InverseTransformer):
             area = 4.0 * np.pi / np.square(self._coefficients / self._coefficients[0]).sum()
         self.shannon_number_ = float(n_harmonics * area / (4.0 * np.pi))
         return covariance
-
-    def _number_wanted(self) -> int | None:
-        """The number of components that was asked for, or None if it depends on their variances."""
-        if isinstance(self.n_components, str):
-            return max(1, math.floor(self.shannon_number_ + 0.5 + _ROUNDING))
-        return int(self.n_components) if isinstance(self.n_components, Integral) else None
-
-    def _number_to_keep(self, ratio: npt.NDArray[np.float64], n_supported: int) -> int:
-        """The number of components that ``n_components`` asks for, given their shares of the variance."""
-        wanted = self._number_wanted()
-        if wanted is not None:
-            return min(wanted, n_supported) if isinstance(self.n_components, str) else wanted
-        share = math.inf if self.n_components is None else float(self.n_components) - _ROUNDING
-        return min(1 + int(np.searchsorted(np.cumsum(ratio), share)), n_supported)
 
     def _warn_resolution(self, basis: Eigenbasis) -> None:
         """Warn if the number kept is more than the domain supports, or splits equal eigenvalues."""

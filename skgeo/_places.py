@@ -4,7 +4,6 @@ Estimators, splitters, reports and displays call :func:`read_places` or :func:`r
 family of X by its type, and hand X to the reader of the family in ``skgeo._input``.
 """
 
-import math
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
@@ -13,20 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._cells import CellGrid
-from skgeo._grid import GridAxes, LatLonGrid
-from skgeo._input.chunks import computed, is_chunked_frame
+from skgeo._grid import LatLonGrid
+from skgeo._input.chunks import DASK, computed, is_chunked_frame
 from skgeo._input.columns import coordinate_columns, frame_columns, is_geometric
 from skgeo._input.coordinates import Points, read_coordinates
 from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, read_grid, read_points
 from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_table_or_stack
-from skgeo._kernels.evaluate import map_grid, map_points
 from skgeo._typing import FloatArray
-from skgeo._validation import check_scaled_weight, progress
+from skgeo._validation import check_scaled_weight, libraries_of
+from skgeo._values_at_places import GridAxes
+from skgeo._values_at_places import Places as Places
+from skgeo._values_at_places import map_at_places as map_at_places
 from skgeo.exceptions import CoordinateError
-
-Places = Points | LatLonGrid | CellGrid | GridAxes
-# A function of latitude, longitude, ``out`` and ``advance``: it fills ``out`` and calls ``advance(n)`` after n places.
-Write = Callable[..., None]
 
 
 class ChunkedRows(NamedTuple):
@@ -44,7 +41,8 @@ def read_places(
     X: Any,
     names: Sequence[str] | None = None,
     *,
-    missing: bool | str = False,
+    allow_missing: bool = False,
+    cure: str = "",
     others: bool = False,
     columns_of_array: Sequence[str] = (),
     centres: bool = False,
@@ -52,14 +50,15 @@ def read_places(
 ) -> Points | LatLonGrid | CellGrid | ChunkedRows:
     """Recognise X and read it; points are checked here, grids and cells were checked when they were made.
 
-    ``names``, ``missing``, ``others`` and ``columns_of_array`` are those of :func:`read_coordinates`. With ``centres``
-    only the centres of an xarray object are read: its areas may be lost without a warning. With ``chunked`` rows of
-    dask are not computed.
+    ``names``, ``allow_missing``, ``cure``, ``others`` and ``columns_of_array`` are the arguments of
+    :func:`read_coordinates`. With ``centres`` only the centres of an xarray object are read: its areas may be lost
+    without a warning. With ``chunked`` rows of dask are not computed.
     """
     family = _family(X)
+    read = partial(read_coordinates, names=names, allow_missing=allow_missing, cure=cure, others=others)
     # Arrays and frames come first, as they are the most frequent input.
     if family == "table":
-        return read_coordinates(X, names, missing=missing, others=others, columns_of_array=columns_of_array)
+        return read(X, columns_of_array=columns_of_array)
     if family == "places":
         return X
     named = True
@@ -76,8 +75,7 @@ def read_places(
     if family == "chunked" and chunked:
         return _chunked_rows(X, lambda: coordinate_columns(list(columns_of_array), names), columns_of_array, named)
     rows = X.compute() if family == "chunked" else X
-    points = read_coordinates(rows, names, missing=missing, others=others, columns_of_array=columns_of_array)
-    return points._replace(named=named)
+    return read(rows, columns_of_array=columns_of_array)._replace(named=named)
 
 
 def read_patches(
@@ -105,14 +103,14 @@ def _family(X: object) -> Family:
 
 @lru_cache(maxsize=512)
 def _family_of_type(kind: Hashable) -> Family:
-    """The family of a type. The name of its module shows the library, so that no library is imported."""
+    """The family of a type."""
     assert isinstance(kind, type)
     if issubclass(kind, Points | LatLonGrid | CellGrid):
         return "places"
-    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    libraries = libraries_of(kind)
     if "xarray" in libraries:
         return "xarray"
-    return "chunked" if libraries & {"dask", "dask_expr"} else "table"
+    return "table" if DASK.isdisjoint(libraries) else "chunked"
 
 
 def _read_xarray(X: Any, *, centres: bool) -> Any:
@@ -166,13 +164,13 @@ def as_grid(X: Any) -> LatLonGrid | CellGrid | None:
     return found if isinstance(found, LatLonGrid | CellGrid) else None
 
 
-def as_points(places: Points | LatLonGrid | CellGrid | ChunkedRows, *, missing: bool = False) -> Points:
+def as_points(places: Points | LatLonGrid | CellGrid | ChunkedRows, *, allow_missing: bool = False) -> Points:
     """Places as points in memory: the centres of all cells in C order; points are unchanged."""
     if isinstance(places, Points):
         return places
     assert not isinstance(places, ChunkedRows)
     # The centres pass as an array, so that missing centres of cells are refused as missing points are.
-    return read_coordinates(places.points(), missing=missing)
+    return read_coordinates(places.points(), allow_missing=allow_missing)
 
 
 def points_in_degrees(places: Places) -> FloatArray:
@@ -200,39 +198,3 @@ def points_with_weights(places: Places, sample_weight: npt.ArrayLike | None = No
     if sample_weight is not None:
         weight = weight * check_scaled_weight(sample_weight, getattr(places, "shape", weight.shape)).ravel()
     return points, np.where(np.isnan(points).any(axis=1), 0.0, weight)
-
-
-def fill_at_places(
-    places: Places,
-    n_columns: int,
-    dtype: npt.DTypeLike,
-    write_points: Write,
-    write_grid: Write,
-    *,
-    verbose: bool | None,
-) -> npt.NDArray[Any]:
-    """An array (n, n_columns), filled by ``write_grid`` for a grid between two axes, else by ``write_points``."""
-    # On a grid between two axes, harmonics are products of functions of latitude and of longitude. To evaluate these
-    # functions on the axes is faster than to evaluate the harmonics at all cells.
-    on_axes = isinstance(places, LatLonGrid | GridAxes)
-    latitude, longitude = places.latitude.ravel(), places.longitude.ravel()
-    shape = (latitude.size, longitude.size) if on_axes else (latitude.size,)
-    values = np.empty((*shape, n_columns), dtype=dtype)
-    with progress(math.prod(shape), "place", shown=verbose) as advance:
-        (write_grid if on_axes else write_points)(latitude, longitude, out=values, advance=advance)
-    return values.reshape(math.prod(shape), n_columns)
-
-
-def map_at_places(
-    places: Places,
-    coefficients: FloatArray,
-    clip: float | None,
-    dtype: npt.DTypeLike,
-    *,
-    n_jobs: int | None,
-    verbose: bool | None,
-) -> npt.NDArray[Any]:
-    """The values (n, k) at places of the softly clipped map of harmonics with coefficients (k, D)."""
-    options: dict[str, Any] = {"coefficients": coefficients, "clip": clip, "n_jobs": n_jobs}
-    writes = partial(map_points, **options), partial(map_grid, **options)
-    return fill_at_places(places, len(coefficients), dtype, *writes, verbose=verbose)

@@ -17,13 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.numbers import check_numbers, format_number
+from skgeo._input.numbers import check_numbers, format_number, shortened
 from skgeo._kernels.threads import no_progress
 
 # Range of positive numbers whose squares, and sums of squares, neither overflow nor become zero.
 MIN_SQUARABLE, MAX_SQUARABLE = 1e-100, 1e100
-# Largest number of characters of a value in a message.
-_LONGEST = 160
 # Seconds of work after which a bar appears that verbose=None shows.
 DELAY = 2.0
 
@@ -31,13 +29,7 @@ DELAY = 2.0
 def check_parameter(name: str, value: object, valid: bool, accepted: str) -> None:
     """Raise ValueError unless ``valid``."""
     if not valid:
-        raise ValueError(f"{name}={shortened(value)}: expected {accepted}.")
-
-
-def shortened(value: object) -> str:
-    """Return the repr of a value on one line; of a long repr the beginning and the end."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 20]}...{text[-15:]}"
+        raise ValueError(f"{name}={shortened(repr(value))}: expected {accepted}.")
 
 
 def check_flag(name: str, value: object) -> None:
@@ -147,6 +139,11 @@ def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) ->
             f"{format_number(weight.flat[tiny[0]])}. Give zero to leave samples out."
         )
     return weight
+
+
+def libraries_of(kind: type) -> set[str]:
+    """The libraries of a class and of its bases. The names of their modules show these, so that none is imported."""
+    return {base.__module__.partition(".")[0] for base in kind.__mro__}
 
 
 def import_optional(module: str, needed_for: str, extra: str) -> ModuleType:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._input.from_xarray import layout, read_cells
-from skgeo._input.patch_table import patch_frame
+from skgeo._output.cut_patches import patch_frame
 from skgeo._output.to_xarray import label_cells, label_patches
 from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateError, CoordinateWarning

@@ -505,7 +505,7 @@ def test_one_wrong_vertex_is_named_and_may_be_masked():
 
 def test_crossing_sides_of_a_cell_that_is_not_convex():
     latitudes, longitudes = L_SHAPE[[0, 3, 1, 4, 2, 5]].T
-    with pytest.raises(CoordinateError, match="vertices of 1 cell.*order is none around the cell.*is not convex"):
+    with pytest.raises(CoordinateError, match="vertices of 1 cell.*not in order around a cell.*is not convex"):
         CellGrid([1.0], [1.0], vertices=([latitudes], [longitudes]))
 
 

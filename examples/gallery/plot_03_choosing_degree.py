@@ -2,8 +2,8 @@
 Which degree?
 =============
 
-The degree says how fine the features are: half a wave of degree L is 180 / L degrees. Too low, and the detail of the
-data is lost; too high, and there are more features than the data can fill. The data say which.
+The degree says how fine the features are: half a wavelength of degree L is 180 / L degrees. Too low, and the detail of
+the data is lost; too high, and there are more features than the data can fill. The data say which.
 """
 
 import matplotlib.pyplot as plt

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from skgeo._input.cell_vertices import Mask, angles_of_blocks, cells_inside, checked_polygons, format_cell, format_place
 from skgeo._input.chunks import aligned, is_lazy, map_cells
-from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_longitude
+from skgeo._input.coordinates import as_numbers_with_nan, checked_latitudes, checked_longitudes
 from skgeo._input.numbers import format_number
 from skgeo._kernels.cell_corners import EMPTY, SORTED
 from skgeo._kernels.cell_places import (
@@ -31,7 +31,7 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 #: The sources of areas, in the words of reports and messages.
 GIVEN, VERTICES = "as given", "computed from the vertices"
 NEIGHBOURS, NOTHING = "computed from the distances to neighbouring centres", "none: all cells weigh the same"
-#: Takes the place of areas where only the centres of cells matter: areas are then neither checked nor missed.
+#: Takes the place of areas where only the centres of cells matter: areas are then not checked, and none are needed.
 UNUSED = "none: only the centres matter"
 
 #: Largest sum of all areas, in areas of the sphere. Rounding and coarse polygons explain the excess over 1.
@@ -80,8 +80,8 @@ def read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.f
     # Each coordinate is checked with the other one beside it, as a cell without either has no place.
     single = all(axis.dtype == np.float32 for axis in axes)
     one, other = aligned(*axes)
-    latitude = _map_numbers(_checked_latitudes, {"latitude": one, "longitude": other})
-    longitude = _map_numbers(_checked_longitudes, {"longitude": other, "latitude": one})
+    latitude = _map_numbers(checked_latitudes, {"latitude": one, "longitude": other})
+    longitude = _map_numbers(checked_longitudes, {"longitude": other, "latitude": one})
     if not is_lazy(latitude) and np.isnan(latitude).all():
         raise CoordinateError("latitude and longitude are missing in all cells.")
     return latitude, longitude, np.dtype(np.float32 if single else np.float64)
@@ -100,25 +100,6 @@ def _map_numbers(function: Callable[..., Any], arrays: dict[str, Any]) -> Any:
 def _of_numbers(function: Callable[..., Any], names: tuple[str, ...], *blocks: npt.NDArray[Any]) -> Any:
     """``function`` of blocks whose numbers are checked first."""
     return function(*(as_numbers_with_nan(block, name) for name, block in zip(names, blocks, strict=True)))
-
-
-def _checked_latitudes(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
-    """Latitudes of cells in float64, NaN where either coordinate is missing; refused beyond the poles."""
-    outside = np.flatnonzero(np.abs(latitude) > POLE)
-    if outside.size:
-        raise CoordinateError(
-            f"latitude is outside [-90, 90] degrees in {outside.size} cells: "
-            f"{format_number(latitude.flat[outside[0]])}. Swapped with longitude, projected, or a fill value that is "
-            "not marked as missing?"
-        )
-    return np.where(np.isnan(longitude), np.nan, latitude.astype(np.float64).clip(-90.0, 90.0))
-
-
-def _checked_longitudes(longitude: FloatArray, latitude: FloatArray) -> FloatArray:
-    """Longitudes of cells in float64, NaN where either coordinate is missing; fill values are refused."""
-    longitude = np.where(np.isnan(latitude), np.nan, longitude.astype(np.float64))
-    check_longitude(longitude, "longitude")
-    return longitude
 
 
 def read_areas(centres: tuple[Any, Any], mask: Any, areas: Any, vertices: Any) -> Areas:
@@ -179,6 +160,7 @@ def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Ar
 
 
 def _known(mask: Any) -> list[Any]:
+    """A list of the mask alone; an empty list without a mask."""
     return [] if mask is None else [mask]
 
 
@@ -237,8 +219,8 @@ def _without(cells: npt.NDArray[np.intp], latitude: FloatArray) -> FloatArray:
     return latitude
 
 
-# Refuse cells whose places are fill values; `where` says what is strange about the places.
 def _refuse_fill(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, where: str) -> NoReturn:
+    """Refuse cells whose places are fill values; ``where`` says what is strange about the places."""
     count = f"{cells.size} cells are" if cells.size > 1 else "1 cell is"
     raise CoordinateError(
         f"{count} {where}, the first at {format_cell(cells, latitude.shape)}: "
@@ -293,8 +275,8 @@ def largest_share(shape: tuple[int, ...], source: str) -> float:
     return LARGEST_SHARE * (half / math.sin(half) if source == NEIGHBOURS else 1.0)
 
 
-# Refuse cells that together are larger than the sphere; the message names the largest cell and the copies.
 def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -> None:
+    """Refuse cells that together are larger than the sphere; the message names the largest cell and the copies."""
     share = float(weight.sum()) / (4.0 * np.pi)
     if share <= largest_share(weight.shape, source):
         return
@@ -309,8 +291,8 @@ def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -
     )
 
 
-# Warn of cells at the place of another cell; refuse them if they are a large share of cells with areas from neighbours.
 def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str) -> None:
+    """Warn of cells at the place of another cell; refuse many of them if areas come from the neighbours."""
     where = f"{again.size} cells are at the place of another one, the first at {format_cell(again, weight.shape)}"
     if source == NEIGHBOURS and again.size > _MANY_COPIES * np.count_nonzero(weight):
         raise CoordinateError(
@@ -323,6 +305,7 @@ def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str)
 
 
 def _warn_without_area(cells: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray) -> None:
+    """Warn of cells without area, if there are any."""
     if cells.size:
         warn_caller(
             f"{cells.size} cells have no area, the first at {format_cell(cells, latitude.shape)}, "

@@ -27,7 +27,10 @@ _FAULTS = {
         "one is far from the others",
         "Is it a fill value that is not marked as missing? Give NaN, or the last corner again, where a cell has fewer",
     ),
-    CROSSED: ("their order is none around the cell, and the cell is not convex", "Give them in order around the cell"),
+    CROSSED: (
+        "they are not in order around a cell that is not convex",
+        "Give them in order around the cell",
+    ),
     FLAT: ("they enclose no area", "Mask these cells, mask=, or correct their corners"),
     OUTSIDE: ("they do not enclose the centre", "Do they belong to other cells, or are they in another unit"),
 }
@@ -45,8 +48,8 @@ def format_cell(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> str:
     return str(tuple(index)) if len(index) > 1 else str(index[0])
 
 
-# The latitude and longitude at a position in C order, in words.
 def format_place(latitude: FloatArray, longitude: FloatArray, position: int) -> str:
+    """The latitude and longitude at a position in C order, in words."""
     return f"latitude {format_number(latitude.flat[position])}, longitude {format_number(longitude.flat[position])}"
 
 

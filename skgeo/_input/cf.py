@@ -76,11 +76,6 @@ def check_object(obj: Any, instead: str) -> Any:
     return obj
 
 
-def is_xarray(X: object) -> bool:
-    """Whether X is an xarray object. The name of its module decides, so that xarray is not imported."""
-    return any(kind.__module__.partition(".")[0] == "xarray" for kind in type(X).__mro__)
-
-
 def find_both(obj: Any, ndim: int) -> tuple["xr.DataArray", "xr.DataArray"]:
     """Latitude and longitude as they are stored; refused if one is absent.
 
@@ -148,13 +143,13 @@ def find(obj: Any, kind: CoordinateKind, ndim: int) -> "xr.DataArray | None":
         [axis for axis in pool if identification_rank(axis, kind) is not None] for pool in candidate_variables(obj)
     ]
     # If cells are wanted, a coordinate of more dimensions excludes the axes of one dimension.
-    if ndim > 1 and any(_rank(axis) > 1 for pool in candidates for axis in pool):
-        candidates = [[axis for axis in pool if _rank(axis) > 1] for pool in candidates]
+    if ndim > 1 and any(_n_space_dims(axis) > 1 for pool in candidates for axis in pool):
+        candidates = [[axis for axis in pool if _n_space_dims(axis) > 1] for pool in candidates]
     # Keep the best rank, then the wanted number of dimensions, then the coordinates of the data variables.
     for pool in candidates:
         best = min((identification_rank(axis, kind) or 0 for axis in pool), default=None)
         found = [axis for axis in pool if identification_rank(axis, kind) == best]
-        found = [axis for axis in found if _rank(axis) == ndim] or found
+        found = [axis for axis in found if _n_space_dims(axis) == ndim] or found
         found = _of_the_fields(obj, found) if len(found) > 1 else found
         if len(found) > 1:
             names = [axis.name for axis in found]
@@ -244,11 +239,11 @@ def _are_corners(axis: Any) -> bool:
 
 def identification_rank(axis: Any, kind: CoordinateKind) -> int | None:
     """The mark by which a variable is of a kind: 0 standard name, 1 units, 2 axis, 3 name; None if it is not."""
-    return None if says_nominal(axis) else _told(axis, kind)
+    return None if says_nominal(axis) else _rank_by_marks(axis, kind)
 
 
-# The rank of identification_rank, also for axes whose long_name says that they are nominal.
-def _told(axis: Any, kind: CoordinateKind) -> int | None:
+def _rank_by_marks(axis: Any, kind: CoordinateKind) -> int | None:
+    """The rank of identification_rank, also for axes whose long_name says that they are nominal."""
     standard_name, name = attribute(axis, "standard_name"), str(axis.name).strip().lower()
     units = attribute(axis, "units").replace(" ", "_")
     if standard_name == kind.name:
@@ -270,8 +265,8 @@ def _told(axis: Any, kind: CoordinateKind) -> int | None:
 
 def say_how(axis: Any, kind: CoordinateKind) -> str:
     """The words for the mark by which a variable is of a kind."""
-    told = identification_rank(axis, kind)
-    how = ("standard_name", "units", "axis", "name")[3 if told is None else told]
+    rank = identification_rank(axis, kind)
+    how = ("standard_name", "units", "axis", "name")[3 if rank is None else rank]
     return f"by its {how}" + (", in radians" if angle_unit(attribute(axis, "units")) == "radians" else "")
 
 
@@ -280,7 +275,7 @@ def says_nominal(axis: Any) -> bool:
     return _NO_PLACE.search(str(axis.attrs.get("long_name", ""))) is not None
 
 
-def _rank(axis: Any) -> int:
+def _n_space_dims(axis: Any) -> int:
     """Number of dimensions in space: without time, and without those of size one if there are more than two."""
     dims = [dim for dim in axis.dims if not is_time(axis, dim)] or list(axis.dims)
     longer = sum(axis.sizes[dim] > 1 for dim in dims)
@@ -352,8 +347,8 @@ def truer(obj: Any, latitude: Any, longitude: Any) -> tuple[Hashable, str] | Non
     return None
 
 
-# Refuse a coordinate without dimensions.
 def refuse_scalar(latitude: Any, longitude: Any) -> NoReturn:
+    """Refuse a coordinate without dimensions."""
     name = (latitude if latitude.ndim == 0 else longitude).name
     raise CoordinateError(f"{name!r} is a single value without a dimension: select a list, obj.sel({name}=[...]).")
 
@@ -364,13 +359,21 @@ def _refuse_absent(obj: Any, kind: CoordinateKind) -> NoReturn:
     strange = _strange_axes(obj)
     if strange:
         _refuse_grid(obj, strange)
-    corners = [name for name, axis in variables_of(obj).items() if _are_corners(axis) and _told(axis, kind) is not None]
+    corners = [
+        name
+        for name, axis in variables_of(obj).items()
+        if _are_corners(axis) and _rank_by_marks(axis, kind) is not None
+    ]
     if corners:
         raise CoordinateError(
             f"No {kind.name} of centres: {corners} are corners of cells. Add the centres with obj.assign_coords, and "
             f"name the corners in their attributes, obj['{kind.name}'].attrs['bounds'] = {str(corners[0])!r}."
         )
-    nominal = [name for name, axis in variables_of(obj).items() if says_nominal(axis) and _told(axis, kind) is not None]
+    nominal = [
+        name
+        for name, axis in variables_of(obj).items()
+        if says_nominal(axis) and _rank_by_marks(axis, kind) is not None
+    ]
     if nominal:
         said = str(obj[nominal[0]].attrs["long_name"])
         raise CoordinateError(

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._validation import DELAY, import_optional, is_interactive
+from skgeo._validation import DELAY, import_optional, is_interactive, libraries_of
 from skgeo.exceptions import CoordinateError
 
+#: The libraries of dask arrays and DataFrames.
+DASK = frozenset({"dask", "dask_expr"})
 # Largest number of bytes in a block of an embedding.
 _BLOCK_BYTES = 2**26
 # Number of partial sums that one task adds: a tree keeps the memory of each task small.
@@ -18,8 +20,8 @@ _BRANCHES = 8
 
 
 def is_lazy(X: object) -> bool:
-    """Whether X is a dask array or DataFrame. The name of its module decides, so that dask is not imported."""
-    return any(kind.__module__.partition(".")[0] in ("dask", "dask_expr") for kind in type(X).__mro__)
+    """Whether X is a dask array or DataFrame."""
+    return not DASK.isdisjoint(libraries_of(type(X)))
 
 
 def aligned(*arrays: Any) -> tuple[Any, ...]:
@@ -105,7 +107,7 @@ def grid_blocks(rows: Any, columns: Any, closed: bool, mask: Any, weight: Any) -
     ]
 
 
-def row_blocks(X: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
+def table_blocks(X: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
     """Delayed parts of a dask array or DataFrame, each with the delayed weights of its rows or with None."""
     framed = is_chunked_frame(X)
     if framed:
@@ -192,6 +194,7 @@ def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _dask_array() -> Any:
+    """The module ``dask.array``."""
     return import_optional("dask.array", "chunked data", "xarray")
 
 
@@ -201,8 +204,8 @@ def _row_chunks(rows: tuple[int, ...], row_bytes: int) -> tuple[int, ...]:
     return tuple(min(most, count - start) for count in rows for start in range(0, count, most))
 
 
-# The transform of one part of a DataFrame. An empty part, which estimators refuse, gives the empty output.
 def _transform_frame(part: Any, model: Any, empty: Any) -> Any:
+    """The transform of one part of a DataFrame. An empty part, which estimators refuse, gives the empty output."""
     if not len(part):
         return empty
     values = model.transform(part)
@@ -210,8 +213,10 @@ def _transform_frame(part: Any, model: Any, empty: Any) -> Any:
 
 
 def _transform_block(block: npt.NDArray[Any], *, model: Any, empty: npt.NDArray[Any]) -> Any:
+    """The transform of one block of an array. An empty block, which estimators refuse, gives the empty output."""
     return model.transform(block).astype(empty.dtype, copy=False) if len(block) else empty
 
 
 def _call(*blocks: npt.NDArray[Any], function: Callable[..., Any]) -> Any:
+    """``function(*blocks)``, in the form that ``map_blocks`` of dask needs."""
     return function(*blocks)

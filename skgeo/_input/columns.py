@@ -114,7 +114,9 @@ def refuse_kind(X: Any, meaning: str, given: type | None = None) -> None:
     if X is None or isinstance(X, bool | int | float | np.generic):
         raise CoordinateError(f"X is {X!r}: {expected}.")
     if isinstance(X, str | bytes | os.PathLike):
-        raise CoordinateError(f"X is {shortened(X)}: {expected}. Read files first, for instance pandas.read_csv(X).")
+        raise CoordinateError(
+            f"X is {shortened(repr(X), 60)}: {expected}. Read files first, for instance pandas.read_csv(X)."
+        )
     if isinstance(X, Mapping) or isinstance(first, Mapping) or getattr(X, "dtype", np.dtype(int)).names:
         kind = f"{kind} of {type(first).__name__}s" if isinstance(first, Mapping) else kind
         kind = f"structured {kind}" if isinstance(X, np.ndarray) else kind
@@ -127,7 +129,7 @@ def refuse_kind(X: Any, meaning: str, given: type | None = None) -> None:
     if isinstance(X, np.ndarray) and not X.ndim:
         if X.dtype == object:
             _refuse_table(X.item(), expected)
-        raise CoordinateError(f"X is {shortened(X.item())}, with 0 dimensions: {expected}.")
+        raise CoordinateError(f"X is {shortened(repr(X.item()), 60)}, with 0 dimensions: {expected}.")
 
 
 def _refuse_table(X: Any, expected: str = "expected a pandas or polars DataFrame, or an array") -> NoReturn:

@@ -7,12 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from skgeo._input.columns import column_values, coordinate_columns, refuse_kind
-from skgeo._input.columns import frame_columns as frame_columns
-from skgeo._input.columns import is_geometric as is_geometric
-from skgeo._input.names import LATITUDE_NAMES as LATITUDE_NAMES
-from skgeo._input.names import LONGITUDE_NAMES as LONGITUDE_NAMES
-from skgeo._input.names import match_coordinate_names as match_coordinate_names
+from skgeo._input.columns import column_values, coordinate_columns, frame_columns, is_geometric, refuse_kind
 from skgeo._input.numbers import as_numbers, check_numbers, format_number, format_rows
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
@@ -23,8 +18,8 @@ SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
 # Latitude of the poles, with rounding: pi / 2 in single precision is 90.0000025 degrees, and files have bounds of
 # 90.00001. Centres, vertices and bounds up to here are clipped to 90; beyond, they are no latitudes.
 POLE = 90.0 + SINGLE_ROUNDING
-# Beyond this, in degrees, float64 knows a longitude no better than to a millimetre, and a model to no better than 1e-6
-# of degree 100: it is no longitude, but the number that a file has where it has none (1e15, 1e20, 9.97e36).
+# Degrees. Larger longitudes have errors over a millimetre in float64, and harmonics of degree 100 errors over 1e-6.
+# Files have such numbers (1e15, 1e20, 9.97e36) where a longitude is missing.
 LARGEST_LONGITUDE = 1e8
 # Sizes of numbers that files have where a longitude is missing. Each of them is a longitude (-999 is 81 degrees east).
 _FILL_SIZES = (888.0, 999.0, 999.9, 999.99, 9999.0, 9999.9, 9999.99, 99999.0, 999999.0, 32767.0, 32768.0, 65535.0)
@@ -60,41 +55,43 @@ def read_coordinates(
     X: object,
     names: Sequence[str] | None = None,
     *,
-    missing: bool | str = False,
+    allow_missing: bool = False,
+    cure: str = "",
     others: bool = False,
     columns_of_array: Sequence[str] = (),
 ) -> Points:
     """Read points from an array of (latitude, longitude) rows, a frame with such columns or geometries; check them.
 
     ``names`` are the names of the latitude and the longitude column of a frame; None recognises the usual names.
-    Coordinates may be missing if ``missing`` is True; a string forbids them, and the message ends with it. With
-    ``others`` a frame may have other columns, which are not read. An array has its columns in the order of
-    ``columns_of_array``; without these the latitude is first.
+    ``allow_missing`` allows missing coordinates. Otherwise the error about them ends with ``cure``, see
+    :func:`check_numbers`. With ``others`` a frame may have other columns, which are not read. An array has its columns
+    in the order of ``columns_of_array``; without these the latitude is first.
     """
     # An array has no attributes to look for.
     geometric = type(X) is not np.ndarray and is_geometric(X)
     columns = None if type(X) is np.ndarray else _geometry_columns(X) if geometric else frame_columns(X)
-    meaning = "(latitude, longitude)"
+    # An error about the range says how the two coordinates were read: ``origin``.
     if geometric:
-        table = _point_table(X, missing)
+        origin = "geometries are (x, y): longitude, latitude"
+        table = _point_table(X, allow_missing, cure)
     elif columns is None:
         longitude_first = (
             bool(columns_of_array) and coordinate_columns(list(columns_of_array), names)[0] != columns_of_array[0]
         )
-        meaning = "(longitude, latitude)" if longitude_first else meaning
-        table = read_table(X, 2, meaning, missing)
+        meaning = "(longitude, latitude)" if longitude_first else "(latitude, longitude)"
+        origin = f"columns are {meaning}"
+        table = read_table(X, 2, meaning, allow_missing=allow_missing, cure=cure)
         table = table[:, ::-1] if longitude_first else table
     else:
         check_length(X, 2)
-        table = read_columns(X, coordinate_columns(columns, names, others=others), missing)
+        pair = coordinate_columns(columns, names, others=others)
+        origin = f"column {pair[0]!r} is read as latitude and {pair[1]!r} as longitude"
+        table = read_columns(X, pair, allow_missing=allow_missing, cure=cure)
     latitude, longitude = table.astype(np.float64).T
     # A place without one of its two coordinates has no place.
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
         latitude, longitude = (np.where(absent, np.nan, degrees) for degrees in (latitude, longitude))
-    # An error about the range says how the two columns were read.
-    origin = f"columns are {meaning}" if columns is None else "the two columns may be misnamed"
-    origin = "geometries are (x, y): longitude, latitude" if geometric else origin
     _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), origin)
     latitude = latitude.clip(-90.0, 90.0)
     low, high = _USUAL_LONGITUDES
@@ -109,7 +106,7 @@ def _geometry_columns(X: Any) -> list[str] | None:
     return columns if len(columns) == 1 else None
 
 
-def _point_table(X: Any, missing: bool | str) -> npt.NDArray[np.float64]:
+def _point_table(X: Any, allow_missing: bool, cure: str) -> npt.NDArray[np.float64]:
     """Return latitude and longitude (n, 2) of the points of a GeoDataFrame or GeoSeries in any CRS."""
     kind = type(X).__name__
     if not hasattr(X, "geometry"):
@@ -133,28 +130,31 @@ def _point_table(X: Any, missing: bool | str) -> npt.NDArray[np.float64]:
         warn_caller(f"X is in {crs.to_string()}: reprojected to EPSG:4326, latitude and longitude.", CoordinateWarning)
     table = np.full((len(points), 2), np.nan)
     table[~absent] = np.column_stack([points[~absent].y, points[~absent].x])
-    return check_numbers(table, "X", missing)
+    return check_numbers(table, "X", allow_missing=allow_missing, cure=cure)
 
 
-def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = False) -> npt.NDArray[Any]:
+def read_table(
+    X: object, n_columns: int, meaning: str, *, allow_missing: bool = False, cure: str = ""
+) -> npt.NDArray[Any]:
     """Return a real, finite array of shape (n, n_columns) in the floating dtype of X.
 
-    If ``missing`` is True, NaN and masked values are returned as NaN; if it is a text, they are refused, and the error
-    ends with the text, which says how they can be allowed.
+    ``allow_missing`` allows NaN and masked values, which are returned as NaN. Otherwise the error about them ends with
+    ``cure``, see :func:`check_numbers`.
     """
     if (
         isinstance(X, np.ndarray) and type(X) is np.ndarray and X.ndim and X.dtype.kind == "f"
     ):  # the usual input needs none of the conversions below
         _check_shape(X, n_columns, meaning)
-        return check_numbers(X, "X", missing)
+        return check_numbers(X, "X", allow_missing=allow_missing, cure=cure)
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
     refuse_kind(X, meaning)
     if isinstance(X, np.ma.MaskedArray) and X.ndim and np.ma.is_masked(X):
-        if missing is not True:
+        if not allow_missing:
             rows = np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))
-            cure = f"drop these rows, X[~X.mask.any(axis=1)]{missing or ''}"
-            raise CoordinateError(f"X has masked values in {format_rows(rows)}: {cure}.")
+            raise CoordinateError(
+                f"X has masked values in {format_rows(rows)}: drop these rows, X[~X.mask.any(axis=1)]{cure}."
+            )
         X = masked_to_nan(X)
     if hasattr(X, "dims") and hasattr(X, "coords"):
         raise CoordinateError(
@@ -167,7 +167,7 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
         raise CoordinateError(f"X, a {type(X).__name__}, is not a table of {meaning} rows: {error}") from error
     refuse_kind(table, meaning, type(X))
     _check_shape(table, n_columns, meaning)
-    return check_numbers(as_numbers(table, "X", text=True), "X", missing)
+    return check_numbers(as_numbers(table, "X", text=True), "X", allow_missing=allow_missing, cure=cure)
 
 
 def _check_shape(table: npt.NDArray[Any], n_columns: int, meaning: str) -> None:
@@ -193,16 +193,22 @@ def check_length(table: Any, n_features: int) -> None:
         raise CoordinateError(f"X is empty: 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is required.")
 
 
-def read_columns(X: Any, names: Sequence[str], missing: bool | str = False) -> npt.NDArray[Any]:
+def read_columns(X: Any, names: Sequence[str], *, allow_missing: bool = False, cure: str = "") -> npt.NDArray[Any]:
     """Return columns of a frame as a real, finite array (n, len(names)): float32 if all columns are, else float64."""
     columns = {f"X column {name!r}": column_values(X, name) for name in names}
     return np.column_stack(
-        [check_numbers(as_numbers(values, name, text=True), name, missing) for name, values in columns.items()]
+        [
+            check_numbers(as_numbers(values, name, text=True), name, allow_missing=allow_missing, cure=cure)
+            for name, values in columns.items()
+        ]
     )
 
 
-def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[np.intp], order: str) -> None:
-    """Refuse latitudes beyond the poles, and say what probably happened. ``row`` holds the row number of each value."""
+def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[np.intp], origin: str) -> None:
+    """Refuse latitudes beyond the poles, and say what probably happened.
+
+    ``row`` holds the row number of each value. ``origin`` says how the coordinates were read.
+    """
     outside = np.flatnonzero(np.abs(latitude) > POLE)
     if outside.size == 0:
         return
@@ -214,9 +220,9 @@ def _check_range(latitude: FloatArray, longitude: FloatArray, row: npt.NDArray[n
             "(longitude and latitude in degrees) first, for instance with geopandas .to_crs(4326) or pyproj."
         )
     elif np.all(np.abs(longitude) <= 90.0):
-        message += f" Are they swapped? Exchanging them would make every row valid; {order}."
+        message += f" Are they swapped? Exchanging them would make every row valid; {origin}."
     else:
-        message += " Columns are (latitude, longitude) in degrees."
+        message += f" {origin[0].upper()}{origin[1:]} in degrees."
     raise CoordinateError(message)
 
 
@@ -309,7 +315,7 @@ def as_numbers_with_nan(values: Any, name: str) -> npt.NDArray[Any]:
         raise CoordinateError(f"{name} is not an array: {error}") from error
     if array.dtype.kind == "f" and array.ndim:
         array[np.isinf(array)] = np.nan
-    return check_numbers(array, name, missing=True)
+    return check_numbers(array, name, allow_missing=True)
 
 
 def masked_to_nan(values: Any) -> Any:
@@ -319,17 +325,20 @@ def masked_to_nan(values: Any) -> Any:
     return np.asarray(values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan))
 
 
-def check_cell_centres(values: npt.ArrayLike, others: npt.ArrayLike, name: str) -> FloatArray:
-    """Return latitudes or longitudes of cells in float64, with NaN where they or the ``others`` are missing."""
-    centres = as_numbers_with_nan(values, name).astype(np.float64)
-    if name == "latitude":
-        outside = np.flatnonzero(np.abs(centres) > POLE)
-        if outside.size:
-            raise CoordinateError(
-                f"{name} is outside [-90, 90] degrees in {outside.size} cells: "
-                f"{format_number(centres.flat[outside[0]])}. Swapped with longitude, projected, or a "
-                "fill value that is not marked as missing?"
-            )
-        centres = centres.clip(-90.0, 90.0)
-    centres[np.isnan(as_numbers_with_nan(others, name))] = np.nan
-    return centres
+def checked_latitudes(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """Latitudes of cells in float64, NaN where either coordinate is missing; refused beyond the poles."""
+    outside = np.flatnonzero(np.abs(latitude) > POLE)
+    if outside.size:
+        raise CoordinateError(
+            f"latitude is outside [-90, 90] degrees in {outside.size} cells: "
+            f"{format_number(latitude.flat[outside[0]])}. Swapped with longitude, projected, or a fill value that is "
+            "not marked as missing?"
+        )
+    return np.where(np.isnan(longitude), np.nan, latitude.astype(np.float64).clip(-90.0, 90.0))
+
+
+def checked_longitudes(longitude: FloatArray, latitude: FloatArray) -> FloatArray:
+    """Longitudes of cells in float64, NaN where either coordinate is missing; fill values are refused."""
+    longitude = np.where(np.isnan(latitude), np.nan, longitude.astype(np.float64))
+    check_longitude(longitude, "longitude")
+    return longitude

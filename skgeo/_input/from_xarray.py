@@ -174,7 +174,7 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
     if set(latitude.dims) != set(longitude.dims):
         raise CoordinateError(
             f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: those "
-            "of cells are on the same ones. Of a regular grid, use LatLonGrid.from_xarray(obj)."
+            "of cells are on the same ones. For a regular grid, use LatLonGrid.from_xarray(obj)."
         )
     if latitude.ndim > 2:
         # Put the dimensions of faces first, so that the last two are rows and columns.

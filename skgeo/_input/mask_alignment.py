@@ -131,8 +131,8 @@ def _align_labels(mask: Any, obj: Any, dim: Hashable) -> Order:
     return _unless_in_order(order)
 
 
-# The order, or None if it changes nothing.
 def _unless_in_order(order: npt.NDArray[np.intp]) -> Order:
+    """The order, or None if it changes nothing."""
     return None if np.array_equal(order, np.arange(order.size)) else order
 
 

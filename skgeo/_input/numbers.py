@@ -9,8 +9,6 @@ from skgeo.exceptions import CoordinateError
 
 # Types that float() or NumPy convert to numbers, though they are no coordinates.
 _REFUSED = (bool, np.bool_, np.timedelta64, np.datetime64, complex, np.complexfloating, np.ndarray)
-# Largest number of characters of a value in a message.
-_SHORT = 60
 
 
 def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> npt.NDArray[Any]:
@@ -42,10 +40,13 @@ def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> np
     return _refuse(values, name, text)
 
 
-def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = False) -> npt.NDArray[Any]:
-    """Refuse what is no finite real number, naming the first row; integers become float64.
+def check_numbers(
+    values: npt.NDArray[Any], name: str, *, allow_missing: bool = False, cure: str = ""
+) -> npt.NDArray[Any]:
+    """Refuse values that are no finite real numbers, with the number of the first row; integers become float64.
 
-    NaN is let through if ``missing`` is True; a text says how it may be.
+    ``allow_missing`` allows NaN. Otherwise the error ends with ``cure``, for instance ", or let missing='nan' take
+    them".
     """
     if values.ndim == 0 and not (values.dtype.kind in "fiu" and np.isfinite(values)):
         raise CoordinateError(f"{name} is {values.item()!r}: expected an array of numbers.")
@@ -56,10 +57,10 @@ def check_numbers(values: npt.NDArray[Any], name: str, missing: bool | str = Fal
     values = as_numbers(values, name)
     single = values.dtype.kind == "f" and values.dtype.itemsize == 4
     values = values.astype(np.float32 if single else np.float64, copy=False)  # and in native byte order
-    bad = np.isinf(values) if missing is True else ~np.isfinite(values)
+    bad = np.isinf(values) if allow_missing else ~np.isfinite(values)
     if bad.any():
         rows = np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))
-        what, cure = ("infinity", "") if missing is True else ("NaN or infinity", missing or "")
+        what, cure = ("infinity", "") if allow_missing else ("NaN or infinity", cure)
         raise CoordinateError(f"{name} contains {what} in {format_rows(rows)}: drop or impute these rows first{cure}.")
     return values
 
@@ -75,10 +76,11 @@ def format_rows(rows: npt.NDArray[np.intp]) -> str:
     return f"{rows.size} row{'s' if rows.size != 1 else ''}, first row {rows[0]}"
 
 
-def shortened(value: object) -> str:
-    """Return the repr of a value, cut after 60 characters."""
-    text = repr(value)
-    return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
+def shortened(text: str, length: int = 160) -> str:
+    """A text on one line; if it is longer than ``length``, with dots in place of its middle."""
+    text = " ".join(text.split())
+    half = (length - 3) // 2
+    return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"
 
 
 def _is_na(value: object) -> bool:
@@ -97,8 +99,8 @@ def _refuse(values: npt.NDArray[Any], name: str, text: bool) -> npt.NDArray[Any]
     first = table[rows[0], np.argmax(bad[rows[0]])]
     count = f"{rows.size} row{'s' if rows.size != 1 else ''}"
     raise CoordinateError(
-        f"{name} holds {values.dtype} values in {count}, first row {rows[0]}, {shortened(first)}: expected numbers. "
-        "Convert them first, for instance with astype(float); text such as 41°24'N or 48,1 needs parsing."
+        f"{name} holds {values.dtype} values in {count}, first row {rows[0]}, {shortened(repr(first), 60)}: expected "
+        "numbers. Convert them first, for instance with astype(float); text such as 41°24'N or 48,1 needs parsing."
     )
 
 

@@ -1,1 +1,1 @@
-"""Numerical kernels: numpy and scipy only; they know arrays, no estimator and no frame."""
+"""Numerical kernels. They import numpy and scipy only, and work on arrays: they know no estimator and no frame."""

@@ -62,10 +62,11 @@ def find_gaps(steps: FloatArray, spacing: float) -> Flags:
 
 
 def _is_rounded_even(steps: FloatArray, gaps: Flags, spacing: float) -> bool:
-    """Whether the gaps of an axis come from rounding, as of 1/60 degree to 0.02, 0.03, 0.05.
+    """Whether the gaps of an axis come from rounding: steps of 1/60 degree become 0.02, 0.03 and 0.05.
 
-    The smallest step is then a single unit of the last decimal, the larger steps are many and evenly spread, and no
-    value is further than a unit from an even axis. One row left out of an axis of many is no more than a unit either.
+    Then the smallest step is a single unit of the last decimal, there are many larger steps, evenly spread, and every
+    value is within one unit of an even axis. One row left out of many leaves the values within one unit, too: the
+    number of larger steps tells that it is a gap.
     """
     if gaps.size < _MIN_ROUNDED_STEPS or gaps.mean() < _MIN_ROUNDED_SHARE:
         return False
@@ -167,9 +168,9 @@ def uneven_by(axis: FloatArray, spacing: float) -> float:
 def _decimal_unit(values: FloatArray, rounding: float) -> float:
     """Return the unit of the last decimal of the values, 0.001 for three decimals; zero if rounding hides it."""
     for decimals in range(10):
-        scale = 10.0**decimals
-        if rounding * scale > 0.1:
+        units = 10.0**decimals
+        if rounding * units > 0.1:
             break
-        if np.abs(values * scale - np.round(values * scale)).max() <= rounding * scale:
-            return 1.0 / scale
+        if np.abs(values * units - np.round(values * units)).max() <= rounding * units:
+            return 1.0 / units
     return 0.0

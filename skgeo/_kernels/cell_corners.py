@@ -1,4 +1,4 @@
-"""Kernel: areas of cells from their corners, in order around them; and cells whose corners are no polygon there."""
+"""Kernel: areas of cells from their corners, and the cells whose corners make no polygon around the centre."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,9 +8,9 @@ from skgeo._typing import FloatArray
 
 States = npt.NDArray[np.uint8]
 
-#: Corners go around the centre; they do so after they were sorted; the cell has no corners.
+#: States without a fault: the corners are in order around the centre; they were put in order; there are none.
 ORDERED, SORTED, EMPTY = np.uint8(0), np.uint8(1), np.uint8(2)
-#: A corner is far from the others; edges cross; there is no area between them; the centre is outside.
+#: States with a fault: a corner is far from the others; sides cross; they enclose no area; the centre is outside.
 FAR, CROSSED, FLAT, OUTSIDE = np.uint8(3), np.uint8(4), np.uint8(5), np.uint8(6)
 
 # Cells per block, so that their corners stay in the cache.
@@ -61,7 +61,7 @@ def _polygons(
 
 
 def _corner_vectors(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
-    """Corners (m, n) as vectors (3, n, m); the last one present stands in for those missing."""
+    """Corners (m, n) as vectors (3, n, m); the last present corner takes the place of missing ones."""
     present = np.isfinite(latitude) & np.isfinite(longitude)
     if not present.all():
         order = np.argsort(~present, axis=-1, kind="stable")
@@ -86,21 +86,24 @@ def _dot(one: FloatArray, other: FloatArray | tuple[FloatArray, FloatArray, Floa
 def _areas(corners: FloatArray) -> FloatArray:
     """Areas (m,) of polygons with corners (3, n, m)."""
     first, second, third = corners[:, :1], corners[:, 1:-1], corners[:, 2:]
-    # Of differences, which small triangles need to be accurate.
+    # Differences of corners keep the areas of small triangles accurate.
     triple = _dot(first, _cross(second - first, third - first))
     x, y, z = first * second + second * third + third * first
     return np.abs(np.sum(2.0 * np.arctan2(triple, 1.0 + (x + y + z)), axis=0))
 
 
 def _turns(centre: FloatArray, away: FloatArray) -> FloatArray:
-    """Doubled areas (n, m), with a sign, of triangles from a centre (3, m) to each corner and the next, by the ways."""
+    """Doubled areas (n, m), with a sign, of the triangles of a centre (3, m), each corner and the next corner.
+
+    ``away`` (3, n, m) are the vectors from the centre to the corners.
+    """
     return _dot(centre[:, np.newaxis], _cross(away, np.roll(away, -1, axis=1)))
 
 
 def _around(centre: FloatArray, corners: FloatArray) -> npt.NDArray[np.bool_]:
-    """Cells (m,) whose corners go around the centre once, all in one sense, and none of them far away.
+    """A mask (m,) of the cells whose corners go around the centre once, in one sense, with no corner far away.
 
-    The others are to be examined. They go around once if they pass a half plane that ends at the centre once.
+    Corners go around once if they cross a half plane that ends at the centre once. All other cells are then examined.
     """
     away = corners - centre[:, np.newaxis]
     turns = _turns(centre, away)
@@ -171,7 +174,7 @@ def _sides_cross(corners: FloatArray, size: FloatArray) -> npt.NDArray[np.bool_]
 
 
 def _comes_back(corners: FloatArray, size: FloatArray) -> npt.NDArray[np.bool_]:
-    """Polygons (k,) with a corner that is there twice, and others between on both ways around."""
+    """A mask (k,) of polygons that return to a corner: it is there twice, with other corners between on both ways."""
     back = np.zeros(corners.shape[2], dtype=bool)
     for i in range(corners.shape[1]):
         others = _sizes(corners[:, i], corners) > _LINE**2 * size
@@ -192,7 +195,7 @@ def _sorted_around(point: FloatArray, corners: FloatArray) -> FloatArray:
 
 
 def _is_convex(corners: FloatArray, size: FloatArray) -> npt.NDArray[np.bool_]:
-    """Polygons (k,) that go left and have all their corners left of each side."""
+    """A mask (k,) of polygons that go left and have all their corners left of each side."""
     convex = np.ones(corners.shape[2], dtype=bool)
     following = np.roll(corners, -1, axis=1)
     for k in range(corners.shape[1]):
@@ -202,7 +205,7 @@ def _is_convex(corners: FloatArray, size: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def _holds(centre: FloatArray, corners: FloatArray, area: FloatArray) -> npt.NDArray[np.bool_]:
-    """Polygons (k,) that have their centre inside, on a side, or beside one by a small share of their width."""
+    """A mask (k,) of polygons with the centre inside, on a side, or beside one by a small share of their width."""
     away = corners - centre[:, np.newaxis]
     away = away - centre[:, np.newaxis] * _dot(centre[:, np.newaxis], away)
     angles = np.arctan2(_turns(centre, away), _dot(away, np.roll(away, -1, axis=1)))

@@ -35,7 +35,7 @@ _CELLS = 2**16
 
 
 class Shared(NamedTuple):
-    """Cells at the place of another one: their positions (k,), ascending, the number of their place (k,), the mean."""
+    """Cells at the place of another cell: their positions (k,), ascending, and the numbers (k,) of their places."""
 
     cell: Integers
     place: Integers
@@ -77,9 +77,10 @@ def _keys(latitude: FloatArray, longitude: FloatArray) -> tuple[npt.NDArray[np.i
 
 
 def piled(shared: Shared, latitude: FloatArray, longitude: FloatArray, counted: Bools) -> tuple[Integers, Integers]:
-    """Positions of cells at a place with many more cells than others have, that of a fill value.
+    """Positions of cells at the place of a fill value, which has many more cells than other places have.
 
-    First of those that are counted and not alone there among these, then of the others.
+    The first array has the counted cells that share the place with another counted cell, the second array has the
+    cells that are not counted.
     """
     if not shared.cell.size:
         return shared.cell, shared.cell
@@ -93,10 +94,11 @@ def piled(shared: Shared, latitude: FloatArray, longitude: FloatArray, counted: 
 
 
 def copies(shared: Shared, weight: FloatArray, *, beside: bool) -> Integers:
-    """Positions of cells that weigh something at the place of one before.
+    """Positions of cells of positive weight at the place of an earlier cell.
 
-    With ``beside``, those next to it in row or column are left out: areas from neighbours are shared by these. Else
-    only those of the same area count: others are parts of a cell, such as the tiles of a land model.
+    With ``beside``, cells next to the earlier cell in its row or column are left out: they share its area from
+    neighbours. Without, only cells of the same area count: cells of other areas are parts of a cell, such as the tiles
+    of a land model.
     """
     weights = weight.ravel()[shared.cell]
     kept = weights > 0.0
@@ -113,9 +115,9 @@ def copies(shared: Shared, weight: FloatArray, *, beside: bool) -> Integers:
 
 
 def elsewhere(latitude: FloatArray, longitude: FloatArray, area: FloatArray) -> Integers:
-    """Positions of cells of two dimensions that are far from all their neighbours, which are not far from theirs.
+    """Positions of cells that are far from all their neighbours, while these are close to their own neighbours.
 
-    ``area`` is the one from neighbours.
+    The cells have rows and columns; ``area`` holds their areas from neighbours.
     """
     known = area[area > 0.0]
     if known.size == 0 or not (area > _LARGE * np.median(known)).any():
@@ -159,8 +161,8 @@ def area_shares(
 ) -> FloatArray | None:
     """Areas of a sample of cells (k,) with an area, as shares of the squared chord to the nearest other centre.
 
-    None where the sum of all areas has a ``usual`` share, between two numbers, of the box around these cells: to know
-    that takes no search. None also where no cell has another one beside it.
+    None if the sum of all areas is a ``usual`` share, between two numbers, of the box around these cells: to know
+    that takes no search. None also if no cell has another cell beside it.
     """
     counted = np.flatnonzero(area.ravel() > 0.0)
     present = np.flatnonzero(~np.isnan(latitude.ravel()))
@@ -172,7 +174,7 @@ def area_shares(
         return None
     sample = counted[:: -(-counted.size // _SAMPLE_CELLS)]
     tree = cKDTree(unit_vectors(latitude.flat[present], longitude.flat[present]))
-    # Cells may share a place: the nearest of several that is elsewhere counts.
+    # Cells may share a place: of several neighbours the nearest one at another place counts.
     neighbours = min(MOST_COPIES + 1, present.size)
     distances = tree.query(unit_vectors(latitude.flat[sample], longitude.flat[sample]), k=neighbours)[0]
     nearest = np.where(distances > np.radians(_SAME_PLACE), distances, np.inf).min(axis=1)

@@ -1,12 +1,14 @@
-"""Kernel: mean and covariance -> canonical, rank-checked eigenbasis.
+"""Kernel: from a mean and a covariance to a unique eigenbasis of checked rank.
 
 Equal eigenvalues leave eigenvectors undefined up to rotation, and eigenvalues below rounding leave them to noise.
 Here equal eigenvalues form groups whose basis is chosen by a rule that rounding cannot sway, and directions
 that rounding decides are left out.
 """
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +32,8 @@ _EQUAL_RELATIVE = 1e-6
 _TIE_RELATIVE = 1e-4
 # Up to this share of all eigenvectors, finding them one by one is faster than finding all together.
 _RECOMPUTE_BELOW_SHARE = 1.0 / 3.0
+# Tolerance when the cumulative variance is compared with the fraction that n_components asks for.
+_ROUNDING = 1e-9
 
 
 class Eigenbasis(NamedTuple):
@@ -83,6 +87,28 @@ def canonical_eigenbasis(
     return Eigenbasis(found, np.concatenate(variance), n_supported, _whole_sizes(found, groups))
 
 
+def number_wanted(n_components: int | float | str | None, shannon_number: float) -> int | None:
+    """The number of components that ``n_components`` asks for, or None if it depends on their variances."""
+    # The only text is "shannon": the nearest integer, and at least 1.
+    if isinstance(n_components, str):
+        return max(1, math.floor(shannon_number + 0.5 + _ROUNDING))
+    return int(n_components) if isinstance(n_components, Integral) else None
+
+
+def number_to_keep(
+    n_components: int | float | str | None, shannon_number: float, shares: FloatArray, n_supported: int
+) -> int:
+    """The number of components that ``n_components`` keeps, given their shares of the variance.
+
+    An integer may be larger than the number that the domain supports.
+    """
+    wanted = number_wanted(n_components, shannon_number)
+    if wanted is not None:
+        return min(wanted, n_supported) if isinstance(n_components, str) else wanted
+    asked = math.inf if n_components is None else float(n_components) - _ROUNDING
+    return min(1 + int(np.searchsorted(np.cumsum(shares), asked)), n_supported)
+
+
 Solution = tuple[FloatArray, Callable[[int], FloatArray]]
 """All eigenvalues, descending, and a function that returns a given number of leading eigenvectors in columns."""
 
@@ -100,6 +126,7 @@ def _solve_few(covariance: FloatArray) -> Solution:
     reflectors, diagonal, beside, factors, _ = lapack.dsytrd(covariance, lower=1, lwork=work)
 
     def leading(count: int) -> FloatArray:
+        """The first ``count`` eigenvectors."""
         if count > _RECOMPUTE_BELOW_SHARE * size:
             return _solve_all(covariance)[1](count)
         if count == 0:

@@ -49,6 +49,7 @@ def map_points(
     maps = [(c, PointMap(coefficients[c], clip, dtype)) for c, dtype in split_by_precision(coefficients, out.dtype)]
 
     def fill(part: slice) -> None:
+        """Write the points of one block."""
         for columns, point_map in maps:
             with output_columns(out[part], columns, point_map.dtype) as target:
                 point_map.fill(latitude[part], longitude[part], target)
@@ -75,18 +76,19 @@ def map_grid(
         places = np.repeat(latitude, longitude.size), np.tile(longitude, latitude.size)
         map_points(*places, coefficients, clip, out.reshape(-1, *out.shape[2:]), n_jobs, advance)
         return
-    scaled = coefficients / (clip or 1.0)
-    trig = trigonometric(longitude_radians(longitude), degree_of(scaled.shape[1])).T
-    maps = [(scaled[c], trig.astype(dtype), c) for c, dtype in split_by_precision(coefficients, out.dtype)]
+    over_clip = coefficients / (clip or 1.0)
+    trig = trigonometric(longitude_radians(longitude), degree_of(over_clip.shape[1])).T
+    maps = [(over_clip[c], trig.astype(dtype), c) for c, dtype in split_by_precision(coefficients, out.dtype)]
 
     def fill(part: slice) -> None:
+        """Write some rows of the grid."""
         for matrix, factors, columns in maps:
             rows = row_coefficients(latitude[part], matrix).astype(factors.dtype)
             for i, values in enumerate(out[part]):
                 with output_columns(values, columns, factors.dtype) as target:
                     soft_clip(np.matmul(factors, rows[:, i], out=target), clip)
 
-    blocks, n_lon = row_blocks(latitude.size, trig.shape[1] * scaled.shape[0]), longitude.size
+    blocks, n_lon = row_blocks(latitude.size, trig.shape[1] * over_clip.shape[0]), longitude.size
     fill_in_threads(fill, blocks, n_jobs, advance, n_lon)
 
 
@@ -98,8 +100,8 @@ class PointMap:
         self.clip, self.dtype = clip, dtype
         series, columns = series_by_order(max_degree)
         self.series = [table.astype(dtype) for table in series]
-        scale = np.sqrt(np.where(np.arange(columns.size) <= max_degree, 1.0, 2.0)) / (clip or 1.0)
-        self.matrix = np.ascontiguousarray((coefficients[:, columns] * scale).T, dtype=dtype)
+        factor = np.sqrt(np.where(np.arange(columns.size) <= max_degree, 1.0, 2.0)) / (clip or 1.0)
+        self.matrix = np.ascontiguousarray((coefficients[:, columns] * factor).T, dtype=dtype)
         self.block = int(np.clip(2 * BLOCK_VALUES // coefficients.shape[1], 256, 4096))
 
     def fill(self, latitude: FloatArray, longitude: FloatArray, out: Floats) -> None:

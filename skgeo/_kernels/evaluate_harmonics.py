@@ -37,9 +37,11 @@ def write_points(
     n_harmonics = (max_degree + 1) ** 2
 
     def fill(part: slice) -> None:
+        """Write the points of one block."""
         table = harmonics(latitude[part], longitude[part], max_degree)[n_harmonics - factors.size :]
         np.multiply(table.T, factors, out=out[part], casting="same_kind")
-        out[part][np.isnan(latitude[part])] = np.nan  # degree 0 ignores its arguments: a missing place needs NaN
+        # Degree 0 ignores its arguments: a missing place needs NaN.
+        out[part][np.isnan(latitude[part])] = np.nan
 
     blocks = row_blocks(latitude.size, budget=max(_MIN_BLOCK_PLACES, BLOCK_VALUES // n_harmonics))
     fill_in_threads(fill, blocks, n_jobs, advance)
@@ -65,6 +67,7 @@ def write_grid(
         np.multiply(legendre[m][l - m], factors[column], out=rows[:, column])
 
     def fill(part: slice) -> None:
+        """Write some columns of the grid."""
         waves = trigonometric(longitude_radians(longitude[part]), max_degree)[max_degree + order].T
         waves = np.ascontiguousarray(waves)
         for row, values in zip(rows, out, strict=True):

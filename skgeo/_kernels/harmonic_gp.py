@@ -68,7 +68,7 @@ class ObservationSums(NamedTuple):
         )
 
     def merged_with(self, other: "ObservationSums") -> "ObservationSums":
-        """The sums of two parts of the observations, both of which have the same shift."""
+        """The sums of two parts of the observations, which have the same shift."""
         added = {name: getattr(self, name) + getattr(other, name) for name in self._fields if name != "shift"}
         return ObservationSums(**added, shift=self.shift)
 

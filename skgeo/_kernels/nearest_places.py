@@ -110,8 +110,8 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
         here = vectors[active]
         frame, slopes = _slopes(embed, here)
         normal = slopes @ slopes.transpose(0, 2, 1)
-        scale = np.trace(normal, axis1=1, axis2=2)[:, np.newaxis, np.newaxis]
-        normal += (damping[active, np.newaxis, np.newaxis] * scale + _MIN_DAMPING) * np.eye(2)
+        trace = np.trace(normal, axis1=1, axis2=2)[:, np.newaxis, np.newaxis]
+        normal += (damping[active, np.newaxis, np.newaxis] * trace + _MIN_DAMPING) * np.eye(2)
         right = np.einsum("nik,nk->ni", slopes, residual[active])
         step = np.linalg.solve(normal, right[:, :, np.newaxis])[:, :, 0]
         moved = _moved(here, frame, step)

@@ -62,6 +62,7 @@ def map_pixel_means(
     out[...] = 0.0
 
     def means(batch: slice) -> Floats:
+        """Means over the pixels of one batch of pieces, times the share of each piece in its patch."""
         boxes = pieces.take(batch)
         values = np.empty((boxes.south.size, out.shape[1]), dtype=out.dtype)
         for columns, patch_map in maps:
@@ -69,6 +70,7 @@ def map_pixel_means(
         return values * share[batch, np.newaxis]
 
     def add(batch: slice, values: Floats) -> None:
+        """Add the means of pieces to their patches."""
         np.add.at(out, parent[batch], values)
         advance(int(pieces.n_lat[batch] @ pieces.n_lon[batch]))
 
@@ -79,7 +81,7 @@ class _PixelMeans:
     """The mean of a map over the pixels of patches, one batch at a time."""
 
     def __init__(self, coefficients: FloatArray, clip: float | None, dtype: npt.DTypeLike) -> None:
-        self.scaled, self.clip, self.dtype = coefficients / (clip or 1.0), clip, dtype
+        self.over_clip, self.clip, self.dtype = coefficients / (clip or 1.0), clip, dtype
         self.point_map = PointMap(coefficients, clip, dtype)
 
     def means(self, pieces: Boxes) -> Floats:
@@ -90,9 +92,8 @@ class _PixelMeans:
         first = np.flatnonzero(new)
         south, north = pieces.south[first], pieces.north[first]
         latitude = _pixel_centres(south, north, n_lat)
-        weight = sin_cos_latitude(latitude)[
-            1
-        ]  # pixels of a patch have one height: their areas are proportional to the cosine
+        # The pixels of a patch have one height: their areas are proportional to the cosine of latitude.
+        weight = sin_cos_latitude(latitude)[1]
         weight /= n_lon * weight.sum(axis=1, keepdims=True)
         if longitude.size <= FEW_PIXELS * first.size:
             rows = np.cumsum(new) - 1
@@ -104,17 +105,17 @@ class _PixelMeans:
         shape = (latitude.shape[0], latitude.shape[1], longitude.shape[1])
         lat = np.broadcast_to(latitude[:, :, np.newaxis], shape).ravel()
         lon = np.broadcast_to(longitude[:, np.newaxis, :], shape).ravel()
-        values = np.empty((lat.size, self.scaled.shape[0]), dtype=self.dtype)
+        values = np.empty((lat.size, self.over_clip.shape[0]), dtype=self.dtype)
         for block in row_blocks(lat.size, budget=self.point_map.block):
             self.point_map.fill(lat[block], lon[block], values[block])
         return np.einsum("pr,prck->pk", weight, values.reshape(*shape, -1))
 
     def _by_rows(self, latitude: FloatArray, longitude: FloatArray, weight: Floats, bounds: list[int]) -> Floats:
         """Means over pixels; pieces ``bounds[i]`` to ``bounds[i + 1]`` share row i of the latitudes and weights."""
-        (n_pieces, n_lon), (n_groups, n_lat), n_components = longitude.shape, latitude.shape, self.scaled.shape[0]
-        factors = trigonometric(longitude_radians(longitude.ravel()), degree_of(self.scaled.shape[1])).T
+        (n_pieces, n_lon), (n_groups, n_lat), n_components = longitude.shape, latitude.shape, self.over_clip.shape[0]
+        factors = trigonometric(longitude_radians(longitude.ravel()), degree_of(self.over_clip.shape[1])).T
         factors = factors.astype(self.dtype).reshape(n_pieces, n_lon, -1)
-        rows = row_coefficients(latitude.ravel(), self.scaled).astype(self.dtype)
+        rows = row_coefficients(latitude.ravel(), self.over_clip).astype(self.dtype)
         rows = rows.reshape(-1, n_groups, n_lat * n_components)
         means = np.empty((n_pieces, n_components), dtype=self.dtype)
         for group, (start, stop) in enumerate(pairwise(bounds)):
@@ -189,15 +190,16 @@ def map_area_means(
     The function calls ``advance(n)`` after each block of n boxes.
     """
     max_degree = degree_of(coefficients.shape[1])
-    scaled = coefficients / (clip or 1.0)
+    over_clip = coefficients / (clip or 1.0)
 
     def means(part: Integers, bounds: list[int]) -> FloatArray:
+        """The clipped map of the means of the harmonics over one block of boxes."""
         table, factors = _factors(boxes.take(part), bounds, max_degree)
         if part.size < _MIN_BOXES_PER_BAND * (len(bounds) - 1):
-            values = _products(table, factors, bounds) @ scaled.T
+            values = _products(table, factors, bounds) @ over_clip.T
         else:
-            rows = sum_over_degrees(table, scaled)
-            values = np.empty((part.size, len(scaled)))
+            rows = sum_over_degrees(table, over_clip)
+            values = np.empty((part.size, len(over_clip)))
             for band, (start, stop) in enumerate(pairwise(bounds)):
                 np.matmul(factors[:, start:stop].T, rows[:, band], out=values[start:stop])
         soft_clip(values, clip)
@@ -218,6 +220,7 @@ def area_means(
     first = (max_degree + 1) ** 2 - factors.size
 
     def means(part: Integers, bounds: list[int]) -> FloatArray:
+        """The means of the last harmonics over one block of boxes, times their factors."""
         return _products(*_factors(boxes.take(part), bounds, max_degree), bounds)[:, first:] * factors
 
     _write(boxes, means, max_degree, out, n_jobs, advance)
@@ -232,9 +235,11 @@ def _write(boxes: Boxes, means: Means, max_degree: int, out: Floats, n_jobs: int
     parts = _band_blocks(band, max(1, BLOCK_VALUES // band_values), max(1, BLOCK_VALUES // max(1, out.shape[1])))
 
     def work(part: slice) -> FloatArray:
+        """The means of one block of the boxes in this order."""
         return means(order[part], [*np.flatnonzero(np.diff(band[part], prepend=-1)).tolist(), part.stop - part.start])
 
     def write(part: slice, values: FloatArray) -> None:
+        """Write the means of one block."""
         out[order[part]] = values
         advance(part.stop - part.start)
 

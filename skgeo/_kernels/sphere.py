@@ -155,8 +155,8 @@ def cell_sizes(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray,
     A width is the mean great-circle distance to the neighbours before and after. The area is the sum of four
     parallelograms, between the halves of the ways to a neighbour in the row and to one in the column, so that rows
     may bend. Where one neighbour is missing the cell is symmetric; with neighbours in one direction only it is a
-    square. A neighbour much farther than the opposite one is none: there the data jump. NaN is where a centre is
-    missing or has no neighbours.
+    square. A neighbour much farther than the opposite one does not count: there the data jump. Sizes are NaN where
+    a centre is missing or has no neighbours.
     """
     centres = unit_vectors(latitude, longitude)
     in_row, in_column = _steps(centres, axis=-2), _steps(centres, axis=-3)
@@ -190,9 +190,9 @@ def _steps(centres: FloatArray, axis: int) -> FloatArray:
 
 
 def cell_areas(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
-    """Areas as of :func:`cell_sizes`, zero where a centre is missing; without neighbours, the mean of the others.
+    """Areas from :func:`cell_sizes`, zero where a centre is missing. Cells without neighbours have the mean area.
 
-    All are zero where no cell has a neighbour.
+    All areas are zero if no cell has a neighbour.
     """
     area = cell_sizes(latitude, longitude)[2]
     known = np.isfinite(area)

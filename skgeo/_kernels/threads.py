@@ -64,6 +64,7 @@ def fill_in_threads(
     """Call ``fill(block)`` for all blocks of rows, and ``advance`` with the number of places of each finished block."""
 
     def then(block: slice, _: None) -> None:
+        """Advance by the places of one block."""
         advance(places_per_row * (block.stop - block.start))
 
     run_in_threads(fill, blocks, n_jobs, then)
@@ -97,6 +98,7 @@ class one_blas_thread:  # noqa: N801
             raise
 
     def _leave(self) -> None:
+        """Give up the limit."""
         _Limit.holders.pop(id(self), None)
         _settle()
 

@@ -45,6 +45,7 @@ def cell_checks(cells: Any) -> tuple[Check, ...]:
 
 
 def _flags(positions: npt.NDArray[np.intp], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """A mask of the cells at these positions in C order."""
     flags = np.zeros(shape, dtype=bool)
     flags.flat[positions] = True
     return flags

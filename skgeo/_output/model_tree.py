@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.chunks import is_lazy
+from skgeo._input.numbers import shortened
 
 __all__ = ["PLAIN_KINDS", "SavedClass", "TreeReader", "TreeWriter"]
 
@@ -126,7 +127,7 @@ class TreeWriter:
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
         kind += f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
         raise TypeError(
-            f"{_shortened(where, 80)}={_shortened(repr(value), 24)} cannot be saved: it is a {_shortened(kind, 60)}. "
+            f"{shortened(where, 80)}={shortened(repr(value), 24)} cannot be saved: it is a {shortened(kind, 60)}. "
             f"{self._instead}"
         )
 
@@ -146,7 +147,7 @@ class TreeReader:
             name = str(written["class"])
             saved_class = self._find_class(name)
             if saved_class is None:
-                raise ValueError(f"it holds a {_shortened(name, 60)}, which is no class that files may hold")
+                raise ValueError(f"it holds a {shortened(name, 60)}, which is no class that files may hold")
             state = {key: self._value(part) for key, part in written["state"].items()}
             self._objects.append(saved_class.build(state))
         return self._objects[-1]
@@ -199,10 +200,3 @@ def _is_scalar_type(value: type[np.generic]) -> bool:
     except TypeError:
         return False
     return dtype.kind in PLAIN_KINDS and dtype.type is value
-
-
-def _shortened(text: str, length: int) -> str:
-    """The text on one line, with its middle left out if it is longer than ``length``."""
-    text = " ".join(text.split())
-    half = (length - 3) // 2
-    return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"

@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._base import LocationTransformer, restore_on_error
 from skgeo._kernels.sphere import wrap_longitude
 from skgeo._kernels.threads import Advance, fill_in_threads, row_blocks
-from skgeo._places import Places, fill_at_places
 from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
+from skgeo._values_at_places import Places, fill_at_places
 
 if TYPE_CHECKING:
     from skgeo.nn._encoder_modules import EncoderModule
@@ -76,7 +76,7 @@ class FormulaEncoder(FixedEncoder):
     def _constants(self) -> dict[str, FloatArray]:
         """The arrays that the formula uses. The torch module has them as buffers."""
         # The array has an axis of length one, the axis of the scales.
-        return {"degree": np.radians([1.0])}
+        return {"radians_per_degree": np.radians([1.0])}
 
     def _own_parameters(self) -> dict[str, Any]:
         """The parameters of the formula as plain Python values. The torch module and its file are made from them."""
@@ -92,7 +92,7 @@ class FormulaEncoder(FixedEncoder):
             Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs), in this order of columns always.
         """
         check_is_fitted(self)
-        self._check_twin()
+        self._check_to_torch()
         from skgeo.nn._encoder_modules import EncoderModule  # needs torch
 
         return EncoderModule(self)
@@ -118,6 +118,7 @@ class FormulaEncoder(FixedEncoder):
         terms = out.reshape(*out.shape[:-1], n_terms, out.shape[-1] // n_terms)
 
         def fill(part: slice) -> None:
+            """Write all terms of one block."""
             places = latitude[part], longitude[part] if along else longitude
             for i, values in enumerate(self._formula(*places, constants, np)):
                 terms[part, ..., i, :] = values
@@ -176,8 +177,9 @@ class ScaledEncoder:
         return [term.format(f"s{scale}") for term in self._terms() for scale in range(int(self.n_scales))]
 
 
-def sin_cos(degrees: Any, degree: Any, xp: Any) -> tuple[Any, Any]:
-    """Sine and cosine of an angle in degrees. ``degree`` is pi / 180."""
+def sin_cos(angle: Any, radians_per_degree: Any, xp: Any) -> tuple[Any, Any]:
+    """Sine and cosine of an angle in degrees."""
     # The cosine as a product of two sines is exactly zero at 90 degrees, and differentiable everywhere.
-    half = degrees / 2.0
-    return xp.sin(degrees * degree), 2.0 * xp.sin((45.0 + half) * degree) * xp.sin((45.0 - half) * degree)
+    half = angle / 2.0
+    cosine = 2.0 * xp.sin((45.0 + half) * radians_per_degree) * xp.sin((45.0 - half) * radians_per_degree)
+    return xp.sin(angle * radians_per_degree), cosine

@@ -83,7 +83,7 @@ class Cartesian3DEncoder(FormulaEncoder):
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
         # The cosine of sin_cos is exactly zero at the poles: x and y are zero there at every longitude.
-        lat_sin, lat_cos = sin_cos(latitude, constants["degree"], xp)
-        lon_sin, lon_cos = sin_cos(longitude, constants["degree"], xp)
+        lat_sin, lat_cos = sin_cos(latitude, constants["radians_per_degree"], xp)
+        lon_sin, lon_cos = sin_cos(longitude, constants["radians_per_degree"], xp)
         # The order is x, y and z, as in _terms.
         return [lat_cos * lon_cos, lat_cos * lon_sin, lat_sin]

@@ -83,4 +83,4 @@ class DirectEncoder(FormulaEncoder):
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
         # A product with pi / 180 works for numpy and torch alike; torch has no radians function.
-        return [latitude * constants["degree"], longitude * constants["degree"]]
+        return [latitude * constants["radians_per_degree"], longitude * constants["radians_per_degree"]]

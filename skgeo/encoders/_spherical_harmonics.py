@@ -10,10 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._inverse import DegreeOne, InverseTransformer
 from skgeo._kernels.evaluate_harmonics import write_grid, write_points
 from skgeo._kernels.harmonics import convention_factors, degrees_and_orders
-from skgeo._places import Places, fill_at_places
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._typing import FloatArray, Floats
 from skgeo._validation import check_convention, check_degree, check_n_jobs, check_parameter, is_integer
+from skgeo._values_at_places import Places, fill_at_places
 from skgeo.encoders._base import FixedEncoder
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
     Parameters
     ----------
     max_degree : int, default=10
-        Largest degree L, at least 1. The finest detail is half a wave in 180 / L degrees.
+        Largest degree L, at least 1. The finest detail is half a wavelength, 180 / L degrees.
     min_degree : int, default=0
         Smallest degree; 1 drops the constant column.
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
@@ -162,7 +162,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
             Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs), in this order of columns always.
         """
         check_is_fitted(self)
-        self._check_twin()
+        self._check_to_torch()
         from skgeo.nn._encoder_modules import Harmonics  # needs torch
 
         return Harmonics(

@@ -85,4 +85,7 @@ class WrapEncoder(FormulaEncoder):
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
         # The order is that of _terms: sine and cosine of latitude, then of longitude.
-        return [*sin_cos(latitude, constants["degree"], xp), *sin_cos(longitude, constants["degree"], xp)]
+        return [
+            *sin_cos(latitude, constants["radians_per_degree"], xp),
+            *sin_cos(longitude, constants["radians_per_degree"], xp),
+        ]

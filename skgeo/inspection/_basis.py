@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._validation import check_flag, check_parameter, is_integer
+from skgeo.inspection._arguments import Grid, check_grid
 from skgeo.inspection._maps import (
     WIDTH,
     Map,
@@ -20,7 +21,6 @@ from skgeo.inspection._maps import (
     values_inside_mask,
 )
 from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names, steps_of
-from skgeo.inspection._places import Grid, check_grid
 from skgeo.inspection._projections import extent_of
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, is_integer
+from skgeo.inspection._arguments import Grid, check_embedding, check_grid
 from skgeo.inspection._maps import MASKED, colour_bar, colours, one_map, values_inside_mask
 from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names
-from skgeo.inspection._places import Grid, check_embedding, check_grid
 from skgeo.inspection._projections import extent_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from sklearn.utils import check_consistent_length
 
 from skgeo._input.coordinates import warn_radians
+from skgeo._input.numbers import shortened
 from skgeo._kernels.sphere import unit_vectors
-from skgeo._validation import check_flag, check_parameter, is_integer, shortened
+from skgeo._validation import check_flag, check_parameter, is_integer
 from skgeo.inspection._maps import CATEGORIES, colour_bar, colours, legend, one_map, plotting
 from skgeo.inspection._models import are_names, points_of_samples
 from skgeo.inspection._projections import extent_of, padded
@@ -196,9 +197,9 @@ class FoldDisplay:
             if chosen.any():
                 self.points_[name] = drawn.points(*points[chosen].T, label=name, **style)
         if colorbar:
-            # Small dots are enlarged in the legend, so that their colours can be told apart.
-            scale = max(1.0, (_MAX_DOT_POINTS / size) ** 0.5)
-            self.legend_ = legend(self.ax_, len(self.points_), markerscale=scale)
+            # Small dots are enlarged in the legend, so that readers can see their colours.
+            factor = max(1.0, (_MAX_DOT_POINTS / size) ** 0.5)
+            self.legend_ = legend(self.ax_, len(self.points_), markerscale=factor)
         return self
 
     def _groups(self, fold: int | None, size: float) -> list[tuple[str, npt.NDArray[np.bool_], dict[str, Any]]]:
@@ -265,8 +266,8 @@ def _roles(splits: list[Any], number: int) -> npt.NDArray[np.int8]:
             numbers = rows.ndim == 1 and rows.dtype.kind in "iu" and bool(((rows >= 0) & (rows < number)).all())
             if rows.size and not masks and not numbers:
                 raise ValueError(
-                    f"splitter: split {fold} has rows {shortened(rows)}: expected row numbers from 0 to {number - 1}, "
-                    "as there are so many samples. Is X what was split?"
+                    f"splitter: split {fold} has rows {shortened(repr(rows))}: expected row numbers from 0 to "
+                    f"{number - 1}, because X has {number} samples. Is X what was split?"
                 )
             # An empty list of rows becomes an array of floats, which is no index.
             fold_roles[rows if rows.size else []] = role

@@ -10,7 +10,15 @@ import numpy.typing as npt
 from skgeo._cells import CellGrid
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter, import_optional, is_real
-from skgeo.inspection._places import Grid
+from skgeo.inspection._arguments import Grid
+from skgeo.inspection._map_shapes import (
+    any_of_four,
+    cell_corners,
+    coast_lines,
+    grid_meshes,
+    project_lines,
+    project_rings,
+)
 from skgeo.inspection._projections import (
     PROJECTIONS,
     EqualEarth,
@@ -18,16 +26,10 @@ from skgeo.inspection._projections import (
     GivenProjection,
     Orthographic,
     Projection,
-    any_of_four,
-    cell_corners,
     choose_projection,
-    coast_lines,
     degree_label,
-    grid_meshes,
     on_turn_of,
     plate_carree,
-    project_lines,
-    project_rings,
 )
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What displays ask of estimators: their output at places, some places at a time."""
+"""The output of estimators at places, computed block by block, for displays."""
 
 import math
 import re
@@ -27,16 +27,17 @@ def at_places(
     select: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = np.asarray,
     coordinates: tuple[str, str] | None = None,
 ) -> npt.NDArray[Any]:
-    """The output at places, of their shape; of each block only what ``select`` keeps is held.
+    """The output at places, in their shape. Of each block only the part that ``select`` returns stays in memory.
 
     Missing centres of a CellGrid come out as NaN. ``coordinates`` are the names of the columns that the estimator was
     fitted on, where they are not the usual ones.
     """
     if isinstance(places, LatLonGrid):
-        parts = [select(_dense(function(X))) for X in _row_blocks(places, estimator, coordinates)]
+        parts = [select(_dense(function(X))) for X in _blocks_of_rows(places, estimator, coordinates)]
         values = np.concatenate(parts)
         return values.reshape(*places.shape, *values.shape[1:])
-    points = np.asarray(places.points() if isinstance(places, CellGrid) else places)  # which computes what is chunked
+    # np.asarray computes chunked points.
+    points = np.asarray(places.points() if isinstance(places, CellGrid) else places)
     shape = places.shape if isinstance(places, CellGrid) else (len(points),)
     present = np.isfinite(points).all(axis=1)
     known = points[present]
@@ -49,7 +50,7 @@ def at_places(
     return values.reshape(*shape, *found.shape[1:])
 
 
-def _row_blocks(grid: LatLonGrid, estimator: Any, coordinates: tuple[str, str] | None) -> Iterator[Any]:
+def _blocks_of_rows(grid: LatLonGrid, estimator: Any, coordinates: tuple[str, str] | None) -> Iterator[Any]:
     """Rows of a grid, as a grid where the estimator takes grids, which is faster; else as points."""
     whole = isinstance(steps_of(estimator)[0], LocationEstimator) and grid.shape[1] > 1
     length = max(1, _PLACES_AT_A_TIME // grid.shape[1])
@@ -67,14 +68,16 @@ def are_names(coordinates: Any) -> bool:
     return isinstance(coordinates, tuple | list) and all(isinstance(name, str) for name in coordinates)
 
 
-def points_of_samples(X: Any, names: Any = None, *, missing: bool = False) -> npt.NDArray[np.float64]:
+def points_of_samples(X: Any, names: Any = None, *, allow_missing: bool = False) -> npt.NDArray[np.float64]:
     """Latitude and longitude (n, 2) of samples: these columns of a frame, or the cells of a grid."""
     check_names(names)
-    points = as_points(read_places(X, names, missing=missing, others=True), missing=missing)
+    places = read_places(X, names, allow_missing=allow_missing, others=True)
+    points = as_points(places, allow_missing=allow_missing)
     return np.column_stack([points.latitude, points.longitude])
 
 
 def _dense(values: Any) -> npt.NDArray[Any]:
+    """The output of an estimator as a dense array."""
     return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
 
 
@@ -82,7 +85,8 @@ def output_names(estimator: Any) -> list[str]:
     """Names of the output columns, or their numbers."""
     try:
         return [str(name) for name in estimator.get_feature_names_out()]
-    except AttributeError:  # which a Pipeline raises for a step of it
+    # A Pipeline raises this error if one of its steps has no names.
+    except AttributeError:
         row = _dense(estimator.transform(table_for(estimator, np.zeros((1, 2)))))
         return [str(i) for i in range(row.shape[1])]
 

@@ -12,9 +12,10 @@ from skgeo._patch_scale import DESCRIPTORS, PatchScaleFeaturizer
 from skgeo._places import ChunkedRows, read_patches
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter
+from skgeo.inspection._map_shapes import box_rings
 from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, plotting, with_unit
 from skgeo.inspection._models import chosen_columns
-from skgeo.inspection._projections import Extent, box_rings, extent_of, padded
+from skgeo.inspection._projections import Extent, extent_of, padded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -226,7 +227,7 @@ class PatchDisplay:
             self.patches_ = drawn.outlines(rings, None, facecolors="none", edgecolors="#0072B2", linewidths=2 * width)
             return self
         values = values.astype(np.float64)
-        style = _scale(values, cmap, vmin, vmax)
+        style = _colour_style(values, cmap, vmin, vmax)
         self.patches_ = drawn.outlines(rings, values, edgecolors=LINE, linewidths=width, alpha=0.9, **style)
         if colorbar:
             self.colorbar_ = colour_bar(self.figure_, self.patches_, self.ax_, self.label, values)
@@ -251,7 +252,7 @@ def _border(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
     return ring[np.isfinite(ring).all(axis=1)]
 
 
-def _scale(values: FloatArray, cmap: Any, vmin: float | None, vmax: float | None) -> dict[str, Any]:
+def _colour_style(values: FloatArray, cmap: Any, vmin: float | None, vmax: float | None) -> dict[str, Any]:
     """Colour map and norm. The norm is logarithmic if values are positive and span a large factor."""
     finite = values[np.isfinite(values)]
     signed = bool(finite.size and finite.min() < 0.0 < finite.max())

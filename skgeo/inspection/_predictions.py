@@ -11,6 +11,7 @@ from skgeo._input.coordinates import warn_radians
 from skgeo._places import as_grid
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter
+from skgeo.inspection._arguments import check_grid
 from skgeo.inspection._folds import dot_size
 from skgeo.inspection._maps import (
     CATEGORIES,
@@ -25,7 +26,6 @@ from skgeo.inspection._maps import (
     with_unit,
 )
 from skgeo.inspection._models import are_names, at_places, points_of_samples, response_of
-from skgeo.inspection._places import check_grid
 from skgeo.inspection._projections import extent_of, padded
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class PredictionMapDisplay:
             raise ValueError("coordinates are given without samples: expected X beside them, or grid= alone.")
         places: Any = None
         if not gridded:
-            places = points_of_samples(X if beside is None else beside, names, missing=True)
+            places = points_of_samples(X if beside is None else beside, names, allow_missing=True)
         if kind == "residual":
             if gridded or y is None:
                 raise ValueError("kind='residual': expected X and y, the samples and their true values.")
@@ -206,6 +206,7 @@ class PredictionMapDisplay:
         classes = np.asarray(estimator.classes_) if method == "predict" and is_classifier(estimator) else None
 
         def select(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            """The column of the output that the map shows."""
             # Classes become numbers: numbers can be NaN at missing places, names cannot.
             column = _column(block, method)
             return column if classes is None else _class_numbers(column, classes)
@@ -347,7 +348,7 @@ class PredictionMapDisplay:
         check_flag("colorbar", colorbar)
         places: Any = as_grid(self.places)
         if places is None:
-            places = points_of_samples(self.places, missing=True)
+            places = points_of_samples(self.places, allow_missing=True)
             warn_radians(*places.T)
         # From here on, places are a grid or an array of points.
         gridded = not isinstance(places, np.ndarray)
@@ -387,11 +388,12 @@ def _draw(drawn: Map, places: Any, values: FloatArray, s: float | None, style: A
 
 
 def _check_kind(kind: Any) -> None:
+    """Raise ValueError unless the kind is known."""
     check_parameter("kind", kind, kind in ("prediction", "residual"), "'prediction' or 'residual'")
 
 
 def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any]:
-    """Values in the shape of the places, which may come flat; raises ValueError if their number is another."""
+    """Values in the shape of the places; flat values are reshaped. Raises ValueError if their number is another."""
     array = np.asarray(values)
     if array.shape != shape and array.shape != (int(np.prod(shape)),):
         raise ValueError(f"{name} has shape {array.shape}: expected {shape}, one value for each place.")

@@ -12,6 +12,7 @@ from skgeo._kernels.domain import point_coefficients
 from skgeo._kernels.harmonics import degrees_and_orders
 from skgeo._typing import FloatArray
 from skgeo._validation import check_degree, check_flag
+from skgeo.inspection._arguments import Grid, check_cell_values, check_grid
 from skgeo.inspection._maps import (
     CATEGORIES,
     WIDTH,
@@ -25,7 +26,6 @@ from skgeo.inspection._maps import (
     with_unit,
 )
 from skgeo.inspection._models import at_places, max_degree_of, response_of
-from skgeo.inspection._places import Grid, check_grid
 from skgeo.inspection._projections import extent_of
 from skgeo.inspection._spectrum import half_wave_axis, plain_axes
 
@@ -225,8 +225,7 @@ class ResponseDisplay:
         -------
         ResponseDisplay
         """
-        if self.values.shape != self.grid.shape:
-            raise ValueError(f"values has shape {self.values.shape}: expected that of the grid, {self.grid.shape}.")
+        check_cell_values(self.values, self.grid)
         check_flag("colorbar", colorbar)
         inside = values_inside_mask(self.grid, self.values)
         style = colours(inside, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)

@@ -8,9 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter, is_integer
+from skgeo.inspection._arguments import Grid, check_cell_values, check_embedding, check_grid, check_place
 from skgeo.inspection._maps import LINE, colour_bar, colours, one_map, values_inside_mask
 from skgeo.inspection._models import at_places
-from skgeo.inspection._places import Grid, check_embedding, check_grid, check_place
 from skgeo.inspection._projections import degree_label, extent_of
 
 if TYPE_CHECKING:
@@ -185,8 +185,7 @@ class SimilarityDisplay:
         -------
         SimilarityDisplay
         """
-        if self.values.shape != self.grid.shape:
-            raise ValueError(f"values has shape {self.values.shape}: expected that of the grid, {self.grid.shape}.")
+        check_cell_values(self.values, self.grid)
         check_flag("colorbar", colorbar)
         inside = values_inside_mask(self.grid, self.values)
         style = colours(inside, signed=True, cmap=cmap, vmin=vmin, vmax=vmax)

@@ -23,7 +23,7 @@ __all__ = ["SpectrumDisplay"]
 KINDS = ("both", "component", "degree")
 # Room for a label of an axis, such as 20 000.
 _LABEL_INCHES = 0.55
-# Lengths of half a wave in km that may be labelled.
+# Lengths of half a wavelength in km that may be labelled.
 _ROUND_LENGTHS_KM = (20000, 10000, 5000, 2000, 1000, 500, 200, 100, 50, 20, 10)
 
 
@@ -153,7 +153,7 @@ class SpectrumDisplay:
             One for each panel; None makes a figure.
         kind : {"both", "component", "degree"}, default=None
             The panel of components, with their cumulative variance and the Shannon number; that of degrees, with the
-            length of half a wave; or both. None is both, but "component" for a single given Axes.
+            length of half a wavelength; or both. None is both, but "component" for a single given Axes.
 
         Returns
         -------
@@ -203,7 +203,7 @@ class SpectrumDisplay:
         plain_axes(share, right=True)
 
     def _plot_degrees(self, ax: Any) -> None:
-        """Draw the share of variance of each degree from 1 on, with the lengths of half a wave above."""
+        """Draw the share of variance of each degree from 1 on, with the lengths of half a wavelength above."""
         degree = np.arange(1, self.power.size)
         self.bars_ = ax.bar(degree, 100.0 * self.power[1:], width=0.8, color=CATEGORIES[0])
         ax.set(xlim=(0.4, self.power.size - 0.4), xlabel="degree", ylabel="variance (%)")
@@ -214,11 +214,11 @@ class SpectrumDisplay:
 
 
 def half_wave_axis(ax: Any) -> Any:
-    """A second axis above one of degrees, with the length of half a wave, pi R / degree."""
+    """A second axis above one of degrees, with the length of half a wavelength, pi R / degree."""
     kilometres = math.pi * EARTH_RADIUS / 1000.0
 
-    # Its own inverse. matplotlib calls it with 0, too.
     def convert(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Degree to length, and length to degree. matplotlib calls the function with 0, too."""
         return kilometres / np.maximum(np.asarray(value, dtype=np.float64), 1e-3)
 
     low, high = (max(limit, 0.5) for limit in ax.get_xlim())
@@ -233,7 +233,7 @@ def half_wave_axis(ax: Any) -> Any:
             kept.append(length)
     above.set_xticks(kept, [f"{length:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") for length in kept])
     above.minorticks_off()
-    above.set_xlabel("half a wave (km)", fontsize="small")
+    above.set_xlabel("half a wavelength (km)", fontsize="small")
     above.tick_params(labelsize="small", length=3.0, color=LINE)
     above.spines[:].set(color=LINE, linewidth=0.7)
     return above

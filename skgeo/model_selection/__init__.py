@@ -1,4 +1,4 @@
-"""Choose and validate: folds that are fair to neighbours on the sphere, how much random ones leak, which degree."""
+"""Folds for data on the sphere, the choice of the degree of harmonics, and reports on the leakage of random folds."""
 
 from skgeo.model_selection._blocks import SphericalBlockKFold
 from skgeo.model_selection._buffers import BufferedKFold, LeaveOneBlockOut

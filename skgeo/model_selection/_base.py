@@ -171,9 +171,10 @@ def check_n_splits(n_splits: Any) -> None:
 def read_samples(
     X: Any, y: object, coordinates: Any, *, name: str = "coordinates", names: Any = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Latitude and longitude of samples; all of one length.
+    """Latitude and longitude (n,) of samples, as many as X and y have.
 
-    From X, in the columns of the names, or from what is given beside it; which may also be these names.
+    They come from ``coordinates`` if places are given there, else from X, from the columns ``names`` of a frame.
+    ``coordinates`` may also be these names.
     """
     if name == "coordinates" and isinstance(coordinates, tuple | list) and all(isinstance(n, str) for n in coordinates):
         names, coordinates = coordinates, None

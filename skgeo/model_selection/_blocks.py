@@ -117,6 +117,7 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
     """
 
     def number_of(n_blocks: float) -> int:
+        """The number of blocks with samples, if the whole sphere has ``n_blocks``."""
         return int(labels_of_blocks(turned, round(n_blocks)).max()) + 1
 
     # At most as many blocks as places hold samples, however small the blocks are.

@@ -242,6 +242,7 @@ class LeaveOneBlockOut(BlockSplitter):
 
 
 def _check_radius(radius: Any) -> None:
+    """Raise ValueError unless the value is a distance in km between two places."""
     valid = is_real(radius) and 0.0 <= radius < HALF_CIRCUMFERENCE_KM
     check_parameter(
         "radius_km", radius, valid, f"a number in [0, {HALF_CIRCUMFERENCE_KM:.0f}), half the way around the Earth"

@@ -12,11 +12,12 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import check_random_state
 
+from skgeo._input.numbers import shortened
 from skgeo._kernels.sphere import unit_vectors
 from skgeo._places import as_grid
 from skgeo._spectrum import degree_wavelength_km
 from skgeo._typing import FloatArray
-from skgeo._validation import check_parameter, is_integer, is_real, shortened
+from skgeo._validation import check_parameter, is_integer, is_real
 from skgeo.exceptions import CoordinateError, ResolutionWarning
 from skgeo.model_selection._base import (
     EARTH_RADIUS_KM,
@@ -114,9 +115,9 @@ class DegreeSuggestion:
 def suggest_max_degree(
     X: Any, resolution_km: float | None = None, *, largest: int = 60, coordinates: Any = None
 ) -> DegreeSuggestion:
-    """The degree that resolves a length, and no more than data so far apart can tell.
+    """The degree that resolves a length, limited to the degree that the spacing of the data supports.
 
-    Degree L resolves half a wave of it, 20,015 km over L. Data cannot tell what is finer than the distance between
+    Degree L resolves half a wavelength of it, 20,015 km over L. Data cannot show detail finer than the distance between
     them: at the degree whose half wave is that distance, about 0.8 harmonics live in the domain for each place. The
     suggestion is the degree that reaches ``resolution_km``, as far as data allow; without a resolution, all that data
     allow. With noise a lower degree may predict better, which :func:`select_max_degree` finds.
@@ -156,11 +157,12 @@ def suggest_max_degree(
     >>> from skgeo.datasets import fibonacci_lattice
     >>> from skgeo.model_selection import suggest_max_degree
     >>> print(suggest_max_degree(fibonacci_lattice(400)))
-    max_degree=17. 400 places are about 1,129 km apart, half a wave of degree 17. At this degree half a wave is
-    1,177 km, and 324 of 324 harmonics live in the domain.
+    max_degree=17. 400 places are about 1,129 km apart, half a wavelength of degree 17. At this degree half a
+    wavelength is 1,177 km, and 324 of 324 harmonics live in the domain.
     >>> print(suggest_max_degree(fibonacci_lattice(400), resolution_km=5000))
-    max_degree=5. 5,000 km is half a wave of degree 5, the places can tell that: 400 places are about 1,129 km apart,
-    half a wave of degree 17. At this degree half a wave is 4,003 km, and 36 of 36 harmonics live in the domain.
+    max_degree=5. 5,000 km is half a wavelength of degree 5, the places can tell that: 400 places are about 1,129 km
+    apart, half a wavelength of degree 17. At this degree half a wavelength is 4,003 km, and 36 of 36 harmonics live in
+    the domain.
     """
     valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
     check_parameter("resolution_km", resolution_km, valid, "None or a positive number")
@@ -174,17 +176,17 @@ def _suggestion(
     """The suggestion for a domain, as :func:`_domain` gives it."""
     spacing = EARTH_RADIUS_KM * math.sqrt(area / len(vectors))
     if median == 0.0:
-        raise CoordinateError("X is one place, or so small that places cannot be told apart: a domain has an extent.")
+        raise CoordinateError("X is one place, or its places are the same to rounding: a domain has an extent.")
 
-    # Half a wave of the finest degree is the spacing of the places.
+    # Half a wavelength of the finest degree is the spacing of the places.
     from_data = max(1, math.floor(HALF_CIRCUMFERENCE_KM / spacing))
-    reason = f"{len(vectors):,} places are about {_km(spacing)} apart, half a wave of degree {from_data}"
+    reason = f"{len(vectors):,} places are about {_km(spacing)} apart, half a wavelength of degree {from_data}"
     degree = from_data
     if resolution_km is not None:
         wanted = max(1, math.ceil(HALF_CIRCUMFERENCE_KM / resolution_km))
         degree = min(wanted, from_data)
         enough = "the places can tell that" if wanted <= from_data else "finer than the places can tell"
-        reason = f"{_km(resolution_km)} is half a wave of degree {wanted}, {enough}: {reason}"
+        reason = f"{_km(resolution_km)} is half a wavelength of degree {wanted}, {enough}: {reason}"
     if degree > largest:
         reason += f"; no more than largest={largest} is suggested"
         degree = int(largest)
@@ -194,8 +196,8 @@ def _suggestion(
     wavelength = float(degree_wavelength_km(degree))
     inside = f"{shannon:,.0f}" if shannon >= 10.0 else f"{shannon:.1f}"
     reason += (
-        f". At this degree half a wave is {_km(wavelength / 2.0)}, and {inside} of {n_harmonics:,} harmonics live in "
-        "the domain."
+        f". At this degree half a wavelength is {_km(wavelength / 2.0)}, and {inside} of {n_harmonics:,} harmonics "
+        "live in the domain."
     )
     return DegreeSuggestion(
         max_degree=degree,
@@ -358,7 +360,7 @@ def _degree_parameter(model: Any) -> str:
     kind = type(model).__name__
     if found:
         raise ValueError(
-            f"model={kind} has several parameters max_degree, {shortened(found)}: expected one; search them with "
+            f"model={kind} has several parameters max_degree, {shortened(repr(found))}: expected one; search them with "
             "GridSearchCV."
         )
     cure = "add SphericalHarmonics or SphericalHarmonicPCA as a step"

@@ -185,6 +185,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         return self._match(self._vectors(X, None, None, coordinates))
 
     def _match(self, vectors: FloatArray) -> DistanceMatch:
+        """The folds of the candidate whose distances are closest to those of the places to predict."""
         n_samples, n_splits = len(vectors), int(self.n_splits)
         random = check_random_state(self.random_state)
         places = distinct_places(vectors)

@@ -76,6 +76,7 @@ def mean_and_std(scores: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]
     number = scored.sum(axis=axis, keepdims=True)
 
     def mean(values: FloatArray) -> FloatArray:
+        """Mean over the folds that have a score."""
         total = np.where(scored, values, 0.0).sum(axis=axis, keepdims=True)
         return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
@@ -114,7 +115,7 @@ def reason_in(caught: Caught) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line of a traceback, in brackets and shortened."""
+    """The last line of a traceback, in brackets. Of a long line only the beginning, where libraries name the error."""
     line = text.strip().splitlines()[-1]
     if len(line) <= _MAX_QUOTED_CHARACTERS:
         return f" ({line.rstrip('.')})"

@@ -10,15 +10,15 @@ if find_spec("torch") is None:
 
 from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
-from skgeo.nn._files import load, save
 from skgeo.nn._head import PatchProjectionHead
-from skgeo.nn._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
+from skgeo.nn._head_estimators import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo.nn._image_features import compute_features
-from skgeo.nn._location_models import LocationClassifier, LocationRegressor
-from skgeo.nn._modules import HarmonicPCA, PatchScale
+from skgeo.nn._location_estimators import LocationClassifier, LocationRegressor
+from skgeo.nn._module_files import load, save
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
 from skgeo.nn._satclip_checkpoint import load_satclip
 from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
+from skgeo.nn._transformer_modules import HarmonicPCA, PatchScale
 
 # skgeo.load finds the estimators of skgeo.nn by these names. Files of older versions need the names to stay.
 __all__ = [

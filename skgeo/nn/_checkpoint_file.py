@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from skgeo._immutable import Immutable
 from skgeo._output.files import load, save
+from skgeo._typing import Immutable
 from skgeo.nn._torch_state import RandomNumbers, initial_state
 from skgeo.nn._training import FrozenAndTrained, Samples, Settings
 

@@ -10,13 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import points_in_degrees, points_with_weights, restore_on_error
 from skgeo._validation import check_parameter, is_integer, is_real
+from skgeo.nn._base_transformer import NetworkTransformer
 from skgeo.nn._checkpoint_file import CheckpointFile, fingerprint
 from skgeo.nn._contrastive_modules import Matcher
+from skgeo.nn._encoder_and_network import EncoderAndNetwork, build_encoder_and_network, fit_encoder, network_recipe
 from skgeo.nn._feature_rows import FeatureRows
 from skgeo.nn._fit_steps import draw_seed, has_validation, keep_weighted, read_settings, split_samples, store_result
 from skgeo.nn._image_features import read_features
-from skgeo.nn._location_networks import EncoderAndNetwork, build_encoder_and_network, fit_encoder, network_recipe
-from skgeo.nn._network_transformer import NetworkTransformer
 from skgeo.nn._retrieval import hit_rates, most_similar, retrieval_report, unit_images, unit_place_blocks
 from skgeo.nn._torch_state import load_arrays, preserve_rng
 from skgeo.nn._training import FrozenAndTrained, Samples, train
@@ -296,13 +296,13 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             if len(training.inputs) < 2:
                 raise ValueError(
                     f"X has {len(training.inputs)} sample (n_samples={len(training.inputs)}) to learn from: at least "
-                    "two places are needed, to be told apart."
+                    "two places are needed, which the loss compares."
                 )
             self.feature_mean_, self.feature_scale_ = training.target.mean_and_scale("y")
             if validation is not None:
                 validation.target.check(len(self.feature_mean_), "y_val", "y" if y_val is None else "y_val")
                 if len(validation.inputs) < 2:
-                    raise ValueError("X_val has 1 sample: at least two places are needed, to be told apart.")
+                    raise ValueError("X_val has 1 sample: at least two places are needed, which the loss compares.")
             self._network = network_recipe(self)
             self.encoder_ = fit_encoder(self.encoder, training.inputs, training.weight)
             if file is not None:

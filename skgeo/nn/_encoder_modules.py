@@ -11,7 +11,7 @@ from skgeo._kernels.harmonics import columns_of_order, convention_factors, legen
 from skgeo._kernels.sphere import wrap_longitude
 from skgeo._spectrum import check_spectrum, prior_variance
 from skgeo._validation import check_convention, check_degree, check_parameter, is_integer
-from skgeo.nn._modules import check_last, like, multiples
+from skgeo.nn._transformer_modules import check_last, like, multiples
 
 __all__ = ["EncoderModule", "Harmonics"]
 

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from skgeo._patch_scale import DESCRIPTORS
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_magnitude, check_parameter, is_integer
-from skgeo.nn._modules import check_tensor
 from skgeo.nn._networks import check_widths
+from skgeo.nn._transformer_modules import check_tensor
 
 __all__ = ["PatchProjectionHead"]
 
-# A descriptor with a deviation below this share of its mean does not tell training patches apart. Divided by such a
+# A descriptor with a deviation below this share of its mean does not distinguish training patches. Divided by such a
 # small deviation, the descriptor of a patch of another grid would be far larger than all other features.
 _MIN_RELATIVE_DEVIATION = 0.1
 

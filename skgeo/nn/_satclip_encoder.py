@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from skgeo._immutable import Immutable
+from skgeo._typing import Immutable
 from skgeo._validation import check_parameter
 from skgeo.encoders._base import FixedEncoder
+from skgeo.nn._base_transformer import NetworkTransformer
+from skgeo.nn._encoder_and_network import EncoderAndNetwork
 from skgeo.nn._encoder_modules import Harmonics
-from skgeo.nn._location_networks import EncoderAndNetwork
-from skgeo.nn._network_transformer import NetworkTransformer
 from skgeo.nn._networks import SirenNet
 from skgeo.nn._torch_state import load_arrays
 

@@ -397,7 +397,7 @@ def _vectors(points):
 
 
 def _twin(model, source):
-    """The torch twin gives what transform gives."""
+    """The torch module gives what transform gives."""
     model.fit(lattice(40))
     valid = model.missing != "mean" and not model.add_indicator
     twin = attempt(model.to_torch, valid, owner=model)

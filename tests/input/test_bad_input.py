@@ -61,7 +61,7 @@ BAD_POINTS = {
     "bools as objects": (np.array([[1.0, 2.0], [3, True]], dtype=object), "in 1 row, first row 1, True"),
     "durations as objects": (np.array([[np.timedelta64(1, "s"), 2]], dtype=object), "first row 0, np.timedelta64"),
     "complex objects": (np.array([[np.complex128(1j), 2]], dtype=object), "first row 0, np.complex128"),
-    "huge objects": (np.array([[10**400, 2]], dtype=object), r"first row 0, 1000\d{50,60}\.\.\.: expected numbers"),
+    "huge objects": (np.array([[10**400, 2]], dtype=object), r"first row 0, 10{20,30}\.\.\.0{20,30}: expected numbers"),
     "missing objects": (np.array([[1.0, 2.0], [None, 4.0]], dtype=object), "NaN or infinity in 1 row, first row 1"),
     "a longitude of 1e20": (with_value(3, 1, 1e20), r"longitudes beyond 1e\+08 degrees in 1 row, first row 3: 1e\+20"),
     "NetCDF's fill value": (with_value(3, 1, -9.96921e36), r"first row 3: -9\.96921e\+36.*fill value"),

@@ -589,7 +589,7 @@ def test_a_twin_that_would_differ_is_refused(parameters):
     pytest.importorskip("torch")
     pca = small_pca(**parameters).fit(POINTS)
     with pytest.raises(
-        ValueError, match=r"a torch twin hands NaN on. set_params\(missing='nan', add_indicator=False\)"
+        ValueError, match=r"returns NaN for missing places and has no indicator. Call set_params\(missing='nan'"
     ):
         pca.to_torch()
     pca.set_params(missing="nan", add_indicator=False).to_torch()

@@ -518,7 +518,7 @@ def test_cells_stay_lazy():
 
 
 def test_cells_of_a_regular_grid_are_refused_with_the_cure():
-    with pytest.raises(CoordinateError, match=r"Of a regular grid, use LatLonGrid.from_xarray\(obj\)"):
+    with pytest.raises(CoordinateError, match=r"For a regular grid, use LatLonGrid.from_xarray\(obj\)"):
         read_cells(dataset())
     with pytest.raises(CoordinateError, match="is a single value"):
         read_cells(field().isel(lat=0, lon=0))

@@ -39,19 +39,15 @@ from skgeo.inspection import (
     SimilarityDisplay,
     SpectrumDisplay,
 )
+from skgeo.inspection._map_shapes import box_rings, coast_lines, grid_meshes, project_lines, project_rings
 from skgeo.inspection._projections import (
     EqualEarth,
     Extent,
     Orthographic,
     PlateCarree,
-    box_rings,
     choose_projection,
-    coast_lines,
     degree_label,
     extent_of,
-    grid_meshes,
-    project_lines,
-    project_rings,
 )
 from skgeo.model_selection import SphericalBlockKFold, leakage_report
 
@@ -535,7 +531,7 @@ def test_spectrum_panels(basis):
     assert_allclose([bar.get_height() for bar in display.bars_], 100 * np.array(direct[1:]))
     display.figure_.canvas.draw()
     above = right.child_axes[0]
-    assert above.get_xlabel() == "half a wave (km)"
+    assert above.get_xlabel() == "half a wavelength (km)"
     assert_allclose(sorted(above.get_xlim()), np.pi * 6371.0088 / np.array(right.get_xlim()[::-1]))
     assert [text.get_text() for text in above.get_xticklabels()] == ["20\u202f000", "5\u202f000"]
 

@@ -37,8 +37,8 @@ from skgeo.nn import (
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
 )
-from skgeo.nn._location_networks import ENCODERS
-from skgeo.nn._neural_estimator import NeuralEstimator
+from skgeo.nn._base_estimator import NeuralEstimator
+from skgeo.nn._encoder_and_network import ENCODERS
 from skgeo.nn._training import _Data, train
 
 PLACES = fibonacci_lattice(120)
@@ -364,7 +364,7 @@ def test_a_share_is_held_out_unless_early_stopping_is_off(monkeypatch):
         seen.append((training, validation))
         return train(build, loss, training, validation, *others)
 
-    monkeypatch.setattr("skgeo.nn._neural_estimator.train", spy)
+    monkeypatch.setattr("skgeo.nn._base_estimator.train", spy)
     model = LocationRegressor("wrap", "linear", max_epochs=2, validation_fraction=0.3, random_state=0)
     model.fit(PLACES[:31], NOISY[:31])
     rows = np.arange(31)

@@ -133,7 +133,7 @@ def test_the_convention_is_that_of_the_published_generator(legendre_polys):
 
 
 @pytest.mark.parametrize("options", [{}, {"min_degree": 2, "spectrum": "matern"}])
-def test_the_twin_and_the_grid_have_the_convention_too(options):
+def test_the_torch_module_and_the_grid_have_the_convention_too(options):
     encoder = SphericalHarmonics(12, convention="satclip", **options).fit(PLACES)
     twin = encoder.to_torch()
     assert_allclose(twin(torch.tensor(PLACES)).numpy(), encoder.transform(PLACES), rtol=0, atol=1e-12)
@@ -145,7 +145,7 @@ def test_the_twin_and_the_grid_have_the_convention_too(options):
     assert_allclose(np.abs(encoder.transform(PLACES)), np.abs(plain) * np.where(zonal, np.pi, 1), rtol=1e-12)
 
 
-def test_the_twin_keeps_its_convention_in_a_file(tmp_path):
+def test_the_torch_module_keeps_its_convention_in_a_file(tmp_path):
     twin = Harmonics(3, convention="satclip")
     save(twin, tmp_path / "twin.safetensors")
     again = load(tmp_path / "twin.safetensors")
@@ -202,7 +202,7 @@ def test_single_precision_checkpoints_are_computed_in_double(arrays, tmp_path):
     assert_allclose(encoder.transform(PLACES), plain_evaluation(double, PLACES), rtol=0, atol=1e-12)
 
 
-def test_the_twin_computes_the_same_and_has_gradients(encoder):
+def test_the_torch_module_computes_the_same_and_has_gradients(encoder):
     points = torch.tensor(PLACES, requires_grad=True)
     twin = encoder.to_torch()
     assert not twin.training

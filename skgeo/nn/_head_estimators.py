@@ -9,9 +9,9 @@ import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeo._validation import check_flag, check_parameter, check_scaled_weight, is_integer
+from skgeo.nn._base_estimator import NeuralEstimator
+from skgeo.nn._base_targets import NeuralClassifier, NeuralRegressor
 from skgeo.nn._head import PatchProjectionHead, scale_statistics
-from skgeo.nn._neural_estimator import NeuralEstimator
-from skgeo.nn._neural_models import NeuralClassifier, NeuralRegressor
 from skgeo.nn._training import FrozenAndTrained
 
 __all__ = ["ProjectionHeadClassifier", "ProjectionHeadRegressor"]

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places, points_in_degrees
 from skgeo._validation import progress
-from skgeo.nn._location_networks import EncoderAndNetwork
+from skgeo.nn._encoder_and_network import EncoderAndNetwork
 from skgeo.nn._networks import LocationEncoder
 from skgeo.nn._training import predict_blocks
 
@@ -46,7 +46,7 @@ class NetworkTransformer(LocationTransformer):
             Before ``fit``.
         """
         check_is_fitted(self)
-        self._check_twin()
+        self._check_to_torch()
         encoder, network = self._encoder_and_network()
         # Evaluation mode turns dropout off.
         return LocationEncoder(encoder, network).eval()

@@ -1,4 +1,4 @@
-"""What displays are given: grids, embeddings of their cells, places."""
+"""Checks of the arguments that several displays have: grids, embeddings of their cells, places."""
 
 import math
 from typing import Any
@@ -37,6 +37,12 @@ def check_embedding(embedding: npt.ArrayLike, grid: Grid) -> npt.NDArray[Any]:
     if table.ndim != 2 or len(table) != n_cells or table.size == 0:
         raise ValueError(f"embedding has shape {table.shape}: expected ({n_cells}, n_columns), a row for each cell.")
     return table
+
+
+def check_cell_values(values: npt.NDArray[Any], grid: Grid) -> None:
+    """Raise ValueError unless values have the shape of a grid."""
+    if values.shape != grid.shape:
+        raise ValueError(f"values has shape {values.shape}: expected that of the grid, {grid.shape}.")
 
 
 def check_place(place: Any) -> tuple[float, float]:

@@ -24,8 +24,8 @@ from skgeo._output.model_tree import SavedClass, TreeReader, TreeWriter
 from skgeo._validation import import_optional
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
 from skgeo.nn._head import PatchProjectionHead
-from skgeo.nn._modules import HarmonicPCA, PatchScale
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
+from skgeo.nn._transformer_modules import HarmonicPCA, PatchScale
 
 __all__ = ["load", "save"]
 

@@ -8,10 +8,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationEstimator, Places, points_with_weights
 from skgeo._input.coordinates import warn_radians
-from skgeo.nn._location_networks import build_encoder_and_network, fit_encoder, network_recipe
+from skgeo.nn._base_estimator import NeuralEstimator
+from skgeo.nn._base_targets import NeuralClassifier, NeuralRegressor
+from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe
 from skgeo.nn._networks import LocationEncoder
-from skgeo.nn._neural_estimator import NeuralEstimator
-from skgeo.nn._neural_models import NeuralClassifier, NeuralRegressor
 from skgeo.nn._training import FrozenAndTrained
 
 __all__ = ["LocationClassifier", "LocationRegressor"]
