@@ -9,24 +9,16 @@ import numpy.typing as npt
 from skgeo._immutable import Immutable
 from skgeo._input.axes import check_mask
 from skgeo._input.cell_areas import NOTHING, UNUSED, check_cells, read_areas, read_centres
-from skgeo._input.chunks import aligned, computed, is_lazy
+from skgeo._input.chunks import aligned, is_lazy
 from skgeo._input.coordinates import warn_radians
 from skgeo._input.from_xarray import read_cells
-from skgeo._input.patch_table import axis_windows, warn_left_out, windows
-from skgeo._kernels.cell_places import inside_shares
+from skgeo._input.patch_cut import cell_windows, cut_cells
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._output.cell_report import cell_checks
 from skgeo._output.grid_report import GridReport
+from skgeo._output.patch_fields import PatchFields
 from skgeo._output.to_xarray import Labelled
-from skgeo._validation import (
-    check_flag,
-    check_pair,
-    check_parameter,
-    check_radius,
-    import_optional,
-    is_real,
-    warn_caller,
-)
+from skgeo._validation import check_flag, check_radius, import_optional, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 if TYPE_CHECKING:
@@ -35,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CellGrid"]
 
 
-class CellGrid(Labelled, Immutable):
+class CellGrid(Labelled, PatchFields, Immutable):
     """An immutable set of cells given by their centres: rows and columns that bend, or no order at all.
 
     For the two-dimensional latitudes and longitudes of ocean models (tripolar grids), regional models (rotated or
@@ -404,45 +396,11 @@ class CellGrid(Labelled, Immutable):
         >>> print(f"{extent_lon:.1f} km along rows, {extent_lat:.1f} km along columns")
         28.5 km along rows, 35.0 km along columns
         """
-        if len(self.shape) != 2:
-            raise CoordinateError(f"The {self.shape[0]} cells have no rows and columns to cut patches from.")
-        sizes = check_pair(patch_size, "patch_size")
-        strides = sizes if stride is None else check_pair(stride, "stride")
         check_flag("return_index", return_index)
-        dropped = partial is None or partial is False
-        check_parameter("partial", partial, dropped, "None or False: all patches of a stack have one shape")
-        valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
-        check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
-        names = ("rows", "columns")
-        rows, columns = (
-            axis_windows(name, [(0, length)], size, step, False, closed=False)
-            for name, length, size, step in zip(names, self.shape, sizes, strides, strict=True)
-        )
-        # All patches of a stack have the same number of pixels, so that the counts are not needed.
-        index, _ = windows(rows, columns)
-        # Present cells of unknown areas all count the same.
-        areas = np.isfinite(self.latitude) if self.solid_angles is None else self.solid_angles
-        whole = computed(self.latitude, self.longitude, areas, areas if self.mask is None else areas * self.mask)
-        # One warning names the rows and columns that no patch reaches, at the ends or between strides.
-        if partial is None and (rows.left_out.any() or columns.left_out.any()):
-            inside = whole[3]
-            covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
-            share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
-            warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
-        # Each array gives one window a patch: places, areas, and areas inside the mask.
-        at = tuple(index.T)
-        latitude, longitude, *sizes_of_cells = (
-            np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole
-        )
-        # The tolerance is for rounding. A patch without any present pixel has no place.
-        kept = inside_shares(*sizes_of_cells) >= min_fraction - 1e-9
-        kept &= np.isfinite(latitude).any(axis=(1, 2))
-        if not kept.any():
-            raise ValueError(
-                f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it."
-            )
-        patches = np.stack([latitude[kept], longitude[kept]], axis=-1).astype(self.dtype, copy=False)
-        return (patches, index[kept]) if return_index else patches
+        cut, latitude, longitude = cut_cells(self, patch_size, stride, partial, min_fraction)
+        centres = [cell_windows(values, cut) for values in (latitude, longitude)]
+        patches = np.stack(centres, axis=-1).astype(self.dtype, copy=False)
+        return (patches, cut.index) if return_index else patches
 
     def _require_solid_angles(self) -> npt.NDArray[np.float64]:
         if self.solid_angles is None:

@@ -8,23 +8,17 @@ import numpy.typing as npt
 from skgeo._immutable import Immutable
 from skgeo._input.axes import check_axis, check_mask, even_axis, unwrap_longitude, warn_radian_axes
 from skgeo._input.bounds import cell_edges
-from skgeo._input.chunks import computed, is_lazy
+from skgeo._input.chunks import is_lazy
 from skgeo._input.from_xarray import read_grid
-from skgeo._input.patch_table import (
-    axis_windows,
-    outer_edges,
-    patch_frame,
-    share_left_out,
-    warn_left_out,
-    window_shares,
-    windows,
-)
+from skgeo._input.patch_cut import cut_grid
+from skgeo._input.patch_table import outer_edges, patch_frame
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._kernels.sphere import EARTH_RADIUS, band_heights
 from skgeo._output.grid_report import GridReport, lat_lon_checks
+from skgeo._output.patch_fields import PatchFields
 from skgeo._output.to_xarray import Labelled
 from skgeo._typing import FloatArray
-from skgeo._validation import check_flag, check_pair, check_parameter, check_radius, is_real
+from skgeo._validation import check_flag, check_radius
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,7 +39,7 @@ class GridAxes(NamedTuple):
         return self.latitude.size, self.longitude.size
 
 
-class LatLonGrid(Labelled, Immutable):
+class LatLonGrid(Labelled, PatchFields, Immutable):
     """An immutable regular grid of cells, given by the latitudes and longitudes of their centres.
 
     Edges are the midpoints between centres; the outermost ones lie half a spacing beyond, clipped at the poles,
@@ -414,33 +408,9 @@ class LatLonGrid(Labelled, Immutable):
                [  0.,  90.,   0., 180.,  18.,  36.],
                [  0.,  90., 180., 360.,  18.,  36.]])
         """
-        sizes = check_pair(patch_size, "patch_size")
-        strides = sizes if stride is None else check_pair(stride, "stride")
-        check_flag("partial", False if partial is None else partial)
         check_flag("as_frame", as_frame)
         check_flag("return_index", return_index)
-        valid_fraction = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
-        check_parameter("min_fraction", min_fraction, valid_fraction, "a number in [0, 1]")
-        # Windows are cut from each part of an axis on its own, so that no patch crosses a gap.
-        blocks = contiguous_blocks(self.latitude_edges), contiguous_blocks(self.longitude_edges)
-        rows = axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
-        columns = axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=self.closed)
-        heights_and_widths = self._heights_and_widths()
-        if partial is not False:
-            # A chunked mask is not read for a warning: the share is then one of all cells.
-            share = share_left_out(None if self.chunked else self.mask, *heights_and_widths, rows, columns)
-            cure = "partial=True keeps smaller patches at the ends, stride=None leaves nothing between"
-            warn_left_out(rows, columns, ("rows", "columns"), share, cure)
-        index, count = windows(rows, columns)
-        if min_fraction > 0.0 and self.mask is not None:
-            # Shares of patches need the values of the mask, chunked or not.
-            (mask,) = computed(self.mask)
-            shares = window_shares(mask, *heights_and_widths, rows, columns)
-            kept = shares >= min_fraction - 1e-9  # sums of areas are known to rounding only
-            index, count = index[kept], count[kept]
-        if index.size == 0:
-            reason = "no patch has that much of its area in the mask; lower it."
-            raise ValueError(f"min_fraction={min_fraction!r}: {reason}")
+        index, count, _ = cut_grid(self, patch_size, stride, partial, min_fraction)
         table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
         patches = patch_frame(table, index) if as_frame else table
         return (patches, index) if return_index else patches
