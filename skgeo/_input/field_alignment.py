@@ -16,22 +16,29 @@ from skgeo.exceptions import CoordinateError
 
 
 def align_field(field: Any, grid: Any) -> tuple[Any, tuple[Hashable, ...]]:
-    """A DataArray in the order of a LatLonGrid or CellGrid, its rows and columns last, and the names of these two.
+    """A DataArray in the order of a grid, its rows and columns last, and the names of these two dimensions.
 
-    Refused if it lies elsewhere. Lazy values stay lazy.
+    Lazy values stay lazy.
+    """
+    order = field_order(field, grid)
+    return field.isel(order).transpose(..., *order), tuple(order)
+
+
+def field_order(field: Any, grid: Any) -> dict[Hashable, Any]:
+    """The dimensions of rows and columns of a DataArray, and slices or positions that bring them to the grid.
+
+    The grid is a LatLonGrid or a CellGrid; the field is refused if it lies elsewhere.
     """
     # Only a CellGrid has solid angles.
     if hasattr(grid, "solid_angles"):
-        order, dims = _order_of_cells(field, grid)
-    else:
-        axes = find_both(field, 1)
-        check_axes(field, *axes)
-        dims = (axes[0].dims[0], axes[1].dims[0])
-        order = {
-            dim: _order_of_axis(axis, wanted, kind)
-            for dim, axis, wanted, kind in zip(dims, axes, (grid.latitude, grid.longitude), KINDS, strict=True)
-        }
-    return field.isel(order).transpose(..., *dims), dims
+        return _order_of_cells(field, grid)
+    axes = find_both(field, 1)
+    check_axes(field, *axes)
+    wanted = (grid.latitude, grid.longitude)
+    return {
+        axis.dims[0]: _order_of_axis(axis, centres, kind)
+        for axis, centres, kind in zip(axes, wanted, KINDS, strict=True)
+    }
 
 
 def _order_of_axis(axis: Any, wanted: FloatArray, kind: CoordinateKind) -> Any:
@@ -51,8 +58,8 @@ def _order_of_axis(axis: Any, wanted: FloatArray, kind: CoordinateKind) -> Any:
     return order
 
 
-def _order_of_cells(field: Any, cells: Any) -> tuple[dict[Hashable, slice], tuple[Hashable, ...]]:
-    """Slices that bring a field on cells to the order of a CellGrid, and the dimensions of rows and columns."""
+def _order_of_cells(field: Any, cells: Any) -> dict[Hashable, slice]:
+    """The dimensions of rows and columns of a field on cells, and slices that bring them to a CellGrid."""
     axes = find_cells(field)
     own = computed(*(in_degrees(axis).data for axis in axes))
     own = [np.asarray(values, dtype=np.float64) for values in own]
@@ -64,8 +71,7 @@ def _order_of_cells(field: Any, cells: Any) -> tuple[dict[Hashable, slice], tupl
             continue
         for turns in product((slice(None), slice(None, None, -1)), repeat=len(dims)):
             if places_meet(turned[0][turns], turned[1][turns], *wanted, near):
-                names = tuple(axes[0].dims[dim] for dim in dims)
-                return dict(zip(names, turns, strict=True)), names
+                return {axes[0].dims[dim]: turn for dim, turn in zip(dims, turns, strict=True)}
     raise CoordinateError(
         f"field has other latitudes or longitudes than the cells, {axes[0].name!r} and {axes[1].name!r} of shape "
         f"{own[0].shape} and {cells.shape}: give the cells of the field itself, CellGrid.from_xarray(field)."

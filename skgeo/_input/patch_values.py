@@ -3,6 +3,7 @@
 Tensors are used through their own methods, so that torch is not imported.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def check_field(field: Any, shape: tuple[int, ...], name: str = "field") -> None
         raise ValueError(f"{name} has shape {given}: expected (..., {shape[0]}, {shape[1]}), the grid's shape{cure}.")
 
 
-def check_fill(values: Any, fill_value: Any, needed: bool) -> Any:
+def check_fill(values: Any, fill_value: Any, needed: bool, name: str = "field") -> Any:
     """The value of pixels beyond a patch, in the dtype of the values; refused if the dtype cannot hold it."""
     if not needed:
         return None
@@ -66,8 +67,8 @@ def check_fill(values: Any, fill_value: Any, needed: bool) -> Any:
             return False
         if dtype.kind not in "fcmM":
             raise ValueError(
-                f"field is {values.dtype}, which has no NaN for the pixels beyond the partial patches: give "
-                "fill_value=, for instance 0, or field.astype(float)."
+                f"{name} is {values.dtype}, which has no NaN for the pixels beyond the partial patches: give "
+                "fill_value=, for instance 0, or convert it with astype(float)."
             )
         return np.array("NaT", dtype=dtype)[()] if dtype.kind in "mM" else np.nan
     try:
@@ -148,27 +149,30 @@ def _cut_chunks(field: Any, cut: Cut, fill_value: Any) -> Any:
     """The same of a dask array. A chunk of patches needs the chunks of the field that its patches touch."""
     da = import_optional("dask.array", "chunked data", "xarray")
     ndim, n_columns = field.ndim, field.shape[-1]
-    patch_bytes = field.dtype.itemsize * cut.size[0] * cut.size[1] * int(np.prod([max(c) for c in field.chunks[:-2]]))
+    patch_bytes = field.dtype.itemsize * math.prod(cut.size) * math.prod(map(max, field.chunks[:-2]))
     parts = []
     for run in _runs(cut, field.chunks[-2], max(1, _CHUNK_BYTES // max(1, patch_bytes))):
-        part = cut.take(run)
-        first, last = part.index.min(axis=0), (part.index + part.count).max(axis=0)
-        box = field[..., first[0] : last[0], :]
-        # Columns of patches across the seam come from both ends of the field.
-        if last[1] <= n_columns:
-            box = box[..., first[1] : last[1]]
-        elif last[1] - first[1] < n_columns:
-            box = da.concatenate([box[..., first[1] :], box[..., : last[1] - n_columns]], axis=-1)
-        else:
-            first[1] = 0
+        local, rows, columns = bounding_box(cut.take(run), n_columns)
+        box = da.concatenate([field[..., rows, part] for part in columns], axis=-1)
         box = box.rechunk({ndim - 2: -1, ndim - 1: -1})
-        local = part._replace(index=part.index - first)
-        chunks = (*box.chunks[:-2], (len(part.index),), *((pixels,) for pixels in cut.size))
+        chunks = (*box.chunks[:-2], (len(local.index),), *((pixels,) for pixels in cut.size))
         meta = np.empty((0,) * (ndim + 1), dtype=field.dtype)
         parts.append(
             box.map_blocks(_cut_block, cut=local, fill_value=fill_value, new_axis=ndim, chunks=chunks, meta=meta)
         )
     return da.concatenate(parts, axis=ndim - 2)
+
+
+def bounding_box(cut: Cut, n_columns: int) -> tuple[Cut, slice, list[slice]]:
+    """The patches relative to the box around them, and the rows and columns of the box; two slices across the seam."""
+    first, last = cut.index.min(axis=0), (cut.index + cut.count).max(axis=0)
+    west, east = int(first[1]), int(last[1])
+    columns = [slice(west, min(east, n_columns))]
+    if east - west >= n_columns:
+        first[1], columns = 0, [slice(0, n_columns)]
+    elif east > n_columns:
+        columns.append(slice(0, east - n_columns))
+    return cut._replace(index=cut.index - first), slice(int(first[0]), int(last[0])), columns
 
 
 def _cut_block(block: npt.NDArray[Any], *, cut: Cut, fill_value: Any) -> npt.NDArray[Any]:
@@ -191,10 +195,13 @@ def put_back(values: Any, cut: Cut, shape: tuple[int, ...], weights: Any) -> Any
     if not is_lazy(values):
         return _put_array(values, cut, shape, weights)
     ndim = values.ndim
-    # Each block holds all patches of some leading places, as patches that overlap lie anywhere along their axis.
-    values = values.rechunk({**{i: "auto" for i in range(ndim - 3)}, ndim - 3: -1, ndim - 2: -1, ndim - 1: -1})
+    # A block holds all patches, as those that overlap may be far apart in their order. Leading chunks stay, unless
+    # such blocks are large.
+    chunks = {ndim - 3: -1, ndim - 2: -1, ndim - 1: -1}
+    block = math.prod(map(max, values.chunks[:-3])) * math.prod(values.shape[-3:]) * values.dtype.itemsize
+    values = values.rechunk(chunks | (dict.fromkeys(range(ndim - 3), "auto") if block > 2 * _CHUNK_BYTES else {}))
     dtype = _mean_dtype(values.dtype)
-    chunks = (*values.chunks[:-3], *((length,) for length in shape))
+    chunks = (*values.chunks[:-3], *((length,) for length in shape))  # type: ignore[assignment]
     return values.map_blocks(
         _put_array,
         cut=cut,

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from skgeo._input.cf import fields_of, find_both
 from skgeo._input.chunks import computed
 from skgeo._input.field_alignment import align_field
+from skgeo._input.from_xarray import find_cells
 from skgeo._input.patch_cut import Cut, cell_windows, cut_patches
 from skgeo._input.patch_table import outer_edges
 from skgeo._input.patch_values import as_field, check_field, check_fill, cut_field, pixels_of, put_back
-from skgeo._output.to_xarray import _labels_of, _patch_coordinates
+from skgeo._output.to_xarray import _attributes, _labels_of, _patch_coordinates, _without_fill
 from skgeo._typing import Integers
 from skgeo._validation import check_flag, check_parameter, import_optional
 from skgeo.exceptions import CoordinateError
@@ -197,6 +199,27 @@ def cut_coordinates(grid: Any, cut: Cut) -> dict[Hashable, Any]:
     return coordinates
 
 
+def cut_dataset(grid: Any, obj: Any, cut: Cut, fill_value: Any) -> Any:
+    """A Dataset of all variables of an xarray object on the grid, in patches; see the accessor's ``patches``."""
+    xarray = import_optional("xarray", "patches", "xarray")
+    axes = find_cells(obj) if hasattr(grid, "solid_angles") else find_both(obj, 1)
+    dims = {dim for axis in axes for dim in axis.dims}
+    names = [axis.name for axis in axes]
+    if hasattr(obj, "data_vars"):
+        # Variables bring their coordinates with them only if these are coordinates of the Dataset.
+        obj = obj.set_coords(names)
+    fields = [field for field in fields_of(obj) if dims <= set(field.dims) and field.name not in names]
+    if not fields:
+        raise CoordinateError(f"No variable has the dimensions {tuple(dims)} of the grid: there is nothing to cut.")
+    labels = cut_coordinates(grid, cut)
+    meaning = {"long_name": "pixel of the patch, inside the mask of the grid"}
+    labels["valid"] = (DIMS, valid_pixels(grid, cut), meaning)
+    values = [cut_labelled(grid, field, cut, fill_value, labels) for field in fields]
+    attributes = {**getattr(obj, "attrs", {}), **_attributes(None)} if hasattr(obj, "data_vars") else _attributes(None)
+    variables = {"values" if each.name is None else each.name: each for each in values}
+    return _without_fill(xarray.Dataset(variables, attrs=attributes))
+
+
 def cut_labelled(grid: Any, field: Any, cut: Cut, fill_value: Any, labels: dict[Hashable, Any]) -> Any:
     """The values of a DataArray in patches, with its coordinates off the grid and the labels of the patches."""
     aligned, dims = align_field(field, grid)
@@ -206,15 +229,16 @@ def cut_labelled(grid: Any, field: Any, cut: Cut, fill_value: Any, labels: dict[
         raise ValueError(
             f"field has the names {taken}, which patches have: rename, field.rename({{{taken[0]!r}: 'my_{taken[0]}'}})."
         )
-    values = _cut_plain(grid, aligned.data, cut, fill_value)
+    name = "field" if field.name is None else f"field {field.name!r}"
+    values = _cut_plain(grid, aligned.data, cut, fill_value, name)
     return _as_data_array(values, (*aligned.dims[:-2], *DIMS), kept | labels, field.name, field.attrs)
 
 
-def _cut_plain(grid: Any, field: Any, cut: Cut, fill_value: Any) -> Any:
+def _cut_plain(grid: Any, field: Any, cut: Cut, fill_value: Any, name: str = "field") -> Any:
     """The values of an array or a tensor in patches."""
-    field = as_field(field, "field")
-    check_field(field, grid.shape)
-    return cut_field(field, cut, check_fill(field, fill_value, bool((cut.count != cut.size).any())))
+    field = as_field(field, name)
+    check_field(field, grid.shape, name)
+    return cut_field(field, cut, check_fill(field, fill_value, bool((cut.count != cut.size).any()), name))
 
 
 def _is_labelled(values: Any, name: str) -> bool:
@@ -277,7 +301,8 @@ def _agrees(grid: Any, coordinates: Any, cut: Cut) -> bool:
     own = cut_coordinates(grid, cut)
     names = [name for name in ("south", "north", "west", "east", "latitude", "longitude") if name in own]
     for name in (name for name in names if name in coordinates):
-        apart = own[name][1] - np.asarray(coordinates[name].transpose(*own[name][0]), dtype=np.float64)
+        dims = (own[name][0],) if isinstance(own[name][0], str) else own[name][0]
+        apart = own[name][1] - np.asarray(coordinates[name].transpose(*dims), dtype=np.float64)
         if name in ("west", "east", "longitude"):
             apart = (apart + 180.0) % 360.0 - 180.0
         if not (np.abs(apart[np.isfinite(apart)]) <= _SAME_EDGE).all():
