@@ -12,7 +12,7 @@ from skgeo._input.cell_areas import NOTHING, UNUSED, check_cells, read_areas, re
 from skgeo._input.chunks import aligned, is_lazy
 from skgeo._input.coordinates import warn_radians
 from skgeo._input.from_xarray import read_cells
-from skgeo._input.patch_cut import cell_windows, cut_cells
+from skgeo._input.patch_cut import cut_patches, describe_patches
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._output.cell_report import cell_checks
 from skgeo._output.grid_report import GridReport
@@ -397,9 +397,8 @@ class CellGrid(Labelled, PatchFields, Immutable):
         28.5 km along rows, 35.0 km along columns
         """
         check_flag("return_index", return_index)
-        cut, latitude, longitude = cut_cells(self, patch_size, stride, partial, min_fraction)
-        centres = [cell_windows(values, cut) for values in (latitude, longitude)]
-        patches = np.stack(centres, axis=-1).astype(self.dtype, copy=False)
+        cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
+        patches = describe_patches(self, cut)
         return (patches, cut.index) if return_index else patches
 
     def _require_solid_angles(self) -> npt.NDArray[np.float64]:

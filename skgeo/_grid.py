@@ -10,8 +10,8 @@ from skgeo._input.axes import check_axis, check_mask, even_axis, unwrap_longitud
 from skgeo._input.bounds import cell_edges
 from skgeo._input.chunks import is_lazy
 from skgeo._input.from_xarray import read_grid
-from skgeo._input.patch_cut import cut_grid
-from skgeo._input.patch_table import outer_edges, patch_frame
+from skgeo._input.patch_cut import cut_patches, describe_patches
+from skgeo._input.patch_table import patch_frame
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._kernels.sphere import EARTH_RADIUS, band_heights
 from skgeo._output.grid_report import GridReport, lat_lon_checks
@@ -410,10 +410,10 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         """
         check_flag("as_frame", as_frame)
         check_flag("return_index", return_index)
-        index, count, _ = cut_grid(self, patch_size, stride, partial, min_fraction)
-        table = outer_edges(self.latitude_edges, self.longitude_edges, index, count)
-        patches = patch_frame(table, index) if as_frame else table
-        return (patches, index) if return_index else patches
+        cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
+        table = describe_patches(self, cut)
+        patches = patch_frame(table, cut.index) if as_frame else table
+        return (patches, cut.index) if return_index else patches
 
     def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The factors of the cell areas on the unit sphere: sin north - sin south of rows, radians of columns."""

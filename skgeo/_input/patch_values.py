@@ -4,6 +4,7 @@ Tensors are used through their own methods, so that torch is not imported.
 """
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -183,11 +184,7 @@ def _runs(cut: Cut, row_chunks: tuple[int, ...], most: int) -> list[slice]:
     """Runs of at most ``most`` patches that start in the same chunk of rows."""
     band = np.searchsorted(np.cumsum(row_chunks), cut.index[:, 0], side="right")
     edges = [0, *(np.flatnonzero(np.diff(band)) + 1).tolist(), len(band)]
-    return [
-        slice(at, min(at + most, stop))
-        for start, stop in zip(edges[:-1], edges[1:], strict=True)
-        for at in range(start, stop, most)
-    ]
+    return [slice(at, min(at + most, stop)) for start, stop in pairwise(edges) for at in range(start, stop, most)]
 
 
 def put_back(values: Any, cut: Cut, shape: tuple[int, ...], weights: Any) -> Any:

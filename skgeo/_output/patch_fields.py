@@ -1,4 +1,4 @@
-"""A mixin of grids: values of a field in patches, and back to the field, with the labels of xarray where it has them."""
+"""A mixin of grids: values of a field in patches, and back to the field; labelled where the field is."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -9,11 +9,9 @@ from skgeo._input.cf import fields_of, find_both
 from skgeo._input.chunks import computed
 from skgeo._input.field_alignment import align_field
 from skgeo._input.from_xarray import find_cells
-from skgeo._input.patch_cut import Cut, cell_windows, cut_patches
-from skgeo._input.patch_table import outer_edges
+from skgeo._input.patch_cut import Cut, cut_patches, describe_patches
 from skgeo._input.patch_values import as_field, check_field, check_fill, cut_field, pixels_of, put_back
 from skgeo._output.to_xarray import _attributes, _labels_of, _patch_coordinates, _without_fill
-from skgeo._typing import Integers
 from skgeo._validation import check_flag, check_parameter, import_optional
 from skgeo.exceptions import CoordinateError
 
@@ -100,7 +98,9 @@ class PatchFields:
         check_flag("return_valid", return_valid)
         cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
         labels = cut_coordinates(self, cut) if _is_labelled(field, "field") else None
-        values = cut_labelled(self, field, cut, fill_value, labels) if labels else _cut_plain(self, field, cut, fill_value)
+        values = (
+            cut_labelled(self, field, cut, fill_value, labels) if labels else _cut_plain(self, field, cut, fill_value)
+        )
         if not return_valid:
             return values
         valid = valid_pixels(self, cut)
@@ -152,7 +152,7 @@ class PatchFields:
         array([[1., 4., 7.],
                [3., 6., 9.]])
         """
-        options = {"partial": bool(partial), "min_fraction": min_fraction}
+        options = {"partial": partial, "min_fraction": min_fraction, "quiet": True}
         labelled = _is_labelled(values, "values")
         if labelled:
             lacking = [dim for dim in DIMS if dim not in values.dims]
@@ -189,11 +189,7 @@ def valid_pixels(grid: Any, cut: Cut) -> Any:
 
 def cut_coordinates(grid: Any, cut: Cut) -> dict[Hashable, Any]:
     """Coordinates along patches: edges and pixel counts, or pixel centres of cells; row and column of first pixels."""
-    if hasattr(grid, "solid_angles"):
-        centres = [cell_windows(values, cut) for values in computed(grid.latitude, grid.longitude)]
-        coordinates = _patch_coordinates(np.stack(centres, axis=-1).astype(grid.dtype, copy=False))
-    else:
-        coordinates = _patch_coordinates(_table(grid, cut.index, cut.count))
+    coordinates = _patch_coordinates(describe_patches(grid, cut))
     for name, along in zip(("row", "column"), cut.index.T, strict=True):
         coordinates[name] = ("patch", along, {"long_name": f"{name} of the first pixel in the grid"})
     return coordinates
@@ -262,12 +258,8 @@ def _as_data_array(values: Any, dims: Any, coordinates: Any, name: Any = None, a
     )
 
 
-def _table(grid: Any, index: Integers, count: Integers) -> Any:
-    return outer_edges(grid.latitude_edges, grid.longitude_edges, index, count)
-
-
 def _cut_of_values(grid: Any, values: Any, patch_size: Any, stride: Any, options: dict[str, Any]) -> Cut:
-    """Where patches lie: where the options say, or rows and columns among the coordinates of values; both may say it."""
+    """Where patches lie: the options say it, or the coordinates row and column of the values."""
     asked = None if patch_size is None else cut_patches(grid, patch_size, stride, **options)
     coordinates = getattr(values, "coords", ())
     if not {"row", "column"} <= set(coordinates):
@@ -285,7 +277,9 @@ def _cut_of_values(grid: Any, values: Any, patch_size: Any, stride: Any, options
     if asked is not None and not (asked.size == size and np.array_equal(asked.index, index)):
         raise ValueError("values has other rows and columns than patch_size and stride say: leave patch_size out.")
     if not _agrees(grid, coordinates, cut):
-        raise CoordinateError("values has patches of another grid, or one twice: give the grid that they were cut from.")
+        raise CoordinateError(
+            "values has patches of another grid, or one twice: give the grid that they were cut from."
+        )
     return cut
 
 
@@ -317,7 +311,9 @@ def _check_weights(weights: Any, shape: tuple[int, ...]) -> Any:
     try:
         given = np.broadcast_to(np.asarray(weights, dtype=np.float64), shape)
     except (TypeError, ValueError):
-        raise ValueError(f"weights has shape {np.shape(weights)}: expected numbers that broadcast to {shape}.") from None
+        raise ValueError(
+            f"weights has shape {np.shape(weights)}: expected numbers that broadcast to {shape}."
+        ) from None
     if not (np.isfinite(given).all() and (given >= 0.0).all()):
         raise ValueError("weights has negative or missing numbers: expected weights of at least zero.")
     return given

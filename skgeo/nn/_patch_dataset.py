@@ -1,6 +1,7 @@
 """A torch dataset of patches of a field: values, validity, features and the patch table, read one sample at a time."""
 
 from collections.abc import Hashable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from skgeo._input.cf import fields_of, find_both
 from skgeo._input.chunks import is_lazy
 from skgeo._input.field_alignment import field_order
 from skgeo._input.from_xarray import find_cells, layout
-from skgeo._input.patch_cut import Cut, cut_patches
+from skgeo._input.patch_cut import Cut, cut_patches, describe_patches
 from skgeo._input.patch_table import patch_frame
 from skgeo._input.patch_values import bounding_box, check_field, cut_field
 from skgeo._output.patch_fields import valid_pixels
@@ -132,8 +133,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
     valid (8, 12, 3, 6, 6)
     patches (8, 12, 6)
     number (8, 12)
-    time (8,)
     features (8, 12, 10)
+    time (8,)
     """
 
     def __init__(
@@ -164,9 +165,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         assert grid is not None
         self.grid = grid
         self._cut = cut_patches(grid, patch_size, stride, partial=partial, min_fraction=min_fraction)
-        # The warning of what patches leave out was given: the same cut again needs none.
-        quiet = {"partial": bool(partial), "min_fraction": min_fraction}
-        self.patches, self.index = grid.patches(patch_size, stride, **quiet, return_index=True)
+        self.patches, self.index = describe_patches(grid, self._cut), self._cut.index
         self._valid = valid_pixels(grid, self._cut)
         self._source = _LabelledField(field, grid, channel_dim) if labelled else _PlainField(field, grid, channel_dim)
         self.times = self._source.times
@@ -189,7 +188,10 @@ class PatchDataset(Dataset[dict[str, Any]]):
         # Read the box around the patches once, and cut it into patches.
         local, rows, columns = bounding_box(self._cut.take(number), self.grid.shape[1])
         box = self._source.read(time, rows, columns)
-        values = torch.as_tensor(cut_field(box, local, np.nan), dtype=self._dtype).movedim(-3, 0)
+        patches = cut_field(box, local, np.nan)
+        # A copy, because patches may be a view of the field that is read-only.
+        values = patches if isinstance(patches, Tensor) else torch.from_numpy(np.array(patches))
+        values = values.to(self._dtype).movedim(-3, 0)
         valid = torch.from_numpy(self._valid[number])[:, np.newaxis] & ~values.isnan()
         item: dict[str, Any] = {
             "values": values.masked_fill(~valid, self._fill_value),
@@ -224,8 +226,6 @@ class _PlainField:
         # Zarr and HDF5 arrays are read when a sample is. They have a shape and slices, and are no NumPy arrays.
         sliced = hasattr(field, "shape") and hasattr(field, "dtype") and not hasattr(field, "columns")
         self.array = field if sliced else np.asarray(field)
-        if np.ma.isMaskedArray(self.array):
-            self.array = self.array.astype(np.float64).filled(np.nan)
         check_field(self.array, grid.shape)
         n_dimensions = len(self.array.shape)
         shapes = "(time, channel, n_rows, n_columns), (time, n_rows, n_columns) or (n_rows, n_columns)"
@@ -236,8 +236,8 @@ class _PlainField:
     def read(self, time: int, rows: slice, columns: list[slice]) -> Any:
         """Values (channel, row, column) of a box."""
         place: tuple[Any, ...] = (time, slice(None))[: len(self.array.shape) - 2]
-        parts = [_loaded(self.array[(*place, rows, part)]) for part in columns]
-        return _beside(parts).reshape(-1, *parts[0].shape[-2:-1], sum(part.shape[-1] for part in parts))
+        box = _beside([_loaded(self.array[(*place, rows, part)]) for part in columns])
+        return box.reshape(-1, *box.shape[-2:])
 
 
 class _LabelledField:
@@ -268,25 +268,29 @@ class _LabelledField:
         self.leading: tuple[Hashable, ...] = leading[0]
         self.sizes = tuple(self.arrays[0].sizes[dim] for dim in self.leading)
         labels = [
-            field.coords[dim].values.tolist() if field.coords[dim].dtype == object else list(field.coords[dim].values)
-            if dim in field.coords
-            else list(range(size))
+            list(field.coords[dim].values) if dim in field.coords else list(range(size))
             for dim, size in zip(self.leading, self.sizes, strict=True)
         ]
         self.times = _products(labels)
 
     def read(self, time: int, rows: slice, columns: list[slice]) -> npt.NDArray[Any]:
         """Values (channel, row, column) of a box."""
-        place = dict(zip(self.leading, np.unravel_index(time, self.sizes), strict=True)) if self.leading else {}
-        place = {dim: int(at) for dim, at in place.items()}
+        at = np.unravel_index(time, self.sizes) if self.sizes else ()
+        place = {dim: int(number) for dim, number in zip(self.leading, at, strict=True)}
         channels = []
         for array in self.arrays:
             parts = []
             for part in columns:
-                along = zip(self.dims, self.positions, (rows, part), strict=True)
-                box = array.isel({**place, **{dim: _as_slice(each[within]) for dim, each, within in along}})
-                parts.append(_loaded(box.transpose(..., *self.dims).data))
-            channels.append(_beside(parts).reshape(-1, *_beside(parts).shape[-2:]))
+                within = {
+                    dim: _as_slice(each[of])
+                    for dim, each, of in zip(self.dims, self.positions, (rows, part), strict=True)
+                }
+                box = array.isel(place | within)
+                # Dimensions are put in order after the values are read: that of a file is the one it reads fastest.
+                order = [box.dims.index(dim) for dim in (*(set(box.dims) - set(self.dims)), *self.dims)]
+                parts.append(_loaded(box.data).transpose(order))
+            joined = _beside(parts)
+            channels.append(joined.reshape(-1, *joined.shape[-2:]))
         return np.concatenate(channels)
 
 
@@ -315,7 +319,9 @@ def _loaded(values: Any) -> Any:
     """Values in memory, in floating point. dask computes in this thread: workers would wait for each other's pools."""
     if isinstance(values, Tensor):
         return values if values.is_floating_point() else values.double()
-    values = np.asarray(values.compute(scheduler="synchronous") if is_lazy(values) else values)
+    values = np.asanyarray(values.compute(scheduler="synchronous") if is_lazy(values) else values)
+    if np.ma.isMaskedArray(values):
+        values = values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
     return values.astype(np.result_type(values.dtype, np.float32), copy=False)
 
 
@@ -340,23 +346,20 @@ def _windows(cut: Cut, grid: Any, shape: tuple[int, int], strides: tuple[int, in
     # Patches are neighbours if their distance is the usual one: they do not lie on both sides of a gap.
     step = [int(np.diff(along).min(initial=2**31)) for along in (rows, columns)]
     ring = isinstance(grid, LatLonGrid) and grid.closed and columns[0] + grid.shape[1] - columns[-1] == step[1]
-    starts = [
-        np.arange(0, len(rows) - shape[0] + 1, strides[0]),
-        np.arange(0, len(columns) if ring else len(columns) - shape[1] + 1, strides[1]),
-    ]
-    # On a ring, the last window may not run into the first.
-    if ring and strides[1] >= shape[1]:
-        starts[1] = starts[1][starts[1] + shape[1] <= len(columns)]
+    # On a ring windows run on across the seam, but not past the first window of the next round.
+    least = min(strides[1], shape[1]) if ring else shape[1]
+    first_rows = range(0, len(rows) - shape[0] + 1, strides[0])
+    first_columns = range(0, len(columns) - least + 1, strides[1]) if shape[1] <= len(columns) else ()
+    # The second round holds the columns beyond the seam.
+    columns = np.concatenate([columns, columns + grid.shape[1]])
+    number = np.hstack([number, number])
     found = []
-    for i in starts[0]:
-        for j in starts[1]:
-            along = i + np.arange(shape[0]), j + np.arange(shape[1])
-            place = columns[along[1] % len(columns)] + grid.shape[1] * (along[1] // len(columns))
-            together = (np.diff(rows[along[0]]) == step[0]).all() and (np.diff(place) == step[1]).all()
-            inside = number[np.ix_(along[0], along[1] % len(columns))]
-            if together and (inside >= 0).all() and shape[1] <= len(columns):
-                found.append(inside.ravel())
-    given = f"{shape}, of {len(rows)} x {len(columns)} patches"
+    for i, j in product(first_rows, first_columns):
+        window = slice(i, i + shape[0]), slice(j, j + shape[1])
+        together = (np.diff(rows[window[0]]) == step[0]).all() and (np.diff(columns[window[1]]) == step[1]).all()
+        if together and (number[window] >= 0).all():
+            found.append(number[window].ravel())
+    given = f"{shape}, of {len(rows)} x {len(columns) // 2} patches"
     if not found:
         raise ValueError(f"window={given}: no window has all of its patches; take a smaller one, or min_fraction=0.")
     return np.stack(found)
