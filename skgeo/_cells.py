@@ -399,7 +399,7 @@ class CellGrid(Labelled, PatchFields, Immutable):
         check_flag("return_index", return_index)
         cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
         patches = describe_patches(self, cut)
-        return (patches, cut.index) if return_index else patches
+        return (patches, cut.first) if return_index else patches
 
     def _require_solid_angles(self) -> npt.NDArray[np.float64]:
         if self.solid_angles is None:

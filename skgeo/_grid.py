@@ -412,8 +412,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         check_flag("return_index", return_index)
         cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
         table = describe_patches(self, cut)
-        patches = patch_frame(table, cut.index) if as_frame else table
-        return (patches, cut.index) if return_index else patches
+        patches = patch_frame(table, cut.first) if as_frame else table
+        return (patches, cut.first) if return_index else patches
 
     def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The factors of the cell areas on the unit sphere: sin north - sin south of rows, radians of columns."""

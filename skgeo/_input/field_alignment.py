@@ -70,7 +70,7 @@ def _order_of_cells(field: Any, cells: Any) -> dict[Hashable, slice]:
         if turned[0].shape != wanted[0].shape:
             continue
         for turns in product((slice(None), slice(None, None, -1)), repeat=len(dims)):
-            if places_meet(turned[0][turns], turned[1][turns], *wanted, near):
+            if places_meet(turned[0][turns], turned[1][turns], wanted[0], wanted[1], near):
                 return {axes[0].dims[dim]: turn for dim, turn in zip(dims, turns, strict=True)}
     raise CoordinateError(
         f"field has other latitudes or longitudes than the cells, {axes[0].name!r} and {axes[1].name!r} of shape "

@@ -21,13 +21,13 @@ Pair = tuple[int, int]
 class Cut(NamedTuple):
     """Patches of a grid: row and column of the first pixels (n, 2), pixel counts (n, 2), and the pixels asked for."""
 
-    index: Integers
-    count: Integers
+    first: Integers
+    counts: Integers
     size: tuple[int, int]
 
     def take(self, chosen: Any) -> "Cut":
         """Some of the patches."""
-        return self._replace(index=self.index[chosen], count=self.count[chosen])
+        return self._replace(first=self.first[chosen], counts=self.counts[chosen])
 
 
 def cut_patches(
@@ -50,7 +50,7 @@ def cut_patches(
     # Only a CellGrid has solid angles.
     cut = _cut_cells if hasattr(grid, "solid_angles") else _cut_grid
     found = cut(grid, sizes, strides, partial, min_fraction, quiet)
-    if found.index.size == 0:
+    if found.first.size == 0:
         raise ValueError(f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it.")
     return found
 
@@ -105,14 +105,14 @@ def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min
     return cut.take(kept & _cell_windows(present, cut).any(axis=(1, 2)))
 
 
-def describe_patches(grid: Any, cut: Cut) -> npt.NDArray[np.floating]:
+def describe_patches(grid: Any, cut: Cut) -> npt.NDArray[Any]:
     """The patch table (n, 6) of a LatLonGrid, or the pixel centres (n, h, w, 2) of a CellGrid."""
     if not hasattr(grid, "solid_angles"):
-        return outer_edges(grid.latitude_edges, grid.longitude_edges, cut.index, cut.count)
+        return outer_edges(grid.latitude_edges, grid.longitude_edges, cut.first, cut.counts)
     centres = [_cell_windows(values, cut) for values in computed(grid.latitude, grid.longitude)]
     return np.stack(centres, axis=-1).astype(grid.dtype, copy=False)
 
 
 def _cell_windows(values: npt.NDArray[Any], cut: Cut) -> npt.NDArray[Any]:
     """The values (n, h, w) of whole patches, of values of cells."""
-    return np.lib.stride_tricks.sliding_window_view(values, cut.size)[tuple(cut.index.T)]
+    return np.lib.stride_tricks.sliding_window_view(values, cut.size)[tuple(cut.first.T)]

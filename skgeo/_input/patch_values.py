@@ -98,10 +98,10 @@ def pixels_of(cut: Cut, shape: tuple[int, ...]) -> tuple[Integers, Integers, Boo
 
     Columns beyond the seam continue at the first. A pixel beyond a partial patch has the place of its first pixel.
     """
-    (first_row, first_column), (n_rows, n_columns) = cut.index.T[:, :, np.newaxis], cut.count.T[:, :, np.newaxis]
+    (first_row, first_column), (n_rows, n_columns) = cut.first.T[:, :, np.newaxis], cut.counts.T[:, :, np.newaxis]
     height, width = np.arange(cut.size[0]), np.arange(cut.size[1])
     rows, columns = first_row + height * (height < n_rows), first_column + width * (width < n_columns)
-    whole = bool((cut.count == cut.size).all())
+    whole = bool((cut.counts == cut.size).all())
     inside = None if whole else (height < n_rows)[:, :, np.newaxis] & (width < n_columns)[:, np.newaxis, :]
     return rows, columns % shape[1], inside
 
@@ -118,7 +118,7 @@ def _cut_array(field: Any, cut: Cut, fill_value: Any) -> Any:
     steps = _even_steps(cut, field.shape)
     if steps is not None and not is_tensor(field):
         windows = np.lib.stride_tricks.sliding_window_view(field, cut.size, axis=(-2, -1))
-        shape = (*field.shape[:-2], len(cut.index), *cut.size)
+        shape = (*field.shape[:-2], len(cut.first), *cut.size)
         # NumPy copies only if rows and columns of patches have no common step. Views are read-only.
         return windows[(..., *steps, slice(None), slice(None))].reshape(shape)
     rows, columns, inside = pixels_of(cut, tuple(field.shape)[-2:])
@@ -133,10 +133,10 @@ def _cut_array(field: Any, cut: Cut, fill_value: Any) -> Any:
 
 def _even_steps(cut: Cut, shape: Any) -> tuple[slice, slice] | None:
     """Slices of the first rows and columns, if patches are whole, evenly spaced and before the seam; else None."""
-    starts = [np.unique(along) for along in cut.index.T]
+    starts = [np.unique(along) for along in cut.first.T]
     steps = [np.diff(along) for along in starts]
-    even = all((step == step[:1]).all() for step in steps) and len(starts[0]) * len(starts[1]) == len(cut.index)
-    if not even or (cut.count != cut.size).any() or (cut.index + cut.size > tuple(shape)[-2:]).any():
+    even = all((step == step[:1]).all() for step in steps) and len(starts[0]) * len(starts[1]) == len(cut.first)
+    if not even or (cut.counts != cut.size).any() or (cut.first + cut.size > tuple(shape)[-2:]).any():
         return None
     # Patches are in the order of rows, so that sorted starts are in their order.
     rows, columns = (
@@ -156,7 +156,7 @@ def _cut_chunks(field: Any, cut: Cut, fill_value: Any) -> Any:
         local, rows, columns = bounding_box(cut.take(run), n_columns)
         box = da.concatenate([field[..., rows, part] for part in columns], axis=-1)
         box = box.rechunk({ndim - 2: -1, ndim - 1: -1})
-        chunks = (*box.chunks[:-2], (len(local.index),), *((pixels,) for pixels in cut.size))
+        chunks = (*box.chunks[:-2], (len(local.first),), *((pixels,) for pixels in cut.size))
         meta = np.empty((0,) * (ndim + 1), dtype=field.dtype)
         parts.append(
             box.map_blocks(_cut_block, cut=local, fill_value=fill_value, new_axis=ndim, chunks=chunks, meta=meta)
@@ -166,14 +166,14 @@ def _cut_chunks(field: Any, cut: Cut, fill_value: Any) -> Any:
 
 def bounding_box(cut: Cut, n_columns: int) -> tuple[Cut, slice, list[slice]]:
     """The patches relative to the box around them, and the rows and columns of the box; two slices across the seam."""
-    first, last = cut.index.min(axis=0), (cut.index + cut.count).max(axis=0)
+    first, last = cut.first.min(axis=0), (cut.first + cut.counts).max(axis=0)
     west, east = int(first[1]), int(last[1])
     columns = [slice(west, min(east, n_columns))]
     if east - west >= n_columns:
         first[1], columns = 0, [slice(0, n_columns)]
     elif east > n_columns:
         columns.append(slice(0, east - n_columns))
-    return cut._replace(index=cut.index - first), slice(int(first[0]), int(last[0])), columns
+    return cut._replace(first=cut.first - first), slice(int(first[0]), int(last[0])), columns
 
 
 def _cut_block(block: npt.NDArray[Any], *, cut: Cut, fill_value: Any) -> npt.NDArray[Any]:
@@ -182,7 +182,7 @@ def _cut_block(block: npt.NDArray[Any], *, cut: Cut, fill_value: Any) -> npt.NDA
 
 def _runs(cut: Cut, row_chunks: tuple[int, ...], most: int) -> list[slice]:
     """Runs of at most ``most`` patches that start in the same chunk of rows."""
-    band = np.searchsorted(np.cumsum(row_chunks), cut.index[:, 0], side="right")
+    band = np.searchsorted(np.cumsum(row_chunks), cut.first[:, 0], side="right")
     edges = [0, *(np.flatnonzero(np.diff(band)) + 1).tolist(), len(band)]
     return [slice(at, min(at + most, stop)) for start, stop in pairwise(edges) for at in range(start, stop, most)]
 

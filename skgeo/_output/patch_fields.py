@@ -160,7 +160,7 @@ class PatchFields:
             values = values.transpose(..., *DIMS)
         cut = _cut_of_values(self, values, patch_size, stride, options)
         array = as_field(values.data if labelled else values, "values")
-        wanted = (len(cut.index), *cut.size)
+        wanted = (len(cut.first), *cut.size)
         fits = tuple(array.shape)[-3:] == wanted
         check_parameter("values.shape", tuple(array.shape), fits, f"(..., {', '.join(map(str, wanted))})")
         numeric = str(array.dtype).startswith("torch.") or array.dtype.kind in "biufc"
@@ -190,7 +190,7 @@ def valid_pixels(grid: Any, cut: Cut) -> Any:
 def cut_coordinates(grid: Any, cut: Cut) -> dict[Hashable, Any]:
     """Coordinates along patches: edges and pixel counts, or pixel centres of cells; row and column of first pixels."""
     coordinates = _patch_coordinates(describe_patches(grid, cut))
-    for name, along in zip(("row", "column"), cut.index.T, strict=True):
+    for name, along in zip(("row", "column"), cut.first.T, strict=True):
         coordinates[name] = ("patch", along, {"long_name": f"{name} of the first pixel in the grid"})
     return coordinates
 
@@ -234,7 +234,7 @@ def _cut_plain(grid: Any, field: Any, cut: Cut, fill_value: Any, name: str = "fi
     """The values of an array or a tensor in patches."""
     field = as_field(field, name)
     check_field(field, grid.shape, name)
-    return cut_field(field, cut, check_fill(field, fill_value, bool((cut.count != cut.size).any()), name))
+    return cut_field(field, cut, check_fill(field, fill_value, bool((cut.counts != cut.size).any()), name))
 
 
 def _is_labelled(values: Any, name: str) -> bool:
@@ -261,7 +261,7 @@ def _as_data_array(values: Any, dims: Any, coordinates: Any, name: Any = None, a
 def _cut_of_values(grid: Any, values: Any, patch_size: Any, stride: Any, options: dict[str, Any]) -> Cut:
     """Where patches lie: the options say it, or the coordinates row and column of the values."""
     asked = None if patch_size is None else cut_patches(grid, patch_size, stride, **options)
-    coordinates = getattr(values, "coords", ())
+    coordinates: Any = getattr(values, "coords", ())
     if not {"row", "column"} <= set(coordinates):
         what = "the size of the patches; only a DataArray with the coordinates row and column needs none"
         check_parameter("patch_size", patch_size, asked is not None, what)
@@ -274,7 +274,7 @@ def _cut_of_values(grid: Any, values: Any, patch_size: Any, stride: Any, options
     if {"n_lat", "n_lon"} <= set(coordinates):
         count = np.column_stack([np.asarray(coordinates[name]) for name in ("n_lat", "n_lon")]).astype(np.intp)
     cut = Cut(index, count, size)
-    if asked is not None and not (asked.size == size and np.array_equal(asked.index, index)):
+    if asked is not None and not (asked.size == size and np.array_equal(asked.first, index)):
         raise ValueError("values has other rows and columns than patch_size and stride say: leave patch_size out.")
     if not _agrees(grid, coordinates, cut):
         raise CoordinateError(
@@ -285,12 +285,12 @@ def _cut_of_values(grid: Any, values: Any, patch_size: Any, stride: Any, options
 
 def _agrees(grid: Any, coordinates: Any, cut: Cut) -> bool:
     """Whether labelled patches lie where their rows and columns of the grid are, each once."""
-    inside = (cut.index >= 0) & (cut.index < grid.shape) & (cut.count >= 1) & (cut.count <= cut.size)
+    inside = (cut.first >= 0) & (cut.first < grid.shape) & (cut.counts >= 1) & (cut.counts <= cut.size)
     # Only columns may continue across the seam.
     regular = not hasattr(grid, "solid_angles")
-    ends = cut.index + cut.count <= grid.shape
+    ends = cut.first + cut.counts <= grid.shape
     ends[:, 1] |= regular and bool(grid.closed)
-    if not (inside & ends).all() or len(np.unique(cut.index, axis=0)) < len(cut.index):
+    if not (inside & ends).all() or len(np.unique(cut.first, axis=0)) < len(cut.first):
         return False
     own = cut_coordinates(grid, cut)
     names = [name for name in ("south", "north", "west", "east", "latitude", "longitude") if name in own]

@@ -165,7 +165,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         assert grid is not None
         self.grid = grid
         self._cut = cut_patches(grid, patch_size, stride, partial=partial, min_fraction=min_fraction)
-        self.patches, self.index = describe_patches(grid, self._cut), self._cut.index
+        self.patches, self.index = describe_patches(grid, self._cut), self._cut.first
         self._valid = valid_pixels(grid, self._cut)
         self._source = _LabelledField(field, grid, channel_dim) if labelled else _PlainField(field, grid, channel_dim)
         self.times = self._source.times
@@ -319,10 +319,9 @@ def _loaded(values: Any) -> Any:
     """Values in memory, in floating point. dask computes in this thread: workers would wait for each other's pools."""
     if isinstance(values, Tensor):
         return values if values.is_floating_point() else values.double()
-    values = np.asanyarray(values.compute(scheduler="synchronous") if is_lazy(values) else values)
-    if np.ma.isMaskedArray(values):
-        values = values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
-    return values.astype(np.result_type(values.dtype, np.float32), copy=False)
+    values = values.compute(scheduler="synchronous") if is_lazy(values) else values
+    # Variables of netCDF4 are read as masked arrays.
+    return np.asarray(np.ma.filled(values.astype(np.result_type(values.dtype, np.float32), copy=False), np.nan))
 
 
 def _beside(parts: list[Any]) -> Any:
@@ -340,9 +339,9 @@ def _check_numbers(dtype: Any) -> None:
 
 def _windows(cut: Cut, grid: Any, shape: tuple[int, int], strides: tuple[int, int]) -> Integers:
     """The numbers (n_windows, k * l) of the patches of complete windows."""
-    (rows, at_row), (columns, at_column) = (np.unique(along, return_inverse=True) for along in cut.index.T)
+    (rows, at_row), (columns, at_column) = (np.unique(along, return_inverse=True) for along in cut.first.T)
     number = np.full((len(rows), len(columns)), -1)
-    number[at_row, at_column] = np.arange(len(cut.index))
+    number[at_row, at_column] = np.arange(len(cut.first))
     # Patches are neighbours if their distance is the usual one: they do not lie on both sides of a gap.
     step = [int(np.diff(along).min(initial=2**31)) for along in (rows, columns)]
     ring = isinstance(grid, LatLonGrid) and grid.closed and columns[0] + grid.shape[1] - columns[-1] == step[1]
