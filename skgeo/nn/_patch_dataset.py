@@ -19,6 +19,7 @@ from skgeo._input.from_xarray import find_cells, layout
 from skgeo._input.patch_cut import Cut, cut_patches, describe_patches
 from skgeo._input.patch_table import patch_frame
 from skgeo._input.patch_values import bounding_box, check_field, cut_field
+from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._output.patch_fields import valid_pixels
 from skgeo._typing import Integers
 from skgeo._validation import check_pair, check_parameter, is_real
@@ -342,8 +343,12 @@ def _windows(cut: Cut, grid: Any, shape: tuple[int, int], strides: tuple[int, in
     (rows, at_row), (columns, at_column) = (np.unique(along, return_inverse=True) for along in cut.first.T)
     number = np.full((len(rows), len(columns)), -1)
     number[at_row, at_column] = np.arange(len(cut.first))
-    # Patches are neighbours if their distance is the usual one: they do not lie on both sides of a gap.
+    # Patches are neighbours if they are one stride apart, and in the same part of an axis without gaps.
     step = [int(np.diff(along).min(initial=2**31)) for along in (rows, columns)]
+    parts = [np.zeros(len(rows)), np.zeros(len(columns))]
+    if isinstance(grid, LatLonGrid):
+        blocks = [[start for start, _ in contiguous_blocks(e)] for e in (grid.latitude_edges, grid.longitude_edges)]
+        parts = [np.searchsorted(b, along, side="right") for b, along in zip(blocks, (rows, columns), strict=True)]
     ring = isinstance(grid, LatLonGrid) and grid.closed and columns[0] + grid.shape[1] - columns[-1] == step[1]
     # On a ring windows run on across the seam, but not past the first window of the next round.
     least = min(strides[1], shape[1]) if ring else shape[1]
@@ -351,11 +356,14 @@ def _windows(cut: Cut, grid: Any, shape: tuple[int, int], strides: tuple[int, in
     first_columns = range(0, len(columns) - least + 1, strides[1]) if shape[1] <= len(columns) else ()
     # The second round holds the columns beyond the seam.
     columns = np.concatenate([columns, columns + grid.shape[1]])
-    number = np.hstack([number, number])
+    parts[1], number = np.tile(parts[1], 2), np.hstack([number, number])
     found = []
     for i, j in product(first_rows, first_columns):
         window = slice(i, i + shape[0]), slice(j, j + shape[1])
-        together = (np.diff(rows[window[0]]) == step[0]).all() and (np.diff(columns[window[1]]) == step[1]).all()
+        together = all(
+            (np.diff(starts[along]) == apart).all() and np.ptp(part[along]) == 0
+            for starts, along, apart, part in zip((rows, columns), window, step, parts, strict=True)
+        )
         if together and (number[window] >= 0).all():
             found.append(number[window].ravel())
     given = f"{shape}, of {len(rows)} x {len(columns) // 2} patches"
