@@ -1,19 +1,25 @@
 """Cut a grid into windows of pixels, the patches: which rows and columns, and how many pixels each has."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.chunks import computed
-from skgeo._input.patch_table import axis_windows, outer_edges, share_left_out, warn_left_out, window_shares, windows
+from skgeo._input.patch_table import PATCH_COLUMNS
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._kernels.cell_places import inside_shares
 from skgeo._kernels.sphere import band_heights
-from skgeo._typing import Integers
-from skgeo._validation import check_flag, check_pair, check_parameter, is_real
-from skgeo.exceptions import CoordinateError
+from skgeo._typing import FloatArray, Integers
+from skgeo._validation import check_flag, check_pair, check_parameter, import_optional, is_real, warn_caller
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Share of the domain that patches may leave out without a warning. A row at a pole is less.
+_LEFT_OUT = 0.005
 # Numbers along rows and along columns.
 Pair = tuple[int, int]
 
@@ -60,21 +66,21 @@ def _cut_grid(grid: Any, sizes: Pair, strides: Pair, partial: bool | None, min_f
     check_flag("partial", False if partial is None else partial)
     # Windows are cut from each part of an axis on its own, so that no patch crosses a gap.
     blocks = contiguous_blocks(grid.latitude_edges), contiguous_blocks(grid.longitude_edges)
-    rows = axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
-    columns = axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=grid.closed)
+    rows = _axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
+    columns = _axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=grid.closed)
     # The area of a cell is a factor of its row times a factor of its column.
     heights = band_heights(*grid.latitude_edges.T)
     widths = np.radians(np.diff(grid.longitude_edges, axis=1))[:, 0]
     if partial is not False and not quiet:
         # A chunked mask is not read for a warning: the share is then one of all cells.
-        share = share_left_out(None if grid.chunked else grid.mask, heights, widths, rows, columns)
+        share = _share_left_out(None if grid.chunked else grid.mask, heights, widths, rows, columns)
         cure = "partial=True keeps smaller patches at the ends, stride=None leaves nothing between"
-        warn_left_out(rows, columns, ("rows", "columns"), share, cure)
-    cut = Cut(*windows(rows, columns), sizes)
+        _warn_left_out(rows, columns, ("rows", "columns"), share, cure)
+    cut = Cut(*_all_windows(rows, columns), sizes)
     if min_fraction > 0.0 and grid.mask is not None:
         # Shares of patches need the values of the mask, chunked or not.
         (mask,) = computed(grid.mask)
-        shares = window_shares(mask, heights, widths, rows, columns)
+        shares = _window_shares(mask, heights, widths, rows, columns)
         cut = cut.take(shares >= min_fraction - 1e-9)  # sums of areas are known to rounding only
     return cut
 
@@ -87,10 +93,10 @@ def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min
     check_parameter("partial", partial, dropped, "None or False: all patches of a stack have one shape")
     names = ("rows", "columns")
     rows, columns = (
-        axis_windows(name, [(0, length)], size, step, False, closed=False)
+        _axis_windows(name, [(0, length)], size, step, False, closed=False)
         for name, length, size, step in zip(names, cells.shape, sizes, strides, strict=True)
     )
-    cut = Cut(*windows(rows, columns), sizes)
+    cut = Cut(*_all_windows(rows, columns), sizes)
     # Present cells of unknown areas all count the same.
     present = np.isfinite(cells.latitude)
     areas = present if cells.solid_angles is None else cells.solid_angles
@@ -99,7 +105,7 @@ def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min
     if partial is None and not quiet and (rows.left_out.any() or columns.left_out.any()):
         covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
         share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
-        warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
+        _warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
     # The tolerance is for rounding. A patch without any present pixel has no place.
     kept = inside_shares(_cell_windows(areas, cut), _cell_windows(inside, cut)) >= min_fraction - 1e-9
     return cut.take(kept & _cell_windows(present, cut).any(axis=(1, 2)))
@@ -108,7 +114,7 @@ def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min
 def describe_patches(grid: Any, cut: Cut) -> npt.NDArray[Any]:
     """The patch table (n, 6) of a LatLonGrid, or the pixel centres (n, h, w, 2) of a CellGrid."""
     if not hasattr(grid, "solid_angles"):
-        return outer_edges(grid.latitude_edges, grid.longitude_edges, cut.first, cut.counts)
+        return _outer_edges(grid.latitude_edges, grid.longitude_edges, cut.first, cut.counts)
     centres = [_cell_windows(values, cut) for values in computed(grid.latitude, grid.longitude)]
     return np.stack(centres, axis=-1).astype(grid.dtype, copy=False)
 
@@ -116,3 +122,138 @@ def describe_patches(grid: Any, cut: Cut) -> npt.NDArray[Any]:
 def _cell_windows(values: npt.NDArray[Any], cut: Cut) -> npt.NDArray[Any]:
     """The values (n, h, w) of whole patches, of values of cells."""
     return np.lib.stride_tricks.sliding_window_view(values, cut.size)[tuple(cut.first.T)]
+
+
+class Windows(NamedTuple):
+    """Windows along an axis: their first pixels, their pixel counts, and which pixels of the axis are in no window."""
+
+    starts: Integers
+    counts: Integers
+    left_out: npt.NDArray[np.bool_]
+
+
+def _axis_windows(
+    axis: str, blocks: Sequence[tuple[int, int]], size: int, stride: int, partial: bool, *, closed: bool
+) -> Windows:
+    """Return the windows along an axis whose parts without gaps are ``blocks`` of (first pixel, length).
+
+    No window crosses a gap. On a closed axis windows run on across the seam, but not past the first window of the
+    next round.
+    """
+    longest = max(length for _, length in blocks)
+    whole = f"the {longest} pixels of the grid's {axis}"
+    longest_block = f"the {longest} pixels of the longest part of the grid's {axis} without a gap"
+    check_parameter("patch_size", size, size <= longest, f"at most {whole if len(blocks) == 1 else longest_block}")
+    parts = [_block_windows(first, length, size, stride, partial, closed) for first, length in blocks]
+    starts, counts = (np.concatenate(along) for along in zip(*parts, strict=True))
+    # Count the windows over each pixel: +1 at the first pixel of a window, -1 after its last, then sums.
+    n_pixels = sum(length for _, length in blocks)
+    changes = np.zeros(2 * n_pixels + 1, dtype=np.intp)
+    np.add.at(changes, starts, 1)
+    np.add.at(changes, starts + counts, -1)
+    # The second round holds the pixels beyond the seam.
+    count = np.cumsum(changes)[:-1].reshape(2, n_pixels).sum(axis=0)
+    return Windows(starts, counts, count == 0)
+
+
+def _block_windows(
+    first: int, length: int, size: int, stride: int, partial: bool, closed: bool
+) -> tuple[Integers, Integers]:
+    """Return first pixels and pixel counts of the windows in a part of an axis without gaps."""
+    starts = np.arange(0, length, stride)
+    whole = starts + (min(stride, size) if closed else size) <= length
+    counts = np.where(whole, size, length - starts)
+    # A smaller window at the end is kept only if the windows before it leave pixels uncovered.
+    covered = np.concatenate([[0], np.maximum.accumulate(starts + counts)[:-1]])
+    kept = whole | (covered < length) if partial else whole
+    return first + starts[kept], counts[kept]
+
+
+def _warn_left_out(rows: Windows, columns: Windows, names: tuple[str, str], share: float, cure: str) -> None:
+    """Warn of rows and columns that are in no patch, if they are more than 0.5 % of the area of the domain."""
+    if share < _LEFT_OUT:
+        return
+    parts = [
+        f"{np.count_nonzero(axis.left_out)} of {axis.left_out.size} {name}"
+        for axis, name in zip((rows, columns), names, strict=True)
+        if axis.left_out.any()
+    ]
+    warn_caller(
+        f"The patches leave out {' and '.join(parts)}, {share:.1%} of the domain, at ends where patch_size does not "
+        f"divide the grid or between patches where stride is larger: {cure}; partial=False says that you mean it.",
+        CoordinateWarning,
+    )
+
+
+def _share_left_out(
+    mask: npt.NDArray[Any] | None, heights: FloatArray, widths: FloatArray, rows: Windows, columns: Windows
+) -> float:
+    """Share of the area of the domain that is in no window. Areas of cells are ``heights * widths``."""
+    if not (rows.left_out.any() or columns.left_out.any()):
+        return 0.0
+    inside = heights * ~rows.left_out, widths * ~columns.left_out
+    if mask is None:
+        return 1.0 - float(inside[0].sum() * inside[1].sum() / (heights.sum() * widths.sum()))
+    return 1.0 - float(inside[0] @ (mask @ inside[1]) / (heights @ (mask @ widths)))
+
+
+def _all_windows(rows: Windows, columns: Windows) -> tuple[Integers, Integers]:
+    """Return first pixels (n, 2) and pixel counts (n, 2) of all pairs of windows; longitude varies fastest."""
+    index, count = (
+        np.stack(np.meshgrid(along_lat, along_lon, indexing="ij"), axis=-1).reshape(-1, 2)
+        for along_lat, along_lon in ((rows.starts, columns.starts), (rows.counts, columns.counts))
+    )
+    return index, count
+
+
+def _window_shares(
+    mask: npt.NDArray[np.generic],
+    heights: FloatArray,
+    widths: FloatArray,
+    rows: Windows,
+    columns: Windows,
+) -> FloatArray:
+    """Return the share of the area of each window that is inside a mask, in the order of :func:`_all_windows`.
+
+    Areas of cells are ``heights * widths``.
+    """
+    west, east = columns.starts, columns.starts + columns.counts
+    # Sums run along one strip of windows at a time. Differences of sums over the whole grid would leave only rounding
+    # for a small patch at a pole.
+    shares = np.empty((rows.starts.size, columns.starts.size))
+    for i, (start, count) in enumerate(zip(rows.starts, rows.counts, strict=True)):
+        strip = slice(start, start + count)
+        inside = _running_sum(heights[strip] @ np.asarray(mask[strip], dtype=np.float64) * widths)
+        whole = _running_sum(heights[strip].sum() * widths)
+        shares[i] = (inside[east] - inside[west]) / (whole[east] - whole[west])
+    return shares.ravel()
+
+
+def _running_sum(values: FloatArray) -> FloatArray:
+    """Return cumulative sums from zero over two rounds of a circle, for windows across the seam."""
+    return np.concatenate([[0.0], np.cumsum(np.tile(values, 2))])
+
+
+def _outer_edges(
+    latitude_edges: FloatArray, longitude_edges: FloatArray, index: Integers, count: Integers
+) -> FloatArray:
+    """Return the patch table (n, 6) of windows of pixels, which may run on across the seam."""
+    n_rows, n_columns = latitude_edges.shape[0], longitude_edges.shape[0]
+    first, last = index, (index + count - 1) % (n_rows, n_columns)
+    rows = latitude_edges[[first[:, 0], last[:, 0]]]
+    columns = longitude_edges[[first[:, 1], last[:, 1]]]
+    # Where columns run westward, the last pixel of a window is its western one.
+    if longitude_edges[0, 0] > longitude_edges[-1, 0]:
+        columns = columns[::-1]
+    west, span = columns[0, :, 0], columns[1, :, 1] - columns[0, :, 0]
+    # A window across the seam, or all around, ends a turn further east than its edges say.
+    span = np.where(span <= 1e-9, span + 360.0, span)
+    return np.column_stack([rows[:, :, 0].min(axis=0), rows[:, :, 1].max(axis=0), west, west + span, count])
+
+
+def patch_frame(table: FloatArray, index: Integers) -> "pd.DataFrame":
+    """Return the patch table as a pandas DataFrame, indexed by row and column of the first pixel."""
+    pandas = import_optional("pandas", "as_frame=True", "pandas")
+    labels = pandas.MultiIndex.from_arrays(index.T, names=["row", "column"])
+    frame = pandas.DataFrame(table, index=labels, columns=list(PATCH_COLUMNS))
+    return frame.astype({"n_lat": np.int64, "n_lon": np.int64})

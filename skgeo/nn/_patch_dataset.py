@@ -16,8 +16,7 @@ from skgeo._input.cf import fields_of, find_both
 from skgeo._input.chunks import is_lazy
 from skgeo._input.field_alignment import field_order
 from skgeo._input.from_xarray import find_cells, layout
-from skgeo._input.patch_cut import Cut, cut_patches, describe_patches
-from skgeo._input.patch_table import patch_frame
+from skgeo._input.patch_cut import Cut, cut_patches, describe_patches, patch_frame
 from skgeo._input.patch_values import bounding_box, check_field, cut_field
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._output.patch_fields import valid_pixels
@@ -345,7 +344,7 @@ def _windows(cut: Cut, grid: Any, shape: tuple[int, int], strides: tuple[int, in
     number[at_row, at_column] = np.arange(len(cut.first))
     # Patches are neighbours if they are one stride apart, and in the same part of an axis without gaps.
     step = [int(np.diff(along).min(initial=2**31)) for along in (rows, columns)]
-    parts = [np.zeros(len(rows)), np.zeros(len(columns))]
+    parts: list[Any] = [np.zeros(len(rows)), np.zeros(len(columns))]
     if isinstance(grid, LatLonGrid):
         blocks = [[start for start, _ in contiguous_blocks(e)] for e in (grid.latitude_edges, grid.longitude_edges)]
         parts = [np.searchsorted(b, along, side="right") for b, along in zip(blocks, (rows, columns), strict=True)]
