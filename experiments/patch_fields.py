@@ -99,12 +99,12 @@ def _coarsen(values, latitude, size):
 
 def _divide(values, grid, patch):
     """A cut of fields on a grid."""
-    n_fields, n_channels, n_rows, n_columns = values.shape
-    blocks = values.reshape(n_fields, n_channels, n_rows // patch, patch, n_columns // patch, patch)
-    blocks = blocks.transpose(0, 2, 4, 1, 3, 5)
-    blocks = blocks.reshape(*blocks.shape[:3], -1)
+    n_rows, n_columns = (length // patch for length in grid.shape)
+    # Patches come before channels, so that a token holds all channels of a patch.
+    blocks = np.moveaxis(grid.patch_values(values, patch), 2, 1)
+    blocks = blocks.reshape(len(values), n_rows, n_columns, -1)
     valid = np.isfinite(blocks)
-    return Cut(np.nan_to_num(blocks).astype(np.float32), valid, grid.patches(patch), n_channels)
+    return Cut(np.nan_to_num(blocks).astype(np.float32), valid, grid.patches(patch), values.shape[1])
 
 
 def winds(folder, sizes=(2,)):

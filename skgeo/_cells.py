@@ -11,10 +11,11 @@ from skgeo._input.cell_areas import NOTHING, UNUSED, check_cells, read_areas, re
 from skgeo._input.chunks import aligned, is_lazy
 from skgeo._input.coordinates import warn_radians
 from skgeo._input.from_xarray import read_cells
+from skgeo._input.patch_cut import cut_patches, describe_patches
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._output.cell_report import cell_checks
-from skgeo._output.cut_patches import cut_stack
 from skgeo._output.grid_report import GridReport
+from skgeo._output.patch_fields import PatchFields
 from skgeo._output.to_xarray import Labelled
 from skgeo._typing import Immutable
 from skgeo._validation import check_flag, check_radius, import_optional, warn_caller
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CellGrid"]
 
 
-class CellGrid(Labelled, Immutable):
+class CellGrid(Labelled, PatchFields, Immutable):
     """An immutable set of cells given by their centres: rows and columns that bend, or no order at all.
 
     For the two-dimensional latitudes and longitudes of ocean models (tripolar grids), regional models (rotated or
@@ -396,8 +397,9 @@ class CellGrid(Labelled, Immutable):
         28.5 km along rows, 35.0 km along columns
         """
         check_flag("return_index", return_index)
-        patches, index = cut_stack(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
-        return (patches, index) if return_index else patches
+        cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
+        patches = describe_patches(self, cut)
+        return (patches, cut.first) if return_index else patches
 
     def _require_solid_angles(self) -> npt.NDArray[np.float64]:
         """The areas of the cells on the unit sphere; refused if they are unknown."""

@@ -9,10 +9,11 @@ from skgeo._input.axes import check_axis, check_mask, even_axis, unwrap_longitud
 from skgeo._input.bounds import cell_edges
 from skgeo._input.chunks import is_lazy
 from skgeo._input.from_xarray import read_grid
+from skgeo._input.patch_cut import cut_patches, describe_patches, patch_frame
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._kernels.sphere import EARTH_RADIUS, band_heights
-from skgeo._output.cut_patches import cut_table, patch_frame
 from skgeo._output.grid_report import GridReport, lat_lon_checks
+from skgeo._output.patch_fields import PatchFields
 from skgeo._output.to_xarray import Labelled
 from skgeo._typing import Immutable
 from skgeo._validation import check_flag, check_radius
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LatLonGrid"]
 
 
-class LatLonGrid(Labelled, Immutable):
+class LatLonGrid(Labelled, PatchFields, Immutable):
     """An immutable regular grid of cells, given by the latitudes and longitudes of their centres.
 
     Edges are the midpoints between centres; the outermost ones lie half a spacing beyond, clipped at the poles,
@@ -394,9 +395,10 @@ class LatLonGrid(Labelled, Immutable):
         """
         check_flag("as_frame", as_frame)
         check_flag("return_index", return_index)
-        table, index = cut_table(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
-        patches = patch_frame(table, index) if as_frame else table
-        return (patches, index) if return_index else patches
+        cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
+        table = describe_patches(self, cut)
+        patches = patch_frame(table, cut.first) if as_frame else table
+        return (patches, cut.first) if return_index else patches
 
     def _heights_and_widths(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The factors of the cell areas on the unit sphere: sin north - sin south of rows, radians of columns."""

@@ -1,5 +1,6 @@
 """The position of a patch: the area-weighted mean of a location encoder over its pixels."""
 
+import copy
 import warnings
 from collections.abc import Iterator
 from typing import Any, Self
@@ -12,6 +13,9 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skgeo._base import LocationTransformer, PatchTransformer, restore_on_error, table_for
 from skgeo._cells import CellGrid
+from skgeo._grid import LatLonGrid
+from skgeo._input.patch_cut import Cut
+from skgeo._input.patch_search import cells_of, covered_cells, find_patches, grid_pixels, in_memory
 from skgeo._input.patch_table import Patches, PixelStack
 from skgeo._kernels.harmonics import sin_cos_latitude
 from skgeo._kernels.patch_means import area_means, map_area_means, map_pixel_means
@@ -20,7 +24,7 @@ from skgeo._kernels.threads import Advance
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._validation import check_parameter, check_verbose, progress
 from skgeo.encoders._base import FixedEncoder
-from skgeo.exceptions import CoordinateWarning
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 __all__ = ["PatchPositionEncoder"]
 
@@ -54,6 +58,11 @@ class PatchPositionEncoder(PatchTransformer):
         the area between the edges of the patch, for :class:`~skgeo.SphericalHarmonicPCA` and
         :class:`~skgeo.encoders.SphericalHarmonics`. Its result and run time do not depend on the pixel counts. X must
         be a patch table.
+    grid : LatLonGrid, CellGrid or None, default=None
+        The grid that the patches were cut from. Its cells are then the pixels: a pixel counts by the area of its cell
+        times the mask, so that the position of a patch on a coast is that of its pixels inside the mask. A patch
+        without such a pixel is the mean over all of its pixels. For patches of another grid, give that grid:
+        ``set_params(grid=...)``; no new fit is needed. None means that all pixels count.
     verbose : bool or None, default=None
         Show a progress bar while patches are transformed; needs tqdm. None shows it in interactive sessions, when work
         takes longer than two seconds.
@@ -71,7 +80,7 @@ class PatchPositionEncoder(PatchTransformer):
     ------
     CoordinateError
         If X is no patch table: a value that is not finite, latitudes out of range, south >= north to rounding,
-        east == west, wider than 360 degrees, or pixel counts that are no whole numbers.
+        east == west, wider than 360 degrees, or pixel counts that are no whole numbers; if a patch is not in ``grid``.
     ValueError
         From ``fit``, if a parameter is not what it accepts, or the encoder refuses the pixels.
     NotFittedError
@@ -90,6 +99,10 @@ class PatchPositionEncoder(PatchTransformer):
     embeddings, and after it with ``"exact"``, which is the embedding of a mean: ``clip * tanh(mean / clip)`` of the
     mean of the standardised components. Without a clip (``clip=None``) pixels converge to "exact" as they get smaller,
     with the square of their size.
+
+    The mask belongs to the grid and not to the table: a column of the table holds one number a patch, and the mask is
+    one number a pixel. Rows and columns of the grid are found by the edges in the table, so that features of other
+    kinds read the same table.
 
     An encoder of your own that is a linear map of real spherical harmonics can have a method ``harmonic_map()``. It
     returns coefficients (k, (L + 1)^2), with the harmonic (l, m) in column l * l + l + m, and the bound of the soft
@@ -117,11 +130,26 @@ class PatchPositionEncoder(PatchTransformer):
     True
     >>> exact.transform([[0, 90, -180, 180, 1, 1]]).round(3) + 0.0
     array([[0.   , 0.866, 0.   ]])
+
+    Where the mask keeps only the half of the sphere around 0 degrees north, 90 degrees east, so does the mean:
+
+    >>> eastern = LatLonGrid(globe.latitude, globe.longitude, mask=np.tile(globe.longitude < 180, (180, 1)))
+    >>> masked = PatchPositionEncoder(FrozenEstimator(xyz), grid=eastern)
+    >>> masked.fit_transform(eastern.patches((180, 360))).round(3) + 0.0
+    array([[0.866, 0.   , 0.   ]])
     """
 
-    def __init__(self, encoder: Any = None, *, average: str = "pixels", verbose: bool | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Any = None,
+        *,
+        average: str = "pixels",
+        grid: LatLonGrid | CellGrid | None = None,
+        verbose: bool | None = None,
+    ) -> None:
         self.encoder = encoder
         self.average = average
+        self.grid = grid
         self.verbose = verbose
 
     def fit(self, X: Any, y: object = None) -> Self:
@@ -144,6 +172,10 @@ class PatchPositionEncoder(PatchTransformer):
         usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
         accepted = "None or an instance of a transformer of (latitude, longitude) points"
         check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
+        known = self.grid is None or isinstance(self.grid, LatLonGrid | CellGrid)
+        check_parameter("grid", self.grid, known, "None, a LatLonGrid or a CellGrid")
+        if self.grid is not None and self.average == "exact":
+            raise ValueError("average='exact' integrates between the edges of patches; grid= needs average='pixels'.")
         check_verbose(self.verbose)
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
         # Check the combination of encoder and patches before the fit, which may take long.
@@ -151,8 +183,11 @@ class PatchPositionEncoder(PatchTransformer):
             patches = self._read(X, reset=True)
             if self.average == "exact":
                 _check_exact(encoder, patches)
+            cut = None if self.grid is None else find_patches(self.grid, patches)
             if isinstance(encoder, FrozenEstimator):
                 check_is_fitted(encoder, msg="The encoder in FrozenEstimator is not fitted: fit it before freezing it.")
+            elif cut is not None:
+                _fit_encoder_on_cells(encoder, self.grid, cut)
             else:
                 _fit_encoder(encoder, patches)
             self.encoder_ = encoder
@@ -162,6 +197,11 @@ class PatchPositionEncoder(PatchTransformer):
         encoder = _unfrozen(self.encoder_)
         if self.average == "exact":
             return self._integrate(encoder, _check_exact(encoder, patches))
+        if self.grid is not None:
+            cut = find_patches(self.grid, patches)
+            with progress(int(cut.counts.prod(axis=1).sum()), "pixel", shown=self.verbose) as advance:
+                means = self._average(len(cut.first), grid_pixels(self.grid, cut, _PIXELS_AT_A_TIME), advance)
+            return means.astype(patches.dtype, copy=False)
         n_pixels = patches.latitude.size if isinstance(patches, PixelStack) else _count_pixels(patches.boxes)
         with progress(n_pixels, "pixel", shown=self.verbose) as advance:
             if isinstance(patches, PixelStack):
@@ -211,6 +251,14 @@ class PatchPositionEncoder(PatchTransformer):
         """The output of the encoder as a dense array."""
         values = self.encoder_.transform(table_for(self.encoder_, points))
         return np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float64)
+
+    def _transform_rows(self, rows: Any) -> Any:
+        """The lazy transform of chunked rows; a chunked mask is computed once, and not in each task."""
+        if self.grid is None or not self.grid.chunked:
+            return super()._transform_rows(rows)
+        model = copy.copy(self)
+        model.grid = in_memory(self.grid)
+        return super(PatchPositionEncoder, model)._transform_rows(rows)
 
     def _feature_names(self) -> list[str]:
         return list(self.encoder_.get_feature_names_out())
@@ -270,6 +318,24 @@ def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CoordinateWarning)
         encoder.fit(points, **weights)
+
+
+def _fit_encoder_on_cells(encoder: Any, grid: Any, cut: Cut) -> None:
+    """Fit an encoder on the cells inside the mask of a grid that patches cover, each cell once."""
+    grid = in_memory(grid)
+    latitude, longitude, areas = cells_of(grid)
+    domain = covered_cells(grid, cut) * (1.0 if grid.mask is None else grid.mask)
+    weight = domain * areas
+    if not weight.any():
+        raise CoordinateError("grid: no patch has a pixel inside the mask, so that there is no domain to fit on.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CoordinateWarning)
+        if isinstance(encoder, LocationTransformer):
+            encoder.fit(grid._replace({"mask": domain}))
+            return
+        chosen = weight > 0.0
+        weights = {"sample_weight": weight[chosen]} if has_fit_parameter(encoder, "sample_weight") else {}
+        encoder.fit(np.column_stack([latitude[chosen], longitude[chosen]]), **weights)
 
 
 def _count_pixels(patches: Boxes) -> int:

@@ -26,6 +26,12 @@ class Immutable:
                 value.flags.writeable = False
         vars(self).update(attributes)
 
+    def _replace(self, attributes: dict[str, Any]) -> Self:
+        """Return a copy with other attributes, which are not checked."""
+        other = object.__new__(type(self))
+        other._freeze(vars(self) | attributes)
+        return other
+
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse to set an attribute."""
         kind = type(self).__name__

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._input.from_xarray import layout, read_cells
-from skgeo._output.cut_patches import patch_frame
+from skgeo._input.patch_cut import cut_patches, patch_frame
+from skgeo._output.patch_fields import cut_dataset
 from skgeo._output.to_xarray import label_cells, label_patches
 from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -168,6 +169,56 @@ class SkgeoAccessor:
                     raise
                 grid = CellGrid(**read_cells(self._obj, centres=True))
         return label_cells(grid, encoder.transform(self._obj), estimator=encoder, like=self._obj)
+
+    def patches(
+        self,
+        patch_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        *,
+        mask: Any = None,
+        partial: bool | None = None,
+        min_fraction: float = 0.0,
+        fill_value: Any = None,
+    ) -> xr.Dataset:
+        """Cut all variables on the grid into patches: values, validity, edges and index together.
+
+        Parameters
+        ----------
+        patch_size : int or (int, int)
+            Pixels along latitude and longitude.
+        stride : int or (int, int), default=None
+            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+        mask : None, str, xarray.DataArray or array-like, default=None
+            As for :meth:`grid`.
+        partial, min_fraction
+            As for :meth:`patch_features`.
+        fill_value : number, default=None
+            As for :meth:`skgeo.LatLonGrid.patch_values`.
+
+        Returns
+        -------
+        xarray.Dataset
+            Each variable that has the dimensions of the grid, with the dimensions (..., patch, y, x). Lazy values stay
+            lazy. Coordinates along the patches are those of :func:`patches_to_xarray`, row and column, and ``valid``
+            (patch, y, x): True where a pixel belongs to the patch and is inside the mask. To put a variable back, use
+            ``grid.from_patches``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> import skgeo.xarray
+        >>> axes = {"time": [0, 1], "lat": np.arange(-85, 90, 10), "lon": np.arange(5, 360, 10)}
+        >>> sst = xr.DataArray(np.ones((2, 18, 36)), axes, ("time", "lat", "lon"), name="sst")
+        >>> cut = sst.skgeo.patches((6, 6))
+        >>> dict(cut.sst.sizes), cut.isel(patch=17).west.item()
+        ({'time': 2, 'patch': 18, 'y': 6, 'x': 6}, 300.0)
+        >>> bool((sst.skgeo.grid().from_patches(cut.sst).values == sst.values).all())
+        True
+        """
+        grid = self.grid(mask)
+        cut = cut_patches(grid, patch_size, stride, partial=partial, min_fraction=min_fraction)
+        return cut_dataset(grid, self._obj, cut, fill_value)
 
     def patch_features(
         self,

@@ -30,9 +30,7 @@ PatchDisplay.from_patches(patches, "anisotropy")
 basis = SphericalHarmonicPCA(max_degree=10, n_components=64).fit(grid)
 position = PatchPositionEncoder(basis).fit(patches)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
-south, north, west, east = patches[:, :4].T
-rows, columns = (np.rint((start + offset) * 2).astype(int) for start, offset in ((south, 90), (west, 180)))
-share = [land.fraction[row : row + 16, column : column + 16].mean() for row, column in zip(rows, columns, strict=True)]
+share = grid.patch_values(land.fraction, (16, 16), min_fraction=0.3).mean(axis=(1, 2))
 PatchDisplay(patches, share, label="share of land").plot(left)
 PatchDisplay.from_estimator(position, patches, 0, ax=right)
 
@@ -41,6 +39,7 @@ PatchDisplay.from_estimator(position, patches, 0, ax=right)
 
 scale = PatchScaleFeaturizer().fit(patches)
 names, values = scale.get_feature_names_out(), scale.transform(patches)
+south = patches[:, 0]
 order = np.argsort(south)
 figure, axes = plt.subplots(2, 5, figsize=(10, 3.6), sharex=True, layout="constrained")
 for ax, name, column in zip(axes.flat, names, values.T, strict=True):

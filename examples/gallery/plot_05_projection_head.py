@@ -19,9 +19,8 @@ from skgeo.nn import PatchProjectionHead
 
 land = load_land_mask()
 grid = LatLonGrid(land.latitude, land.longitude)
-patches, start = grid.patches((12, 12), return_index=True)
-field = torch.from_numpy(land.fraction.astype(np.float32))
-pixels = torch.stack([field[row : row + 12, column : column + 12].reshape(-1) for row, column in start])
+patches = grid.patches((12, 12))
+pixels = grid.patch_values(torch.from_numpy(land.fraction.astype(np.float32)), (12, 12)).flatten(1)
 
 # %%
 # The features are computed once for all patches; the head is the only part of them that trains.

@@ -66,19 +66,17 @@ def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: CoordinateKind) 
     if own is None or own.ndim != 1 or mask.ndim < 2:
         return axis.dims[0], _align_labels(mask, obj, axis.dims[0])
     values, wanted = (np.asarray(in_degrees(each), dtype=np.float64) for each in (own, axis))
-    order = _match(values, wanted, 360.0 if kind is LONGITUDE else np.inf) if values.size == wanted.size else None
+    order = match_axis(values, wanted, 360.0 if kind is LONGITUDE else np.inf) if values.size == wanted.size else None
     if order is not None:
         return own.dims[0], _unless_in_order(order)
-    theirs, ours = (
-        f"{x.size} from {format_number(x[0])} to {format_number(x[-1])}" if x.size else "none" for x in (values, wanted)
-    )
+    theirs, ours = (say_axis(each) for each in (values, wanted))
     raise CoordinateError(
         f"mask has other {kind.name}s than the grid, {theirs} and {ours}: bring it there, for instance with "
         "mask.interp_like(obj) or mask.reindex_like(obj, method='nearest')."
     )
 
 
-def _match(values: FloatArray, wanted: FloatArray, turn: float) -> npt.NDArray[np.intp] | None:
+def match_axis(values: FloatArray, wanted: FloatArray, turn: float) -> npt.NDArray[np.intp] | None:
     """The position in ``values`` of each wanted number, up to whole turns; None unless both are the same set."""
     rounding = _rounding(np.concatenate([values, wanted]))
     order = _match_as_they_stand(values, wanted, rounding)
@@ -123,12 +121,17 @@ def _align_labels(mask: Any, obj: Any, dim: Hashable) -> Order:
     if own.size == wanted.size and own.is_unique and own.nlevels == 1:
         # Labels that are floats agree up to a share of a step. All others have to be equal.
         if own.dtype.kind == wanted.dtype.kind == "f":
-            order = _match(own.to_numpy().astype(np.float64), wanted.to_numpy().astype(np.float64), np.inf)
+            order = match_axis(own.to_numpy().astype(np.float64), wanted.to_numpy().astype(np.float64), np.inf)
         else:
             order = own.get_indexer(wanted)
     if order is None or (order < 0).any():
         raise CoordinateError(f"mask has other labels along {dim!r} than the grid: mask.reindex_like(obj).")
     return _unless_in_order(order)
+
+
+def say_axis(values: FloatArray) -> str:
+    """Number, first and last of the values of an axis, for errors."""
+    return f"{values.size} from {format_number(values[0])} to {format_number(values[-1])}" if values.size else "none"
 
 
 def _unless_in_order(order: npt.NDArray[np.intp]) -> Order:
@@ -145,10 +148,10 @@ def _turns(theirs: tuple[Any, Any], ours: tuple[Any, Any]) -> dict[Hashable, sli
     values = [array.astype(np.float64) for array in computed(*(in_degrees(axis).data for axis in (*theirs, *ours)))]
     own, wanted = values[:2], values[2:] if len(dims) == ours[0].ndim else np.meshgrid(*values[2:], indexing="ij")
     if own[0].shape == wanted[0].shape:
-        tolerance = _tolerance(_typical_step(*wanted), _rounding(np.stack([own[1], wanted[1]])))
+        tolerance = cell_tolerance(own[1], *wanted)
         # Try all combinations of directions, as they stand first.
         for turns in product((slice(None), slice(None, None, -1)), repeat=len(dims)):
-            if _meet(own[0][turns], own[1][turns], wanted[0], wanted[1], tolerance):
+            if places_meet(own[0][turns], own[1][turns], wanted[0], wanted[1], tolerance):
                 return {dim: turn for dim, turn in zip(theirs[0].dims, turns, strict=True) if turn.step}
     raise CoordinateError(
         f"mask has other latitudes or longitudes than the cells, {theirs[0].name!r} and {theirs[1].name!r}: bring it "
@@ -161,6 +164,12 @@ def _is_same(one: Any, other: Any) -> bool:
     """Whether two coordinates are one array in memory, or one dask array by its name."""
     one, other = one.data, other.data
     return one is other or (is_lazy(one) and is_lazy(other) and one.name == other.name)
+
+
+def cell_tolerance(longitude: FloatArray, other_latitude: FloatArray, other_longitude: FloatArray) -> float:
+    """The largest distance in degrees between the places of one cell in two objects; the second has this step."""
+    rounding = _rounding(np.stack([longitude.ravel(), other_longitude.ravel()]))
+    return _tolerance(_typical_step(other_latitude, other_longitude), rounding)
 
 
 def _typical_step(latitude: FloatArray, longitude: FloatArray) -> float:
@@ -185,7 +194,7 @@ def _turn_apart(longitude: FloatArray) -> FloatArray:
     return np.abs((longitude + 180.0) % 360.0 - 180.0)
 
 
-def _meet(
+def places_meet(
     latitude: FloatArray, longitude: FloatArray, other_latitude: FloatArray, other_longitude: FloatArray, near: float
 ) -> bool:
     """Whether all cells that have a place in both are within ``near`` degrees, and at least one cell has."""

@@ -16,6 +16,7 @@ from skgeo.nn._image_features import compute_features
 from skgeo.nn._location_estimators import LocationClassifier, LocationRegressor
 from skgeo.nn._module_files import load, save
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
+from skgeo.nn._patch_dataset import PatchDataset
 from skgeo.nn._satclip_checkpoint import load_satclip
 from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
 from skgeo.nn._transformer_modules import HarmonicPCA, PatchScale
@@ -32,6 +33,7 @@ __all__ = [
     "LocationClassifier",
     "LocationEncoder",
     "LocationRegressor",
+    "PatchDataset",
     "PatchProjectionHead",
     "PatchScale",
     "ProjectionHeadClassifier",

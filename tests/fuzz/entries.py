@@ -485,6 +485,7 @@ def patch_position(source):
     bad = {
         "encoder": Parameter((encoder,), (*JUNK[:8], 5, "wrap", encoders.WrapEncoder, Ridge())),
         "average": Parameter(("pixels", "exact"), (*NO_CHOICE, None)),
+        "grid": Parameter((None,), (*JUNK[:8], 5, "sea")),
         "verbose": VERBOSE,
     }
     chosen, fine = parameters(source, bad)
@@ -574,6 +575,39 @@ def _cut(source, grid):
         right(len(index) == len(patches) > 0, "index and patches differ in length")
     values = attempt(lambda: skgeo.PatchScaleFeaturizer().fit_transform(patches), None)
     right(values is Refused or np.isfinite(values).all(), "descriptors are not finite")
+    options = {name: chosen[name] for name in ("patch_size", "stride", "partial", "min_fraction") if name in chosen}
+    field = source.rng().random((2, *grid.shape))
+    values = attempt(lambda: grid.patch_values(field, **options), True)
+    right(values.shape[:2] == (2, len(patches)), "values and patches differ in length")
+    back = attempt(lambda: grid.from_patches(values, **options), True)
+    known = np.isfinite(back)
+    right(known[0].any(), "nothing came back")
+    check_close(back[known], field[known], tolerance=1e-12)
+
+
+@entry("nn.PatchDataset", 1.0)
+def patch_dataset(source):
+    """Samples of patches and windows of a field, with parameters of all kinds."""
+    grid = skgeo.LatLonGrid(np.linspace(-40, 40, 5), np.linspace(0, 300, 6))
+    sizes, no_sizes = (1, 2, (1, 2)), (*NO_SIZE, (1, 2, 3), (0, 1))
+    spec = {
+        "patch_size": Parameter(sizes, (*no_sizes, None)),
+        "stride": Parameter((None, *sizes), no_sizes),
+        "window": Parameter((None, 1, (2, 2)), no_sizes),
+        "window_stride": Parameter((None, 1), ()),
+        "fill_value": Parameter((0.0, -1, np.float32(3)), (*NO_NUMBER, np.nan)),
+        "partial": FLAG,
+        "features": Parameter((None,), (np.ones((1, 1, 1)), np.ones(3), object())),
+        "channel_dim": Parameter((None,), ("level", 5)),
+    }
+    chosen, fine = parameters(source, spec)
+    chosen = {"patch_size": 1} | chosen
+    field = source.pick((np.ones((3, 2, 5, 6)), np.ones((3, 5, 6)), np.ones((5, 6)), np.ones((6, 5)), np.ones(30), "a"))
+    good = isinstance(field, np.ndarray) and field.shape[-2:] == grid.shape
+    dataset = attempt(lambda: nn.PatchDataset(field, grid=grid, **chosen), fine and good)
+    if dataset is not Refused and len(dataset):
+        sample = attempt(lambda: dataset[len(dataset) - 1], True)
+        right(bool(torch.isfinite(sample["values"]).all()), "values are not finite")
 
 
 @entry("CellGrid", 6.0)

@@ -1,7 +1,7 @@
-"""Cut the pixels of grids into patches: patch tables of regular grids, and stacks of pixel centres of other cells."""
+"""Cut a grid into windows of pixels, the patches: which rows and columns, and how many pixels each has."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,9 @@ from skgeo._input.chunks import computed
 from skgeo._input.patch_table import PATCH_COLUMNS
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._kernels.cell_places import inside_shares
+from skgeo._kernels.sphere import band_heights
 from skgeo._typing import FloatArray, Integers
-from skgeo._validation import check_pair, check_parameter, import_optional, is_real, warn_caller
+from skgeo._validation import check_flag, check_pair, check_parameter, import_optional, is_real, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 if TYPE_CHECKING:
@@ -19,46 +20,75 @@ if TYPE_CHECKING:
 
 # Share of the domain that patches may leave out without a warning. A row at a pole is less.
 _LEFT_OUT = 0.005
-# Shares of areas are sums, which are known to rounding only.
-_ROUNDING = 1e-9
+# Numbers along rows and along columns.
+Pair = tuple[int, int]
 
 
-def cut_table(
-    grid: Any, patch_size: Any, stride: Any, *, partial: bool | None, min_fraction: float
-) -> tuple[FloatArray, Integers]:
-    """The table (n, 6) of the patches of a LatLonGrid, and the row and column (n, 2) of their first pixels."""
-    sizes, strides = _check_sizes(patch_size, stride, min_fraction)
-    accepted = "True, False or None"
-    check_parameter("partial", partial, partial is None or isinstance(partial, bool | np.bool_), accepted)
+class Cut(NamedTuple):
+    """Patches of a grid: row and column of the first pixels (n, 2), pixel counts (n, 2), and the pixels asked for."""
+
+    first: Integers
+    counts: Integers
+    size: tuple[int, int]
+
+    def take(self, chosen: Any) -> "Cut":
+        """Some of the patches."""
+        return self._replace(first=self.first[chosen], counts=self.counts[chosen])
+
+
+def cut_patches(
+    grid: Any,
+    patch_size: Any,
+    stride: Any = None,
+    *,
+    partial: bool | None = None,
+    min_fraction: float = 0.0,
+    quiet: bool = False,
+) -> Cut:
+    """The patches of a LatLonGrid or a CellGrid, with the options of their methods ``patches``.
+
+    With ``quiet`` no warning says what they leave out.
+    """
+    sizes = check_pair(patch_size, "patch_size")
+    strides = sizes if stride is None else check_pair(stride, "stride")
+    valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
+    check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
+    # Only a CellGrid has solid angles.
+    cut = _cut_cells if hasattr(grid, "solid_angles") else _cut_grid
+    found = cut(grid, sizes, strides, partial, min_fraction, quiet)
+    if found.first.size == 0:
+        raise ValueError(f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it.")
+    return found
+
+
+def _cut_grid(grid: Any, sizes: Pair, strides: Pair, partial: bool | None, min_fraction: float, quiet: bool) -> Cut:
+    """The patches of a LatLonGrid; none crosses a gap of an axis."""
+    check_flag("partial", False if partial is None else partial)
     # Windows are cut from each part of an axis on its own, so that no patch crosses a gap.
     blocks = contiguous_blocks(grid.latitude_edges), contiguous_blocks(grid.longitude_edges)
     rows = _axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
     columns = _axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=grid.closed)
-    heights, widths = grid._heights_and_widths()
-    if partial is not False:
+    # The area of a cell is a factor of its row times a factor of its column.
+    heights = band_heights(*grid.latitude_edges.T)
+    widths = np.radians(np.diff(grid.longitude_edges, axis=1))[:, 0]
+    if partial is not False and not quiet:
         # A chunked mask is not read for a warning: the share is then one of all cells.
         share = _share_left_out(None if grid.chunked else grid.mask, heights, widths, rows, columns)
         cure = "partial=True keeps smaller patches at the ends, stride=None leaves nothing between"
         _warn_left_out(rows, columns, ("rows", "columns"), share, cure)
-    index, count = _all_windows(rows, columns)
+    cut = Cut(*_all_windows(rows, columns), sizes)
     if min_fraction > 0.0 and grid.mask is not None:
         # Shares of patches need the values of the mask, chunked or not.
         (mask,) = computed(grid.mask)
         shares = _window_shares(mask, heights, widths, rows, columns)
-        kept = shares >= min_fraction - _ROUNDING
-        index, count = index[kept], count[kept]
-    if index.size == 0:
-        _refuse_fraction(min_fraction)
-    return _outer_edges(grid.latitude_edges, grid.longitude_edges, index, count), index
+        cut = cut.take(shares >= min_fraction - 1e-9)  # sums of areas are known to rounding only
+    return cut
 
 
-def cut_stack(
-    cells: Any, patch_size: Any, stride: Any, *, partial: bool | None, min_fraction: float
-) -> tuple[npt.NDArray[np.floating], Integers]:
-    """The pixel centres (n, h, w, 2) of the patches of a CellGrid, and the row and column (n, 2) of the first ones."""
+def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min_fraction: float, quiet: bool) -> Cut:
+    """The patches of a CellGrid with a pixel that has a place."""
     if len(cells.shape) != 2:
         raise CoordinateError(f"The {cells.shape[0]} cells have no rows and columns to cut patches from.")
-    sizes, strides = _check_sizes(patch_size, stride, min_fraction)
     dropped = partial is None or partial is False
     check_parameter("partial", partial, dropped, "None or False: all patches of a stack have one shape")
     names = ("rows", "columns")
@@ -66,42 +96,32 @@ def cut_stack(
         _axis_windows(name, [(0, length)], size, step, False, closed=False)
         for name, length, size, step in zip(names, cells.shape, sizes, strides, strict=True)
     )
-    # All patches of a stack have the same number of pixels, so that the counts are not needed.
-    index, _ = _all_windows(rows, columns)
+    cut = Cut(*_all_windows(rows, columns), sizes)
     # Present cells of unknown areas all count the same.
-    areas = np.isfinite(cells.latitude) if cells.solid_angles is None else cells.solid_angles
-    whole = computed(cells.latitude, cells.longitude, areas, areas if cells.mask is None else areas * cells.mask)
+    present = np.isfinite(cells.latitude)
+    areas = present if cells.solid_angles is None else cells.solid_angles
+    present, areas, inside = computed(present, areas, areas if cells.mask is None else areas * cells.mask)
     # One warning names the rows and columns that no patch reaches, at the ends or between strides.
-    if partial is None and (rows.left_out.any() or columns.left_out.any()):
-        inside = whole[3]
+    if partial is None and not quiet and (rows.left_out.any() or columns.left_out.any()):
         covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
         share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
         _warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
-    # Each array gives one window a patch: places, areas, and areas inside the mask.
-    at = tuple(index.T)
-    latitude, longitude, *sizes_of_cells = (
-        np.lib.stride_tricks.sliding_window_view(values, sizes)[at] for values in whole
-    )
-    # A patch without any present pixel has no place.
-    kept = inside_shares(*sizes_of_cells) >= min_fraction - _ROUNDING
-    kept &= np.isfinite(latitude).any(axis=(1, 2))
-    if not kept.any():
-        _refuse_fraction(min_fraction)
-    return np.stack([latitude[kept], longitude[kept]], axis=-1).astype(cells.dtype, copy=False), index[kept]
+    # The tolerance is for rounding. A patch without any present pixel has no place.
+    kept = inside_shares(_cell_windows(areas, cut), _cell_windows(inside, cut)) >= min_fraction - 1e-9
+    return cut.take(kept & _cell_windows(present, cut).any(axis=(1, 2)))
 
 
-def _check_sizes(patch_size: Any, stride: Any, min_fraction: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The sizes and the strides along rows and columns, checked; the strides are the sizes if ``stride`` is None."""
-    sizes = check_pair(patch_size, "patch_size")
-    strides = sizes if stride is None else check_pair(stride, "stride")
-    valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
-    check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
-    return sizes, strides
+def describe_patches(grid: Any, cut: Cut) -> npt.NDArray[Any]:
+    """The patch table (n, 6) of a LatLonGrid, or the pixel centres (n, h, w, 2) of a CellGrid."""
+    if not hasattr(grid, "solid_angles"):
+        return _outer_edges(grid.latitude_edges, grid.longitude_edges, cut.first, cut.counts)
+    centres = [_cell_windows(values, cut) for values in computed(grid.latitude, grid.longitude)]
+    return np.stack(centres, axis=-1).astype(grid.dtype, copy=False)
 
 
-def _refuse_fraction(min_fraction: float) -> NoReturn:
-    """Raise the error about a fraction that no patch reaches."""
-    raise ValueError(f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it.")
+def _cell_windows(values: npt.NDArray[Any], cut: Cut) -> npt.NDArray[Any]:
+    """The values (n, h, w) of whole patches, of values of cells."""
+    return np.lib.stride_tricks.sliding_window_view(values, cut.size)[tuple(cut.first.T)]
 
 
 class Windows(NamedTuple):

@@ -1,0 +1,319 @@
+"""A mixin of grids: values of a field in patches, and back to the field; labelled where the field is."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from skgeo._input.cf import fields_of, find_both
+from skgeo._input.chunks import computed
+from skgeo._input.field_alignment import align_field
+from skgeo._input.from_xarray import find_cells
+from skgeo._input.patch_cut import Cut, cut_patches, describe_patches
+from skgeo._input.patch_values import as_field, check_field, check_fill, cut_field, pixels_of, put_back
+from skgeo._output.to_xarray import _attributes, _labels_of, _patch_coordinates, _without_fill
+from skgeo._validation import check_flag, check_parameter, import_optional
+from skgeo.exceptions import CoordinateError
+
+# Dimensions of values in patches: number of the patch, row and column of the pixel in it.
+DIMS: tuple[Hashable, ...] = ("patch", "y", "x")
+# Degrees within which edges of patches in a file are those of the grid: the rounding of single precision.
+_SAME_EDGE = 1e-4
+
+
+class PatchFields:
+    """A mixin of grids: ``patch_values`` cuts a field as ``patches`` cuts the grid, and ``from_patches`` joins it."""
+
+    shape: tuple[int, ...]
+
+    def patch_values(
+        self,
+        field: Any,
+        patch_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        *,
+        partial: bool | None = None,
+        min_fraction: float = 0.0,
+        fill_value: Any = None,
+        return_valid: bool = False,
+    ) -> Any:
+        """Cut a field into the patches that ``patches`` cuts with the same options, in the same order.
+
+        Parameters
+        ----------
+        field : array-like, dask array, torch.Tensor or xarray.DataArray
+            Values of the cells, of shape (..., n_rows, n_columns), with any dimensions in front, such as time and
+            channel, in the rows and columns of the grid. A DataArray has latitudes and longitudes. They bring it to
+            the order of the grid, and its dimensions may be in any order.
+        patch_size, stride, partial, min_fraction
+            As for :meth:`patches`.
+        fill_value : number, default=None
+            Value of the pixels beyond a smaller patch (``partial=True``). None means NaN, NaT of times, and False of
+            booleans; a field of integers needs a number.
+        return_valid : bool, default=False
+            Also return which pixels count.
+
+        Returns
+        -------
+        values : array of shape (..., n_patches, h, w)
+            Of the type and dtype of the field: a lazy dask array of a dask array, of which a patch needs only the
+            chunks that its row of patches touches; a differentiable tensor of a tensor. An array may be a read-only
+            view of the field. A DataArray has the edges, or the pixel centres, of the patches as coordinates.
+        valid : ndarray of shape (n_patches, h, w) or DataArray
+            True where a pixel belongs to the patch and the mask of the grid is above zero. Only with
+            ``return_valid=True``. Values of the field are not looked at: NaN in the field is valid here.
+
+        Raises
+        ------
+        CoordinateError
+            If a DataArray has other latitudes or longitudes than the grid, or none; and as from :meth:`patches`.
+        ValueError
+            If the field has another shape than the grid, or cannot hold ``fill_value``; and as from :meth:`patches`.
+
+        Warns
+        -----
+        CoordinateWarning
+            As from :meth:`patches`.
+
+        See Also
+        --------
+        skgeo.xarray.SkgeoAccessor.patches : Values, validity, edges and index together, in a Dataset.
+
+        Examples
+        --------
+        Patches of 90 x 120 degrees in steps of 90 degrees: the fourth continues across the seam at 360.
+
+        >>> import numpy as np
+        >>> from skgeo import LatLonGrid
+        >>> grid = LatLonGrid(np.arange(-75, 90, 30), np.arange(15, 360, 30))
+        >>> longitude = np.broadcast_to(grid.longitude, grid.shape)
+        >>> values = grid.patch_values(longitude, (3, 4), (3, 3))
+        >>> values.shape
+        (8, 3, 4)
+        >>> values[3, 0]
+        array([285., 315., 345.,  15.])
+        >>> bool((grid.from_patches(values, (3, 4), (3, 3)) == longitude).all())
+        True
+        """
+        check_flag("return_valid", return_valid)
+        cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
+        labels = cut_coordinates(self, cut) if _is_labelled(field, "field") else None
+        values = (
+            cut_labelled(self, field, cut, fill_value, labels) if labels else _cut_plain(self, field, cut, fill_value)
+        )
+        if not return_valid:
+            return values
+        valid = valid_pixels(self, cut)
+        return values, _as_data_array(valid, DIMS, labels, "valid") if labels else valid
+
+    def from_patches(
+        self,
+        values: Any,
+        patch_size: int | tuple[int, int] | None = None,
+        stride: int | tuple[int, int] | None = None,
+        *,
+        partial: bool | None = None,
+        min_fraction: float = 0.0,
+        weights: Any = None,
+    ) -> Any:
+        """Put values of patches back on the grid: the mean of the patches that hold a pixel.
+
+        Parameters
+        ----------
+        values : array-like, dask array, torch.Tensor or xarray.DataArray
+            Values of shape (..., n_patches, h, w), as from :meth:`patch_values`. NaN counts as no value. A labelled
+            DataArray says itself, by its coordinates row and column, where its patches lie: it may hold some of them,
+            in any order.
+        patch_size, stride, partial, min_fraction
+            Those of the cut. A labelled DataArray needs none.
+        weights : array-like that broadcasts to (n_patches, h, w), default=None
+            Weight of each pixel in the mean, not negative. None means that all weigh the same.
+
+        Returns
+        -------
+        array of shape (..., n_rows, n_columns)
+            Of the type of the values, and of their dtype; float64 of integers and booleans. NaN where no patch has a
+            value with a positive weight. Lazy for a dask array.
+
+        Raises
+        ------
+        CoordinateError
+            If labels say that the patches are those of another grid.
+        ValueError
+            If ``values`` or ``weights`` do not fit the patches, or values have no mean, such as times; and as from
+            :meth:`patches`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgeo import LatLonGrid
+        >>> grid = LatLonGrid([10, 20], [0, 10, 20])
+        >>> grid.from_patches([[[1, 2], [3, 4]], [[6, 7], [8, 9]]], 2, 1, partial=False)
+        array([[1., 4., 7.],
+               [3., 6., 9.]])
+        """
+        options = {"partial": partial, "min_fraction": min_fraction, "quiet": True}
+        labelled = _is_labelled(values, "values")
+        if labelled:
+            lacking = [dim for dim in DIMS if dim not in values.dims]
+            check_parameter("values.dims", values.dims, not lacking, f"the dimensions {', '.join(map(str, DIMS))}")
+            values = values.transpose(..., *DIMS)
+        cut = _cut_of_values(self, values, patch_size, stride, options)
+        array = as_field(values.data if labelled else values, "values")
+        wanted = (len(cut.first), *cut.size)
+        fits = tuple(array.shape)[-3:] == wanted
+        check_parameter("values.shape", tuple(array.shape), fits, f"(..., {', '.join(map(str, wanted))})")
+        numeric = str(array.dtype).startswith("torch.") or array.dtype.kind in "biufc"
+        check_parameter("values.dtype", array.dtype, numeric, "numbers, which have a mean")
+        joined = put_back(array, cut, self.shape, _check_weights(weights, wanted))
+        if not labelled:
+            return joined
+        place = _labels_of(self, None)
+        # Bounds of cells have a dimension of their own, which an array has not.
+        ours = {name: each for name, each in place.coordinates.items() if set(each[0]) <= set(place.dims)}
+        coordinates = _kept_coordinates(values, DIMS) | ours
+        return _as_data_array(joined, (*values.dims[:-3], *place.dims), coordinates, values.name, values.attrs)
+
+
+def valid_pixels(grid: Any, cut: Cut) -> Any:
+    """Which pixels (n, h, w) belong to their patch, have a place, and are inside the mask of the grid."""
+    rows, columns, inside = pixels_of(cut, grid.shape)
+    (mask,) = computed(grid.mask)
+    kept = np.ones(grid.shape, dtype=bool) if mask is None else np.asarray(mask) > 0
+    if hasattr(grid, "solid_angles"):
+        (latitude,) = computed(grid.latitude)
+        kept = kept & np.isfinite(latitude)
+    valid = kept[rows[:, :, np.newaxis], columns[:, np.newaxis, :]]
+    return valid if inside is None else valid & inside
+
+
+def cut_coordinates(grid: Any, cut: Cut) -> dict[Hashable, Any]:
+    """Coordinates along patches: edges and pixel counts, or pixel centres of cells; row and column of first pixels."""
+    coordinates = _patch_coordinates(describe_patches(grid, cut))
+    for name, along in zip(("row", "column"), cut.first.T, strict=True):
+        coordinates[name] = ("patch", along, {"long_name": f"{name} of the first pixel in the grid"})
+    return coordinates
+
+
+def cut_dataset(grid: Any, obj: Any, cut: Cut, fill_value: Any) -> Any:
+    """A Dataset of all variables of an xarray object on the grid, in patches; see the accessor's ``patches``."""
+    xarray = import_optional("xarray", "patches", "xarray")
+    axes = find_cells(obj) if hasattr(grid, "solid_angles") else find_both(obj, 1)
+    dims = {dim for axis in axes for dim in axis.dims}
+    names = [axis.name for axis in axes]
+    if hasattr(obj, "data_vars"):
+        # Variables bring their coordinates with them only if these are coordinates of the Dataset.
+        obj = obj.set_coords(names)
+    fields = [field for field in fields_of(obj) if dims <= set(field.dims) and field.name not in names]
+    if not fields:
+        raise CoordinateError(f"No variable has the dimensions {tuple(dims)} of the grid: there is nothing to cut.")
+    labels = cut_coordinates(grid, cut)
+    meaning = {"long_name": "pixel of the patch, inside the mask of the grid"}
+    labels["valid"] = (DIMS, valid_pixels(grid, cut), meaning)
+    values = [cut_labelled(grid, field, cut, fill_value, labels) for field in fields]
+    attributes = {**getattr(obj, "attrs", {}), **_attributes(None)} if hasattr(obj, "data_vars") else _attributes(None)
+    variables = {"values" if each.name is None else each.name: each for each in values}
+    return _without_fill(xarray.Dataset(variables, attrs=attributes))
+
+
+def cut_labelled(grid: Any, field: Any, cut: Cut, fill_value: Any, labels: dict[Hashable, Any]) -> Any:
+    """The values of a DataArray in patches, with its coordinates off the grid and the labels of the patches."""
+    aligned, dims = align_field(field, grid)
+    kept = _kept_coordinates(aligned, dims)
+    taken = sorted(map(str, {*aligned.dims[:-2], *kept, field.name} & {*DIMS, *labels}))
+    if taken:
+        raise ValueError(
+            f"field has the names {taken}, which patches have: rename, field.rename({{{taken[0]!r}: 'my_{taken[0]}'}})."
+        )
+    name = "field" if field.name is None else f"field {field.name!r}"
+    values = _cut_plain(grid, aligned.data, cut, fill_value, name)
+    return _as_data_array(values, (*aligned.dims[:-2], *DIMS), kept | labels, field.name, field.attrs)
+
+
+def _cut_plain(grid: Any, field: Any, cut: Cut, fill_value: Any, name: str = "field") -> Any:
+    """The values of an array or a tensor in patches."""
+    field = as_field(field, name)
+    check_field(field, grid.shape, name)
+    return cut_field(field, cut, check_fill(field, fill_value, bool((cut.counts != cut.size).any()), name))
+
+
+def _is_labelled(values: Any, name: str) -> bool:
+    """Whether values are a DataArray; a Dataset is refused."""
+    if not any(kind.__module__.partition(".")[0] == "xarray" for kind in type(values).__mro__):
+        return False
+    if hasattr(values, "data_vars"):
+        names = list(map(str, values.data_vars))
+        raise ValueError(f"{name} is a Dataset: select one of its variables {names}, or use its .skgeo.patches(...).")
+    return True
+
+
+def _kept_coordinates(array: Any, dims: tuple[Hashable, ...]) -> dict[Hashable, Any]:
+    """The coordinates of a DataArray that do not lie along the given dimensions."""
+    return {name: each.variable for name, each in array.coords.items() if not set(each.dims) & set(dims)}
+
+
+def _as_data_array(values: Any, dims: Any, coordinates: Any, name: Any = None, attributes: Any = None) -> Any:
+    return import_optional("xarray", "labelled fields", "xarray").DataArray(
+        values, coordinates, dims, name=name, attrs=attributes
+    )
+
+
+def _cut_of_values(grid: Any, values: Any, patch_size: Any, stride: Any, options: dict[str, Any]) -> Cut:
+    """Where patches lie: the options say it, or the coordinates row and column of the values."""
+    asked = None if patch_size is None else cut_patches(grid, patch_size, stride, **options)
+    coordinates: Any = getattr(values, "coords", ())
+    if not {"row", "column"} <= set(coordinates):
+        what = "the size of the patches; only a DataArray with the coordinates row and column needs none"
+        check_parameter("patch_size", patch_size, asked is not None, what)
+        assert asked is not None
+        return asked
+    size = (values.sizes["y"], values.sizes["x"])
+    index = np.column_stack([np.asarray(coordinates[name]) for name in ("row", "column")]).astype(np.intp)
+    # The patches of a CellGrid are whole, and have no counts.
+    count = np.broadcast_to(np.array(size), index.shape)
+    if {"n_lat", "n_lon"} <= set(coordinates):
+        count = np.column_stack([np.asarray(coordinates[name]) for name in ("n_lat", "n_lon")]).astype(np.intp)
+    cut = Cut(index, count, size)
+    if asked is not None and not (asked.size == size and np.array_equal(asked.first, index)):
+        raise ValueError("values has other rows and columns than patch_size and stride say: leave patch_size out.")
+    if not _agrees(grid, coordinates, cut):
+        raise CoordinateError(
+            "values has patches of another grid, or one twice: give the grid that they were cut from."
+        )
+    return cut
+
+
+def _agrees(grid: Any, coordinates: Any, cut: Cut) -> bool:
+    """Whether labelled patches lie where their rows and columns of the grid are, each once."""
+    inside = (cut.first >= 0) & (cut.first < grid.shape) & (cut.counts >= 1) & (cut.counts <= cut.size)
+    # Only columns may continue across the seam.
+    regular = not hasattr(grid, "solid_angles")
+    ends = cut.first + cut.counts <= grid.shape
+    ends[:, 1] |= regular and bool(grid.closed)
+    if not (inside & ends).all() or len(np.unique(cut.first, axis=0)) < len(cut.first):
+        return False
+    own = cut_coordinates(grid, cut)
+    names = [name for name in ("south", "north", "west", "east", "latitude", "longitude") if name in own]
+    for name in (name for name in names if name in coordinates):
+        dims = (own[name][0],) if isinstance(own[name][0], str) else own[name][0]
+        apart = own[name][1] - np.asarray(coordinates[name].transpose(*dims), dtype=np.float64)
+        if name in ("west", "east", "longitude"):
+            apart = (apart + 180.0) % 360.0 - 180.0
+        if not (np.abs(apart[np.isfinite(apart)]) <= _SAME_EDGE).all():
+            return False
+    return True
+
+
+def _check_weights(weights: Any, shape: tuple[int, ...]) -> Any:
+    """Weights of the pixels of patches as an array of the given shape, or None."""
+    if weights is None:
+        return None
+    try:
+        given = np.broadcast_to(np.asarray(weights, dtype=np.float64), shape)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"weights has shape {np.shape(weights)}: expected numbers that broadcast to {shape}."
+        ) from None
+    if not (np.isfinite(given).all() and (given >= 0.0).all()):
+        raise ValueError("weights has negative or missing numbers: expected weights of at least zero.")
+    return given

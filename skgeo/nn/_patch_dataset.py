@@ -1,0 +1,371 @@
+"""A torch dataset of patches of a field: values, validity, features and the patch table, read one sample at a time."""
+
+from collections.abc import Hashable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from skgeo._cells import CellGrid
+from skgeo._grid import LatLonGrid
+from skgeo._input.cf import fields_of, find_both
+from skgeo._input.chunks import is_lazy
+from skgeo._input.field_alignment import field_order
+from skgeo._input.from_xarray import find_cells, layout
+from skgeo._input.patch_cut import Cut, cut_patches, describe_patches, patch_frame
+from skgeo._input.patch_values import bounding_box, check_field, cut_field
+from skgeo._kernels.axis_gaps import contiguous_blocks
+from skgeo._output.patch_fields import valid_pixels
+from skgeo._typing import Integers
+from skgeo._validation import check_pair, check_parameter, is_real
+
+__all__ = ["PatchDataset"]
+
+
+class PatchDataset(Dataset[dict[str, Any]]):
+    """Patches of a field at its times, or windows of neighbouring patches, as samples for a ``DataLoader``.
+
+    A sample is one patch at one time. With ``window=(k, l)`` it is k x l neighbouring patches at one time, which is
+    what a transformer trains on: each patch becomes a token.
+
+    Only positions, validity and features are computed at first. The values of a sample are read when it is asked for:
+    of a DataArray that was opened from Zarr or NetCDF, only the chunks that the sample touches. Open such a file with
+    ``chunks=None``, as its chunks are then read without dask. Chunks of dask are computed in the thread that
+    asks for the sample, so that workers do not wait for each other. The dataset can be pickled, and each worker opens
+    the file for itself. HDF5 (NetCDF 4) does not survive a fork: use ``multiprocessing_context="spawn"``.
+
+    Parameters
+    ----------
+    field : xarray.DataArray, xarray.Dataset, or array of shape (..., n_rows, n_columns)
+        An array has the dimensions (time, channel, row, column), (time, row, column) or (row, column): of NumPy, dask,
+        Zarr or HDF5, or a tensor, in the rows and columns of ``grid``. The dimensions of a DataArray are known by
+        their names and coordinates. The variables of a Dataset are the channels.
+    patch_size : int or (int, int)
+        Pixels along rows and columns.
+    stride : int or (int, int), default=None
+        Pixels from one patch to the next; None means ``patch_size``: no overlap.
+    grid : LatLonGrid or CellGrid, default=None
+        The grid of the field, whose mask says which pixels are valid. None reads it from an xarray field, without a
+        mask.
+    partial : bool, default=None
+        As for :meth:`skgeo.LatLonGrid.patches`.
+    min_fraction : float, default=0
+        Keep patches of whose area at least this fraction is inside the mask.
+    window : int or (int, int), default=None
+        Patches along rows and columns in a sample. None means one patch, without the dimension of tokens.
+    window_stride : int or (int, int), default=None
+        Patches from one window to the next; None means ``window``: no overlap.
+    features : fitted transformer of patch tables, or array-like of shape (n_patches, n_features), default=None
+        For instance a fitted union of :class:`skgeo.PatchPositionEncoder` and :class:`skgeo.PatchScaleFeaturizer`. It
+        transforms all patches once. None leaves the features out.
+    channel_dim : str, default=None
+        The dimension of a DataArray, or of the variables of a Dataset, that holds channels, such as levels.
+    fill_value : float, default=0
+        Value of pixels that are not valid.
+    dtype : torch.dtype, default=torch.float32
+        Of values and features.
+
+    Attributes
+    ----------
+    grid : LatLonGrid or CellGrid
+        The grid of the field.
+    patches : ndarray of shape (n_patches, 6), or (n_patches, h, w, 2) of a CellGrid
+        The patch table, or the pixel centres, as from ``grid.patches``.
+    index : ndarray of shape (n_patches, 2)
+        Row and column of the first pixel of each patch.
+    windows : ndarray of shape (n_windows, k * l), or (n_patches, 1)
+        Numbers of the patches of each window, rows first. Across the seam of a closed circle windows continue. No
+        window has a patch that ``min_fraction`` drops, or crosses a gap of the grid.
+    features : Tensor of shape (n_patches, n_features) or None
+        The features of all patches.
+    times : list
+        Label of each time: of an xarray field its coordinate, else a number. A field with several such dimensions, such
+        as time and member, has tuples, the last dimension fastest.
+
+    Raises
+    ------
+    CoordinateError
+        If the field lies elsewhere than the grid; and as from ``grid.patches``.
+    ValueError
+        If a parameter is not what it accepts, the field has another shape than the grid, or no window is complete; and
+        as from ``grid.patches``.
+
+    See Also
+    --------
+    skgeo.LatLonGrid.patch_values : All patches of a field at once.
+
+    Notes
+    -----
+    Sample ``time * n_windows + w`` is the window w at a time. It is a dictionary; T is the number of tokens, and its
+    dimension is absent without a window:
+
+    ============  ======================  ===================================================================
+    key           shape                   holds
+    ============  ======================  ===================================================================
+    ``values``    (T, n_channels, h, w)   the values; ``fill_value`` where they are not valid
+    ``valid``     (T, n_channels, h, w)   True where the value is not NaN, inside the patch and inside the mask
+    ``features``  (T, n_features)         the features, if there are any
+    ``patches``   (T, 6)                  rows of the patch table in float64, or pixel centres (T, h, w, 2)
+    ``number``    (T,)                    numbers of the patches, for ``grid.from_patches``
+    ``time``      ()                      number of the time, for the attribute ``times``
+    ============  ======================  ===================================================================
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch.utils.data import DataLoader
+    >>> from skgeo import LatLonGrid, PatchScaleFeaturizer
+    >>> from skgeo.nn import PatchDataset
+    >>> grid = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
+    >>> field = np.random.default_rng(0).normal(size=(10, 3, *grid.shape))  # time, channel, latitude, longitude
+    >>> scale = PatchScaleFeaturizer().fit(grid.patches(6))
+    >>> dataset = PatchDataset(field, 6, grid=grid, window=(3, 4), features=scale)
+    >>> len(dataset)
+    60
+    >>> batch = next(iter(DataLoader(dataset, batch_size=8, shuffle=True)))
+    >>> for name, values in batch.items():
+    ...     print(name, tuple(values.shape))
+    values (8, 12, 3, 6, 6)
+    valid (8, 12, 3, 6, 6)
+    patches (8, 12, 6)
+    number (8, 12)
+    features (8, 12, 10)
+    time (8,)
+    """
+
+    def __init__(
+        self,
+        field: Any,
+        patch_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        *,
+        grid: LatLonGrid | CellGrid | None = None,
+        partial: bool | None = None,
+        min_fraction: float = 0.0,
+        window: int | tuple[int, int] | None = None,
+        window_stride: int | tuple[int, int] | None = None,
+        features: Any = None,
+        channel_dim: str | None = None,
+        fill_value: float = 0.0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        check_parameter("fill_value", fill_value, is_real(fill_value), "a finite number")
+        known = isinstance(dtype, torch.dtype) and dtype.is_floating_point
+        check_parameter("dtype", dtype, known, "a floating dtype of torch")
+        self._fill_value, self._dtype = float(fill_value), dtype
+        labelled = any(kind.__module__.partition(".")[0] == "xarray" for kind in type(field).__mro__)
+        if grid is None and labelled:
+            grid = (LatLonGrid if layout(field) == "grid" else CellGrid).from_xarray(field)
+        wanted = "the LatLonGrid or CellGrid of the field, which only an xarray field brings itself"
+        check_parameter("grid", grid, isinstance(grid, LatLonGrid | CellGrid), wanted)
+        assert grid is not None
+        self.grid = grid
+        self._cut = cut_patches(grid, patch_size, stride, partial=partial, min_fraction=min_fraction)
+        self.patches, self.index = describe_patches(grid, self._cut), self._cut.first
+        self._valid = valid_pixels(grid, self._cut)
+        self._source = _LabelledField(field, grid, channel_dim) if labelled else _PlainField(field, grid, channel_dim)
+        self.times = self._source.times
+        self._tokens = window is not None
+        self.windows = np.arange(len(self.index))[:, np.newaxis]
+        if window is not None:
+            shape = check_pair(window, "window")
+            strides = shape if window_stride is None else check_pair(window_stride, "window_stride")
+            self.windows = _windows(self._cut, grid, shape, strides)
+        self.features = None if features is None else self._check_features(features)
+
+    def __len__(self) -> int:
+        return len(self.times) * len(self.windows)
+
+    def __getitem__(self, sample: int) -> dict[str, Any]:
+        if not -len(self) <= sample < len(self):
+            raise IndexError(f"sample {sample} of {len(self)}")
+        time, window = divmod(int(sample) % len(self), len(self.windows))
+        number = self.windows[window]
+        # Read the box around the patches once, and cut it into patches.
+        local, rows, columns = bounding_box(self._cut.take(number), self.grid.shape[1])
+        box = self._source.read(time, rows, columns)
+        patches = cut_field(box, local, np.nan)
+        # A copy, because patches may be a view of the field that is read-only.
+        values = patches if isinstance(patches, Tensor) else torch.from_numpy(np.array(patches))
+        values = values.to(self._dtype).movedim(-3, 0)
+        valid = torch.from_numpy(self._valid[number])[:, np.newaxis] & ~values.isnan()
+        item: dict[str, Any] = {
+            "values": values.masked_fill(~valid, self._fill_value),
+            "valid": valid,
+            "patches": torch.from_numpy(self.patches[number].astype(np.float64)),
+            "number": torch.from_numpy(number),
+        }
+        if self.features is not None:
+            item["features"] = self.features[torch.from_numpy(number)]
+        # Without windows, a sample is a patch and no sequence of one.
+        item = item if self._tokens else {name: each[0] for name, each in item.items()}
+        return item | {"time": time}
+
+    def _check_features(self, features: Any) -> Tensor:
+        """The features of all patches as a tensor."""
+        if hasattr(features, "transform"):
+            # Features that were fitted on a DataFrame may expect the columns in another order: give them names.
+            named = self.patches.ndim == 2 and hasattr(features, "feature_names_in_")
+            features = features.transform(patch_frame(self.patches, self.index) if named else self.patches)
+        table = np.asarray(features.toarray() if hasattr(features, "toarray") else features)
+        n_patches = len(self.index)
+        fits = table.ndim == 2 and len(table) == n_patches and table.dtype.kind in "fiub"
+        check_parameter("features.shape", table.shape, fits, f"numbers of shape ({n_patches}, n_features)")
+        return torch.as_tensor(table, dtype=self._dtype)
+
+
+class _PlainField:
+    """An array (time, channel, row, column), or with fewer dimensions, that is read by slices."""
+
+    def __init__(self, field: Any, grid: LatLonGrid | CellGrid, channel_dim: str | None) -> None:
+        check_parameter("channel_dim", channel_dim, channel_dim is None, "None for an array: its channels are second")
+        # Zarr and HDF5 arrays are read when a sample is. They have a shape and slices, and are no NumPy arrays.
+        sliced = hasattr(field, "shape") and hasattr(field, "dtype") and not hasattr(field, "columns")
+        self.array = field if sliced else np.asarray(field)
+        check_field(self.array, grid.shape)
+        n_dimensions = len(self.array.shape)
+        shapes = "(time, channel, n_rows, n_columns), (time, n_rows, n_columns) or (n_rows, n_columns)"
+        check_parameter("field.shape", tuple(self.array.shape), n_dimensions <= 4, shapes)
+        _check_numbers(self.array.dtype)
+        self.times = list(range(self.array.shape[0] if n_dimensions > 2 else 1))
+
+    def read(self, time: int, rows: slice, columns: list[slice]) -> Any:
+        """Values (channel, row, column) of a box."""
+        place: tuple[Any, ...] = (time, slice(None))[: len(self.array.shape) - 2]
+        box = _beside([_loaded(self.array[(*place, rows, part)]) for part in columns])
+        return box.reshape(-1, *box.shape[-2:])
+
+
+class _LabelledField:
+    """A DataArray, or the variables of a Dataset, one channel after the other."""
+
+    def __init__(self, field: Any, grid: LatLonGrid | CellGrid, channel_dim: str | None) -> None:
+        axes = find_cells(field) if isinstance(grid, CellGrid) else find_both(field, 1)
+        names = [axis.name for axis in axes]
+        if hasattr(field, "data_vars"):
+            field = field.set_coords(names)
+        dims = {dim for axis in axes for dim in axis.dims}
+        self.arrays = [each for each in fields_of(field) if dims <= set(each.dims) and each.name not in names]
+        accepted = f"an object with variables along {sorted(map(str, dims))}"
+        check_parameter("field", [str(each.name) for each in fields_of(field)], bool(self.arrays), accepted)
+        # All variables of one object share their coordinates.
+        order = field_order(self.arrays[0], grid)
+        self.dims = tuple(order)
+        self.positions = [np.arange(n)[order[dim]] for dim, n in zip(self.dims, grid.shape, strict=True)]
+        self.channel_dim = channel_dim
+        leading = [tuple(dim for dim in each.dims if dim not in (*self.dims, channel_dim)) for each in self.arrays]
+        if len({frozenset(each) for each in leading}) > 1:
+            said = {str(each.name): each.dims for each in self.arrays}
+            raise ValueError(f"field has variables of different dimensions, {said}: select some, field[[...]].")
+        has_channels = channel_dim is None or any(channel_dim in each.dims for each in self.arrays)
+        check_parameter("channel_dim", channel_dim, has_channels, f"None or one of {self.arrays[0].dims}")
+        for each in self.arrays:
+            _check_numbers(each.dtype)
+        self.leading: tuple[Hashable, ...] = leading[0]
+        self.sizes = tuple(self.arrays[0].sizes[dim] for dim in self.leading)
+        labels = [
+            list(field.coords[dim].values) if dim in field.coords else list(range(size))
+            for dim, size in zip(self.leading, self.sizes, strict=True)
+        ]
+        self.times = _products(labels)
+
+    def read(self, time: int, rows: slice, columns: list[slice]) -> npt.NDArray[Any]:
+        """Values (channel, row, column) of a box."""
+        at = np.unravel_index(time, self.sizes) if self.sizes else ()
+        place = {dim: int(number) for dim, number in zip(self.leading, at, strict=True)}
+        channels = []
+        for array in self.arrays:
+            parts = []
+            for part in columns:
+                within = {
+                    dim: _as_slice(each[of])
+                    for dim, each, of in zip(self.dims, self.positions, (rows, part), strict=True)
+                }
+                box = array.isel(place | within)
+                # Dimensions are put in order after the values are read: that of a file is the one it reads fastest.
+                order = [box.dims.index(dim) for dim in (*(set(box.dims) - set(self.dims)), *self.dims)]
+                parts.append(_loaded(box.data).transpose(order))
+            joined = _beside(parts)
+            channels.append(joined.reshape(-1, *joined.shape[-2:]))
+        return np.concatenate(channels)
+
+
+def _products(labels: list[list[Any]]) -> list[Any]:
+    """All combinations of labels, the last fastest; of one dimension the labels themselves."""
+    if len(labels) == 1:
+        return labels[0]
+    combined: list[Any] = [()]
+    for along in labels:
+        combined = [(*before, label) for before in combined for label in along]
+    return combined if labels else [0]
+
+
+def _as_slice(positions: Integers) -> Any:
+    """Positions as a slice where they are even: files are read fastest by slices."""
+    if len(positions) == 1:
+        return slice(int(positions[0]), int(positions[0]) + 1)
+    step = int(positions[1] - positions[0])
+    if abs(step) != 1 or (np.diff(positions) != step).any():
+        return positions
+    stop = int(positions[-1]) + step
+    return slice(int(positions[0]), None if stop < 0 else stop, step)
+
+
+def _loaded(values: Any) -> Any:
+    """Values in memory, in floating point. dask computes in this thread: workers would wait for each other's pools."""
+    if isinstance(values, Tensor):
+        return values if values.is_floating_point() else values.double()
+    values = values.compute(scheduler="synchronous") if is_lazy(values) else values
+    # Variables of netCDF4 are read as masked arrays.
+    return np.asarray(np.ma.filled(values.astype(np.result_type(values.dtype, np.float32), copy=False), np.nan))
+
+
+def _beside(parts: list[Any]) -> Any:
+    """Parts of rows, one after the other along the columns."""
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat(parts, dim=-1) if isinstance(parts[0], Tensor) else np.concatenate(parts, axis=-1)
+
+
+def _check_numbers(dtype: Any) -> None:
+    """Refuse a field of other values than real numbers and booleans."""
+    real = dtype != torch.complex64 and dtype != torch.complex128 if isinstance(dtype, torch.dtype) else None
+    check_parameter("field.dtype", dtype, np.dtype(dtype).kind in "fiub" if real is None else real, "real numbers")
+
+
+def _windows(cut: Cut, grid: Any, shape: tuple[int, int], strides: tuple[int, int]) -> Integers:
+    """The numbers (n_windows, k * l) of the patches of complete windows."""
+    (rows, at_row), (columns, at_column) = (np.unique(along, return_inverse=True) for along in cut.first.T)
+    number = np.full((len(rows), len(columns)), -1)
+    number[at_row, at_column] = np.arange(len(cut.first))
+    # Patches are neighbours if they are one stride apart, and in the same part of an axis without gaps.
+    step = [int(np.diff(along).min(initial=2**31)) for along in (rows, columns)]
+    parts: list[Any] = [np.zeros(len(rows)), np.zeros(len(columns))]
+    if isinstance(grid, LatLonGrid):
+        blocks = [[start for start, _ in contiguous_blocks(e)] for e in (grid.latitude_edges, grid.longitude_edges)]
+        parts = [np.searchsorted(b, along, side="right") for b, along in zip(blocks, (rows, columns), strict=True)]
+    ring = isinstance(grid, LatLonGrid) and grid.closed and columns[0] + grid.shape[1] - columns[-1] == step[1]
+    # On a ring windows run on across the seam, but not past the first window of the next round.
+    least = min(strides[1], shape[1]) if ring else shape[1]
+    first_rows = range(0, len(rows) - shape[0] + 1, strides[0])
+    first_columns = range(0, len(columns) - least + 1, strides[1]) if shape[1] <= len(columns) else ()
+    # The second round holds the columns beyond the seam.
+    columns = np.concatenate([columns, columns + grid.shape[1]])
+    parts[1], number = np.tile(parts[1], 2), np.hstack([number, number])
+    found = []
+    for i, j in product(first_rows, first_columns):
+        window = slice(i, i + shape[0]), slice(j, j + shape[1])
+        together = all(
+            (np.diff(starts[along]) == apart).all() and np.ptp(part[along]) == 0
+            for starts, along, apart, part in zip((rows, columns), window, step, parts, strict=True)
+        )
+        if together and (number[window] >= 0).all():
+            found.append(number[window].ravel())
+    given = f"{shape}, of {len(rows)} x {len(columns) // 2} patches"
+    if not found:
+        raise ValueError(f"window={given}: no window has all of its patches; take a smaller one, or min_fraction=0.")
+    return np.stack(found)
