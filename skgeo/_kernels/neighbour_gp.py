@@ -1,0 +1,237 @@
+"""Kernel: a Gaussian process of nearest neighbours: each observation depends on a few earlier ones nearby only.
+
+The joint density of n observations is a product of conditional densities, each given all earlier observations. Given
+the m nearest of these instead, n systems of size m replace one of size n (Vecchia 1988, Journal of the Royal
+Statistical Society B 50(2); Datta et al. 2016, Journal of the American Statistical Association 111). In random order
+early observations have far neighbours and late ones near neighbours, so that all distances count.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from skgeo._kernels.gp_likelihood import Gram
+from skgeo._kernels.matern import matern, matern_with_slope, pair_chords
+from skgeo._kernels.threads import run_in_threads, row_blocks
+from skgeo._typing import FloatArray, Integers
+
+# Chords between neighbours are kept for up to this number of values (128 MB), and computed anew beyond it.
+_CACHED_VALUES = 2**24
+# The smallest share of its variance that a conditional distribution keeps; rounding could make it negative.
+_MIN_SHARE = 1e-13
+# Values of the field at places to predict have no noise: this share of the variance keeps their systems regular.
+JITTER = 1e-10
+
+
+def earlier_neighbours(vectors: FloatArray, n_neighbors: int, n_jobs: int | None = None) -> Integers:
+    """Row numbers (n, m) of the nearest among the earlier rows, nearest first; -1 where there are fewer.
+
+    Blocks of rows double in length: at least half of the rows of the tree of a block are earlier than the block.
+    """
+    n = len(vectors)
+    m = max(1, min(n_neighbors, n - 1))
+    neighbours = np.full((n, m), -1, dtype=np.intp)
+    first = min(n, 2 * m)
+    for i in range(1, first):
+        square = np.square(vectors[:i] - vectors[i]).sum(axis=1)
+        nearest = np.argsort(square, kind="stable")[:m]
+        neighbours[i, : nearest.size] = nearest
+    while first < n:
+        last = min(n, 2 * first)
+        tree = cKDTree(vectors[:last])
+        _fill_from_tree(tree, vectors, np.arange(first, last), neighbours, n_jobs)
+        first = last
+    return neighbours
+
+
+def _fill_from_tree(
+    tree: cKDTree, vectors: FloatArray, rows: Integers, neighbours: Integers, n_jobs: int | None
+) -> None:
+    """Fill in the neighbours of rows: ask for more and more near places, until enough of them are earlier."""
+    m, count = neighbours.shape[1], min(tree.n, 2 * neighbours.shape[1] + 8)
+
+    def fill(part: slice) -> Integers:
+        index = rows[part]
+        near = tree.query(vectors[index], k=count)[1].reshape(len(index), -1)
+        earlier = near < index[:, np.newaxis]
+        enough = earlier.sum(axis=1) >= m
+        # A stable sort of "not earlier" moves the earlier places to the front, nearest first.
+        order = np.argsort(~earlier[enough], axis=1, kind="stable")[:, :m]
+        neighbours[index[enough]] = np.take_along_axis(near[enough], order, axis=1)
+        return index[~enough]
+
+    while rows.size:
+        rest: list[Integers] = []
+        run_in_threads(fill, row_blocks(rows.size, count), n_jobs, lambda part, left: rest.append(left))
+        rows, count = np.concatenate(rest), min(tree.n, 2 * count)
+
+
+class NeighbourGP:
+    """The product of conditional densities of observations at ordered places (n, 3) with weights (n,)."""
+
+    def __init__(self, vectors: FloatArray, weight: FloatArray, n_neighbors: int, n_jobs: int | None = None) -> None:
+        self.vectors, self.weight, self.n_jobs = vectors, weight, n_jobs
+        self.neighbours = earlier_neighbours(vectors, n_neighbors, n_jobs)
+        size = self.neighbours.shape[1] + 1
+        self._blocks = row_blocks(len(vectors), size * size)
+        self._chords: dict[int, FloatArray] | None = {} if len(vectors) * size * size <= _CACHED_VALUES else None
+
+    def gram(self, columns: FloatArray, length: float, smoothness: float, ratio: float) -> Gram:
+        """Inner products of columns (n, k), with derivatives."""
+        n_columns = columns.shape[1]
+        parts: list[Gram] = []
+
+        def block(rows: slice) -> Gram:
+            return self._block_gram(rows, columns, (length, smoothness), ratio)
+
+        run_in_threads(block, self._blocks, self.n_jobs, lambda rows, part: parts.append(part))
+        # The parts are added in the order of the blocks: the sum does not depend on the threads.
+        total = Gram(
+            np.zeros((n_columns, n_columns)), 0.0, np.zeros((2, n_columns, n_columns)), np.zeros(2)
+        )
+        for part in parts:
+            total = Gram(*(one + other for one, other in zip(total, part, strict=True)))
+        return total
+
+    def _block_gram(self, rows: slice, columns: FloatArray, kernel: tuple[float, float], ratio: float) -> Gram:
+        near, chords = self._block_chords(rows)
+        value, slope = matern_with_slope(chords, *kernel)
+        absent = near < 0
+        noise = np.where(absent, 0.0, ratio / self.weight[near])
+        own_noise = ratio / self.weight[rows]
+        system, cross = _system(value, noise, absent)
+        slope_cross, slope_system = slope[:, :-1, -1], slope[:, :-1, :-1]
+        given = np.where(absent[:, :, np.newaxis], 0.0, columns[near])
+        solved = np.linalg.solve(system, np.concatenate([cross[:, :, np.newaxis], given], axis=2))
+        weights, solved = solved[:, :, 0], solved[:, :, 1:]
+        share = np.maximum(1.0 + own_noise - np.einsum("ij,ij->i", cross, weights), _MIN_SHARE)
+        residual = columns[rows] - np.einsum("ij,ijk->ik", weights, given)
+        # Derivatives of C^-1 follow from those of C. ``change`` is d(cross) - d(system) @ weights. Absent neighbours
+        # have weights of zero.
+        by_length = np.where(absent, 0.0, slope_cross - np.einsum("ijk,ik->ij", slope_system, weights))
+        by_ratio = -noise * weights
+        share_slopes = (
+            -np.einsum("ij,ij->i", np.where(absent, 0.0, slope_cross) + by_length, weights),
+            own_noise - np.einsum("ij,ij->i", by_ratio, weights),
+        )
+        scaled = residual / share[:, np.newaxis]
+        slopes = []
+        for change, share_slope in zip((by_length, by_ratio), share_slopes, strict=True):
+            half = -np.einsum("ij,ijk->ik", change, solved).T @ scaled
+            slopes.append(half + half.T - (scaled * share_slope[:, np.newaxis]).T @ scaled)
+        determinant_slopes = np.array([(slope / share).sum() for slope in share_slopes])
+        return Gram(residual.T @ scaled, float(np.log(share).sum()), np.stack(slopes), determinant_slopes)
+
+    def _block_chords(self, rows: slice) -> tuple[Integers, FloatArray]:
+        """Neighbours (b, m) of rows, and the chords (b, m + 1, m + 1) between them and the row itself, which is last."""
+        near = self.neighbours[rows]
+        if self._chords is not None and rows.start in self._chords:
+            return near, self._chords[rows.start]
+        group = np.concatenate([self.vectors[near], self.vectors[rows][:, np.newaxis]], axis=1)
+        chords = pair_chords(group)
+        if self._chords is not None:
+            self._chords[rows.start] = chords
+        return near, chords
+
+
+def _system(
+    value: FloatArray, noise: FloatArray, absent: npt.NDArray[np.bool_] | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Covariance (b, m, m) of the neighbours with their noise, and correlations (b, m) with the row, the last place.
+
+    An absent neighbour has no correlation with anything.
+    """
+    system, cross = value[:, :-1, :-1].copy(), value[:, :-1, -1]
+    if absent is not None and absent.any():
+        system *= ~(absent[:, :, np.newaxis] | absent[:, np.newaxis, :])
+        cross = np.where(absent, 0.0, cross)
+    diagonal = np.arange(system.shape[1])
+    system[:, diagonal, diagonal] = 1.0 + noise
+    return system, cross
+
+
+class Conditional(NamedTuple):
+    """The data that predictions are conditioned on: places (n, 3), columns (n, k), variances (n,) of the noise over C."""
+
+    vectors: FloatArray
+    columns: FloatArray
+    noise: FloatArray
+
+
+def condition_on_nearest(
+    data: Conditional,
+    kernel: tuple[float, float],
+    places: FloatArray,
+    n_neighbors: int,
+    n_jobs: int | None = None,
+    advance=lambda count: None,
+) -> tuple[FloatArray, FloatArray]:
+    """Means (b, k) of the columns at places (b, 3) given their nearest data, and the variances (b,) that are left.
+
+    ``kernel`` is (length, smoothness). Variances are over the variance of the field.
+    """
+    tree = cKDTree(data.vectors)
+    m = min(n_neighbors, len(data.vectors))
+    means, variance = np.empty((len(places), data.columns.shape[1])), np.empty(len(places))
+
+    def fill(rows: slice) -> None:
+        near = tree.query(places[rows], k=m)[1].reshape(-1, m)
+        group = np.concatenate([data.vectors[near], places[rows][:, np.newaxis]], axis=1)
+        system, cross = _system(matern(pair_chords(group), *kernel), data.noise[near])
+        weights = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
+        means[rows] = np.einsum("ij,ijk->ik", weights, data.columns[near])
+        variance[rows] = 1.0 - np.einsum("ij,ij->i", weights, cross)
+
+    def then(rows: slice, _: None) -> None:
+        advance(rows.stop - rows.start)
+
+    run_in_threads(fill, row_blocks(len(places), (m + 1) ** 2), n_jobs, then)
+    return means, variance
+
+
+class JointPrediction(NamedTuple):
+    """The field at p places given the data, as ``(I - weights) (field - mean) = sqrt(share) * white noise``.
+
+    Rows are in the order ``order``. ``design`` (p, q) is ``(I - weights)^-1``-ready: the columns of the mean less what
+    the data explain of them.
+    """
+
+    order: Integers
+    weights: sparse.csr_array
+    share: FloatArray
+    columns: FloatArray
+
+
+def joint_prediction(
+    data: Conditional, kernel: tuple[float, float], places: FloatArray, n_neighbors: int, n_jobs: int | None = None
+) -> JointPrediction:
+    """Each place given its nearest data and its nearest earlier places, in random order.
+
+    ``columns`` (p, k) are the weighted sums of the columns of the data: what the data give to the conditional mean.
+    """
+    p, m = len(places), min(n_neighbors, len(data.vectors))
+    order = np.random.RandomState(0).permutation(p)
+    places = places[order]
+    tree, earlier = cKDTree(data.vectors), earlier_neighbours(places, n_neighbors, n_jobs)
+    q = earlier.shape[1]
+    weights, share, columns = np.empty((p, q)), np.empty(p), np.empty((p, data.columns.shape[1]))
+
+    def fill(rows: slice) -> None:
+        near, before = tree.query(places[rows], k=m)[1].reshape(-1, m), earlier[rows]
+        group = np.concatenate([data.vectors[near], places[before], places[rows][:, np.newaxis]], axis=1)
+        noise = np.concatenate([data.noise[near], np.full(before.shape, JITTER)], axis=1)
+        absent = np.concatenate([np.zeros(near.shape, dtype=bool), before < 0], axis=1)
+        system, cross = _system(matern(pair_chords(group), *kernel), noise, absent)
+        found = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
+        share[rows] = np.maximum(1.0 - np.einsum("ij,ij->i", found, cross), 0.0)
+        columns[rows] = np.einsum("ij,ijk->ik", found[:, :m], data.columns[near])
+        weights[rows] = found[:, m:]
+
+    run_in_threads(fill, row_blocks(p, (m + q + 1) ** 2), n_jobs)
+    row, neighbour = np.nonzero(earlier >= 0)
+    entries = (weights[row, neighbour], (row, earlier[row, neighbour]))
+    return JointPrediction(order, sparse.csr_array(entries, shape=(p, p)), share, columns)
