@@ -16,34 +16,91 @@ from skgeo._typing import FloatArray, Integers
 
 # Targets whose standard deviation is a smaller share of their mean are constant to rounding.
 _MIN_RELATIVE_DEVIATION = 10.0 * float(np.finfo(np.float64).eps)
+# Residuals of a standardised target that are smaller than this are rounding: the variance of the field stays above.
+_MIN_VARIANCE = 1e-24
 
 
 class Observations(NamedTuple):
-    """Observations, of which those at one place are merged into their weighted mean: no information is lost."""
+    """Observations at n different places; those at one place are merged, without loss of information.
 
-    vectors: FloatArray  # unit vectors (n, 3) of n different places
-    targets: FloatArray  # weighted means (n, T) of the targets at each place
-    weight: FloatArray  # sums (n,) of the weights at each place: the noise there is ``noise / weight``
-    within: FloatArray  # sums (n, T) of weighted squared deviations from the mean of the place
+    The sum of squares of q observations at one place is that of their weighted mean and that of their deviations from
+    the mean. The deviations tell of the noise alone.
+    """
+
+    vectors: FloatArray  # unit vectors (n, 3)
+    columns: FloatArray  # weighted means (n, k) of the targets, and of the design of the mean, at each place
+    weight: FloatArray  # sums (n,) of the weights at each place: the noise of its mean is ``noise / weight``
     count: Integers  # number (n,) of observations at each place
     log_weight: FloatArray  # sum (n,) of the logarithms of the weights at each place, less that of the merged weight
+    deviations: FloatArray  # deviations (e, k) from the means of their places, times the square roots of their weights
+    place_of_deviation: Integers  # (e,), numbers of their places
 
-    def take(self, rows: Integers | slice) -> "Observations":
+    def take(self, rows: Integers) -> "Observations":
         """The observations at some of the places."""
-        return Observations(*(part[rows] for part in self))
+        number = np.full(len(self.vectors), -1, dtype=np.intp)
+        number[rows] = np.arange(len(rows))
+        kept = number[self.place_of_deviation] >= 0
+        places = (part[rows] for part in self[:5])
+        return Observations(*places, self.deviations[kept], number[self.place_of_deviation[kept]])
 
-    def standardised(self, mean: FloatArray, scale: FloatArray) -> "Observations":
-        """The observations of ``(targets - mean) / scale``."""
-        return self._replace(targets=(self.targets - mean) / scale, within=self.within / scale**2)
+    def mean_and_scale(self, n_targets: int) -> tuple[FloatArray, FloatArray]:
+        """Weighted mean and standard deviation (T,) of the targets, the first columns.
 
-    def mean_and_scale(self) -> tuple[FloatArray, FloatArray]:
-        """Weighted mean and standard deviation (T,) of the targets; if they are constant, their size, or 1 for zeros."""
-        share = self.weight / self.weight.sum()
-        mean = share @ self.targets
-        square = share @ np.square(self.targets - mean) + self.within.sum(axis=0) / self.weight.sum()
-        scale = np.sqrt(square)
+        The scale of a target that is constant is its size, or 1 if it is zero.
+        """
+        share, targets = self.weight / self.weight.sum(), self.columns[:, :n_targets]
+        mean = share @ targets
+        within = np.square(self.deviations[:, :n_targets]).sum(axis=0) / self.weight.sum()
+        scale = np.sqrt(share @ np.square(targets - mean) + within)
         size = np.where(mean != 0.0, np.abs(mean), 1.0)
         return mean, np.where(scale > _MIN_RELATIVE_DEVIATION * size, scale, size)
+
+    def standardised(self, mean: FloatArray, scale: FloatArray) -> "Observations":
+        """The same observations, but of ``(targets - mean) / scale``."""
+        columns, deviations = self.columns.copy(), self.deviations.copy()
+        columns[:, : mean.size] = (columns[:, : mean.size] - mean) / scale
+        deviations[:, : mean.size] /= scale
+        return self._replace(columns=columns, deviations=deviations)
+
+
+def merge_places(
+    vectors: FloatArray, columns: FloatArray, weight: FloatArray, before: Observations | None = None
+) -> Observations:
+    """Observations with columns (n, k) and positive weights (n,), merged by place, in a random order of places.
+
+    The order does not depend on that of the rows. ``before`` are earlier observations to add.
+    """
+    n = len(vectors)
+    count, log_weight = np.ones(n, dtype=np.intp), np.zeros(n)
+    if before is not None:
+        parts = zip(before[:5], (vectors, columns, weight, count, log_weight), strict=True)
+        vectors, columns, weight, count, log_weight = (np.concatenate(pair) for pair in parts)
+    # Columns break ties, so that sums do not depend on the order of the rows either.
+    order = np.lexsort((*columns.T, weight, *vectors.T))
+    vectors, columns, weight, count, log_weight = (
+        part[order] for part in (vectors, columns, weight, count, log_weight)
+    )
+    is_first = np.append(True, np.any(np.diff(vectors, axis=0) != 0.0, axis=1))
+    first, place = np.flatnonzero(is_first), np.cumsum(is_first) - 1
+    merged = np.add.reduceat(weight, first)
+    # The weighted mean of equal values may differ from them by rounding: move the origin to the first value.
+    offsets = weight[:, np.newaxis] * (columns - columns[first][place])
+    means = columns[first] + np.add.reduceat(offsets, first) / merged[:, np.newaxis]
+    repeated = np.bincount(place)[place] > 1
+    deviations = (np.sqrt(weight)[:, np.newaxis] * (columns - means[place]))[repeated]
+    places = place[repeated]
+    if before is not None:
+        # Row i of ``before`` was sorted to the position where order is i.
+        position = np.empty_like(order)
+        position[order] = np.arange(len(order))
+        deviations = np.concatenate([before.deviations, deviations])
+        places = np.concatenate([place[position[before.place_of_deviation]], places])
+    log_weight = np.add.reduceat(log_weight + np.log(weight), first) - np.log(merged)
+    data = Observations(
+        vectors[first], means, merged, np.add.reduceat(count, first), log_weight, deviations, places
+    )
+    # In a random order each conditional distribution looks at near and far places.
+    return data.take(np.random.RandomState(0).permutation(len(first)))
 
 
 class Gram(NamedTuple):
@@ -62,67 +119,41 @@ class Likelihood(NamedTuple):
     gradient: FloatArray  # (3,): by the logarithms of variance, length and ratio
     variance: float
     coefficients: FloatArray  # of the mean (p, T), by generalised least squares
-    precision: FloatArray  # (p, p) of the coefficients, over the variance of the field: H^T C^-1 H
+    precision: FloatArray  # (p, p) of the coefficients, times the variance of the field: H^T C^-1 H
 
 
-def merge_places(
-    vectors: FloatArray, targets: FloatArray, weight: FloatArray, before: Observations | None = None
-) -> Observations:
-    """Observations (n, T) with positive weights (n,), merged by place, and sorted in an order of their own.
+def likelihood(
+    gram: Gram, data: Observations, n_targets: int, ratio: float, variance: float | None = None
+) -> Likelihood:
+    """Logarithm of the marginal likelihood, summed over the targets; ``gram`` has the products of ``data.columns``.
 
-    The order is random but does not depend on that of the rows. ``before`` are earlier observations to add.
+    The coefficients of the mean have a flat prior, and are integrated out: the variance of a field with few
+    observations would otherwise be too small (restricted maximum likelihood; Rasmussen & Williams 2006, section 2.7).
+    ``variance=None`` takes the variance with the largest likelihood, and the gradient is that at this variance.
     """
-    n = len(vectors)
-    data = Observations(vectors, targets, weight, np.zeros_like(targets), np.ones(n, dtype=np.intp), np.zeros(n))
-    if before is not None:
-        data = Observations(*(np.concatenate(pair) for pair in zip(before, data, strict=True)))
-    # Targets break ties, so that sums do not depend on the order of the rows either.
-    data = data.take(np.lexsort((*data.targets.T, data.weight, *data.vectors.T)))
-    first = np.concatenate([[0], 1 + np.flatnonzero(np.any(np.diff(data.vectors, axis=0) != 0.0, axis=1))])
-    sizes = np.diff(np.append(first, len(data.vectors)))
-    merged = np.add.reduceat(data.weight, first)
-    means = np.add.reduceat(data.weight[:, np.newaxis] * data.targets, first) / merged[:, np.newaxis]
-    # The weighted mean of one value may differ from the value by rounding.
-    means[sizes == 1] = data.targets[first[sizes == 1]]
-    deviation = data.targets - np.repeat(means, sizes, axis=0)
-    within = np.add.reduceat(data.within + data.weight[:, np.newaxis] * np.square(deviation), first)
-    log_weight = np.add.reduceat(data.log_weight + np.log(data.weight), first) - np.log(merged)
-    parts = (data.vectors[first], means, merged, within, np.add.reduceat(data.count, first), log_weight)
-    # A random order makes each conditional distribution look at near and far places.
-    return Observations(*parts).take(np.random.RandomState(0).permutation(len(first)))
-
-
-def likelihood(gram: Gram, data: Observations, ratio: float, variance: float | None = None) -> Likelihood:
-    """Logarithm of the marginal likelihood, summed over the targets, given the inner products of (targets, design).
-
-    The coefficients of the mean have a flat prior, and are integrated out: with fewer than a hundred observations the
-    variance of the field would otherwise be too small (restricted maximum likelihood). ``variance=None`` takes the
-    variance of the largest likelihood. Rasmussen & Williams (2006), equation 2.45 and section 2.7.
-    """
-    n_places, n_targets = data.targets.shape
-    n_design = len(gram.products) - n_targets
-    products, cross = gram.products[n_targets:, n_targets:], gram.products[n_targets:, :n_targets]
-    factor = linalg.cholesky(products, lower=True) if n_design else products
-    coefficients = linalg.cho_solve((factor, True), cross) if n_design else cross
-    # The residual of a target is the column (target, design) times (1, -coefficients).
-    contrast = np.vstack([np.eye(n_targets), -coefficients])
-    squares = np.einsum("it,ij,jt->t", contrast, gram.products, contrast).clip(min=0.0)
-    total = float(squares.sum() + data.within.sum() / ratio)
-    extra = int(data.count.sum()) - n_places  # observations beyond the first of each place: they know the noise only
-    count = n_targets * (n_places - n_design + extra)
-    if variance is None:
-        variance = total / max(count, 1)
-    # Rounding of a target that is constant, or explained by the mean, must not make the variance zero.
-    variance = max(variance, np.finfo(np.float64).tiny ** 0.25)
+    # Observations beyond the first of each place tell of the noise: their deviations have the covariance ratio.
+    extra = int(data.count.sum()) - len(data.vectors)
+    within = data.deviations.T @ data.deviations / ratio
+    products, slopes = gram.products + within, gram.products_slopes - np.stack([np.zeros_like(within), within])
     determinant = gram.log_determinant + extra * math.log(ratio) - float(data.log_weight.sum())
-    slopes = gram.log_determinant_slopes.copy()
-    square_slopes = np.einsum("it,sij,jt->s", contrast, gram.products_slopes, contrast)
-    if n_design:
+    determinant_slopes = gram.log_determinant_slopes + np.array([0.0, extra])
+
+    precision, cross = products[n_targets:, n_targets:], products[n_targets:, :n_targets]
+    coefficients = cross
+    if len(precision):
+        factor = linalg.cholesky(precision, lower=True)
+        coefficients = linalg.cho_solve((factor, True), cross)
         determinant += 2.0 * float(np.log(np.diagonal(factor)).sum())
-        inverse = linalg.cho_solve((factor, True), np.eye(n_design))
-        slopes += np.einsum("ij,sji->s", inverse, gram.products_slopes[:, n_targets:, n_targets:])
-    slopes[1] += extra
-    square_slopes[1] -= data.within.sum() / ratio
-    value = -0.5 * (count * math.log(2.0 * math.pi * variance) + n_targets * determinant + total / variance)
-    gradient = -0.5 * np.append(count - total / variance, n_targets * slopes + square_slopes / variance)
-    return Likelihood(value, gradient, variance, coefficients, products)
+        inverse = linalg.cho_solve((factor, True), np.eye(len(precision)))
+        determinant_slopes += np.einsum("ij,sji->s", inverse, slopes[:, n_targets:, n_targets:])
+    # The residual of a target is (target, design) times (1, -coefficients).
+    contrast = np.vstack([np.eye(n_targets), -coefficients])
+    square = max(float(np.einsum("it,ij,jt->", contrast, products, contrast)), 0.0)
+    square_slopes = np.einsum("it,sij,jt->s", contrast, slopes, contrast)
+    count = n_targets * (int(data.count.sum()) - len(precision))
+    if variance is None:
+        variance = max(square / max(count, 1), _MIN_VARIANCE)
+    value = -0.5 * (count * math.log(2.0 * math.pi * variance) + n_targets * determinant + square / variance)
+    by_shape = n_targets * determinant_slopes + square_slopes / variance
+    gradient = -0.5 * np.append(count - square / variance, by_shape)
+    return Likelihood(value, gradient, variance, coefficients, precision)
