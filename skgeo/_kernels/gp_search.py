@@ -5,7 +5,7 @@ No search has more than a fixed number of steps. Large data are represented by s
 """
 
 import math
-from collections.abc import Iterator
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 
@@ -16,10 +16,11 @@ from scipy.spatial import cKDTree
 
 from skgeo._kernels.exact_gp import ExactGP
 from skgeo._kernels.gp_likelihood import Likelihood, Observations, likelihood
-from skgeo._kernels.matern import CLOSED_FORMS
 from skgeo._kernels.neighbour_gp import NeighbourGP
 from skgeo._typing import FloatArray, Integers
 
+#: Smoothness that a search tries, from rough to smooth; all have closed forms.
+SMOOTHNESS = (0.5, 1.5, 2.5, 4.5)
 #: Largest number of places for which the search computes exact likelihoods.
 MAX_EXACT_PLACES = 1000
 # The search looks at this number of places at most, and its grid of starts at this number.
@@ -84,25 +85,36 @@ def find_hyperparameters(
 ) -> Hyperparameters:
     """The hyperparameters with the largest likelihood of standardised targets, the first columns of ``data``."""
     n_design = data.columns.shape[1] - n_targets
-    smoothness = CLOSED_FORMS if given.smoothness is None else (given.smoothness,)
     # As many coefficients as observations leave nothing to learn from.
     if data.count.sum() <= n_design:
         found = given.smoothness or _DEFAULT_SMOOTHNESS, given.length or _DEFAULT_LENGTH
         variance = 1.0 if given.variance is None else given.variance
         ratio = _DEFAULT_RATIO if given.noise is None else given.noise / variance
         return Hyperparameters(variance, found[1], found[0], max(ratio, RATIO_BOUNDS[0]))
+    bounds = _bounds(data, given)
     small = data.take(_representatives(data.vectors, _START_PLACES))
     coarse = _Problem(ExactGP(small.vectors, small.weight), small, n_targets, given)
-    bounds = _bounds(data.vectors, given)
-    starts = {nu: _best_start(coarse, nu, bounds) for nu in smoothness}
+    problem = coarse
     if len(data.vectors) > len(small.vectors):
         part = data.take(_representatives(data.vectors, _SEARCH_PLACES))
-        arguments = part.vectors, part.weight
         few = len(part.vectors) <= MAX_EXACT_PLACES
-        process = ExactGP(*arguments) if few else NeighbourGP(*arguments, n_neighbors, n_jobs)
-        coarse = _Problem(process, part, n_targets, given)
-    best = max((_climb(coarse, nu, start, bounds) for nu, start in starts.items()), key=lambda found: found[0])
-    return best[1]
+        process = ExactGP(part.vectors, part.weight) if few else NeighbourGP(part.vectors, part.weight, n_neighbors, n_jobs)
+        problem = _Problem(process, part, n_targets, given)
+
+    @cache
+    def climb(nu: float) -> tuple[float, Hyperparameters]:
+        return _climb(problem, nu, _best_start(coarse, nu, bounds), bounds)
+
+    if given.smoothness is not None:
+        return climb(float(given.smoothness))[1]
+    # The likelihood has one maximum in the smoothness: from the two in the middle, walk while it rises.
+    position = 2 if climb(SMOOTHNESS[2])[0] > climb(SMOOTHNESS[1])[0] else 1
+    step = 1 if position == 2 else -1
+    while 0 <= position + step < len(SMOOTHNESS) and climb(SMOOTHNESS[position + step])[0] > climb(
+        SMOOTHNESS[position]
+    )[0]:
+        position += step
+    return climb(SMOOTHNESS[position])[1]
 
 
 def _climb(
@@ -127,7 +139,8 @@ def _climb(
 def _best_start(problem: _Problem, smoothness: float, bounds: FloatArray) -> FloatArray:
     """The best (log length, log ratio) of a grid."""
     lengths = np.unique(np.linspace(*_start_range(bounds[0]), _N_START_LENGTHS))
-    ratios = np.unique(np.log(_START_RATIOS).clip(*bounds[1]))
+    scale = math.log(float(problem.data.weight.mean()))
+    ratios = np.unique((np.log(_START_RATIOS) + scale).clip(*bounds[1]))
     # Among equal likelihoods the first wins: begin in the middle of the lengths.
     lengths = lengths[np.argsort(np.abs(lengths - lengths.mean()), kind="stable")]
     best, found = -math.inf, np.array([lengths[0], ratios[0]])
@@ -149,18 +162,23 @@ def _start_range(bounds: FloatArray) -> tuple[float, float]:
     return low - math.log(_LENGTH_MARGINS[0]), high - math.log(_LENGTH_MARGINS[1])
 
 
-def _bounds(vectors: FloatArray, given: Given) -> FloatArray:
-    """Bounds (2, 2) of the logarithms of length and ratio; both ends are equal for a given value."""
+def _bounds(data: Observations, given: Given) -> FloatArray:
+    """Bounds (2, 2) of the logarithms of length and ratio; both ends are equal for a given value.
+
+    The noise of an observation is ``noise / weight``: the bounds of the ratio are those for the mean weight.
+    """
+    vectors, scale = data.vectors, float(data.weight.mean())
     if given.length is not None:
         lengths = (given.length, given.length)
     else:
         spacing, extent = _spacing_and_extent(vectors)
         lengths = _LENGTH_MARGINS[0] * spacing, _LENGTH_MARGINS[1] * extent
-    ratios = RATIO_BOUNDS
+    low, high = (bound * scale for bound in RATIO_BOUNDS)
+    ratios = low, high
     if given.noise == 0.0:
-        ratios = (RATIO_BOUNDS[0],) * 2
+        ratios = low, low
     elif given.noise is not None and given.variance is not None:
-        ratios = (max(given.noise / given.variance, RATIO_BOUNDS[0]),) * 2
+        ratios = (max(given.noise / given.variance, low),) * 2
     return np.log([lengths, ratios])
 
 

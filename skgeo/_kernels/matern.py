@@ -12,13 +12,18 @@ from scipy import special
 
 from skgeo._typing import FloatArray
 
-#: Smoothness for which the kernel has a closed form without Bessel functions.
-CLOSED_FORMS = (0.5, 1.5, 2.5)
 #: The range of smoothness in which the Bessel functions neither overflow nor lose more than a few digits.
 SMOOTHNESS_RANGE = (0.1, 10.0)
-# Below this scaled distance the Bessel function may overflow; the correlation differs from 1 by less than rounding for
-# smoothness 1/2 and above, and by less than a hundredth of a percent for the smallest smoothness.
-_SMALLEST_DISTANCE = 1e-20
+# For half-integers the kernel is exp(-r) times a polynomial: its coefficients in ascending powers of r.
+_POLYNOMIALS = {
+    0.5: (1.0,),
+    1.5: (1.0, 1.0),
+    2.5: (1.0, 1.0, 1.0 / 3.0),
+    3.5: (1.0, 1.0, 2.0 / 5.0, 1.0 / 15.0),
+    4.5: (1.0, 1.0, 3.0 / 7.0, 2.0 / 21.0, 1.0 / 105.0),
+}
+# Below this scaled distance the Bessel function may overflow.
+_SMALLEST_DISTANCE = 1e-25
 
 
 def matern(chord: FloatArray, length: float, smoothness: float) -> FloatArray:
@@ -27,38 +32,44 @@ def matern(chord: FloatArray, length: float, smoothness: float) -> FloatArray:
     Rasmussen & Williams (2006), equation 4.14, the parametrisation of scikit-learn's ``Matern``.
     """
     r = chord * (math.sqrt(2.0 * smoothness) / length)
-    if smoothness == 0.5:
-        return np.exp(-r)
-    if smoothness == 1.5:
-        return (1.0 + r) * np.exp(-r)
-    if smoothness == 2.5:
-        return (1.0 + r * (1.0 + r / 3.0)) * np.exp(-r)
-    r = np.maximum(r, _SMALLEST_DISTANCE)
-    return np.minimum(_constant(smoothness) * r**smoothness * special.kv(smoothness, r), 1.0)
+    if smoothness in _POLYNOMIALS:
+        return _polynomial(r, smoothness) * np.exp(-r)
+    return np.where(r < _SMALLEST_DISTANCE, 1.0, _bessel(r, smoothness, smoothness))
 
 
 def matern_with_slope(chord: FloatArray, length: float, smoothness: float) -> tuple[FloatArray, FloatArray]:
-    """Correlations, and their derivatives by the logarithm of the length scale."""
+    """Correlations, and their derivatives by the logarithm of the length scale.
+
+    The derivative of ``r^nu K_nu(r)`` is ``-r^nu K_{nu - 1}(r)``. For half-integers this makes the derivative by the
+    logarithm of the length ``r^2 / (2 nu - 2)`` times the correlation of smoothness nu - 1.
+    """
     r = chord * (math.sqrt(2.0 * smoothness) / length)
-    if smoothness not in CLOSED_FORMS:
-        # d/dr r^nu K_nu(r) = -r^nu K_{nu-1}(r), and d/dlog(length) = -r d/dr.
-        r = np.maximum(r, _SMALLEST_DISTANCE)
-        power = _constant(smoothness) * r**smoothness
-        value = np.minimum(power * special.kv(smoothness, r), 1.0)
-        return value, power * r * special.kv(smoothness - 1.0, r)
+    if smoothness not in _POLYNOMIALS:
+        value = np.where(r < _SMALLEST_DISTANCE, 1.0, _bessel(r, smoothness, smoothness))
+        return value, r * _bessel(r, smoothness, smoothness - 1.0)
     decay = np.exp(-r)
     if smoothness == 0.5:
         return decay, r * decay
-    # For 3/2 the derivative is r^2 exp(-r), for 5/2 it is r^2 (1 + r) / 3 exp(-r).
-    square = r * r * decay
-    if smoothness == 1.5:
-        return decay + r * decay, square
-    return decay + r * decay + square / 3.0, (1.0 + r) * square / 3.0
+    slope = _polynomial(r, smoothness - 1.0) * (r * r) * decay
+    slope *= 1.0 / (2.0 * smoothness - 2.0)
+    return _polynomial(r, smoothness) * decay, slope
 
 
-def _constant(smoothness: float) -> float:
-    """The factor that makes the correlation 1 at distance 0."""
-    return float(2.0 ** (1.0 - smoothness) / special.gamma(smoothness))
+def _polynomial(r: FloatArray, smoothness: float) -> FloatArray:
+    """The polynomial factor of the kernel of a half-integer smoothness."""
+    coefficients = _POLYNOMIALS[smoothness]
+    total = np.full_like(r, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        total *= r
+        total += coefficient
+    return total
+
+
+def _bessel(r: FloatArray, smoothness: float, order: float) -> FloatArray:
+    """``r^nu K_order(r)``, scaled so that the correlation is 1 at distance 0."""
+    r = np.maximum(r, _SMALLEST_DISTANCE)
+    constant = 2.0 ** (1.0 - smoothness) / special.gamma(smoothness)
+    return np.asarray(constant * r**smoothness * special.kv(order, r))
 
 
 def pair_chords(vectors: FloatArray) -> FloatArray:

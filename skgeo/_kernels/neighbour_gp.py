@@ -6,17 +6,18 @@ Statistical Society B 50(2); Datta et al. 2016, Journal of the American Statisti
 early observations have far neighbours and late ones near neighbours, so that all distances count.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from skgeo._kernels.gp_likelihood import Gram
 from skgeo._kernels.matern import matern, matern_with_slope, pair_chords
-from skgeo._kernels.threads import run_in_threads, row_blocks
+from skgeo._kernels.threads import Advance, fill_in_threads, no_progress, row_blocks, run_in_threads
 from skgeo._typing import FloatArray, Integers
 
 # Chords between neighbours are kept for up to this number of values (128 MB), and computed anew beyond it.
@@ -155,7 +156,7 @@ def _system(
 
 
 class Conditional(NamedTuple):
-    """The data that predictions are conditioned on: places (n, 3), columns (n, k), variances (n,) of the noise over C."""
+    """Data that predictions are conditioned on: places (n, 3), columns (n, k), and the noise (n,) over the variance."""
 
     vectors: FloatArray
     columns: FloatArray
@@ -168,70 +169,90 @@ def condition_on_nearest(
     places: FloatArray,
     n_neighbors: int,
     n_jobs: int | None = None,
-    advance=lambda count: None,
+    advance: Advance = no_progress,
 ) -> tuple[FloatArray, FloatArray]:
     """Means (b, k) of the columns at places (b, 3) given their nearest data, and the variances (b,) that are left.
 
     ``kernel`` is (length, smoothness). Variances are over the variance of the field.
     """
-    tree = cKDTree(data.vectors)
-    m = min(n_neighbors, len(data.vectors))
+    tree, m = cKDTree(data.vectors), min(n_neighbors, len(data.vectors))
     means, variance = np.empty((len(places), data.columns.shape[1])), np.empty(len(places))
 
     def fill(rows: slice) -> None:
-        near = tree.query(places[rows], k=m)[1].reshape(-1, m)
-        group = np.concatenate([data.vectors[near], places[rows][:, np.newaxis]], axis=1)
-        system, cross = _system(matern(pair_chords(group), *kernel), data.noise[near])
-        weights = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
+        near, weights, variance[rows] = _nearest_weights(tree, data, kernel, places[rows], m)
         means[rows] = np.einsum("ij,ijk->ik", weights, data.columns[near])
-        variance[rows] = 1.0 - np.einsum("ij,ij->i", weights, cross)
 
-    def then(rows: slice, _: None) -> None:
-        advance(rows.stop - rows.start)
-
-    run_in_threads(fill, row_blocks(len(places), (m + 1) ** 2), n_jobs, then)
+    fill_in_threads(fill, row_blocks(len(places), (m + 1) ** 2), n_jobs, advance)
     return means, variance
 
 
-class JointPrediction(NamedTuple):
-    """The field at p places given the data, as ``(I - weights) (field - mean) = sqrt(share) * white noise``.
-
-    Rows are in the order ``order``. ``design`` (p, q) is ``(I - weights)^-1``-ready: the columns of the mean less what
-    the data explain of them.
-    """
-
-    order: Integers
-    weights: sparse.csr_array
-    share: FloatArray
-    columns: FloatArray
+def _nearest_weights(
+    tree: cKDTree, data: Conditional, kernel: tuple[float, float], places: FloatArray, n_neighbors: int
+) -> tuple[Integers, FloatArray, FloatArray]:
+    """Numbers (b, m) of the nearest data of places (b, 3), their weights (b, m) in the mean, and the variances left."""
+    near = tree.query(places, k=n_neighbors)[1].reshape(-1, n_neighbors)
+    group = np.concatenate([data.vectors[near], places[:, np.newaxis]], axis=1)
+    system, cross = _system(matern(pair_chords(group), *kernel), data.noise[near])
+    weights = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
+    return near, weights, 1.0 - np.einsum("ij,ij->i", weights, cross)
 
 
-def joint_prediction(
+def covariance_given_nearest(
     data: Conditional, kernel: tuple[float, float], places: FloatArray, n_neighbors: int, n_jobs: int | None = None
-) -> JointPrediction:
-    """Each place given its nearest data and its nearest earlier places, in random order.
+) -> FloatArray:
+    """Covariance (p, p) of the errors of :func:`condition_on_nearest` at places (p, 3), over the variance of the field.
 
-    ``columns`` (p, k) are the weighted sums of the columns of the data: what the data give to the conditional mean.
+    The error at a place is ``field - weights @ data``: a linear function of the field and of the noise, whose
+    covariance is known. It is positive semi-definite, and its diagonal has the variances of the predictions.
     """
-    p, m = len(places), min(n_neighbors, len(data.vectors))
-    order = np.random.RandomState(0).permutation(p)
-    places = places[order]
-    tree, earlier = cKDTree(data.vectors), earlier_neighbours(places, n_neighbors, n_jobs)
-    q = earlier.shape[1]
-    weights, share, columns = np.empty((p, q)), np.empty(p), np.empty((p, data.columns.shape[1]))
+    tree, m = cKDTree(data.vectors), min(n_neighbors, len(data.vectors))
+    near, weights = np.empty((len(places), m), dtype=np.intp), np.empty((len(places), m))
 
     def fill(rows: slice) -> None:
-        near, before = tree.query(places[rows], k=m)[1].reshape(-1, m), earlier[rows]
-        group = np.concatenate([data.vectors[near], places[before], places[rows][:, np.newaxis]], axis=1)
-        noise = np.concatenate([data.noise[near], np.full(before.shape, JITTER)], axis=1)
-        absent = np.concatenate([np.zeros(near.shape, dtype=bool), before < 0], axis=1)
-        system, cross = _system(matern(pair_chords(group), *kernel), noise, absent)
-        found = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
-        share[rows] = np.maximum(1.0 - np.einsum("ij,ij->i", found, cross), 0.0)
-        columns[rows] = np.einsum("ij,ijk->ik", found[:, :m], data.columns[near])
-        weights[rows] = found[:, m:]
+        near[rows], weights[rows], _ = _nearest_weights(tree, data, kernel, places[rows], m)
 
-    run_in_threads(fill, row_blocks(p, (m + q + 1) ** 2), n_jobs)
+    fill_in_threads(fill, row_blocks(len(places), (m + 1) ** 2), n_jobs)
+    used, number = np.unique(near, return_inverse=True)
+    vectors, noise = data.vectors[used], data.noise[used]
+    entries = (weights.ravel(), (np.repeat(np.arange(len(places)), m), number.ravel()))
+    table = sparse.csc_array(entries, shape=(len(places), len(used)))
+    covariance = matern(cdist(places, places), *kernel)
+    # A block of the data that are used: its covariance with all of them is never in memory as a whole.
+    for rows in row_blocks(len(used), len(used) + len(places)):
+        part = table[:, rows]
+        cross = part @ matern(cdist(vectors[rows], places), *kernel)
+        explained = (table @ matern(cdist(vectors, vectors[rows]), *kernel)).T
+        covariance += part @ (explained + (part * noise[rows]).T.toarray()) - cross - cross.T
+    return covariance
+
+
+def draw_prior(
+    vectors: FloatArray, kernel: tuple[float, float], n_neighbors: int, noise: FloatArray, n_jobs: int | None = None
+) -> FloatArray:
+    """Fields (p, k) of variance 1 at places (p, 3) without data, from white noise (p, k).
+
+    Each place is drawn given its nearest earlier places in random order: ``(I - weights) field = sqrt(share) * noise``.
+    """
+    p = len(vectors)
+    order = np.random.RandomState(1).permutation(p)
+    vectors = vectors[order]
+    earlier = earlier_neighbours(vectors, n_neighbors, n_jobs)
+    weights, share = np.empty(earlier.shape), np.empty(p)
+
+    def fill(rows: slice) -> None:
+        near = earlier[rows]
+        group = np.concatenate([vectors[near], vectors[rows][:, np.newaxis]], axis=1)
+        jitter = np.where(near < 0, 0.0, JITTER)
+        system, cross = _system(matern(pair_chords(group), *kernel), jitter, near < 0)
+        weights[rows] = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
+        share[rows] = np.maximum(1.0 - np.einsum("ij,ij->i", weights[rows], cross), 0.0)
+
+    fill_in_threads(fill, row_blocks(p, (earlier.shape[1] + 1) ** 2), n_jobs)
     row, neighbour = np.nonzero(earlier >= 0)
     entries = (weights[row, neighbour], (row, earlier[row, neighbour]))
-    return JointPrediction(order, sparse.csr_array(entries, shape=(p, p)), share, columns)
+    system = sparse.eye_array(p, format="csc") - sparse.csc_array(entries, shape=(p, p))
+    # The matrix is triangular: without pivots and reordering its factor is the matrix itself.
+    factor = splu(sparse.csc_array(system), permc_spec="NATURAL", diag_pivot_thresh=0.0)
+    fields = np.empty_like(noise)
+    fields[order] = factor.solve(np.sqrt(share)[:, np.newaxis] * noise[order])
+    return fields
