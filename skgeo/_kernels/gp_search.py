@@ -36,7 +36,7 @@ _START_RATIOS, _N_START_LENGTHS = (1e-3, 0.03, 0.3, 3.0), 7
 _LENGTH_MARGINS = (0.5, 4.0)
 # Chord of the length scale where nothing can be learned of it: about 20 degrees.
 _DEFAULT_LENGTH, _DEFAULT_RATIO, _DEFAULT_SMOOTHNESS = 0.35, 0.1, 1.5
-_OPTIONS = {"maxiter": 60, "maxfun": 90, "ftol": 1e-10, "gtol": 1e-3}
+_OPTIONS = {"maxiter": 60, "maxfun": 90, "ftol": 1e-9, "gtol": 1e-3}
 
 
 class Given(NamedTuple):

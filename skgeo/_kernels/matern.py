@@ -70,17 +70,3 @@ def _bessel(r: FloatArray, smoothness: float, order: float) -> FloatArray:
     r = np.maximum(r, _SMALLEST_DISTANCE)
     constant = 2.0 ** (1.0 - smoothness) / special.gamma(smoothness)
     return np.asarray(constant * r**smoothness * special.kv(order, r))
-
-
-def pair_chords(vectors: FloatArray) -> FloatArray:
-    """Chords (b, q, q) between all pairs of each group of places, from vectors (b, q, 3).
-
-    Differences of vectors keep the digits of near places; 2 - 2 cos would lose half of them.
-    """
-    square = np.zeros((*vectors.shape[:2], vectors.shape[1]))
-    # One axis at a time: an array (b, q, q, 3) would take three times the memory.
-    for axis in range(3):
-        column = vectors[:, :, axis]
-        difference = column[:, :, np.newaxis] - column[:, np.newaxis, :]
-        square += np.square(difference, out=difference)
-    return np.sqrt(square, out=square)

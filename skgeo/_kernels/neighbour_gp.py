@@ -6,6 +6,7 @@ Statistical Society B 50(2); Datta et al. 2016, Journal of the American Statisti
 early observations have far neighbours and late ones near neighbours, so that all distances count.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +17,14 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from skgeo._kernels.gp_likelihood import Gram
-from skgeo._kernels.matern import matern, matern_with_slope, pair_chords
+from skgeo._kernels.matern import matern, matern_with_slope
 from skgeo._kernels.threads import Advance, fill_in_threads, no_progress, row_blocks, run_in_threads
 from skgeo._typing import FloatArray, Integers
 
 # Chords between neighbours are kept for up to this number of values (128 MB), and computed anew beyond it.
 _CACHED_VALUES = 2**24
+# Values of the matrices of a block: half a megabyte.
+_BLOCK_VALUES = 2**16
 # The smallest share of its variance that a conditional distribution keeps; rounding could make it negative.
 _MIN_SHARE = 1e-13
 # Values of the field at places to predict have no noise: this share of the variance keeps their systems regular.
@@ -77,9 +80,10 @@ class NeighbourGP:
     def __init__(self, vectors: FloatArray, weight: FloatArray, n_neighbors: int, n_jobs: int | None = None) -> None:
         self.vectors, self.weight, self.n_jobs = vectors, weight, n_jobs
         self.neighbours = earlier_neighbours(vectors, n_neighbors, n_jobs)
-        size = self.neighbours.shape[1] + 1
-        self._blocks = row_blocks(len(vectors), size * size)
-        self._chords: dict[int, FloatArray] | None = {} if len(vectors) * size * size <= _CACHED_VALUES else None
+        self._pairs = _pairs(self.neighbours.shape[1] + 1)
+        n_values = len(vectors) * self._pairs.first.size
+        self._blocks = _blocks(len(vectors), self.neighbours.shape[1])
+        self._chords: dict[int, FloatArray] | None = {} if n_values <= _CACHED_VALUES else None
 
     def gram(self, columns: FloatArray, length: float, smoothness: float, ratio: float) -> Gram:
         """Inner products of columns (n, k), with derivatives."""
@@ -99,13 +103,13 @@ class NeighbourGP:
         return total
 
     def _block_gram(self, rows: slice, columns: FloatArray, kernel: tuple[float, float], ratio: float) -> Gram:
-        near, chords = self._block_chords(rows)
-        value, slope = matern_with_slope(chords, *kernel)
+        near, pairs = self.neighbours[rows], self._pairs
+        value, slope = matern_with_slope(self._block_chords(rows), *kernel)
         absent = near < 0
         noise = np.where(absent, 0.0, ratio / self.weight[near])
         own_noise = ratio / self.weight[rows]
-        system, cross = _system(value, noise, absent)
-        slope_cross, slope_system = slope[:, :-1, -1], slope[:, :-1, :-1]
+        system, cross = _system(pairs, value, noise, absent)
+        slope_system, slope_cross = pairs.matrices(slope)
         given = np.where(absent[:, :, np.newaxis], 0.0, columns[near])
         solved = np.linalg.solve(system, np.concatenate([cross[:, :, np.newaxis], given], axis=2))
         weights, solved = solved[:, :, 0], solved[:, :, 1:]
@@ -127,26 +131,72 @@ class NeighbourGP:
         determinant_slopes = np.array([(slope / share).sum() for slope in share_slopes])
         return Gram(residual.T @ scaled, float(np.log(share).sum()), np.stack(slopes), determinant_slopes)
 
-    def _block_chords(self, rows: slice) -> tuple[Integers, FloatArray]:
-        """Neighbours (b, m) of rows, and the chords (b, m + 1, m + 1) between them and the row itself, which is last."""
-        near = self.neighbours[rows]
+    def _block_chords(self, rows: slice) -> FloatArray:
+        """Chords (b, pairs) between the neighbours of rows and the row itself, which is the last of its group."""
         if self._chords is not None and rows.start in self._chords:
-            return near, self._chords[rows.start]
-        group = np.concatenate([self.vectors[near], self.vectors[rows][:, np.newaxis]], axis=1)
-        chords = pair_chords(group)
+            return self._chords[rows.start]
+        near = self.vectors[self.neighbours[rows]]
+        chords = self._pairs.chords(np.concatenate([near, self.vectors[rows][:, np.newaxis]], axis=1))
         if self._chords is not None:
             self._chords[rows.start] = chords
-        return near, chords
+        return chords
+
+
+class _Pairs(NamedTuple):
+    """The pairs of q places: functions of their distance are computed once for each pair.
+
+    The last place is the one that depends on the others. ``table`` (q - 1, q - 1) has the number of each pair of the
+    others; its diagonal has no meaning.
+    """
+
+    first: Integers
+    second: Integers
+    table: Integers
+    last: Integers  # numbers (q - 1,) of the pairs with the last place
+
+    def chords(self, vectors: FloatArray) -> FloatArray:
+        """Chords (b, pairs) of groups of places (b, q, 3).
+
+        Differences of vectors keep the digits of near places; 2 - 2 cos would lose half of them.
+        """
+        square = np.zeros((len(vectors), self.first.size))
+        # One axis at a time: an array (b, pairs, 3) would take three times the memory.
+        for axis in range(3):
+            column = vectors[:, :, axis]
+            difference = column[:, self.first] - column[:, self.second]
+            square += np.square(difference, out=difference)
+        return np.sqrt(square, out=square)
+
+    def matrices(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Symmetric matrices (b, q - 1, q - 1) of values (b, pairs), zero on the diagonal, and the values of the last."""
+        full = values[:, self.table.ravel()].reshape(len(values), *self.table.shape)
+        diagonal = np.arange(len(self.table))
+        full[:, diagonal, diagonal] = 0.0
+        return full, values[:, self.last]
+
+
+@cache
+def _pairs(size: int) -> _Pairs:
+    """The pairs of groups of ``size`` places."""
+    first, second = np.tril_indices(size, -1)
+    table = np.zeros((size, size), dtype=np.intp)
+    table[first, second] = table[second, first] = np.arange(first.size)
+    return _Pairs(first, second, table[:-1, :-1], table[-1, :-1])
+
+
+def _blocks(n_rows: int, n_neighbors: int) -> list[slice]:
+    """Blocks of rows whose matrices stay in the cache of a core."""
+    return row_blocks(n_rows, (n_neighbors + 1) ** 2, _BLOCK_VALUES)
 
 
 def _system(
-    value: FloatArray, noise: FloatArray, absent: npt.NDArray[np.bool_] | None = None
+    pairs: _Pairs, value: FloatArray, noise: FloatArray, absent: npt.NDArray[np.bool_] | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Covariance (b, m, m) of the neighbours with their noise, and correlations (b, m) with the row, the last place.
 
     An absent neighbour has no correlation with anything.
     """
-    system, cross = value[:, :-1, :-1].copy(), value[:, :-1, -1]
+    system, cross = pairs.matrices(value)
     if absent is not None and absent.any():
         system *= ~(absent[:, :, np.newaxis] | absent[:, np.newaxis, :])
         cross = np.where(absent, 0.0, cross)
@@ -182,7 +232,7 @@ def condition_on_nearest(
         near, weights, variance[rows] = _nearest_weights(tree, data, kernel, places[rows], m)
         means[rows] = np.einsum("ij,ijk->ik", weights, data.columns[near])
 
-    fill_in_threads(fill, row_blocks(len(places), (m + 1) ** 2), n_jobs, advance)
+    fill_in_threads(fill, _blocks(len(places), m), n_jobs, advance)
     return means, variance
 
 
@@ -192,7 +242,8 @@ def _nearest_weights(
     """Numbers (b, m) of the nearest data of places (b, 3), their weights (b, m) in the mean, and the variances left."""
     near = tree.query(places, k=n_neighbors)[1].reshape(-1, n_neighbors)
     group = np.concatenate([data.vectors[near], places[:, np.newaxis]], axis=1)
-    system, cross = _system(matern(pair_chords(group), *kernel), data.noise[near])
+    pairs = _pairs(n_neighbors + 1)
+    system, cross = _system(pairs, matern(pairs.chords(group), *kernel), data.noise[near])
     weights = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
     return near, weights, 1.0 - np.einsum("ij,ij->i", weights, cross)
 
@@ -211,7 +262,7 @@ def covariance_given_nearest(
     def fill(rows: slice) -> None:
         near[rows], weights[rows], _ = _nearest_weights(tree, data, kernel, places[rows], m)
 
-    fill_in_threads(fill, row_blocks(len(places), (m + 1) ** 2), n_jobs)
+    fill_in_threads(fill, _blocks(len(places), m), n_jobs)
     used, number = np.unique(near, return_inverse=True)
     vectors, noise = data.vectors[used], data.noise[used]
     entries = (weights.ravel(), (np.repeat(np.arange(len(places)), m), number.ravel()))
@@ -237,17 +288,17 @@ def draw_prior(
     order = np.random.RandomState(1).permutation(p)
     vectors = vectors[order]
     earlier = earlier_neighbours(vectors, n_neighbors, n_jobs)
-    weights, share = np.empty(earlier.shape), np.empty(p)
+    weights, share, pairs = np.empty(earlier.shape), np.empty(p), _pairs(earlier.shape[1] + 1)
 
     def fill(rows: slice) -> None:
         near = earlier[rows]
         group = np.concatenate([vectors[near], vectors[rows][:, np.newaxis]], axis=1)
         jitter = np.where(near < 0, 0.0, JITTER)
-        system, cross = _system(matern(pair_chords(group), *kernel), jitter, near < 0)
+        system, cross = _system(pairs, matern(pairs.chords(group), *kernel), jitter, near < 0)
         weights[rows] = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
         share[rows] = np.maximum(1.0 - np.einsum("ij,ij->i", weights[rows], cross), 0.0)
 
-    fill_in_threads(fill, row_blocks(p, (earlier.shape[1] + 1) ** 2), n_jobs)
+    fill_in_threads(fill, _blocks(p, earlier.shape[1]), n_jobs)
     row, neighbour = np.nonzero(earlier >= 0)
     entries = (weights[row, neighbour], (row, earlier[row, neighbour]))
     system = sparse.eye_array(p, format="csc") - sparse.csc_array(entries, shape=(p, p))
