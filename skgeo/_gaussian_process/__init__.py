@@ -1,0 +1,5 @@
+"""Gaussian processes on the sphere; the public names are those of ``skgeo``."""
+
+from skgeo._gaussian_process._regressor import SphericalGaussianProcessRegressor
+
+__all__ = ["SphericalGaussianProcessRegressor"]

@@ -1,0 +1,294 @@
+"""The methods "exact" and "neighbours" of Gaussian process regression: a Matern kernel of the chord, and the data."""
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+
+from skgeo._kernels.exact_gp import ExactGP, condition_on_all, joint_covariance
+from skgeo._kernels.gp_likelihood import Likelihood, Observations, likelihood, merge_places
+from skgeo._kernels.gp_search import Given as Fixed
+from skgeo._kernels.gp_search import Hyperparameters, find_hyperparameters
+from skgeo._kernels.neighbour_gp import (
+    JITTER,
+    Conditional,
+    NeighbourGP,
+    condition_on_nearest,
+    covariance_given_nearest,
+    draw_prior,
+)
+from skgeo._kernels.sphere import unit_vectors
+from skgeo._places import Places, points_in_degrees
+from skgeo._typing import FloatArray
+from skgeo._validation import progress
+from skgeo._gaussian_process._observations import EARTH_RADIUS_KM, Given, TrainingData
+
+#: Up to this number of places "auto" takes the exact process: there it is as fast as that of neighbours.
+MAX_AUTO_EXACT = 1000
+# The exact process keeps matrices of n x n numbers: 3.2 GB each at this number.
+_MAX_EXACT = 20_000
+# Up to this number of places fields are drawn from the joint covariance of the predictions.
+_MAX_JOINT_DRAWS = 1000
+# Predictions take this multiple of n_neighbors: they cost less than the likelihood, and gain more.
+_PREDICTION_FACTOR = 2
+
+
+class MaternProcess:
+    """A fitted process with a Matern kernel of the chord, exact or of nearest neighbours.
+
+    ``state`` holds arrays by name: the observations, and the coefficients of the mean with their precision.
+    """
+
+    names = ["variance", "length_scale_km", "noise"]
+
+    def __init__(
+        self,
+        state: dict[str, Any],
+        values: dict[str, float],
+        *,
+        exact: bool,
+        n_neighbors: int,
+        n_jobs: int | None,
+        verbose: bool | None,
+    ) -> None:
+        self.state, self.values, self.exact = state, values, exact
+        self.n_neighbors, self.n_jobs, self.verbose = n_neighbors, n_jobs, verbose
+
+    @classmethod
+    def fit(
+        cls,
+        data: TrainingData,
+        given: Given,
+        before: dict[str, Any] | None,
+        *,
+        method: str,
+        normalize_y: bool,
+        n_neighbors: int,
+        n_jobs: int | None,
+        verbose: bool | None,
+    ) -> "MaternProcess":
+        """Find the hyperparameters and the mean; ``before`` is the state of earlier parts, which are added."""
+        n_targets = data.targets.shape[1]
+        # The mean is a constant, or zero. Its column stands behind those of the targets.
+        columns = np.hstack([data.targets, np.ones((len(data.targets), int(normalize_y)))])
+        earlier = None if before is None else Observations(**before["observations"])
+        observations = merge_places(unit_vectors(*data.points.T), columns, data.weight, earlier)
+        n_places = len(observations.vectors)
+        exact = method == "exact" or (method == "auto" and n_places <= MAX_AUTO_EXACT)
+        _check_observations(observations, n_targets, given, exact=exact)
+        mean, scale = observations.mean_and_scale(n_targets)
+        if not normalize_y:
+            mean, scale = np.zeros(n_targets), np.ones(n_targets)
+        state = {"mean": mean, "scale": scale, "observations": observations._asdict()}
+        process = cls(state, {}, exact=exact, n_neighbors=n_neighbors, n_jobs=n_jobs, verbose=verbose)
+        process._fit_hyperparameters(given)
+        return process
+
+    def _fit_hyperparameters(self, given: Given) -> None:
+        length = given["length_scale_km"]
+        fixed = Fixed(
+            given["variance"], None if length is None else length / EARTH_RADIUS_KM, given["smoothness"], given["noise"]
+        )
+        data = self._standardised()
+        found = find_hyperparameters(data, self.n_targets, fixed, self.n_neighbors, self.n_jobs)
+        # The search may have seen a part of the data: the variance and the mean are those of all data.
+        variance = fixed.variance
+        if variance is None and (fixed.noise or data.count.sum() <= data.columns.shape[1] - self.n_targets):
+            variance = found.variance
+        at = self._likelihood(found._replace(variance=variance))  # type: ignore[arg-type]
+        self.values = {
+            "variance": at.variance,
+            "length_scale_km": found.length * EARTH_RADIUS_KM,
+            "smoothness": found.smoothness,
+            "noise": found.ratio * at.variance,
+        }
+        self.state |= {"coefficients": at.coefficients, "precision": at.precision, "value": at.value}
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return "exact" if self.exact else "neighbours"
+
+    @property
+    def value(self) -> float:
+        """The logarithm of the likelihood of the hyperparameters."""
+        return float(self.state["value"])
+
+    def mean(self) -> FloatArray:
+        """The mean (T,) of the field far from the observations, in units of y."""
+        constant = (self._design(1) @ self.state["coefficients"])[0]
+        return np.asarray(self.state["mean"] + self.state["scale"] * constant)
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return len(self.state["mean"])
+
+    @property
+    def n_observations(self) -> int:
+        """Number of observations so far."""
+        return int(self.state["observations"]["count"].sum())
+
+    def attributes(self) -> dict[str, Any]:
+        """The fitted attributes that these methods alone have: none."""
+        return {}
+
+    def likelihood(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        """The logarithm of the likelihood at logarithms of the hyperparameters, and its gradient."""
+        variance, length_km, noise = np.exp(theta).tolist()
+        at = self._likelihood(
+            Hyperparameters(variance, length_km / EARTH_RADIUS_KM, self.values["smoothness"], noise / variance)
+        )
+        by_variance, by_length, by_ratio = at.gradient
+        # The ratio is noise / variance.
+        return at.value, np.array([by_variance - by_ratio, by_length, by_ratio])
+
+    def predict(self, places: Places, with_variance: bool) -> tuple[FloatArray, FloatArray]:
+        """Mean (n, T) of the field in units of y, and its variance (n, 1) of standardised targets."""
+        vectors = unit_vectors(*points_in_degrees(places).T)
+        known = np.isfinite(vectors).all(axis=1)
+        means, variance = (np.full((len(vectors), k), np.nan) for k in (self.n_targets, 1))
+        means[known], variance[known, 0] = self._predict_vectors(vectors[known])
+        return means, variance
+
+    def _predict_vectors(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Means (n, T) in units of y, and variances (n,) of standardised targets, at vectors (n, 3)."""
+        found, left = self._condition(vectors, self._conditional())
+        rest = self._mean_root(self._design(len(vectors)) - found[:, self.n_targets :])
+        variance = self.values["variance"] * (np.maximum(left, 0.0) + np.square(rest).sum(axis=1))
+        return self._in_units_of_y(found), variance
+
+    def _condition(self, vectors: FloatArray, given: Conditional) -> tuple[FloatArray, FloatArray]:
+        """Means (n, k) of the columns given the data, and the variances (n,) left, over that of the field."""
+        if self.exact:
+            return condition_on_all(self._factor(), given.vectors, given.columns, self._kernel, vectors)
+        with progress(len(vectors), "place", shown=self.verbose) as advance:
+            return condition_on_nearest(given, self._kernel, vectors, self._n_near, self.n_jobs, advance)
+
+    def _in_units_of_y(self, found: FloatArray) -> FloatArray:
+        """Predictions (n, T) from the conditional means of residuals and design: the mean of the field is added."""
+        means = self._design(len(found)) @ self.state["coefficients"] + found[:, : self.n_targets]
+        return np.asarray(self.state["mean"] + self.state["scale"] * means)
+
+    def covariance(self, places: Places) -> FloatArray:
+        """Covariance (n, n) of the field of standardised targets."""
+        vectors = unit_vectors(*points_in_degrees(places).T)
+        known = np.flatnonzero(np.isfinite(vectors).all(axis=1))
+        covariance = np.full((len(vectors),) * 2, np.nan)
+        covariance[np.ix_(known, known)] = self.values["variance"] * self._joint_covariance(vectors[known])
+        return covariance
+
+    def _joint_covariance(self, vectors: FloatArray) -> FloatArray:
+        """Covariance (n, n) at vectors (n, 3), over the variance of the field."""
+        given = self._conditional()
+        if self.exact:
+            covariance = joint_covariance(self._factor(), given.vectors, self._kernel, vectors)
+        else:
+            covariance = covariance_given_nearest(given, self._kernel, vectors, self._n_near, self.n_jobs)
+        found = self._condition(vectors, given)[0]
+        root = self._mean_root(self._design(len(vectors)) - found[:, self.n_targets :])
+        return covariance + root @ root.T
+
+    def sample(self, places: Places, n_samples: int, rng: np.random.RandomState) -> FloatArray:
+        """Fields (n, T, n_samples) drawn given the data, in units of y."""
+        vectors = unit_vectors(*points_in_degrees(places).T)
+        known = np.isfinite(vectors).all(axis=1)
+        draw = self._draw_jointly if np.count_nonzero(known) <= _MAX_JOINT_DRAWS else self._draw_errors
+        means, errors = draw(vectors[known], self.n_targets * n_samples, rng)
+        errors = errors.reshape(len(errors), self.n_targets, n_samples) * math.sqrt(self.values["variance"])
+        values = np.full((len(vectors), self.n_targets, n_samples), np.nan)
+        values[known] = means[:, :, np.newaxis] + self.state["scale"][:, np.newaxis] * errors
+        return values
+
+    def _draw_jointly(self, vectors: FloatArray, n_draws: int, rng: np.random.RandomState) -> tuple[FloatArray, ...]:
+        """Predictions (n, T), and errors (n, n_draws) drawn from their covariance."""
+        covariance = self._joint_covariance(vectors)
+        # Places that are close to each other or to data make it singular.
+        covariance[np.diag_indices_from(covariance)] += JITTER
+        factor = linalg.cholesky(covariance, lower=True)
+        return self._predict_vectors(vectors)[0], factor @ rng.standard_normal((len(vectors), n_draws))
+
+    def _draw_errors(self, vectors: FloatArray, n_draws: int, rng: np.random.RandomState) -> tuple[FloatArray, ...]:
+        """Predictions (n, T), and errors (n, n_draws) of predictions of drawn fields from drawn data.
+
+        Errors do not depend on the data, so that those of fields without data serve (conditioning by kriging: Chiles &
+        Delfiner 2012, Geostatistics, section 7.3).
+        """
+        given = self._conditional()
+        both = np.vstack([given.vectors, vectors])
+        white = rng.standard_normal((len(both), n_draws))
+        fields = draw_prior(both, self._kernel, self._n_near, white, self.n_jobs)
+        n_data, k = len(given.vectors), given.columns.shape[1]
+        observed = fields[:n_data] + np.sqrt(given.noise)[:, np.newaxis] * rng.standard_normal((n_data, n_draws))
+        found, _ = self._condition(vectors, given._replace(columns=np.hstack([given.columns, observed])))
+        errors = fields[n_data:] - found[:, k:]
+        # The same error of the mean everywhere: one draw of its coefficients for each field.
+        root = self._mean_root(self._design(len(vectors)) - found[:, self.n_targets : k])
+        errors = errors + root @ rng.standard_normal((root.shape[1], n_draws))
+        return self._in_units_of_y(found[:, :k]), errors
+
+    def _mean_root(self, rest: FloatArray) -> FloatArray:
+        """A root (n, p) of the covariance that the coefficients of the mean give, from what is left (n, p) of a design."""
+        if not rest.shape[1]:
+            return rest
+        factor = linalg.cholesky(self.state["precision"], lower=True)
+        return np.asarray(linalg.solve_triangular(factor, rest.T, lower=True).T)
+
+    def _standardised(self) -> Observations:
+        data = Observations(**self.state["observations"])
+        return data.standardised(self.state["mean"], self.state["scale"])
+
+    def _design(self, n: int) -> FloatArray:
+        """The design (n, p) of the mean at places: a constant, or nothing."""
+        return np.ones((n, self.state["observations"]["columns"].shape[1] - self.n_targets))
+
+    @property
+    def _n_near(self) -> int:
+        return _PREDICTION_FACTOR * self.n_neighbors
+
+    @property
+    def _kernel(self) -> tuple[float, float]:
+        return self.values["length_scale_km"] / EARTH_RADIUS_KM, self.values["smoothness"]
+
+    @property
+    def _ratio(self) -> float:
+        return self.values["noise"] / self.values["variance"]
+
+    def _factor(self) -> FloatArray:
+        """The Cholesky factor of the exact process. It is computed anew: files and pickles hold the data only."""
+        data = self.state["observations"]
+        return ExactGP(data["vectors"], data["weight"]).factor(*self._kernel, self._ratio)
+
+    def _conditional(self) -> Conditional:
+        """The residuals of the observations and the design of the mean, on which predictions are conditioned."""
+        data = self._standardised()
+        targets, design = np.split(data.columns, [self.n_targets], axis=1)
+        columns = np.hstack([targets - design @ self.state["coefficients"], design])
+        return Conditional(data.vectors, columns, self._ratio / data.weight)
+
+    def _likelihood(self, at: Hyperparameters) -> Likelihood:
+        """The likelihood of all data at hyperparameters; ``variance=None`` takes the best variance."""
+        data = self._standardised()
+        process = (
+            ExactGP(data.vectors, data.weight)
+            if self.exact
+            else NeighbourGP(data.vectors, data.weight, self.n_neighbors, self.n_jobs)
+        )
+        gram = process.gram(data.columns, *at[1:])
+        return likelihood(gram, data, self.n_targets, at.ratio, at.variance)
+
+
+def _check_observations(data: Observations, n_targets: int, given: Given, *, exact: bool) -> None:
+    """Raise ValueError if the data are too many for the exact process, or contradict a noise of zero."""
+    n_places = len(data.vectors)
+    if exact and n_places > _MAX_EXACT:
+        raise ValueError(
+            f"method='exact' with {n_places} places: expected at most {_MAX_EXACT}, as it keeps matrices of n x n numbers. "
+            "method='neighbours' takes any number."
+        )
+    if given["noise"] == 0 and data.deviations[:, :n_targets].any():
+        raise ValueError(
+            "noise=0, but y has different values at one place: without noise the field has one value there. Give a "
+            "positive noise, or None."
+        )
