@@ -15,8 +15,8 @@ from skgeo.nn._contrastive_modules import Matcher
 from skgeo.nn._feature_rows import FeatureRows
 from skgeo.nn._fit_steps import draw_seed, has_validation, keep_weighted, read_settings, split_samples, store_result
 from skgeo.nn._image_features import read_features
-from skgeo.nn._location_networks import EncoderAndNetwork, build_encoder_and_network, fit_encoder, network_recipe
-from skgeo.nn._network_transformer import NetworkTransformer
+from skgeo.nn._location_networks import build_encoder_and_network, fit_encoder, network_recipe
+from skgeo.nn._network_transformer import EncoderAndNetwork, NetworkTransformer
 from skgeo.nn._retrieval import hit_rates, most_similar, retrieval_report, unit_images, unit_place_blocks
 from skgeo.nn._torch_state import load_arrays, preserve_rng
 from skgeo.nn._training import FrozenAndTrained, Samples, train

@@ -115,7 +115,7 @@ class Harmonics(nn.Module):
         Smallest degree.
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
         Prior variance of each degree; columns are multiplied by its square root.
-    convention : "orthonormal" or "satclip", default="orthonormal"
+    convention : "orthonormal", "satclip" or "satclip_closed_form", default="orthonormal"
         Signs and scale of the columns, as in :class:`~skgeo.encoders.SphericalHarmonics`.
 
     Attributes
