@@ -31,7 +31,7 @@ from skgeo.nn import (
     LocationRegressor,
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
-    SatCLIPEncoder,
+    PretrainedEncoder,
     SatCLIPWeights,
 )
 
@@ -123,7 +123,7 @@ class AnySphericalGaussianProcessRegressor(AnyPoints, SphericalGaussianProcessRe
     pass
 
 
-class AnySatCLIPEncoder(AnyPoints, SatCLIPEncoder):
+class AnyPretrainedEncoder(AnyPoints, PretrainedEncoder):
     pass
 
 
@@ -195,7 +195,7 @@ ANY_TABLE = [
     # a weight is not as many observations to a noise that is learned
     AnySphericalGaussianProcessRegressor(14, noise=0.01, noise_bounds="fixed", **RESOLVED),
     AnySphericalGaussianProcessRegressor(14, noise=0.01, optimizer=None, normalize_y=False),
-    AnySatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
+    AnyPretrainedEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
     AnyContrastiveLocationEncoder("cartesian3d", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     AnyProjectionHeadClassifier(2, embed_dim=8, max_epochs=60, **EXACTLY),
     AnyProjectionHeadRegressor(2, embed_dim=16, max_epochs=60, **EXACTLY),
@@ -215,7 +215,7 @@ STRICT = [
     LocationClassifier("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     LocationRegressor("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     SphericalGaussianProcessRegressor(14, **RESOLVED),
-    SatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
+    PretrainedEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
     ContrastiveLocationEncoder("direct", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     ProjectionHeadClassifier(1, embed_dim=8, max_epochs=60, **EXACTLY),
     ProjectionHeadRegressor(1, embed_dim=8, max_epochs=60, **EXACTLY),

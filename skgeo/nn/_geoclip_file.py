@@ -94,8 +94,13 @@ def load_geoclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
     """
     given = Path(os.fsdecode(path))
     # A folder stands for the weights in it.
-    file = WeightFile(given / _WEIGHTS if given.is_dir() else given, "load_geoclip", "file of GeoCLIP", "the wheel of "
-                      "geoclip 1.3.0 or its location_encoder_weights.pth", _PART)
+    file = WeightFile(
+        given / _WEIGHTS if given.is_dir() else given,
+        "load_geoclip",
+        "file of GeoCLIP",
+        "the wheel of geoclip 1.3.0 or its location_encoder_weights.pth",
+        _PART,
+    )
     state, _ = file.read(_read_member(file))
     try:
         weights = GeoCLIPWeights(file.find_network(state, "LocEnc0.head.0.weight"))

@@ -163,6 +163,11 @@ def _scalar(dtype: npt.DTypeLike, content: bytes) -> Any:
     return np.frombuffer(content, dtype, 1)[0].item()
 
 
+def _dictionary(cls: type, *args: Any) -> dict[Any, Any]:
+    """Stands for the ``__new__`` of a subclass of dict: torch fills plain dicts only."""
+    return dict(*args)
+
+
 def _named(function: Callable[..., Any], full_name: str) -> Callable[..., Any]:
     """A function that torch finds by this name. Its output is that of ``function``."""
 
@@ -183,13 +188,17 @@ _PATHS = [
     for system in ("Posix", "Windows")
 ]
 _SCALARS = [f"numpy.{core}.multiarray.scalar" for core in ("core", "_core")]
-_DICTIONARIES = ("lightning.fabric.utilities.data", "lightning_fabric.utilities.data",
-                 "pytorch_lightning.utilities.parsing", "lightning.pytorch.utilities.parsing")
+_DICTIONARIES = (
+    "lightning.fabric.utilities.data",
+    "lightning_fabric.utilities.data",
+    "pytorch_lightning.utilities.parsing",
+    "lightning.pytorch.utilities.parsing",
+)
 _STAND_INS: list[Any] = [
     *(_named(_path_text, name) for name in _PATHS),
     *(_named(_scalar, name) for name in _SCALARS),
     # Lightning keeps hyperparameters in a dict whose keys are attributes, too.
-    *(type("AttributeDict", (dict,), {"__module__": module}) for module in _DICTIONARIES),
+    *(type("AttributeDict", (), {"__new__": _dictionary, "__module__": module}) for module in _DICTIONARIES),
     np.dtype,
     *(type(np.dtype(code)) for code in "?bBhHiIlLqQefd"),
 ]
