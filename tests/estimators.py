@@ -165,6 +165,19 @@ def satclip_arrays(legendre_polys, hidden_dim, n_outputs, n_layers=2, seed=0):
     return arrays
 
 
+def geoclip_arrays(n_capsules, n_frequencies, hidden_dim, n_outputs, seed=0):
+    """Random weights of a location encoder of GeoCLIP in float32, with frequencies of several scales."""
+    rng, arrays = np.random.default_rng(seed), {}
+    layers = {"capsule.1": 2 * n_frequencies, "capsule.3": hidden_dim, "capsule.5": hidden_dim, "head.0": hidden_dim}
+    for i in range(n_capsules):
+        arrays[f"LocEnc{i}.capsule.0.b"] = rng.normal(0, 4.0**i, (n_frequencies, 2))
+        for layer, width in layers.items():
+            size = n_outputs if layer == "head.0" else hidden_dim
+            arrays[f"LocEnc{i}.{layer}.weight"] = rng.normal(0, width**-0.5, (size, width))
+            arrays[f"LocEnc{i}.{layer}.bias"] = rng.normal(0, 0.1, size)
+    return {name: values.astype(np.float32) for name, values in arrays.items()}
+
+
 #: Training in which neither the order of samples nor their number matters, only their weight.
 EXACTLY = {"learning_rate": 0.05, "patience": None, "batch_size": None, "dtype": "float64"}
 
