@@ -19,6 +19,7 @@ from skgeo.encoders import (
     Cartesian3DEncoder,
     DirectEncoder,
     GridEncoder,
+    RandomFourierEncoder,
     SphereCEncoder,
     SphereMEncoder,
     SphericalHarmonics,
@@ -29,9 +30,9 @@ from skgeo.nn import (
     ContrastiveLocationEncoder,
     LocationClassifier,
     LocationRegressor,
+    PretrainedEncoder,
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
-    PretrainedEncoder,
     SatCLIPWeights,
 )
 
@@ -88,6 +89,10 @@ class AnyDirectEncoder(AnyPoints, DirectEncoder):
 
 
 class AnyGridEncoder(AnyPoints, GridEncoder):
+    pass
+
+
+class AnyRandomFourierEncoder(AnyPoints, RandomFourierEncoder):
     pass
 
 
@@ -196,6 +201,7 @@ ANY_TABLE = [
     AnyCartesian3DEncoder(),
     AnyDirectEncoder(),
     AnyGridEncoder(3),
+    AnyRandomFourierEncoder(8, random_state=0),
     AnySphereCEncoder(2, plus=True, units="radians"),
     AnySphereMEncoder(2, periodic=True),
     AnySphericalHarmonics(2, min_degree=1, spectrum="matern"),
@@ -220,6 +226,7 @@ STRICT = [
     Cartesian3DEncoder(),
     DirectEncoder(),
     GridEncoder(),
+    RandomFourierEncoder(8),
     SphereCEncoder(),
     SphereMEncoder(),
     SphericalHarmonics(2),

@@ -63,8 +63,8 @@ def load_geoclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
     Notes
     -----
     The encoder projects places to the Equal Earth map, so that its output jumps at the antimeridian, and depends on the
-    longitude at the poles. Longitudes of any convention are taken to [-180, 180) first; the published code takes them as
-    they come, and was trained on -180 to 180.
+    longitude at the poles. Longitudes of any convention are taken to [-180, 180) first; the published code takes them
+    as they come, and was trained on -180 to 180.
 
     The network is computed in float64; the published code computes all in float32, and its random Fourier features of
     the finest scale lose three digits there.

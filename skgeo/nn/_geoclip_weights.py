@@ -28,8 +28,8 @@ class GeoCLIPWeights(PretrainedWeights):
 
     Places are projected to the Equal Earth map. A random matrix B turns the two projected coordinates v into the
     cosines and sines of 2 pi B v. A network of three layers with ReLU and a linear output makes an embedding of them.
-    The embedding of a place is the sum over such capsules, which differ in the scale of B: three in the published files,
-    with deviations of 1, 16 and 256.
+    The embedding of a place is the sum over such capsules, which differ in the scale of B: three in the published
+    files, with deviations of 1, 16 and 256.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ class GeoCLIPWeights(PretrainedWeights):
         if not n_capsules or set(shapes) != {f"LocEnc{i}.{part}" for i in range(n_capsules) for part in parts}:
             names = sorted({re.sub(r"^(LocEnc\d+).*", r"\1", name) for name in shapes})
             raise ValueError(
-                f"the arrays are those of {', '.join(names) or 'none'}: expected {', '.join(parts)} of LocEnc0, LocEnc1 "
-                "and so on"
+                f"the arrays are those of {', '.join(names) or 'none'}: expected {', '.join(parts)} of LocEnc0, "
+                "LocEnc1 and so on"
             )
         # The shapes of the first capsule are those of all. Shapes that are too short count as width 0.
         frequencies, hidden, output = (

@@ -137,7 +137,7 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
     def _encoder_and_network(self) -> EncoderAndNetwork:
         if isinstance(self.model, PretrainedWeights):
             encoder, network = self.model.build()
-            dtype = self.dtype or "float64"
+            dtype: str | None = self.dtype or "float64"
         else:
             # The copy takes the device, the precision and the evaluation mode: the module of the user stays as it is.
             encoder, network = _encoder_and_rest(copy.deepcopy(self.model))
@@ -176,6 +176,6 @@ def _encoder_and_rest(module: Any) -> tuple[nn.Module, nn.Module]:
     module.eval()
     if type(module) is not LocationEncoder:
         return nn.Identity(), module
-    units = module.mean.tolist(), module.scale.tolist()
-    plain = units == (0.0, 1.0)
-    return module.encoder, module.network if plain else LocationEncoder(nn.Identity(), module.network, *units)
+    mean, scale = module.mean.tolist(), module.scale.tolist()
+    plain = mean == 0.0 and scale == 1.0
+    return module.encoder, module.network if plain else LocationEncoder(nn.Identity(), module.network, mean, scale)

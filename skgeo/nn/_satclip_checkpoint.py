@@ -26,9 +26,9 @@ def load_satclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
     Parameters
     ----------
     path : str or path-like
-        The checkpoint, a plain state_dict such as that of TorchGeo's ``SatCLIP``, or a safetensors file, under any name.
-        Its network may stand under any prefix, such as ``model.location.nnet.``, ``location.nnet.`` or ``nnet.``, and
-        twice as in the published files, as long as there is only one.
+        The checkpoint, a plain state_dict such as that of TorchGeo's ``SatCLIP``, or a safetensors file, under any
+        name. Its network may stand under any prefix, such as ``model.location.nnet.``, ``location.nnet.`` or ``nnet.``,
+        and twice as in the published files, as long as there is only one.
 
     Returns
     -------
@@ -58,8 +58,8 @@ def load_satclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
     ``legendre_polys`` L of the file stands for the degrees 0 to L - 1. Dropout of the original is off, as in its
     evaluation mode.
 
-    ``harmonics_calculation`` may be "analytic", as in the published files, or "closed-form": the two differ by signs and
-    by a factor pi of the harmonics of order 0.
+    ``harmonics_calculation`` may be "analytic", as in the published files, or "closed-form": the two differ by signs
+    and by a factor pi of the harmonics of order 0.
 
     All sizes follow from the tensors. Hyperparameters, of a checkpoint or in the metadata of a safetensors file (as
     entries, or as JSON in one of them), have to agree with them. They may hold numbers of numpy, paths, and the

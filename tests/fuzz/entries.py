@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import math
 import os
 import tempfile
 from functools import cache, partial
@@ -141,6 +142,15 @@ TRANSFORMERS = {
     "encoders.WrapEncoder": (encoders.WrapEncoder, {}),
     "encoders.GridEncoder": (encoders.GridEncoder, SCALED),
     "encoders.TheoryEncoder": (encoders.TheoryEncoder, SCALED),
+    "encoders.RandomFourierEncoder": (
+        encoders.RandomFourierEncoder,
+        {
+            "n_components": Parameter((2, 4, 10), (*NO_COUNT, 3)),
+            "length_scale_km": Parameter((1.0, 500, 1e5), (*JUNK, 0, -1.0)),
+            "smoothness": Parameter((0.5, 3, math.inf), (*JUNK, 0, -1.0)),
+            "random_state": Parameter((0, None), ("a", 1.5)),
+        },
+    ),
     "encoders.SphereCEncoder": (encoders.SphereCEncoder, SCALED | {"plus": FLAG}),
     "encoders.SphereMEncoder": (encoders.SphereMEncoder, SCALED | {"plus": FLAG}),
 }
