@@ -72,7 +72,7 @@ def cells(options):
         low, high = np.floor(X.min(axis=0)), np.ceil(X.max(axis=0))
         bases = bases_of(low[0], high[0], low[1], high[1]) if high[0] - low[0] < 90.0 else None
         for kind, size_km in (("random", None), ("blocks", blocks[0]), ("blocks", blocks[1])):
-            for model, steps, classifier, choices in models(degree, bases):
+            for model, steps, classifier, choices in models(degree, bases, blocks[0]):
                 if y.dtype == bool:
                     steps = (*steps[:-1], classifier)
                 wanted = not options.quick or model in ("raw + ridge", "harmonics, Matern + ridge")

@@ -15,12 +15,14 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from benchmarks.sampling import uniform
+from experiments.downstream_encoders import AnchorEncoder, CellEncoder, DoubleFourierEncoder, NeRFEncoder
 from skgeo import LatLonGrid, SphericalGaussianProcessRegressor, SphericalHarmonicPCA, matern_spectrum
 from skgeo.datasets import make_land_ocean
 from skgeo.encoders import (
     Cartesian3DEncoder,
     DirectEncoder,
     GridEncoder,
+    RandomFourierEncoder,
     SphereCEncoder,
     SphereMEncoder,
     SphericalHarmonics,
@@ -104,9 +106,10 @@ def data_sets():
 # ---- models: name, the steps for numbers, the last one for classes, what to choose among
 
 
-def models(degree, bases=None):
-    """All; harmonics go up to `degree` at most. `bases` are for places in a region."""
+def models(degree, bases=None, block_km=1000.0):
+    """All; harmonics go up to `degree` at most. `bases` are for places in a region. Cells are as large as blocks."""
     scales = {"encoder__min_scale": [0.2, 1.0, 5.0, 20.0]}
+    spacings = {"encoder__spacing_km": [0.5 * block_km, block_km, 2.0 * block_km]}
     degrees = {"encoder__max_degree": [degree // 4, degree // 2, degree]}
     encoders = {
         "raw": ([DirectEncoder(), StandardScaler()], {}),
@@ -122,6 +125,14 @@ def models(degree, bases=None):
             [Cartesian3DEncoder(), RBFSampler(n_components=500, random_state=0)],
             {"then__gamma": [1.0, 10.0, 100.0, 1000.0]},
         ),
+        "random Fourier, Matern": (
+            [RandomFourierEncoder(500, random_state=0)],
+            {"encoder__length_scale_km": [150.0, 450.0, 1500.0, 4500.0]},
+        ),
+        "cells": ([CellEncoder()], spacings),
+        "anchors": ([AnchorEncoder()], spacings),
+        "NeRF": ([NeRFEncoder()], {"encoder__n_octaves": [2, 3, 4, 6, 8]}),
+        "double Fourier": ([DoubleFourierEncoder()], scales),
         "harmonics": ([SphericalHarmonics(min_degree=1)], degrees),
         "harmonics, Matern": ([SphericalHarmonics(min_degree=1, spectrum="matern")], degrees),
     }

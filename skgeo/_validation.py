@@ -73,8 +73,8 @@ def check_names(names: Any) -> None:
 
 def check_convention(value: object) -> None:
     """Raise ValueError unless the value names a convention of harmonics."""
-    valid = isinstance(value, str) and value in ("orthonormal", "satclip")
-    check_parameter("convention", value, valid, "'orthonormal' or 'satclip'")
+    valid = isinstance(value, str) and value in ("orthonormal", "satclip", "satclip_closed_form")
+    check_parameter("convention", value, valid, "'orthonormal', 'satclip' or 'satclip_closed_form'")
 
 
 def is_integer(value: object) -> bool:

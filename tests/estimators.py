@@ -19,6 +19,7 @@ from skgeo.encoders import (
     Cartesian3DEncoder,
     DirectEncoder,
     GridEncoder,
+    RandomFourierEncoder,
     SphereCEncoder,
     SphereMEncoder,
     SphericalHarmonics,
@@ -29,9 +30,9 @@ from skgeo.nn import (
     ContrastiveLocationEncoder,
     LocationClassifier,
     LocationRegressor,
+    PretrainedEncoder,
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
-    SatCLIPEncoder,
     SatCLIPWeights,
 )
 
@@ -91,6 +92,10 @@ class AnyGridEncoder(AnyPoints, GridEncoder):
     pass
 
 
+class AnyRandomFourierEncoder(AnyPoints, RandomFourierEncoder):
+    pass
+
+
 class AnySphereCEncoder(AnyPoints, SphereCEncoder):
     pass
 
@@ -123,7 +128,7 @@ class AnySphericalGaussianProcessRegressor(AnyPoints, SphericalGaussianProcessRe
     pass
 
 
-class AnySatCLIPEncoder(AnyPoints, SatCLIPEncoder):
+class AnyPretrainedEncoder(AnyPoints, PretrainedEncoder):
     pass
 
 
@@ -165,6 +170,19 @@ def satclip_arrays(legendre_polys, hidden_dim, n_outputs, n_layers=2, seed=0):
     return arrays
 
 
+def geoclip_arrays(n_capsules, n_frequencies, hidden_dim, n_outputs, seed=0):
+    """Random weights of a location encoder of GeoCLIP in float32, with frequencies of several scales."""
+    rng, arrays = np.random.default_rng(seed), {}
+    layers = {"capsule.1": 2 * n_frequencies, "capsule.3": hidden_dim, "capsule.5": hidden_dim, "head.0": hidden_dim}
+    for i in range(n_capsules):
+        arrays[f"LocEnc{i}.capsule.0.b"] = rng.normal(0, 4.0**i, (n_frequencies, 2))
+        for layer, width in layers.items():
+            size = n_outputs if layer == "head.0" else hidden_dim
+            arrays[f"LocEnc{i}.{layer}.weight"] = rng.normal(0, width**-0.5, (size, width))
+            arrays[f"LocEnc{i}.{layer}.bias"] = rng.normal(0, 0.1, size)
+    return {name: values.astype(np.float32) for name, values in arrays.items()}
+
+
 #: Training in which neither the order of samples nor their number matters, only their weight.
 EXACTLY = {"learning_rate": 0.05, "patience": None, "batch_size": None, "dtype": "float64"}
 
@@ -183,6 +201,7 @@ ANY_TABLE = [
     AnyCartesian3DEncoder(),
     AnyDirectEncoder(),
     AnyGridEncoder(3),
+    AnyRandomFourierEncoder(8, random_state=0),
     AnySphereCEncoder(2, plus=True, units="radians"),
     AnySphereMEncoder(2, periodic=True),
     AnySphericalHarmonics(2, min_degree=1, spectrum="matern"),
@@ -196,7 +215,7 @@ ANY_TABLE = [
     AnySphericalGaussianProcessRegressor(**FIXED),
     AnySphericalGaussianProcessRegressor(method="neighbours", n_neighbors=5, **FIXED),
     AnySphericalGaussianProcessRegressor(method="harmonics", max_degree=14, normalize_y=False, **FIXED),
-    AnySatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
+    AnyPretrainedEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
     AnyContrastiveLocationEncoder("cartesian3d", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     AnyProjectionHeadClassifier(2, embed_dim=8, max_epochs=60, **EXACTLY),
     AnyProjectionHeadRegressor(2, embed_dim=16, max_epochs=60, **EXACTLY),
@@ -208,6 +227,7 @@ STRICT = [
     Cartesian3DEncoder(),
     DirectEncoder(),
     GridEncoder(),
+    RandomFourierEncoder(8),
     SphereCEncoder(),
     SphereMEncoder(),
     SphericalHarmonics(2),
@@ -216,7 +236,7 @@ STRICT = [
     LocationClassifier("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     LocationRegressor("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     SphericalGaussianProcessRegressor(),
-    SatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
+    PretrainedEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
     ContrastiveLocationEncoder("direct", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     ProjectionHeadClassifier(1, embed_dim=8, max_epochs=60, **EXACTLY),
     ProjectionHeadRegressor(1, embed_dim=8, max_epochs=60, **EXACTLY),

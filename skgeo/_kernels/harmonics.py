@@ -153,6 +153,10 @@ def convention_factors(degree: npt.NDArray[np.int_], order: npt.NDArray[np.int_]
     """Factors that give orthonormal harmonics the signs and the scale of a convention."""
     if convention == "orthonormal":
         return np.ones(np.broadcast(degree, order).shape)
+    # Both conventions of SatCLIP turn the sphere by half a turn about two axes, and keep the Condon-Shortley phase in
+    # the Legendre functions. Only the "closed-form" does not cancel this phase, (-1)^m.
+    if convention == "satclip_closed_form":
+        return np.where((degree + order) % 2, -1.0, 1.0)
     return np.where(degree % 2, -1.0, 1.0) * np.where(order == 0, np.pi, 1.0)
 
 

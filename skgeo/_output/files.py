@@ -39,7 +39,7 @@ _FORMAT = "skgeo model"
 # classes, so that "import skgeo" does not import torch for skgeo.nn.
 _SKGEO_MODULES = ("skgeo", "skgeo.encoders", "skgeo.nn")
 # Classes that files may hold although they are no estimators.
-_OTHER_CLASSES = ("skgeo.CellGrid", "skgeo.LatLonGrid", "skgeo.nn.SatCLIPWeights")
+_OTHER_CLASSES = ("skgeo.CellGrid", "skgeo.LatLonGrid", "skgeo.nn.GeoCLIPWeights", "skgeo.nn.SatCLIPWeights")
 # The content of a checkpoint of ContrastiveLocationEncoder.fit: the only class in files that has no public name.
 _CHECKPOINT_CLASS, _CHECKPOINT_MODULE = "skgeo.nn.TrainingState", "skgeo.nn._checkpoint_file"
 # Estimators of scikit-learn whose fitted state is numbers, text and arrays, by their public modules.

@@ -3,6 +3,7 @@
 from skgeo.encoders._cartesian_3d import Cartesian3DEncoder
 from skgeo.encoders._direct import DirectEncoder
 from skgeo.encoders._grid_encoder import GridEncoder
+from skgeo.encoders._random_fourier import RandomFourierEncoder
 from skgeo.encoders._sphere_c import SphereCEncoder
 from skgeo.encoders._sphere_m import SphereMEncoder
 from skgeo.encoders._spherical_harmonics import SphericalHarmonics
@@ -13,6 +14,7 @@ __all__ = [
     "Cartesian3DEncoder",
     "DirectEncoder",
     "GridEncoder",
+    "RandomFourierEncoder",
     "SphereCEncoder",
     "SphereMEncoder",
     "SphericalHarmonics",

@@ -38,9 +38,10 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
         Prior variance of each degree, from 0 to L; columns are multiplied by its square root. None leaves them as they
         are. ``"matern"`` is ``matern_spectrum(max_degree)``.
-    convention : "orthonormal" or "satclip", default="orthonormal"
-        Signs and scale of the columns: those of this package, or those that networks of SatCLIP [2]_ were trained on,
-        where column (l, m) is multiplied by (-1)^l, and by pi if m = 0.
+    convention : "orthonormal", "satclip" or "satclip_closed_form", default="orthonormal"
+        Signs and scale of the columns: those of this package, or those that networks of SatCLIP [2]_ were trained on.
+        "satclip" multiplies column (l, m) by (-1)^l, and by pi if m = 0. "satclip_closed_form" multiplies it by
+        (-1)^(l + m), as the ``harmonics_calculation="closed-form"`` of SatCLIP does.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -95,7 +96,8 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
     The code of SatCLIP evaluates the harmonics at longitude + 180 and at the colatitude latitude + 90, and multiplies
     those of order 0 by sqrt((2 l + 1) / 4 * pi) in place of sqrt((2 l + 1) / (4 * pi)). By the parity of the Legendre
     functions, (-1)^(l + m), and of the waves along longitude, (-1)^m, that is what ``convention="satclip"`` does. Its
-    ``legendre_polys`` is ``max_degree + 1``.
+    ``legendre_polys`` is ``max_degree + 1``. The closed form of SatCLIP has the usual scale of order 0, and keeps the
+    Condon-Shortley phase, a further (-1)^m.
 
     References
     ----------

@@ -10,6 +10,8 @@ if find_spec("torch") is None:
 
 from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
+from skgeo.nn._geoclip_file import load_geoclip
+from skgeo.nn._geoclip_weights import GeoCLIPWeights
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._head_estimators import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo.nn._image_features import compute_features
@@ -17,8 +19,9 @@ from skgeo.nn._location_estimators import LocationClassifier, LocationRegressor
 from skgeo.nn._module_files import load, save
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
 from skgeo.nn._patch_dataset import PatchDataset
+from skgeo.nn._pretrained_encoder import PretrainedEncoder
 from skgeo.nn._satclip_checkpoint import load_satclip
-from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
+from skgeo.nn._satclip_weights import SatCLIPWeights
 from skgeo.nn._transformer_modules import HarmonicPCA, PatchScale
 
 # skgeo.load finds the estimators of skgeo.nn by these names. Files of older versions need the names to stay.
@@ -27,6 +30,7 @@ __all__ = [
     "ContrastiveLocationEncoder",
     "EncoderModule",
     "FcNet",
+    "GeoCLIPWeights",
     "HarmonicPCA",
     "Harmonics",
     "Linear",
@@ -36,13 +40,14 @@ __all__ = [
     "PatchDataset",
     "PatchProjectionHead",
     "PatchScale",
+    "PretrainedEncoder",
     "ProjectionHeadClassifier",
     "ProjectionHeadRegressor",
-    "SatCLIPEncoder",
     "SatCLIPWeights",
     "SirenNet",
     "compute_features",
     "load",
+    "load_geoclip",
     "load_satclip",
     "save",
 ]

@@ -1,6 +1,7 @@
 """The base of transformers that return the output of a torch network."""
 
 from abc import abstractmethod
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,9 +9,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places, points_in_degrees
 from skgeo._validation import progress
-from skgeo.nn._encoder_and_network import EncoderAndNetwork
 from skgeo.nn._networks import LocationEncoder
 from skgeo.nn._training import predict_blocks
+from skgeo.nn._wrapped_transformer import check_differentiable
+
+__all__ = ["EncoderAndNetwork", "NetworkTransformer"]
+
+
+class EncoderAndNetwork(NamedTuple):
+    """Torch modules: from degrees to an embedding, and from the embedding to outputs."""
+
+    encoder: Any
+    network: Any
 
 
 class NetworkTransformer(LocationTransformer):
@@ -44,10 +54,13 @@ class NetworkTransformer(LocationTransformer):
         ------
         NotFittedError
             Before ``fit``.
+        ValueError
+            If the encoder is a transformer without ``to_torch``.
         """
         check_is_fitted(self)
         self._check_to_torch()
         encoder, network = self._encoder_and_network()
+        check_differentiable(encoder)
         # Evaluation mode turns dropout off.
         return LocationEncoder(encoder, network).eval()
 

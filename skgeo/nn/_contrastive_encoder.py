@@ -10,10 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import points_in_degrees, points_with_weights, restore_on_error
 from skgeo._validation import check_parameter, is_integer, is_real
-from skgeo.nn._base_transformer import NetworkTransformer
+from skgeo.nn._base_transformer import EncoderAndNetwork, NetworkTransformer
 from skgeo.nn._checkpoint_file import CheckpointFile, fingerprint
 from skgeo.nn._contrastive_modules import Matcher
-from skgeo.nn._encoder_and_network import EncoderAndNetwork, build_encoder_and_network, fit_encoder, network_recipe
+from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe
 from skgeo.nn._feature_rows import FeatureRows
 from skgeo.nn._fit_steps import draw_seed, has_validation, keep_weighted, read_settings, split_samples, store_result
 from skgeo.nn._image_features import read_features

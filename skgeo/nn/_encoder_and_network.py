@@ -1,12 +1,13 @@
 """An encoder of places with a network on top: how parameters name them, and how they are fitted and built."""
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
+from torch import nn
 
 from skgeo._base import LocationTransformer
 from skgeo._validation import check_parameter
@@ -21,8 +22,11 @@ from skgeo.encoders import (
     WrapEncoder,
 )
 from skgeo.exceptions import CoordinateWarning
+from skgeo.nn._base_transformer import EncoderAndNetwork
 from skgeo.nn._networks import NETWORKS, make_network
+from skgeo.nn._pretrained_encoder import PretrainedEncoder
 from skgeo.nn._training import width_of
+from skgeo.nn._wrapped_transformer import TransformerModule
 
 __all__ = ["ENCODERS", "EncoderAndNetwork", "build_encoder_and_network", "fit_encoder", "network_recipe"]
 
@@ -41,19 +45,13 @@ ENCODERS: dict[str, LocationTransformer] = {
 }
 
 
-class EncoderAndNetwork(NamedTuple):
-    """Torch modules: from degrees to an embedding, and from the embedding to outputs."""
-
-    encoder: Any
-    network: Any
-
-
 def network_recipe(estimator: Any) -> tuple[Any, dict[str, Any]]:
     """Check the parameters ``encoder`` and ``network``. Returns the network and the options that are not None."""
     encoder, network = estimator.encoder, estimator.network
     by_name = isinstance(encoder, str) and encoder in ENCODERS
-    accepted = f"{', '.join(map(repr, ENCODERS))}, or an encoder with to_torch"
-    usable = hasattr(encoder, "to_torch") and not isinstance(encoder, type)
+    accepted = f"{', '.join(map(repr, ENCODERS))}, a transformer of places, or a torch module"
+    usable = hasattr(encoder, "transform") or hasattr(encoder, "to_torch") or isinstance(encoder, nn.Module)
+    usable &= not isinstance(encoder, type)
     check_parameter("encoder", encoder, by_name or usable, accepted)
     # A torch module is callable, so this check accepts modules, too.
     valid = network in NETWORKS if isinstance(network, str) else callable(network)
@@ -65,6 +63,8 @@ def network_recipe(estimator: Any) -> tuple[Any, dict[str, Any]]:
 
 def fit_encoder(encoder: Any, points: npt.NDArray[Any], weight: npt.NDArray[np.float64]) -> Any:
     """Clone an encoder, or the encoder with this name, and fit the clone on the training places."""
+    if isinstance(encoder, nn.Module):
+        encoder = PretrainedEncoder(encoder)
     fitted = clone(ENCODERS[encoder] if isinstance(encoder, str) else encoder)
     with warnings.catch_warnings():
         # The model has read the same places and has warned already.
@@ -79,5 +79,5 @@ def fit_encoder(encoder: Any, points: npt.NDArray[Any], weight: npt.NDArray[np.f
 def build_encoder_and_network(encoder: Any, recipe: tuple[Any, dict[str, Any]], n_outputs: int) -> EncoderAndNetwork:
     """The torch module of a fitted encoder, and a network with new random weights on top of it."""
     network, options = recipe
-    module = encoder.to_torch()
+    module = encoder.to_torch() if hasattr(encoder, "to_torch") else TransformerModule(encoder)
     return EncoderAndNetwork(module, make_network(network, width_of(module), n_outputs, **options))

@@ -25,8 +25,9 @@ class EncoderModule(nn.Module):
 
     Parameters
     ----------
-    encoder : Cartesian3DEncoder, DirectEncoder, GridEncoder, SphereCEncoder, SphereMEncoder, TheoryEncoder, WrapEncoder
-        The encoder, fitted or not.
+    encoder : Cartesian3DEncoder, DirectEncoder, GridEncoder, RandomFourierEncoder, SphereCEncoder, SphereMEncoder, \
+TheoryEncoder or WrapEncoder
+        The encoder, fitted or not; a RandomFourierEncoder fitted.
 
     Raises
     ------
@@ -71,8 +72,9 @@ class EncoderModule(nn.Module):
         encoder._check_parameters()
         self.encoder = type(encoder)(**encoder._own_parameters())
         self.n_outputs = len(self.encoder._embedding_names())
-        self._names = tuple(self.encoder._constants())
-        for name, values in self.encoder._constants().items():
+        # The constants of the given encoder: a random encoder draws them in its fit.
+        self._names = tuple(encoder._constants())
+        for name, values in encoder._constants().items():
             # Two constants may be one array. A safetensors file refuses tensors that share memory: copy each constant.
             self.register_buffer(name, torch.from_numpy(values.copy()))
 
@@ -115,7 +117,7 @@ class Harmonics(nn.Module):
         Smallest degree.
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
         Prior variance of each degree; columns are multiplied by its square root.
-    convention : "orthonormal" or "satclip", default="orthonormal"
+    convention : "orthonormal", "satclip" or "satclip_closed_form", default="orthonormal"
         Signs and scale of the columns, as in :class:`~skgeo.encoders.SphericalHarmonics`.
 
     Attributes

@@ -13,6 +13,7 @@ from skgeo.nn._base_targets import NeuralClassifier, NeuralRegressor
 from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe
 from skgeo.nn._networks import LocationEncoder
 from skgeo.nn._training import FrozenAndTrained
+from skgeo.nn._wrapped_transformer import check_differentiable
 
 __all__ = ["LocationClassifier", "LocationRegressor"]
 
@@ -76,11 +77,14 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         ------
         NotFittedError
             Before ``fit``.
+        ValueError
+            If the encoder is a transformer without ``to_torch``.
         """
         check_is_fitted(self)
         model = self._trained_model()
         # The frozen part is the encoder. Only models of the projection head have none.
         assert model.frozen is not None
+        check_differentiable(model.frozen)
         return LocationEncoder(model.frozen, model.trained, *self._units()).eval()
 
     def _units(self) -> tuple[Any, ...]:
@@ -116,9 +120,10 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     encoder : str or transformer, default="spherical_harmonics"
         What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
         "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in ``skgeo.encoders``; or an encoder with parameters of your own, or
-        :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
-        one as it is.
+        its class in ``skgeo.encoders``; an encoder with parameters of your own, or
+        :class:`~skgeo.SphericalHarmonicPCA`; any transformer of places, or a torch module from degrees to numbers
+        (see :class:`~skgeo.nn.PretrainedEncoder`). A transformer is cloned and fitted on the training places;
+        ``FrozenEstimator`` keeps one as it is. A module is not trained.
     network : str, Module or callable, default="siren"
         Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
@@ -276,9 +281,10 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     encoder : str or transformer, default="spherical_harmonics"
         What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
         "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in ``skgeo.encoders``; or an encoder with parameters of your own, or
-        :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training places; ``FrozenEstimator`` keeps
-        one as it is.
+        its class in ``skgeo.encoders``; an encoder with parameters of your own, or
+        :class:`~skgeo.SphericalHarmonicPCA`; any transformer of places, or a torch module from degrees to numbers
+        (see :class:`~skgeo.nn.PretrainedEncoder`). A transformer is cloned and fitted on the training places;
+        ``FrozenEstimator`` keeps one as it is. A module is not trained.
     network : str, Module or callable, default="siren"
         Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.

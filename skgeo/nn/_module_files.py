@@ -23,6 +23,7 @@ from skgeo._output.integrity import (
 from skgeo._output.model_tree import SavedClass, TreeReader, TreeWriter
 from skgeo._validation import import_optional
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
+from skgeo.nn._geoclip_modules import EqualEarthFourier, SumOfNetworks
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
 from skgeo.nn._transformer_modules import HarmonicPCA, PatchScale
@@ -261,6 +262,14 @@ _MODULE_CLASSES = {
     "skgeo.nn.LocationEncoder": SavedClass(LocationEncoder, _location_arguments, lambda kw: LocationEncoder(**kw)),
     "skgeo.nn.SirenNet": SavedClass(SirenNet, _siren_arguments, lambda kw: SirenNet(**kw)),
     "skgeo.nn.EncoderModule": SavedClass(EncoderModule, _encoder_arguments, _build_encoder_module),
+    "skgeo.nn.EqualEarthFourier": SavedClass(
+        EqualEarthFourier,
+        lambda module: {"shape": list(module.frequencies.shape)},
+        lambda kw: EqualEarthFourier(torch.empty(kw["shape"])),
+    ),
+    "skgeo.nn.SumOfNetworks": SavedClass(
+        SumOfNetworks, lambda module: {"networks": list(module.networks)}, lambda kw: SumOfNetworks(**kw)
+    ),
     "skgeo.nn.HarmonicPCA": SavedClass(HarmonicPCA, _pca_arguments, _build_pca),
     "skgeo.nn.Harmonics": SavedClass(Harmonics, _harmonics_arguments, lambda kw: Harmonics(**kw)),
     "skgeo.nn.PatchProjectionHead": SavedClass(

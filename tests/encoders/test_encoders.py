@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import eval_legendre
 from sklearn.base import clone
+from sklearn.gaussian_process.kernels import RBF, Matern
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline, make_union
 
@@ -22,6 +23,7 @@ from skgeo.encoders import (
     Cartesian3DEncoder,
     DirectEncoder,
     GridEncoder,
+    RandomFourierEncoder,
     SphereCEncoder,
     SphereMEncoder,
     SphericalHarmonics,
@@ -42,7 +44,12 @@ SCALED = {
     "spherem": SphereMEncoder,
     "spherem plus": lambda *scales, **units: SphereMEncoder(*scales, plus=True, **units),
 }
-PLAIN = {"direct": DirectEncoder, "cartesian": Cartesian3DEncoder, "wrap": WrapEncoder}
+PLAIN = {
+    "direct": DirectEncoder,
+    "cartesian": Cartesian3DEncoder,
+    "wrap": WrapEncoder,
+    "random fourier": lambda: RandomFourierEncoder(8, 2000.0, random_state=0),
+}
 ALL = {
     **{name: make() for name, make in PLAIN.items()},
     **{name: make(3, 2.0, 100.0) for name, make in SCALED.items()},
@@ -225,8 +232,59 @@ def test_weighted_harmonics_have_covariance_of_field(spectrum, min_degree):
     assert_allclose(Z @ Z.T, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("smoothness", "kernel"),
+    [(0.5, Matern(0.2, nu=0.5)), (1.5, Matern(0.2, nu=1.5)), (4.0, Matern(0.2, nu=4.0)), (np.inf, RBF(0.2))],
+)
+def test_products_of_random_waves_approximate_the_kernel(smoothness, kernel):
+    encoder = RandomFourierEncoder(40_000, 0.2 * 6371.0088, smoothness, random_state=1)
+    near = PLACES[:12].repeat(4, axis=0) + np.random.default_rng(0).normal(0, 5, (48, 2))
+    near[:, 0] = near[:, 0].clip(-90, 90)
+    Z, expected = encoder.fit_transform(near), kernel(Cartesian3DEncoder().fit_transform(near))
+    # The deviation of a product is at most 1 / sqrt(n_components): five of them, for a thousand products.
+    assert_allclose(Z @ Z.T, expected, rtol=0, atol=5 / np.sqrt(40_000))
+    assert_allclose((Z**2).sum(axis=1), 1.0, rtol=1e-12)
+    assert np.count_nonzero((expected > 0.2) & (expected < 0.8)) > 50
+
+
+def test_random_waves_by_hand():
+    encoder = RandomFourierEncoder(2, random_state=0).fit(PLACES)
+    encoder.frequencies_ = np.array([[np.pi / 3, np.pi / 2, np.pi]])
+    angle = np.pi / 3 * 0.75 + np.pi / 2 * ROOT / 2 + np.pi / 2  # of x = 3/4, y = sqrt(3)/4, z = 1/2
+    assert_allclose(encoder.transform([[30.0, 30.0]]), [[np.cos(angle), np.sin(angle)]], rtol=0, atol=1e-15)
+
+
+def test_random_waves_follow_the_seed():
+    first, again, other = (RandomFourierEncoder(4, random_state=seed).fit_transform(PLACES) for seed in (0, 0, 1))
+    assert_array_equal(first, again)
+    assert abs(first - other).max() > 0.1
+    shared = np.random.RandomState(0)
+    drawn = [RandomFourierEncoder(4, random_state=shared).fit_transform(PLACES) for _ in range(2)]
+    assert_array_equal(drawn[0], first)
+    assert abs(drawn[1] - first).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_components": 5}, "n_components=5: expected an even number, at least 2"),
+        ({"n_components": 0}, "n_components=0: expected an even number, at least 2"),
+        ({"n_components": 4.0}, "n_components=4.0: expected an even number, at least 2"),
+        ({"length_scale_km": 0}, "length_scale_km=0: expected a positive number"),
+        ({"smoothness": -np.inf}, "smoothness=-inf: expected a positive number, or math.inf"),
+        ({"smoothness": np.nan}, "smoothness=nan: expected a positive number, or math.inf"),
+        ({"random_state": "a"}, "'a' cannot be used to seed"),
+    ],
+)
+def test_parameters_of_random_waves_are_checked(parameters, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        RandomFourierEncoder(**parameters).fit(PLACES)
+
+
 # ---- symmetries and conventions
 
+#: Encoders whose columns mix the two sides of the equator, or of a meridian.
+UNMIRRORED = {"theory", "harmonics", "weighted", "random"}
 COORDINATES = st.integers(-90 * 1024, 90 * 1024), st.integers(-180 * 1024, 180 * 1024 - 1), st.integers(-3, 3)
 
 
@@ -250,7 +308,7 @@ def test_the_seam_belongs_to_the_west(encoder, longitude):
     assert_allclose(encoder.transform([[12.0, just_below]]), encoder.transform([[12.0, 180.0 - 1e-13]]), atol=1e-10)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if "theory" not in name and "harmonics" not in name])
+@pytest.mark.parametrize("name", [name for name in ALL if name.split()[0] not in UNMIRRORED])
 @given(st.floats(-90, 90), st.floats(-179.9, 179.9))
 def test_mirroring_a_place_changes_signs_only(name, latitude, longitude):
     mirrored = [[latitude, longitude], [-latitude, longitude], [latitude, -longitude]]
@@ -278,6 +336,7 @@ ON_PAGE = {
     "SphereMEncoder": "spherem",
     "SphereMEncoder(plus=True)": "spherem plus",
     "SphericalHarmonics": "harmonics",
+    "RandomFourierEncoder": "random fourier",
 }
 
 
@@ -318,7 +377,7 @@ def test_page_is_right_about_continuity(row, kind):
 @pytest.mark.parametrize("row", ON_PAGE)
 def test_page_is_right_about_the_number_of_columns(row):
     encoder = ALL[ON_PAGE[row]]
-    formula = page_rows()[row][0].replace("(L + 1)\\ :sup:`2`", "7 ** 2").replace(" S", " * 3")
+    formula = page_rows()[row][0].replace("(L + 1)\\ :sup:`2`", "7 ** 2").replace(" S", " * 3").replace("n", "8")
     Z = encoder.fit_transform(PLACES)
     assert Z.shape[1] == eval(formula) == len(set(encoder.get_feature_names_out()))
 
@@ -330,7 +389,7 @@ def half_wave(row, kind):
     return claims[page_rows()[row][5]]
 
 
-@pytest.mark.parametrize(("row", "kind"), [(row, kind) for row, kind in KINDS if row != "DirectEncoder"])
+@pytest.mark.parametrize(("row", "kind"), [(row, kind) for row, kind in KINDS if page_rows()[row][5] != "none"])
 def test_page_is_right_about_the_finest_detail(row, kind):
     encoder = ALL[ON_PAGE[row] + kind]
     longitude = np.arange(-180.0, 180.0, 0.01) + 0.005

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import math
 import os
 import tempfile
 from functools import cache, partial
@@ -141,6 +142,15 @@ TRANSFORMERS = {
     "encoders.WrapEncoder": (encoders.WrapEncoder, {}),
     "encoders.GridEncoder": (encoders.GridEncoder, SCALED),
     "encoders.TheoryEncoder": (encoders.TheoryEncoder, SCALED),
+    "encoders.RandomFourierEncoder": (
+        encoders.RandomFourierEncoder,
+        {
+            "n_components": Parameter((2, 4, 10), (*NO_COUNT, 3)),
+            "length_scale_km": Parameter((1.0, 500, 1e5), (*JUNK, 0, -1.0)),
+            "smoothness": Parameter((0.5, 3, math.inf), (*JUNK, 0, -1.0)),
+            "random_state": Parameter((0, None), ("a", 1.5)),
+        },
+    ),
     "encoders.SphereCEncoder": (encoders.SphereCEncoder, SCALED | {"plus": FLAG}),
     "encoders.SphereMEncoder": (encoders.SphereMEncoder, SCALED | {"plus": FLAG}),
 }
@@ -905,13 +915,13 @@ def _check_embedding(where, found, *, width):
         right(np.isfinite(table).all(), "embeddings are not finite", table)
 
 
-@entry("nn.SatCLIPEncoder", 1.0, "nn.SatCLIPWeights", "nn.load_satclip")
-def satclip(source):
+@entry("nn.PretrainedEncoder", 1.0, "nn.SatCLIPWeights", "nn.load_satclip", "nn.GeoCLIPWeights", "nn.load_geoclip")
+def pretrained(source):
     """The embedding of places by a network of random weights; weights that are none are refused."""
-    encoder = nn.SatCLIPEncoder(_satclip_weights())
+    encoder = nn.PretrainedEncoder(source.pick((_satclip_weights(), _geoclip_weights())))
     _check_embedding(*_asked(source, encoder, lambda X: encoder.fit(X).transform(X)), width=3)
     junk = source.pick((None, 5, "a", {}, {"layers.0.weight": np.ones((2, 4))}, {"layers.0.weight": "a"}))
-    attempt(lambda: nn.SatCLIPWeights(junk), False)
+    attempt(lambda: source.pick((nn.SatCLIPWeights, nn.GeoCLIPWeights))(junk), False)
 
 
 @cache
@@ -919,6 +929,17 @@ def _satclip_weights():
     rng = np.random.default_rng(0)
     shapes = {"layers.0.weight": (4, 9), "layers.0.bias": (4,), "last_layer.weight": (3, 4), "last_layer.bias": (3,)}
     return nn.SatCLIPWeights({name: rng.standard_normal(shape) for name, shape in shapes.items()})
+
+
+@cache
+def _geoclip_weights():
+    rng = np.random.default_rng(0)
+    widths = {"capsule.1": (5, 4), "capsule.3": (5, 5), "capsule.5": (5, 5), "head.0": (3, 5)}
+    arrays = {"LocEnc0.capsule.0.b": rng.standard_normal((2, 2))}
+    for layer, shape in widths.items():
+        arrays[f"LocEnc0.{layer}.weight"] = rng.standard_normal(shape)
+        arrays[f"LocEnc0.{layer}.bias"] = rng.standard_normal(shape[0])
+    return nn.GeoCLIPWeights(arrays)
 
 
 #: What the features of a head may be.

@@ -17,7 +17,7 @@ from skgeo._kernels.equal_area import band_counts
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import SphericalHarmonics, WrapEncoder
 from skgeo.exceptions import CoordinateError, ResolutionWarning
-from skgeo.nn._satclip_encoder import SatCLIPWeights
+from skgeo.nn._satclip_weights import SatCLIPWeights
 
 PLACES = fibonacci_lattice(20)
 

@@ -865,5 +865,7 @@ def test_validation_that_says_nothing_is_refused():
 
 
 def test_an_encoder_is_an_instance():
-    with pytest.raises(ValueError, match="encoder=<class .*expected 'cartesian3d', .*or an encoder with to_torch"):
+    with pytest.raises(
+        ValueError, match="encoder=<class .*expected 'cartesian3d', .*a transformer of places, or a torch module"
+    ):
         LocationRegressor(GridEncoder, **QUICK).fit(PLACES, WARMTH)

@@ -4,7 +4,9 @@ import argparse
 import os
 import pickle
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+from types import ModuleType
+from unittest import mock
 
 import dask.array as da
 import mpmath
@@ -14,6 +16,7 @@ import pytest
 import safetensors.torch
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import factorial, lpmv
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import Ridge
@@ -27,7 +30,7 @@ from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import CoordinateError, ModelFileError
-from skgeo.nn import Harmonics, SatCLIPEncoder, load, load_satclip, save
+from skgeo.nn import Harmonics, PretrainedEncoder, load, load_satclip, save
 
 PLACES = reference.uniform_points(40, seed=3)
 POLES = np.array([[90.0, 0.0], [-90.0, 12.0], [0.0, 0.0], [0.0, 180.0], [0.0, -180.0], [45.0, 359.0]])
@@ -62,6 +65,11 @@ def plain_evaluation(arrays, points):
         columns = slice(degree**2, (degree + 1) ** 2)
         values[:, columns] *= (-1) ** degree
         values[:, degree**2 + degree] *= np.pi
+    return evaluate_network(arrays, values)
+
+
+def evaluate_network(arrays, values):
+    """The network layer by layer."""
     frequency = 30.0
     for layer in range(len(arrays) // 2 - 1):
         values = np.sin(frequency * (values @ arrays[f"layers.{layer}.weight"].T + arrays[f"layers.{layer}.bias"]))
@@ -132,6 +140,42 @@ def test_the_convention_is_that_of_the_published_generator(legendre_polys):
         assert_allclose(row[list(chosen)], expected, rtol=0, atol=1e-12)
 
 
+def closed_form_of_satclip(points, legendre_polys):
+    """The columns of the published closed form, by SciPy's Legendre functions, which have the Condon-Shortley phase."""
+    theta, phi = np.radians(points[:, 0] + 90.0), np.radians(points[:, 1] + 180.0)
+    columns = []
+    for degree in range(legendre_polys):
+        for order in range(-degree, degree + 1):
+            m = abs(order)
+            norm = (2 * degree + 1) / (4 * np.pi) * factorial(degree - m) / factorial(degree + m)
+            wave = np.sin(m * phi) if order < 0 else np.cos(m * phi)
+            columns.append(np.sqrt(norm * (2.0 if m else 1.0)) * lpmv(m, degree, np.cos(theta)) * wave)
+    return np.column_stack(columns)
+
+
+def test_closed_form_is_that_of_published_code():
+    points = np.vstack([POLES, PLACES])
+    expected = closed_form_of_satclip(points, 12)
+    # The recurrence of the published code for a column: (l, m) = (3, 2) is sqrt(105 / 16 pi) cos(t) sin^2(t) cos(2 p).
+    theta, phi = np.radians(points[:, 0] + 90.0), np.radians(points[:, 1] + 180.0)
+    by_hand = np.sqrt(105 / (16 * np.pi)) * np.cos(theta) * np.sin(theta) ** 2 * np.cos(2 * phi)
+    assert_allclose(expected[:, 9 + 5], by_hand, rtol=0, atol=1e-13)
+    encoder = SphericalHarmonics(11, convention="satclip_closed_form").fit(points)
+    assert_allclose(encoder.transform(points), expected, rtol=0, atol=1e-12)
+    assert_allclose(encoder.to_torch()(torch.tensor(points)), expected, rtol=0, atol=1e-12)
+
+
+def test_checkpoints_of_closed_form_are_read(arrays, tmp_path):
+    path = write_checkpoint(tmp_path / "closed.ckpt", arrays, parameters={"harmonics_calculation": "closed-form"})
+    encoder = load_satclip(path)
+    values = closed_form_of_satclip(PLACES, 5)
+    expected = evaluate_network(arrays, values)
+    assert_allclose(encoder.transform(PLACES), expected, rtol=0, atol=1e-11)
+    assert abs(expected - plain_evaluation(arrays, PLACES)).max() > 0.01
+    skgeo.save(encoder, tmp_path / "closed.npz")
+    assert_array_equal(skgeo.load(tmp_path / "closed.npz").transform(PLACES), encoder.transform(PLACES))
+
+
 @pytest.mark.parametrize("options", [{}, {"min_degree": 2, "spectrum": "matern"}])
 def test_the_torch_module_and_the_grid_have_the_convention_too(options):
     encoder = SphericalHarmonics(12, convention="satclip", **options).fit(PLACES)
@@ -157,7 +201,7 @@ def test_the_torch_module_keeps_its_convention_in_a_file(tmp_path):
     "make", [lambda: SphericalHarmonics(2, convention="other").fit(PLACES), lambda: Harmonics(2, convention="other")]
 )
 def test_other_conventions_are_refused(make):
-    with pytest.raises(ValueError, match="convention='other': expected 'orthonormal' or 'satclip'"):
+    with pytest.raises(ValueError, match="convention='other': expected 'orthonormal', 'satclip' or"):
         make()
 
 
@@ -178,9 +222,11 @@ def test_a_checkpoint_gives_what_a_plain_evaluation_gives(legendre_polys, capaci
 @pytest.mark.parametrize("n_layers", [1, 2, 4])
 def test_sizes_are_read_from_the_tensors(n_layers, tmp_path):
     arrays = satclip_arrays(3, 7, 5, n_layers)
-    weights = load_satclip(write_checkpoint(tmp_path / "small.ckpt", arrays)).weights
+    weights = load_satclip(write_checkpoint(tmp_path / "small.ckpt", arrays)).model
     assert repr(weights) == f"SatCLIPWeights(legendre_polys=3, hidden_dim=7, n_layers={n_layers}, n_outputs=5)"
-    assert_allclose(SatCLIPEncoder(weights).fit_transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+    assert_allclose(
+        PretrainedEncoder(weights).fit_transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("prefixes", [("model.location.nnet.",), ("nnet.",), ("",), ("module.location.nnet.",)])
@@ -202,6 +248,16 @@ def test_single_precision_checkpoints_are_computed_in_double(arrays, tmp_path):
     assert_allclose(encoder.transform(PLACES), plain_evaluation(double, PLACES), rtol=0, atol=1e-12)
 
 
+def test_single_precision_is_an_option(encoder):
+    single = clone(encoder).set_params(dtype="float32").fit(PLACES)
+    got = single.transform(PLACES)
+    assert got.dtype == np.float64
+    assert 0 < abs(got - encoder.transform(PLACES)).max() < 1e-4
+    assert single.to_torch().network.output.weight.dtype == torch.float32
+    with pytest.raises(ValueError, match="dtype='float16': expected 'float32', 'float64' or None"):
+        clone(encoder).set_params(dtype="float16").fit(PLACES)
+
+
 def test_the_torch_module_computes_the_same_and_has_gradients(encoder):
     points = torch.tensor(PLACES, requires_grad=True)
     twin = encoder.to_torch()
@@ -221,20 +277,20 @@ def test_a_pipeline_neither_loses_nor_trains_the_weights(encoder, arrays):
     model = make_pipeline(encoder, Ridge(1e-3))
     assert_allclose(model.fit(PLACES, y).predict(PLACES), expected, rtol=1e-8)
     assert_allclose(clone(model).fit(PLACES, y).predict(PLACES), expected, rtol=1e-8)
-    assert clone(encoder).weights is encoder.weights
+    assert clone(encoder).model is encoder.model
     assert np.isfinite(cross_validate(model, PLACES, y, cv=3, error_score="raise")["test_score"]).all()
     search = GridSearchCV(model, {"ridge__alpha": [1e-3, 1.0]}, cv=2, error_score="raise").fit(PLACES, y)
-    assert search.best_estimator_[0].weights is encoder.weights
+    assert search.best_estimator_[0].model is encoder.model
     assert_array_equal(model[0].transform(PLACES), encoder.transform(PLACES))
 
 
 def test_the_weights_cannot_be_changed(encoder):
     with pytest.raises(ValueError, match="read-only"):
-        encoder.weights.arrays["last_layer.bias"][0] = 1.0
+        encoder.model.arrays["last_layer.bias"][0] = 1.0
     with pytest.raises(TypeError, match="does not support item assignment"):
-        encoder.weights.arrays["last_layer.bias"] = np.zeros(8)
+        encoder.model.arrays["last_layer.bias"] = np.zeros(8)
     with pytest.raises(AttributeError, match="SatCLIPWeights is immutable"):
-        encoder.weights.n_outputs = 3
+        encoder.model.n_outputs = 3
     twin = encoder.to_torch()
     before = encoder.transform(PLACES)
     with torch.no_grad():
@@ -290,7 +346,7 @@ def test_safe_file_does_not_need_the_checkpoint(encoder, tmp_path):
     code = (
         "import skgeo\n"
         f"model = skgeo.load({os.fspath(tmp_path / 'model.npz')!r})\n"
-        "assert model[0].weights.n_outputs == 8\n"
+        "assert model[0].model.n_outputs == 8\n"
     )
     run_python(code)
     assert_array_equal(pickle.loads(pickle.dumps(encoder)).transform(PLACES), encoder.transform(PLACES))
@@ -303,8 +359,48 @@ def test_loading_draws_no_random_numbers(checkpoint):
 
 
 def test_without_weights_fit_says_where_they_come_from():
-    with pytest.raises(ValueError, match=r"weights=None: expected SatCLIPWeights, as load_satclip\(path\) has them"):
-        SatCLIPEncoder().fit(PLACES)
+    with pytest.raises(ValueError, match=r"model=None: expected weights, as load_satclip\(path\).model"):
+        PretrainedEncoder().fit(PLACES)
+
+
+# ---- values of hyperparameters that are no plain Python
+
+
+def test_hyperparameters_of_lightning_are_read(arrays, tmp_path):
+    # Lightning's class is absent here: a class with its name stands in the file.
+    attribute_dict = type("AttributeDict", (dict,), {"__module__": "lightning.fabric.utilities.data"})
+    names = ["lightning", "lightning.fabric", "lightning.fabric.utilities", "lightning.fabric.utilities.data"]
+    modules = {name: ModuleType(name) for name in names}
+    modules[names[-1]].AttributeDict = attribute_dict
+    parameters = attribute_dict(
+        legendre_polys=np.int64(5), capacity=np.float64(16.0), embed_dim=np.int32(8), eval_downstream=np.bool_(False),
+        air_temp_data_path=Path("data") / "air.csv", election_data_path=PureWindowsPath("C:/election.csv"),
+    )  # fmt: skip
+    path = tmp_path / "lightning.ckpt"
+    with mock.patch.dict(sys.modules, modules):
+        write_checkpoint(path, arrays, hyper_parameters=parameters)
+    before = set(torch.serialization.get_safe_globals())
+    assert_allclose(load_satclip(path).transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
+    assert set(torch.serialization.get_safe_globals()) == before
+    with mock.patch.dict(sys.modules, modules):
+        write_checkpoint(path, arrays, hyper_parameters=attribute_dict(legendre_polys=np.int64(6)))
+    with pytest.raises(ModelFileError, match="says legendre_polys=6, and its tensors say 5"):
+        load_satclip(path)
+
+
+def test_state_dicts_of_torchgeo_are_read(arrays, tmp_path):
+    # torchgeo.models.SatCLIP: a module nnet with ModuleList layers and last_layer, and harmonics without buffers in it
+    nnet = torch.nn.Module()
+    sizes = [(25, 16), (16, 16)]
+    nnet.layers = torch.nn.ModuleList(torch.nn.Linear(*size) for size in sizes)
+    nnet.last_layer = torch.nn.Linear(16, 8)
+    nnet.double().load_state_dict({name: torch.tensor(values) for name, values in arrays.items()})
+    module = torch.nn.Module()
+    module.posenc, module.nnet = torch.nn.Module(), nnet
+    module.posenc.register_buffer("alpha", torch.ones(5, 5), persistent=False)
+    torch.save(module.state_dict(), tmp_path / "torchgeo.pth")
+    encoder = load_satclip(tmp_path / "torchgeo.pth")
+    assert_allclose(encoder.transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
 
 
 # ---- safetensors
@@ -321,7 +417,7 @@ def write_safetensors(path, arrays, prefix="location.nnet.", metadata=None, **mo
 def test_safetensors_are_read_under_any_prefix_and_name(prefix, name, arrays, tmp_path):
     image_half = {"visual.fc.weight": torch.ones(2, 2), "logit_scale": torch.tensor(2.6)}
     encoder = load_satclip(write_safetensors(tmp_path / name, arrays, prefix, {"format": "pt"}, **image_half))
-    assert repr(encoder.weights) == "SatCLIPWeights(legendre_polys=5, hidden_dim=16, n_layers=2, n_outputs=8)"
+    assert repr(encoder.model) == "SatCLIPWeights(legendre_polys=5, hidden_dim=16, n_layers=2, n_outputs=8)"
     assert_allclose(encoder.transform(PLACES), plain_evaluation(arrays, PLACES), rtol=0, atol=1e-12)
 
 
@@ -417,7 +513,7 @@ def test_without_safetensors_it_is_asked_for(arrays, tmp_path, monkeypatch):
         ({"embed_dim": torch.ones(2)}, r"says embed_dim=tensor\(\[1., 1.\]\), and its tensors say 8"),
         ({"le_type": "grid"}, "was trained with le_type='grid': expected 'sphericalharmonics'"),
         ({"pe_type": "fcnet"}, "was trained with pe_type='fcnet': expected 'siren'"),
-        ({"harmonics_calculation": "closed-form"}, "harmonics_calculation='closed-form': expected 'analytic'"),
+        ({"harmonics_calculation": "other"}, "harmonics_calculation='other': expected 'analytic' or 'closed-form'"),
     ],
 )
 def test_hyperparameters_have_to_agree(parameters, message, arrays, tmp_path):

@@ -1,0 +1,200 @@
+"""When do pretrained embeddings help? Harmonics, GeoCLIP and both side by side, in random and blocked folds.
+
+    python -m experiments.pretrained --geoclip geoclip-1.3.0-py3-none-any.whl              # minutes
+    python -m experiments.pretrained --geoclip geoclip-1.3.0-py3-none-any.whl --quick      # one field, one seed
+
+``pip download --no-deps geoclip==1.3.0`` fetches the wheel, whose weights are under the MIT licence. The environment
+variable GEOCLIP_WHEEL may name it in place of ``--geoclip``. ``--table FILE`` adds measurements: a CSV file with the
+columns latitude, longitude and targets.
+
+All models are ridge regressions on fixed features, computed with their Gram matrices: harmonics with a Matern spectrum
+to degree 30, the 512 columns of GeoCLIP, both, and harmonics with the columns of GeoCLIP's network before training, as
+a control. The columns of GeoCLIP are standardised, and each set of features has a mean square of one. The penalty, and
+the weight of the embedding beside the harmonics, are chosen by three folds of the same kind within the training folds.
+The score is that of all held-out predictions together: R2 for numbers, accuracy for land and ocean. Writes
+pretrained.json and .rst.
+"""
+
+import argparse
+import itertools
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.tables import list_table, mean_and_deviation, write_rows
+from experiments.downstream import folds
+from experiments.downstream_models import SHARED, data_sets
+from skgeo.encoders import SphericalHarmonics
+from skgeo.nn import GeoCLIPWeights, PretrainedEncoder, load_geoclip
+
+SEEDS = (0, 1, 2)
+N_PLACES = 1000
+PENALTIES = np.logspace(-5, 1, 7)
+WEIGHTS = (0.1, 1.0, 10.0)
+FOLDS = ("random folds", "small blocks", "large blocks")
+MODELS = ("harmonics", "GeoCLIP", "harmonics and GeoCLIP", "harmonics and untrained network")
+
+
+def untrained(seed=0):
+    """The network of GeoCLIP with the random weights that its training began with."""
+    rng, arrays = np.random.default_rng(seed), {}
+    shapes = {"capsule.1": (1024, 512), "capsule.3": (1024, 1024), "capsule.5": (1024, 1024), "head.0": (512, 1024)}
+    for i, sigma in enumerate((1.0, 16.0, 256.0)):
+        arrays[f"LocEnc{i}.capsule.0.b"] = rng.normal(0, sigma, (256, 2))
+        for layer, shape in shapes.items():
+            # torch draws weights and biases of a linear layer from this interval.
+            bound = shape[1] ** -0.5
+            arrays[f"LocEnc{i}.{layer}.weight"] = rng.uniform(-bound, bound, shape)
+            arrays[f"LocEnc{i}.{layer}.bias"] = rng.uniform(-bound, bound, shape[0])
+    return PretrainedEncoder(GeoCLIPWeights(arrays), dtype="float32")
+
+
+def gram(features):
+    """Products of the rows of features, with a mean of one on the diagonal."""
+    products = features @ features.T
+    return products / products.diagonal().mean()
+
+
+def scores_of(grams, X, y, kind, size_km, seed):
+    """Score of each model: the predictions of five outer folds, with the choices of three inner ones."""
+    found = {}
+    for model in MODELS:
+        first, second = grams["harmonics"], grams["untrained" if "untrained" in model else "GeoCLIP"]
+        candidates = {"harmonics": [first], "GeoCLIP": [second]}.get(model)
+        candidates = candidates or [first + weight * second for weight in WEIGHTS]
+        predicted = np.empty(len(y))
+        for train, test in folds(kind, size_km, seed, 5).split(X, y):
+            target = np.where(y, 1.0, -1.0) if y.dtype == bool else y
+            mean, best = target[train].mean(), None
+            for products in candidates:
+                inner = list(folds(kind, size_km, seed + 1, 3).split(X[train], y[train]))
+                search = GridSearchCV(KernelRidge(kernel="precomputed"), {"alpha": PENALTIES}, cv=inner)
+                search.fit(products[np.ix_(train, train)], target[train] - mean)
+                if best is None or search.best_score_ > best[0]:
+                    best = search.best_score_, mean + search.predict(products[np.ix_(test, train)])
+            predicted[test] = best[1]
+        found[model] = accuracy_score(y, predicted > 0) if y.dtype == bool else r2_score(y, predicted)
+    return found
+
+
+# ---- fields
+
+
+def surface_temperature(n, seed):
+    """The mean over all months of OSTIA at sea, five degrees around the equator."""
+    import xarray as xr
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        field = xr.open_dataset(SHARED / "ostia_monthly.nc")
+        values = next(value for value in field.data_vars.values() if value.ndim == 3).load().mean("time", skipna=False)
+    latitude, longitude = np.meshgrid(values.latitude, values.longitude, indexing="ij")
+    sea = np.flatnonzero(np.isfinite(values.values.ravel()))
+    chosen = np.random.default_rng(seed).choice(sea, n, replace=False)
+    return np.column_stack([latitude.ravel(), longitude.ravel()])[chosen].astype(float), values.values.ravel()[chosen]
+
+
+def table_targets(path):
+    """Each target of a CSV file: a sampler and the sizes of blocks."""
+    import pandas as pd
+
+    table = pd.read_csv(path)
+
+    def sampler(target):
+        rows = table[["latitude", "longitude", target]].dropna().to_numpy(dtype=float)
+
+        def sample(n, seed):
+            chosen = rows[np.random.default_rng(seed).permutation(len(rows))[:n]]
+            return chosen[:, :2], chosen[:, 2]
+
+        return sample
+
+    return {name: (sampler(name), (500, 2000)) for name in table.columns.difference(["latitude", "longitude"])}
+
+
+def fields(table):
+    """Name -> sampler and the two sizes of blocks in km, of those that are there."""
+    found = {name: part for name, part in data_sets().items() if name != "rough field"}
+    if (SHARED / "ostia_monthly.nc").exists():
+        found["OSTIA mean temperature"] = surface_temperature, (1000, 4000)
+    found["land and ocean"] = found["land and ocean"][0], (1000, 3000)
+    return found | ({} if table is None else table_targets(table))
+
+
+# ---- the table
+
+
+def write_table(rows, path):
+    """Rows are fields and folds; what is level with the best is bold."""
+    groups = {}
+    for row in rows:
+        groups.setdefault((row["data"], row["folds"]), []).append(row)
+
+    def lines():
+        yield "field", "folds", *MODELS
+        for (data, kind), members in groups.items():
+            values = {model: np.array([member[model] for member in members]) for model in MODELS}
+            best = max(values.values(), key=np.mean)
+            cells = []
+            for scores in values.values():
+                deviation = scores.std(ddof=1) if len(scores) > 1 else 0.0
+                text = mean_and_deviation(scores.mean(), deviation, 3)
+                behind = best - scores
+                level = behind.mean() <= (behind.std(ddof=1) if len(scores) > 1 else 0.0)
+                cells.append(f"**{text}**" if level else text)
+            yield data, kind, *cells
+
+    path.write_text(list_table(lines()), encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--geoclip", default=os.environ.get("GEOCLIP_WHEEL"), help="wheel or weights of GeoCLIP")
+    parser.add_argument("--table", type=Path, help="CSV file with latitude, longitude and targets")
+    parser.add_argument("--quick", action="store_true", help="one field, one seed, 300 places")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
+    options = parser.parse_args()
+    if not options.geoclip:
+        print("skipped: neither --geoclip nor GEOCLIP_WHEEL names the weights; pip download --no-deps geoclip==1.3.0")
+        return
+    encoders = {
+        "harmonics": SphericalHarmonics(30, min_degree=1, spectrum="matern"),
+        "GeoCLIP": load_geoclip(options.geoclip).set_params(dtype="float32"),
+        "untrained": untrained(),
+    }
+    rows, seeds, n_places = [], (0,) if options.quick else SEEDS, 300 if options.quick else N_PLACES
+    chosen = fields(options.table)
+    if options.quick:
+        chosen = {"land and ocean": chosen["land and ocean"]}
+    for seed, (name, (sample, blocks)) in itertools.product(seeds, chosen.items()):
+        X, y = sample(n_places, seed)
+        tables = {key: encoder.fit_transform(X) for key, encoder in encoders.items()}
+        scaled = {
+            key: values if key == "harmonics" else StandardScaler().fit_transform(values)
+            for key, values in tables.items()
+        }
+        grams = {key: gram(values) for key, values in scaled.items()}
+        for kind, size_km in zip(FOLDS, (None, *blocks), strict=True):
+            found = scores_of(grams, X, y, "random" if size_km is None else "blocks", size_km, seed)
+            label = kind if size_km is None else f"{size_km:,} km blocks"
+            rows.append(
+                {"data": name, "folds": label, "seed": seed, "n": len(y)} | {k: float(v) for k, v in found.items()}
+            )
+            print(name, label, seed, {key: round(value, 3) for key, value in found.items()}, flush=True)
+            if not options.quick:
+                write_rows(rows, options.out / "pretrained.json")
+    if options.quick:
+        if rows[0]["harmonics and GeoCLIP"] < 0.7:
+            raise SystemExit("the union of harmonics and GeoCLIP knows nothing of land and ocean")
+        return
+    write_table(rows, options.out / "pretrained.rst")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Published files of GeoCLIP."""
+
+import json
+import os
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from skgeo.exceptions import ModelFileError
+from skgeo.nn._geoclip_weights import GeoCLIPWeights
+from skgeo.nn._pretrained_encoder import PretrainedEncoder
+from skgeo.nn._weight_files import WeightFile
+
+__all__ = ["load_geoclip"]
+
+# The name of a tensor of the location encoder, behind any prefix.
+_PART = re.compile(r"(?P<prefix>.*?)(?P<name>LocEnc\d+\.(?:capsule|head)\.\d+\.(?:weight|bias|b))")
+# The only file of the wheel that is read.
+_MEMBER = "geoclip/model/weights/location_encoder_weights.pth"
+# The largest size of this file that is read: the published file has 38 MB.
+_MAX_MEMBER_BYTES = 2**30
+# The names of the weights and of the settings in a folder.
+_WEIGHTS, _CONFIG = "model.safetensors", "config.json"
+_MODEL_TYPES = ("geoclip-location-encoder", "geoclip-geolocation")
+
+
+def load_geoclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
+    """Read the location encoder of GeoCLIP [1]_ from a published file, without running code from it.
+
+    GeoCLIP learned 512 numbers for each place from photographs and the places where they were taken. The package
+    ``geoclip`` on the Python package index carries the weights, under the MIT licence: ``pip download --no-deps
+    geoclip==1.3.0`` fetches the one file. This function downloads nothing, and does not need the package.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The wheel, such as ``geoclip-1.3.0-py3-none-any.whl``, of which only the weights are read; the file
+        ``location_encoder_weights.pth``; or ``model.safetensors`` or the folder with it, whose ``config.json`` has to
+        agree with the tensors if it is there.
+
+    Returns
+    -------
+    PretrainedEncoder
+        Fitted: (latitude, longitude) in degrees to the embedding, in float64; ``set_params(dtype="float32")`` makes it
+        faster. :func:`skgeo.save` writes it to a file that does not need the wheel to be read.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is none of these, is cut short, would run code, or holds no or more than one location encoder, or
+        one that its ``config.json`` contradicts.
+    ImportError
+        Without safetensors, if the file is of its kind.
+    OSError
+        If the file cannot be read.
+
+    See Also
+    --------
+    skgeo.nn.load_satclip : Embeddings that were learned from satellite images.
+    skgeo.encoders.SphericalHarmonics : Side by side with these columns it is often best; the user guide has numbers.
+
+    Notes
+    -----
+    The encoder projects places to the Equal Earth map, so that its output jumps at the antimeridian, and depends on the
+    longitude at the poles. Longitudes of any convention are taken to [-180, 180) first; the published code takes them
+    as they come, and was trained on -180 to 180.
+
+    The network is computed in float64; the published code computes all in float32, and its random Fourier features of
+    the finest scale lose three digits there.
+
+    References
+    ----------
+    .. [1] Vivanco Cepeda, V., Nayak, G. K. & Shah, M. (2023). GeoCLIP: Clip-inspired alignment between locations and
+       images for effective worldwide geo-localization. Advances in Neural Information Processing Systems 36.
+
+    Examples
+    --------
+    A file of the published structure, with random weights and one capsule.
+
+    >>> import os, tempfile
+    >>> import torch
+    >>> from skgeo.nn import load_geoclip
+    >>> widths = {"capsule.1": (8, 6), "capsule.3": (8, 8), "capsule.5": (8, 8), "head.0": (4, 8)}
+    >>> state = {"LocEnc0.capsule.0.b": torch.rand(3, 2)}
+    >>> for layer, shape in widths.items():
+    ...     state[f"LocEnc0.{layer}.weight"] = torch.rand(shape)
+    ...     state[f"LocEnc0.{layer}.bias"] = torch.rand(shape[0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "location_encoder_weights.pth")
+    ...     torch.save(state, path)
+    ...     load_geoclip(path)
+    PretrainedEncoder(model=GeoCLIPWeights(n_capsules=1, n_frequencies=3, hidden_dim=8, n_outputs=4))
+    """
+    given = Path(os.fsdecode(path))
+    # A folder stands for the weights in it.
+    file = WeightFile(
+        given / _WEIGHTS if given.is_dir() else given,
+        "load_geoclip",
+        "file of GeoCLIP",
+        "the wheel of geoclip 1.3.0 or its location_encoder_weights.pth",
+        _PART,
+    )
+    state, _ = file.read(_read_member(file))
+    try:
+        weights = GeoCLIPWeights(file.find_network(state, "LocEnc0.head.0.weight"))
+    except ModelFileError:
+        # This error is a ValueError as well, but its message names the file already.
+        raise
+    except ValueError as error:
+        raise file.foreign(str(error)) from error
+    config = file.path.with_name(_CONFIG)
+    if file.path.name == _WEIGHTS and config.exists():
+        _check_config(config, weights)
+    # fit learns nothing from places: any place makes the encoder fitted.
+    return PretrainedEncoder(weights).fit([[0.0, 0.0]])
+
+
+def _read_member(file: WeightFile) -> bytes | None:
+    """The weights in a wheel; None if the file is no wheel. Files of torch are zip archives, too."""
+    if not zipfile.is_zipfile(file.path):
+        return None
+    try:
+        with zipfile.ZipFile(file.path) as archive:
+            if _MEMBER not in archive.namelist():
+                if any(name.endswith(".dist-info/WHEEL") for name in archive.namelist()):
+                    raise file.foreign(f"it is a wheel without {_MEMBER}")
+                return None
+            # Compressed bytes can stand for a thousand times as many: the archive says how many before they are read.
+            size = archive.getinfo(_MEMBER).file_size
+            if size > _MAX_MEMBER_BYTES:
+                raise file.foreign(f"{_MEMBER} in it has {size} bytes, more than {_MAX_MEMBER_BYTES}")
+            return archive.read(_MEMBER)
+    except (ModelFileError, OSError):
+        raise
+    except Exception as error:  # zipfile raises a dozen types of errors on damaged archives
+        raise file.foreign("it is cut short, damaged or of another kind") from error
+
+
+def _check_config(path: Path, weights: GeoCLIPWeights) -> None:
+    """Refuse settings that contradict the tensors."""
+    try:
+        config: Any = json.loads(path.read_text(encoding="utf-8"))
+        kind, version, sigma = config["model_type"], config["format_version"], config["sigma"]
+        n_sigma = len(sigma)
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path} is no config.json of GeoCLIP: expected an object with model_type, format_version and sigma, as "
+            f"geoclip 1.3.0 writes it, or no such file."
+        ) from error
+    if kind not in _MODEL_TYPES or version != 1:
+        raise ModelFileError(
+            f"{path} says model_type={kind!r}, format_version={version!r}: expected "
+            f"{' or '.join(map(repr, _MODEL_TYPES))}, and 1."
+        )
+    if n_sigma != weights.n_capsules:
+        raise ModelFileError(
+            f"{path} says sigma={sigma!r}, and the tensors beside it have {weights.n_capsules} capsules: they are of "
+            "different models. Get both again from where they came."
+        )
