@@ -31,6 +31,7 @@ from skgeo._output.random_states import (
     generator_numbers,
     random_state_numbers,
 )
+from skgeo._output.states import read_state, restore
 
 __all__ = ["load", "save"]
 
@@ -264,7 +265,7 @@ def _find_class(name: str) -> SavedClass | None:
     is_estimator = isinstance(cls, type) and issubclass(cls, BaseEstimator)
     if not is_estimator and name not in (_CHECKPOINT_CLASS, *_OTHER_CLASSES):
         return None
-    return SavedClass(cls, _state, partial(_restore, cls))
+    return SavedClass(cls, partial(read_state, name), partial(restore, name, cls))
 
 
 def _name_in_files(cls: type) -> str | None:
@@ -276,30 +277,6 @@ def _name_in_files(cls: type) -> str | None:
     name = f"{package}.{cls.__name__}"
     found = _find_class(name)
     return name if found is not None and found.cls is cls else None
-
-
-def _state(model: Any) -> dict[str, Any]:
-    """The state that pickle would write, the version included."""
-    state: dict[str, Any] = model.__getstate__()
-    _check_no_cache(state)
-    return state
-
-
-def _restore(cls: Any, state: dict[str, Any]) -> Any:
-    """A model from its state, made as pickle makes it: ``__setstate__`` compares versions."""
-    _check_no_cache(state)
-    model = cls.__new__(cls)
-    model.__setstate__(state)
-    return model
-
-
-def _check_no_cache(state: dict[str, Any]) -> None:
-    """Refuse a Pipeline that would load pickles from a folder that its file names."""
-    if state.get("memory") is not None:
-        raise ValueError(
-            f"memory={state['memory']!r}: the cache of a Pipeline holds pickles, which can run code. Save the Pipeline "
-            "with memory=None and set it after loading"
-        )
 
 
 def _describe(array: npt.NDArray[Any]) -> dict[str, object]:

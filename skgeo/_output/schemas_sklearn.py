@@ -1,0 +1,237 @@
+"""The fitted attributes of scikit-learn's estimators that files may hold, by the names of their classes.
+
+Attributes that no rule names are accepted: later versions of scikit-learn may have others.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from skgeo._output.schema import (
+    AnyOf,
+    Array,
+    Dict,
+    Flag,
+    Integer,
+    ListOf,
+    Number,
+    Part,
+    Rule,
+    Schema,
+    Sizes,
+    Strings,
+    Text,
+    Tuple,
+    check,
+)
+
+__all__ = ["SKLEARN_SCHEMAS"]
+
+_POSITIVE = 5e-324
+_WIDTH: dict[str, Rule] = {"n_features_in_": Integer(1, size="features")}
+_NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",))}
+_LABELS = AnyOf((Strings(("classes",)), Array(("classes",), "biufUS")))
+# Numbers, texts, or objects of a column. OneHotEncoder and others look values up in them.
+_CATEGORIES = ListOf(Array(None, "biufUSOMm", finite=False), size="features")
+# A number for each column; NaN where a column had no numbers.
+_COLUMN = Array(("features",), "biufc", finite=False)
+_COLUMN_OR_NONE = Array(("features",), "biuf", finite=False, optional=True)
+_SCALES = Array(("features",), low=_POSITIVE, finite=False, optional=True)
+_COUNT = AnyOf((Number(low=0.0), Array(("features",), "if", low=0.0)))
+# A transformer of a union or of columns, or the word in its place.
+_TRANSFORMER = Part(("transform", "fit_transform"), ("passthrough", "drop"))
+_SELECTION: Rule = AnyOf((ListOf(AnyOf((Integer(low=-(2**62)), Text(), Flag()))), Text(), Integer(low=-(2**62))))
+
+
+class _Slice:
+    """A slice of numbers, or of names of columns."""
+
+    def check(self, where: str, value: Any, sizes: Sizes) -> None:
+        """Check type and ends."""
+        check(where, isinstance(value, slice), value, "a slice")
+        for end in (value.start, value.stop, value.step):
+            check(where, end is None or isinstance(end, str | int), end, "a slice of numbers or names")
+        check(where, value.step != 0, value, "a slice with steps")
+
+
+def _linear(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """The intercept belongs to the coefficients, and classes have one row each."""
+    coefficients, intercept = state["coef_"], state["intercept_"]
+    rows = coefficients.shape[:-1]
+    fits = np.ndim(intercept) == 0 or np.shape(intercept) == rows or (rows == () and np.shape(intercept) == (1,))
+    check("intercept_", fits, intercept, f"one number, or shape {rows}")
+    if "classes_" in state:
+        n_classes = sizes["classes"]
+        two = n_classes == 2 and rows == (1,)
+        check("coef_", n_classes >= 2 and (two or rows == (n_classes,)), coefficients, "one row for each class")
+
+
+def _categories(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """Columns have one axis of categories; left out are categories that there are."""
+    lengths = []
+    for values in state["categories_"]:
+        check("categories_", values.ndim == 1 and values.size > 0, values, "categories along one axis")
+        plain = values.dtype.kind != "O" or all(
+            value is None or isinstance(value, str | int | float | np.generic) for value in values
+        )
+        check("categories_", plain, values, "texts or numbers")
+        lengths.append(values.size)
+    for name in ("drop_idx_", "_drop_idx_after_grouping"):
+        dropped = state.get(name)
+        if dropped is not None:
+            check(name, np.shape(dropped) == (len(lengths),), dropped, f"shape {(len(lengths),)}")
+            for index, length in zip(dropped, lengths, strict=True):
+                whole = isinstance(index, int | np.integer) and 0 <= index < length
+                check(name, index is None or whole, index, "None or the index of a category")
+
+
+def _columns(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """Columns that a ColumnTransformer hands on are those that it was fitted on."""
+    for name, columns in state["_transformer_to_input_indices"].items():
+        inside = all(0 <= column < sizes["features"] for column in columns)
+        check(f"columns of {name[:40]}", inside, columns, f"columns below {sizes['features']}")
+    fitted = len(state["transformers_"])
+    check("transformers_", fitted >= len(state["transformers"]), fitted, f"at least {len(state['transformers'])}")
+
+
+def _schema(required: dict[str, Rule], optional: dict[str, Rule] | None = None, relation: Any = None) -> Schema:
+    return Schema(required, _NAMED | (optional or {}), relation, open=True)
+
+
+_COEFFICIENTS = AnyOf((Array(("features",)), Array(("outputs", "features"))))
+_INTERCEPT = AnyOf((Number(), Array(None)))
+_REGRESSOR = _schema(
+    _WIDTH | {"coef_": _COEFFICIENTS, "intercept_": _INTERCEPT},
+    {"n_iter_": AnyOf((Number(optional=True), Array(None, "iu"))), "alpha_": AnyOf((Number(), Array(None)))},
+    _linear,
+)
+_CLASSIFIER = _schema(
+    _WIDTH | {"coef_": Array(("outputs", "features")), "intercept_": _INTERCEPT, "classes_": _LABELS}, None, _linear
+)
+_RIDGE_CLASSIFIER = _schema(
+    _WIDTH
+    | {"coef_": Array(("outputs", "features")), "intercept_": _INTERCEPT, "_label_binarizer": Part(("transform",))},
+    {"classes_": _LABELS},
+    _linear,
+)
+# Bayesian regressors give a deviation as well.
+_BAYES = _schema(
+    _WIDTH | {"coef_": Array(("features",)), "intercept_": Number(), "alpha_": Number(low=_POSITIVE)},
+    {
+        "lambda_": AnyOf((Number(), Array(("features",)))),
+        "sigma_": Array(("supported", "supported")),
+        "X_offset_": _COLUMN,
+        "X_scale_": _COLUMN,
+    },
+    _linear,
+)
+_DECOMPOSITION: dict[str, Rule] = {
+    "components_": Array(("components", "features")),
+    "explained_variance_": Array(("components",), low=0.0, finite=False),
+    "explained_variance_ratio_": Array(("components",), finite=False),
+    "singular_values_": Array(("components",), finite=False),
+}
+_WIDTH_ONLY = _schema(_WIDTH)
+
+SKLEARN_SCHEMAS: dict[str, Schema] = {
+    **dict.fromkeys(
+        (
+            "ElasticNet",
+            "ElasticNetCV",
+            "HuberRegressor",
+            "Lasso",
+            "LassoCV",
+            "LinearRegression",
+            "MultiTaskElasticNet",
+            "MultiTaskElasticNetCV",
+            "MultiTaskLasso",
+            "MultiTaskLassoCV",
+            "Ridge",
+            "RidgeCV",
+        ),
+        _REGRESSOR,
+    ),
+    **dict.fromkeys(("ARDRegression", "BayesianRidge"), _BAYES),
+    **dict.fromkeys(("LogisticRegression", "LogisticRegressionCV"), _CLASSIFIER),
+    **dict.fromkeys(("RidgeClassifier", "RidgeClassifierCV"), _RIDGE_CLASSIFIER),
+    **dict.fromkeys(("Binarizer", "Normalizer"), _WIDTH_ONLY),
+    "FunctionTransformer": _schema({}, {"n_features_in_": Integer(0, size="features")}),
+    "FrozenEstimator": Schema({}, open=True),
+    "PCA": _schema(
+        _WIDTH | _DECOMPOSITION | {"mean_": Array(("features",)), "n_components_": Integer(size="components")},
+        {"noise_variance_": Number(low=0.0)},
+    ),
+    "TruncatedSVD": _schema(_WIDTH | _DECOMPOSITION),
+    "VarianceThreshold": _schema(_WIDTH | {"variances_": _COLUMN}),
+    "MissingIndicator": _schema(
+        _WIDTH | {"features_": Array(("indicated",), "iu", low=0), "_n_features": Integer(1, size="features")},
+        {"_precomputed": Flag()},
+    ),
+    "SimpleImputer": _schema(
+        _WIDTH | {"statistics_": Array(("features",), "biufOUS", finite=False)},
+        {"indicator_": Part(("transform",), (None,))},
+    ),
+    "KBinsDiscretizer": _schema(
+        _WIDTH | {"bin_edges_": Array(("features",), "O"), "n_bins_": Array(("features",), "iu", low=1)},
+        {"_encoder": Part(("transform",))},
+    ),
+    "LabelBinarizer": _schema(
+        {"classes_": _LABELS},
+        {"y_type_": Text(("binary", "multiclass", "multilabel-indicator")), "sparse_input_": Flag()},
+    ),
+    "LabelEncoder": _schema({"classes_": AnyOf((_LABELS, Array(("classes",), "Mm")))}),
+    "MaxAbsScaler": _schema(_WIDTH | {"scale_": _SCALES, "max_abs_": _COLUMN}, {"n_samples_seen_": _COUNT}),
+    "MinMaxScaler": _schema(
+        _WIDTH | {"scale_": _COLUMN, "min_": _COLUMN},
+        {
+            "data_min_": _COLUMN,
+            "data_max_": _COLUMN,
+            "data_range_": _COLUMN,
+            "n_samples_seen_": _COUNT,
+        },
+    ),
+    "OneHotEncoder": _schema(
+        _WIDTH | {"categories_": _CATEGORIES},
+        {"_infrequent_enabled": Flag(), "_n_features_outs": ListOf(Integer(), size="features")},
+        _categories,
+    ),
+    "OrdinalEncoder": _schema(
+        _WIDTH | {"categories_": _CATEGORIES}, {"_infrequent_enabled": Flag(), "_missing_indices": Dict()}, _categories
+    ),
+    "PolynomialFeatures": _schema(
+        _WIDTH | {"n_output_features_": Integer()},
+        {"_min_degree": Integer(), "_max_degree": Integer(), "_n_out_full": Integer()},
+    ),
+    "PowerTransformer": _schema(_WIDTH | {"lambdas_": _COLUMN}, {"_scaler": Part(("transform",))}),
+    "QuantileTransformer": _schema(
+        _WIDTH
+        | {
+            "n_quantiles_": Integer(1, size="quantiles"),
+            "references_": Array(("quantiles",), low=0.0, high=1.0),
+            "quantiles_": Array(("quantiles", "features"), finite=False),
+        }
+    ),
+    "RobustScaler": _schema(_WIDTH | {"center_": _COLUMN_OR_NONE, "scale_": _SCALES}),
+    "StandardScaler": _schema(
+        _WIDTH | {"mean_": _COLUMN_OR_NONE, "scale_": _SCALES, "n_samples_seen_": _COUNT}, {"var_": _COLUMN_OR_NONE}
+    ),
+    "Pipeline": Schema({"steps": ListOf(Tuple((Text(), Part(("fit", "transform"), (None, "passthrough")))))}, open=True),
+    "FeatureUnion": Schema({"transformer_list": ListOf(Tuple((Text(), _TRANSFORMER)))}, open=True),
+    "ColumnTransformer": _schema(
+        _WIDTH
+        | {
+            "transformers_": ListOf(Tuple((Text(), _TRANSFORMER, AnyOf((_SELECTION, _Slice()))))),
+            "_transformer_to_input_indices": Dict(ListOf(Integer())),
+            "output_indices_": Dict(_Slice()),
+            "sparse_output_": Flag(),
+        },
+        {"_n_features": Integer(1, size="features")},
+        _columns,
+    ),
+    "TransformedTargetRegressor": Schema(
+        {"regressor_": Part(("predict",)), "transformer_": Part(("inverse_transform",)), "_training_dim": Integer(1)},
+        _NAMED,
+        open=True,
+    ),
+}
