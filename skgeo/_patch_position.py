@@ -139,12 +139,7 @@ class PatchPositionEncoder(PatchTransformer):
         -------
         self
         """
-        known = isinstance(self.average, str) and self.average in ("pixels", "exact")
-        check_parameter("average", self.average, known, "'pixels' or 'exact'")
-        usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
-        accepted = "None or an instance of a transformer of (latitude, longitude) points"
-        check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
-        check_verbose(self.verbose)
+        self._check_parameters()
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
         # Check the combination of encoder and patches before the fit, which may take long.
         with restore_on_error(self):
@@ -157,6 +152,14 @@ class PatchPositionEncoder(PatchTransformer):
                 _fit_encoder(encoder, patches)
             self.encoder_ = encoder
         return self
+
+    def _check_parameters(self) -> None:
+        known = isinstance(self.average, str) and self.average in ("pixels", "exact")
+        check_parameter("average", self.average, known, "'pixels' or 'exact'")
+        usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
+        accepted = "None or an instance of a transformer of (latitude, longitude) points"
+        check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
+        check_verbose(self.verbose)
 
     def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         encoder = _unfrozen(self.encoder_)

@@ -1,29 +1,22 @@
 """Models in files that hold numbers and text and cannot run code."""
 
-import io
-import math
 import os
-import zipfile
-from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
+from skgeo._output.archive import describe, pack, unpack
 from skgeo._output.integrity import (
     check_arrays,
-    check_start,
-    damaged_file_error,
     read_metadata,
     reraise_as_model_file_error,
-    sha256,
     write_file,
     write_metadata,
 )
-from skgeo._output.model_tree import PLAIN_KINDS, SavedClass, TreeReader, TreeWriter
+from skgeo._output.model_tree import SavedClass, TreeReader, TreeWriter
 from skgeo._output.random_states import (
     build_generator,
     build_random_state,
@@ -31,7 +24,7 @@ from skgeo._output.random_states import (
     generator_numbers,
     random_state_numbers,
 )
-from skgeo._output.states import read_state, restore
+from skgeo._output.states import check_model, read_state, restore
 
 __all__ = ["load", "save"]
 
@@ -90,8 +83,6 @@ _SCIKIT_LEARN_CLASSES = {
     ),
 }
 _INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators: use skops or joblib."
-# Name of the first entry. It stands at a fixed position, so that the first bytes show whether skgeo wrote the file.
-_METADATA = "skgeo.json"
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -171,14 +162,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     """
     tree = TreeWriter(_find_class, _name_in_files, _INSTEAD)
     tree.write(model)
-    described = {name: _describe(array) for name, array in tree.arrays.items()}
-    entries = {_METADATA: write_metadata(_FORMAT, described, objects=tree.objects).encode()}
-    for name, array in tree.arrays.items():
-        buffer = io.BytesIO()
-        # allow_pickle=False refuses arrays of objects, which numpy would write as pickles.
-        np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
-        entries[f"{name}.npy"] = buffer.getvalue()
-    write_file(path, _archive(entries))
+    described = {name: describe(array) for name, array in tree.arrays.items()}
+    write_file(path, pack(write_metadata(_FORMAT, described, objects=tree.objects), tree.arrays))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -229,11 +214,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     PatchScaleFeaturizer(log=False)
     """
     file = os.fsdecode(path)
-    entries = _read_archive(path, file)
-    metadata = read_metadata(entries.pop(_METADATA), _FORMAT, file)
+    text, arrays = unpack(path, file, _FORMAT)
+    metadata = read_metadata(text, _FORMAT, file)
     with reraise_as_model_file_error(file, *TreeReader.errors):
-        arrays = {name.removesuffix(".npy"): _read_array(content, file) for name, content in entries.items()}
-        check_arrays(file, metadata["arrays"], {name: _describe(array) for name, array in arrays.items()})
+        check_arrays(file, metadata["arrays"], {name: describe(array) for name, array in arrays.items()})
         return TreeReader(_find_class, arrays).read(metadata["objects"])
 
 
@@ -265,7 +249,7 @@ def _find_class(name: str) -> SavedClass | None:
     is_estimator = isinstance(cls, type) and issubclass(cls, BaseEstimator)
     if not is_estimator and name not in (_CHECKPOINT_CLASS, *_OTHER_CLASSES):
         return None
-    return SavedClass(cls, partial(read_state, name), partial(restore, name, cls))
+    return SavedClass(cls, read_state, partial(restore, name, cls), partial(check_model, name))
 
 
 def _name_in_files(cls: type) -> str | None:
@@ -277,60 +261,3 @@ def _name_in_files(cls: type) -> str | None:
     name = f"{package}.{cls.__name__}"
     found = _find_class(name)
     return name if found is not None and found.cls is cls else None
-
-
-def _describe(array: npt.NDArray[Any]) -> dict[str, object]:
-    """The type, shape and memory order of an array, and the hash of its bytes."""
-    order = "F" if array.flags.fnc else "C"
-    digest = sha256(array.tobytes("A"))
-    return {"dtype": array.dtype.str, "shape": list(array.shape), "order": order, "sha256": digest}
-
-
-def _archive(entries: Mapping[str, bytes]) -> bytes:
-    """A zip archive without compression. It holds no time of day, so that the same model gives the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in entries.items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = 0o644 << 16  # the permissions that unzip sets: everyone may read
-            archive.writestr(entry, content)
-    return buffer.getvalue()
-
-
-def _read_archive(path: str | os.PathLike[str], file: str) -> dict[str, bytes]:
-    """The entries of an archive. They take no more memory than the file is long: compression is refused."""
-    with open(path, "rb") as stream:
-        # A zip archive begins with 4 known bytes, and the name of its first entry stands at byte 30.
-        start = stream.read(30 + len(_METADATA))
-        known = b"PK\x03\x04".startswith(start[:4]) and _METADATA.encode().startswith(start[30:])
-        check_start(file, start, known, _FORMAT)
-        content = start + stream.read()
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            # The list comes from the file: check it before any entry is read.
-            listed = archive.infolist()
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in listed):
-                raise ValueError("entries are compressed")
-            if sum(entry.file_size for entry in listed) > len(content):
-                raise ValueError("entries are longer than the file")
-            entries = {entry.filename: archive.read(entry) for entry in listed}
-            if len(entries) < len(listed) or _METADATA not in entries:
-                raise ValueError("entries are missing or there twice")
-            return entries
-    except Exception as error:  # zipfile raises a dozen types of errors on damaged archives
-        raise damaged_file_error(file, error) from error
-
-
-def _read_array(content: bytes, file: str) -> npt.NDArray[Any]:
-    """An array from the bytes of a ``.npy`` file. Its shape must account for exactly these bytes."""
-    stream = io.BytesIO(content)
-    try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("an array has another version of the npy format")
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        if dtype.kind not in PLAIN_KINDS or stream.tell() + math.prod(shape) * dtype.itemsize != len(content):
-            raise ValueError("an array has other than its declared type and size")
-        order: Literal["F", "C"] = "F" if fortran_order else "C"
-        return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
-    except Exception as error:  # numpy parses the header as a Python literal, which can raise many types of errors
-        raise damaged_file_error(file, error) from error

@@ -24,12 +24,14 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+# Largest number of values in metadata. Classes and columns are a thousand times fewer; numbers are in arrays.
+MAX_VALUES = 1_000_000
 # Advice for a file that has changed since it was written.
 _COPY_AGAIN = "Copy it again from where it came, or save the model again."
 
 
-def sha256(content: bytes) -> str:
-    """The SHA-256 digest of the content as hexadecimal text."""
+def sha256(content: Any) -> str:
+    """The SHA-256 digest of bytes, or of an array of bytes, as hexadecimal text."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -45,12 +47,15 @@ def write_metadata(format_name: str, arrays: Mapping[str, object], **model: obje
         **model,
         "arrays": arrays,
     }
-    return _json(metadata | {"sha256": sha256(_json(metadata).encode())})
+    text = _json(metadata | {"sha256": sha256(_json(metadata).encode())})
+    _check_length(text)
+    return text
 
 
 def read_metadata(text: str | bytes, format_name: str, file: str) -> dict[str, Any]:
     """Parse metadata and compare it with its hash. ``file`` is the name of the file for messages."""
     try:
+        _check_length(text)
         metadata = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise damaged_file_error(file, error) from error
@@ -67,6 +72,14 @@ def read_metadata(text: str | bytes, format_name: str, file: str) -> dict[str, A
     if written_hash != sha256(_json(metadata).encode()):
         raise _altered(file, "its metadata is not what its SHA-256 says")
     return metadata
+
+
+def _check_length(text: str | bytes) -> None:
+    """Refuse metadata with very many values: each takes tens of bytes in memory, and two in a file."""
+    count = text.count(",") + text.count("[") if isinstance(text, str) else text.count(b",") + text.count(b"[")
+    count += text.count("{") if isinstance(text, str) else text.count(b"{")
+    if count > MAX_VALUES:
+        raise ValueError(f"its metadata has more than {MAX_VALUES:,} values")
 
 
 def check_start(file: str, start: bytes, known: bool, format_name: str) -> None:

@@ -72,7 +72,9 @@ def _check_cells(state: Mapping[str, Any], sizes: Sizes) -> None:
     _check_mask(state, shape)
     absent = np.isnan(state["latitude"])
     alike = bool((absent == np.isnan(state["longitude"])).all()) and not bool(absent.all())
-    check("CellGrid.longitude", alike, state["longitude"], "NaN where latitude is NaN, and some cells that have a place")
+    check(
+        "CellGrid.longitude", alike, state["longitude"], "NaN where latitude is NaN, and some cells that have a place"
+    )
 
 
 def _check_mask(state: Mapping[str, Any], shape: tuple[int, ...]) -> None:

@@ -216,7 +216,9 @@ SKLEARN_SCHEMAS: dict[str, Schema] = {
     "StandardScaler": _schema(
         _WIDTH | {"mean_": _COLUMN_OR_NONE, "scale_": _SCALES, "n_samples_seen_": _COUNT}, {"var_": _COLUMN_OR_NONE}
     ),
-    "Pipeline": Schema({"steps": ListOf(Tuple((Text(), Part(("fit", "transform"), (None, "passthrough")))))}, open=True),
+    "Pipeline": Schema(
+        {"steps": ListOf(Tuple((Text(), Part(("fit", "transform"), (None, "passthrough")))))}, open=True
+    ),
     "FeatureUnion": Schema({"transformer_list": ListOf(Tuple((Text(), _TRANSFORMER)))}, open=True),
     "ColumnTransformer": _schema(
         _WIDTH

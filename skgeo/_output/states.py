@@ -12,7 +12,7 @@ from skgeo._output.schema import Schema, Sizes, check
 from skgeo._output.schemas import FIXED_ENCODER, SCHEMAS
 from skgeo._output.schemas_sklearn import SKLEARN_SCHEMAS
 
-__all__ = ["read_state", "restore"]
+__all__ = ["check_model", "read_state", "restore"]
 
 # Entries of a state beside parameters and fitted attributes: versions, and the output that set_output chose.
 _VERSIONS = ("_skgeo_version", "_sklearn_version")
@@ -20,13 +20,23 @@ _OUTPUT_CONFIG = "_sklearn_output_config"
 _FRAMES = ("default", "pandas", "polars")
 
 
-def read_state(name: str, model: Any) -> dict[str, Any]:
-    """The state that pickle would write, the version included. A state that could not be loaded is refused."""
+def read_state(model: Any) -> dict[str, Any]:
+    """The state that pickle would write, the version included."""
     state: dict[str, Any] = model.__getstate__()
     _check_no_cache(state)
-    if _check_state(name, type(model), state):
-        _check_parameters(name, model)
     return state
+
+
+def check_model(name: str, model: Any) -> None:
+    """Raise ValueError if ``restore`` would refuse the state of a model: nobody saves what cannot be loaded."""
+    try:
+        if _check_state(name, type(model), model.__getstate__()):
+            _check_parameters(name, model)
+    except ValueError as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot be saved, because the file could not be loaded: {error}. Fit the model "
+            "with the parameters that it has now."
+        ) from error
 
 
 def restore(name: str, cls: Any, state: dict[str, Any]) -> Any:

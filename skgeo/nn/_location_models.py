@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationEstimator, Places, points_with_weights
 from skgeo._input.coordinates import warn_radians
-from skgeo.nn._location_networks import build_encoder_and_network, fit_encoder, network_recipe
+from skgeo.nn._location_networks import build_encoder_and_network, fit_encoder, network_recipe, network_skeleton
 from skgeo.nn._networks import LocationEncoder
 from skgeo.nn._neural_estimator import NeuralEstimator
 from skgeo.nn._neural_models import NeuralClassifier, NeuralRegressor
@@ -102,6 +102,9 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         self._network = network_recipe(self)
         # The encoder learns from the training places and their weights.
         self.encoder_ = fit_encoder(self.encoder, inputs, weight)
+
+    def _skeleton(self) -> Any:
+        return network_skeleton(self.encoder_, self._network, self._n_network_outputs, len(self.weights_))
 
     def _build(self) -> FrozenAndTrained:
         # The encoder is the frozen part. Only the network is trained.

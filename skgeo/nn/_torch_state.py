@@ -70,6 +70,29 @@ def load_arrays(module: nn.Module, weights: Arrays) -> nn.Module:
     return module
 
 
+def check_arrays_fit(module: nn.Module, weights: Arrays, moments: Arrays) -> None:
+    """Raise ValueError unless arrays have the names, shapes and kinds of the tensors of a module on any device.
+
+    ``moments`` may be those of Adam, with keys "parameter:quantity", or empty.
+    """
+    tensors = module.state_dict()
+    if set(tensors) != set(weights):
+        raise ValueError(f"weights_ has {sorted(weights)[:9]}: expected {sorted(tensors)[:9]}")
+    floats = {weights[name].dtype for name, _ in module.named_parameters()}
+    for name, tensor in tensors.items():
+        values, kind = weights[name], "f" if tensor.is_floating_point() else "i"
+        if values.shape != tuple(tensor.shape) or values.dtype.kind != kind:
+            raise ValueError(f"weights_[{name!r}] has shape {values.shape}: expected {tuple(tensor.shape)}")
+    # A matrix product takes operands of one dtype.
+    if len(floats) > 1:
+        raise ValueError(f"weights_ have the dtypes {sorted(map(str, floats))}: expected one for all")
+    for key, values in moments.items():
+        name, _, quantity = key.rpartition(":")
+        shape = () if quantity == "step" else tuple(tensors[name].shape) if name in tensors else None
+        if quantity not in ("step", "exp_avg", "exp_avg_sq") or values.shape != shape:
+            raise ValueError(f"_moments[{key[:60]!r}] has shape {values.shape}: expected that of a parameter")
+
+
 def moments_of(optimizer: torch.optim.Optimizer, module: nn.Module) -> Arrays:
     """Copies of the state of Adam, with keys "parameter:quantity"."""
     names = _parameter_names(optimizer, module)
