@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 __all__ = [
     "AnyOf",
-    "Anything",
     "Array",
     "Dict",
     "Flag",
@@ -230,6 +231,7 @@ class Part:
 
     methods: tuple[str, ...]
     instead: tuple[Any, ...] = ()
+    fitted: bool = True
 
     def check(self, where: str, value: Any, sizes: Sizes) -> None:
         """Check that the value is an object with such a method."""
@@ -239,6 +241,19 @@ class Part:
         # Values of Python and NumPy have none of the methods in question.
         able = any(callable(getattr(value, method, None)) for method in self.methods)
         check(where, able and not isinstance(value, type), value, f"an estimator with {' or '.join(self.methods)}")
+        check(where, not self.fitted or _is_fitted(value), value, "a fitted estimator")
+
+
+def _is_fitted(model: Any) -> bool:
+    """Whether an estimator is fitted; a composed one with all of its parts."""
+    parts = [*getattr(model, "steps", ()), *getattr(model, "transformer_list", ())]
+    if parts:
+        return all(_is_fitted(part[1]) for part in parts if part[1] is not None and not isinstance(part[1], str))
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -260,14 +275,6 @@ class AnyOf:
                 sizes.clear()
                 sizes.update(before)
         raise errors[-1]
-
-
-@dataclass(frozen=True)
-class Anything:
-    """Any value."""
-
-    def check(self, where: str, value: Any, sizes: Sizes) -> None:
-        """Accept the value."""
 
 
 @dataclass(frozen=True)

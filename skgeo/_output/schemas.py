@@ -11,7 +11,6 @@ import numpy as np
 
 from skgeo._output.schema import (
     AnyOf,
-    Anything,
     Array,
     Dict,
     Flag,
@@ -34,6 +33,15 @@ __all__ = ["FIXED_ENCODER", "SCHEMAS"]
 _LARGE = 1e150
 _POSITIVE = 5e-324
 _CLASSES = AnyOf((Strings(("classes",)), Array(("classes",), "biufUS")))
+
+
+class _FloatType:
+    """The dtype of embeddings of cells."""
+
+    def check(self, where: str, value: Any, sizes: Sizes) -> None:
+        """Check the dtype."""
+        valid = isinstance(value, np.dtype) and value in (np.dtype(np.float32), np.dtype(np.float64))
+        check(where, valid, value, "float32 or float64")
 
 
 def _check_degrees(state: Mapping[str, Any], sizes: Sizes) -> None:
@@ -70,6 +78,9 @@ def _check_cells(state: Mapping[str, Any], sizes: Sizes) -> None:
         values = state[name]
         check(f"CellGrid.{name}", values is None or values.shape == shape, values, f"shape {shape}")
     _check_mask(state, shape)
+    check("CellGrid._sources", "areas" in state["_sources"], sorted(state["_sources"]), "sources with areas")
+    order, n_cells = state["_put_in_order"], math.prod(shape)
+    check("CellGrid._put_in_order", order is None or bool((order < n_cells).all()), order, f"cells below {n_cells}")
     absent = np.isnan(state["latitude"])
     alike = bool((absent == np.isnan(state["longitude"])).all()) and not bool(absent.all())
     check(
@@ -82,7 +93,7 @@ def _check_mask(state: Mapping[str, Any], shape: tuple[int, ...]) -> None:
     check("mask", mask is None or (mask.shape == shape and bool(mask.any())), mask, f"shape {shape}, not all zero")
 
 
-def _check_kinds(state: Mapping[str, Any], sizes: Sizes) -> None:
+def _check_gaussian_process(state: Mapping[str, Any], sizes: Sizes) -> None:
     """Sums of a Gaussian process are those of its degree, and hold whole observations."""
     _check_degrees(state, sizes)
     # Variances of predictions are sums of squares over the rows of the factor.
@@ -147,7 +158,7 @@ SCHEMAS: dict[str, Schema] = {
             "mask": Array(("rows", "columns"), "bf", low=0.0, high=1.0, optional=True),
             "shape": Tuple((Integer(1), Integer(1))),
             "closed": Flag(),
-            "dtype": Anything(),
+            "dtype": _FloatType(),
             "_sources": Dict(Text()),
         },
         relation=_check_latlon,
@@ -159,9 +170,9 @@ SCHEMAS: dict[str, Schema] = {
             "mask": Array(None, "bf", low=0.0, high=1.0, optional=True),
             "solid_angles": Array(None, low=0.0, high=4.1 * math.pi, optional=True),
             "shape": ListOf(Integer(1)),
-            "dtype": Anything(),
+            "dtype": _FloatType(),
             "_sources": Dict(Text()),
-            "_put_in_order": AnyOf((Array(None, "iu", low=0), Anything())),
+            "_put_in_order": Array(("reordered",), "iu", low=0, optional=True),
         },
         relation=_check_cells,
     ),
@@ -213,7 +224,7 @@ SCHEMAS: dict[str, Schema] = {
             "n_observations_": Integer(1, size="observations"),
         },
         _NAMED,
-        _check_kinds,
+        _check_gaussian_process,
     ),
     "skgeo.PatchPositionEncoder": Schema(_PATCHES | {"encoder_": Part(("transform",))}, _NAMED),
     "skgeo.PatchScaleFeaturizer": Schema(_PATCHES, _NAMED),

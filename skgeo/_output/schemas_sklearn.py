@@ -63,7 +63,7 @@ def _linear(state: Mapping[str, Any], sizes: Sizes) -> None:
     check("intercept_", fits, intercept, f"one number, or shape {rows}")
     if "classes_" in state:
         n_classes = sizes["classes"]
-        two = n_classes == 2 and rows == (1,)
+        two = n_classes == 2 and rows in ((), (1,))
         check("coef_", n_classes >= 2 and (two or rows == (n_classes,)), coefficients, "one row for each class")
 
 
@@ -99,6 +99,7 @@ def _schema(required: dict[str, Rule], optional: dict[str, Rule] | None = None, 
     return Schema(required, _NAMED | (optional or {}), relation, open=True)
 
 
+# Versions of scikit-learn differ in whether a single output has an axis.
 _COEFFICIENTS = AnyOf((Array(("features",)), Array(("outputs", "features"))))
 _INTERCEPT = AnyOf((Number(), Array(None)))
 _REGRESSOR = _schema(
@@ -110,8 +111,7 @@ _CLASSIFIER = _schema(
     _WIDTH | {"coef_": Array(("outputs", "features")), "intercept_": _INTERCEPT, "classes_": _LABELS}, None, _linear
 )
 _RIDGE_CLASSIFIER = _schema(
-    _WIDTH
-    | {"coef_": Array(("outputs", "features")), "intercept_": _INTERCEPT, "_label_binarizer": Part(("transform",))},
+    _WIDTH | {"coef_": _COEFFICIENTS, "intercept_": _INTERCEPT, "_label_binarizer": Part(("transform",))},
     {"classes_": _LABELS},
     _linear,
 )

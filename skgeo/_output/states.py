@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import sklearn
 from sklearn.base import BaseEstimator
 
 from skgeo._output.schema import Schema, Sizes, check
@@ -78,11 +77,9 @@ def _check_state(name: str, cls: type, state: Mapping[str, Any]) -> bool:
     known = isinstance(config, dict) and set(config) <= {"transform"}
     known = known and all(isinstance(frame, str) and frame in _FRAMES for frame in config.values())
     check(f"{kind}.{_OUTPUT_CONFIG}", known, config, f"one of {', '.join(_FRAMES)}")
-    # Another version of scikit-learn may have other parameters. Ours belong to this version.
-    if not schema.open or state.get("_sklearn_version") == sklearn.__version__:
-        missing = sorted(parameters - set(state))
-        if missing:
-            raise ValueError(f"{kind} has no parameter {missing[0]}")
+    missing = sorted(parameters - set(state))
+    if missing:
+        raise ValueError(f"{kind} has no parameter {missing[0]}, as this version of its package has it")
     fitted = any(key in state for key in schema.required)
     if fitted or not issubclass(cls, BaseEstimator):
         schema.check(kind, state, _sizes(state))
@@ -107,8 +104,8 @@ def _check_name(key: Any, cls: type, schema: Schema, parameters: set[str]) -> No
     if known or key in _VERSIONS or key == _OUTPUT_CONFIG:
         return
     # Fitted attributes of other versions of scikit-learn are accepted, but not those that would hide a method.
-    hides = key.startswith("__") or callable(getattr(cls, key, None))
-    if not schema.open or hides:
+    private_or_fitted = (key.startswith("_") or key.endswith("_")) and not key.startswith("__")
+    if not schema.open or not private_or_fitted or callable(getattr(cls, key, None)):
         raise ValueError(f"{kind} has {key[:60]}, which is no attribute that files may hold")
 
 
