@@ -4,9 +4,11 @@ Attributes that no rule names are accepted: later versions of scikit-learn may h
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 
 from skgeo._output.schema import (
     AnyOf,
@@ -30,7 +32,10 @@ __all__ = ["SKLEARN_SCHEMAS"]
 
 _POSITIVE = 5e-324
 _WIDTH: dict[str, Rule] = {"n_features_in_": Integer(1, size="features")}
-_NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",))}
+# Attributes that are no parameters of some classes, and that their constructors set.
+_CONSTANTS = ("l1_ratio", "precompute", "positive", "gcv_mode", "alpha_per_target")
+_PLAIN = AnyOf((Number(optional=True), Text(), Flag()))
+_NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",)), **dict.fromkeys(_CONSTANTS, _PLAIN)}
 _LABELS = AnyOf((Strings(("classes",)), Array(("classes",), "biufUS")))
 # Numbers, texts, or objects of a column. OneHotEncoder and others look values up in them.
 _CATEGORIES = ListOf(Array(None, "biufUSOMm", finite=False), size="features")
@@ -41,6 +46,8 @@ _SCALES = Array(("features",), low=_POSITIVE, finite=False, optional=True)
 _COUNT = AnyOf((Number(low=0.0), Array(("features",), "if", low=0.0)))
 # A transformer of a union or of columns, or the word in its place.
 _TRANSFORMER = Part(("transform", "fit_transform"), ("passthrough", "drop"))
+_UNION_PART = Part(("transform", "fit_transform"), ("passthrough", "drop"), fitted=False)
+_STEP = Part(("fit", "transform"), (None, "passthrough"), fitted=False)
 _SELECTION: Rule = AnyOf((ListOf(AnyOf((Integer(low=-(2**62)), Text(), Flag()))), Text(), Integer(low=-(2**62))))
 
 
@@ -67,8 +74,23 @@ def _linear(state: Mapping[str, Any], sizes: Sizes) -> None:
         check("coef_", n_classes >= 2 and (two or rows == (n_classes,)), coefficients, "one row for each class")
 
 
+def _steps(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """Each step of a fitted Pipeline gives as many columns as the next one was fitted on."""
+    steps = [step for _, step in state["steps"] if step is not None and not isinstance(step, str)]
+    for step, following in pairwise(steps):
+        expected = getattr(following, "n_features_in_", None)
+        if expected is None or not hasattr(step, "get_feature_names_out"):
+            continue
+        try:
+            width = len(step.get_feature_names_out())
+        except (AttributeError, NotFittedError):  # not all transformers have names
+            continue
+        check(f"{type(following).__name__}.n_features_in_", width == expected, expected, f"{width}")
+
+
 def _categories(state: Mapping[str, Any], sizes: Sizes) -> None:
     """Columns have one axis of categories; left out are categories that there are."""
+    np.dtype(state["dtype"])  # TypeError if it is none
     lengths = []
     for values in state["categories_"]:
         check("categories_", values.ndim == 1 and values.size > 0, values, "categories along one axis")
@@ -165,20 +187,30 @@ SKLEARN_SCHEMAS: dict[str, Schema] = {
     "TruncatedSVD": _schema(_WIDTH | _DECOMPOSITION),
     "VarianceThreshold": _schema(_WIDTH | {"variances_": _COLUMN}),
     "MissingIndicator": _schema(
-        _WIDTH | {"features_": Array(("indicated",), "iu", low=0), "_n_features": Integer(1, size="features")},
-        {"_precomputed": Flag()},
+        _WIDTH
+        | {
+            "features_": Array(("indicated",), "iu", low=0),
+            "_n_features": Integer(1, size="features"),
+            "_precomputed": Flag(),
+        }
     ),
     "SimpleImputer": _schema(
-        _WIDTH | {"statistics_": Array(("features",), "biufOUS", finite=False)},
-        {"indicator_": Part(("transform",), (None,))},
+        _WIDTH
+        | {
+            "statistics_": Array(("features",), "biufOUS", finite=False),
+            "indicator_": Part(("transform",), (None,)),
+        }
     ),
     "KBinsDiscretizer": _schema(
         _WIDTH | {"bin_edges_": Array(("features",), "O"), "n_bins_": Array(("features",), "iu", low=1)},
         {"_encoder": Part(("transform",))},
     ),
     "LabelBinarizer": _schema(
-        {"classes_": _LABELS},
-        {"y_type_": Text(("binary", "multiclass", "multilabel-indicator")), "sparse_input_": Flag()},
+        {
+            "classes_": _LABELS,
+            "y_type_": Text(("binary", "multiclass", "multilabel-indicator")),
+            "sparse_input_": Flag(),
+        }
     ),
     "LabelEncoder": _schema({"classes_": AnyOf((_LABELS, Array(("classes",), "Mm")))}),
     "MaxAbsScaler": _schema(_WIDTH | {"scale_": _SCALES, "max_abs_": _COLUMN}, {"n_samples_seen_": _COUNT}),
@@ -192,16 +224,30 @@ SKLEARN_SCHEMAS: dict[str, Schema] = {
         },
     ),
     "OneHotEncoder": _schema(
-        _WIDTH | {"categories_": _CATEGORIES},
-        {"_infrequent_enabled": Flag(), "_n_features_outs": ListOf(Integer(), size="features")},
+        _WIDTH
+        | {
+            "categories_": _CATEGORIES,
+            "drop_idx_": Array(("features",), "Oi", optional=True),
+            "_drop_idx_after_grouping": Array(("features",), "Oi", optional=True),
+            "_infrequent_enabled": Flag(),
+            "_n_features_outs": ListOf(Integer(), size="features"),
+        },
+        None,
         _categories,
     ),
     "OrdinalEncoder": _schema(
-        _WIDTH | {"categories_": _CATEGORIES}, {"_infrequent_enabled": Flag(), "_missing_indices": Dict()}, _categories
+        _WIDTH | {"categories_": _CATEGORIES, "_infrequent_enabled": Flag(), "_missing_indices": Dict()},
+        None,
+        _categories,
     ),
     "PolynomialFeatures": _schema(
-        _WIDTH | {"n_output_features_": Integer()},
-        {"_min_degree": Integer(), "_max_degree": Integer(), "_n_out_full": Integer()},
+        _WIDTH
+        | {
+            "n_output_features_": Integer(),
+            "_min_degree": Integer(),
+            "_max_degree": Integer(),
+            "_n_out_full": Integer(),
+        }
     ),
     "PowerTransformer": _schema(_WIDTH | {"lambdas_": _COLUMN}, {"_scaler": Part(("transform",))}),
     "QuantileTransformer": _schema(
@@ -216,10 +262,8 @@ SKLEARN_SCHEMAS: dict[str, Schema] = {
     "StandardScaler": _schema(
         _WIDTH | {"mean_": _COLUMN_OR_NONE, "scale_": _SCALES, "n_samples_seen_": _COUNT}, {"var_": _COLUMN_OR_NONE}
     ),
-    "Pipeline": Schema(
-        {"steps": ListOf(Tuple((Text(), Part(("fit", "transform"), (None, "passthrough")))))}, open=True
-    ),
-    "FeatureUnion": Schema({"transformer_list": ListOf(Tuple((Text(), _TRANSFORMER)))}, open=True),
+    "Pipeline": Schema({"steps": ListOf(Tuple((Text(), _STEP)))}, relation=_steps, open=True),
+    "FeatureUnion": Schema({"transformer_list": ListOf(Tuple((Text(), _UNION_PART)))}, open=True),
     "ColumnTransformer": _schema(
         _WIDTH
         | {

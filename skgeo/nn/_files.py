@@ -22,6 +22,7 @@ from skgeo._output.integrity import (
 )
 from skgeo._output.model_tree import SavedClass, TreeReader, TreeWriter
 from skgeo._validation import import_optional
+from skgeo.nn._check_module import check_sizes, check_tensors, check_works
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._modules import HarmonicPCA, PatchScale
@@ -53,10 +54,12 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     ------
     TypeError
         If the module is not one of skgeo.nn.
+    ValueError
+        If its parameters are not finite, or of a dtype with which it cannot compute.
     ImportError
         Without safetensors.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or ``path`` is no regular file.
 
     See Also
     --------
@@ -93,6 +96,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     if tree.arrays:
         raise TypeError(f"{type(module).__name__} is built from arrays, which only its state_dict may hold.")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    check_tensors(module, tensors)
     described = {name: _describe(tensor) for name, tensor in tensors.items()}
     metadata = write_metadata(_FORMAT, described, objects=tree.objects, training=module.training)
     write_file(path, safetensors.save(tensors, {"skgeo": metadata}))
@@ -145,14 +149,19 @@ def load(path: str | os.PathLike[str]) -> nn.Module:
     """
     file = os.fsdecode(path)
     metadata, tensors = _read(path, file)
-    with reraise_as_model_file_error(file, *TreeReader.errors, RuntimeError):
+    with reraise_as_model_file_error(file, *TreeReader.errors, ArithmeticError, RuntimeError):
         check_arrays(file, metadata["arrays"], {name: _describe(tensor) for name, tensor in tensors.items()})
+        check_sizes(metadata["objects"], tensors)
         # On the meta device the constructor takes no memory and draws no random numbers: the tensors come afterwards.
         with torch.device("meta"):
             module: Any = TreeReader(_MODULE_CLASSES.get, {}).read(metadata["objects"])
+        check_tensors(module, tensors)
         module.load_state_dict(tensors, assign=True)
+        check_works(module)
+        if not isinstance(metadata["training"], bool):
+            raise TypeError("training is neither true nor false")
         module.train(metadata["training"])
-        warn_other_version(metadata["skgeo_version"])
+        warn_other_version(str(metadata["skgeo_version"]))
     return module
 
 
