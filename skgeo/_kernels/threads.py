@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 import scipy.linalg  # noqa: F401  loads scipy's BLAS: _libraries() finds loaded libraries only
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from threadpoolctl import ThreadpoolController
 
 # Square matrices with fewer rows are faster on one thread: see benchmarks/blas_threads.py.
@@ -45,6 +45,9 @@ def run_in_threads(
 
     BLAS has one thread meanwhile: the matrix products of one part are too small for more threads.
     """
+    # joblib would start as many threads as it is told to, however few parts and cores there are.
+    if n_jobs is not None and n_jobs > 0:
+        n_jobs = min(n_jobs, cpu_count(), len(parts))
     with one_blas_thread():
         if len(parts) == 1:
             then(parts[0], work(parts[0]))

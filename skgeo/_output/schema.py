@@ -16,9 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 __all__ = [
     "AnyOf",
     "Array",
+    "DType",
     "Dict",
     "Flag",
     "Integer",
+    "Labels",
     "ListOf",
     "Number",
     "Part",
@@ -63,6 +65,7 @@ class Array:
     high: float = math.inf
     finite: bool = True
     optional: bool = False
+    double: bool = False
 
     def check(self, where: str, value: Any, sizes: Sizes) -> None:
         """Check type, kind of dtype, shape and range."""
@@ -73,6 +76,7 @@ class Array:
         check(where, valid, value, expected)
         # Estimators compute with numbers of the machine's byte order and of at most 8 bytes.
         check(where, value.dtype.kind not in "biufc" or value.dtype.isnative, value, expected)
+        check(where, not self.double or value.dtype.kind != "f" or value.dtype.itemsize == 8, value, "float64")
         if self.shape is not None:
             shape = tuple(size if isinstance(size, int) else sizes.get(size, size) for size in self.shape)
             fits = value.ndim == len(shape)
@@ -104,6 +108,22 @@ class Strings:
         Array(self.shape, "OU", optional=self.optional).check(where, value, sizes)
         if value is not None and value.dtype.kind == "O":
             check(where, all(type(text) is str for text in value.flat), value, "an array of texts")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a classifier: texts, numbers or booleans, sorted, and each one once."""
+
+    size: str = "classes"
+
+    def check(self, where: str, value: Any, sizes: Sizes) -> None:
+        """Check kind, shape and order."""
+        Array((self.size,), "biufUSO").check(where, value, sizes)
+        # Objects of other types may not be comparable.
+        if value.dtype.kind == "O":
+            kinds = {type(label) for label in value.flat}
+            check(where, len(kinds) <= 1 and kinds <= {str, int, bool, float}, value, "labels of one type")
+        check(where, value.size >= 1 and bool((value[1:] > value[:-1]).all()), value, "sorted labels, each one once")
 
 
 @dataclass(frozen=True)
@@ -154,6 +174,18 @@ class Flag:
     def check(self, where: str, value: Any, sizes: Sizes) -> None:
         """Check the type."""
         check(where, isinstance(value, bool | np.bool_), value, "True or False")
+
+
+@dataclass(frozen=True)
+class DType:
+    """A dtype of numbers or texts."""
+
+    choices: tuple[str, ...] = ()
+
+    def check(self, where: str, value: Any, sizes: Sizes) -> None:
+        """Check type and choice."""
+        known = isinstance(value, np.dtype) and (not self.choices or value.str[1:] in self.choices)
+        check(where, known, value, " or ".join(self.choices) or "a dtype")
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from skgeo._output.schema import (
     AnyOf,
     Array,
     Dict,
+    DType,
     Flag,
     Integer,
+    Labels,
     ListOf,
     Number,
     Part,
@@ -32,16 +34,6 @@ __all__ = ["FIXED_ENCODER", "SCHEMAS"]
 # Numbers above this overflow when they are squared. No fit gives them.
 _LARGE = 1e150
 _POSITIVE = 5e-324
-_CLASSES = AnyOf((Strings(("classes",)), Array(("classes",), "biufUS")))
-
-
-class _FloatType:
-    """The dtype of embeddings of cells."""
-
-    def check(self, where: str, value: Any, sizes: Sizes) -> None:
-        """Check the dtype."""
-        valid = isinstance(value, np.dtype) and value in (np.dtype(np.float32), np.dtype(np.float64))
-        check(where, valid, value, "float32 or float64")
 
 
 def _check_degrees(state: Mapping[str, Any], sizes: Sizes) -> None:
@@ -134,7 +126,7 @@ _HEAD: dict[str, Rule] = {
     "scale_mean_": Array(("descriptors",), low=-_LARGE, high=_LARGE),
     "scale_std_": Array(("descriptors",), low=_POSITIVE, high=_LARGE),
 }
-_CLASSIFIER: dict[str, Rule] = {"classes_": _CLASSES, "_class_weights": Array(("classes",), low=0.0)}
+_CLASSIFIER: dict[str, Rule] = {"classes_": Labels(), "_class_weights": Array(("classes",), low=0.0)}
 _REGRESSOR: dict[str, Rule] = {
     "_flat": Flag(),
     "target_mean_": Array(("outputs",)),
@@ -148,29 +140,35 @@ _RETRIEVAL: dict[str, Rule] = {
     "chance": Array(("ks",), low=0.0, high=1.0),
 }
 
+
+def _values(shape: tuple[str, ...]) -> Array:
+    """Numbers of either sign, whose squares are numbers."""
+    return Array(shape, low=-_LARGE, high=_LARGE, double=True)
+
+
 SCHEMAS: dict[str, Schema] = {
     "skgeo.LatLonGrid": Schema(
         {
-            "latitude": Array(("rows",), low=-90.0, high=90.0),
-            "longitude": Array(("columns",), low=-1e6, high=1e6),
-            "latitude_edges": Array(_EDGES[0], low=-90.0, high=90.0),
-            "longitude_edges": Array(_EDGES[1], low=-1e6, high=1e6),
-            "mask": Array(("rows", "columns"), "bf", low=0.0, high=1.0, optional=True),
+            "latitude": Array(("rows",), low=-90.0, high=90.0, double=True),
+            "longitude": Array(("columns",), low=-1e6, high=1e6, double=True),
+            "latitude_edges": Array(_EDGES[0], low=-90.0, high=90.0, double=True),
+            "longitude_edges": Array(_EDGES[1], low=-1e6, high=1e6, double=True),
+            "mask": Array(("rows", "columns"), "bf", low=0.0, high=1.0, optional=True, double=True),
             "shape": Tuple((Integer(1), Integer(1))),
             "closed": Flag(),
-            "dtype": _FloatType(),
+            "dtype": DType(("f4", "f8")),
             "_sources": Dict(Text()),
         },
         relation=_check_latlon,
     ),
     "skgeo.CellGrid": Schema(
         {
-            "latitude": Array(None, low=-90.0, high=90.0, finite=False),
-            "longitude": Array(None, low=-1e6, high=1e6, finite=False),
-            "mask": Array(None, "bf", low=0.0, high=1.0, optional=True),
-            "solid_angles": Array(None, low=0.0, high=4.1 * math.pi, optional=True),
+            "latitude": Array(None, low=-90.0, high=90.0, finite=False, double=True),
+            "longitude": Array(None, low=-1e6, high=1e6, finite=False, double=True),
+            "mask": Array(None, "bf", low=0.0, high=1.0, optional=True, double=True),
+            "solid_angles": Array(None, low=0.0, high=4.1 * math.pi, optional=True, double=True),
             "shape": ListOf(Integer(1)),
-            "dtype": _FloatType(),
+            "dtype": DType(("f4", "f8")),
             "_sources": Dict(Text()),
             "_put_in_order": Array(("reordered",), "iu", low=0, optional=True),
         },
@@ -179,16 +177,16 @@ SCHEMAS: dict[str, Schema] = {
     "skgeo.SphericalHarmonicPCA": Schema(
         _PLACES
         | {
-            "_coefficients": Array(("doubled",)),
-            "_area": Number(low=0.0, finite=False),
-            "total_weight_": Number(low=0.0),
-            "mean_": Array(("harmonics",)),
-            "shannon_number_": Number(low=0.0),
+            "_coefficients": _values(("doubled",)),
+            "_area": Number(low=0.0, high=_LARGE, finite=False),
+            "total_weight_": Number(low=0.0, high=_LARGE),
+            "mean_": _values(("harmonics",)),
+            "shannon_number_": Number(low=0.0, high=_LARGE),
             "n_components_": Integer(size="components"),
-            "components_": Array(("components", "harmonics")),
-            "explained_variance_": Array(("components",), low=0.0),
-            "explained_variance_ratio_": Array(("components",), low=0.0),
-            "scale_": Array(("components",), low=_POSITIVE),
+            "components_": _values(("components", "harmonics")),
+            "explained_variance_": Array(("components",), low=0.0, high=_LARGE),
+            "explained_variance_ratio_": Array(("components",), low=0.0, high=_LARGE),
+            "scale_": Array(("components",), low=1.0 / _LARGE, high=_LARGE),
         },
         _NAMED,
         _check_degrees,
@@ -199,27 +197,27 @@ SCHEMAS: dict[str, Schema] = {
             "_flat": Flag(),
             "_sums": Dict(
                 rules={
-                    "weight": Array(("doubled",)),
-                    "target": Array(("outputs", "harmonics")),
-                    "square": Array(("outputs",)),
-                    "shift": Array(("outputs",)),
+                    "weight": _values(("doubled",)),
+                    "target": _values(("outputs", "harmonics")),
+                    "square": _values(("outputs",)),
+                    "shift": _values(("outputs",)),
                     "log_weight": Number(),
                     "n_observations": Integer(1, size="observations"),
                 }
             ),
-            "target_mean_": Array(("outputs",)),
-            "target_scale_": Array(("outputs",), low=_POSITIVE),
-            "theta_": Array(("hyperparameters",)),
-            "variance_": Number(low=_POSITIVE),
-            "length_scale_": Number(low=_POSITIVE),
-            "smoothness_": Number(low=_POSITIVE),
-            "noise_": Number(low=_POSITIVE),
+            "target_mean_": _values(("outputs",)),
+            "target_scale_": Array(("outputs",), low=1.0 / _LARGE, high=_LARGE),
+            "theta_": _values(("hyperparameters",)),
+            "variance_": Number(low=1.0 / _LARGE, high=_LARGE),
+            "length_scale_": Number(low=1.0 / _LARGE, high=_LARGE),
+            "smoothness_": Number(low=1.0 / _LARGE, high=_LARGE),
+            "noise_": Number(low=1.0 / _LARGE, high=_LARGE),
             "log_marginal_likelihood_value_": Number(),
-            "_weights": Array(("outputs", "harmonics")),
-            "_factor": Array(("harmonics", "harmonics")),
-            "_spread": Array(("doubled",)),
-            "noise_std_": AnyOf((Number(low=0.0), Array(("outputs",), low=0.0))),
-            "spectrum_": Array(("degrees",), low=0.0),
+            "_weights": _values(("outputs", "harmonics")),
+            "_factor": _values(("harmonics", "harmonics")),
+            "_spread": _values(("doubled",)),
+            "noise_std_": AnyOf((Number(low=0.0, high=_LARGE), Array(("outputs",), low=0.0, high=_LARGE))),
+            "spectrum_": Array(("degrees",), low=0.0, high=_LARGE),
             "truncation_error_": Number(),
             "n_observations_": Integer(1, size="observations"),
         },
@@ -247,7 +245,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "skgeo.nn.SatCLIPEncoder": FIXED_ENCODER,
     # SatCLIPWeights checks names, shapes and numbers when its state is set.
-    "skgeo.nn.SatCLIPWeights": Schema({"arrays": Dict(Array(None))}),
+    "skgeo.nn.SatCLIPWeights": Schema({"arrays": Dict(Array(None, low=-1e30, high=1e30, double=True))}),
     "skgeo.nn.TrainingState": Schema(
         {
             "seed": Integer(high=2**64 - 1),

@@ -3,6 +3,7 @@
 Attributes that no rule names are accepted: later versions of scikit-learn may have others.
 """
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -14,8 +15,10 @@ from skgeo._output.schema import (
     AnyOf,
     Array,
     Dict,
+    DType,
     Flag,
     Integer,
+    Labels,
     ListOf,
     Number,
     Part,
@@ -36,11 +39,11 @@ _WIDTH: dict[str, Rule] = {"n_features_in_": Integer(1, size="features")}
 _CONSTANTS = ("l1_ratio", "precompute", "positive", "gcv_mode", "alpha_per_target")
 _PLAIN = AnyOf((Number(optional=True), Text(), Flag()))
 _NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",)), **dict.fromkeys(_CONSTANTS, _PLAIN)}
-_LABELS = AnyOf((Strings(("classes",)), Array(("classes",), "biufUS")))
+_LABELS = Labels()
 # Numbers, texts, or objects of a column. OneHotEncoder and others look values up in them.
-_CATEGORIES = ListOf(Array(None, "biufUSOMm", finite=False), size="features")
+_CATEGORIES = ListOf(Array(None, "biufUO", finite=False), size="features")
 # A number for each column; NaN where a column had no numbers.
-_COLUMN = Array(("features",), "biufc", finite=False)
+_COLUMN = Array(("features",), "biuf", finite=False)
 _COLUMN_OR_NONE = Array(("features",), "biuf", finite=False, optional=True)
 _SCALES = Array(("features",), low=_POSITIVE, finite=False, optional=True)
 _COUNT = AnyOf((Number(low=0.0), Array(("features",), "if", low=0.0)))
@@ -62,6 +65,19 @@ class _Slice:
         check(where, value.step != 0, value, "a slice with steps")
 
 
+def _scaler(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """Scalers have what their parameters say, and numbers for columns that had some."""
+    centre = "mean_" if "with_mean" in state else "center_"
+    needed = {centre: "with_mean" if "with_mean" in state else "with_centering"}
+    needed["scale_"] = "with_std" if "with_std" in state else "with_scaling"
+    seen = np.broadcast_to(state.get("n_samples_seen_", 0), (sizes["features"],))
+    for key, parameter in needed.items():
+        values = state[key]
+        check(key, (values is not None) == bool(state[parameter]) or key == "mean_", values, f"as {parameter} says")
+        check(key, values is not None or not state[parameter], values, f"as {parameter} says")
+        check(key, values is None or bool(np.isfinite(values[seen > 0]).all()), values, "finite numbers")
+
+
 def _linear(state: Mapping[str, Any], sizes: Sizes) -> None:
     """The intercept belongs to the coefficients, and classes have one row each."""
     coefficients, intercept = state["coef_"], state["intercept_"]
@@ -72,6 +88,30 @@ def _linear(state: Mapping[str, Any], sizes: Sizes) -> None:
         n_classes = sizes["classes"]
         two = n_classes == 2 and rows in ((), (1,))
         check("coef_", n_classes >= 2 and (two or rows == (n_classes,)), coefficients, "one row for each class")
+
+
+def _union(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """All parts of a FeatureUnion were fitted on the same columns."""
+    widths = {getattr(part, "n_features_in_", None) for _, part in state["transformer_list"]} - {None}
+    check("FeatureUnion.transformer_list", len(widths) <= 1, sorted(widths), "parts that were fitted on the same table")
+
+
+def _powers(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """The number of products of columns follows from the degree."""
+    degree, width = state["degree"], sizes["features"]
+    low, high = degree if isinstance(degree, tuple | list) and len(degree) == 2 else (0, degree)
+    valid = all(isinstance(end, int) and 0 <= end <= 1000 for end in (low, high))
+    check("PolynomialFeatures.degree", valid, degree, "an integer or two, up to 1000")
+    ends = state["_min_degree"], state["_max_degree"]
+    check("PolynomialFeatures._max_degree", ends == (low, high), ends, f"{low}, {high}")
+    count, full = int(bool(state["include_bias"])), 1
+    for power in range(1, high + 1):
+        number = math.comb(width, power) if state["interaction_only"] else math.comb(width + power - 1, power)
+        count, full = count + number * (power >= low), full + number
+        check("PolynomialFeatures.degree", count < 2**31, degree, "a degree of fewer columns")
+    check("n_output_features_", state["n_output_features_"] == count, state["n_output_features_"], f"{count}")
+    whole = full if state["include_bias"] or low else full - 1
+    check("_n_out_full", state["_n_out_full"] in (full, full - 1), state["_n_out_full"], f"{whole}")
 
 
 def _steps(state: Mapping[str, Any], sizes: Sizes) -> None:
@@ -90,7 +130,8 @@ def _steps(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 def _categories(state: Mapping[str, Any], sizes: Sizes) -> None:
     """Columns have one axis of categories; left out are categories that there are."""
-    np.dtype(state["dtype"])  # TypeError if it is none
+    kind = np.dtype(state["dtype"]).kind  # TypeError if it is none
+    check("dtype", kind in "biufO", str(state["dtype"]), "a dtype of numbers")
     lengths = []
     for values in state["categories_"]:
         check("categories_", values.ndim == 1 and values.size > 0, values, "categories along one axis")
@@ -113,8 +154,14 @@ def _columns(state: Mapping[str, Any], sizes: Sizes) -> None:
     for name, columns in state["_transformer_to_input_indices"].items():
         inside = all(0 <= column < sizes["features"] for column in columns)
         check(f"columns of {name[:40]}", inside, columns, f"columns below {sizes['features']}")
-    fitted = len(state["transformers_"])
-    check("transformers_", fitted >= len(state["transformers"]), fitted, f"at least {len(state['transformers'])}")
+    given, fitted = state["transformers"], state["transformers_"]
+    check("transformers_", len(fitted) >= len(given), len(fitted), f"at least {len(given)} transformers")
+    names = {name for name, _, _ in fitted}
+    for key in ("_transformer_to_input_indices", "output_indices_"):
+        check(key, names <= set(state[key]) <= names | {"remainder"}, sorted(state[key]), "the names of transformers_")
+    for name, transformer, _ in fitted:
+        columns, width = state["_transformer_to_input_indices"][name], getattr(transformer, "n_features_in_", None)
+        check(f"columns of {name[:40]}", width in (None, len(columns)), columns, f"{width} columns")
 
 
 def _schema(required: dict[str, Rule], optional: dict[str, Rule] | None = None, relation: Any = None) -> Schema:
@@ -179,7 +226,7 @@ SKLEARN_SCHEMAS: dict[str, Schema] = {
     **dict.fromkeys(("RidgeClassifier", "RidgeClassifierCV"), _RIDGE_CLASSIFIER),
     **dict.fromkeys(("Binarizer", "Normalizer"), _WIDTH_ONLY),
     "FunctionTransformer": _schema({}, {"n_features_in_": Integer(0, size="features")}),
-    "FrozenEstimator": Schema({}, open=True),
+    "FrozenEstimator": Schema({"estimator": Part(("fit", "transform", "predict"), fitted=False)}, open=True),
     "PCA": _schema(
         _WIDTH | _DECOMPOSITION | {"mean_": Array(("features",)), "n_components_": Integer(size="components")},
         {"noise_variance_": Number(low=0.0)},
@@ -199,7 +246,11 @@ SKLEARN_SCHEMAS: dict[str, Schema] = {
         | {
             "statistics_": Array(("features",), "biufOUS", finite=False),
             "indicator_": Part(("transform",), (None,)),
-        }
+            "_fit_dtype": DType(),
+        },
+        {
+            "_fill_dtype": DType(),
+        },
     ),
     "KBinsDiscretizer": _schema(
         _WIDTH | {"bin_edges_": Array(("features",), "O"), "n_bins_": Array(("features",), "iu", low=1)},
@@ -247,7 +298,9 @@ SKLEARN_SCHEMAS: dict[str, Schema] = {
             "_min_degree": Integer(),
             "_max_degree": Integer(),
             "_n_out_full": Integer(),
-        }
+        },
+        None,
+        _powers,
     ),
     "PowerTransformer": _schema(_WIDTH | {"lambdas_": _COLUMN}, {"_scaler": Part(("transform",))}),
     "QuantileTransformer": _schema(
@@ -258,12 +311,24 @@ SKLEARN_SCHEMAS: dict[str, Schema] = {
             "quantiles_": Array(("quantiles", "features"), finite=False),
         }
     ),
-    "RobustScaler": _schema(_WIDTH | {"center_": _COLUMN_OR_NONE, "scale_": _SCALES}),
+    "RobustScaler": _schema(_WIDTH | {"center_": _COLUMN_OR_NONE, "scale_": _SCALES}, None, _scaler),
     "StandardScaler": _schema(
-        _WIDTH | {"mean_": _COLUMN_OR_NONE, "scale_": _SCALES, "n_samples_seen_": _COUNT}, {"var_": _COLUMN_OR_NONE}
+        _WIDTH | {"mean_": _COLUMN_OR_NONE, "scale_": _SCALES, "n_samples_seen_": _COUNT},
+        {"var_": _COLUMN_OR_NONE},
+        _scaler,
     ),
     "Pipeline": Schema({"steps": ListOf(Tuple((Text(), _STEP)))}, relation=_steps, open=True),
-    "FeatureUnion": Schema({"transformer_list": ListOf(Tuple((Text(), _UNION_PART)))}, open=True),
+    "FeatureUnion": Schema(
+        {
+            "transformer_list": ListOf(Tuple((Text(), _UNION_PART))),
+            "transformer_weights": Dict(Number(), optional=True),
+            "n_jobs": Integer(low=-1024, high=1024, optional=True),
+            "verbose": Flag(),
+            "verbose_feature_names_out": Flag(),
+        },
+        relation=_union,
+        open=True,
+    ),
     "ColumnTransformer": _schema(
         _WIDTH
         | {

@@ -23,7 +23,7 @@ def read_state(model: Any) -> dict[str, Any]:
     """The state that pickle would write, the version included."""
     state: dict[str, Any] = model.__getstate__()
     _check_no_cache(state)
-    return state
+    return _without_threads(type(model), state)
 
 
 def check_model(name: str, model: Any) -> None:
@@ -43,10 +43,16 @@ def restore(name: str, cls: Any, state: dict[str, Any]) -> Any:
     _check_no_cache(state)
     fitted = _check_state(name, cls, state)
     model = cls.__new__(cls)
-    model.__setstate__(state)
+    model.__setstate__(_without_threads(cls, state))
     if fitted:
         _check_parameters(name, model)
     return model
+
+
+def _without_threads(cls: type, state: dict[str, Any]) -> dict[str, Any]:
+    """The state with ``n_jobs=None``: the number of threads belongs to a machine, and the output does not depend on it."""
+    threaded = "n_jobs" in state and issubclass(cls, BaseEstimator)
+    return {**state, "n_jobs": None} if threaded else state
 
 
 def _check_no_cache(state: Mapping[str, Any]) -> None:
@@ -80,7 +86,7 @@ def _check_state(name: str, cls: type, state: Mapping[str, Any]) -> bool:
     missing = sorted(parameters - set(state))
     if missing:
         raise ValueError(f"{kind} has no parameter {missing[0]}, as this version of its package has it")
-    fitted = any(key in state for key in schema.required)
+    fitted = any(key in state for key in (*schema.required, "n_features_in_"))
     if fitted or not issubclass(cls, BaseEstimator):
         schema.check(kind, state, _sizes(state))
     # A fitted attribute of another version, without those that this version needs.

@@ -86,11 +86,18 @@ def check_arrays_fit(module: nn.Module, weights: Arrays, moments: Arrays) -> Non
     # A matrix product takes operands of one dtype.
     if len(floats) > 1:
         raise ValueError(f"weights_ have the dtypes {sorted(map(str, floats))}: expected one for all")
-    for key, values in moments.items():
-        name, _, quantity = key.rpartition(":")
-        shape = () if quantity == "step" else tuple(tensors[name].shape) if name in tensors else None
-        if quantity not in ("step", "exp_avg", "exp_avg_sq") or values.shape != shape:
-            raise ValueError(f"_moments[{key[:60]!r}] has shape {values.shape}: expected that of a parameter")
+    # Adam has three quantities of each parameter that it has changed.
+    quantities = ("step", "exp_avg", "exp_avg_sq")
+    expected = {
+        f"{name}:{quantity}": () if quantity == "step" else tuple(parameter.shape)
+        for name, parameter in module.named_parameters()
+        for quantity in quantities
+        if any(f"{name}:{other}" in moments for other in quantities)
+    }
+    if {key: values.shape for key, values in moments.items()} != expected:
+        raise ValueError(f"_moments are not those of {len(weights)} weights: {', '.join(sorted(moments)[:3])[:80]}")
+    if any((values < 0).any() for key, values in moments.items() if key.endswith((":step", ":exp_avg_sq"))):
+        raise ValueError("_moments has squares or numbers of steps below zero")
 
 
 def moments_of(optimizer: torch.optim.Optimizer, module: nn.Module) -> Arrays:

@@ -1,12 +1,14 @@
 """The models whose files hostile_files.py changes, and all that a loaded model should be able to do."""
 
 import copy
+import re
 
 import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import BayesianRidge, LogisticRegression, Ridge, RidgeClassifier
@@ -58,7 +60,10 @@ MODELS = {
     "scales": (lambda: GridEncoder(3).fit(PLACES), PLACES),
     "position": (lambda: PatchPositionEncoder(SphericalHarmonicPCA(1)).fit(PATCHES), PATCHES),
     "scale": (lambda: PatchScaleFeaturizer().fit(PATCHES), PATCHES),
-    "union": (lambda: make_union(PatchPositionEncoder(SphericalHarmonicPCA(1)), PatchScaleFeaturizer()).fit(PATCHES), PATCHES),
+    "union": (
+        lambda: make_union(PatchPositionEncoder(SphericalHarmonicPCA(1)), PatchScaleFeaturizer()).fit(PATCHES),
+        PATCHES,
+    ),
     "regressor": (lambda: network().fit(PLACES, VALUES), PLACES),
     "partial": (lambda: network().partial_fit(PLACES, VALUES), PLACES),
     "classifier": (
@@ -91,12 +96,25 @@ MODELS = {
 
 def use(model, X):
     """Do with a model all that it can do with valid input. An unfitted model may be asked to be fitted."""
+    try:
+        _use(model, X)
+    except ValueError as error:
+        # A device that this machine does not have: set_params(device="cpu") helps.
+        if not str(error).startswith("device="):
+            raise
+
+
+def _use(model, X):
     repr(model)
     if isinstance(model, LatLonGrid | CellGrid):
         use_grid(model)
         return
     clone(model)
     copy.deepcopy(model)
+    try:
+        getattr(model, "transform", getattr(model, "predict", None))(X)
+    except NotFittedError:  # as a model that was saved before its fit
+        return
     for name in ("transform", "predict", "predict_proba", "decision_function"):
         if hasattr(model, name):
             values = getattr(model, name)(X)
@@ -112,8 +130,13 @@ def use(model, X):
     if isinstance(model, nn.ContrastiveLocationEncoder):
         model.similarity(X, FEATURES)
     if hasattr(model, "partial_fit"):
-        copy.deepcopy(model).partial_fit(X, LABELS if hasattr(model, "classes_") else VALUES)
-    if hasattr(model, "to_torch") and hasattr(model, "n_features_in_"):
+        try:
+            copy.deepcopy(model).partial_fit(X, LABELS if hasattr(model, "classes_") else VALUES)
+        except ValueError as error:
+            # Training may refuse numbers that no training has given, and labels that have changed, in clear words.
+            if not re.match("learning_rate=|noise=|y has the class", str(error)):
+                raise
+    if hasattr(model, "to_torch") and not getattr(model, "add_indicator", False):
         model.to_torch()(torch.tensor(X, dtype=torch.float32))
 
 
