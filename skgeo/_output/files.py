@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from skgeo._output.archive import describe, pack, unpack
 from skgeo._output.integrity import (
     check_arrays,
+    check_file_hash,
     read_metadata,
     reraise_as_model_file_error,
     write_file,
@@ -166,17 +167,21 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     write_file(path, pack(write_metadata(_FORMAT, described, objects=tree.objects), tree.arrays))
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Any:
     """Read a model from a file of :func:`skgeo.save`, without running code from it.
 
     The content is checked against its hash before anything is built from it, and only the classes that
-    :func:`skgeo.save` names are built. The hash tells damage, not who made the file: a model of somebody else runs no
-    code here, but its numbers can be wrong.
+    :func:`skgeo.save` names are built. The hash tells damage, not who made the file. Therefore everything that the file
+    declares is compared with what it holds, and with what a fit of its class gives: names, types, shapes and ranges. A
+    model of somebody else runs no code here and does what its class does, but its numbers can be wrong.
 
     Parameters
     ----------
     path : str or path-like
         The file.
+    sha256 : str or None, default=None
+        SHA-256 of the whole file as 64 hexadecimal digits, if you know it from somewhere that you trust. Another file
+        is refused before it is read.
 
     Returns
     -------
@@ -186,8 +191,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ModelFileError
-        If the file is empty, truncated, altered, of another program, of a newer format, or holds a class that this
-        skgeo does not know.
+        If the file is empty, truncated, altered, of another program, of a newer format, or not the one with
+        ``sha256``; or if it holds a class that this skgeo does not know, or attributes that no fit gives.
+    ValueError
+        If ``sha256`` is no SHA-256.
     ImportError
         If the model is an estimator of skgeo.nn and torch is missing.
     OSError
@@ -214,6 +221,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     PatchScaleFeaturizer(log=False)
     """
     file = os.fsdecode(path)
+    check_file_hash(path, sha256)
     text, arrays = unpack(path, file, _FORMAT)
     metadata = read_metadata(text, _FORMAT, file)
     with reraise_as_model_file_error(file, *TreeReader.errors):

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from skgeo.exceptions import ModelFileError
 __all__ = [
     "FORMAT_VERSION",
     "check_arrays",
+    "check_file_hash",
     "check_start",
     "damaged_file_error",
     "read_metadata",
@@ -33,6 +35,26 @@ _COPY_AGAIN = "Copy it again from where it came, or save the model again."
 def sha256(content: Any) -> str:
     """The SHA-256 digest of bytes, or of an array of bytes, as hexadecimal text."""
     return hashlib.sha256(content).hexdigest()
+
+
+def check_file_hash(path: str | os.PathLike[str], expected: str | None) -> bool:
+    """Raise ModelFileError unless the SHA-256 of a file is the one that the caller knows. Returns whether one is known.
+
+    The file is read in pieces, whatever its size.
+    """
+    if expected is None:
+        return False
+    valid = isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected) is not None
+    if not valid:
+        raise ValueError(f"sha256={str(expected)[:80]!r}: expected None or 64 hexadecimal digits.")
+    with open(path, "rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != expected.lower():
+        raise ModelFileError(
+            f"{os.fsdecode(path)} has the SHA-256 {found}: expected {expected.lower()}. It is damaged, or another "
+            "file. Get it again from where it came."
+        )
+    return True
 
 
 def write_metadata(format_name: str, arrays: Mapping[str, object], **model: object) -> str:

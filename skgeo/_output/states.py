@@ -50,7 +50,7 @@ def restore(name: str, cls: Any, state: dict[str, Any]) -> Any:
 
 
 def _without_threads(cls: type, state: dict[str, Any]) -> dict[str, Any]:
-    """The state with ``n_jobs=None``: the number of threads belongs to a machine, and the output does not depend on it."""
+    """The state with ``n_jobs=None``: a number of threads belongs to a machine, and does not change the output."""
     threaded = "n_jobs" in state and issubclass(cls, BaseEstimator)
     return {**state, "n_jobs": None} if threaded else state
 

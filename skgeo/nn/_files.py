@@ -12,6 +12,7 @@ from skgeo import encoders
 from skgeo._base import warn_other_version
 from skgeo._output.integrity import (
     check_arrays,
+    check_file_hash,
     check_start,
     damaged_file_error,
     read_metadata,
@@ -102,7 +103,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     write_file(path, safetensors.save(tensors, {"skgeo": metadata}))
 
 
-def load(path: str | os.PathLike[str]) -> nn.Module:
+def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> nn.Module:
     """Read a module from a file of :func:`skgeo.nn.save`, without running code from it.
 
     The content is checked against its hash before anything is built from it. The hash tells damage, not who made the
@@ -112,6 +113,9 @@ def load(path: str | os.PathLike[str]) -> nn.Module:
     ----------
     path : str or path-like
         The file.
+    sha256 : str or None, default=None
+        SHA-256 of the whole file as 64 hexadecimal digits, if you know it from somewhere that you trust. Another file
+        is refused before it is read.
 
     Returns
     -------
@@ -121,8 +125,11 @@ def load(path: str | os.PathLike[str]) -> nn.Module:
     Raises
     ------
     ModelFileError
-        If the file is empty, truncated, altered, of another program, of a newer format, or holds a module that this
-        skgeo does not know.
+        If the file is empty, truncated, altered, of another program, of a newer format, or not the one with
+        ``sha256``; if it holds a module that this skgeo does not know, declares more than its tensors hold, or gives no
+        finite outputs.
+    ValueError
+        If ``sha256`` is no SHA-256.
     ImportError
         Without safetensors.
     OSError
@@ -148,6 +155,7 @@ def load(path: str | os.PathLike[str]) -> nn.Module:
     PatchScale(earth_radius=6371008.8, log=False)
     """
     file = os.fsdecode(path)
+    check_file_hash(path, sha256)
     metadata, tensors = _read(path, file)
     with reraise_as_model_file_error(file, *TreeReader.errors, ArithmeticError, RuntimeError):
         check_arrays(file, metadata["arrays"], {name: _describe(tensor) for name, tensor in tensors.items()})

@@ -10,9 +10,11 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from skgeo._output.integrity import check_file_hash
 from skgeo._validation import import_optional
 from skgeo.exceptions import ModelFileError
 from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
+from skgeo.nn._torch_pickle import check_torch_file
 
 __all__ = ["load_satclip"]
 
@@ -20,7 +22,7 @@ __all__ = ["load_satclip"]
 _PART = re.compile(r"(?P<prefix>.*?)(?P<name>(?:layers\.\d+|last_layer)\.(?:weight|bias))")
 
 
-def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
+def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> SatCLIPEncoder:
     """Read the location network of a published checkpoint of SatCLIP [1]_, without running code from it.
 
     The files are ``satclip-{resnet18,resnet50,vit16}-{l10,l40}.ckpt``, or the same network as safetensors. Only tensors
@@ -33,6 +35,8 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
         The checkpoint, or a safetensors file, under any name. Its network may stand under any prefix, such as
         ``model.location.nnet.``, ``location.nnet.`` or ``nnet.``, and twice as in the published files, as long as there
         is only one.
+    sha256 : str or None, default=None
+        SHA-256 of the whole file as 64 hexadecimal digits, if you know it. Another file is refused before it is read.
 
     Returns
     -------
@@ -48,8 +52,15 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
         contradict.
     ImportError
         Without safetensors, if the file is of its kind.
+    ValueError
+        If ``sha256`` is no SHA-256.
     OSError
         If the file cannot be read.
+
+    Warns
+    -----
+    ModelFileWarning
+        If the file has the old format of torch, without checksums, and ``sha256`` is not given.
 
     See Also
     --------
@@ -88,7 +99,7 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     SatCLIPEncoder(weights=SatCLIPWeights(legendre_polys=3, hidden_dim=8, n_layers=1, n_outputs=4))
     """
     file = os.fsdecode(path)
-    content = _read(path, file)
+    content = _read(path, file, hash_known=check_file_hash(path, sha256))
     state, parameters = content.get("state_dict", content), content.get("hyper_parameters", {})
     if not isinstance(state, Mapping) or not isinstance(parameters, Mapping):
         raise _foreign(file, "its state_dict or its hyper_parameters are no dictionary")
@@ -105,13 +116,17 @@ def load_satclip(path: str | os.PathLike[str]) -> SatCLIPEncoder:
     return SatCLIPEncoder(weights).fit([[0.0, 0.0]])
 
 
-def _read(path: str | os.PathLike[str], file: str) -> Mapping[Any, Any]:
+def _read(path: str | os.PathLike[str], file: str, *, hash_known: bool) -> Mapping[Any, Any]:
     """The content of the checkpoint: tensors and plain values."""
     with open(path, "rb") as stream:
         # A safetensors file begins with 8 bytes, the length of the header, and "{". No file of torch has "{" there.
         if stream.read(9)[8:] == b"{":
             return _read_safetensors(path, file)
         stream.seek(0)
+        try:
+            check_torch_file(stream, file, hash_known=hash_known)
+        except ValueError as error:
+            raise _foreign(file, str(error)) from error
         content = _unpickle(stream, file)
     if not isinstance(content, Mapping):
         raise _foreign(file, f"it holds a {type(content).__name__}, not a dictionary")
