@@ -99,8 +99,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         An estimator of skgeo, fitted or not, or a simple one of scikit-learn (see Notes), or scikit-learn's
         ColumnTransformer, FeatureUnion, FrozenEstimator or Pipeline made of them, in any nesting.
     path : str or path-like
-        Where to write; the name is taken as it is, ``.npz`` is usual. An existing file is replaced when the new one is
-        complete, and else left alone.
+        Where to write; the name is taken as it is, ``.npz`` is usual. An existing regular file is replaced when the
+        new one is complete, and else left alone; its rights stay. A symbolic link is followed and stays a link.
 
     Raises
     ------
@@ -108,9 +108,10 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         If the model, or a part or parameter of it, is of another type, such as a function, a torch module or another
         library's estimator; the message says which. Nothing is written.
     ValueError
-        If a Pipeline has ``memory``: the cache that it names is made of pickles.
+        If a Pipeline has ``memory``: the cache that it names is made of pickles; or if a fitted model has parameters or
+        attributes that its fit does not give, so that its file could not be loaded.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or ``path`` is a folder, a device or a pipe.
 
     See Also
     --------
@@ -142,6 +143,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     VarianceThreshold, TransformedTargetRegressor, and linear models such as Ridge, Lasso, LogisticRegression and their
     kin with ``CV``. Trees, neighbours, support vector machines and searches are not: save ``search.best_estimator_``,
     or use ``skops.io.dump``.
+
+    ``n_jobs`` of an estimator is saved as None: a number of threads belongs to a machine, and does not change results.
 
     The same model gives the same bytes.
 

@@ -1,11 +1,13 @@
 """The integrity of model files: metadata with a hash of the content, and writing without incomplete files."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -158,17 +160,42 @@ def foreign_file_error(file: str, format_name: str) -> ModelFileError:
 
 
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file completely or not at all. An old file stays until the new content is on the disk."""
+    """Write a file completely or not at all. An old file stays until the new content is on the disk.
+
+    The new file has the rights of the old one. Only a regular file is replaced: a device would be lost, and a pipe
+    has no content to keep.
+    """
     # Behind a symbolic link, replace the file and keep the link.
     target = os.path.realpath(os.fsdecode(path))
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        old = None
+    if old is not None:
+        if not stat.S_ISREG(old.st_mode):
+            folder = stat.S_ISDIR(old.st_mode)
+            reason = "This is a folder" if folder else "This is no regular file: a model would take its place"
+            raise OSError(errno.EISDIR if folder else errno.EINVAL, reason, os.fsdecode(path))
+        if not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, "The file may not be written", os.fsdecode(path))
     # The temporary file is in the same folder: os.replace is atomic within one file system only.
     temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
+    # Until it has the rights of the old file, nobody else may read the new one.
+    rights = 0o666 if old is None else 0o600
     try:
-        with open(temporary, "xb") as file:
+        binary = getattr(os, "O_BINARY", 0)  # Windows
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, rights), "wb") as file:
             file.write(content)
             file.flush()
             # The content must be on the disk before the new name replaces the old file.
             os.fsync(file.fileno())
+        if old is not None:
+            # Another owner is kept where the system lets us; a change of owner can change the rights.
+            new = os.stat(temporary)
+            if hasattr(os, "chown") and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+                with contextlib.suppress(OSError):
+                    os.chown(temporary, old.st_uid, old.st_gid)
+            os.chmod(temporary, stat.S_IMODE(old.st_mode))
         os.replace(temporary, target)
     except BaseException:  # Ctrl-C as well must not leave the temporary file
         with contextlib.suppress(OSError):

@@ -48,8 +48,8 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     module : Module
         A module of skgeo.nn.
     path : str or path-like
-        Where to write; the name is taken as it is, ``.safetensors`` is usual. An existing file is replaced when the
-        new one is complete, and else left alone.
+        Where to write; the name is taken as it is, ``.safetensors`` is usual. An existing regular file is replaced when the
+        new one is complete, and else left alone; its rights stay. A symbolic link is followed and stays a link.
 
     Raises
     ------
@@ -91,6 +91,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     True
     """
     safetensors = import_optional("safetensors.torch", "skgeo.nn.save", "torch")
+    _check_path(os.fsdecode(path))
     tree = TreeWriter(_MODULE_CLASSES.get, _NAMES_IN_FILES.get, _INSTEAD)
     tree.write(module)
     # The file has no place for arrays of numpy: all numbers must be tensors of the state_dict.
@@ -155,6 +156,7 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> nn.Modul
     PatchScale(earth_radius=6371008.8, log=False)
     """
     file = os.fsdecode(path)
+    _check_path(file)
     check_file_hash(path, sha256)
     metadata, tensors = _read(path, file)
     with reraise_as_model_file_error(file, *TreeReader.errors, ArithmeticError, RuntimeError):
@@ -171,6 +173,16 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> nn.Modul
         module.train(metadata["training"])
         warn_other_version(str(metadata["skgeo_version"]))
     return module
+
+
+def _check_path(file: str) -> None:
+    """Refuse names that safetensors cannot open."""
+    try:
+        file.encode()
+    except UnicodeEncodeError as error:
+        raise OSError(
+            f"{file!r} is no name in UTF-8, which safetensors needs: rename the file or its folder."
+        ) from error
 
 
 def _read(path: str | os.PathLike[str], file: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
