@@ -56,6 +56,11 @@ class VersionedEstimator(BaseEstimator):
         warn_other_version(state.pop("_skgeo_version", "unknown"))
         super().__setstate__(state)
 
+    def _check_loaded(self) -> None:
+        """Raise ValueError if a parameter of this fitted model is not what ``fit`` accepts; :func:`skgeo.load` asks."""
+        for name in ("_check_input_parameters", "_check_parameters"):
+            getattr(self, name, lambda: None)()
+
 
 class GeoEstimator(ABC):
     """A mixin of estimators of places or patches: :meth:`_read` is the one method through which every X passes.

@@ -167,16 +167,7 @@ class PatchPositionEncoder(PatchTransformer):
         -------
         self
         """
-        known = isinstance(self.average, str) and self.average in ("pixels", "exact")
-        check_parameter("average", self.average, known, "'pixels' or 'exact'")
-        usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
-        accepted = "None or an instance of a transformer of (latitude, longitude) points"
-        check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
-        known = self.grid is None or isinstance(self.grid, LatLonGrid | CellGrid)
-        check_parameter("grid", self.grid, known, "None, a LatLonGrid or a CellGrid")
-        if self.grid is not None and self.average == "exact":
-            raise ValueError("average='exact' integrates between the edges of patches; grid= needs average='pixels'.")
-        check_verbose(self.verbose)
+        self._check_parameters()
         encoder = SphericalHarmonicPCA() if self.encoder is None else clone(self.encoder)
         # Check the combination of encoder and patches before the fit, which may take long.
         with restore_on_error(self):
@@ -192,6 +183,18 @@ class PatchPositionEncoder(PatchTransformer):
                 _fit_encoder(encoder, patches)
             self.encoder_ = encoder
         return self
+
+    def _check_parameters(self) -> None:
+        known = isinstance(self.average, str) and self.average in ("pixels", "exact")
+        check_parameter("average", self.average, known, "'pixels' or 'exact'")
+        usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
+        accepted = "None or an instance of a transformer of (latitude, longitude) points"
+        check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
+        known = self.grid is None or isinstance(self.grid, LatLonGrid | CellGrid)
+        check_parameter("grid", self.grid, known, "None, a LatLonGrid or a CellGrid")
+        if self.grid is not None and self.average == "exact":
+            raise ValueError("average='exact' integrates between the edges of patches; grid= needs average='pixels'.")
+        check_verbose(self.verbose)
 
     def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         encoder = _unfrozen(self.encoder_)

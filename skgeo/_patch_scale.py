@@ -124,11 +124,14 @@ class PatchScaleFeaturizer(PatchTransformer):
         -------
         self
         """
-        check_radius("earth_radius", self.earth_radius)
-        check_flag("log", self.log)
+        self._check_parameters()
         with restore_on_error(self):
             self._read(X, reset=True)
         return self
+
+    def _check_parameters(self) -> None:
+        check_radius("earth_radius", self.earth_radius)
+        check_flag("log", self.log)
 
     def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         radius = float(self.earth_radius)

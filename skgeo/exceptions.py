@@ -1,6 +1,13 @@
 """The errors and warnings that skgeo raises, besides plain ``ValueError``."""
 
-__all__ = ["CoordinateError", "CoordinateWarning", "ModelFileError", "ResolutionWarning", "VersionWarning"]
+__all__ = [
+    "CoordinateError",
+    "CoordinateWarning",
+    "ModelFileError",
+    "ModelFileWarning",
+    "ResolutionWarning",
+    "VersionWarning",
+]
 
 
 class CoordinateError(ValueError):
@@ -49,6 +56,17 @@ class ModelFileError(ValueError):
     ...
     skgeo.exceptions.ModelFileError: ...basis.npz is cut short or damaged: File is not a zip file. \
     Copy it again from where it came, or save the model again.
+    """
+
+
+class ModelFileWarning(UserWarning):
+    """A file of another program that cannot tell whether it is damaged, because its format has no checksums.
+
+    Examples
+    --------
+    >>> from skgeo.exceptions import ModelFileWarning
+    >>> issubclass(ModelFileWarning, UserWarning)
+    True
     """
 
 

@@ -1,15 +1,17 @@
 """Blocks of rows, and threads that work on them while BLAS has one thread."""
 
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from types import FrameType
 from typing import Any, ClassVar
 
 import scipy.linalg  # noqa: F401  loads scipy's BLAS: _libraries() finds loaded libraries only
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from threadpoolctl import ThreadpoolController
 
 # Square matrices with fewer rows are faster on one thread: see benchmarks/blas_threads.py.
@@ -45,7 +47,11 @@ def run_in_threads(
 
     BLAS has one thread meanwhile: the matrix products of one part are too small for more threads.
     """
-    with one_blas_thread():
+    # joblib would start as many threads as it is told to, however few parts and cores there are.
+    if n_jobs is not None and n_jobs > 0:
+        n_jobs = max(1, min(n_jobs, cpu_count(), len(parts)))
+    # Two contexts: if Ctrl-C keeps one of them from being left, the other one releases both.
+    with one_blas_thread(), one_blas_thread():
         if len(parts) == 1:
             then(parts[0], work(parts[0]))
             return
@@ -82,23 +88,31 @@ class one_blas_thread:  # noqa: N801
 
     def __enter__(self) -> None:
         try:
-            _Limit.holders[id(self)] = weakref.ref(self, _forget_collected), threading.get_ident()
+            _forget_left(sys._getframe(1))
+            hold = weakref.ref(self, _forget_collected), threading.get_ident(), id(sys._getframe(1))
+            _Limit.holders[id(self)] = hold
             _settle()
         # After Ctrl-C in __enter__, Python does not call __exit__.
         except BaseException:
             self._leave()
             raise
 
-    def __exit__(self, *error: object) -> None:
-        # Ctrl-C may interrupt the first attempt.
+    def __exit__(self, kind: type[BaseException] | None = None, *error: object) -> None:
+        # An error has left the contexts inside this one, too. Ctrl-C may have come before the first line of their
+        # __exit__. Ctrl-C may also interrupt the first attempt here.
         try:
-            self._leave()
-        except BaseException:
-            self._leave()
-            raise
+            self._leave(inner=kind is not None)
+        finally:
+            self._leave(inner=kind is not None)
 
-    def _leave(self) -> None:
-        """Give up the limit."""
+    def _leave(self, *, inner: bool = False) -> None:
+        """Release this hold, and with ``inner`` also those that this thread has taken later."""
+        if inner and id(self) in _Limit.holders:
+            own = threading.get_ident()
+            holds = list(_Limit.holders.items())  # in the order in which they were taken
+            later = holds[[hold for hold, _ in holds].index(id(self)) + 1 :]
+            for hold in [hold for hold, held in later if held[1] == own]:
+                _Limit.holders.pop(hold, None)
         _Limit.holders.pop(id(self), None)
         _settle()
 
@@ -113,8 +127,8 @@ class _Limit:
 
     # Reentrant: garbage collection may call _forget_collected on a thread that holds the lock.
     lock = threading.RLock()
-    # For each open context: a weak reference to it, and the number of its thread.
-    holders: ClassVar[dict[int, tuple[weakref.ref[one_blas_thread], int]]] = {}
+    # For each open context: a weak reference to it, the number of its thread, and the id of the frame that entered it.
+    holders: ClassVar[dict[int, tuple[weakref.ref[one_blas_thread], int, int]]] = {}
     # Each BLAS library and its number of threads before the limit; empty while there is no limit.
     before: ClassVar[list[tuple[Any, int]]] = []
 
@@ -140,10 +154,31 @@ def _settle() -> None:
 
 def _forget_collected(reference: object) -> None:
     """Release the hold of a context that was garbage collected: Ctrl-C had interrupted its ``_leave``."""
+    # Python ignores Ctrl-C in here: it prints the error and goes on.
+    try:
+        for hold, held in list(_Limit.holders.items()):
+            if held[0] is reference:
+                _Limit.holders.pop(hold, None)
+        _settle()
+    finally:
+        _settle()
+
+
+def _forget_left(frame: FrameType | None) -> None:
+    """Release the holds of this thread that its functions have left, given the frame of the caller.
+
+    Ctrl-C can come before the first line of an ``__exit__``. A traceback that somebody keeps, as the prompt of Python
+    does, then keeps the context alive.
+    """
+    own, running = threading.get_ident(), set()
+    if not any(held[1] == own for held in list(_Limit.holders.values())):
+        return
+    while frame is not None:
+        running.add(id(frame))
+        frame = frame.f_back
     for hold, held in list(_Limit.holders.items()):
-        if held[0] is reference:
+        if held[1] == own and held[2] not in running:
             _Limit.holders.pop(hold, None)
-    _settle()
 
 
 def _forget_other_threads() -> None:

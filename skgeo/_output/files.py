@@ -1,29 +1,23 @@
 """Models in files that hold numbers and text and cannot run code."""
 
-import io
-import math
 import os
-import zipfile
-from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
+from skgeo._output.archive import describe, pack, unpack
 from skgeo._output.integrity import (
     check_arrays,
-    check_start,
-    damaged_file_error,
+    check_file_hash,
     read_metadata,
     reraise_as_model_file_error,
-    sha256,
     write_file,
     write_metadata,
 )
-from skgeo._output.model_tree import PLAIN_KINDS, SavedClass, TreeReader, TreeWriter
+from skgeo._output.model_tree import SavedClass, TreeReader, TreeWriter
 from skgeo._output.random_states import (
     build_generator,
     build_random_state,
@@ -31,6 +25,7 @@ from skgeo._output.random_states import (
     generator_numbers,
     random_state_numbers,
 )
+from skgeo._output.states import check_model, read_state, restore
 
 __all__ = ["load", "save"]
 
@@ -89,8 +84,6 @@ _SCIKIT_LEARN_CLASSES = {
     ),
 }
 _INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators: use skops or joblib."
-# Name of the first entry. It stands at a fixed position, so that the first bytes show whether skgeo wrote the file.
-_METADATA = "skgeo.json"
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -106,8 +99,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         An estimator of skgeo, fitted or not, or a simple one of scikit-learn (see Notes), or scikit-learn's
         ColumnTransformer, FeatureUnion, FrozenEstimator or Pipeline made of them, in any nesting.
     path : str or path-like
-        Where to write; the name is taken as it is, ``.npz`` is usual. An existing file is replaced when the new one is
-        complete, and else left alone.
+        Where to write; the name is taken as it is, ``.npz`` is usual. An existing regular file is replaced when the
+        new one is complete, and else left alone; its rights stay. A symbolic link is followed and stays a link.
 
     Raises
     ------
@@ -115,9 +108,10 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         If the model, or a part or parameter of it, is of another type, such as a function, a torch module or another
         library's estimator; the message says which. Nothing is written.
     ValueError
-        If a Pipeline has ``memory``: the cache that it names is made of pickles.
+        If a Pipeline has ``memory``: the cache that it names is made of pickles; or if a fitted model has parameters or
+        attributes that its fit does not give, so that its file could not be loaded.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or ``path`` is a folder, a device or a pipe.
 
     See Also
     --------
@@ -150,6 +144,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     kin with ``CV``. Trees, neighbours, support vector machines and searches are not: save ``search.best_estimator_``,
     or use ``skops.io.dump``.
 
+    ``n_jobs`` of an estimator is saved as None: a number of threads belongs to a machine, and does not change results.
+
     The same model gives the same bytes.
 
     Examples
@@ -170,27 +166,25 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     """
     tree = TreeWriter(_find_class, _name_in_files, _INSTEAD)
     tree.write(model)
-    described = {name: _describe(array) for name, array in tree.arrays.items()}
-    entries = {_METADATA: write_metadata(_FORMAT, described, objects=tree.objects).encode()}
-    for name, array in tree.arrays.items():
-        buffer = io.BytesIO()
-        # allow_pickle=False refuses arrays of objects, which numpy would write as pickles.
-        np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
-        entries[f"{name}.npy"] = buffer.getvalue()
-    write_file(path, _archive(entries))
+    described = {name: describe(array) for name, array in tree.arrays.items()}
+    write_file(path, pack(write_metadata(_FORMAT, described, objects=tree.objects), tree.arrays))
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Any:
     """Read a model from a file of :func:`skgeo.save`, without running code from it.
 
     The content is checked against its hash before anything is built from it, and only the classes that
-    :func:`skgeo.save` names are built. The hash tells damage, not who made the file: a model of somebody else runs no
-    code here, but its numbers can be wrong.
+    :func:`skgeo.save` names are built. The hash tells damage, not who made the file. Therefore everything that the file
+    declares is compared with what it holds, and with what a fit of its class gives: names, types, shapes and ranges. A
+    model of somebody else runs no code here and does what its class does, but its numbers can be wrong.
 
     Parameters
     ----------
     path : str or path-like
         The file.
+    sha256 : str or None, default=None
+        SHA-256 of the whole file as 64 hexadecimal digits, if you know it from somewhere that you trust. Another file
+        is refused before it is read.
 
     Returns
     -------
@@ -200,8 +194,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ModelFileError
-        If the file is empty, truncated, altered, of another program, of a newer format, or holds a class that this
-        skgeo does not know.
+        If the file is empty, truncated, altered, of another program, of a newer format, or not the one with
+        ``sha256``; or if it holds a class that this skgeo does not know, or attributes that no fit gives.
+    ValueError
+        If ``sha256`` is no SHA-256.
     ImportError
         If the model is an estimator of skgeo.nn and torch is missing.
     OSError
@@ -228,11 +224,11 @@ def load(path: str | os.PathLike[str]) -> Any:
     PatchScaleFeaturizer(log=False)
     """
     file = os.fsdecode(path)
-    entries = _read_archive(path, file)
-    metadata = read_metadata(entries.pop(_METADATA), _FORMAT, file)
+    check_file_hash(path, sha256)
+    text, arrays = unpack(path, file, _FORMAT)
+    metadata = read_metadata(text, _FORMAT, file)
     with reraise_as_model_file_error(file, *TreeReader.errors):
-        arrays = {name.removesuffix(".npy"): _read_array(content, file) for name, content in entries.items()}
-        check_arrays(file, metadata["arrays"], {name: _describe(array) for name, array in arrays.items()})
+        check_arrays(file, metadata["arrays"], {name: describe(array) for name, array in arrays.items()})
         return TreeReader(_find_class, arrays).read(metadata["objects"])
 
 
@@ -264,7 +260,7 @@ def _find_class(name: str) -> SavedClass | None:
     is_estimator = isinstance(cls, type) and issubclass(cls, BaseEstimator)
     if not is_estimator and name not in (_CHECKPOINT_CLASS, *_OTHER_CLASSES):
         return None
-    return SavedClass(cls, _state, partial(_restore, cls))
+    return SavedClass(cls, read_state, partial(restore, name, cls), partial(check_model, name))
 
 
 def _name_in_files(cls: type) -> str | None:
@@ -276,84 +272,3 @@ def _name_in_files(cls: type) -> str | None:
     name = f"{package}.{cls.__name__}"
     found = _find_class(name)
     return name if found is not None and found.cls is cls else None
-
-
-def _state(model: Any) -> dict[str, Any]:
-    """The state that pickle would write, the version included."""
-    state: dict[str, Any] = model.__getstate__()
-    _check_no_cache(state)
-    return state
-
-
-def _restore(cls: Any, state: dict[str, Any]) -> Any:
-    """A model from its state, made as pickle makes it: ``__setstate__`` compares versions."""
-    _check_no_cache(state)
-    model = cls.__new__(cls)
-    model.__setstate__(state)
-    return model
-
-
-def _check_no_cache(state: dict[str, Any]) -> None:
-    """Refuse a Pipeline that would load pickles from a folder that its file names."""
-    if state.get("memory") is not None:
-        raise ValueError(
-            f"memory={state['memory']!r}: the cache of a Pipeline holds pickles, which can run code. Save the Pipeline "
-            "with memory=None and set it after loading"
-        )
-
-
-def _describe(array: npt.NDArray[Any]) -> dict[str, object]:
-    """The type, shape and memory order of an array, and the hash of its bytes."""
-    order = "F" if array.flags.fnc else "C"
-    digest = sha256(array.tobytes("A"))
-    return {"dtype": array.dtype.str, "shape": list(array.shape), "order": order, "sha256": digest}
-
-
-def _archive(entries: Mapping[str, bytes]) -> bytes:
-    """A zip archive without compression. It holds no time of day, so that the same model gives the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in entries.items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = 0o644 << 16  # the permissions that unzip sets: everyone may read
-            archive.writestr(entry, content)
-    return buffer.getvalue()
-
-
-def _read_archive(path: str | os.PathLike[str], file: str) -> dict[str, bytes]:
-    """The entries of an archive. They take no more memory than the file is long: compression is refused."""
-    with open(path, "rb") as stream:
-        # A zip archive begins with 4 known bytes, and the name of its first entry stands at byte 30.
-        start = stream.read(30 + len(_METADATA))
-        known = b"PK\x03\x04".startswith(start[:4]) and _METADATA.encode().startswith(start[30:])
-        check_start(file, start, known, _FORMAT)
-        content = start + stream.read()
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            # The list comes from the file: check it before any entry is read.
-            listed = archive.infolist()
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in listed):
-                raise ValueError("entries are compressed")
-            if sum(entry.file_size for entry in listed) > len(content):
-                raise ValueError("entries are longer than the file")
-            entries = {entry.filename: archive.read(entry) for entry in listed}
-            if len(entries) < len(listed) or _METADATA not in entries:
-                raise ValueError("entries are missing or there twice")
-            return entries
-    except Exception as error:  # zipfile raises a dozen types of errors on damaged archives
-        raise damaged_file_error(file, error) from error
-
-
-def _read_array(content: bytes, file: str) -> npt.NDArray[Any]:
-    """An array from the bytes of a ``.npy`` file. Its shape must account for exactly these bytes."""
-    stream = io.BytesIO(content)
-    try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("an array has another version of the npy format")
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        if dtype.kind not in PLAIN_KINDS or stream.tell() + math.prod(shape) * dtype.itemsize != len(content):
-            raise ValueError("an array has other than its declared type and size")
-        order: Literal["F", "C"] = "F" if fortran_order else "C"
-        return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
-    except Exception as error:  # numpy parses the header as a Python literal, which can raise many types of errors
-        raise damaged_file_error(file, error) from error

@@ -1,10 +1,13 @@
 """The integrity of model files: metadata with a hash of the content, and writing without incomplete files."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +17,7 @@ from skgeo.exceptions import ModelFileError
 __all__ = [
     "FORMAT_VERSION",
     "check_arrays",
+    "check_file_hash",
     "check_start",
     "damaged_file_error",
     "read_metadata",
@@ -24,13 +28,35 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+# Largest number of values in metadata. Classes and columns are a thousand times fewer; numbers are in arrays.
+MAX_VALUES = 1_000_000
 # Advice for a file that has changed since it was written.
 _COPY_AGAIN = "Copy it again from where it came, or save the model again."
 
 
-def sha256(content: bytes) -> str:
-    """The SHA-256 digest of the content as hexadecimal text."""
+def sha256(content: Any) -> str:
+    """The SHA-256 digest of bytes, or of an array of bytes, as hexadecimal text."""
     return hashlib.sha256(content).hexdigest()
+
+
+def check_file_hash(path: str | os.PathLike[str], expected: str | None) -> bool:
+    """Raise ModelFileError unless the SHA-256 of a file is the one that the caller knows. Returns whether one is known.
+
+    The file is read in pieces, whatever its size.
+    """
+    if expected is None:
+        return False
+    valid = isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected) is not None
+    if not valid:
+        raise ValueError(f"sha256={str(expected)[:80]!r}: expected None or 64 hexadecimal digits.")
+    with open(path, "rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != expected.lower():
+        raise ModelFileError(
+            f"{os.fsdecode(path)} has the SHA-256 {found}: expected {expected.lower()}. It is damaged, or another "
+            "file. Get it again from where it came."
+        )
+    return True
 
 
 def write_metadata(format_name: str, arrays: Mapping[str, object], **model: object) -> str:
@@ -45,12 +71,15 @@ def write_metadata(format_name: str, arrays: Mapping[str, object], **model: obje
         **model,
         "arrays": arrays,
     }
-    return _json(metadata | {"sha256": sha256(_json(metadata).encode())})
+    text = _json(metadata | {"sha256": sha256(_json(metadata).encode())})
+    _check_length(text)
+    return text
 
 
 def read_metadata(text: str | bytes, format_name: str, file: str) -> dict[str, Any]:
     """Parse metadata and compare it with its hash. ``file`` is the name of the file for messages."""
     try:
+        _check_length(text)
         metadata = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise damaged_file_error(file, error) from error
@@ -67,6 +96,14 @@ def read_metadata(text: str | bytes, format_name: str, file: str) -> dict[str, A
     if written_hash != sha256(_json(metadata).encode()):
         raise _altered(file, "its metadata is not what its SHA-256 says")
     return metadata
+
+
+def _check_length(text: str | bytes) -> None:
+    """Refuse metadata with very many values: each takes tens of bytes in memory, and two in a file."""
+    count = text.count(",") + text.count("[") if isinstance(text, str) else text.count(b",") + text.count(b"[")
+    count += text.count("{") if isinstance(text, str) else text.count(b"{")
+    if count > MAX_VALUES:
+        raise ValueError(f"its metadata has more than {MAX_VALUES:,} values")
 
 
 def check_start(file: str, start: bytes, known: bool, format_name: str) -> None:
@@ -123,17 +160,42 @@ def foreign_file_error(file: str, format_name: str) -> ModelFileError:
 
 
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file completely or not at all. An old file stays until the new content is on the disk."""
+    """Write a file completely or not at all. An old file stays until the new content is on the disk.
+
+    The new file has the rights of the old one. Only a regular file is replaced: a device would be lost, and a pipe
+    has no content to keep.
+    """
     # Behind a symbolic link, replace the file and keep the link.
     target = os.path.realpath(os.fsdecode(path))
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        old = None
+    if old is not None:
+        if not stat.S_ISREG(old.st_mode):
+            folder = stat.S_ISDIR(old.st_mode)
+            reason = "This is a folder" if folder else "This is no regular file: a model would take its place"
+            raise OSError(errno.EISDIR if folder else errno.EINVAL, reason, os.fsdecode(path))
+        if not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, "The file may not be written", os.fsdecode(path))
     # The temporary file is in the same folder: os.replace is atomic within one file system only.
     temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
+    # Until it has the rights of the old file, nobody else may read the new one.
+    rights = 0o666 if old is None else 0o600
     try:
-        with open(temporary, "xb") as file:
+        binary = getattr(os, "O_BINARY", 0)  # Windows
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, rights), "wb") as file:
             file.write(content)
             file.flush()
             # The content must be on the disk before the new name replaces the old file.
             os.fsync(file.fileno())
+        if old is not None:
+            # Another owner is kept where the system lets us; a change of owner can change the rights.
+            new = os.stat(temporary)
+            if hasattr(os, "chown") and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+                with contextlib.suppress(OSError):
+                    os.chown(temporary, old.st_uid, old.st_gid)
+            os.chmod(temporary, stat.S_IMODE(old.st_mode))
         os.replace(temporary, target)
     except BaseException:  # Ctrl-C as well must not leave the temporary file
         with contextlib.suppress(OSError):

@@ -16,14 +16,25 @@ __all__ = ["PLAIN_KINDS", "SavedClass", "TreeReader", "TreeWriter"]
 
 # Kinds of dtype that are plain bytes: booleans, integers, floats, complex, dates and durations, str, bytes.
 PLAIN_KINDS = "biufcMmUS"
+# Largest number of objects in a file, and in one object with all repetitions. Pipelines hold tens.
+MAX_OBJECTS = 10_000
+
+
+def _accept(value: object) -> None:
+    """Accept a value: the default of ``SavedClass.check``."""
 
 
 class SavedClass(NamedTuple):
-    """A class that files may hold. ``state`` gives the parts of an object, and ``build`` makes an object of parts."""
+    """A class that files may hold.
+
+    ``state`` gives the parts of an object, and ``build`` makes an object of parts. ``check`` raises ValueError if
+    ``build`` would refuse the parts of an object.
+    """
 
     cls: type
     state: Callable[[Any], Mapping[str, Any]]
     build: Callable[[Any], object]
+    check: Callable[[Any], object] = _accept
 
 
 FindClass = Callable[[str], SavedClass | None]
@@ -92,6 +103,8 @@ class TreeWriter:
             state = saved_class.state(value)
             # The parts append themselves before the object: a reader has built them when it comes to the object.
             written = {key: self._value(part, f"{where}.{key}") for key, part in state.items()}
+            # After the parts: a part of a type that cannot be saved has an error that says more.
+            saved_class.check(value)
             self.objects.append({"class": name, "state": written})
             position = self._positions[id(value)] = len(self.objects) - 1
         return {"object": position}
@@ -135,21 +148,28 @@ class TreeWriter:
 class TreeReader:
     """Builds a model from the objects and arrays of TreeWriter. Any other content raises one of ``errors``."""
 
-    errors = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+    errors = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
     def __init__(self, find_class: FindClass, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._find_class, self._arrays = find_class, arrays
+        self._find_class, self._arrays = find_class, dict(arrays)
         self._objects: list[object] = []
+        # Number of objects in each object, itself and repetitions included.
+        self._counts: list[int] = []
+        self._count = 0
 
     def read(self, objects: list[dict[str, Any]]) -> object:
         """Build all objects and return the last."""
+        if not isinstance(objects, list) or len(objects) > MAX_OBJECTS:
+            raise ValueError(f"it holds no list of at most {MAX_OBJECTS} objects")
         for written in objects:
+            self._count = 1
             name = str(written["class"])
             saved_class = self._find_class(name)
             if saved_class is None:
                 raise ValueError(f"it holds a {shortened(name, 60)}, which is no class that files may hold")
             state = {key: self._value(part) for key, part in written["state"].items()}
             self._objects.append(saved_class.build(state))
+            self._counts.append(self._count)
         return self._objects[-1]
 
     def _value(self, written: Any) -> object:
@@ -167,9 +187,9 @@ class TreeReader:
             case (("slice", [start, stop, step]),):
                 return slice(self._value(start), self._value(stop), self._value(step))
             case (("dtype", str(text)),):
-                return np.dtype(text)
+                return _plain_dtype(text)
             case (("scalar_type", str(text)),):
-                return np.dtype(text).type
+                return _plain_dtype(text).type
             case (("dict", dict(parts)),):
                 return {key: self._value(part) for key, part in parts.items()}
             case (("items", list(pairs)),):
@@ -185,12 +205,25 @@ class TreeReader:
                     objects[i] = self._value(part)
                 return objects.reshape(shape)
             case (("array", str(name)),):
-                return self._arrays[name]
+                # The writer gives every array a name of its own. Repetitions would take more memory than the file.
+                return self._arrays.pop(name)
             case (("scalar", str(name)),):
-                return self._arrays[name][()]
-            case (("object", int(number)),) if number >= 0:
+                return self._arrays.pop(name)[()]
+            case (("object", int(number)),) if type(number) is int and number >= 0:
+                # Each object may hold the one before twice: 60 of them would have 2^60 parts, which none could print.
+                self._count += self._counts[number]
+                if self._count > MAX_OBJECTS:
+                    raise ValueError(f"an object holds more than {MAX_OBJECTS} others")
                 return self._objects[number]
         raise ValueError(f"it holds a value of an unknown kind, {reprlib.repr(written)}")
+
+
+def _plain_dtype(text: str) -> np.dtype[Any]:
+    """The dtype with this name, if its values are plain bytes."""
+    dtype = np.dtype(text)
+    if dtype.kind not in PLAIN_KINDS:
+        raise ValueError(f"it holds the dtype {shortened(text, 40)}, which is not one of plain bytes")
+    return dtype
 
 
 def _is_scalar_type(value: type[np.generic]) -> bool:

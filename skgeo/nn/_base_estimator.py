@@ -6,11 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import VersionedEstimator, restore_on_error
 from skgeo.nn._fit_steps import (
+    check_settings,
     draw_seed,
     has_validation,
     keep_weighted,
@@ -18,7 +20,7 @@ from skgeo.nn._fit_steps import (
     split_samples,
     store_result,
 )
-from skgeo.nn._torch_state import Arrays, load_arrays, preserve_rng
+from skgeo.nn._torch_state import Arrays, check_arrays_fit, load_arrays, preserve_rng
 from skgeo.nn._training import FrozenAndTrained, Loss, Samples, Settings, TrainingResult, predict, train
 
 
@@ -144,6 +146,15 @@ class NeuralEstimator(ABC, VersionedEstimator):
         # Probabilities and units are computed in float64, also for a network in float32.
         return predict(model.frozen, model.trained, inputs, self.device).astype(np.float64)
 
+    def _check_loaded(self) -> None:
+        """Raise ValueError if a parameter is invalid, or the weights are not those of the network."""
+        super()._check_loaded()
+        check_settings(self)
+        # On the meta device a network takes no memory, however wide the file says that it is.
+        with torch.device("meta"):
+            module = self._skeleton()
+        check_arrays_fit(module, self.weights_, getattr(self, "_moments", {}))
+
     def _trained_model(self) -> FrozenAndTrained:
         """The model with the fitted weights; torch's own generator is left as it was."""
         with preserve_rng():
@@ -204,6 +215,10 @@ class NeuralEstimator(ABC, VersionedEstimator):
     @abstractmethod
     def _build(self) -> FrozenAndTrained:
         """The model with new random weights."""
+
+    @abstractmethod
+    def _skeleton(self) -> torch.nn.Module:
+        """The trained module of the fitted attributes, whatever its weights; ValueError if there can be none."""
 
     @abstractmethod
     def _check_target(self, y: Any, name: str) -> npt.NDArray[Any]:

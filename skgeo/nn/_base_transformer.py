@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationTransformer, Places, points_in_degrees
-from skgeo._validation import progress
+from skgeo._validation import check_parameter, progress
 from skgeo.nn._networks import LocationEncoder
 from skgeo.nn._training import predict_blocks
 from skgeo.nn._wrapped_transformer import check_differentiable
@@ -40,6 +40,10 @@ class NetworkTransformer(LocationTransformer):
                 embedding[rows] = values
                 advance(len(values))
         return embedding
+
+    def _check_loaded(self) -> None:
+        super()._check_loaded()
+        check_parameter("device", self.device, isinstance(self.device, str), "the name of a device of torch")
 
     def to_torch(self) -> LocationEncoder:
         """The encoder and the network as one torch module, from degrees to the embedding.

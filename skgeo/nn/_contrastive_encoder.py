@@ -9,10 +9,10 @@ from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import points_in_degrees, points_with_weights, restore_on_error
-from skgeo._validation import check_parameter, is_integer, is_real
+from skgeo._validation import check_parameter, is_integer
 from skgeo.nn._base_transformer import EncoderAndNetwork, NetworkTransformer
 from skgeo.nn._checkpoint_file import CheckpointFile, fingerprint
-from skgeo.nn._contrastive_modules import Matcher
+from skgeo.nn._contrastive_modules import MIN_TEMPERATURE, Matcher, check_fitted_matcher, check_matching
 from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe
 from skgeo.nn._feature_rows import FeatureRows
 from skgeo.nn._fit_steps import draw_seed, has_validation, keep_weighted, read_settings, split_samples, store_result
@@ -22,9 +22,6 @@ from skgeo.nn._torch_state import load_arrays, preserve_rng
 from skgeo.nn._training import FrozenAndTrained, Samples, train
 
 __all__ = ["ContrastiveLocationEncoder"]
-
-# The smallest temperature. Matcher limits the factor of the cosines to its inverse, 100.
-_MIN_TEMPERATURE = 0.01
 
 
 class ContrastiveLocationEncoder(NetworkTransformer):
@@ -269,10 +266,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             If the checkpoint is damaged or no such file.
         """
         settings = read_settings(self, y)
-        valid = is_integer(self.embed_dim) and self.embed_dim >= 1
-        check_parameter("embed_dim", self.embed_dim, valid, "a positive integer")
-        valid = is_real(self.temperature) and self.temperature >= _MIN_TEMPERATURE
-        check_parameter("temperature", self.temperature, valid, "a number, at least 0.01")
+        check_matching(self.embed_dim, self.temperature)
         with restore_on_error(self):
             # Both attributes describe an earlier fit. This fit sets retrieval_ only if pairs are held out.
             for name in {"weights_", "retrieval_"} & vars(self).keys():
@@ -316,7 +310,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             store_result(self, result)
             del self._moments  # no method goes on from the moments of Adam
             # The last step may have gone below the limit, which Matcher applies at the next step only.
-            self.temperature_ = max(_MIN_TEMPERATURE, float(np.exp(-self.weights_["logit_scale"])))
+            self.temperature_ = max(MIN_TEMPERATURE, float(np.exp(-self.weights_["logit_scale"])))
             if validation is not None:
                 self.retrieval_ = retrieval_report(*self._unit_pairs(validation))
         return self
@@ -401,6 +395,10 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         blocks = unit_place_blocks(*self._encoder_and_network(), points, len(images), self.device)
         indices, similarity = most_similar(images, blocks, k)
         return indices, similarity.astype(places.dtype, copy=False)
+
+    def _check_loaded(self) -> None:
+        super()._check_loaded()
+        check_fitted_matcher(self)
 
     def __sklearn_tags__(self) -> Tags:
         """Targets are needed."""

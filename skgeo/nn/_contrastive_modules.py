@@ -1,14 +1,28 @@
 """Modules that match places with images."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from skgeo.nn._torch_state import Arrays, load_arrays
+from skgeo._validation import check_parameter, is_integer, is_real
+from skgeo.nn._encoder_and_network import network_skeleton
+from skgeo.nn._fit_steps import check_settings
+from skgeo.nn._torch_state import Arrays, check_arrays_fit, load_arrays
 
-__all__ = ["Matcher", "Normalized", "build_projection"]
+__all__ = [
+    "MIN_TEMPERATURE",
+    "Matcher",
+    "Normalized",
+    "build_projection",
+    "check_fitted_matcher",
+    "check_matching",
+]
+
+# The smallest temperature. Matcher limits the factor of the cosines to its inverse, 100.
+MIN_TEMPERATURE = 0.01
 
 # CLIP limits the factor of the cosines, 1 / temperature, to 100: steeper losses become unstable.
 _MAX_LOGIT_SCALE = 100.0
@@ -33,6 +47,25 @@ class Matcher(nn.Module):
         # Place i belongs to image i: column i is the right answer for row i, and row i for column i.
         own = torch.arange(len(logits), device=logits.device)
         return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def check_matching(embed_dim: Any, temperature: Any) -> None:
+    """Raise ValueError unless the width of the embedding and the first temperature are valid."""
+    check_parameter("embed_dim", embed_dim, is_integer(embed_dim) and embed_dim >= 1, "a positive integer")
+    valid = is_real(temperature) and temperature >= MIN_TEMPERATURE
+    check_parameter("temperature", temperature, valid, "a number, at least 0.01")
+
+
+def check_fitted_matcher(model: Any) -> None:
+    """Raise ValueError unless parameters and weights of a fitted ContrastiveLocationEncoder belong together."""
+    check_settings(model)
+    check_matching(model.embed_dim, model.temperature)
+    check_matching(model._embed_dim, model._first_temperature)
+    # On the meta device a network takes no memory, however wide the file says that it is.
+    with torch.device("meta"):
+        network = network_skeleton(model.encoder_, model._network, model._embed_dim, len(model.weights_))
+        matcher = Matcher(network, len(model.feature_mean_), model._embed_dim, model._first_temperature)
+    check_arrays_fit(matcher, model.weights_, {})
 
 
 class Normalized(nn.Module):

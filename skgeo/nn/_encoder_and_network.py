@@ -10,7 +10,7 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from skgeo._base import LocationTransformer
-from skgeo._validation import check_parameter
+from skgeo._validation import check_parameter, is_integer
 from skgeo.encoders import (
     Cartesian3DEncoder,
     DirectEncoder,
@@ -28,7 +28,14 @@ from skgeo.nn._pretrained_encoder import PretrainedEncoder
 from skgeo.nn._training import width_of
 from skgeo.nn._wrapped_transformer import TransformerModule
 
-__all__ = ["ENCODERS", "EncoderAndNetwork", "build_encoder_and_network", "fit_encoder", "network_recipe"]
+__all__ = [
+    "ENCODERS",
+    "EncoderAndNetwork",
+    "build_encoder_and_network",
+    "fit_encoder",
+    "network_recipe",
+    "network_skeleton",
+]
 
 #: Encoders with default parameters, by their names in the parameter ``encoder`` of estimators.
 ENCODERS: dict[str, LocationTransformer] = {
@@ -74,6 +81,19 @@ def fit_encoder(encoder: Any, points: npt.NDArray[Any], weight: npt.NDArray[np.f
         else:
             fitted.fit(points, None)  # the fit of FrozenEstimator has no default for y
     return fitted
+
+
+def network_skeleton(encoder: Any, recipe: tuple[Any, dict[str, Any]], n_outputs: int, n_tensors: int) -> Any:
+    """The network of a fitted encoder without its weights, from fitted attributes that a file gave.
+
+    ``n_tensors`` is the number of arrays of weights: a network has no more layers than arrays.
+    """
+    network, options = recipe
+    known = network in NETWORKS and set(options) <= {"hidden_dim", "n_layers", "dropout"}
+    check_parameter("_network", recipe, known, f"the name of a network and its options: {', '.join(sorted(NETWORKS))}")
+    layers = options.get("n_layers", 1)
+    check_parameter("n_layers", layers, is_integer(layers) and layers <= n_tensors, "the number of layers of weights_")
+    return make_network(network, len(encoder.get_feature_names_out()), n_outputs, **options)
 
 
 def build_encoder_and_network(encoder: Any, recipe: tuple[Any, dict[str, Any]], n_outputs: int) -> EncoderAndNetwork:

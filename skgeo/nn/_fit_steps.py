@@ -11,6 +11,7 @@ from skgeo.nn._torch_state import find_device
 from skgeo.nn._training import Samples, Settings, TrainingResult
 
 __all__ = [
+    "check_settings",
     "draw_seed",
     "has_validation",
     "keep_weighted",
@@ -20,12 +21,8 @@ __all__ = [
 ]
 
 
-def read_settings(estimator: Any, y: Any) -> Settings:
-    """Check that y is given, and check the parameters of the training."""
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
-        )
+def check_settings(estimator: Any) -> None:
+    """Check the parameters of the training, but for the device, which another machine may not have."""
     rate, decay, size = estimator.learning_rate, estimator.weight_decay, estimator.batch_size
     max_epochs, patience = estimator.max_epochs, estimator.patience
     check_parameter("learning_rate", rate, is_real(rate) and rate > 0, "a positive number")
@@ -43,15 +40,25 @@ def read_settings(estimator: Any, y: Any) -> Settings:
         known = isinstance(value, str) and value in choices
         check_parameter(name, value, known, " or ".join(map(repr, choices)))
     check_verbose(estimator.verbose)
+    check_parameter("device", estimator.device, isinstance(estimator.device, str), "the name of a device of torch")
+
+
+def read_settings(estimator: Any, y: Any) -> Settings:
+    """Check that y is given, and check the parameters of the training."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
+        )
+    check_settings(estimator)
     # Raises ValueError if torch does not have the device.
     find_device(estimator.device)
     # Integers of numpy become int: those of few bits would overflow in sums.
     return Settings(
-        learning_rate=float(rate),
-        weight_decay=float(decay),
-        batch_size=size and int(size),
-        max_epochs=int(max_epochs),
-        patience=patience,
+        learning_rate=float(estimator.learning_rate),
+        weight_decay=float(estimator.weight_decay),
+        batch_size=estimator.batch_size and int(estimator.batch_size),
+        max_epochs=int(estimator.max_epochs),
+        patience=estimator.patience,
         keep=estimator.keep,
         dtype=estimator.dtype,
         device=estimator.device,

@@ -25,7 +25,7 @@ _WEIGHTS, _CONFIG = "model.safetensors", "config.json"
 _MODEL_TYPES = ("geoclip-location-encoder", "geoclip-geolocation")
 
 
-def load_geoclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
+def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> PretrainedEncoder:
     """Read the location encoder of GeoCLIP [1]_ from a published file, without running code from it.
 
     GeoCLIP learned 512 numbers for each place from photographs and the places where they were taken. The package
@@ -38,6 +38,9 @@ def load_geoclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
         The wheel, such as ``geoclip-1.3.0-py3-none-any.whl``, of which only the weights are read; the file
         ``location_encoder_weights.pth``; or ``model.safetensors`` or the folder with it, whose ``config.json`` has to
         agree with the tensors if it is there.
+    sha256 : str or None, default=None
+        SHA-256 of the whole file (of the wheel, or of ``model.safetensors``) as 64 hexadecimal
+        digits, if you know it. Another file is refused before it is read.
 
     Returns
     -------
@@ -52,8 +55,15 @@ def load_geoclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
         one that its ``config.json`` contradicts.
     ImportError
         Without safetensors, if the file is of its kind.
+    ValueError
+        If ``sha256`` is no SHA-256.
     OSError
         If the file cannot be read.
+
+    Warns
+    -----
+    ModelFileWarning
+        If the file has the old format of torch, without checksums, and ``sha256`` is not given.
 
     See Also
     --------
@@ -100,6 +110,7 @@ def load_geoclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
         "file of GeoCLIP",
         "the wheel of geoclip 1.3.0 or its location_encoder_weights.pth",
         _PART,
+        sha256,
     )
     state, _ = file.read(_read_member(file))
     try:

@@ -1,6 +1,6 @@
 """A small network that turns the features of a patch into an embedding, to be added to the token of the patch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -267,6 +267,14 @@ def _scale_columns(names: list[str]) -> dict[int, bool]:
             "any others, descriptors last."
         )
     return columns
+
+
+def check_columns(state: Mapping[str, Any], prefix: str = "") -> None:
+    """Raise ValueError unless the state of a head takes each column of the features once."""
+    names = ("position_columns", "scale_columns")
+    columns = [int(i) for name in names for i in state.get(f"{prefix}{name}", ())]
+    if sorted(columns) != list(range(len(columns))):
+        raise ValueError(f"{' and '.join(names)} are no permutation of the {len(columns)} columns of the features")
 
 
 def scale_statistics(

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skgeo._validation import check_flag, check_parameter, check_scaled_weight, is_integer
 from skgeo.nn._base_estimator import NeuralEstimator
 from skgeo.nn._base_targets import NeuralClassifier, NeuralRegressor
-from skgeo.nn._head import PatchProjectionHead, scale_statistics
+from skgeo.nn._head import PatchProjectionHead, check_columns, scale_statistics
 from skgeo.nn._training import FrozenAndTrained
 
 __all__ = ["ProjectionHeadClassifier", "ProjectionHeadRegressor"]
@@ -105,6 +105,12 @@ class HeadModel(NeuralEstimator):
         # The parameters may change after the fit: the model keeps those of the fit.
         self._widths = self.embed_dim, self.head_dim
         self.scale_mean_, self.scale_std_ = scale_statistics(inputs[:, self.n_position_ :], log, weight)
+
+    def _skeleton(self) -> torch.nn.Module:
+        fits = self.n_features_in_ == self.n_position_ + len(self.scale_mean_)
+        check_parameter("n_position_", self.n_position_, fits, "the number of columns without the descriptors")
+        check_columns(self.weights_, "head.")
+        return self._build().trained
 
     def _build(self) -> FrozenAndTrained:
         # The buffers take the statistics of the fit. The gains begin at one, and the layers at random.

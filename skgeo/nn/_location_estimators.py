@@ -10,7 +10,7 @@ from skgeo._base import LocationEstimator, Places, points_with_weights
 from skgeo._input.coordinates import warn_radians
 from skgeo.nn._base_estimator import NeuralEstimator
 from skgeo.nn._base_targets import NeuralClassifier, NeuralRegressor
-from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe
+from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe, network_skeleton
 from skgeo.nn._networks import LocationEncoder
 from skgeo.nn._training import FrozenAndTrained
 from skgeo.nn._wrapped_transformer import check_differentiable
@@ -106,6 +106,9 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         self._network = network_recipe(self)
         # The encoder learns from the training places and their weights.
         self.encoder_ = fit_encoder(self.encoder, inputs, weight)
+
+    def _skeleton(self) -> Any:
+        return network_skeleton(self.encoder_, self._network, self._n_network_outputs, len(self.weights_))
 
     def _build(self) -> FrozenAndTrained:
         # The encoder is the frozen part. Only the network is trained.

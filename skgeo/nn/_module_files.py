@@ -12,6 +12,7 @@ from skgeo import encoders
 from skgeo._base import warn_other_version
 from skgeo._output.integrity import (
     check_arrays,
+    check_file_hash,
     check_start,
     damaged_file_error,
     read_metadata,
@@ -22,6 +23,7 @@ from skgeo._output.integrity import (
 )
 from skgeo._output.model_tree import SavedClass, TreeReader, TreeWriter
 from skgeo._validation import import_optional
+from skgeo.nn._check_module import check_sizes, check_tensors, check_works
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
 from skgeo.nn._geoclip_modules import EqualEarthFourier, SumOfNetworks
 from skgeo.nn._head import PatchProjectionHead
@@ -47,17 +49,19 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     module : Module
         A module of skgeo.nn.
     path : str or path-like
-        Where to write; the name is taken as it is, ``.safetensors`` is usual. An existing file is replaced when the
-        new one is complete, and else left alone.
+        Where to write; the name is taken as it is, ``.safetensors`` is usual. An existing regular file is replaced when the
+        new one is complete, and else left alone; its rights stay. A symbolic link is followed and stays a link.
 
     Raises
     ------
     TypeError
         If the module is not one of skgeo.nn.
+    ValueError
+        If its parameters are not finite, or of a dtype with which it cannot compute.
     ImportError
         Without safetensors.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or ``path`` is no regular file.
 
     See Also
     --------
@@ -88,18 +92,20 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     True
     """
     safetensors = import_optional("safetensors.torch", "skgeo.nn.save", "torch")
+    _check_path(os.fsdecode(path))
     tree = TreeWriter(_MODULE_CLASSES.get, _NAMES_IN_FILES.get, _INSTEAD)
     tree.write(module)
     # The file has no place for arrays of numpy: all numbers must be tensors of the state_dict.
     if tree.arrays:
         raise TypeError(f"{type(module).__name__} is built from arrays, which only its state_dict may hold.")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    check_tensors(module, tensors)
     described = {name: _describe(tensor) for name, tensor in tensors.items()}
     metadata = write_metadata(_FORMAT, described, objects=tree.objects, training=module.training)
     write_file(path, safetensors.save(tensors, {"skgeo": metadata}))
 
 
-def load(path: str | os.PathLike[str]) -> nn.Module:
+def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> nn.Module:
     """Read a module from a file of :func:`skgeo.nn.save`, without running code from it.
 
     The content is checked against its hash before anything is built from it. The hash tells damage, not who made the
@@ -109,6 +115,9 @@ def load(path: str | os.PathLike[str]) -> nn.Module:
     ----------
     path : str or path-like
         The file.
+    sha256 : str or None, default=None
+        SHA-256 of the whole file as 64 hexadecimal digits, if you know it from somewhere that you trust. Another file
+        is refused before it is read.
 
     Returns
     -------
@@ -118,8 +127,11 @@ def load(path: str | os.PathLike[str]) -> nn.Module:
     Raises
     ------
     ModelFileError
-        If the file is empty, truncated, altered, of another program, of a newer format, or holds a module that this
-        skgeo does not know.
+        If the file is empty, truncated, altered, of another program, of a newer format, or not the one with
+        ``sha256``; if it holds a module that this skgeo does not know, declares more than its tensors hold, or gives no
+        finite outputs.
+    ValueError
+        If ``sha256`` is no SHA-256.
     ImportError
         Without safetensors.
     OSError
@@ -145,16 +157,33 @@ def load(path: str | os.PathLike[str]) -> nn.Module:
     PatchScale(earth_radius=6371008.8, log=False)
     """
     file = os.fsdecode(path)
+    _check_path(file)
+    check_file_hash(path, sha256)
     metadata, tensors = _read(path, file)
-    with reraise_as_model_file_error(file, *TreeReader.errors, RuntimeError):
+    with reraise_as_model_file_error(file, *TreeReader.errors, ArithmeticError, RuntimeError):
         check_arrays(file, metadata["arrays"], {name: _describe(tensor) for name, tensor in tensors.items()})
+        check_sizes(metadata["objects"], tensors)
         # On the meta device the constructor takes no memory and draws no random numbers: the tensors come afterwards.
         with torch.device("meta"):
             module: Any = TreeReader(_MODULE_CLASSES.get, {}).read(metadata["objects"])
+        check_tensors(module, tensors)
         module.load_state_dict(tensors, assign=True)
+        check_works(module)
+        if not isinstance(metadata["training"], bool):
+            raise TypeError("training is neither true nor false")
         module.train(metadata["training"])
-        warn_other_version(metadata["skgeo_version"])
+        warn_other_version(str(metadata["skgeo_version"]))
     return module
+
+
+def _check_path(file: str) -> None:
+    """Refuse names that safetensors cannot open."""
+    try:
+        file.encode()
+    except UnicodeEncodeError as error:
+        raise OSError(
+            f"{file!r} is no name in UTF-8, which safetensors needs: rename the file or its folder."
+        ) from error
 
 
 def _read(path: str | os.PathLike[str], file: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -16,7 +16,7 @@ __all__ = ["load_satclip"]
 _PART = re.compile(r"(?P<prefix>.*?)(?P<name>(?:layers\.\d+|last_layer)\.(?:weight|bias))")
 
 
-def load_satclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
+def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> PretrainedEncoder:
     """Read the location network of a published checkpoint of SatCLIP [1]_, without running code from it.
 
     The files are ``satclip-{resnet18,resnet50,vit16}-{l10,l40}.ckpt``, or the same network as safetensors. Only tensors
@@ -29,6 +29,8 @@ def load_satclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
         The checkpoint, a plain state_dict such as that of TorchGeo's ``SatCLIP``, or a safetensors file, under any
         name. Its network may stand under any prefix, such as ``model.location.nnet.``, ``location.nnet.`` or ``nnet.``,
         and twice as in the published files, as long as there is only one.
+    sha256 : str or None, default=None
+        SHA-256 of the whole file as 64 hexadecimal digits, if you know it. Another file is refused before it is read.
 
     Returns
     -------
@@ -44,8 +46,15 @@ def load_satclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
         contradict.
     ImportError
         Without safetensors, if the file is of its kind.
+    ValueError
+        If ``sha256`` is no SHA-256.
     OSError
         If the file cannot be read.
+
+    Warns
+    -----
+    ModelFileWarning
+        If the file has the old format of torch, without checksums, and ``sha256`` is not given.
 
     See Also
     --------
@@ -88,7 +97,7 @@ def load_satclip(path: str | os.PathLike[str]) -> PretrainedEncoder:
     ...     load_satclip(path)
     PretrainedEncoder(model=SatCLIPWeights(legendre_polys=3, hidden_dim=8, n_layers=1, n_outputs=4))
     """
-    file = WeightFile(path, "load_satclip", "checkpoint of SatCLIP", "satclip-vit16-l40.ckpt", _PART)
+    file = WeightFile(path, "load_satclip", "checkpoint of SatCLIP", "satclip-vit16-l40.ckpt", _PART, sha256)
     state, parameters = file.read()
     _check_kind(parameters, file.name)
     arrays = file.find_network(state, "last_layer.weight")

@@ -70,6 +70,36 @@ def load_arrays(module: nn.Module, weights: Arrays) -> nn.Module:
     return module
 
 
+def check_arrays_fit(module: nn.Module, weights: Arrays, moments: Arrays) -> None:
+    """Raise ValueError unless arrays have the names, shapes and kinds of the tensors of a module on any device.
+
+    ``moments`` may be those of Adam, with keys "parameter:quantity", or empty.
+    """
+    tensors = module.state_dict()
+    if set(tensors) != set(weights):
+        raise ValueError(f"weights_ has {sorted(weights)[:9]}: expected {sorted(tensors)[:9]}")
+    floats = {weights[name].dtype for name, _ in module.named_parameters()}
+    for name, tensor in tensors.items():
+        values, kind = weights[name], "f" if tensor.is_floating_point() else "i"
+        if values.shape != tuple(tensor.shape) or values.dtype.kind != kind:
+            raise ValueError(f"weights_[{name!r}] has shape {values.shape}: expected {tuple(tensor.shape)}")
+    # A matrix product takes operands of one dtype.
+    if len(floats) > 1:
+        raise ValueError(f"weights_ have the dtypes {sorted(map(str, floats))}: expected one for all")
+    # Adam has three quantities of each parameter that it has changed.
+    quantities = ("step", "exp_avg", "exp_avg_sq")
+    expected = {
+        f"{name}:{quantity}": () if quantity == "step" else tuple(parameter.shape)
+        for name, parameter in module.named_parameters()
+        for quantity in quantities
+        if any(f"{name}:{other}" in moments for other in quantities)
+    }
+    if {key: values.shape for key, values in moments.items()} != expected:
+        raise ValueError(f"_moments are not those of {len(weights)} weights: {', '.join(sorted(moments)[:3])[:80]}")
+    if any((values < 0).any() for key, values in moments.items() if key.endswith((":step", ":exp_avg_sq"))):
+        raise ValueError("_moments has squares or numbers of steps below zero")
+
+
 def moments_of(optimizer: torch.optim.Optimizer, module: nn.Module) -> Arrays:
     """Copies of the state of Adam, with keys "parameter:quantity"."""
     names = _parameter_names(optimizer, module)

@@ -16,8 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from skgeo._output.integrity import check_file_hash
 from skgeo._validation import import_optional
 from skgeo.exceptions import ModelFileError
+from skgeo.nn._torch_pickle import check_torch_file
 
 __all__ = ["WeightFile"]
 
@@ -29,15 +31,23 @@ class WeightFile:
     """Reads a file of weights that another program wrote.
 
     ``caller`` is the function that the user called. ``kind`` says in errors what the file should be, and ``example``
-    names such a file. ``name_of_tensor`` matches the names of the tensors that are read from safetensors.
+    names such a file. ``name_of_tensor`` matches the names of the tensors that are read from safetensors. A file whose
+    SHA-256 is not ``sha256`` is refused, unless ``sha256`` is None.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], caller: str, kind: str, example: str, name_of_tensor: re.Pattern[str]
+        self,
+        path: str | os.PathLike[str],
+        caller: str,
+        kind: str,
+        example: str,
+        name_of_tensor: re.Pattern[str],
+        sha256: str | None = None,
     ) -> None:
         self.path = Path(os.fsdecode(path))
         self.name = os.fsdecode(path)
         self._caller, self._kind, self._example, self._name_of_tensor = caller, kind, example, name_of_tensor
+        self._hash_known = check_file_hash(self.path, sha256)
 
     def foreign(self, reason: str) -> ModelFileError:
         """The error for a file with another content."""
@@ -111,6 +121,10 @@ class WeightFile:
 
     def _read_torch(self, stream: BinaryIO) -> tuple[Mapping[Any, Any], Mapping[Any, Any]]:
         """The state_dict and the hyperparameters of a checkpoint, or a plain state_dict."""
+        try:
+            check_torch_file(stream, self.name, hash_known=self._hash_known)
+        except ValueError as error:
+            raise self.foreign(str(error)) from error
         content = self._unpickle(stream)
         if not isinstance(content, Mapping):
             raise self.foreign(f"it holds a {type(content).__name__}, not a dictionary")

@@ -1,0 +1,265 @@
+"""The fitted attributes of the classes of skgeo that files may hold, by their names in files.
+
+A new fitted attribute of an estimator is a new line here. Without it, saving the estimator fails.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from skgeo._output.schema import (
+    AnyOf,
+    Array,
+    Dict,
+    DType,
+    Flag,
+    Integer,
+    Labels,
+    ListOf,
+    Number,
+    Part,
+    Rule,
+    Schema,
+    Sizes,
+    Strings,
+    Text,
+    Tuple,
+    check,
+)
+
+__all__ = ["FIXED_ENCODER", "SCHEMAS"]
+
+# Numbers above this overflow when they are squared. No fit gives them.
+_LARGE = 1e150
+_POSITIVE = 5e-324
+
+
+def _check_degrees(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """The number of harmonics follows from the degree of the fit."""
+    degree = state.get("max_degree")
+    whole = isinstance(degree, int | np.integer) and not isinstance(degree, bool)
+    fits = whole and (int(degree) + 1) ** 2 == sizes.get("harmonics")
+    check("max_degree", bool(fits), degree, f"the degree of the fit, which has {sizes.get('harmonics')} harmonics")
+    doubled = sizes.get("doubled")
+    check("max_degree", doubled == (2 * int(degree or 0) + 1) ** 2, degree, f"one with {doubled} integrals")
+
+
+def _check_latlon(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """Axes rise or fall, cells hold their centres, and a mask leaves something."""
+    _check_mask(state, (sizes["rows"], sizes["columns"]))
+    check("LatLonGrid.shape", tuple(state["shape"]) == (sizes["rows"], sizes["columns"]), state["shape"], "its axes")
+    latitude, rows, columns = (state[name] for name in ("latitude", "latitude_edges", "longitude_edges"))
+    steps = np.diff(latitude)
+    monotone = bool((steps > 0.0).all() or (steps < 0.0).all())
+    check("LatLonGrid.latitude", monotone, latitude, "latitudes that rise or fall")
+    for name, edges, widest in (("latitude_edges", rows, 180.0), ("longitude_edges", columns, 360.0 + 1e-6)):
+        widths = edges[:, 1] - edges[:, 0]
+        valid = bool((widths > 0.0).all() and np.ptp(edges) <= widest)
+        check(f"LatLonGrid.{name}", valid, edges, "edges of cells with an area, once around the Earth at most")
+    inside = bool(((rows[:, 0] - 1e-6 <= latitude) & (latitude <= rows[:, 1] + 1e-6)).all())
+    check("LatLonGrid.latitude", inside, latitude, "latitudes inside their rows")
+
+
+def _check_cells(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """All arrays have the shape of the grid, and missing cells have no place and no area."""
+    shape = state["latitude"].shape
+    check("CellGrid.shape", tuple(state["shape"]) == shape and len(shape) in (1, 2), state["shape"], "that of latitude")
+    for name in ("longitude", "solid_angles"):
+        values = state[name]
+        check(f"CellGrid.{name}", values is None or values.shape == shape, values, f"shape {shape}")
+    _check_mask(state, shape)
+    check("CellGrid._sources", "areas" in state["_sources"], sorted(state["_sources"]), "sources with areas")
+    order, n_cells = state["_put_in_order"], math.prod(shape)
+    check("CellGrid._put_in_order", order is None or bool((order < n_cells).all()), order, f"cells below {n_cells}")
+    absent = np.isnan(state["latitude"])
+    alike = bool((absent == np.isnan(state["longitude"])).all()) and not bool(absent.all())
+    check(
+        "CellGrid.longitude", alike, state["longitude"], "NaN where latitude is NaN, and some cells that have a place"
+    )
+
+
+def _check_mask(state: Mapping[str, Any], shape: tuple[int, ...]) -> None:
+    mask = state["mask"]
+    check("mask", mask is None or (mask.shape == shape and bool(mask.any())), mask, f"shape {shape}, not all zero")
+
+
+def _check_gaussian_process(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """Sums of a Gaussian process are those of its degree, and hold whole observations."""
+    _check_degrees(state, sizes)
+    # Variances of predictions are sums of squares over the rows of the factor.
+    factor = state["_factor"]
+    check("_factor", bool((np.diagonal(factor) > 0.0).all()), factor, "positive numbers on the diagonal")
+
+
+def _check_weights(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """Weights of a network are finite numbers of few axes."""
+    for key in ("weights_", "_moments"):
+        for name, values in state.get(key, {}).items():
+            check(f"{key}[{name[:40]!r}]", values.ndim <= 4 and values.dtype.itemsize <= 8, values, "at most 4 axes")
+
+
+# Attributes that any fitted estimator may have.
+_NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",))}
+_PLACES: dict[str, Rule] = {"n_features_in_": Integer(1, 2, size="features")}
+_PATCHES: dict[str, Rule] = {"n_features_in_": Integer(1, 6, size="features")}
+FIXED_ENCODER = Schema(_PLACES, _NAMED)
+_EDGES = ("rows", 2), ("columns", 2)
+
+_NETWORK: dict[str, Rule] = {
+    "_seed": Integer(high=2**64 - 1),
+    "weights_": Dict(Array(None, "fi")),
+    "loss_curve_": Array(("epochs",)),
+    "validation_loss_curve_": Array(("validated",)),
+    "n_epochs_": Integer(1, size="epochs"),
+    "best_epoch_": Integer(1),
+}
+_LOCATION: dict[str, Rule] = _PLACES | {
+    "_network": Tuple((Text(), Dict(rules={}, values=Number()))),
+    "encoder_": Part(("to_torch",)),
+}
+_HEAD: dict[str, Rule] = {
+    "n_features_in_": Integer(2, size="features"),
+    "n_position_": Integer(1),
+    "_widths": Tuple((Integer(1), Integer(1, optional=True))),
+    "scale_mean_": Array(("descriptors",), low=-_LARGE, high=_LARGE),
+    "scale_std_": Array(("descriptors",), low=_POSITIVE, high=_LARGE),
+}
+_CLASSIFIER: dict[str, Rule] = {"classes_": Labels(), "_class_weights": Array(("classes",), low=0.0)}
+_REGRESSOR: dict[str, Rule] = {
+    "_flat": Flag(),
+    "target_mean_": Array(("outputs",)),
+    "target_scale_": Array(("outputs",), low=_POSITIVE),
+}
+_TRAINED: dict[str, Rule] = _NAMED | {"_moments": Dict(Array(None, "f"))}
+_RETRIEVAL: dict[str, Rule] = {
+    "k": Array(("ks",), "i", low=1),
+    "image_to_place": Array(("ks",), low=0.0, high=1.0),
+    "place_to_image": Array(("ks",), low=0.0, high=1.0),
+    "chance": Array(("ks",), low=0.0, high=1.0),
+}
+
+
+def _values(shape: tuple[str, ...]) -> Array:
+    """Numbers of either sign, whose squares are numbers."""
+    return Array(shape, low=-_LARGE, high=_LARGE, double=True)
+
+
+SCHEMAS: dict[str, Schema] = {
+    "skgeo.LatLonGrid": Schema(
+        {
+            "latitude": Array(("rows",), low=-90.0, high=90.0, double=True),
+            "longitude": Array(("columns",), low=-1e6, high=1e6, double=True),
+            "latitude_edges": Array(_EDGES[0], low=-90.0, high=90.0, double=True),
+            "longitude_edges": Array(_EDGES[1], low=-1e6, high=1e6, double=True),
+            "mask": Array(("rows", "columns"), "bf", low=0.0, high=1.0, optional=True, double=True),
+            "shape": Tuple((Integer(1), Integer(1))),
+            "closed": Flag(),
+            "dtype": DType(("f4", "f8")),
+            "_sources": Dict(Text()),
+        },
+        relation=_check_latlon,
+    ),
+    "skgeo.CellGrid": Schema(
+        {
+            "latitude": Array(None, low=-90.0, high=90.0, finite=False, double=True),
+            "longitude": Array(None, low=-1e6, high=1e6, finite=False, double=True),
+            "mask": Array(None, "bf", low=0.0, high=1.0, optional=True, double=True),
+            "solid_angles": Array(None, low=0.0, high=4.1 * math.pi, optional=True, double=True),
+            "shape": ListOf(Integer(1)),
+            "dtype": DType(("f4", "f8")),
+            "_sources": Dict(Text()),
+            "_put_in_order": Array(("reordered",), "iu", low=0, optional=True),
+        },
+        relation=_check_cells,
+    ),
+    "skgeo.SphericalHarmonicPCA": Schema(
+        _PLACES
+        | {
+            "_coefficients": _values(("doubled",)),
+            "_area": Number(low=0.0, high=_LARGE, finite=False),
+            "total_weight_": Number(low=0.0, high=_LARGE),
+            "mean_": _values(("harmonics",)),
+            "shannon_number_": Number(low=0.0, high=_LARGE),
+            "n_components_": Integer(size="components"),
+            "components_": _values(("components", "harmonics")),
+            "explained_variance_": Array(("components",), low=0.0, high=_LARGE),
+            "explained_variance_ratio_": Array(("components",), low=0.0, high=_LARGE),
+            "scale_": Array(("components",), low=1.0 / _LARGE, high=_LARGE),
+        },
+        _NAMED,
+        _check_degrees,
+    ),
+    "skgeo.SphericalGaussianProcessRegressor": Schema(
+        _PLACES
+        | {
+            "_flat": Flag(),
+            "_sums": Dict(
+                rules={
+                    "weight": _values(("doubled",)),
+                    "target": _values(("outputs", "harmonics")),
+                    "square": _values(("outputs",)),
+                    "shift": _values(("outputs",)),
+                    "log_weight": Number(),
+                    "n_observations": Integer(1, size="observations"),
+                }
+            ),
+            "target_mean_": _values(("outputs",)),
+            "target_scale_": Array(("outputs",), low=1.0 / _LARGE, high=_LARGE),
+            "theta_": _values(("hyperparameters",)),
+            "variance_": Number(low=1.0 / _LARGE, high=_LARGE),
+            "length_scale_": Number(low=1.0 / _LARGE, high=_LARGE),
+            "smoothness_": Number(low=1.0 / _LARGE, high=_LARGE),
+            "noise_": Number(low=1.0 / _LARGE, high=_LARGE),
+            "log_marginal_likelihood_value_": Number(),
+            "_weights": _values(("outputs", "harmonics")),
+            "_factor": _values(("harmonics", "harmonics")),
+            "_spread": _values(("doubled",)),
+            "noise_std_": AnyOf((Number(low=0.0, high=_LARGE), Array(("outputs",), low=0.0, high=_LARGE))),
+            "spectrum_": Array(("degrees",), low=0.0, high=_LARGE),
+            "truncation_error_": Number(),
+            "n_observations_": Integer(1, size="observations"),
+        },
+        _NAMED,
+        _check_gaussian_process,
+    ),
+    "skgeo.PatchPositionEncoder": Schema(_PATCHES | {"encoder_": Part(("transform",))}, _NAMED),
+    "skgeo.PatchScaleFeaturizer": Schema(_PATCHES, _NAMED),
+    "skgeo.nn.LocationClassifier": Schema(_NETWORK | _LOCATION | _CLASSIFIER, _TRAINED, _check_weights),
+    "skgeo.nn.LocationRegressor": Schema(_NETWORK | _LOCATION | _REGRESSOR, _TRAINED, _check_weights),
+    "skgeo.nn.ProjectionHeadClassifier": Schema(_NETWORK | _HEAD | _CLASSIFIER, _TRAINED, _check_weights),
+    "skgeo.nn.ProjectionHeadRegressor": Schema(_NETWORK | _HEAD | _REGRESSOR, _TRAINED, _check_weights),
+    "skgeo.nn.ContrastiveLocationEncoder": Schema(
+        _NETWORK
+        | _LOCATION
+        | {
+            "_embed_dim": Integer(1),
+            "_first_temperature": Number(low=_POSITIVE),
+            "feature_mean_": Array(("image_features",)),
+            "feature_scale_": Array(("image_features",), low=_POSITIVE),
+            "temperature_": Number(low=_POSITIVE),
+        },
+        _TRAINED | {"retrieval_": Dict(rules=_RETRIEVAL)},
+        _check_weights,
+    ),
+    "skgeo.nn.PretrainedEncoder": FIXED_ENCODER,
+    # SatCLIPWeights checks names, shapes and numbers when its state is set.
+    "skgeo.nn.SatCLIPWeights": Schema({"arrays": Dict(Array(None, low=-1e30, high=1e30, double=True))}),
+    "skgeo.nn.TrainingState": Schema(
+        {
+            "seed": Integer(high=2**64 - 1),
+            "fingerprint": Text(),
+            "state": Dict(
+                rules={
+                    "losses": ListOf(Number(), size="epochs"),
+                    "validation_losses": ListOf(Number()),
+                    "best": Tuple((Number(high=math.inf, finite=False), Integer(), Dict(Array(None, "fi")))),
+                    "weights": Dict(Array(None, "fi")),
+                    "moments": Dict(Array(None, "f")),
+                    "generators": Dict(Array(("bytes",), "u")),
+                }
+            ),
+        }
+    ),
+}
