@@ -106,6 +106,7 @@ _PLACES: dict[str, Rule] = {"n_features_in_": Integer(1, 2, size="features")}
 _PATCHES: dict[str, Rule] = {"n_features_in_": Integer(1, 6, size="features")}
 FIXED_ENCODER = Schema(_PLACES, _NAMED)
 _EDGES = ("rows", 2), ("columns", 2)
+_WEIGHTS = Dict(Array(None, low=-1e30, high=1e30))
 
 _NETWORK: dict[str, Rule] = {
     "_seed": Integer(high=2**64 - 1),
@@ -244,8 +245,9 @@ SCHEMAS: dict[str, Schema] = {
         _check_weights,
     ),
     "skgeo.nn.PretrainedEncoder": FIXED_ENCODER,
-    # SatCLIPWeights checks names, shapes and numbers when its state is set.
-    "skgeo.nn.SatCLIPWeights": Schema({"arrays": Dict(Array(None, low=-1e30, high=1e30, double=True))}),
+    # Weights check the names, shapes and numbers of their arrays when their state is set.
+    "skgeo.nn.SatCLIPWeights": Schema({"arrays": _WEIGHTS, "harmonics_calculation": Text()}),
+    "skgeo.nn.GeoCLIPWeights": Schema({"arrays": _WEIGHTS}),
     "skgeo.nn.TrainingState": Schema(
         {
             "seed": Integer(high=2**64 - 1),
