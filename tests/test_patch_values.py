@@ -133,6 +133,12 @@ def test_overlaps_are_averaged_by_weight(grid, options):
     assert_allclose(grid.from_patches(values, **options, weights=weights), expected, rtol=1e-12, atol=1e-15)
 
 
+def test_infinities_pass_and_opposite_ones_are_unknown():
+    values = np.ones((36, 3, 4)) * np.where(np.arange(36) % 2, np.inf, -np.inf)[:, np.newaxis, np.newaxis]
+    assert np.isnan(RING.from_patches(values, (3, 4), (3, 2))).all()
+    assert np.isposinf(RING.from_patches(np.abs(values), (3, 4), (3, 2))).all()
+
+
 def test_rounding_does_not_change_what_overlaps():
     field = RNG.normal(size=RING.shape).astype(np.float32)
     values = RING.patch_values(field, (3, 6), (1, 1))
@@ -232,6 +238,14 @@ def test_bad_values_and_weights_are_refused():
         CellGrid([0.0, 1.0], [0.0, 1.0], areas=[1e10, 1e10]).patch_values([1.0, 2.0], 1)
     with pytest.raises(ValueError, match="return_valid='yes': expected True or False"):
         RING.patch_values(np.zeros(RING.shape), 3, return_valid="yes")
+
+
+@pytest.mark.xarray
+def test_a_variable_without_coordinates_is_refused():
+    import xarray as xr
+
+    with pytest.raises(ValueError, match="field='Variable': expected an array, a tensor or a DataArray"):
+        RING.patch_values(xr.Variable(("lat", "lon"), np.zeros(RING.shape)), 3)
 
 
 @pytest.mark.pandas

@@ -238,12 +238,14 @@ def _cut_plain(grid: Any, field: Any, cut: Cut, fill_value: Any, name: str = "fi
 
 
 def _is_labelled(values: Any, name: str) -> bool:
-    """Whether values are a DataArray; a Dataset is refused."""
+    """Whether values are a DataArray; other objects of xarray are refused."""
     if not any(kind.__module__.partition(".")[0] == "xarray" for kind in type(values).__mro__):
         return False
     if hasattr(values, "data_vars"):
         names = list(map(str, values.data_vars))
-        raise ValueError(f"{name} is a Dataset: select one of its variables {names}, or use its .skgeo.patches(...).")
+        cure = ", or cut all of them, obj.skgeo.patches(...)" if name == "field" else ""
+        raise ValueError(f"{name} is a Dataset: select one of its variables {names}{cure}.")
+    check_parameter(name, type(values).__name__, hasattr(values, "coords"), "an array, a tensor or a DataArray")
     return True
 
 
