@@ -38,6 +38,7 @@ CUTS = [
     (SWATH, {"patch_size": (4, 3), "stride": (2, 5), "partial": False, "min_fraction": 0.4}),
 ]
 cuts = pytest.mark.parametrize(("grid", "options"), CUTS)
+some_cuts = pytest.mark.parametrize(("grid", "options"), [CUTS[i] for i in (1, 2, 6, 8, 13)])
 
 
 def quiet(function, *arguments, **options):
@@ -267,7 +268,7 @@ def test_a_warning_comes_once_and_at_the_users_line():
 
 
 @pytest.mark.torch
-@cuts
+@some_cuts
 def test_tensors_stay_tensors(grid, options):
     import torch
 
@@ -320,7 +321,7 @@ def test_torch_is_not_imported():
 
 
 @pytest.mark.xarray
-@cuts
+@some_cuts
 def test_chunks_stay_chunks(grid, options):
     import dask.array as da
 
@@ -376,7 +377,7 @@ def labelled(grid, field, **more):
 
 
 @pytest.mark.xarray
-@cuts
+@some_cuts
 def test_labelled_fields_follow_their_coordinates(grid, options):
     field = RNG.normal(size=(2, *grid.shape)).astype(np.float32)
     array = labelled(grid, field)

@@ -133,12 +133,14 @@ def _cut_array(field: Any, cut: Cut, fill_value: Any) -> Any:
 
 def _even_steps(cut: Cut, shape: Any) -> tuple[slice, slice] | None:
     """Slices of the first rows and columns, if patches are whole, evenly spaced and before the seam; else None."""
-    starts = [np.unique(along) for along in cut.first.T]
-    steps = [np.diff(along) for along in starts]
-    even = all((step == step[:1]).all() for step in steps) and len(starts[0]) * len(starts[1]) == len(cut.first)
-    if not even or (cut.counts != cut.size).any() or (cut.first + cut.size > tuple(shape)[-2:]).any():
+    if (cut.counts != cut.size).any() or (cut.first + cut.size > tuple(shape)[-2:]).any():
         return None
-    # Patches are in the order of rows, so that sorted starts are in their order.
+    starts = [np.unique(along) for along in cut.first.T]
+    # Slices give all pairs of rows and columns, sorted, with columns fastest.
+    pairs = np.stack(np.meshgrid(*starts, indexing="ij"), axis=-1).reshape(-1, 2)
+    steps = [np.diff(along) for along in starts]
+    if not (np.array_equal(pairs, cut.first) and all((step == step[:1]).all() for step in steps)):
+        return None
     rows, columns = (
         slice(int(along[0]), int(along[-1]) + 1, int(step[0]) if step.size else None)
         for along, step in zip(starts, steps, strict=True)

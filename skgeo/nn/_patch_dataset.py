@@ -43,7 +43,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
     field : xarray.DataArray, xarray.Dataset, or array of shape (..., n_rows, n_columns)
         An array has the dimensions (time, channel, row, column), (time, row, column) or (row, column): of NumPy, dask,
         Zarr or HDF5, or a tensor, in the rows and columns of ``grid``. The dimensions of a DataArray are known by
-        their names and coordinates. The variables of a Dataset are the channels.
+        their names and coordinates. The variables of a Dataset are the channels, one after the other.
     patch_size : int or (int, int)
         Pixels along rows and columns.
     stride : int or (int, int), default=None
@@ -185,8 +185,12 @@ class PatchDataset(Dataset[dict[str, Any]]):
             raise IndexError(f"sample {sample} of {len(self)}")
         time, window = divmod(int(sample) % len(self), len(self.windows))
         number = self.windows[window]
+        cut = self._cut.take(number)
+        # Columns beyond the seam continue those before it.
+        beyond = cut.first[:, 1] < cut.first[0, 1]
+        cut.first[:, 1] += self.grid.shape[1] * beyond
         # Read the box around the patches once, and cut it into patches.
-        local, rows, columns = bounding_box(self._cut.take(number), self.grid.shape[1])
+        local, rows, columns = bounding_box(cut, self.grid.shape[1])
         box = self._source.read(time, rows, columns)
         patches = cut_field(box, local, np.nan)
         # A copy, because patches may be a view of the field that is read-only.
@@ -318,6 +322,7 @@ def _as_slice(positions: Integers) -> Any:
 def _loaded(values: Any) -> Any:
     """Values in memory, in floating point. dask computes in this thread: workers would wait for each other's pools."""
     if isinstance(values, Tensor):
+        values = values.detach().cpu()
         return values if values.is_floating_point() else values.double()
     values = values.compute(scheduler="synchronous") if is_lazy(values) else values
     # Variables of netCDF4 are read as masked arrays.
