@@ -138,6 +138,10 @@ def test_infinities_pass_and_opposite_ones_are_unknown():
     values = np.ones((36, 3, 4)) * np.where(np.arange(36) % 2, np.inf, -np.inf)[:, np.newaxis, np.newaxis]
     assert np.isnan(RING.from_patches(values, (3, 4), (3, 2))).all()
     assert np.isposinf(RING.from_patches(np.abs(values), (3, 4), (3, 2))).all()
+    # A weight of zero leaves a value out, whatever it is.
+    values[0], weights = np.inf, np.ones((36, 3, 4))
+    values[1:], weights[0] = 7.0, 0.0
+    assert (RING.from_patches(values, (3, 4), (3, 2), weights=weights) == 7.0).all()
 
 
 def test_rounding_does_not_change_what_overlaps():

@@ -251,8 +251,8 @@ def _mean_of_overlaps(
     else:
         values = values.astype(np.result_type(dtype, np.float64), copy=False)
     zeros = values.new_zeros if tensor else np.zeros
-    total = zeros((*values.shape[:-3], *shape), dtype=values.dtype)
-    weight = zeros((*values.shape[:-3], *shape), dtype=values.real.dtype)
+    total: Any = zeros((*values.shape[:-3], *shape), dtype=values.dtype)
+    weight: Any = zeros((*values.shape[:-3], *shape), dtype=values.real.dtype)
     for i, j in np.ndindex(*values.shape[-2:]):
         chosen = slice(None) if inside is None else np.flatnonzero(inside[:, i, j])
         # The pixels (i, j) of different patches are different pixels of the grid: none is added to twice.
@@ -260,7 +260,8 @@ def _mean_of_overlaps(
         pixel: Any = values[..., chosen, i, j]
         known = pixel == pixel  # False for NaN
         share = known * 1.0 if weights is None else known * _like(weights[chosen, i, j], values)
-        filled = pixel.masked_fill(~known, 0.0) if tensor else np.where(known, pixel, 0.0)
+        # An infinite value without a weight would be NaN in the sum.
+        filled = pixel.masked_fill(share == 0.0, 0.0) if tensor else np.where(share > 0.0, pixel, 0.0)
         # The mean of opposite infinities is NaN, without a warning of NumPy.
         with np.errstate(invalid="ignore"):
             total[at] += filled * share

@@ -17,7 +17,7 @@ from skgeo._input.chunks import is_lazy
 from skgeo._input.field_alignment import field_order
 from skgeo._input.from_xarray import find_cells, layout
 from skgeo._input.patch_cut import Cut, cut_patches, describe_patches, patch_frame
-from skgeo._input.patch_values import bounding_box, check_field, cut_field
+from skgeo._input.patch_values import as_field, bounding_box, check_field, cut_field
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._output.patch_fields import valid_pixels
 from skgeo._typing import Integers
@@ -170,6 +170,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
         self._source = _LabelledField(field, grid, channel_dim) if labelled else _PlainField(field, grid, channel_dim)
         self.times = self._source.times
         self._tokens = window is not None
+        given = "None without window=, which says how many patches are in one"
+        check_parameter("window_stride", window_stride, self._tokens or window_stride is None, given)
         self.windows = np.arange(len(self.index))[:, np.newaxis]
         if window is not None:
             shape = check_pair(window, "window")
@@ -229,7 +231,7 @@ class _PlainField:
         check_parameter("channel_dim", channel_dim, channel_dim is None, "None for an array: its channels are second")
         # Zarr and HDF5 arrays are read when a sample is. They have a shape and slices, and are no NumPy arrays.
         sliced = hasattr(field, "shape") and hasattr(field, "dtype") and not hasattr(field, "columns")
-        self.array = field if sliced else np.asarray(field)
+        self.array = field if sliced else as_field(field, "field")
         check_field(self.array, grid.shape)
         n_dimensions = len(self.array.shape)
         shapes = "(time, channel, n_rows, n_columns), (time, n_rows, n_columns) or (n_rows, n_columns)"
