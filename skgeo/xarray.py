@@ -190,7 +190,9 @@ class SkgeoAccessor:
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         mask : None, str, xarray.DataArray or array-like, default=None
             As for :meth:`grid`.
-        partial, min_fraction
+        partial : bool, default=None
+            As for :meth:`patch_features`.
+        min_fraction : float, default=0
             As for :meth:`patch_features`.
         fill_value : number, default=None
             As for :meth:`skgeo.LatLonGrid.patch_values`.

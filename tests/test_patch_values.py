@@ -38,6 +38,7 @@ CUTS = [
     (SWATH, {"patch_size": (4, 3), "stride": (2, 5), "partial": False, "min_fraction": 0.4}),
 ]
 cuts = pytest.mark.parametrize(("grid", "options"), CUTS)
+some_cuts = pytest.mark.parametrize(("grid", "options"), [CUTS[i] for i in (1, 2, 6, 8, 13)])
 
 
 def quiet(function, *arguments, **options):
@@ -131,6 +132,16 @@ def test_overlaps_are_averaged_by_weight(grid, options):
                 sums[:, row, column] += weights[k, i, j] * values[k, i, j], weights[k, i, j]
     expected = np.divide(*sums, out=np.full(grid.shape, np.nan), where=sums[1] > 0)
     assert_allclose(grid.from_patches(values, **options, weights=weights), expected, rtol=1e-12, atol=1e-15)
+
+
+def test_infinities_pass_and_opposite_ones_are_unknown():
+    values = np.ones((36, 3, 4)) * np.where(np.arange(36) % 2, np.inf, -np.inf)[:, np.newaxis, np.newaxis]
+    assert np.isnan(RING.from_patches(values, (3, 4), (3, 2))).all()
+    assert np.isposinf(RING.from_patches(np.abs(values), (3, 4), (3, 2))).all()
+    # A weight of zero leaves a value out, whatever it is.
+    values[0], weights = np.inf, np.ones((36, 3, 4))
+    values[1:], weights[0] = 7.0, 0.0
+    assert (RING.from_patches(values, (3, 4), (3, 2), weights=weights) == 7.0).all()
 
 
 def test_rounding_does_not_change_what_overlaps():
@@ -234,6 +245,14 @@ def test_bad_values_and_weights_are_refused():
         RING.patch_values(np.zeros(RING.shape), 3, return_valid="yes")
 
 
+@pytest.mark.xarray
+def test_a_variable_without_coordinates_is_refused():
+    import xarray as xr
+
+    with pytest.raises(ValueError, match="field='Variable': expected an array, a tensor or a DataArray"):
+        RING.patch_values(xr.Variable(("lat", "lon"), np.zeros(RING.shape)), 3)
+
+
 @pytest.mark.pandas
 def test_a_frame_is_refused():
     import pandas as pd
@@ -253,7 +272,7 @@ def test_a_warning_comes_once_and_at_the_users_line():
 
 
 @pytest.mark.torch
-@cuts
+@some_cuts
 def test_tensors_stay_tensors(grid, options):
     import torch
 
@@ -306,7 +325,7 @@ def test_torch_is_not_imported():
 
 
 @pytest.mark.xarray
-@cuts
+@some_cuts
 def test_chunks_stay_chunks(grid, options):
     import dask.array as da
 
@@ -362,7 +381,7 @@ def labelled(grid, field, **more):
 
 
 @pytest.mark.xarray
-@cuts
+@some_cuts
 def test_labelled_fields_follow_their_coordinates(grid, options):
     field = RNG.normal(size=(2, *grid.shape)).astype(np.float32)
     array = labelled(grid, field)

@@ -10,7 +10,6 @@ from skgeo._input.chunks import computed
 from skgeo._input.patch_table import PATCH_COLUMNS
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._kernels.cell_places import inside_shares
-from skgeo._kernels.sphere import band_heights
 from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_flag, check_pair, check_parameter, import_optional, is_real, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -68,9 +67,7 @@ def _cut_grid(grid: Any, sizes: Pair, strides: Pair, partial: bool | None, min_f
     blocks = contiguous_blocks(grid.latitude_edges), contiguous_blocks(grid.longitude_edges)
     rows = _axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
     columns = _axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=grid.closed)
-    # The area of a cell is a factor of its row times a factor of its column.
-    heights = band_heights(*grid.latitude_edges.T)
-    widths = np.radians(np.diff(grid.longitude_edges, axis=1))[:, 0]
+    heights, widths = grid._heights_and_widths()
     if partial is not False and not quiet:
         # A chunked mask is not read for a warning: the share is then one of all cells.
         share = _share_left_out(None if grid.chunked else grid.mask, heights, widths, rows, columns)

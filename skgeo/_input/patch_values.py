@@ -46,8 +46,8 @@ def as_field(values: Any, name: str) -> Any:
 def check_field(field: Any, shape: tuple[int, ...], name: str = "field") -> None:
     """Refuse a field whose last two dimensions are not those of the grid."""
     given = tuple(field.shape)
-    cure = ""
-    # Channels often come last; the size of an axis alone says so only if the others are not those of the grid.
+    cure = f", {name}.compute_chunk_sizes()" if any(length != length for length in given) else ""
+    # Channels often come last, and axes are often in another order: say what brings them to the grid.
     if len(given) > 2 and given[-3:-1] == shape:
         cure = f", np.moveaxis({name}, -1, 0)"
     elif given[-2:] == shape[::-1]:
@@ -133,12 +133,14 @@ def _cut_array(field: Any, cut: Cut, fill_value: Any) -> Any:
 
 def _even_steps(cut: Cut, shape: Any) -> tuple[slice, slice] | None:
     """Slices of the first rows and columns, if patches are whole, evenly spaced and before the seam; else None."""
-    starts = [np.unique(along) for along in cut.first.T]
-    steps = [np.diff(along) for along in starts]
-    even = all((step == step[:1]).all() for step in steps) and len(starts[0]) * len(starts[1]) == len(cut.first)
-    if not even or (cut.counts != cut.size).any() or (cut.first + cut.size > tuple(shape)[-2:]).any():
+    if (cut.counts != cut.size).any() or (cut.first + cut.size > tuple(shape)[-2:]).any():
         return None
-    # Patches are in the order of rows, so that sorted starts are in their order.
+    starts = [np.unique(along) for along in cut.first.T]
+    # Slices give all pairs of rows and columns, sorted, with columns fastest.
+    pairs = np.stack(np.meshgrid(*starts, indexing="ij"), axis=-1).reshape(-1, 2)
+    steps = [np.diff(along) for along in starts]
+    if not (np.array_equal(pairs, cut.first) and all((step == step[:1]).all() for step in steps)):
+        return None
     rows, columns = (
         slice(int(along[0]), int(along[-1]) + 1, int(step[0]) if step.size else None)
         for along, step in zip(starts, steps, strict=True)
@@ -216,31 +218,53 @@ def _mean_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _put_array(values: Any, cut: Cut, shape: tuple[int, ...], weights: Any = None) -> Any:
-    """The same of an array in memory or a tensor. Sums are at least in double precision, those of tensors in single."""
-    rows, columns, inside = pixels_of(cut, shape)
-    tensor = is_tensor(values)
-    if tensor:
+    """The same of an array in memory or a tensor."""
+    if is_tensor(values):
         exact = values.is_floating_point() or values.is_complex()
         values = values if exact else values.double()
-        dtype = values.dtype
-        values = values.float() if values.itemsize < 4 else values
-        zeros = values.new_zeros
     else:
-        dtype = _mean_dtype(values.dtype)
+        values = values.astype(_mean_dtype(values.dtype), copy=False)
+    rows, columns, inside = pixels_of(cut, shape)
+    number, i, j = np.nonzero(np.ones((len(rows), *cut.size), dtype=bool) if inside is None else inside)
+    row, column = rows[number, i], columns[number, j]
+    apart = np.bincount(row * shape[1] + column, minlength=1).max() <= 1
+    if weights is not None or not apart:
+        return _mean_of_overlaps(values, (rows, columns, inside), shape, weights)
+    # Where each pixel is in one patch at most, values are only moved.
+    filled = (*values.shape[:-3], *shape)
+    field = values.new_full(filled, float("nan")) if is_tensor(values) else np.full(filled, np.nan, values.dtype)
+    if inside is None:
+        field[..., rows[:, :, np.newaxis], columns[:, np.newaxis, :]] = values
+    else:
+        field[..., row, column] = values[..., number, i, j]
+    return field
+
+
+def _mean_of_overlaps(
+    values: Any, pixels: tuple[Integers, Integers, Bools | None], shape: tuple[int, ...], weights: Any
+) -> Any:
+    """The weighted means; sums of arrays are at least in double precision, and those of tensors in single."""
+    rows, columns, inside = pixels
+    tensor, dtype = is_tensor(values), values.dtype
+    if tensor:
+        values = values.float() if values.itemsize < 4 else values
+    else:
         values = values.astype(np.result_type(dtype, np.float64), copy=False)
-        zeros = np.zeros
-    field_shape = (*values.shape[:-3], *shape)
-    total = zeros(field_shape, dtype=values.dtype)
-    weight = zeros(field_shape, dtype=values.real.dtype)
-    for i, j in np.ndindex(*cut.size):
+    zeros = values.new_zeros if tensor else np.zeros
+    total: Any = zeros((*values.shape[:-3], *shape), dtype=values.dtype)
+    weight: Any = zeros((*values.shape[:-3], *shape), dtype=values.real.dtype)
+    for i, j in np.ndindex(*values.shape[-2:]):
         chosen = slice(None) if inside is None else np.flatnonzero(inside[:, i, j])
         # The pixels (i, j) of different patches are different pixels of the grid: none is added to twice.
         at = (..., rows[chosen, i], columns[chosen, j])
-        pixel = values[..., chosen, i, j]
+        pixel: Any = values[..., chosen, i, j]
         known = pixel == pixel  # False for NaN
         share = known * 1.0 if weights is None else known * _like(weights[chosen, i, j], values)
-        filled = pixel.masked_fill(~known, 0.0) if tensor else np.where(known, pixel, 0.0)
-        total[at] += filled * share
+        # An infinite value without a weight would be NaN in the sum.
+        filled = pixel.masked_fill(share == 0.0, 0.0) if tensor else np.where(share > 0.0, pixel, 0.0)
+        # The mean of opposite infinities is NaN, without a warning of NumPy.
+        with np.errstate(invalid="ignore"):
+            total[at] += filled * share
         weight[at] += share
     absent = weight == 0.0
     if tensor:

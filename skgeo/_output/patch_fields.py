@@ -45,8 +45,15 @@ class PatchFields:
             Values of the cells, of shape (..., n_rows, n_columns), with any dimensions in front, such as time and
             channel, in the rows and columns of the grid. A DataArray has latitudes and longitudes. They bring it to
             the order of the grid, and its dimensions may be in any order.
-        patch_size, stride, partial, min_fraction
-            As for :meth:`patches`.
+        patch_size : int or (int, int)
+            Pixels along rows and columns.
+        stride : int or (int, int), default=None
+            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+        partial : bool, default=None
+            Keep the smaller patches at the ends, filled with ``fill_value``; of a LatLonGrid only. By default they are
+            dropped with a warning, and False drops them without one.
+        min_fraction : float, default=0
+            Keep patches of whose area at least this fraction is inside the mask.
         fill_value : number, default=None
             Value of the pixels beyond a smaller patch (``partial=True``). None means NaN, NaT of times, and False of
             booleans; a field of integers needs a number.
@@ -124,8 +131,14 @@ class PatchFields:
             Values of shape (..., n_patches, h, w), as from :meth:`patch_values`. NaN counts as no value. A labelled
             DataArray says itself, by its coordinates row and column, where its patches lie: it may hold some of them,
             in any order.
-        patch_size, stride, partial, min_fraction
-            Those of the cut. A labelled DataArray needs none.
+        patch_size : int or (int, int), default=None
+            As for :meth:`patch_values`. A labelled DataArray needs neither this nor the next three.
+        stride : int or (int, int), default=None
+            As for :meth:`patch_values`.
+        partial : bool, default=None
+            As for :meth:`patch_values`.
+        min_fraction : float, default=0
+            As for :meth:`patch_values`.
         weights : array-like that broadcasts to (n_patches, h, w), default=None
             Weight of each pixel in the mean, not negative. None means that all weigh the same.
 
@@ -238,12 +251,14 @@ def _cut_plain(grid: Any, field: Any, cut: Cut, fill_value: Any, name: str = "fi
 
 
 def _is_labelled(values: Any, name: str) -> bool:
-    """Whether values are a DataArray; a Dataset is refused."""
+    """Whether values are a DataArray; other objects of xarray are refused."""
     if not any(kind.__module__.partition(".")[0] == "xarray" for kind in type(values).__mro__):
         return False
     if hasattr(values, "data_vars"):
         names = list(map(str, values.data_vars))
-        raise ValueError(f"{name} is a Dataset: select one of its variables {names}, or use its .skgeo.patches(...).")
+        cure = ", or cut all of them, obj.skgeo.patches(...)" if name == "field" else ""
+        raise ValueError(f"{name} is a Dataset: select one of its variables {names}{cure}.")
+    check_parameter(name, type(values).__name__, hasattr(values, "coords"), "an array, a tensor or a DataArray")
     return True
 
 

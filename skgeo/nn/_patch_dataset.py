@@ -17,7 +17,7 @@ from skgeo._input.chunks import is_lazy
 from skgeo._input.field_alignment import field_order
 from skgeo._input.from_xarray import find_cells, layout
 from skgeo._input.patch_cut import Cut, cut_patches, describe_patches, patch_frame
-from skgeo._input.patch_values import bounding_box, check_field, cut_field
+from skgeo._input.patch_values import as_field, bounding_box, check_field, cut_field
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._output.patch_fields import valid_pixels
 from skgeo._typing import Integers
@@ -43,7 +43,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
     field : xarray.DataArray, xarray.Dataset, or array of shape (..., n_rows, n_columns)
         An array has the dimensions (time, channel, row, column), (time, row, column) or (row, column): of NumPy, dask,
         Zarr or HDF5, or a tensor, in the rows and columns of ``grid``. The dimensions of a DataArray are known by
-        their names and coordinates. The variables of a Dataset are the channels.
+        their names and coordinates. The variables of a Dataset are the channels, one after the other.
     patch_size : int or (int, int)
         Pixels along rows and columns.
     stride : int or (int, int), default=None
@@ -170,6 +170,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
         self._source = _LabelledField(field, grid, channel_dim) if labelled else _PlainField(field, grid, channel_dim)
         self.times = self._source.times
         self._tokens = window is not None
+        given = "None without window=, which says how many patches are in one"
+        check_parameter("window_stride", window_stride, self._tokens or window_stride is None, given)
         self.windows = np.arange(len(self.index))[:, np.newaxis]
         if window is not None:
             shape = check_pair(window, "window")
@@ -185,8 +187,12 @@ class PatchDataset(Dataset[dict[str, Any]]):
             raise IndexError(f"sample {sample} of {len(self)}")
         time, window = divmod(int(sample) % len(self), len(self.windows))
         number = self.windows[window]
+        cut = self._cut.take(number)
+        # Columns beyond the seam continue those before it.
+        beyond = cut.first[:, 1] < cut.first[0, 1]
+        cut.first[:, 1] += self.grid.shape[1] * beyond
         # Read the box around the patches once, and cut it into patches.
-        local, rows, columns = bounding_box(self._cut.take(number), self.grid.shape[1])
+        local, rows, columns = bounding_box(cut, self.grid.shape[1])
         box = self._source.read(time, rows, columns)
         patches = cut_field(box, local, np.nan)
         # A copy, because patches may be a view of the field that is read-only.
@@ -225,7 +231,7 @@ class _PlainField:
         check_parameter("channel_dim", channel_dim, channel_dim is None, "None for an array: its channels are second")
         # Zarr and HDF5 arrays are read when a sample is. They have a shape and slices, and are no NumPy arrays.
         sliced = hasattr(field, "shape") and hasattr(field, "dtype") and not hasattr(field, "columns")
-        self.array = field if sliced else np.asarray(field)
+        self.array = field if sliced else as_field(field, "field")
         check_field(self.array, grid.shape)
         n_dimensions = len(self.array.shape)
         shapes = "(time, channel, n_rows, n_columns), (time, n_rows, n_columns) or (n_rows, n_columns)"
@@ -318,6 +324,7 @@ def _as_slice(positions: Integers) -> Any:
 def _loaded(values: Any) -> Any:
     """Values in memory, in floating point. dask computes in this thread: workers would wait for each other's pools."""
     if isinstance(values, Tensor):
+        values = values.detach().cpu()
         return values if values.is_floating_point() else values.double()
     values = values.compute(scheduler="synchronous") if is_lazy(values) else values
     # Variables of netCDF4 are read as masked arrays.

@@ -604,7 +604,6 @@ def patch_dataset(source):
         "patch_size": Parameter(sizes, (*no_sizes, None)),
         "stride": Parameter((None, *sizes), no_sizes),
         "window": Parameter((None, 1, (2, 2)), no_sizes),
-        "window_stride": Parameter((None, 1), ()),
         "fill_value": Parameter((0.0, -1, np.float32(3)), (*NO_NUMBER, np.nan)),
         "partial": FLAG,
         "features": Parameter((None,), (np.ones((1, 1, 1)), np.ones(3), object())),
@@ -612,6 +611,8 @@ def patch_dataset(source):
     }
     chosen, fine = parameters(source, spec)
     chosen = {"patch_size": 1} | chosen
+    if chosen.get("window") is not None:
+        chosen["window_stride"] = source.pick((None, 1, (1, 2)))
     field = source.pick((np.ones((3, 2, 5, 6)), np.ones((3, 5, 6)), np.ones((5, 6)), np.ones((6, 5)), np.ones(30), "a"))
     good = isinstance(field, np.ndarray) and field.shape[-2:] == grid.shape
     dataset = attempt(lambda: nn.PatchDataset(field, grid=grid, **chosen), fine and good)

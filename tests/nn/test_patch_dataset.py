@@ -87,9 +87,20 @@ def test_windows_are_neighbouring_patches():
             values, valid = expected_sample(FIELD[time], GRID, patches[number], index[number], (3, 4), GRID.mask)
             assert_array_equal(sample["values"][token], values)
             assert_array_equal(sample["valid"][token], valid)
-    # Without overlap a rest is left, as patches leave it; a window may be as wide as the globe.
+    # Without overlap a rest is left, as patches leave it.
     assert len(PatchDataset(FIELD, (3, 4), grid=GRID, window=(1, 4)).windows) == 3
-    assert len(PatchDataset(FIELD, (3, 4), grid=GRID, window=(1, 6), window_stride=(1, 1)).windows) == 18
+
+
+def test_windows_as_wide_as_the_globe_keep_the_order_of_their_tokens():
+    dataset, single = (
+        PatchDataset(FIELD, (3, 4), grid=GRID, window=window, window_stride=1) for window in ((2, 6), (1, 1))
+    )
+    assert len(dataset.windows) == 12
+    for k in (0, 1, 4, 5, 12 + 11):
+        sample = dataset[k]
+        tokens = [single[sample["time"] * 18 + int(number)] for number in sample["number"]]
+        for name in ("values", "valid", "patches"):
+            assert_array_equal(sample[name], torch.cat([token[name] for token in tokens]))
 
 
 def test_windows_hold_whole_neighbourhoods_only():
@@ -217,6 +228,8 @@ def test_cells_have_pixel_centres():
         ((FIELD.astype(complex), 3), {"grid": GRID}, "field.dtype=.*expected real numbers"),
         ((FIELD, 3), {"grid": GRID, "fill_value": np.nan}, "fill_value=nan: expected a finite number"),
         ((FIELD, 3), {"grid": GRID, "dtype": torch.int64}, "dtype=torch.int64: expected a floating dtype"),
+        ((pd.DataFrame(FIELD[0, 0]), 3), {"grid": GRID}, "field='DataFrame': expected an array"),
+        ((FIELD, 3), {"grid": GRID, "window_stride": 1}, "window_stride=1: expected None without window="),
         ((FIELD, 3), {"grid": GRID, "window": 0}, "window=0: expected a positive integer"),
         ((FIELD, 3), {"grid": GRID, "channel_dim": "level"}, "channel_dim='level': expected None for an array"),
         ((labelled(), 3), {"channel_dim": "channel"}, "channel_dim='channel': expected None or one of"),
