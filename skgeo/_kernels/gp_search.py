@@ -31,7 +31,7 @@ _CLUSTER_SIZE = 50
 #: Bounds of the variance of the noise over that of the field. Below, rounding decides.
 RATIO_BOUNDS = (1e-8, 1e4)
 # The starts: noise ratios, number of length scales from the spacing of the places to their extent.
-_START_RATIOS, _N_START_LENGTHS = (1e-3, 0.03, 0.3, 3.0), 7
+_START_RATIOS, _N_START_LENGTHS = (0.3, 0.03, 3.0, 1e-3), 7
 # Length scales are looked for from this share of the spacing to this multiple of the extent.
 _LENGTH_MARGINS = (0.5, 4.0)
 # Chord of the length scale where nothing can be learned of it: about 20 degrees.
@@ -140,11 +140,11 @@ def _best_start(problem: _Problem, smoothness: float, bounds: FloatArray) -> Flo
     """The best (log length, log ratio) of a grid."""
     lengths = np.unique(np.linspace(*_start_range(bounds[0]), _N_START_LENGTHS))
     scale = math.log(float(problem.data.weight.mean()))
-    ratios = np.unique((np.log(_START_RATIOS) + scale).clip(*bounds[1]))
-    # Among equal likelihoods the first wins: begin in the middle of the lengths.
+    ratios = dict.fromkeys((np.log(_START_RATIOS) + scale).clip(*bounds[1]).tolist())
+    # Among equal likelihoods the first wins: begin in the middle of the lengths, and with moderate noise.
     lengths = lengths[np.argsort(np.abs(lengths - lengths.mean()), kind="stable")]
-    best, found = -math.inf, np.array([lengths[0], ratios[0]])
-    for length, ratio in product(lengths.tolist(), ratios.tolist()):
+    best, found = -math.inf, np.array([lengths[0], next(iter(ratios))])
+    for length, ratio in product(lengths.tolist(), ratios):
         try:
             value = problem.at(smoothness, length, ratio)[0].value
         except linalg.LinAlgError:
