@@ -116,7 +116,7 @@ def test_the_variance_that_is_left_out_is_the_likeliest():
 def test_merging_depends_neither_on_order_nor_on_parts():
     columns, order = np.hstack([TARGETS, DESIGN]), RNG.permutation(70)
     whole = merge_places(VECTORS, columns, WEIGHT)
-    assert (len(whole.vectors), whole.count.sum(), len(whole.deviations)) == (60, 70, 20)
+    assert (len(whole.vectors), whole.multiplicity.sum(), len(whole.deviations)) == (60, 70, 20)
     shuffled = merge_places(VECTORS[order], columns[order], WEIGHT[order])
     for one, other in zip(whole, shuffled, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -183,7 +183,9 @@ def test_order_of_rows_and_repetitions_change_nothing(method):
     np.testing.assert_array_equal(given(method=method).fit(X[order], Y[order]).predict(NEW), model.predict(NEW))
     # An observation of weight 2 is the mean of two.
     twice = given(method=method).fit(np.vstack([X, X]), np.concatenate([Y - 0.3, Y + 0.3]))
-    np.testing.assert_allclose(twice.predict(NEW) - given(method=method).fit(X, Y, np.full(60, 2)).predict(NEW), 0, atol=0.02)
+    np.testing.assert_allclose(
+        twice.predict(NEW) - given(method=method).fit(X, Y, np.full(60, 2)).predict(NEW), 0, atol=0.02
+    )
     assert twice.n_observations_ == 120
 
 
@@ -224,7 +226,9 @@ def test_threads_and_blocks_change_nothing(method):
     places = reference.uniform_points(3000, seed=4)
     y = np.sin(np.radians(4 * places[:, 0]))
     one, two = (
-        SphericalGaussianProcessRegressor(method=method, smoothness=0.5, n_neighbors=5, n_jobs=n).fit(places[:200], y[:200])
+        SphericalGaussianProcessRegressor(method=method, smoothness=0.5, n_neighbors=5, n_jobs=n).fit(
+            places[:200], y[:200]
+        )
         for n in (1, 2)
     )
     np.testing.assert_array_equal(two.theta_, one.theta_)
@@ -273,7 +277,10 @@ HARD = {
     "one place": (np.repeat([[10.0, 20.0]], 9, axis=0), np.arange(9.0)),
     "one observation": ([[10.0, 20.0]], [3.0]),
     "two observations": ([[10.0, 20.0], [11.0, 20.0]], [3.0, 4.0]),
-    "poles and antipodes": ([[90.0, 5.0], [90.0, 99.0], [-90.0, 0.0], [0.0, 0.0], [0.0, 180.0]], [1.0, 2.0, 3.0, 4.0, 5.0]),
+    "poles and antipodes": (
+        [[90.0, 5.0], [90.0, 99.0], [-90.0, 0.0], [0.0, 0.0], [0.0, 180.0]],
+        [1.0, 2.0, 3.0, 4.0, 5.0],
+    ),
     "a constant": (X, np.full(60, 7.3)),
     "zeros": (X, np.zeros(60)),
     "large values": (X, 1e9 + Y),
@@ -354,7 +361,9 @@ def test_bad_requests_say_what_is_accepted():
     model = given().fit(X, Y)
     with pytest.raises(RuntimeError, match="At most one of return_std or return_cov can be requested"):
         model.predict(X, return_std=True, return_cov=True)
-    with pytest.raises(ValueError, match=r"theta has shape \(4,\): expected \(3,\), the logarithms of variance, length"):
+    with pytest.raises(
+        ValueError, match=r"theta has shape \(4,\): expected \(3,\), the logarithms of variance, length"
+    ):
         model.log_marginal_likelihood(np.zeros(4))
     with pytest.raises(ValueError, match=r"theta=.*: expected logarithms of numbers from 0.0001 to 1e\+08 for length"):
         model.log_marginal_likelihood([0.0, 99.0, 0.0])
