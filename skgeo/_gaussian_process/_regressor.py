@@ -279,10 +279,10 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
             raise RuntimeError("At most one of return_std or return_cov can be requested.")
         check_is_fitted(self)
         places, process = in_memory(self._read(X, reset=False)), self._process()
-        mean, variance = process.predict(places, return_std)
+        mean, variance = process.predict(places, None, return_std)
         if return_cov:
             # All outputs share the covariance of standardised targets.
-            covariance = process.covariance(places)[:, :, np.newaxis] * self.target_scale_**2
+            covariance = process.covariance(places, None)[:, :, np.newaxis] * self.target_scale_**2
             return self._shaped(mean), self._shaped(covariance)
         if not return_std:
             return self._shaped(mean)
@@ -319,7 +319,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         valid = is_integer(n_samples) and n_samples >= 1
         check_parameter("n_samples", n_samples, valid, "a positive integer")
         places = in_memory(self._read(X, reset=False))
-        values = self._process().sample(places, int(n_samples), check_random_state(random_state))
+        values = self._process().sample(places, None, int(n_samples), check_random_state(random_state))
         return values[:, 0] if self._flat else values
 
     def log_marginal_likelihood(self, theta: npt.ArrayLike | None = None, eval_gradient: bool = False) -> Any:

@@ -1,0 +1,318 @@
+"""The mean of a Gaussian process by covariates: linear and joint with the field, or of any regressor by cross-fitting."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import get_config
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import BaseCrossValidator, KFold, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
+
+from skgeo._base import LocationEstimator, Places
+from skgeo._gaussian_process._observations import TrainingData
+from skgeo._input.columns import column_values, coordinate_columns, frame_columns, is_geometric, listed
+from skgeo._input.numbers import as_numbers, format_rows
+from skgeo._places import is_table
+from skgeo._typing import FloatArray
+from skgeo._validation import check_magnitude, check_parameter, is_integer, warn_caller
+from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+# Folds for the residuals of a regressor, if ``cv`` is None.
+_N_FOLDS = 5
+_EXPECTED = "a DataFrame with the coordinates and the covariates, or an array (latitude, longitude, covariates)"
+_ENCODE = (
+    "Turn them into numbers first, for instance with OneHotEncoder in a ColumnTransformer, or let mean= be a Pipeline "
+    "that begins with such a ColumnTransformer."
+)
+
+
+class _Split(NamedTuple):
+    """X without its covariates, and the covariates: a frame of the library of X, or an array.
+
+    ``names`` are those of the covariates and ``columns`` those of X; None if X has no names.
+    """
+
+    coordinates: Any
+    covariates: Any
+    names: list[str] | None
+    columns: list[str] | None
+
+
+class CovariateEstimator(LocationEstimator):
+    """An estimator whose X may have covariates beside the coordinates, for the mean of a field.
+
+    ``mean`` is "constant" (there are no covariates), "linear" or a regressor; ``cv`` makes the folds of its residuals.
+    """
+
+    mean: Any
+    cv: Any
+    _covariate_names: list[str] | None
+
+    def _read_with_covariates(self, X: Any, *, reset: bool) -> tuple[Places, Any]:
+        """The places of X, and its covariates; None if the mean is a constant. ``reset`` remembers the columns."""
+        if _is(self.mean, "constant"):
+            _refuse_covariates(X, self.coordinates)
+            return self._read(X, reset=reset), None
+        split = _split(X, self.coordinates, [] if reset else self._columns_of_rows())
+        places: Places = self._read(split.coordinates, reset=reset)
+        covariates = split.covariates
+        if reset:
+            self._covariate_names = split.names
+            self.n_features_in_ = 2 + covariates.shape[1] if split.columns is None else len(split.columns)
+            vars(self).pop("feature_names_in_", None)
+            if split.columns is not None:
+                self.feature_names_in_ = np.asarray(split.columns, dtype=object)
+        else:
+            covariates = self._in_order_of_fit(split)
+        return places, covariates
+
+    def _columns_in_fit(self) -> list[str]:
+        # Arrays reach ``_read`` as (latitude, longitude).
+        return super()._columns_in_fit() if _is(self.mean, "constant") else []
+
+    def _columns_of_rows(self) -> list[str]:
+        """The columns of the frame of the fit, in whose order an array is read."""
+        return list(getattr(self, "feature_names_in_", ()))
+
+    def _in_order_of_fit(self, split: _Split) -> Any:
+        """The covariates in the order of the fit; raises ValueError if there are others."""
+        known, given, n_known = self._covariate_names, split.names, self.n_features_in_ - 2
+        if known is not None and given is not None:
+            lacking, unknown = ([name for name in a if name not in b] for a, b in ((known, given), (given, known)))
+            if lacking or unknown:
+                raise ValueError(
+                    f"X has other covariates than in fit: it lacks {listed(lacking)}, and {listed(unknown)} are new. "
+                    f"Expected {listed(known)} beside the coordinates."
+                )
+            return _columns(split.covariates, known)
+        if known is not None:
+            warn_caller(
+                f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
+                f"columns are taken to be {listed(self.feature_names_in_.tolist())}, as in fit. Pass a DataFrame.",
+                CoordinateWarning,
+            )
+            return split.covariates
+        if split.covariates.shape[1] != n_known:
+            # These words are those of scikit-learn, whose checks look for them.
+            raise ValueError(
+                f"X has {split.covariates.shape[1] + 2} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input: two coordinates, and the covariates of the fit."
+            )
+        return split.covariates
+
+    def _without_mean(self, data: TrainingData, covariates: Any) -> TrainingData:
+        """The data that the process learns from: with the numbers of a linear mean, or less that of a regressor."""
+        vars(self).pop("mean_model_", None)
+        if covariates is None:
+            return data
+        rows = covariates if len(data.rows) == len(covariates) else _safe_indexing(covariates, data.rows)
+        if _is(self.mean, "linear"):
+            return data._replace(covariates=covariate_numbers(rows, self._covariate_names))
+        residuals = cross_fitted_residuals(self.mean, self.cv, rows, data)
+        self.mean_model_ = fit_mean(self.mean, rows, data, np.arange(len(data.rows)))
+        return data._replace(targets=residuals)
+
+    def _read_new(self, X: Any) -> tuple[Places, FloatArray | None, Any]:
+        """Places of X, covariates (n, p) of a linear mean or None, and what to add to predictions: (n, T) or zero."""
+        places, covariates = self._read_with_covariates(X, reset=False)
+        if covariates is None:
+            return places, None, 0.0
+        if _is(self.mean, "linear"):
+            return places, covariate_numbers(covariates, self._covariate_names), 0.0
+        found = np.asarray(self.mean_model_.predict(covariates), dtype=np.float64)
+        return places, None, found.reshape(len(found), -1)
+
+    def _store_coefficients(self, found: tuple[FloatArray, FloatArray, FloatArray] | None, *, flat: bool) -> None:
+        """Set the attributes of a linear mean; warn of covariates that were left out. None is another mean."""
+        for name in ("coef_", "coef_std_", "intercept_"):
+            vars(self).pop(name, None)
+        if found is None:
+            return
+        self.coef_, self.coef_std_, self.intercept_ = (part[0] if flat else part for part in found)
+        left_out = np.flatnonzero(np.isnan(found[1]).all(axis=0))
+        if left_out.size:
+            warn_caller(
+                f"The covariates {listed(names_of(left_out, self._covariate_names))} are constant, or linear "
+                "combinations of the covariates before them: they are left out, with coefficients of zero. Drop them.",
+                UserWarning,
+            )
+
+    def _check_mean(self, method: str) -> None:
+        """Raise ValueError unless the parameters of the mean are valid."""
+        mean, cv = self.mean, self.cv
+        regressor = not isinstance(mean, str | type) and hasattr(mean, "fit") and hasattr(mean, "predict")
+        valid = _is(mean, "constant") or _is(mean, "linear") or (regressor and not is_classifier(mean))
+        check_parameter("mean", mean, valid, "'constant', 'linear' or a regressor")
+        if _is(mean, "linear") and method == "harmonics":
+            raise ValueError("mean='linear' with method='harmonics': expected another method, or a regressor as mean.")
+        valid = cv is None or (is_integer(cv) and cv >= 2) or (not isinstance(cv, str) and not is_number(cv))
+        check_parameter("cv", cv, valid, "None, an integer, at least 2, a splitter, or an iterable of splits")
+
+
+def cross_fitted_residuals(mean: Any, cv: Any, covariates: Any, data: TrainingData) -> FloatArray:
+    """Residuals (n, T) of each observation from models that were fitted without it, on other folds.
+
+    Residuals of a model on its own training data are too small, those of a forest nearly zero: the variance of the
+    field, and the intervals, would be too small as well.
+    """
+    n = len(data.targets)
+    if n < 2:
+        raise ValueError(f"mean={type(mean).__name__}(...) needs folds, and there is 1 sample: expected two or more.")
+    total, count = np.zeros_like(data.targets), np.zeros((n, 1))
+    for train, test in _folds(cv, n).split(data.points, data.targets):
+        model = fit_mean(mean, covariates, data, train)
+        found = np.asarray(model.predict(_safe_indexing(covariates, test)), dtype=np.float64)
+        total[test] += found.reshape(len(test), -1)
+        count[test] += 1.0
+    if not count.all():
+        raise ValueError(
+            f"cv={cv!r} tests {np.count_nonzero(count)} of {n} observations: expected folds that test each of them."
+        )
+    if not np.isfinite(total).all():
+        raise ValueError(f"mean={type(mean).__name__}(...) predicts NaN or infinity for some of the observations.")
+    return np.asarray(data.targets - total / count)
+
+
+def _folds(cv: Any, n: int) -> BaseCrossValidator:
+    if cv is None or is_integer(cv):
+        # Rows of a table are often sorted by place or time: shuffle.
+        return KFold(min(n, _N_FOLDS if cv is None else int(cv)), shuffle=True, random_state=0)
+    return check_cv(cv)
+
+
+def fit_mean(mean: Any, covariates: Any, data: TrainingData, rows: npt.NDArray[np.intp]) -> Any:
+    """A clone of the regressor, fitted on some of the observations."""
+    model, table = clone(mean), _safe_indexing(covariates, rows)
+    targets = data.targets[rows, 0] if data.targets.shape[1] == 1 else data.targets[rows]
+    try:
+        return model.fit(table, targets, **_weight_of(model, data.weight[rows]))
+    except (TypeError, ValueError) as error:
+        texts = _without_numbers(table)
+        if not texts:
+            raise
+        raise ValueError(
+            f"mean={type(mean).__name__}(...) cannot be fitted: {error}. The covariates {listed(texts)} hold no "
+            f"numbers. {_ENCODE}"
+        ) from error
+
+
+def _weight_of(model: Any, weight: FloatArray) -> dict[str, FloatArray]:
+    """The parameter of ``fit`` that hands the weights to a regressor, or to the last step of a Pipeline."""
+    if (weight == weight[0]).all():
+        return {}
+    last = model.steps[-1] if isinstance(model, Pipeline) else None
+    if get_config()["enable_metadata_routing"] and last is not None:
+        if get_routing_for_object(model).consumes("fit", ["sample_weight"]):
+            return {"sample_weight": weight}
+    elif has_fit_parameter(model if last is None else last[1], "sample_weight"):
+        return {"sample_weight" if last is None else f"{last[0]}__sample_weight": weight}
+    warn_caller(f"mean={type(model).__name__}(...) takes no sample_weight: it is fitted without weights.", UserWarning)
+    return {}
+
+
+def covariate_numbers(covariates: Any, names: list[str] | None) -> FloatArray:
+    """The covariates (n, p) of a linear mean as numbers; raises ValueError if some are none."""
+    texts = _without_numbers(covariates)
+    if texts:
+        raise ValueError(f"mean='linear': the covariates {listed(texts)} hold no numbers. {_ENCODE}")
+    values = np.column_stack(
+        [as_numbers(column, str(name)).astype(np.float64) for name, column in _items(covariates)]
+    )
+    bad = ~np.isfinite(values)
+    if bad.any():
+        named = listed(names_of(np.flatnonzero(bad.any(axis=0)), names))
+        raise ValueError(
+            f"mean='linear': the covariates {named} contain NaN or infinity in "
+            f"{format_rows(np.flatnonzero(bad.any(axis=1)))}: drop or impute these rows first, or give a regressor that "
+            "takes NaN, for instance make_pipeline(SimpleImputer(), Ridge())."
+        )
+    check_magnitude("The table of covariates", values)
+    return values
+
+
+def _without_numbers(covariates: Any) -> list[str]:
+    """Names, or numbers, of the covariates that are neither numbers nor truth values."""
+    found = []
+    for name, column in _items(covariates):
+        try:
+            as_numbers(column, "X")
+        except CoordinateError:
+            found.append(name)
+    return found
+
+
+def _items(covariates: Any) -> list[tuple[Any, npt.NDArray[Any]]]:
+    """Names and values of the covariates; those of an array have numbers. Truth values become 0 and 1."""
+    columns = frame_columns(covariates)
+    items = (
+        list(enumerate(np.asarray(covariates).T))
+        if columns is None
+        else [(name, column_values(covariates, name)) for name in columns]
+    )
+    return [(name, values.astype(np.float64) if values.dtype.kind == "b" else values) for name, values in items]
+
+
+def names_of(numbers: npt.NDArray[np.intp], names: list[str] | None) -> list[Any]:
+    """The names of covariates, or their numbers if they have no names."""
+    return [int(number) if names is None else names[number] for number in numbers]
+
+
+def _split(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Split:
+    """X in two parts. An array has its columns in the order of ``columns_of_array``; without, coordinates first."""
+    if is_table(X) and hasattr(X, "compute"):
+        X = X.compute()
+    columns = frame_columns(X) if is_table(X) else None
+    split = None
+    if is_table(X) and is_geometric(X) and columns is not None:
+        geometry = X.geometry.name
+        others = [name for name in columns if name != geometry]
+        split = _Split(X.geometry, X.drop(columns=geometry), others, columns)
+    elif columns is not None:
+        found = coordinate_columns(columns, names, others=True)
+        others = [name for name in columns if name not in found]
+        split = _Split(_columns(X, list(found)), _columns(X, others), others, columns)
+    elif is_table(X) and not isinstance(X, tuple) and not is_geometric(X) and np.ndim(X) == 2:
+        table, first = np.asarray(X), [0, 1]
+        if columns_of_array and len(columns_of_array) == table.shape[1]:
+            first = [columns_of_array.index(n) for n in coordinate_columns(columns_of_array, names, others=True)]
+        split = _Split(table[:, first], np.delete(table, first, axis=1), None, None)
+    if split is None or split.covariates.shape[1] == 0:
+        raise ValueError(
+            f"X, a {type(X).__name__}, has no covariates for the mean: expected {_EXPECTED}; for a map, one row for "
+            "each of its cells. mean='constant' needs none."
+        )
+    twice = sorted({name for name in split.names or [] if (split.names or []).count(name) > 1})
+    if twice:
+        raise ValueError(f"X has the covariates {listed(twice)} more than once: expected each name once.")
+    return split
+
+
+def _refuse_covariates(X: Any, names: tuple[str, str] | None) -> None:
+    """Raise CoordinateError if a frame has columns beside the coordinates, for a mean that does not take them."""
+    columns = frame_columns(X) if is_table(X) and not is_geometric(X) else None
+    if columns is None or len(columns) <= 2:
+        return
+    others = [name for name in columns if name not in coordinate_columns(columns, names, others=True)]
+    raise CoordinateError(
+        f"X has the columns {listed(columns)}: mean='constant' expects latitude and longitude only; surplus: "
+        f"{listed(others)}. Drop them, or take them as covariates with mean='linear' or a regressor as mean."
+    )
+
+
+def _columns(X: Any, names: list[str]) -> Any:
+    """Columns of a frame of any library, or of a pyarrow Table."""
+    return X.select(names) if hasattr(X, "column_names") else X[names]
+
+
+def _is(value: Any, name: str) -> bool:
+    """Whether a parameter is this text. A comparison with an estimator or an array may raise."""
+    return isinstance(value, str) and value == name
+
+
+def is_number(value: Any) -> bool:
+    """Whether the value is a number of any kind."""
+    return isinstance(value, int | float | complex | np.number)
