@@ -10,6 +10,12 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from skgeo._callers import warn_once_a_search
+from skgeo._gaussian_process._observations import (
+    EARTH_RADIUS_KM,
+    HYPERPARAMETERS,
+    Given,
+    TrainingData,
+)
 from skgeo._kernels.harmonic_gp import (
     Evidence,
     Matern,
@@ -24,12 +30,6 @@ from skgeo._places import Places, map_at_places, points_in_degrees
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import ResolutionWarning
-from skgeo._gaussian_process._observations import (
-    EARTH_RADIUS_KM,
-    HYPERPARAMETERS,
-    Given,
-    TrainingData,
-)
 
 # Where the search starts, and the bounds within which it looks: variances of standardised targets, and degrees of arc.
 _DEGREE_KM = math.radians(1.0) * EARTH_RADIUS_KM
@@ -113,7 +113,10 @@ class HarmonicProcess:
 
     def attributes(self) -> dict[str, Any]:
         """The fitted attributes that this method alone has."""
-        return {"spectrum_": matern_kernel(self.values).degrees(self._max_degree)[0], "truncation_error_": self.truncation()}
+        return {
+            "spectrum_": matern_kernel(self.values).degrees(self._max_degree)[0],
+            "truncation_error_": self.truncation(),
+        }
 
     def truncation(self) -> float:
         """Share of the variance of the Matern field beyond the largest degree."""
@@ -126,19 +129,19 @@ class HarmonicProcess:
             values = dict(zip(HYPERPARAMETERS, np.exp(theta).tolist(), strict=True))
             return evidence(matern_kernel(values), values["noise"])
 
-    def predict(self, places: Places, covariates: None, with_variance: bool) -> tuple[FloatArray, FloatArray | None]:
+    def predict(self, places: Places, covariates: FloatArray | None, with_variance: bool) -> tuple[FloatArray, FloatArray | None]:
         """Mean (n, T) of the field in units of y, and its variance (n, 1) of standardised targets."""
         posterior = self._posterior
         mean = self._map(places, in_units_of_y(posterior.mean, self.state["mean"], self.state["scale"]))
         # The variance is a map of harmonics, too.
         return mean, self._map(places, posterior.spread[np.newaxis]) if with_variance else None
 
-    def covariance(self, places: Places, covariates: None) -> FloatArray:
+    def covariance(self, places: Places, covariates: FloatArray | None) -> FloatArray:
         """Covariance (n, n) of the field of standardised targets."""
         latitude, longitude = points_in_degrees(places).T
         return covariance_at(self._posterior, latitude, longitude, self.n_jobs)
 
-    def sample(self, places: Places, covariates: None, n_samples: int, rng: np.random.RandomState) -> FloatArray:
+    def sample(self, places: Places, covariates: FloatArray | None, n_samples: int, rng: np.random.RandomState) -> FloatArray:
         """Fields (n, T, n_samples) drawn given the data, in units of y."""
         with blas_threads_for(len(self._posterior.factor)):
             weights = draw_weights(self._posterior, n_samples, rng)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from skgeo._gaussian_process._observations import EARTH_RADIUS_KM, Given, TrainingData
 from skgeo._kernels.exact_gp import ExactGP, condition_on_all, joint_covariance
 from skgeo._kernels.gp_likelihood import Likelihood, Observations, likelihood, merge_places
 from skgeo._kernels.gp_search import Given as Fixed
@@ -22,7 +23,6 @@ from skgeo._kernels.sphere import unit_vectors
 from skgeo._places import Places, points_in_degrees
 from skgeo._typing import FloatArray
 from skgeo._validation import progress
-from skgeo._gaussian_process._observations import EARTH_RADIUS_KM, Given, TrainingData
 
 #: Up to this number of places "auto" takes the exact process: there it is as fast as that of neighbours.
 MAX_AUTO_EXACT = 1000

@@ -1,9 +1,10 @@
-"""The mean of a Gaussian process by covariates: linear and joint with the field, or of any regressor by cross-fitting."""
+"""The mean of a Gaussian process by covariates: linear and joint with the field, or any regressor by cross-fitting."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import BaseCrossValidator, KFold, check_cv
@@ -13,8 +14,11 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from skgeo._base import LocationEstimator, Places
+from skgeo._gaussian_process._matern import MaternProcess
+from skgeo._gaussian_process._methods import Process
 from skgeo._gaussian_process._observations import TrainingData
 from skgeo._input.columns import column_values, coordinate_columns, frame_columns, is_geometric, listed
+from skgeo._input.coordinates import Points
 from skgeo._input.numbers import as_numbers, format_rows
 from skgeo._places import is_table
 from skgeo._typing import FloatArray
@@ -50,37 +54,46 @@ class CovariateEstimator(LocationEstimator):
 
     mean: Any
     cv: Any
+    # Number of covariates in the fit, and their names if X had names.
+    _n_covariates: int
     _covariate_names: list[str] | None
 
     def _read_with_covariates(self, X: Any, *, reset: bool) -> tuple[Places, Any]:
         """The places of X, and its covariates; None if the mean is a constant. ``reset`` remembers the columns."""
-        if _is(self.mean, "constant"):
+        if self.mean_kind() == "constant" if reset else not self._n_covariates:
+            self._n_covariates = 0
             _refuse_covariates(X, self.coordinates)
             return self._read(X, reset=reset), None
-        split = _split(X, self.coordinates, [] if reset else self._columns_of_rows())
-        places: Places = self._read(split.coordinates, reset=reset)
-        covariates = split.covariates
-        if reset:
-            self._covariate_names = split.names
-            self.n_features_in_ = 2 + covariates.shape[1] if split.columns is None else len(split.columns)
-            vars(self).pop("feature_names_in_", None)
-            if split.columns is not None:
-                self.feature_names_in_ = np.asarray(split.columns, dtype=object)
-        else:
+        split = _split(X, self.coordinates, [] if reset else list(getattr(self, "feature_names_in_", ())))
+        if split is None:
+            # What is wrong in the coordinates is said first.
+            self._read(X, reset=False)
+            raise ValueError(
+                f"X, a {type(X).__name__}, has no covariates for the mean: expected {_EXPECTED}; for a map, one row for "
+                "each of its cells. Only mean='constant' needs no covariates."
+            )
+        if not reset:
             covariates = self._in_order_of_fit(split)
-        return places, covariates
+            return self._read(split.coordinates, reset=False), covariates
+        places: Places = self._read(split.coordinates, reset=True)
+        self._n_covariates, self._covariate_names = split.covariates.shape[1], split.names
+        self.n_features_in_ = 2 + self._n_covariates if split.columns is None else len(split.columns)
+        vars(self).pop("feature_names_in_", None)
+        if split.columns is not None:
+            self.feature_names_in_ = np.asarray(split.columns, dtype=object)
+        return places, split.covariates
+
+    def mean_kind(self) -> str:
+        """What the parameter ``mean`` is: "constant", "linear" or "regressor"."""
+        return self.mean if isinstance(self.mean, str) else "regressor"
 
     def _columns_in_fit(self) -> list[str]:
-        # Arrays reach ``_read`` as (latitude, longitude).
-        return super()._columns_in_fit() if _is(self.mean, "constant") else []
-
-    def _columns_of_rows(self) -> list[str]:
-        """The columns of the frame of the fit, in whose order an array is read."""
-        return list(getattr(self, "feature_names_in_", ()))
+        # Where there are covariates, arrays reach ``_read`` as (latitude, longitude).
+        return [] if getattr(self, "_n_covariates", 0) else super()._columns_in_fit()
 
     def _in_order_of_fit(self, split: _Split) -> Any:
         """The covariates in the order of the fit; raises ValueError if there are others."""
-        known, given, n_known = self._covariate_names, split.names, self.n_features_in_ - 2
+        known, given = self._covariate_names, split.names
         if known is not None and given is not None:
             lacking, unknown = ([name for name in a if name not in b] for a, b in ((known, given), (given, known)))
             if lacking or unknown:
@@ -89,18 +102,17 @@ class CovariateEstimator(LocationEstimator):
                     f"Expected {listed(known)} beside the coordinates."
                 )
             return _columns(split.covariates, known)
+        if split.covariates.shape[1] != self._n_covariates:
+            # These words are those of scikit-learn, whose checks look for them.
+            raise ValueError(
+                f"X has {split.covariates.shape[1] + 2} features, but {type(self).__name__} is expecting "
+                f"{self._n_covariates + 2} features as input: two coordinates, and the covariates of the fit."
+            )
         if known is not None:
             warn_caller(
                 f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
                 f"columns are taken to be {listed(self.feature_names_in_.tolist())}, as in fit. Pass a DataFrame.",
                 CoordinateWarning,
-            )
-            return split.covariates
-        if split.covariates.shape[1] != n_known:
-            # These words are those of scikit-learn, whose checks look for them.
-            raise ValueError(
-                f"X has {split.covariates.shape[1] + 2} features, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} features as input: two coordinates, and the covariates of the fit."
             )
         return split.covariates
 
@@ -110,7 +122,7 @@ class CovariateEstimator(LocationEstimator):
         if covariates is None:
             return data
         rows = covariates if len(data.rows) == len(covariates) else _safe_indexing(covariates, data.rows)
-        if _is(self.mean, "linear"):
+        if self.mean_kind() == "linear":
             return data._replace(covariates=covariate_numbers(rows, self._covariate_names))
         residuals = cross_fitted_residuals(self.mean, self.cv, rows, data)
         self.mean_model_ = fit_mean(self.mean, rows, data, np.arange(len(data.rows)))
@@ -121,17 +133,18 @@ class CovariateEstimator(LocationEstimator):
         places, covariates = self._read_with_covariates(X, reset=False)
         if covariates is None:
             return places, None, 0.0
-        if _is(self.mean, "linear"):
+        if not hasattr(self, "mean_model_"):
             return places, covariate_numbers(covariates, self._covariate_names), 0.0
         found = np.asarray(self.mean_model_.predict(covariates), dtype=np.float64)
         return places, None, found.reshape(len(found), -1)
 
-    def _store_coefficients(self, found: tuple[FloatArray, FloatArray, FloatArray] | None, *, flat: bool) -> None:
-        """Set the attributes of a linear mean; warn of covariates that were left out. None is another mean."""
+    def _store_coefficients(self, process: Process, *, flat: bool) -> None:
+        """Set the attributes of a linear mean; warn of covariates that were left out."""
         for name in ("coef_", "coef_std_", "intercept_"):
             vars(self).pop(name, None)
-        if found is None:
+        if self.mean_kind() != "linear" or not isinstance(process, MaternProcess):
             return
+        found = process.coefficients()
         self.coef_, self.coef_std_, self.intercept_ = (part[0] if flat else part for part in found)
         left_out = np.flatnonzero(np.isnan(found[1]).all(axis=0))
         if left_out.size:
@@ -144,13 +157,27 @@ class CovariateEstimator(LocationEstimator):
     def _check_mean(self, method: str) -> None:
         """Raise ValueError unless the parameters of the mean are valid."""
         mean, cv = self.mean, self.cv
-        regressor = not isinstance(mean, str | type) and hasattr(mean, "fit") and hasattr(mean, "predict")
-        valid = _is(mean, "constant") or _is(mean, "linear") or (regressor and not is_classifier(mean))
+        valid = mean in ("constant", "linear") if isinstance(mean, str) else _is_regressor(mean)
         check_parameter("mean", mean, valid, "'constant', 'linear' or a regressor")
-        if _is(mean, "linear") and method == "harmonics":
+        if self.mean_kind() == "linear" and method == "harmonics":
             raise ValueError("mean='linear' with method='harmonics': expected another method, or a regressor as mean.")
-        valid = cv is None or (is_integer(cv) and cv >= 2) or (not isinstance(cv, str) and not is_number(cv))
+        splits = not isinstance(cv, str | float) and (hasattr(cv, "split") or hasattr(cv, "__iter__"))
+        valid = cv is None or splits or (is_integer(cv) and cv >= 2)
         check_parameter("cv", cv, valid, "None, an integer, at least 2, a splitter, or an iterable of splits")
+
+    def _check_mean_of_parts(self, *, resume: bool) -> None:
+        """Raise ValueError unless the mean can be that of observations that come in parts."""
+        kind = self.mean_kind()
+        if kind == "regressor":
+            raise ValueError("partial_fit with a regressor as mean: expected 'constant' or 'linear'. Use fit.")
+        if resume and (kind == "linear") != bool(self._n_covariates):
+            raise ValueError(f"mean={self.mean!r} differs from that of the earlier parts: use fit to start anew.")
+
+
+def _is_regressor(mean: Any) -> bool:
+    """Whether the value is an estimator that predicts, and no class of estimators and no classifier."""
+    predicts = not isinstance(mean, type) and hasattr(mean, "fit") and hasattr(mean, "predict")
+    return predicts and not is_classifier(mean)
 
 
 def cross_fitted_residuals(mean: Any, cv: Any, covariates: Any, data: TrainingData) -> FloatArray:
@@ -219,9 +246,7 @@ def covariate_numbers(covariates: Any, names: list[str] | None) -> FloatArray:
     texts = _without_numbers(covariates)
     if texts:
         raise ValueError(f"mean='linear': the covariates {listed(texts)} hold no numbers. {_ENCODE}")
-    values = np.column_stack(
-        [as_numbers(column, str(name)).astype(np.float64) for name, column in _items(covariates)]
-    )
+    values = np.column_stack([as_numbers(column, str(name)).astype(np.float64) for name, column in _items(covariates)])
     bad = ~np.isfinite(values)
     if bad.any():
         named = listed(names_of(np.flatnonzero(bad.any(axis=0)), names))
@@ -238,6 +263,9 @@ def _without_numbers(covariates: Any) -> list[str]:
     """Names, or numbers, of the covariates that are neither numbers nor truth values."""
     found = []
     for name, column in _items(covariates):
+        if column.dtype.kind == "c":
+            found.append(name)
+            continue
         try:
             as_numbers(column, "X")
         except CoordinateError:
@@ -261,34 +289,42 @@ def names_of(numbers: npt.NDArray[np.intp], names: list[str] | None) -> list[Any
     return [int(number) if names is None else names[number] for number in numbers]
 
 
-def _split(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Split:
-    """X in two parts. An array has its columns in the order of ``columns_of_array``; without, coordinates first."""
-    if is_table(X) and hasattr(X, "compute"):
-        X = X.compute()
-    columns = frame_columns(X) if is_table(X) else None
-    split = None
-    if is_table(X) and is_geometric(X) and columns is not None:
-        geometry = X.geometry.name
-        others = [name for name in columns if name != geometry]
-        split = _Split(X.geometry, X.drop(columns=geometry), others, columns)
-    elif columns is not None:
+def _split(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Split | None:
+    """X in two parts; None if it has no covariates.
+
+    An array has its columns in the order of ``columns_of_array``; without these the coordinates come first.
+    """
+    if not is_table(X) or isinstance(X, Points) or issparse(X):
+        return None
+    X = X.compute() if hasattr(X, "compute") else X
+    columns = frame_columns(X)
+    if columns is None:
+        return None if is_geometric(X) else _split_array(X, names, columns_of_array)
+    if is_geometric(X):
+        found: tuple[str, ...] = (X.geometry.name,)
+        coordinates = X.geometry
+    else:
         found = coordinate_columns(columns, names, others=True)
-        others = [name for name in columns if name not in found]
-        split = _Split(_columns(X, list(found)), _columns(X, others), others, columns)
-    elif is_table(X) and not isinstance(X, tuple) and not is_geometric(X) and np.ndim(X) == 2:
-        table, first = np.asarray(X), [0, 1]
-        if columns_of_array and len(columns_of_array) == table.shape[1]:
-            first = [columns_of_array.index(n) for n in coordinate_columns(columns_of_array, names, others=True)]
-        split = _Split(table[:, first], np.delete(table, first, axis=1), None, None)
-    if split is None or split.covariates.shape[1] == 0:
-        raise ValueError(
-            f"X, a {type(X).__name__}, has no covariates for the mean: expected {_EXPECTED}; for a map, one row for "
-            "each of its cells. mean='constant' needs none."
-        )
-    twice = sorted({name for name in split.names or [] if (split.names or []).count(name) > 1})
+        coordinates = _columns(X, list(found))
+    others = [name for name in columns if name not in found]
+    twice = sorted({name for name in others if others.count(name) > 1})
     if twice:
         raise ValueError(f"X has the covariates {listed(twice)} more than once: expected each name once.")
-    return split
+    return _Split(coordinates, _columns(X, others), others, columns) if others else None
+
+
+def _split_array(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Split | None:
+    """The two parts of an array or a list of rows."""
+    try:
+        table = np.asarray(X)
+    except ValueError:  # rows of different lengths
+        return None
+    if table.ndim != 2 or table.shape[1] < 3:
+        return None
+    first = [0, 1]
+    if len(columns_of_array) == table.shape[1]:
+        first = [columns_of_array.index(name) for name in coordinate_columns(columns_of_array, names, others=True)]
+    return _Split(table[:, first], np.delete(table, first, axis=1), None, None)
 
 
 def _refuse_covariates(X: Any, names: tuple[str, str] | None) -> None:
@@ -306,13 +342,3 @@ def _refuse_covariates(X: Any, names: tuple[str, str] | None) -> None:
 def _columns(X: Any, names: list[str]) -> Any:
     """Columns of a frame of any library, or of a pyarrow Table."""
     return X.select(names) if hasattr(X, "column_names") else X[names]
-
-
-def _is(value: Any, name: str) -> bool:
-    """Whether a parameter is this text. A comparison with an estimator or an array may raise."""
-    return isinstance(value, str) and value == name
-
-
-def is_number(value: Any) -> bool:
-    """Whether the value is a number of any kind."""
-    return isinstance(value, int | float | complex | np.number)

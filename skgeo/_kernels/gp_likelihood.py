@@ -19,6 +19,8 @@ _MIN_RELATIVE_DEVIATION = 10.0 * float(np.finfo(np.float64).eps)
 # A column of the design of which a smaller share is left, once the columns before it have explained theirs, says nothing
 # new: its coefficient would be rounding.
 _MIN_OWN_SHARE = 1e-6
+# Unit vectors that agree to this number of decimals, six tenths of a millimetre, are one place.
+_PLACE_DECIMALS = 10
 # Residuals of a standardised target that are smaller than this are rounding: the variance of the field stays above.
 _MIN_VARIANCE = 1e-24
 
@@ -96,12 +98,13 @@ def merge_places(
     if before is not None:
         parts = zip(before[:5], (vectors, columns, weight, count, log_weight), strict=True)
         vectors, columns, weight, count, log_weight = (np.concatenate(pair) for pair in parts)
-    # Columns break ties, so that sums do not depend on the order of the rows either.
-    order = np.lexsort((*columns.T, weight, *vectors.T))
+    # Rounding must not part what is one place. The other keys break ties: no sum depends on the order of the rows.
+    cells = np.round(vectors, _PLACE_DECIMALS) + 0.0
+    order = np.lexsort((*columns.T, weight, *vectors.T, *cells.T))
     vectors, columns, weight, count, log_weight = (
         part[order] for part in (vectors, columns, weight, count, log_weight)
     )
-    is_first = np.append(True, np.any(np.diff(vectors, axis=0) != 0.0, axis=1))
+    is_first = np.append(True, np.any(np.diff(cells[order], axis=0) != 0.0, axis=1))
     first, place = np.flatnonzero(is_first), np.cumsum(is_first) - 1
     merged = np.add.reduceat(weight, first)
     # The weighted mean of equal values may differ from them by rounding: move the origin to the first value.
@@ -117,9 +120,7 @@ def merge_places(
         deviations = np.concatenate([before.deviations, deviations])
         places = np.concatenate([place[position[before.place_of_deviation]], places])
     log_weight = np.add.reduceat(log_weight + np.log(weight), first) - np.log(merged)
-    data = Observations(
-        vectors[first], means, merged, np.add.reduceat(count, first), log_weight, deviations, places
-    )
+    data = Observations(vectors[first], means, merged, np.add.reduceat(count, first), log_weight, deviations, places)
     # In a random order each conditional distribution looks at near and far places.
     return data.take(np.random.RandomState(0).permutation(len(first)))
 

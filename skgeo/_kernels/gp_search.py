@@ -98,7 +98,9 @@ def find_hyperparameters(
     if len(data.vectors) > len(small.vectors):
         part = _part(data, n_targets, _SEARCH_PLACES)
         few = len(part.vectors) <= MAX_EXACT_PLACES
-        process = ExactGP(part.vectors, part.weight) if few else NeighbourGP(part.vectors, part.weight, n_neighbors, n_jobs)
+        process = (
+            ExactGP(part.vectors, part.weight) if few else NeighbourGP(part.vectors, part.weight, n_neighbors, n_jobs)
+        )
         problem = _Problem(process, part, n_targets, given)
 
     @cache
@@ -110,9 +112,10 @@ def find_hyperparameters(
     # The likelihood has one maximum in the smoothness: from the two in the middle, walk while it rises.
     position = 2 if climb(SMOOTHNESS[2])[0] > climb(SMOOTHNESS[1])[0] else 1
     step = 1 if position == 2 else -1
-    while 0 <= position + step < len(SMOOTHNESS) and climb(SMOOTHNESS[position + step])[0] > climb(
-        SMOOTHNESS[position]
-    )[0]:
+    while (
+        0 <= position + step < len(SMOOTHNESS)
+        and climb(SMOOTHNESS[position + step])[0] > climb(SMOOTHNESS[position])[0]
+    ):
         position += step
     return climb(SMOOTHNESS[position])[1]
 

@@ -95,9 +95,7 @@ class NeighbourGP:
 
         run_in_threads(block, self._blocks, self.n_jobs, lambda rows, part: parts.append(part))
         # The parts are added in the order of the blocks: the sum does not depend on the threads.
-        total = Gram(
-            np.zeros((n_columns, n_columns)), 0.0, np.zeros((2, n_columns, n_columns)), np.zeros(2)
-        )
+        total = Gram(np.zeros((n_columns, n_columns)), 0.0, np.zeros((2, n_columns, n_columns)), np.zeros(2))
         for part in parts:
             total = Gram(*(one + other for one, other in zip(total, part, strict=True)))
         return total
