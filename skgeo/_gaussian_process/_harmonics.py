@@ -129,7 +129,9 @@ class HarmonicProcess:
             values = dict(zip(HYPERPARAMETERS, np.exp(theta).tolist(), strict=True))
             return evidence(matern_kernel(values), values["noise"])
 
-    def predict(self, places: Places, covariates: FloatArray | None, with_variance: bool) -> tuple[FloatArray, FloatArray | None]:
+    def predict(
+        self, places: Places, covariates: FloatArray | None, with_variance: bool
+    ) -> tuple[FloatArray, FloatArray | None]:
         """Mean (n, T) of the field in units of y, and its variance (n, 1) of standardised targets."""
         posterior = self._posterior
         mean = self._map(places, in_units_of_y(posterior.mean, self.state["mean"], self.state["scale"]))
@@ -141,7 +143,9 @@ class HarmonicProcess:
         latitude, longitude = points_in_degrees(places).T
         return covariance_at(self._posterior, latitude, longitude, self.n_jobs)
 
-    def sample(self, places: Places, covariates: FloatArray | None, n_samples: int, rng: np.random.RandomState) -> FloatArray:
+    def sample(
+        self, places: Places, covariates: FloatArray | None, n_samples: int, rng: np.random.RandomState
+    ) -> FloatArray:
         """Fields (n, T, n_samples) drawn given the data, in units of y."""
         with blas_threads_for(len(self._posterior.factor)):
             weights = draw_weights(self._posterior, n_samples, rng)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skgeo._base import LocationEstimator, Places
 from skgeo._gaussian_process._matern import MaternProcess
-from skgeo._gaussian_process._methods import Process
+from skgeo._gaussian_process._methods import Process, fitted_process
 from skgeo._gaussian_process._observations import TrainingData
 from skgeo._input.columns import column_values, coordinate_columns, frame_columns, is_geometric, listed
 from skgeo._input.coordinates import Points
@@ -69,8 +69,8 @@ class CovariateEstimator(LocationEstimator):
             # What is wrong in the coordinates is said first.
             self._read(X, reset=False)
             raise ValueError(
-                f"X, a {type(X).__name__}, has no covariates for the mean: expected {_EXPECTED}; for a map, one row for "
-                "each of its cells. Only mean='constant' needs no covariates."
+                f"X, a {type(X).__name__}, has no covariates for the mean: expected {_EXPECTED}; for a map, "
+                "one row for each of its cells. Only mean='constant' needs no covariates."
             )
         if not reset:
             covariates = self._in_order_of_fit(split)
@@ -116,38 +116,59 @@ class CovariateEstimator(LocationEstimator):
             )
         return split.covariates
 
-    def _without_mean(self, data: TrainingData, covariates: Any) -> TrainingData:
-        """The data that the process learns from: with the numbers of a linear mean, or less that of a regressor."""
+    def _with_covariates(self, data: TrainingData, covariates: Any) -> TrainingData:
+        """The data with the covariates of their mean: those of X, or predictions of a regressor."""
         vars(self).pop("mean_model_", None)
         if covariates is None:
             return data
         rows = covariates if len(data.rows) == len(covariates) else _safe_indexing(covariates, data.rows)
         if self.mean_kind() == "linear":
             return data._replace(covariates=covariate_numbers(rows, self._covariate_names))
-        residuals = cross_fitted_residuals(self.mean, self.cv, rows, data)
+        n_outputs = data.targets.shape[1]
+        if n_outputs > 1:
+            raise ValueError(
+                f"y has {n_outputs} outputs, and mean={type(self.mean).__name__}(...) takes one: expected one model for "
+                "each output, or mean='linear'."
+            )
+        trend = cross_fitted(self.mean, self.cv, rows, data)
         self.mean_model_ = fit_mean(self.mean, rows, data, np.arange(len(data.rows)))
-        return data._replace(targets=residuals)
+        return data._replace(covariates=trend)
 
-    def _read_new(self, X: Any) -> tuple[Places, FloatArray | None, Any]:
-        """Places of X, covariates (n, p) of a linear mean or None, and what to add to predictions: (n, T) or zero."""
+    def _fitted_process(self, data: TrainingData, before: dict[str, Any] | None) -> Process:
+        """The process, fitted on these observations and earlier ones, without a trend that says nothing."""
+        process = fitted_process(self, data, before)
+        if not hasattr(self, "mean_model_") or not isinstance(process, MaternProcess):
+            return process
+        # A model that knows nothing predicts the mean of the other folds, which is high where the own fold is low.
+        if process.coefficients()[0] > 0.0:
+            return process
+        warn_caller(
+            f"Predictions of mean={type(self.mean).__name__}(...) for observations of other folds do not rise with y: "
+            "they are left out. Use mean='constant', other covariates or another regressor.",
+            UserWarning,
+        )
+        # A column of zeros is left out of the design.
+        return fitted_process(self, data._replace(covariates=np.zeros_like(data.covariates)), before)
+
+    def _read_new(self, X: Any) -> tuple[Places, FloatArray | None]:
+        """Places of X, and the covariates (n, p) of the mean: those of X, predictions of a regressor, or None."""
         places, covariates = self._read_with_covariates(X, reset=False)
         if covariates is None:
-            return places, None, 0.0
+            return places, None
         if not hasattr(self, "mean_model_"):
-            return places, covariate_numbers(covariates, self._covariate_names), 0.0
-        found = np.asarray(self.mean_model_.predict(covariates), dtype=np.float64)
-        return places, None, found.reshape(len(found), -1)
+            return places, covariate_numbers(covariates, self._covariate_names)
+        return places, _trend(self.mean_model_, covariates)
 
     def _store_coefficients(self, process: Process, *, flat: bool) -> None:
-        """Set the attributes of a linear mean; warn of covariates that were left out."""
+        """Set the attributes of a mean with covariates; warn of covariates that were left out."""
         for name in ("coef_", "coef_std_", "intercept_"):
             vars(self).pop(name, None)
-        if self.mean_kind() != "linear" or not isinstance(process, MaternProcess):
+        if not self._n_covariates or not isinstance(process, MaternProcess):
             return
         found = process.coefficients()
         self.coef_, self.coef_std_, self.intercept_ = (part[0] if flat else part for part in found)
         left_out = np.flatnonzero(np.isnan(found[1]).all(axis=0))
-        if left_out.size:
+        if left_out.size and not hasattr(self, "mean_model_"):
             warn_caller(
                 f"The covariates {listed(names_of(left_out, self._covariate_names))} are constant, or linear "
                 "combinations of the covariates before them: they are left out, with coefficients of zero. Drop them.",
@@ -159,8 +180,8 @@ class CovariateEstimator(LocationEstimator):
         mean, cv = self.mean, self.cv
         valid = mean in ("constant", "linear") if isinstance(mean, str) else _is_regressor(mean)
         check_parameter("mean", mean, valid, "'constant', 'linear' or a regressor")
-        if self.mean_kind() == "linear" and method == "harmonics":
-            raise ValueError("mean='linear' with method='harmonics': expected another method, or a regressor as mean.")
+        if self.mean_kind() != "constant" and method == "harmonics":
+            raise ValueError("method='harmonics' takes mean='constant' only: expected another method.")
         splits = not isinstance(cv, str | float) and (hasattr(cv, "split") or hasattr(cv, "__iter__"))
         valid = cv is None or splits or (is_integer(cv) and cv >= 2)
         check_parameter("cv", cv, valid, "None, an integer, at least 2, a splitter, or an iterable of splits")
@@ -180,28 +201,33 @@ def _is_regressor(mean: Any) -> bool:
     return predicts and not is_classifier(mean)
 
 
-def cross_fitted_residuals(mean: Any, cv: Any, covariates: Any, data: TrainingData) -> FloatArray:
-    """Residuals (n, T) of each observation from models that were fitted without it, on other folds.
+def cross_fitted(mean: Any, cv: Any, covariates: Any, data: TrainingData) -> FloatArray:
+    """Predictions (n, 1) for each observation from models that were fitted without it, on other folds.
 
-    Residuals of a model on its own training data are too small, those of a forest nearly zero: the variance of the
-    field, and the intervals, would be too small as well.
+    Predictions of a model for its own training data are too good, those of a forest nearly y itself: what is left for
+    the field, and the intervals, would be too small.
     """
     n = len(data.targets)
     if n < 2:
         raise ValueError(f"mean={type(mean).__name__}(...) needs folds, and there is 1 sample: expected two or more.")
-    total, count = np.zeros_like(data.targets), np.zeros((n, 1))
+    total, count = np.zeros((n, 1)), np.zeros((n, 1))
     for train, test in _folds(cv, n).split(data.points, data.targets):
         model = fit_mean(mean, covariates, data, train)
-        found = np.asarray(model.predict(_safe_indexing(covariates, test)), dtype=np.float64)
-        total[test] += found.reshape(len(test), -1)
+        total[test] += _trend(model, _safe_indexing(covariates, test))
         count[test] += 1.0
     if not count.all():
         raise ValueError(
             f"cv={cv!r} tests {np.count_nonzero(count)} of {n} observations: expected folds that test each of them."
         )
-    if not np.isfinite(total).all():
-        raise ValueError(f"mean={type(mean).__name__}(...) predicts NaN or infinity for some of the observations.")
-    return np.asarray(data.targets - total / count)
+    return np.asarray(total / count)
+
+
+def _trend(model: Any, covariates: Any) -> FloatArray:
+    """Predictions (n, 1) of a fitted regressor; raises ValueError if some are no numbers."""
+    found = np.asarray(model.predict(covariates), dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError(f"mean={type(model).__name__}(...) predicts NaN or infinity for some of the rows.")
+    return found.reshape(len(found), 1)
 
 
 def _folds(cv: Any, n: int) -> BaseCrossValidator:
@@ -214,9 +240,8 @@ def _folds(cv: Any, n: int) -> BaseCrossValidator:
 def fit_mean(mean: Any, covariates: Any, data: TrainingData, rows: npt.NDArray[np.intp]) -> Any:
     """A clone of the regressor, fitted on some of the observations."""
     model, table = clone(mean), _safe_indexing(covariates, rows)
-    targets = data.targets[rows, 0] if data.targets.shape[1] == 1 else data.targets[rows]
     try:
-        return model.fit(table, targets, **_weight_of(model, data.weight[rows]))
+        return model.fit(table, data.targets[rows, 0], **_weight_of(model, data.weight[rows]))
     except (TypeError, ValueError) as error:
         texts = _without_numbers(table)
         if not texts:
@@ -252,8 +277,8 @@ def covariate_numbers(covariates: Any, names: list[str] | None) -> FloatArray:
         named = listed(names_of(np.flatnonzero(bad.any(axis=0)), names))
         raise ValueError(
             f"mean='linear': the covariates {named} contain NaN or infinity in "
-            f"{format_rows(np.flatnonzero(bad.any(axis=1)))}: drop or impute these rows first, or give a regressor that "
-            "takes NaN, for instance make_pipeline(SimpleImputer(), Ridge())."
+            f"{format_rows(np.flatnonzero(bad.any(axis=1)))}: drop or impute these rows first, or give a regressor "
+            "that takes NaN, for instance make_pipeline(SimpleImputer(), Ridge())."
         )
     check_magnitude("The table of covariates", values)
     return values

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import restore_on_error
 from skgeo._gaussian_process._mean import CovariateEstimator
-from skgeo._gaussian_process._methods import Process, check_options, fitted_process, process_of
+from skgeo._gaussian_process._methods import Process, check_options, process_of
 from skgeo._gaussian_process._observations import (
     TrainingData,
     read_observations,
@@ -66,12 +66,15 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Mean of the field. With other values than "constant", X has covariates beside latitude and longitude:
 
         * "linear" is a constant and a linear function of the covariates, whose coefficients are estimated jointly with
-          the field by generalised least squares (universal kriging); not for "harmonics".
-        * A regressor is a trend of any form (regression kriging): the field has the mean of its residuals, each from a
-          model that was fitted without the observation. A Pipeline takes the columns of a frame as they are.
+          the field by generalised least squares (universal kriging).
+        * A regressor is a trend of any form (regression kriging): the mean is a constant and a multiple of its
+          predictions, estimated jointly with the field from predictions of models that were fitted without the
+          observation; y has one output. A Pipeline takes the other columns of a frame as they are.
+
+        "harmonics" takes "constant" only.
     cv : int, splitter, iterable of splits or None, default=None
-        Folds for the residuals of a regressor. An integer is a number of random folds, and None is five. A splitter
-        sees latitude and longitude, such as :class:`~skgeo.model_selection.SphericalBlockKFold`.
+        Folds in which a regressor predicts the observations. An integer is a number of random folds, and None is five.
+        A splitter sees latitude and longitude, such as :class:`~skgeo.model_selection.SphericalBlockKFold`.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -97,12 +100,13 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
         Mean and scale that standardise the targets; zeros and ones without ``normalize_y``.
     mean_ : ndarray of shape (n_outputs,)
-        Mean of the field, in the units of y: predictions far from all observations. Where covariates are at their means,
-        for "linear"; less the trend of a regressor.
+        Mean of the field, in the units of y: predictions far from all observations. With covariates it is that where
+        these, or the predictions of a regressor, have their means.
     coef_, coef_std_ : ndarray of shape (n_covariates,) or (n_outputs, n_covariates)
-        Only for a "linear" mean: coefficients of the covariates, and their standard deviations.
+        Only with covariates: their coefficients, and the standard deviations of these. With a regressor they are those
+        of its predictions.
     intercept_ : float or ndarray of shape (n_outputs,)
-        Only for a "linear" mean: the mean where all covariates are zero.
+        Only with covariates: the mean where all of these are zero.
     mean_model_ : regressor
         Only for a regressor as mean: a clone that was fitted on all observations.
     n_observations_ : int
@@ -295,10 +299,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         if return_std and return_cov:
             raise RuntimeError("At most one of return_std or return_cov can be requested.")
         check_is_fitted(self)
-        (places, covariates, trend), process = self._read_new(X), process_of(self)
+        (places, covariates), process = self._read_new(X), process_of(self)
         places = in_memory(places)
         mean, variance = process.predict(places, covariates, return_std)
-        mean = mean + trend
         if return_cov:
             # All outputs share the covariance of standardised targets.
             covariance = process.covariance(places, covariates)[:, :, np.newaxis] * self.target_scale_**2
@@ -337,10 +340,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         check_is_fitted(self)
         valid = is_integer(n_samples) and n_samples >= 1
         check_parameter("n_samples", n_samples, valid, "a positive integer")
-        places, covariates, trend = self._read_new(X)
+        places, covariates = self._read_new(X)
         rng = check_random_state(random_state)
         values = process_of(self).sample(in_memory(places), covariates, int(n_samples), rng)
-        values = values + np.asarray(trend)[..., np.newaxis]
         return values[:, 0] if self._flat else values
 
     def log_marginal_likelihood(self, theta: npt.ArrayLike | None = None, eval_gradient: bool = False) -> Any:
@@ -385,10 +387,10 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
             # The first part has passed this check when it was read.
             if resume:
                 self._warn_radians(places)
-            data = self._without_mean(read_observations(places, y, sample_weight), covariates)
+            data = self._with_covariates(read_observations(places, y, sample_weight), covariates)
             if resume:
                 self._check_resumed(data)
-            process = fitted_process(self, data, self._state if resume else None)
+            process = self._fitted_process(data, self._state if resume else None)
             self._flat = self._flat if resume else data.flat
             self._store(process)
         return self
@@ -431,7 +433,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         self._check_mean(self.method)
 
     def __sklearn_tags__(self) -> Tags:
-        """Targets may have several columns."""
+        """Targets may have several columns, unless the mean is a regressor."""
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.target_tags.multi_output = self.mean_kind() != "regressor"
         return tags
