@@ -78,7 +78,7 @@ class CovariateEstimator(LocationEstimator):
         places: Places = self._read(split.coordinates, reset=True)
         self._n_covariates, self._covariate_names = split.covariates.shape[1], split.names
         self.n_features_in_ = 2 + self._n_covariates if split.columns is None else len(split.columns)
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if split.columns is not None:
             self.feature_names_in_ = np.asarray(split.columns, dtype=object)
         return places, split.covariates
@@ -118,7 +118,7 @@ class CovariateEstimator(LocationEstimator):
 
     def _with_covariates(self, data: TrainingData, covariates: Any) -> TrainingData:
         """The data with the covariates of their mean: those of X, or predictions of a regressor."""
-        vars(self).pop("mean_model_", None)
+        self.__dict__.pop("mean_model_", None)
         if covariates is None:
             return data
         rows = covariates if len(data.rows) == len(covariates) else _safe_indexing(covariates, data.rows)
@@ -127,8 +127,8 @@ class CovariateEstimator(LocationEstimator):
         n_outputs = data.targets.shape[1]
         if n_outputs > 1:
             raise ValueError(
-                f"y has {n_outputs} outputs, and mean={type(self.mean).__name__}(...) takes one: expected one model for "
-                "each output, or mean='linear'."
+                f"y has {n_outputs} outputs, and mean={type(self.mean).__name__}(...) takes one: expected one model "
+                "for each output, or mean='linear'."
             )
         trend = cross_fitted(self.mean, self.cv, rows, data)
         self.mean_model_ = fit_mean(self.mean, rows, data, np.arange(len(data.rows)))
@@ -162,7 +162,7 @@ class CovariateEstimator(LocationEstimator):
     def _store_coefficients(self, process: Process, *, flat: bool) -> None:
         """Set the attributes of a mean with covariates; warn of covariates that were left out."""
         for name in ("coef_", "coef_std_", "intercept_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if not self._n_covariates or not isinstance(process, MaternProcess):
             return
         found = process.coefficients()
