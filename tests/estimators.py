@@ -123,6 +123,14 @@ class AnySphericalGaussianProcessRegressor(AnyPoints, SphericalGaussianProcessRe
     pass
 
 
+class AnySphericalGaussianProcessRegressorWithCovariates(SphericalGaussianProcessRegressor):
+    def _read_with_covariates(self, X, *, reset):
+        table, columns = read_any(self, X, reset)
+        if reset:
+            self._n_covariates, self._covariate_names = table.shape[1], columns
+        return fold_points(table, columns), table
+
+
 class AnySatCLIPEncoder(AnyPoints, SatCLIPEncoder):
     pass
 
@@ -195,6 +203,8 @@ ANY_TABLE = [
     # A weight is not as many observations to hyperparameters that are found.
     AnySphericalGaussianProcessRegressor(**FIXED),
     AnySphericalGaussianProcessRegressor(method="neighbours", n_neighbors=5, **FIXED),
+    AnySphericalGaussianProcessRegressorWithCovariates(mean="linear", **FIXED),
+    AnySphericalGaussianProcessRegressorWithCovariates(mean=LinearRegression(), cv=EACH_ROW, **FIXED),
     AnySphericalGaussianProcessRegressor(method="harmonics", max_degree=14, normalize_y=False, **FIXED),
     AnySatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
     AnyContrastiveLocationEncoder("cartesian3d", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),

@@ -388,7 +388,10 @@ def test_permutation_importance_keeps_order_of_frame(order):
 
 @pytest.mark.parametrize(
     ("model", "grid"),
-    [(GP, {"length_scale_km": [556.0, 1112.0]}), (embed(max_degree=3, n_components=15), {"area_weighted": [True, False]})],
+    [
+        (GP, {"length_scale_km": [556.0, 1112.0]}),
+        (embed(max_degree=3, n_components=15), {"area_weighted": [True, False]}),
+    ],
     ids=["Gaussian process", "components"],
 )
 @pytest.mark.parametrize("action", ["always", "default"])

@@ -56,7 +56,7 @@ _MIN_ORDINARY_MEAN_WEIGHT = 0.1
 class HarmonicProcess:
     """A fitted process of a sum of harmonics; ``state`` holds arrays by name. It takes no covariates."""
 
-    names = list(HYPERPARAMETERS)
+    names = HYPERPARAMETERS
     method = "harmonics"
 
     def __init__(self, state: dict[str, Any], values: dict[str, float], n_jobs: int | None, verbose: bool | None):
@@ -197,7 +197,7 @@ def _search(evidence: Evidence, given: Given, normalize_y: bool) -> dict[str, fl
         return -value, -gradient[index]
 
     start = np.log([values[name] for name in free])
-    log_bounds = np.log([bounds[name] for name in free])
+    log_bounds: Any = np.log([bounds[name] for name in free])
     result = minimize(loss, start, (), "L-BFGS-B", True, bounds=log_bounds, options=_SEARCH_OPTIONS)
     # Status 1 is the limit of steps. Any other end is a maximum to rounding: the likelihood rises no further.
     if result.status == 1:

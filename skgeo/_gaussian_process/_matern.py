@@ -40,7 +40,7 @@ class MaternProcess:
     ``state`` holds arrays by name: the observations, and the coefficients of the mean with their precision.
     """
 
-    names = ["variance", "length_scale_km", "noise"]
+    names = ("variance", "length_scale_km", "noise")
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class MaternProcess:
         found = find_hyperparameters(data, self.n_targets, fixed, self.n_neighbors, self.n_jobs)
         # The search may have seen a part of the data: the variance and the mean are those of all data.
         variance = fixed.variance
-        if variance is None and (fixed.noise or data.count.sum() <= data.columns.shape[1] - self.n_targets):
+        if variance is None and (fixed.noise or data.multiplicity.sum() <= data.columns.shape[1] - self.n_targets):
             variance = found.variance
         at = self._likelihood(found._replace(variance=variance))  # type: ignore[arg-type]
         self.values = {
@@ -135,7 +135,7 @@ class MaternProcess:
     @property
     def n_observations(self) -> int:
         """Number of observations so far."""
-        return int(self.state["observations"]["count"].sum())
+        return int(self.state["observations"]["multiplicity"].sum())
 
     def attributes(self) -> dict[str, Any]:
         """The fitted attributes that these methods alone have: none."""
@@ -262,7 +262,7 @@ class MaternProcess:
         return self._in_units_of_y(found[:, :k], design), errors
 
     def _mean_root(self, rest: FloatArray) -> FloatArray:
-        """A root (n, p) of the covariance that the coefficients of the mean give, from what is left (n, p) of a design."""
+        """A root (n, p) of the covariance of the mean, from what the data do not explain (n, p) of its design."""
         if not rest.shape[1]:
             return rest
         return np.asarray(linalg.solve_triangular(self._precision_factor(), rest.T, lower=True).T)
@@ -331,8 +331,8 @@ def _check_observations(data: Observations, n_targets: int, given: Given, *, exa
     n_places = len(data.vectors)
     if exact and n_places > _MAX_EXACT:
         raise ValueError(
-            f"method='exact' with {n_places} places: expected at most {_MAX_EXACT}, as it keeps matrices of n x n numbers. "
-            "method='neighbours' takes any number."
+            f"method='exact' with {n_places} places: expected at most {_MAX_EXACT}, as it keeps matrices of n x n "
+            "numbers. method='neighbours' takes any number."
         )
     if given["noise"] == 0 and data.deviations[:, :n_targets].any():
         raise ValueError(

@@ -15,7 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skgeo._base import LocationEstimator, Places
 from skgeo._gaussian_process._matern import MaternProcess
-from skgeo._gaussian_process._methods import Process, fitted_process
+from skgeo._gaussian_process._process import Process, fit_process
 from skgeo._gaussian_process._observations import TrainingData
 from skgeo._input.columns import column_values, coordinate_columns, frame_columns, is_geometric, listed
 from skgeo._input.coordinates import Points
@@ -78,7 +78,8 @@ class CovariateEstimator(LocationEstimator):
         places: Places = self._read(split.coordinates, reset=True)
         self._n_covariates, self._covariate_names = split.covariates.shape[1], split.names
         self.n_features_in_ = 2 + self._n_covariates if split.columns is None else len(split.columns)
-        self.__dict__.pop("feature_names_in_", None)
+        # ``_read`` has remembered the columns of the coordinates.
+        _forget(self, "feature_names_in_")
         if split.columns is not None:
             self.feature_names_in_ = np.asarray(split.columns, dtype=object)
         return places, split.covariates
@@ -118,7 +119,7 @@ class CovariateEstimator(LocationEstimator):
 
     def _with_covariates(self, data: TrainingData, covariates: Any) -> TrainingData:
         """The data with the covariates of their mean: those of X, or predictions of a regressor."""
-        self.__dict__.pop("mean_model_", None)
+        _forget(self, "mean_model_")
         if covariates is None:
             return data
         rows = covariates if len(data.rows) == len(covariates) else _safe_indexing(covariates, data.rows)
@@ -134,9 +135,9 @@ class CovariateEstimator(LocationEstimator):
         self.mean_model_ = fit_mean(self.mean, rows, data, np.arange(len(data.rows)))
         return data._replace(covariates=trend)
 
-    def _fitted_process(self, data: TrainingData, before: dict[str, Any] | None) -> Process:
+    def _fit_process(self, data: TrainingData, before: dict[str, Any] | None) -> Process:
         """The process, fitted on these observations and earlier ones, without a trend that says nothing."""
-        process = fitted_process(self, data, before)
+        process = fit_process(self, data, before)
         if not hasattr(self, "mean_model_") or not isinstance(process, MaternProcess):
             return process
         # A model that knows nothing predicts the mean of the other folds, which is high where the own fold is low.
@@ -148,7 +149,7 @@ class CovariateEstimator(LocationEstimator):
             UserWarning,
         )
         # A column of zeros is left out of the design.
-        return fitted_process(self, data._replace(covariates=np.zeros_like(data.covariates)), before)
+        return fit_process(self, data._replace(covariates=np.zeros_like(data.covariates)), before)
 
     def _read_new(self, X: Any) -> tuple[Places, FloatArray | None]:
         """Places of X, and the covariates (n, p) of the mean: those of X, predictions of a regressor, or None."""
@@ -161,8 +162,7 @@ class CovariateEstimator(LocationEstimator):
 
     def _store_coefficients(self, process: Process, *, flat: bool) -> None:
         """Set the attributes of a mean with covariates; warn of covariates that were left out."""
-        for name in ("coef_", "coef_std_", "intercept_"):
-            self.__dict__.pop(name, None)
+        _forget(self, "coef_", "coef_std_", "intercept_")
         if not self._n_covariates or not isinstance(process, MaternProcess):
             return
         found = process.coefficients()
@@ -193,6 +193,13 @@ class CovariateEstimator(LocationEstimator):
             raise ValueError("partial_fit with a regressor as mean: expected 'constant' or 'linear'. Use fit.")
         if resume and (kind == "linear") != bool(self._n_covariates):
             raise ValueError(f"mean={self.mean!r} differs from that of the earlier parts: use fit to start anew.")
+
+
+def _forget(model: Any, *names: str) -> None:
+    """Remove attributes that an earlier fit may have set."""
+    for name in names:
+        if hasattr(model, name):
+            delattr(model, name)
 
 
 def _is_regressor(mean: Any) -> bool:

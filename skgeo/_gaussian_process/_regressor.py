@@ -10,12 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import restore_on_error
 from skgeo._gaussian_process._mean import CovariateEstimator
-from skgeo._gaussian_process._methods import Process, check_options, process_of
 from skgeo._gaussian_process._observations import (
     TrainingData,
     read_observations,
     read_theta,
 )
+from skgeo._gaussian_process._process import Process, check_options, fitted_process
 from skgeo._places import in_memory
 from skgeo._typing import FloatArray
 from skgeo._validation import check_parameter, is_integer
@@ -60,8 +60,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     max_degree : int, default=20
         For "harmonics": largest degree L, at least 1. The finest detail is half a wave in 180 / L degrees.
     normalize_y : bool, default=True
-        Standardise the targets by their weighted mean and standard deviation, and let the field have an unknown constant
-        mean. False takes the mean of the field to be zero.
+        Standardise the targets by their weighted mean and standard deviation, and let the field have an unknown
+        constant mean. False takes the mean of the field to be zero.
     mean : {"constant", "linear"} or regressor, default="constant"
         Mean of the field. With other values than "constant", X has covariates beside latitude and longitude:
 
@@ -94,7 +94,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Standard deviation of the noise of an observation of weight 1, in the units of y. An observation at a new place
         has the variance ``std**2 + noise_std_**2``.
     theta_ : ndarray
-        Natural logarithms of variance, length scale and noise; for "harmonics" of the smoothness as well, third of four.
+        Natural logarithms of variance, length scale and noise; for "harmonics" of variance, length scale, smoothness
+        and noise.
     log_marginal_likelihood_value_ : float
         The likelihood of ``theta_``.
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
@@ -147,12 +148,12 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     Notes
     -----
     "exact" with given hyperparameters is scikit-learn's ``GaussianProcessRegressor`` on
-    :class:`~skgeo.encoders.Cartesian3DEncoder` with the kernel ``variance * Matern(length_scale_km / 6371.0088, nu)`` and
-    ``alpha=noise``, but for the mean: its coefficient has a flat prior and is integrated out of the likelihood
-    (restricted maximum likelihood), and its uncertainty is a part of the deviation.
+    :class:`~skgeo.encoders.Cartesian3DEncoder` with ``alpha=noise`` and the kernel ``variance * Matern(l, nu=nu)``,
+    where l is ``length_scale_km / 6371.0088``, but for the mean: the mean has a flat prior and is integrated out of
+    the likelihood (restricted maximum likelihood), and its uncertainty is a part of the deviation.
 
-    Observations at one place are merged into their weighted mean, without loss: their deviations from it tell of the
-    noise. The search for the hyperparameters starts from the best of a grid of length scales, from the spacing of the
+    Observations at one place (to half a millimetre) are merged into their weighted mean without loss: their deviations
+    from it tell of the noise. The search for the hyperparameters starts from the best of a grid of length scales, from the spacing of the
     places to their extent, and of noises; it looks at 5,000 places at most, half of which are spread and half in
     clusters of neighbours. Up to 1,000 places its likelihood is exact, beyond it is that of neighbours.
 
@@ -163,8 +164,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     ----------
     .. [1] Vecchia, A. V. (1988). Estimation and model identification for continuous spatial processes. Journal of the
        Royal Statistical Society B 50(2), 297-312.
-    .. [2] Datta, A., Banerjee, S., Finley, A. O. & Gelfand, A. E. (2016). Hierarchical nearest-neighbor Gaussian process
-       models for large geostatistical datasets. Journal of the American Statistical Association 111, 800-812.
+    .. [2] Datta, A., Banerjee, S., Finley, A. O. & Gelfand, A. E. (2016). Hierarchical nearest-neighbor Gaussian
+       process models for large geostatistical datasets. Journal of the American Statistical Association 111, 800-812.
     .. [3] Lindgren, F., Rue, H. & Lindstrom, J. (2011). An explicit link between Gaussian fields and Gaussian
        Markov random fields. Journal of the Royal Statistical Society B 73(4), 423-498.
 
@@ -190,6 +191,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     # Missing points are refused: an observation without a place says nothing.
     _missing_policies = ("error",)
     _state: dict[str, Any]
+    _flat: bool
 
     def __init__(
         self,
@@ -299,7 +301,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         if return_std and return_cov:
             raise RuntimeError("At most one of return_std or return_cov can be requested.")
         check_is_fitted(self)
-        (places, covariates), process = self._read_new(X), process_of(self)
+        (places, covariates), process = self._read_new(X), fitted_process(self)
         places = in_memory(places)
         mean, variance = process.predict(places, covariates, return_std)
         if return_cov:
@@ -309,7 +311,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         if not return_std:
             return self._shaped(mean)
         # Rounding may make a variance negative.
-        return self._shaped(mean), self._shaped(np.sqrt(np.maximum(variance, 0.0)) * self.target_scale_)
+        deviation = np.sqrt(np.maximum(np.asarray(variance), 0.0))
+        return self._shaped(mean), self._shaped(deviation * self.target_scale_)
 
     def sample_y(
         self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = 0
@@ -342,7 +345,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         check_parameter("n_samples", n_samples, valid, "a positive integer")
         places, covariates = self._read_new(X)
         rng = check_random_state(random_state)
-        values = process_of(self).sample(in_memory(places), covariates, int(n_samples), rng)
+        values = fitted_process(self).sample(in_memory(places), covariates, int(n_samples), rng)
         return values[:, 0] if self._flat else values
 
     def log_marginal_likelihood(self, theta: npt.ArrayLike | None = None, eval_gradient: bool = False) -> Any:
@@ -363,7 +366,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
             Only with ``eval_gradient``.
         """
         check_is_fitted(self)
-        process = process_of(self)
+        process = fitted_process(self)
         point = read_theta(self.theta_ if theta is None else theta, process.names)
         # The fit has stored this value.
         if theta is None and not eval_gradient:
@@ -390,7 +393,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
             data = self._with_covariates(read_observations(places, y, sample_weight), covariates)
             if resume:
                 self._check_resumed(data)
-            process = self._fitted_process(data, self._state if resume else None)
+            process = self._fit_process(data, self._state if resume else None)
             self._flat = self._flat if resume else data.flat
             self._store(process)
         return self
@@ -402,18 +405,20 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
             raise ValueError(f"y has {data.targets.shape[1]} outputs: expected {n_before}, as at first.")
         if (self.method == "harmonics") != (self.method_ == "harmonics"):
             raise ValueError(
-                f"method={self.method!r} differs from that of the earlier parts, {self.method_!r}: use fit to start anew."
+                f"method={self.method!r} differs from that of the earlier parts, {self.method_!r}: use fit to start "
+                "anew."
             )
 
     def _store(self, process: Process) -> None:
         """Set the fitted attributes."""
         # The state is a plain dict of arrays, so that files of fitted models hold no class of the kernels.
         self._state, self.method_ = process.state, process.method
+        values = {f"{name}_": value for name, value in process.values.items()}
         for name in ("spectrum_", "truncation_error_"):
-            vars(self).pop(name, None)
-        vars(self).update(process.attributes())
-        for name, value in process.values.items():
-            setattr(self, f"{name}_", value)
+            if hasattr(self, name):
+                delattr(self, name)
+        for name, value in (process.attributes() | values).items():
+            setattr(self, name, value)
         self.theta_ = np.log([process.values[name] for name in process.names])
         self.log_marginal_likelihood_value_ = process.value
         self.target_mean_, self.target_scale_ = process.state["mean"], process.state["scale"]

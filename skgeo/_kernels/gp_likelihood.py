@@ -1,9 +1,9 @@
 """Kernel: the likelihood of a Gaussian process with a linear mean, from inner products of its data.
 
-The covariance of n observations is ``variance * C`` with ``C = R + ratio * diag(1 / weight)``, R the correlations of the
-field and ``ratio`` the variance of the noise over that of the field. All that the likelihood needs of the data are the
-inner products ``Z^T C^-1 Z`` of the columns Z = (targets, design of the mean) and ``log det C``. The exact process and
-the process of neighbours compute these in their own ways; the rest is here.
+The covariance of n observations is ``variance * C`` with ``C = R + ratio * diag(1 / weight)``. R are the correlations
+of the field, and ``ratio`` is the variance of the noise over that of the field. The likelihood needs of the data the
+inner products ``Z^T C^-1 Z`` of the columns Z = (targets, design of the mean), and ``log det C``. The exact process and
+the process of neighbours compute these in their own ways.
 """
 
 import math
@@ -35,7 +35,7 @@ class Observations(NamedTuple):
     vectors: FloatArray  # unit vectors (n, 3)
     columns: FloatArray  # weighted means (n, k) of the targets, and of the design of the mean, at each place
     weight: FloatArray  # sums (n,) of the weights at each place: the noise of its mean is ``noise / weight``
-    count: Integers  # number (n,) of observations at each place
+    multiplicity: Integers  # number (n,) of observations at each place
     log_weight: FloatArray  # sum (n,) of the logarithms of the weights at each place, less that of the merged weight
     deviations: FloatArray  # deviations (e, k) from the means of their places, times the square roots of their weights
     place_of_deviation: Integers  # (e,), numbers of their places
@@ -45,8 +45,15 @@ class Observations(NamedTuple):
         number = np.full(len(self.vectors), -1, dtype=np.intp)
         number[rows] = np.arange(len(rows))
         kept = number[self.place_of_deviation] >= 0
-        places = (part[rows] for part in self[:5])
-        return Observations(*places, self.deviations[kept], number[self.place_of_deviation[kept]])
+        return Observations(
+            self.vectors[rows],
+            self.columns[rows],
+            self.weight[rows],
+            self.multiplicity[rows],
+            self.log_weight[rows],
+            self.deviations[kept],
+            number[self.place_of_deviation[kept]],
+        )
 
     def select(self, numbers: Integers) -> "Observations":
         """The same observations with some of the columns."""
@@ -93,17 +100,16 @@ def merge_places(
 
     The order does not depend on that of the rows. ``before`` are earlier observations to add.
     """
-    n = len(vectors)
-    count, log_weight = np.ones(n, dtype=np.intp), np.zeros(n)
+    count, log_weight = np.ones(len(vectors), dtype=np.intp), np.zeros(len(vectors))
     if before is not None:
-        parts = zip(before[:5], (vectors, columns, weight, count, log_weight), strict=True)
-        vectors, columns, weight, count, log_weight = (np.concatenate(pair) for pair in parts)
+        vectors, columns = np.concatenate([before.vectors, vectors]), np.concatenate([before.columns, columns])
+        weight, count = np.concatenate([before.weight, weight]), np.concatenate([before.multiplicity, count])
+        log_weight = np.concatenate([before.log_weight, log_weight])
     # Rounding must not part what is one place. The other keys break ties: no sum depends on the order of the rows.
     cells = np.round(vectors, _PLACE_DECIMALS) + 0.0
     order = np.lexsort((*columns.T, weight, *vectors.T, *cells.T))
-    vectors, columns, weight, count, log_weight = (
-        part[order] for part in (vectors, columns, weight, count, log_weight)
-    )
+    vectors, columns, weight = vectors[order], columns[order], weight[order]
+    count, log_weight = count[order], log_weight[order]
     is_first = np.append(True, np.any(np.diff(cells[order], axis=0) != 0.0, axis=1))
     first, place = np.flatnonzero(is_first), np.cumsum(is_first) - 1
     merged = np.add.reduceat(weight, first)
@@ -154,7 +160,7 @@ def likelihood(
     ``variance=None`` takes the variance with the largest likelihood, and the gradient is that at this variance.
     """
     # Observations beyond the first of each place tell of the noise: their deviations have the covariance ratio.
-    extra = int(data.count.sum()) - len(data.vectors)
+    extra = int(data.multiplicity.sum()) - len(data.vectors)
     within = data.deviations.T @ data.deviations / ratio
     products, slopes = gram.products + within, gram.products_slopes - np.stack([np.zeros_like(within), within])
     determinant = gram.log_determinant + extra * math.log(ratio) - float(data.log_weight.sum())
@@ -172,7 +178,7 @@ def likelihood(
     contrast = np.vstack([np.eye(n_targets), -coefficients])
     square = max(float(np.einsum("it,ij,jt->", contrast, products, contrast)), 0.0)
     square_slopes = np.einsum("it,sij,jt->s", contrast, slopes, contrast)
-    count = n_targets * (int(data.count.sum()) - len(precision))
+    count = n_targets * (int(data.multiplicity.sum()) - len(precision))
     if variance is None:
         variance = max(square / max(count, 1), _MIN_VARIANCE)
     value = -0.5 * (count * math.log(2.0 * math.pi * variance) + n_targets * determinant + square / variance)

@@ -395,7 +395,9 @@ def test_it_works_in_cross_validation():
 
 def test_bad_requests_say_what_is_accepted():
     model = ours().fit(X, Y)
-    with pytest.raises(ValueError, match=r"theta has shape \(2,\): expected \(4,\), the logarithms of variance, length"):
+    with pytest.raises(
+        ValueError, match=r"theta has shape \(2,\): expected \(4,\), the logarithms of variance, length"
+    ):
         model.log_marginal_likelihood([0.0, 0.0])
     with pytest.raises(ValueError, match="noise=0: expected None or a positive number"):
         ours(noise=0).fit(X, Y)

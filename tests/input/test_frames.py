@@ -138,7 +138,11 @@ def test_arrays_after_frame_of_own_names_keep_its_order(pandas, model):
 
 
 @pytest.mark.parametrize(
-    "model", [SphericalHarmonicPCA(3), SphericalGaussianProcessRegressor(method="harmonics", max_degree=8, length_scale_km=6671.0, smoothness=1.5)]
+    "model",
+    [
+        SphericalHarmonicPCA(3),
+        SphericalGaussianProcessRegressor(method="harmonics", max_degree=8, length_scale_km=6671.0, smoothness=1.5),
+    ],
 )
 def test_parts_as_arrays_keep_order_of_first_frame(frame, model):
     target = np.sin(np.radians(POINTS[:, 0])) + np.cos(np.radians(POINTS[:, 1]))

@@ -1,4 +1,4 @@
-"""The methods of Gaussian process regression by name: how an estimator makes its process, from data or its state."""
+"""The process of a method: made by a fit, or from the attributes of a fitted estimator."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ _METHODS = ("auto", "exact", "neighbours", "harmonics")
 Process = HarmonicProcess | MaternProcess
 
 
-def fitted_process(model: Any, data: TrainingData, before: dict[str, Any] | None) -> Process:
-    """The process of an estimator, fitted on these observations and on earlier ones, those of the state ``before``."""
+def fit_process(model: Any, data: TrainingData, before: dict[str, Any] | None) -> Process:
+    """The process of the estimator's method, fitted on these observations and those of the state ``before``."""
     given = {name: getattr(model, name) for name in HYPERPARAMETERS}
     options: dict[str, Any] = {
         "normalize_y": bool(model.normalize_y),
@@ -24,7 +24,7 @@ def fitted_process(model: Any, data: TrainingData, before: dict[str, Any] | None
     return MaternProcess.fit(data, given, before, method=model.method, n_neighbors=int(model.n_neighbors), **options)
 
 
-def process_of(model: Any) -> Process:
+def fitted_process(model: Any) -> Process:
     """The process of a fitted estimator."""
     values = {name: getattr(model, f"{name}_") for name in HYPERPARAMETERS}
     if model.method_ == "harmonics":
