@@ -7,7 +7,8 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import clone, is_classifier
-from sklearn.model_selection import BaseCrossValidator, KFold, check_cv
+from sklearn.exceptions import DataConversionWarning
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -15,8 +16,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skgeo._base import LocationEstimator, Places
 from skgeo._gaussian_process._matern import MaternProcess
-from skgeo._gaussian_process._process import Process, fit_process
 from skgeo._gaussian_process._observations import TrainingData
+from skgeo._gaussian_process._process import Process, fit_process
 from skgeo._input.columns import column_values, coordinate_columns, frame_columns, is_geometric, listed
 from skgeo._input.coordinates import Points
 from skgeo._input.numbers import as_numbers, format_rows
@@ -25,7 +26,7 @@ from skgeo._typing import FloatArray
 from skgeo._validation import check_magnitude, check_parameter, is_integer, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-# Folds for the residuals of a regressor, if ``cv`` is None.
+# Folds in which a regressor predicts the observations, if ``cv`` is None.
 _N_FOLDS = 5
 _EXPECTED = "a DataFrame with the coordinates and the covariates, or an array (latitude, longitude, covariates)"
 _ENCODE = (
@@ -34,7 +35,11 @@ _ENCODE = (
 )
 
 
-class _Split(NamedTuple):
+# Training and test rows of a fold.
+Split = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+
+
+class _Table(NamedTuple):
     """X without its covariates, and the covariates: a frame of the library of X, or an array.
 
     ``names`` are those of the covariates and ``columns`` those of X; None if X has no names.
@@ -49,7 +54,7 @@ class _Split(NamedTuple):
 class CovariateEstimator(LocationEstimator):
     """An estimator whose X may have covariates beside the coordinates, for the mean of a field.
 
-    ``mean`` is "constant" (there are no covariates), "linear" or a regressor; ``cv`` makes the folds of its residuals.
+    ``mean`` is "constant" (there are no covariates), "linear" or a regressor; ``cv`` makes the folds of a regressor.
     """
 
     mean: Any
@@ -62,8 +67,11 @@ class CovariateEstimator(LocationEstimator):
         """The places of X, and its covariates; None if the mean is a constant. ``reset`` remembers the columns."""
         if self.mean_kind() == "constant" if reset else not self._n_covariates:
             self._n_covariates = 0
-            _refuse_covariates(X, self.coordinates)
-            return self._read(X, reset=reset), None
+            try:
+                return self._read(X, reset=reset), None
+            except CoordinateError:
+                _refuse_covariates(X, self.coordinates)
+                raise
         split = _split(X, self.coordinates, [] if reset else list(getattr(self, "feature_names_in_", ())))
         if split is None:
             # What is wrong in the coordinates is said first.
@@ -92,7 +100,7 @@ class CovariateEstimator(LocationEstimator):
         # Where there are covariates, arrays reach ``_read`` as (latitude, longitude).
         return [] if getattr(self, "_n_covariates", 0) else super()._columns_in_fit()
 
-    def _in_order_of_fit(self, split: _Split) -> Any:
+    def _in_order_of_fit(self, split: _Table) -> Any:
         """The covariates in the order of the fit; raises ValueError if there are others."""
         known, given = self._covariate_names, split.names
         if known is not None and given is not None:
@@ -131,7 +139,15 @@ class CovariateEstimator(LocationEstimator):
                 f"y has {n_outputs} outputs, and mean={type(self.mean).__name__}(...) takes one: expected one model "
                 "for each output, or mean='linear'."
             )
-        trend = cross_fitted(self.mean, self.cv, rows, data)
+        if not data.flat:
+            # These words are those of scikit-learn.
+            warn_caller(
+                "A column-vector y was passed when a 1d array was expected: predictions have shape (n_samples,).",
+                DataConversionWarning,
+            )
+            data = data._replace(flat=True)
+        splits = _splits(self.cv, data, len(covariates))
+        trend = cross_fitted(self.mean, splits, rows, data)
         self.mean_model_ = fit_mean(self.mean, rows, data, np.arange(len(data.rows)))
         return data._replace(covariates=trend)
 
@@ -186,12 +202,15 @@ class CovariateEstimator(LocationEstimator):
         valid = cv is None or splits or (is_integer(cv) and cv >= 2)
         check_parameter("cv", cv, valid, "None, an integer, at least 2, a splitter, or an iterable of splits")
 
-    def _check_mean_of_parts(self, *, resume: bool) -> None:
-        """Raise ValueError unless the mean can be that of observations that come in parts."""
-        kind = self.mean_kind()
-        if kind == "regressor":
-            raise ValueError("partial_fit with a regressor as mean: expected 'constant' or 'linear'. Use fit.")
-        if resume and (kind == "linear") != bool(self._n_covariates):
+    def learns_in_parts(self) -> bool:
+        """Whether there is ``partial_fit``: raises AttributeError for a regressor as mean."""
+        if self.mean_kind() == "regressor":
+            raise AttributeError("partial_fit with a regressor as mean: expected 'constant' or 'linear'. Use fit.")
+        return True
+
+    def _check_resumed_mean(self) -> None:
+        """Raise ValueError if the mean is another than that of the earlier parts."""
+        if (self.mean_kind() == "linear") != bool(self._n_covariates):
             raise ValueError(f"mean={self.mean!r} differs from that of the earlier parts: use fit to start anew.")
 
 
@@ -208,23 +227,21 @@ def _is_regressor(mean: Any) -> bool:
     return predicts and not is_classifier(mean)
 
 
-def cross_fitted(mean: Any, cv: Any, covariates: Any, data: TrainingData) -> FloatArray:
+def cross_fitted(mean: Any, splits: list[Split], covariates: Any, data: TrainingData) -> FloatArray:
     """Predictions (n, 1) for each observation from models that were fitted without it, on other folds.
 
     Predictions of a model for its own training data are too good, those of a forest nearly y itself: what is left for
     the field, and the intervals, would be too small.
     """
     n = len(data.targets)
-    if n < 2:
-        raise ValueError(f"mean={type(mean).__name__}(...) needs folds, and there is 1 sample: expected two or more.")
     total, count = np.zeros((n, 1)), np.zeros((n, 1))
-    for train, test in _folds(cv, n).split(data.points, data.targets):
+    for train, test in splits:
         model = fit_mean(mean, covariates, data, train)
         total[test] += _trend(model, _safe_indexing(covariates, test))
         count[test] += 1.0
     if not count.all():
         raise ValueError(
-            f"cv={cv!r} tests {np.count_nonzero(count)} of {n} observations: expected folds that test each of them."
+            f"cv tests {np.count_nonzero(count)} of {n} observations: expected folds that test each of them."
         )
     return np.asarray(total / count)
 
@@ -237,11 +254,21 @@ def _trend(model: Any, covariates: Any) -> FloatArray:
     return found.reshape(len(found), 1)
 
 
-def _folds(cv: Any, n: int) -> BaseCrossValidator:
+def _splits(cv: Any, data: TrainingData, n_rows: int) -> list[Split]:
+    """Numbers of the observations that each fold trains on and tests; X has ``n_rows`` rows."""
+    n = len(data.targets)
+    if n < 2:
+        raise ValueError("A regressor as mean needs folds, and there is 1 sample: expected two or more.")
     if cv is None or is_integer(cv):
         # Rows of a table are often sorted by place or time: shuffle.
-        return KFold(min(n, _N_FOLDS if cv is None else int(cv)), shuffle=True, random_state=0)
-    return check_cv(cv)
+        cv = KFold(min(n, _N_FOLDS if cv is None else int(cv)), shuffle=True, random_state=0)
+    if hasattr(cv, "split"):
+        return list(cv.split(data.points, data.targets[:, 0]))
+    # An iterable of splits has numbers of rows of X. Rows of weight zero are no observations.
+    number = np.full(n_rows, -1, dtype=np.intp)
+    number[data.rows] = np.arange(n)
+    splits = [tuple(rows[rows >= 0] for rows in (number[train], number[test])) for train, test in cv]
+    return [(train, test) for train, test in splits if test.size]
 
 
 def fit_mean(mean: Any, covariates: Any, data: TrainingData, rows: npt.NDArray[np.intp]) -> Any:
@@ -321,7 +348,7 @@ def names_of(numbers: npt.NDArray[np.intp], names: list[str] | None) -> list[Any
     return [int(number) if names is None else names[number] for number in numbers]
 
 
-def _split(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Split | None:
+def _split(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Table | None:
     """X in two parts; None if it has no covariates.
 
     An array has its columns in the order of ``columns_of_array``; without these the coordinates come first.
@@ -342,10 +369,10 @@ def _split(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -
     twice = sorted({name for name in others if others.count(name) > 1})
     if twice:
         raise ValueError(f"X has the covariates {listed(twice)} more than once: expected each name once.")
-    return _Split(coordinates, _columns(X, others), others, columns) if others else None
+    return _Table(coordinates, _columns(X, others), others, columns) if others else None
 
 
-def _split_array(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Split | None:
+def _split_array(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Table | None:
     """The two parts of an array or a list of rows."""
     try:
         table = np.asarray(X)
@@ -356,7 +383,7 @@ def _split_array(X: Any, names: tuple[str, str] | None, columns_of_array: list[s
     first = [0, 1]
     if len(columns_of_array) == table.shape[1]:
         first = [columns_of_array.index(name) for name in coordinate_columns(columns_of_array, names, others=True)]
-    return _Split(table[:, first], np.delete(table, first, axis=1), None, None)
+    return _Table(table[:, first], np.delete(table, first, axis=1), None, None)
 
 
 def _refuse_covariates(X: Any, names: tuple[str, str] | None) -> None:
@@ -368,7 +395,7 @@ def _refuse_covariates(X: Any, names: tuple[str, str] | None) -> None:
     raise CoordinateError(
         f"X has the columns {listed(columns)}: mean='constant' expects latitude and longitude only; surplus: "
         f"{listed(others)}. Drop them, or take them as covariates with mean='linear' or a regressor as mean."
-    )
+    ) from None
 
 
 def _columns(X: Any, names: list[str]) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags, check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import restore_on_error
@@ -29,7 +30,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     Kriging, as geostatistics calls it: a random field is observed with noise, and predicted with its standard
     deviation. The kernel is a Matern kernel of the chord between two places. Its variance, length scale and smoothness
     and the variance of the noise are those of the largest likelihood. The mean of the field is an unknown constant, or
-    depends on covariates (``mean``). The defaults serve thirty places of a city as well as a million places of the globe.
+    depends on covariates (``mean``). The defaults serve thirty places of a city as well as a million of the globe.
 
     Parameters
     ----------
@@ -153,9 +154,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     the likelihood (restricted maximum likelihood), and its uncertainty is a part of the deviation.
 
     Observations at one place (to half a millimetre) are merged into their weighted mean without loss: their deviations
-    from it tell of the noise. The search for the hyperparameters starts from the best of a grid of length scales, from the spacing of the
-    places to their extent, and of noises; it looks at 5,000 places at most, half of which are spread and half in
-    clusters of neighbours. Up to 1,000 places its likelihood is exact, beyond it is that of neighbours.
+    from it tell of the noise. The search for the hyperparameters starts from the best of a grid of length scales, from
+    the spacing of the places to their extent, and of noises; it looks at 5,000 places at most, half of which are spread
+    and half in clusters of neighbours. Up to 1,000 places its likelihood is exact, beyond it is that of neighbours.
 
     ``predict`` gives the standard deviation of the field, without the noise of an observation, as scikit-learn does for
     noise that is given as ``alpha``. Several targets share their hyperparameters, as there.
@@ -244,6 +245,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         """
         return self._fit(X, y, sample_weight, partial=False)
 
+    @available_if(CovariateEstimator.learns_in_parts)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Add observations to those so far: the result is that of a fit on all of them, in any order, to rounding.
 
@@ -382,8 +384,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
             )
         resume = partial and hasattr(self, "_state")
-        if partial:
-            self._check_mean_of_parts(resume=resume)
+        if resume:
+            self._check_resumed_mean()
         # A part that fails leaves the earlier parts unchanged.
         with restore_on_error(self):
             places, covariates = self._read_with_covariates(X, reset=not resume)

@@ -16,8 +16,8 @@ from skgeo._typing import FloatArray, Integers
 
 # Targets whose standard deviation is a smaller share of their mean are constant to rounding.
 _MIN_RELATIVE_DEVIATION = 10.0 * float(np.finfo(np.float64).eps)
-# A column of the design of which a smaller share is left, once the columns before it have explained theirs, says nothing
-# new: its coefficient would be rounding.
+# If earlier columns of the design explain all of a column but a smaller share, the column says nothing new: its
+# coefficient would be rounding.
 _MIN_OWN_SHARE = 1e-6
 # Unit vectors that agree to this number of decimals, six tenths of a millimetre, are one place.
 _PLACE_DECIMALS = 10

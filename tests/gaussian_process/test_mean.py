@@ -131,8 +131,9 @@ def test_parts_of_a_linear_mean():
     assert_allclose(parts.log_marginal_likelihood_value_, whole.log_marginal_likelihood_value_, rtol=1e-10)
     with pytest.raises(ValueError, match="mean='constant' differs from that of the earlier parts"):
         parts.set_params(mean="constant").partial_fit(X[["lat", "lon"]], Y)
-    with pytest.raises(ValueError, match="partial_fit with a regressor as mean"):
+    with pytest.raises(AttributeError) as failure:
         gp(Ridge()).partial_fit(X, Y)
+    assert "partial_fit with a regressor as mean: expected 'constant' or 'linear'" in str(failure.value.__cause__)
 
 
 def test_several_targets_share_the_covariates():
@@ -269,6 +270,11 @@ def test_observations_of_weight_zero_may_lack_covariates():
         model = gp(mean).fit(lacking, y, weight)
         kept = weight > 0.0
         assert_allclose(model.predict(NEW), gp(mean).fit(X[kept], Y[kept], weight[kept]).predict(NEW))
+    # An iterable of splits numbers all rows of X.
+    splits = list(KFold(3).split(X))
+    parts = [tuple(np.flatnonzero(np.isin(np.flatnonzero(kept), rows)) for rows in split) for split in splits]
+    found = gp(Ridge(), cv=splits).fit(lacking, y, weight).predict(NEW)
+    assert_allclose(found, gp(Ridge(), cv=parts).fit(X[kept], Y[kept], weight[kept]).predict(NEW))
 
 
 # Input of all kinds.
