@@ -22,7 +22,7 @@ from skgeo._typing import FloatArray, Integers
 #: Smoothness that a search tries, from rough to smooth; all have closed forms.
 SMOOTHNESS = (0.5, 1.5, 2.5, 4.5)
 #: Largest number of places for which the search computes exact likelihoods.
-MAX_EXACT_PLACES = 1000
+MAX_EXACT_PLACES = 500
 # The search looks at this number of places at most, and its grid of starts at this number.
 _SEARCH_PLACES, _START_PLACES = 5000, 300
 # Half of the places of a subset are spread, the others lie in clusters of this size: without near places the data could
