@@ -8,6 +8,7 @@ that any table becomes places.
 import numpy as np
 import sklearn
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import validate_data
 
 from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalGaussianProcessRegressor, SphericalHarmonicPCA
@@ -128,6 +129,22 @@ class AnySphericalGaussianProcessRegressor(AnyPoints, SphericalGaussianProcessRe
     pass
 
 
+class InSample:
+    """One split that trains and tests on all rows: folds would differ between weights and repeated rows."""
+
+    def split(self, X, y=None, groups=None):
+        yield np.arange(len(X)), np.arange(len(X))
+
+
+class AnySphericalGaussianProcessRegressorWithCovariates(SphericalGaussianProcessRegressor):
+    def _read_with_covariates(self, X, *, reset):
+        table, columns = read_any(self, X, reset)
+        if reset:
+            self._n_covariates, self._covariate_names = 2, None
+        # The checks have up to twice as many columns as rows: sums of some of them are few.
+        return fold_points(table, columns), np.cos(table[:, :1] + table[:, -1:] * [0.0, 1.0])
+
+
 class AnyPretrainedEncoder(AnyPoints, PretrainedEncoder):
     pass
 
@@ -214,6 +231,8 @@ ANY_TABLE = [
     # A weight is not as many observations to hyperparameters that are found.
     AnySphericalGaussianProcessRegressor(**FIXED),
     AnySphericalGaussianProcessRegressor(method="neighbours", n_neighbors=5, **FIXED),
+    AnySphericalGaussianProcessRegressorWithCovariates(mean="linear", **FIXED),
+    AnySphericalGaussianProcessRegressorWithCovariates(mean=LinearRegression(), cv=InSample(), **FIXED),
     AnySphericalGaussianProcessRegressor(method="harmonics", max_degree=14, normalize_y=False, **FIXED),
     AnyPretrainedEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
     AnyContrastiveLocationEncoder("cartesian3d", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),

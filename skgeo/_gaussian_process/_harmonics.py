@@ -54,7 +54,7 @@ _MIN_ORDINARY_MEAN_WEIGHT = 0.1
 
 
 class HarmonicProcess:
-    """A fitted process of a sum of harmonics; ``state`` holds arrays by name."""
+    """A fitted process of a sum of harmonics; ``state`` holds arrays by name. It takes no covariates."""
 
     names = HYPERPARAMETERS
     method = "harmonics"
@@ -129,19 +129,23 @@ class HarmonicProcess:
             values = dict(zip(HYPERPARAMETERS, np.exp(theta).tolist(), strict=True))
             return evidence(matern_kernel(values), values["noise"])
 
-    def predict(self, places: Places, with_variance: bool) -> tuple[FloatArray, FloatArray | None]:
+    def predict(
+        self, places: Places, covariates: FloatArray | None, with_variance: bool
+    ) -> tuple[FloatArray, FloatArray | None]:
         """Mean (n, T) of the field in units of y, and its variance (n, 1) of standardised targets."""
         posterior = self._posterior
         mean = self._map(places, in_units_of_y(posterior.mean, self.state["mean"], self.state["scale"]))
         # The variance is a map of harmonics, too.
         return mean, self._map(places, posterior.spread[np.newaxis]) if with_variance else None
 
-    def covariance(self, places: Places) -> FloatArray:
+    def covariance(self, places: Places, covariates: FloatArray | None) -> FloatArray:
         """Covariance (n, n) of the field of standardised targets."""
         latitude, longitude = points_in_degrees(places).T
         return covariance_at(self._posterior, latitude, longitude, self.n_jobs)
 
-    def sample(self, places: Places, n_samples: int, rng: np.random.RandomState) -> FloatArray:
+    def sample(
+        self, places: Places, covariates: FloatArray | None, n_samples: int, rng: np.random.RandomState
+    ) -> FloatArray:
         """Fields (n, T, n_samples) drawn given the data, in units of y."""
         with blas_threads_for(len(self._posterior.factor)):
             weights = draw_weights(self._posterior, n_samples, rng)

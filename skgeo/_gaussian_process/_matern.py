@@ -70,17 +70,24 @@ class MaternProcess:
     ) -> "MaternProcess":
         """Find the hyperparameters and the mean; ``before`` is the state of earlier parts, which are added."""
         n_targets = data.targets.shape[1]
-        # The mean is a constant, or zero. Its column stands behind those of the targets.
-        columns = np.hstack([data.targets, np.ones((len(data.targets), int(normalize_y)))])
+        # The design of the mean, a constant and covariates, stands behind the targets.
+        constant = np.ones((len(data.targets), int(normalize_y)))
+        covariates = constant[:, :0] if data.covariates is None else data.covariates
+        columns = np.hstack([data.targets, constant, covariates])
         earlier = None if before is None else Observations(**before["observations"])
         observations = merge_places(unit_vectors(*data.points.T), columns, data.weight, earlier)
         n_places = len(observations.vectors)
         exact = method == "exact" or (method == "auto" and n_places <= MAX_AUTO_EXACT)
         _check_observations(observations, n_targets, given, exact=exact)
-        mean, scale = observations.mean_and_scale(n_targets)
-        if not normalize_y:
-            mean, scale = np.zeros(n_targets), np.ones(n_targets)
-        state = {"mean": mean, "scale": scale, "observations": observations._asdict()}
+        mean, scale = observations.mean_and_scale(columns.shape[1])
+        # A constant stays as it is. Without one the mean is zero where all covariates are zero.
+        if normalize_y:
+            mean[n_targets], scale[n_targets] = 0.0, 1.0
+        else:
+            mean, scale[:n_targets] = np.zeros_like(mean), 1.0
+        state = {"mean": mean[:n_targets], "scale": scale[:n_targets], "observations": observations._asdict()}
+        state |= {"n_constant": constant.shape[1], "design_mean": mean[n_targets:], "design_scale": scale[n_targets:]}
+        state["used"] = observations.standardised(mean, scale).independent_columns(n_targets)[n_targets:] - n_targets
         process = cls(state, {}, exact=exact, n_neighbors=n_neighbors, n_jobs=n_jobs, verbose=verbose)
         process._fit_hyperparameters(given)
         return process
@@ -117,7 +124,7 @@ class MaternProcess:
 
     def mean(self) -> FloatArray:
         """The mean (T,) of the field far from the observations, in units of y."""
-        constant = (self._design(1) @ self.state["coefficients"])[0]
+        constant = (self._design(1, None) @ self.state["coefficients"])[0]
         return np.asarray(self.state["mean"] + self.state["scale"] * constant)
 
     @property
@@ -134,6 +141,21 @@ class MaternProcess:
         """The fitted attributes that these methods alone have: none."""
         return {}
 
+    def coefficients(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Coefficients (T, p) of the covariates, their standard deviations (T, p), and intercepts (T,), in units of y.
+
+        A covariate that was left out has the coefficient zero, and no standard deviation.
+        """
+        used, scale, units = self.state["used"], self.state["scale"][:, np.newaxis], self.state["design_scale"]
+        value, deviation = np.zeros((len(scale), len(units))), np.full((len(scale), len(units)), np.nan)
+        value[:, used] = scale * self.state["coefficients"].T
+        inverse = linalg.cho_solve((self._precision_factor(), True), np.eye(len(used)))
+        deviation[:, used] = scale * np.sqrt(self.values["variance"] * np.diagonal(inverse))
+        value, deviation = value / units, deviation / units
+        constant, slopes = np.split(value, [self.state["n_constant"]], axis=1)
+        intercept = self.state["mean"] + constant.sum(axis=1) - value @ self.state["design_mean"]
+        return slopes, deviation[:, constant.shape[1] :], intercept
+
     def likelihood(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """The logarithm of the likelihood at logarithms of the hyperparameters, and its gradient."""
         variance, length_km, noise = np.exp(theta).tolist()
@@ -144,20 +166,23 @@ class MaternProcess:
         # The ratio is noise / variance.
         return at.value, np.array([by_variance - by_ratio, by_length, by_ratio])
 
-    def predict(self, places: Places, with_variance: bool) -> tuple[FloatArray, FloatArray]:
+    def predict(
+        self, places: Places, covariates: FloatArray | None, with_variance: bool
+    ) -> tuple[FloatArray, FloatArray]:
         """Mean (n, T) of the field in units of y, and its variance (n, 1) of standardised targets."""
         vectors = unit_vectors(*points_in_degrees(places).T)
         known = np.isfinite(vectors).all(axis=1)
         means, variance = (np.full((len(vectors), k), np.nan) for k in (self.n_targets, 1))
-        means[known], variance[known, 0] = self._predict_vectors(vectors[known])
+        design = self._design(len(vectors), covariates)[known]
+        means[known], variance[known, 0] = self._predict_vectors(vectors[known], design)
         return means, variance
 
-    def _predict_vectors(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _predict_vectors(self, vectors: FloatArray, design: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Means (n, T) in units of y, and variances (n,) of standardised targets, at vectors (n, 3)."""
         found, left = self._condition(vectors, self._conditional())
-        rest = self._mean_root(self._design(len(vectors)) - found[:, self.n_targets :])
+        rest = self._mean_root(design - found[:, self.n_targets :])
         variance = self.values["variance"] * (np.maximum(left, 0.0) + np.square(rest).sum(axis=1))
-        return self._in_units_of_y(found), variance
+        return self._in_units_of_y(found, design), variance
 
     def _condition(self, vectors: FloatArray, given: Conditional) -> tuple[FloatArray, FloatArray]:
         """Means (n, k) of the columns given the data, and the variances (n,) left, over that of the field."""
@@ -166,20 +191,21 @@ class MaternProcess:
         with progress(len(vectors), "place", shown=self.verbose) as advance:
             return condition_on_nearest(given, self._kernel, vectors, self._n_near, self.n_jobs, advance)
 
-    def _in_units_of_y(self, found: FloatArray) -> FloatArray:
+    def _in_units_of_y(self, found: FloatArray, design: FloatArray) -> FloatArray:
         """Predictions (n, T) from the conditional means of residuals and design: the mean of the field is added."""
-        means = self._design(len(found)) @ self.state["coefficients"] + found[:, : self.n_targets]
+        means = design @ self.state["coefficients"] + found[:, : self.n_targets]
         return np.asarray(self.state["mean"] + self.state["scale"] * means)
 
-    def covariance(self, places: Places) -> FloatArray:
+    def covariance(self, places: Places, covariates: FloatArray | None) -> FloatArray:
         """Covariance (n, n) of the field of standardised targets."""
         vectors = unit_vectors(*points_in_degrees(places).T)
         known = np.flatnonzero(np.isfinite(vectors).all(axis=1))
         covariance = np.full((len(vectors),) * 2, np.nan)
-        covariance[np.ix_(known, known)] = self.values["variance"] * self._joint_covariance(vectors[known])
+        design = self._design(len(vectors), covariates)[known]
+        covariance[np.ix_(known, known)] = self.values["variance"] * self._joint_covariance(vectors[known], design)
         return covariance
 
-    def _joint_covariance(self, vectors: FloatArray) -> FloatArray:
+    def _joint_covariance(self, vectors: FloatArray, design: FloatArray) -> FloatArray:
         """Covariance (n, n) at vectors (n, 3), over the variance of the field."""
         given = self._conditional()
         if self.exact:
@@ -187,29 +213,36 @@ class MaternProcess:
         else:
             covariance = covariance_given_nearest(given, self._kernel, vectors, self._n_near, self.n_jobs)
         found = self._condition(vectors, given)[0]
-        root = self._mean_root(self._design(len(vectors)) - found[:, self.n_targets :])
+        root = self._mean_root(design - found[:, self.n_targets :])
         return covariance + root @ root.T
 
-    def sample(self, places: Places, n_samples: int, rng: np.random.RandomState) -> FloatArray:
+    def sample(
+        self, places: Places, covariates: FloatArray | None, n_samples: int, rng: np.random.RandomState
+    ) -> FloatArray:
         """Fields (n, T, n_samples) drawn given the data, in units of y."""
         vectors = unit_vectors(*points_in_degrees(places).T)
         known = np.isfinite(vectors).all(axis=1)
         draw = self._draw_jointly if np.count_nonzero(known) <= _MAX_JOINT_DRAWS else self._draw_errors
-        means, errors = draw(vectors[known], self.n_targets * n_samples, rng)
+        design = self._design(len(vectors), covariates)[known]
+        means, errors = draw(vectors[known], design, self.n_targets * n_samples, rng)
         errors = errors.reshape(len(errors), self.n_targets, n_samples) * math.sqrt(self.values["variance"])
         values = np.full((len(vectors), self.n_targets, n_samples), np.nan)
         values[known] = means[:, :, np.newaxis] + self.state["scale"][:, np.newaxis] * errors
         return values
 
-    def _draw_jointly(self, vectors: FloatArray, n_draws: int, rng: np.random.RandomState) -> tuple[FloatArray, ...]:
+    def _draw_jointly(
+        self, vectors: FloatArray, design: FloatArray, n_draws: int, rng: np.random.RandomState
+    ) -> tuple[FloatArray, ...]:
         """Predictions (n, T), and errors (n, n_draws) drawn from their covariance."""
-        covariance = self._joint_covariance(vectors)
+        covariance = self._joint_covariance(vectors, design)
         # Places that are close to each other or to data make it singular.
         covariance[np.diag_indices_from(covariance)] += JITTER
         factor = linalg.cholesky(covariance, lower=True)
-        return self._predict_vectors(vectors)[0], factor @ rng.standard_normal((len(vectors), n_draws))
+        return self._predict_vectors(vectors, design)[0], factor @ rng.standard_normal((len(vectors), n_draws))
 
-    def _draw_errors(self, vectors: FloatArray, n_draws: int, rng: np.random.RandomState) -> tuple[FloatArray, ...]:
+    def _draw_errors(
+        self, vectors: FloatArray, design: FloatArray, n_draws: int, rng: np.random.RandomState
+    ) -> tuple[FloatArray, ...]:
         """Predictions (n, T), and errors (n, n_draws) of predictions of drawn fields from drawn data.
 
         Errors do not depend on the data, so that those of fields without data serve (conditioning by kriging: Chiles &
@@ -224,24 +257,38 @@ class MaternProcess:
         found, _ = self._condition(vectors, given._replace(columns=np.hstack([given.columns, observed])))
         errors = fields[n_data:] - found[:, k:]
         # The same error of the mean everywhere: one draw of its coefficients for each field.
-        root = self._mean_root(self._design(len(vectors)) - found[:, self.n_targets : k])
+        root = self._mean_root(design - found[:, self.n_targets : k])
         errors = errors + root @ rng.standard_normal((root.shape[1], n_draws))
-        return self._in_units_of_y(found[:, :k]), errors
+        return self._in_units_of_y(found[:, :k], design), errors
 
     def _mean_root(self, rest: FloatArray) -> FloatArray:
         """A root (n, p) of the covariance of the mean, from what the data do not explain (n, p) of its design."""
         if not rest.shape[1]:
             return rest
-        factor = linalg.cholesky(self.state["precision"], lower=True)
-        return np.asarray(linalg.solve_triangular(factor, rest.T, lower=True).T)
+        return np.asarray(linalg.solve_triangular(self._precision_factor(), rest.T, lower=True).T)
+
+    def _precision_factor(self) -> FloatArray:
+        """The lower Cholesky factor of the precision of the coefficients of the mean."""
+        return np.asarray(linalg.cholesky(self.state["precision"], lower=True))
 
     def _standardised(self) -> Observations:
+        """The observations of standardised targets, with the standardised design of the mean."""
         data = Observations(**self.state["observations"])
-        return data.standardised(self.state["mean"], self.state["scale"])
+        mean, scale = (np.append(self.state[name], self.state[f"design_{name}"]) for name in ("mean", "scale"))
+        columns = np.append(np.arange(self.n_targets), self.n_targets + self.state["used"])
+        return data.standardised(mean, scale).select(columns)
 
-    def _design(self, n: int) -> FloatArray:
-        """The design (n, p) of the mean at places: a constant, or nothing."""
-        return np.ones((n, self.state["observations"]["columns"].shape[1] - self.n_targets))
+    def _design(self, n: int, covariates: FloatArray | None) -> FloatArray:
+        """The standardised design (n, p) of the mean at n places: a constant, or nothing, and the covariates.
+
+        ``covariates=None`` takes their means.
+        """
+        values, n_constant = np.tile(self.state["design_mean"], (n, 1)), self.state["n_constant"]
+        values[:, :n_constant] = 1.0
+        if covariates is not None:
+            values[:, n_constant:] = covariates
+        design = (values - self.state["design_mean"]) / self.state["design_scale"]
+        return np.asarray(design[:, self.state["used"]])
 
     @property
     def _n_near(self) -> int:

@@ -10,7 +10,7 @@ from skgeo._input.coordinates import masked_to_nan
 from skgeo._kernels.matern import SMOOTHNESS_RANGE
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._places import Places, points_with_weights
-from skgeo._typing import FloatArray
+from skgeo._typing import FloatArray, Integers
 from skgeo._validation import (
     MAX_SQUARABLE,
     MIN_SQUARABLE,
@@ -36,13 +36,16 @@ Given = dict[str, float | None]
 class TrainingData(NamedTuple):
     """Observations of positive weight: places (n, 2) in degrees, targets (n, T) and weights (n,).
 
-    ``flat`` says whether y has no axis for targets.
+    ``flat`` says whether y has no axis for targets. ``rows`` (n,) are their numbers among all rows of X. The
+    ``covariates`` (n, p) are those of a linear mean.
     """
 
     points: FloatArray
     targets: FloatArray
     weight: FloatArray
     flat: bool
+    rows: Integers
+    covariates: FloatArray | None = None
 
 
 def read_observations(places: Places, y: Any, sample_weight: npt.ArrayLike | None) -> TrainingData:
@@ -52,7 +55,7 @@ def read_observations(places: Places, y: Any, sample_weight: npt.ArrayLike | Non
     if not kept.any():
         raise ValueError("sample_weight and the mask of X leave no observation: nothing can be learned.")
     targets, flat = _read_target(y, getattr(places, "shape", None), kept)
-    return TrainingData(points[kept], targets, weight[kept], flat)
+    return TrainingData(points[kept], targets, weight[kept], flat, np.flatnonzero(kept))
 
 
 def _read_target(

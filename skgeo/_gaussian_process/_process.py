@@ -4,8 +4,10 @@ from typing import Any
 
 from skgeo._gaussian_process._harmonics import HarmonicProcess
 from skgeo._gaussian_process._matern import MaternProcess
-from skgeo._gaussian_process._observations import HYPERPARAMETERS, TrainingData
+from skgeo._gaussian_process._observations import HYPERPARAMETERS, TrainingData, check_hyperparameters
+from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer
 
+_METHODS = ("auto", "exact", "neighbours", "harmonics")
 Process = HarmonicProcess | MaternProcess
 
 
@@ -35,3 +37,16 @@ def fitted_process(model: Any) -> Process:
         n_jobs=model.n_jobs,
         verbose=model.verbose,
     )
+
+
+def check_options(model: Any) -> None:
+    """Raise ValueError unless the parameters of an estimator that fit its process are valid."""
+    known = isinstance(model.method, str) and model.method in _METHODS
+    check_parameter("method", model.method, known, "'auto', 'exact', 'neighbours' or 'harmonics'")
+    given = {name: getattr(model, name) for name in HYPERPARAMETERS}
+    check_hyperparameters(given, zero_noise=model.method != "harmonics")
+    valid = is_integer(model.n_neighbors) and model.n_neighbors >= 1
+    check_parameter("n_neighbors", model.n_neighbors, valid, "an integer, at least 1")
+    check_degree(model.max_degree)
+    check_flag("normalize_y", model.normalize_y)
+    check_n_jobs(model.n_jobs)

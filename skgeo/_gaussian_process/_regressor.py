@@ -6,33 +6,31 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags, check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import LocationEstimator, restore_on_error
+from skgeo._base import restore_on_error
+from skgeo._gaussian_process._mean import CovariateEstimator
 from skgeo._gaussian_process._observations import (
-    HYPERPARAMETERS,
     TrainingData,
-    check_hyperparameters,
     read_observations,
     read_theta,
 )
-from skgeo._gaussian_process._process import Process, fit_process, fitted_process
+from skgeo._gaussian_process._process import Process, check_options, fitted_process
 from skgeo._places import in_memory
 from skgeo._typing import FloatArray
-from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer
+from skgeo._validation import check_parameter, is_integer
 
 __all__ = ["SphericalGaussianProcessRegressor"]
 
-_METHODS = ("auto", "exact", "neighbours", "harmonics")
 
-
-class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
+class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     """Gaussian process regression on the sphere with a Matern kernel, for any length scale and number of data.
 
     Kriging, as geostatistics calls it: a random field is observed with noise, and predicted with its standard
     deviation. The kernel is a Matern kernel of the chord between two places. Its variance, length scale and smoothness
-    and the variance of the noise are those of the largest likelihood, and the mean of the field is an unknown
-    constant. The defaults serve thirty places of a city as well as a million places of the globe.
+    and the variance of the noise are those of the largest likelihood. The mean of the field is an unknown constant, or
+    depends on covariates (``mean``). The defaults serve thirty places of a city as well as a million of the globe.
 
     Parameters
     ----------
@@ -65,6 +63,19 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     normalize_y : bool, default=True
         Standardise the targets by their weighted mean and standard deviation, and let the field have an unknown
         constant mean. False takes the mean of the field to be zero.
+    mean : {"constant", "linear"} or regressor, default="constant"
+        Mean of the field. With other values than "constant", X has covariates beside latitude and longitude:
+
+        * "linear" is a constant and a linear function of the covariates, whose coefficients are estimated jointly with
+          the field by generalised least squares (universal kriging).
+        * A regressor is a trend of any form (regression kriging): the mean is a constant and a multiple of its
+          predictions, estimated jointly with the field from predictions of models that were fitted without the
+          observation; y has one output. A Pipeline takes the other columns of a frame as they are.
+
+        "harmonics" takes "constant" only.
+    cv : int, splitter, iterable of splits or None, default=None
+        Folds in which a regressor predicts the observations. An integer is a number of random folds, and None is five.
+        A splitter sees latitude and longitude, such as :class:`~skgeo.model_selection.SphericalBlockKFold`.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -91,7 +102,15 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
         Mean and scale that standardise the targets; zeros and ones without ``normalize_y``.
     mean_ : ndarray of shape (n_outputs,)
-        Mean of the field, in the units of y: predictions far from all observations.
+        Mean of the field, in the units of y: predictions far from all observations. With covariates it is that where
+        these, or the predictions of a regressor, have their means.
+    coef_, coef_std_ : ndarray of shape (n_covariates,) or (n_outputs, n_covariates)
+        Only with covariates: their coefficients, and the standard deviations of these. With a regressor they are those
+        of its predictions.
+    intercept_ : float or ndarray of shape (n_outputs,)
+        Only with covariates: the mean where all of these are zero.
+    mean_model_ : regressor
+        Only for a regressor as mean: a clone that was fitted on all observations.
     n_observations_ : int
         Number of observations so far, without those of weight zero.
     spectrum_ : ndarray of shape (L + 1,)
@@ -100,8 +119,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     truncation_error_ : float
         Only for "harmonics": share of the variance of the Matern field that is in degrees beyond L.
     n_features_in_ : int
-        2: latitude and longitude.
-    feature_names_in_ : ndarray of shape (2,)
+        2, latitude and longitude; and the number of covariates.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
     Raises
@@ -186,6 +205,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         n_neighbors: int = 20,
         max_degree: int = 20,
         normalize_y: bool = True,
+        mean: Any = "constant",
+        cv: Any = None,
         coordinates: tuple[str, str] | None = None,
         n_jobs: int | None = None,
         verbose: bool | None = None,
@@ -198,6 +219,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         self.n_neighbors = n_neighbors
         self.max_degree = max_degree
         self.normalize_y = normalize_y
+        self.mean = mean
+        self.cv = cv
         self.coordinates = coordinates
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -222,6 +245,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         """
         return self._fit(X, y, sample_weight, partial=False)
 
+    @available_if(CovariateEstimator.learns_in_parts)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Add observations to those so far: the result is that of a fit on all of them, in any order, to rounding.
 
@@ -279,11 +303,12 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         if return_std and return_cov:
             raise RuntimeError("At most one of return_std or return_cov can be requested.")
         check_is_fitted(self)
-        places, process = in_memory(self._read(X, reset=False)), fitted_process(self)
-        mean, variance = process.predict(places, return_std)
+        (places, covariates), process = self._read_new(X), fitted_process(self)
+        places = in_memory(places)
+        mean, variance = process.predict(places, covariates, return_std)
         if return_cov:
             # All outputs share the covariance of standardised targets.
-            covariance = process.covariance(places)[:, :, np.newaxis] * self.target_scale_**2
+            covariance = process.covariance(places, covariates)[:, :, np.newaxis] * self.target_scale_**2
             return self._shaped(mean), self._shaped(covariance)
         if not return_std:
             return self._shaped(mean)
@@ -320,8 +345,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         check_is_fitted(self)
         valid = is_integer(n_samples) and n_samples >= 1
         check_parameter("n_samples", n_samples, valid, "a positive integer")
-        places = in_memory(self._read(X, reset=False))
-        values = fitted_process(self).sample(places, int(n_samples), check_random_state(random_state))
+        places, covariates = self._read_new(X)
+        rng = check_random_state(random_state)
+        values = fitted_process(self).sample(in_memory(places), covariates, int(n_samples), rng)
         return values[:, 0] if self._flat else values
 
     def log_marginal_likelihood(self, theta: npt.ArrayLike | None = None, eval_gradient: bool = False) -> Any:
@@ -358,16 +384,18 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None: y should be a 1d array."
             )
         resume = partial and hasattr(self, "_state")
+        if resume:
+            self._check_resumed_mean()
         # A part that fails leaves the earlier parts unchanged.
         with restore_on_error(self):
-            places = self._read(X, reset=not resume)
+            places, covariates = self._read_with_covariates(X, reset=not resume)
             # The first part has passed this check when it was read.
             if resume:
                 self._warn_radians(places)
-            data = read_observations(places, y, sample_weight)
+            data = self._with_covariates(read_observations(places, y, sample_weight), covariates)
             if resume:
                 self._check_resumed(data)
-            process = fit_process(self, data, self._state if resume else None)
+            process = self._fit_process(data, self._state if resume else None)
             self._flat = self._flat if resume else data.flat
             self._store(process)
         return self
@@ -397,6 +425,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
         self.log_marginal_likelihood_value_ = process.value
         self.target_mean_, self.target_scale_ = process.state["mean"], process.state["scale"]
         self.mean_ = process.mean()
+        self._store_coefficients(process, flat=self._flat)
         noise_std = np.sqrt(self.noise_) * self.target_scale_
         self.noise_std_ = float(noise_std[0]) if self._flat else noise_std
         self.n_observations_ = process.n_observations
@@ -407,18 +436,11 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
 
     def _check_parameters(self) -> None:
         self._check_input_parameters()
-        known = isinstance(self.method, str) and self.method in _METHODS
-        check_parameter("method", self.method, known, "'auto', 'exact', 'neighbours' or 'harmonics'")
-        given = {name: getattr(self, name) for name in HYPERPARAMETERS}
-        check_hyperparameters(given, zero_noise=self.method != "harmonics")
-        valid = is_integer(self.n_neighbors) and self.n_neighbors >= 1
-        check_parameter("n_neighbors", self.n_neighbors, valid, "an integer, at least 1")
-        check_degree(self.max_degree)
-        check_flag("normalize_y", self.normalize_y)
-        check_n_jobs(self.n_jobs)
+        check_options(self)
+        self._check_mean(self.method)
 
     def __sklearn_tags__(self) -> Tags:
-        """Targets may have several columns."""
+        """Targets may have several columns, unless the mean is a regressor."""
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.target_tags.multi_output = self.mean_kind() != "regressor"
         return tags

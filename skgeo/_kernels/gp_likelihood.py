@@ -16,6 +16,9 @@ from skgeo._typing import FloatArray, Integers
 
 # Targets whose standard deviation is a smaller share of their mean are constant to rounding.
 _MIN_RELATIVE_DEVIATION = 10.0 * float(np.finfo(np.float64).eps)
+# If earlier columns of the design explain all of a column but a smaller share, the column says nothing new: its
+# coefficient would be rounding.
+_MIN_OWN_SHARE = 1e-6
 # Unit vectors that agree to this number of decimals, six tenths of a millimetre, are one place.
 _PLACE_DECIMALS = 10
 # Residuals of a standardised target that are smaller than this are rounding: the variance of the field stays above.
@@ -51,6 +54,24 @@ class Observations(NamedTuple):
             self.deviations[kept],
             number[self.place_of_deviation[kept]],
         )
+
+    def select(self, numbers: Integers) -> "Observations":
+        """The same observations with some of the columns."""
+        return self._replace(columns=self.columns[:, numbers], deviations=self.deviations[:, numbers])
+
+    def independent_columns(self, n_targets: int) -> Integers:
+        """Numbers of the targets, and of those columns of the design that are no linear combination of earlier ones."""
+        rows = np.vstack([np.sqrt(self.weight)[:, np.newaxis] * self.columns, self.deviations])
+        kept, basis = list(range(n_targets)), np.empty((len(rows), 0))
+        for number in range(n_targets, rows.shape[1]):
+            column = rows[:, number]
+            rest = column - basis @ (basis.T @ column)
+            rest -= basis @ (basis.T @ rest)
+            norm = float(np.linalg.norm(rest))
+            if norm > _MIN_OWN_SHARE * float(np.linalg.norm(column)):
+                kept.append(number)
+                basis = np.column_stack([basis, rest / norm])
+        return np.array(kept, dtype=np.intp)
 
     def mean_and_scale(self, n_targets: int) -> tuple[FloatArray, FloatArray]:
         """Weighted mean and standard deviation (T,) of the targets, the first columns.

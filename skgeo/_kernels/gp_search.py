@@ -92,11 +92,11 @@ def find_hyperparameters(
         ratio = _DEFAULT_RATIO if given.noise is None else given.noise / variance
         return Hyperparameters(variance, found[1], found[0], max(ratio, RATIO_BOUNDS[0]))
     bounds = _bounds(data, given)
-    small = data.take(_representatives(data.vectors, _START_PLACES))
+    small = _part(data, n_targets, _START_PLACES)
     coarse = _Problem(ExactGP(small.vectors, small.weight), small, n_targets, given)
     problem = coarse
     if len(data.vectors) > len(small.vectors):
-        part = data.take(_representatives(data.vectors, _SEARCH_PLACES))
+        part = _part(data, n_targets, _SEARCH_PLACES)
         few = len(part.vectors) <= MAX_EXACT_PLACES
         process = (
             ExactGP(part.vectors, part.weight) if few else NeighbourGP(part.vectors, part.weight, n_neighbors, n_jobs)
@@ -194,6 +194,12 @@ def _spacing_and_extent(vectors: FloatArray) -> tuple[float, float]:
     extent = min(2.0 * float(np.linalg.norm(vectors - vectors.mean(axis=0), axis=1).max()), 2.0)
     # Some places may be copies but for rounding: the tenth percentile is the spacing of the others.
     return min(max(float(np.quantile(nearest, 0.1)), 1e-4 * extent), extent), extent
+
+
+def _part(data: Observations, n_targets: int, n_places: int) -> Observations:
+    """The observations at representative places; covariates that say nothing there are left out."""
+    part = data.take(_representatives(data.vectors, n_places))
+    return part.select(part.independent_columns(n_targets))
 
 
 def _representatives(vectors: FloatArray, n_places: int) -> Integers:

@@ -1,5 +1,6 @@
 """The output of estimators at places, computed block by block, for displays."""
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -8,16 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing
 
 from skgeo._base import LocationEstimator, table_for
 from skgeo._base import steps_of as steps_of
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._places import as_points, read_places
+from skgeo._kernels.sphere import unit_vectors
+from skgeo._places import as_points, points_in_degrees, points_with_weights, read_places
 from skgeo._validation import check_names, check_parameter, is_integer
+from skgeo.exceptions import CoordinateError
 
 # Places that an estimator is given at a time: their embedding is some tens of megabytes.
 _PLACES_AT_A_TIME = 2**15
+# Chord on the unit sphere between a row of X and its cell, above which they are two places: 130 metres.
+_SAME_PLACE = 2e-5
 
 
 def at_places(
@@ -61,6 +67,57 @@ def _blocks_of_rows(grid: LatLonGrid, estimator: Any, coordinates: tuple[str, st
         else:
             points = np.stack(np.meshgrid(latitude, grid.longitude, indexing="ij"), axis=-1).reshape(-1, 2)
             yield table_for(estimator, points, coordinates)
+
+
+def at_rows(
+    function: Callable[[Any], Any],
+    X: Any,
+    grid: LatLonGrid | CellGrid,
+    select: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
+    names: Any = None,
+) -> npt.NDArray[np.float64]:
+    """The output at the cells of a grid, of its shape, from samples X: one row for each cell, in C order.
+
+    Rows of cells that the mask leaves out are not looked at, so that their covariates may be missing.
+    """
+    n_cells = math.prod(grid.shape)
+    if len(X) != n_cells:
+        raise ValueError(f"X has {len(X)} rows and grid {n_cells} cells: expected one row for each cell, in C order.")
+    _check_order(X, grid, names)
+    rows = np.flatnonzero(points_with_weights(grid)[1] > 0.0)
+    values = np.full(n_cells, np.nan)
+    for start in range(0, len(rows), _PLACES_AT_A_TIME):
+        block = rows[start : start + _PLACES_AT_A_TIME]
+        values[block] = select(_dense(function(_safe_indexing(X, block))))
+    return values.reshape(grid.shape)
+
+
+def _check_order(X: Any, grid: LatLonGrid | CellGrid, names: Any) -> None:
+    """Raise ValueError if rows of X lie elsewhere than the cells; X may have no coordinates."""
+    try:
+        given = points_of_samples(X, names, missing=True)
+    except CoordinateError:
+        return
+    cells = points_in_degrees(grid)
+    # A missing centre is no other place.
+    far = np.linalg.norm(unit_vectors(*given.T) - unit_vectors(*cells.T), axis=1) > _SAME_PLACE
+    if far.any():
+        row = int(np.argmax(far))
+        raise ValueError(
+            f"X has {np.count_nonzero(far)} rows that do not lie at their cells of the grid. Row {row} is at "
+            f"{given[row].tolist()} and cell {row} at {cells[row].tolist()}: expected rows in the C order of the cells."
+        )
+
+
+def deviation_of(estimator: Any) -> Callable[[Any], Any]:
+    """The function that predicts standard deviations; raises ValueError if the model has none."""
+    last = steps_of(estimator)[-1]
+    if not hasattr(last, "predict") or "return_std" not in inspect.signature(last.predict).parameters:
+        raise ValueError(
+            f"kind='std': {type(last).__name__} predicts no standard deviation, predict(X, return_std=True). Expected "
+            "for instance SphericalGaussianProcessRegressor, alone or as the last step of a Pipeline."
+        )
+    return lambda X: estimator.predict(X, return_std=True)[1]
 
 
 def are_names(coordinates: Any) -> bool:
@@ -126,6 +183,19 @@ def response_of(estimator: Any, method: str) -> tuple[Callable[[Any], Any], str]
     accepted = f"a method that {type(estimator).__name__} has"
     check_parameter("response_method", method, hasattr(estimator, method), accepted)
     return getattr(estimator, method), method
+
+
+def column_of(values: npt.NDArray[Any], method: str) -> npt.NDArray[Any]:
+    """The column (n,) that a map shows; raises ValueError if the model has several."""
+    if values.ndim == 1 or values.shape[1] == 1:
+        return values.reshape(len(values))
+    # Of two classes, the probability of the second says everything.
+    if method == "predict_proba" and values.shape[1] == 2:
+        return values[:, 1]
+    raise ValueError(
+        f"{method} has {values.shape[1]} columns: a map shows one. Use response_method='predict', or give one column "
+        "to from_predictions(None, column, coordinates, kind='prediction')."
+    )
 
 
 def max_degree_of(estimator: Any) -> int | None:

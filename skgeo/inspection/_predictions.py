@@ -25,7 +25,15 @@ from skgeo.inspection._maps import (
     values_inside_mask,
     with_unit,
 )
-from skgeo.inspection._models import are_names, at_places, points_of_samples, response_of
+from skgeo.inspection._models import (
+    are_names,
+    at_places,
+    at_rows,
+    column_of,
+    deviation_of,
+    points_of_samples,
+    response_of,
+)
 from skgeo.inspection._projections import extent_of, padded
 
 if TYPE_CHECKING:
@@ -39,7 +47,7 @@ _RESIDUAL_QUANTILE = 0.98
 
 
 class PredictionMapDisplay:
-    """Predictions of a model on a map, over a grid or at points; or its residuals.
+    """Predictions of a model on a map, over a grid or at points; or their standard deviations, or its residuals.
 
     Parameters
     ----------
@@ -155,7 +163,8 @@ class PredictionMapDisplay:
         estimator : classifier or regressor
             Fitted on places, as a Pipeline of an encoder and a model is; or on more columns, then give X.
         X : array-like or DataFrame of shape (n_samples, n_features), default=None
-            The samples that are predicted, drawn as dots; a grid is taken as ``grid``.
+            The samples that are predicted, drawn as dots; a grid is taken as ``grid``. With ``grid``, X has one row for
+            each of its cells, in C order, such as covariates of the map; rows outside of the mask may be incomplete.
         y : array-like of shape (n_samples,), default=None
             The true values, for residuals.
         grid : LatLonGrid, CellGrid or xarray object, default=None
@@ -164,8 +173,9 @@ class PredictionMapDisplay:
         coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
             Names of the columns of X, or of those that the estimator was fitted on; or latitude and longitude in
             degrees, where X does not have them.
-        kind : {"prediction", "residual"}, default="prediction"
-            Residuals are true minus predicted; of classes, right or wrong.
+        kind : {"prediction", "std", "residual"}, default="prediction"
+            "std" is the standard deviation, from ``predict(X, return_std=True)``. Residuals are true minus predicted;
+            of classes, right or wrong.
         response_method : {"auto", "predict", "predict_proba", "decision_function"}, default="auto"
             "auto" is the probability of the second of two classes if the classifier tells it, else the prediction.
         target_name : str, default=""
@@ -183,9 +193,10 @@ class PredictionMapDisplay:
         """
         check_is_fitted(estimator)
         _check_kind(kind)
-        if X is not None and grid is not None:
-            raise ValueError("X and grid are given: expected one of them, samples or the cells to evaluate at.")
-        grid = as_grid(X) if grid is None else grid
+        found_grid = as_grid(X)
+        if found_grid is not None and grid is not None:
+            raise ValueError("X and grid are two grids: expected one of them, or X with one row for each cell of grid.")
+        grid, rows = (grid, X) if found_grid is None else (found_grid, None)
         gridded = X is None or grid is not None
         # coordinates= are the names of columns of X, or places beside X.
         names, beside = (coordinates, None) if are_names(coordinates) else (None, coordinates)
@@ -203,22 +214,27 @@ class PredictionMapDisplay:
             options = {"kind": kind, "target_name": target_name, "unit": unit, "ax": ax, **plot_options}
             return cls.from_predictions(y, predicted, places, **options)
         function, method = response_of(estimator, response_method)
+        if kind == "std":
+            function, method = deviation_of(estimator), "predict"
         classes = np.asarray(estimator.classes_) if method == "predict" and is_classifier(estimator) else None
 
         def select(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
             """The column of the output that the map shows."""
             # Classes become numbers: numbers can be NaN at missing places, names cannot.
-            column = _column(block, method)
+            column = column_of(block, method)
             return column if classes is None else _class_numbers(column, classes)
 
         if gridded:
             places = check_grid(grid, 1.0)
-            found = at_places(function, estimator, places, select, names)
+            if rows is None:
+                found = at_places(function, estimator, places, select, names)
+            else:
+                found = at_rows(function, rows, places, select, names)
         else:
             found = select(np.asarray(function(X)))
         if classes is not None:
             return cls._of_classes(found, places, classes, target_name).plot(ax, **plot_options)
-        label = with_unit(target_name or "prediction", unit)
+        label = with_unit(_name_of(kind, target_name), unit)
         # Only classifiers have these methods; the second class is the one that counts as positive.
         if method != "predict":
             which = estimator.classes_[1]
@@ -247,15 +263,16 @@ class PredictionMapDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n_samples,) or None
-            The true values; None for ``kind="prediction"``.
+            The true values; None for ``kind="prediction"`` and ``kind="std"``.
         y_pred : array-like of shape (n_samples,)
             The predictions, in the order of the coordinates, or of the cells of a grid.
         coordinates : array-like or DataFrame of shape (n_samples, 2), default=None
             Latitude and longitude in degrees; a grid is taken as ``grid``.
         grid : LatLonGrid, CellGrid or xarray object, default=None
             The cells that are predicted, in place of coordinates.
-        kind : {"residual", "prediction"}, default="residual"
-            Residuals are true minus predicted; of texts and truth values, right or wrong.
+        kind : {"residual", "prediction", "std"}, default="residual"
+            Residuals are true minus predicted; of texts and truth values, right or wrong. "std" says that ``y_pred``
+            are standard deviations.
         target_name : str, default=""
             What is predicted, for the label.
         unit : str, default=""
@@ -278,11 +295,10 @@ class PredictionMapDisplay:
         predicted = _of_shape(y_pred, shape, "y_pred")
         # Booleans are classes, not numbers.
         numeric = predicted.dtype.kind in "fiu"
-        if kind == "prediction":
+        if kind != "residual":
             if numeric:
-                return cls(predicted, coordinates, label=with_unit(target_name or "prediction", unit)).plot(
-                    ax, **plot_options
-                )
+                label = with_unit(_name_of(kind, target_name), unit)
+                return cls(predicted, coordinates, label=label).plot(ax, **plot_options)
             classes = np.unique(predicted)
             values = _class_numbers(predicted, classes)
             return cls._of_classes(values, coordinates, classes, target_name).plot(ax, **plot_options)
@@ -388,8 +404,15 @@ def _draw(drawn: Map, places: Any, values: FloatArray, s: float | None, style: A
 
 
 def _check_kind(kind: Any) -> None:
-    """Raise ValueError unless the kind is known."""
-    check_parameter("kind", kind, kind in ("prediction", "residual"), "'prediction' or 'residual'")
+    known = isinstance(kind, str) and kind in ("prediction", "std", "residual")
+    check_parameter("kind", kind, known, "'prediction', 'std' or 'residual'")
+
+
+def _name_of(kind: str, target_name: str) -> str:
+    """The name of predictions, or of their standard deviations."""
+    if kind != "std":
+        return target_name or "prediction"
+    return f"standard deviation of {target_name}" if target_name else "standard deviation"
 
 
 def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any]:
@@ -398,19 +421,6 @@ def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any
     if array.shape != shape and array.shape != (int(np.prod(shape)),):
         raise ValueError(f"{name} has shape {array.shape}: expected {shape}, one value for each place.")
     return array.reshape(shape)
-
-
-def _column(values: npt.NDArray[Any], method: str) -> npt.NDArray[Any]:
-    """The column (n,) that a map shows; raises ValueError if the model has several."""
-    if values.ndim == 1 or values.shape[1] == 1:
-        return values.reshape(len(values))
-    # Of two classes, the probability of the second says everything.
-    if method == "predict_proba" and values.shape[1] == 2:
-        return values[:, 1]
-    raise ValueError(
-        f"{method} has {values.shape[1]} columns: a map shows one. Use response_method='predict', or give one column "
-        "to from_predictions(None, column, coordinates, kind='prediction')."
-    )
 
 
 def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> FloatArray:

@@ -959,8 +959,10 @@ def test_grids_of_predictions(dataset, warmth):
 
 
 def test_places_that_are_given_twice_or_not_at_all(warmth):
-    with pytest.raises(ValueError, match="X and grid are given: expected one of them"):
+    with pytest.raises(ValueError, match=r"X has \d+ rows and grid \d+ cells: expected one row for each cell"):
         PredictionMapDisplay.from_estimator(warmth, POINTS, grid=BOX)
+    with pytest.raises(ValueError, match="X and grid are two grids: expected one of them"):
+        PredictionMapDisplay.from_estimator(warmth, BOX, grid=BOX)
     with pytest.raises(
         ValueError, match="coordinates are given without samples: expected X beside them, or grid= alone"
     ):
