@@ -27,13 +27,14 @@ from skgeo._typing import FloatArray, Integers
 
 #: Prior variance of the constant: log odds of -10 and of 10 are two deviations from zero.
 CONSTANT_VARIANCE = 25.0
-# Sites move by this share of the way in each step; with all of it they may oscillate. Later steps are shorter.
-_DAMPING, _LATE_DAMPING, _LATE_STEP, _MAX_STEPS = 0.8, 0.4, 20, 60
+# Sites move by this share of the way in each step. With all of it they may oscillate.
+_DAMPING, _MAX_STEPS = 0.65, 60
 # The steps end when the logarithm of the likelihood, or the means in deviations, change by less than this.
-_VALUE_TOLERANCE, _MEAN_TOLERANCE = 1e-5, 1e-3
+_VALUE_TOLERANCE, _MEAN_TOLERANCE = 1e-5, 0.02
 # The precision of the sites of a place stays above this: labels that are certain in any case tell nothing.
 _MIN_PRECISION = 1e-10
-_CG_TOLERANCE, _MAX_CG_STEPS = 1e-6, 1000
+# Residuals of conjugate gradients over the right side: of the steps, of the constant, and of the end.
+_STEP_TOLERANCE, _RESPONSE_TOLERANCE, _END_TOLERANCE, _MAX_CG_STEPS = 1e-3, 1e-2, 1e-8, 1000
 # Variances take this multiple of the neighbours of the prior: labels are noisy, so that many of them count.
 _VARIANCE_FACTOR = 2
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -72,6 +73,13 @@ class Labels(NamedTuple):
     def per_place(self, values: FloatArray) -> FloatArray:
         """Weighted sums (n,) of values (e,) at each place."""
         return np.bincount(self.place, self.weight * values, len(self.vectors))
+
+    def take(self, rows: Integers) -> "Labels":
+        """The labels at some of the places."""
+        number = np.full(len(self.vectors), -1, dtype=np.intp)
+        number[rows] = np.arange(len(rows))
+        kept = number[self.place] >= 0
+        return Labels(self.vectors[rows], number[self.place[kept]], self.sign[kept], self.weight[kept])
 
 
 class Kernel(NamedTuple):
@@ -159,12 +167,16 @@ class ExactLikelihood(NamedTuple):
     posterior: Posterior
 
 
-def exact_likelihood(labels: Labels, chords: FloatArray, kernel: Kernel, start: Sites | None = None) -> ExactLikelihood:
-    """The logarithm of the marginal likelihood, from the chords (n, n) of the places; ``start`` are sites to go on from.
+def exact_likelihood(
+    labels: Labels, kernel: Kernel, chords: FloatArray | None = None, start: Sites | None = None
+) -> ExactLikelihood:
+    """The logarithm of the marginal likelihood; ``chords`` (n, n) are those of the places, ``start`` sites to go on from.
 
     At the end of the steps the likelihood does not change with the sites, so that its gradient is the explicit one
     (section 5.5.2).
     """
+    if chords is None:
+        chords = cdist(labels.vectors, labels.vectors)
     with blas_threads_for(len(chords)):
         covariance = _covariance(chords, kernel)
         sites, value, factor = _exact_sites(labels, covariance, start)
@@ -196,7 +208,7 @@ def _exact_sites(labels: Labels, covariance: FloatArray, start: Sites | None) ->
         empty = Sites(np.zeros(labels.place.size), np.zeros(labels.place.size))
         start = match_moments(labels, empty, np.zeros(n), np.diagonal(covariance)).sites
     sites, before = start, -math.inf
-    for step in range(_MAX_STEPS):
+    for _ in range(_MAX_STEPS):
         factor = _site_factor(labels, covariance, sites)
         _, root, mean = _exact_mean(labels, covariance, sites, factor)
         half = linalg.solve_triangular(factor, root[:, np.newaxis] * covariance, lower=True, check_finite=False)
@@ -206,12 +218,8 @@ def _exact_sites(labels: Labels, covariance: FloatArray, start: Sites | None) ->
         value += 0.5 * float(labels.per_place(sites.shift) @ mean)
         if abs(value - before) < _VALUE_TOLERANCE:
             break
-        sites, before = sites.moved_to(matched.sites, _damping(step)), value
+        sites, before = sites.moved_to(matched.sites, _DAMPING), value
     return sites, value, factor
-
-
-def _damping(step: int) -> float:
-    return _DAMPING if step < _LATE_STEP else _LATE_DAMPING
 
 
 def _site_precision(labels: Labels, sites: Sites) -> FloatArray:
@@ -270,18 +278,22 @@ def neighbour_posterior(labels: Labels, kernel: Kernel, n_neighbors: int, n_jobs
     state, before = np.zeros(n + 1), np.full(n, np.inf)
     # The response of all unknowns to the constant; its last number is the variance of the constant.
     response = np.zeros(n + 1)
-    for step in range(_MAX_STEPS):
+
+    def posterior(tolerance: float) -> tuple[FloatArray, FloatArray, Posterior]:
         precision, shift = _site_precision(labels, sites), labels.per_place(sites.shift)
-        state = prior.solve(precision, np.append(shift, shift.sum()), state)
-        response = prior.solve(precision, np.append(np.zeros(n), 1.0), response)
-        mean = state[:-1] + state[-1]
-        posterior = Posterior(mean, shift - precision * mean, precision, float(state[-1]), float(response[-1]))
-        variance = _nearest_variance(labels.vectors, posterior, kernel, labels.vectors, n_neighbors, n_jobs)
-        if np.max(np.abs(mean - before) / np.sqrt(variance)) < _MEAN_TOLERANCE:
+        found = prior.solve(precision, np.append(shift, shift.sum()), state, tolerance)
+        unit = prior.solve(precision, np.append(np.zeros(n), 1.0), response, _RESPONSE_TOLERANCE)
+        mean = found[:-1] + found[-1]
+        return found, unit, Posterior(mean, shift - precision * mean, precision, float(found[-1]), float(unit[-1]))
+
+    for _ in range(_MAX_STEPS):
+        state, response, at = posterior(_STEP_TOLERANCE)
+        variance = _nearest_variance(labels.vectors, at, kernel, labels.vectors, n_neighbors, n_jobs)
+        if np.max(np.abs(at.mean - before) / np.sqrt(variance)) < _MEAN_TOLERANCE:
             break
-        before = mean
-        sites = sites.moved_to(match_moments(labels, sites, mean, variance).sites, _damping(step))
-    return posterior
+        before = at.mean
+        sites = sites.moved_to(match_moments(labels, sites, at.mean, variance).sites, _DAMPING)
+    return posterior(_END_TOLERANCE)[2]
 
 
 class _SparsePrior:
@@ -295,7 +307,7 @@ class _SparsePrior:
         # The matrix is triangular: without pivots and reordering its factor is the matrix itself.
         self.triangular = splu(factor, permc_spec="NATURAL", diag_pivot_thresh=0.0)
 
-    def solve(self, added: FloatArray, right: FloatArray, start: FloatArray) -> FloatArray:
+    def solve(self, added: FloatArray, right: FloatArray, start: FloatArray, tolerance: float) -> FloatArray:
         """Solve for field and constant (n + 1,) by conjugate gradients, where sites add a precision (n,).
 
         The preconditioner puts the added precision between the triangular factors (Kundig & Sigrist 2025, Iterative
@@ -314,7 +326,7 @@ class _SparsePrior:
             field = self.triangular.solve(middle * self.triangular.solve(residual[:-1], "T"))
             return np.append(field, corner * residual[-1])
 
-        return _conjugate_gradients(times, precondition, right, start)
+        return _conjugate_gradients(times, precondition, right, start, tolerance)
 
 
 def _conjugate_gradients(
@@ -322,10 +334,11 @@ def _conjugate_gradients(
     precondition: Callable[[FloatArray], FloatArray],
     right: FloatArray,
     start: FloatArray,
+    tolerance: float,
 ) -> FloatArray:
     shape = (len(right), len(right))
     system, preconditioner = (LinearOperator(shape, part, dtype=np.float64) for part in (times, precondition))
-    found, _ = cg(system, right, start, rtol=_CG_TOLERANCE, maxiter=_MAX_CG_STEPS, M=preconditioner)
+    found, _ = cg(system, right, start, rtol=tolerance, maxiter=_MAX_CG_STEPS, M=preconditioner)
     return np.asarray(found)
 
 

@@ -92,11 +92,11 @@ def find_hyperparameters(
         ratio = _DEFAULT_RATIO if given.noise is None else given.noise / variance
         return Hyperparameters(variance, found[1], found[0], max(ratio, RATIO_BOUNDS[0]))
     bounds = _bounds(data, given)
-    small = data.take(_representatives(data.vectors, _START_PLACES))
+    small = data.take(representatives(data.vectors, _START_PLACES))
     coarse = _Problem(ExactGP(small.vectors, small.weight), small, n_targets, given)
     problem = coarse
     if len(data.vectors) > len(small.vectors):
-        part = data.take(_representatives(data.vectors, _SEARCH_PLACES))
+        part = data.take(representatives(data.vectors, _SEARCH_PLACES))
         few = len(part.vectors) <= MAX_EXACT_PLACES
         process = ExactGP(part.vectors, part.weight) if few else NeighbourGP(part.vectors, part.weight, n_neighbors, n_jobs)
         problem = _Problem(process, part, n_targets, given)
@@ -171,7 +171,7 @@ def _bounds(data: Observations, given: Given) -> FloatArray:
     if given.length is not None:
         lengths = (given.length, given.length)
     else:
-        spacing, extent = _spacing_and_extent(vectors)
+        spacing, extent = spacing_and_extent(vectors)
         lengths = _LENGTH_MARGINS[0] * spacing, _LENGTH_MARGINS[1] * extent
     low, high = (bound * scale for bound in RATIO_BOUNDS)
     ratios = low, high
@@ -182,7 +182,7 @@ def _bounds(data: Observations, given: Given) -> FloatArray:
     return np.log([lengths, ratios])
 
 
-def _spacing_and_extent(vectors: FloatArray) -> tuple[float, float]:
+def spacing_and_extent(vectors: FloatArray) -> tuple[float, float]:
     """A short distance between neighbours, and the diameter of a ball around all places."""
     if len(vectors) == 1:
         return _DEFAULT_LENGTH, _DEFAULT_LENGTH
@@ -192,7 +192,7 @@ def _spacing_and_extent(vectors: FloatArray) -> tuple[float, float]:
     return min(max(float(np.quantile(nearest, 0.1)), 1e-4 * extent), extent), extent
 
 
-def _representatives(vectors: FloatArray, n_places: int) -> Integers:
+def representatives(vectors: FloatArray, n_places: int) -> Integers:
     """Numbers of at most ``n_places`` of the places, which are in random order: half are spread, half in clusters."""
     n = len(vectors)
     if n <= n_places:

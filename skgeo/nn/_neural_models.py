@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags, column_or_1d
 
 from skgeo.nn._neural_estimator import NeuralEstimator
-from skgeo.nn._targets import check_known, class_weights, read_classes, read_values
+from skgeo._targets import check_known, class_weights, read_classes, read_values
 
 
 class NeuralClassifier(ClassifierMixin, NeuralEstimator):
