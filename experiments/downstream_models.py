@@ -146,7 +146,9 @@ def models(degree, bases=None):
     kernel = ConstantKernel() * Matern(0.35, nu=1.5) + WhiteKernel(0.1)
     exact = GaussianProcessRegressor(kernel, normalize_y=True)
     yield EXACT, (Cartesian3DEncoder(), exact), None, {}
-    yield "Gaussian process", (SphericalGaussianProcessRegressor(degree),), None, {}
+    yield "Gaussian process", (SphericalGaussianProcessRegressor(),), None, {}
+    harmonic = SphericalGaussianProcessRegressor(method="harmonics", max_degree=degree)
+    yield "Gaussian process, harmonics", (harmonic,), None, {}
 
 
 def leading(features, number):

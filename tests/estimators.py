@@ -168,8 +168,8 @@ def satclip_arrays(legendre_polys, hidden_dim, n_outputs, n_layers=2, seed=0):
 #: Training in which neither the order of samples nor their number matters, only their weight.
 EXACTLY = {"learning_rate": 0.05, "patience": None, "batch_size": None, "dtype": "float64"}
 
-#: Random targets would have the length scale shorter than the degree resolves, and that warns.
-RESOLVED = {"length_scale_bounds": (15.0, 360.0), "smoothness_bounds": "fixed"}
+#: Hyperparameters of a Gaussian process.
+FIXED = {"variance": 1.0, "length_scale_km": 2200.0, "smoothness": 1.5, "noise": 0.01}
 
 ANY_TABLE = [
     AnySphericalHarmonicPCA(max_degree=3),
@@ -192,9 +192,10 @@ ANY_TABLE = [
     AnyLocationClassifier("wrap", "mlp", max_epochs=40, **EXACTLY),
     AnyLocationRegressor(SphericalHarmonics(14), "linear", max_epochs=60, **EXACTLY),
     AnyLocationRegressor("wrap", "siren", max_epochs=60, **(EXACTLY | {"learning_rate": 0.01})),
-    # a weight is not as many observations to a noise that is learned
-    AnySphericalGaussianProcessRegressor(14, noise=0.01, noise_bounds="fixed", **RESOLVED),
-    AnySphericalGaussianProcessRegressor(14, noise=0.01, optimizer=None, normalize_y=False),
+    # A weight is not as many observations to hyperparameters that are found.
+    AnySphericalGaussianProcessRegressor(**FIXED),
+    AnySphericalGaussianProcessRegressor(method="neighbours", n_neighbors=5, **FIXED),
+    AnySphericalGaussianProcessRegressor(method="harmonics", max_degree=14, normalize_y=False, **FIXED),
     AnySatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
     AnyContrastiveLocationEncoder("cartesian3d", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     AnyProjectionHeadClassifier(2, embed_dim=8, max_epochs=60, **EXACTLY),
@@ -214,7 +215,7 @@ STRICT = [
     WrapEncoder(),
     LocationClassifier("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     LocationRegressor("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
-    SphericalGaussianProcessRegressor(14, **RESOLVED),
+    SphericalGaussianProcessRegressor(),
     SatCLIPEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
     ContrastiveLocationEncoder("direct", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
     ProjectionHeadClassifier(1, embed_dim=8, max_epochs=60, **EXACTLY),

@@ -341,7 +341,9 @@ def test_a_fit_that_fails_leaves_patch_transformers_as_they_were(transformer, pa
 
 # scikit-learn's tools around models.
 
-GP = SphericalGaussianProcessRegressor(4, length_scale=10.0, optimizer=None)
+GP = SphericalGaussianProcessRegressor(
+    method="harmonics", max_degree=4, variance=1.0, length_scale_km=1112.0, smoothness=1.5, noise=0.1
+)
 TARGET = np.sin(np.radians(6 * POINTS[:, 0]))
 
 
@@ -386,7 +388,10 @@ def test_permutation_importance_keeps_order_of_frame(order):
 
 @pytest.mark.parametrize(
     ("model", "grid"),
-    [(GP, {"length_scale": [5.0, 10.0]}), (embed(max_degree=3, n_components=15), {"area_weighted": [True, False]})],
+    [
+        (GP, {"length_scale_km": [556.0, 1112.0]}),
+        (embed(max_degree=3, n_components=15), {"area_weighted": [True, False]}),
+    ],
     ids=["Gaussian process", "components"],
 )
 @pytest.mark.parametrize("action", ["always", "default"])

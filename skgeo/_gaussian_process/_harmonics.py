@@ -10,6 +10,12 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from skgeo._callers import warn_once_a_search
+from skgeo._gaussian_process._observations import (
+    EARTH_RADIUS_KM,
+    HYPERPARAMETERS,
+    Given,
+    TrainingData,
+)
 from skgeo._kernels.harmonic_gp import (
     Evidence,
     Matern,
@@ -24,12 +30,6 @@ from skgeo._places import Places, map_at_places, points_in_degrees
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import ResolutionWarning
-from skgeo._gaussian_process._observations import (
-    EARTH_RADIUS_KM,
-    HYPERPARAMETERS,
-    Given,
-    TrainingData,
-)
 
 # Where the search starts, and the bounds within which it looks: variances of standardised targets, and degrees of arc.
 _DEGREE_KM = math.radians(1.0) * EARTH_RADIUS_KM
@@ -56,7 +56,7 @@ _MIN_ORDINARY_MEAN_WEIGHT = 0.1
 class HarmonicProcess:
     """A fitted process of a sum of harmonics; ``state`` holds arrays by name."""
 
-    names = list(HYPERPARAMETERS)
+    names = HYPERPARAMETERS
     method = "harmonics"
 
     def __init__(self, state: dict[str, Any], values: dict[str, float], n_jobs: int | None, verbose: bool | None):
@@ -113,7 +113,10 @@ class HarmonicProcess:
 
     def attributes(self) -> dict[str, Any]:
         """The fitted attributes that this method alone has."""
-        return {"spectrum_": matern_kernel(self.values).degrees(self._max_degree)[0], "truncation_error_": self.truncation()}
+        return {
+            "spectrum_": matern_kernel(self.values).degrees(self._max_degree)[0],
+            "truncation_error_": self.truncation(),
+        }
 
     def truncation(self) -> float:
         """Share of the variance of the Matern field beyond the largest degree."""
@@ -190,7 +193,7 @@ def _search(evidence: Evidence, given: Given, normalize_y: bool) -> dict[str, fl
         return -value, -gradient[index]
 
     start = np.log([values[name] for name in free])
-    log_bounds = np.log([bounds[name] for name in free])
+    log_bounds: Any = np.log([bounds[name] for name in free])
     result = minimize(loss, start, (), "L-BFGS-B", True, bounds=log_bounds, options=_SEARCH_OPTIONS)
     # Status 1 is the limit of steps. Any other end is a maximum to rounding: the likelihood rises no further.
     if result.status == 1:

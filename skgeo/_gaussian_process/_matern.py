@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from skgeo._gaussian_process._observations import EARTH_RADIUS_KM, Given, TrainingData
 from skgeo._kernels.exact_gp import ExactGP, condition_on_all, joint_covariance
 from skgeo._kernels.gp_likelihood import Likelihood, Observations, likelihood, merge_places
 from skgeo._kernels.gp_search import Given as Fixed
@@ -22,7 +23,6 @@ from skgeo._kernels.sphere import unit_vectors
 from skgeo._places import Places, points_in_degrees
 from skgeo._typing import FloatArray
 from skgeo._validation import progress
-from skgeo._gaussian_process._observations import EARTH_RADIUS_KM, Given, TrainingData
 
 #: Up to this number of places "auto" takes the exact process: there it is as fast as that of neighbours.
 MAX_AUTO_EXACT = 1000
@@ -40,7 +40,7 @@ class MaternProcess:
     ``state`` holds arrays by name: the observations, and the coefficients of the mean with their precision.
     """
 
-    names = ["variance", "length_scale_km", "noise"]
+    names = ("variance", "length_scale_km", "noise")
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class MaternProcess:
         found = find_hyperparameters(data, self.n_targets, fixed, self.n_neighbors, self.n_jobs)
         # The search may have seen a part of the data: the variance and the mean are those of all data.
         variance = fixed.variance
-        if variance is None and (fixed.noise or data.count.sum() <= data.columns.shape[1] - self.n_targets):
+        if variance is None and (fixed.noise or data.multiplicity.sum() <= data.columns.shape[1] - self.n_targets):
             variance = found.variance
         at = self._likelihood(found._replace(variance=variance))  # type: ignore[arg-type]
         self.values = {
@@ -128,7 +128,7 @@ class MaternProcess:
     @property
     def n_observations(self) -> int:
         """Number of observations so far."""
-        return int(self.state["observations"]["count"].sum())
+        return int(self.state["observations"]["multiplicity"].sum())
 
     def attributes(self) -> dict[str, Any]:
         """The fitted attributes that these methods alone have: none."""
@@ -229,7 +229,7 @@ class MaternProcess:
         return self._in_units_of_y(found[:, :k]), errors
 
     def _mean_root(self, rest: FloatArray) -> FloatArray:
-        """A root (n, p) of the covariance that the coefficients of the mean give, from what is left (n, p) of a design."""
+        """A root (n, p) of the covariance of the mean, from what the data do not explain (n, p) of its design."""
         if not rest.shape[1]:
             return rest
         factor = linalg.cholesky(self.state["precision"], lower=True)
@@ -284,8 +284,8 @@ def _check_observations(data: Observations, n_targets: int, given: Given, *, exa
     n_places = len(data.vectors)
     if exact and n_places > _MAX_EXACT:
         raise ValueError(
-            f"method='exact' with {n_places} places: expected at most {_MAX_EXACT}, as it keeps matrices of n x n numbers. "
-            "method='neighbours' takes any number."
+            f"method='exact' with {n_places} places: expected at most {_MAX_EXACT}, as it keeps matrices of n x n "
+            "numbers. method='neighbours' takes any number."
         )
     if given["noise"] == 0 and data.deviations[:, :n_targets].any():
         raise ValueError(

@@ -87,8 +87,8 @@ def check_hyperparameters(given: dict[str, Any], *, zero_noise: bool) -> None:
         check_parameter(name, value, low <= float(value) <= high, f"None or a number from {low:g} to {high:g}")
 
 
-def read_theta(theta: npt.ArrayLike, names: list[str]) -> FloatArray:
-    """Logarithms of the named hyperparameters as floats; raises ValueError unless there is one usable number of each."""
+def read_theta(theta: npt.ArrayLike, names: tuple[str, ...]) -> FloatArray:
+    """Logarithms of the named hyperparameters as floats; raises ValueError unless all of them are usable."""
     point = np.asarray(theta, dtype=np.float64)
     if point.shape != (len(names),):
         raise ValueError(

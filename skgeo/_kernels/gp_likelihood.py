@@ -1,9 +1,9 @@
 """Kernel: the likelihood of a Gaussian process with a linear mean, from inner products of its data.
 
-The covariance of n observations is ``variance * C`` with ``C = R + ratio * diag(1 / weight)``, R the correlations of the
-field and ``ratio`` the variance of the noise over that of the field. All that the likelihood needs of the data are the
-inner products ``Z^T C^-1 Z`` of the columns Z = (targets, design of the mean) and ``log det C``. The exact process and
-the process of neighbours compute these in their own ways; the rest is here.
+The covariance of n observations is ``variance * C`` with ``C = R + ratio * diag(1 / weight)``. R are the correlations
+of the field, and ``ratio`` is the variance of the noise over that of the field. The likelihood needs of the data the
+inner products ``Z^T C^-1 Z`` of the columns Z = (targets, design of the mean), and ``log det C``. The exact process and
+the process of neighbours compute these in their own ways.
 """
 
 import math
@@ -16,6 +16,8 @@ from skgeo._typing import FloatArray, Integers
 
 # Targets whose standard deviation is a smaller share of their mean are constant to rounding.
 _MIN_RELATIVE_DEVIATION = 10.0 * float(np.finfo(np.float64).eps)
+# Unit vectors that agree to this number of decimals, six tenths of a millimetre, are one place.
+_PLACE_DECIMALS = 10
 # Residuals of a standardised target that are smaller than this are rounding: the variance of the field stays above.
 _MIN_VARIANCE = 1e-24
 
@@ -30,7 +32,7 @@ class Observations(NamedTuple):
     vectors: FloatArray  # unit vectors (n, 3)
     columns: FloatArray  # weighted means (n, k) of the targets, and of the design of the mean, at each place
     weight: FloatArray  # sums (n,) of the weights at each place: the noise of its mean is ``noise / weight``
-    count: Integers  # number (n,) of observations at each place
+    multiplicity: Integers  # number (n,) of observations at each place
     log_weight: FloatArray  # sum (n,) of the logarithms of the weights at each place, less that of the merged weight
     deviations: FloatArray  # deviations (e, k) from the means of their places, times the square roots of their weights
     place_of_deviation: Integers  # (e,), numbers of their places
@@ -40,8 +42,15 @@ class Observations(NamedTuple):
         number = np.full(len(self.vectors), -1, dtype=np.intp)
         number[rows] = np.arange(len(rows))
         kept = number[self.place_of_deviation] >= 0
-        places = (part[rows] for part in self[:5])
-        return Observations(*places, self.deviations[kept], number[self.place_of_deviation[kept]])
+        return Observations(
+            self.vectors[rows],
+            self.columns[rows],
+            self.weight[rows],
+            self.multiplicity[rows],
+            self.log_weight[rows],
+            self.deviations[kept],
+            number[self.place_of_deviation[kept]],
+        )
 
     def mean_and_scale(self, n_targets: int) -> tuple[FloatArray, FloatArray]:
         """Weighted mean and standard deviation (T,) of the targets, the first columns.
@@ -70,17 +79,17 @@ def merge_places(
 
     The order does not depend on that of the rows. ``before`` are earlier observations to add.
     """
-    n = len(vectors)
-    count, log_weight = np.ones(n, dtype=np.intp), np.zeros(n)
+    count, log_weight = np.ones(len(vectors), dtype=np.intp), np.zeros(len(vectors))
     if before is not None:
-        parts = zip(before[:5], (vectors, columns, weight, count, log_weight), strict=True)
-        vectors, columns, weight, count, log_weight = (np.concatenate(pair) for pair in parts)
-    # Columns break ties, so that sums do not depend on the order of the rows either.
-    order = np.lexsort((*columns.T, weight, *vectors.T))
-    vectors, columns, weight, count, log_weight = (
-        part[order] for part in (vectors, columns, weight, count, log_weight)
-    )
-    is_first = np.append(True, np.any(np.diff(vectors, axis=0) != 0.0, axis=1))
+        vectors, columns = np.concatenate([before.vectors, vectors]), np.concatenate([before.columns, columns])
+        weight, count = np.concatenate([before.weight, weight]), np.concatenate([before.multiplicity, count])
+        log_weight = np.concatenate([before.log_weight, log_weight])
+    # Rounding must not part what is one place. The other keys break ties: no sum depends on the order of the rows.
+    cells = np.round(vectors, _PLACE_DECIMALS) + 0.0
+    order = np.lexsort((*columns.T, weight, *vectors.T, *cells.T))
+    vectors, columns, weight = vectors[order], columns[order], weight[order]
+    count, log_weight = count[order], log_weight[order]
+    is_first = np.append(True, np.any(np.diff(cells[order], axis=0) != 0.0, axis=1))
     first, place = np.flatnonzero(is_first), np.cumsum(is_first) - 1
     merged = np.add.reduceat(weight, first)
     # The weighted mean of equal values may differ from them by rounding: move the origin to the first value.
@@ -96,9 +105,7 @@ def merge_places(
         deviations = np.concatenate([before.deviations, deviations])
         places = np.concatenate([place[position[before.place_of_deviation]], places])
     log_weight = np.add.reduceat(log_weight + np.log(weight), first) - np.log(merged)
-    data = Observations(
-        vectors[first], means, merged, np.add.reduceat(count, first), log_weight, deviations, places
-    )
+    data = Observations(vectors[first], means, merged, np.add.reduceat(count, first), log_weight, deviations, places)
     # In a random order each conditional distribution looks at near and far places.
     return data.take(np.random.RandomState(0).permutation(len(first)))
 
@@ -132,7 +139,7 @@ def likelihood(
     ``variance=None`` takes the variance with the largest likelihood, and the gradient is that at this variance.
     """
     # Observations beyond the first of each place tell of the noise: their deviations have the covariance ratio.
-    extra = int(data.count.sum()) - len(data.vectors)
+    extra = int(data.multiplicity.sum()) - len(data.vectors)
     within = data.deviations.T @ data.deviations / ratio
     products, slopes = gram.products + within, gram.products_slopes - np.stack([np.zeros_like(within), within])
     determinant = gram.log_determinant + extra * math.log(ratio) - float(data.log_weight.sum())
@@ -150,7 +157,7 @@ def likelihood(
     contrast = np.vstack([np.eye(n_targets), -coefficients])
     square = max(float(np.einsum("it,ij,jt->", contrast, products, contrast)), 0.0)
     square_slopes = np.einsum("it,sij,jt->s", contrast, slopes, contrast)
-    count = n_targets * (int(data.count.sum()) - len(precision))
+    count = n_targets * (int(data.multiplicity.sum()) - len(precision))
     if variance is None:
         variance = max(square / max(count, 1), _MIN_VARIANCE)
     value = -0.5 * (count * math.log(2.0 * math.pi * variance) + n_targets * determinant + square / variance)

@@ -7,7 +7,7 @@ No search has more than a fixed number of steps. Large data are represented by s
 import math
 from functools import cache
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import linalg
@@ -22,7 +22,7 @@ from skgeo._typing import FloatArray, Integers
 #: Smoothness that a search tries, from rough to smooth; all have closed forms.
 SMOOTHNESS = (0.5, 1.5, 2.5, 4.5)
 #: Largest number of places for which the search computes exact likelihoods.
-MAX_EXACT_PLACES = 1000
+MAX_EXACT_PLACES = 500
 # The search looks at this number of places at most, and its grid of starts at this number.
 _SEARCH_PLACES, _START_PLACES = 5000, 300
 # Half of the places of a subset are spread, the others lie in clusters of this size: without near places the data could
@@ -31,12 +31,12 @@ _CLUSTER_SIZE = 50
 #: Bounds of the variance of the noise over that of the field. Below, rounding decides.
 RATIO_BOUNDS = (1e-8, 1e4)
 # The starts: noise ratios, number of length scales from the spacing of the places to their extent.
-_START_RATIOS, _N_START_LENGTHS = (1e-3, 0.03, 0.3, 3.0), 7
+_START_RATIOS, _N_START_LENGTHS = (0.3, 0.03, 3.0, 1e-3), 7
 # Length scales are looked for from this share of the spacing to this multiple of the extent.
 _LENGTH_MARGINS = (0.5, 4.0)
 # Chord of the length scale where nothing can be learned of it: about 20 degrees.
 _DEFAULT_LENGTH, _DEFAULT_RATIO, _DEFAULT_SMOOTHNESS = 0.35, 0.1, 1.5
-_OPTIONS = {"maxiter": 60, "maxfun": 90, "ftol": 1e-9, "gtol": 1e-3}
+_OPTIONS: Any = {"maxiter": 60, "maxfun": 90, "ftol": 1e-9, "gtol": 1e-3}
 
 
 class Given(NamedTuple):
@@ -86,7 +86,7 @@ def find_hyperparameters(
     """The hyperparameters with the largest likelihood of standardised targets, the first columns of ``data``."""
     n_design = data.columns.shape[1] - n_targets
     # As many coefficients as observations leave nothing to learn from.
-    if data.count.sum() <= n_design:
+    if data.multiplicity.sum() <= n_design:
         found = given.smoothness or _DEFAULT_SMOOTHNESS, given.length or _DEFAULT_LENGTH
         variance = 1.0 if given.variance is None else given.variance
         ratio = _DEFAULT_RATIO if given.noise is None else given.noise / variance
@@ -98,7 +98,9 @@ def find_hyperparameters(
     if len(data.vectors) > len(small.vectors):
         part = data.take(representatives(data.vectors, _SEARCH_PLACES))
         few = len(part.vectors) <= MAX_EXACT_PLACES
-        process = ExactGP(part.vectors, part.weight) if few else NeighbourGP(part.vectors, part.weight, n_neighbors, n_jobs)
+        process = (
+            ExactGP(part.vectors, part.weight) if few else NeighbourGP(part.vectors, part.weight, n_neighbors, n_jobs)
+        )
         problem = _Problem(process, part, n_targets, given)
 
     @cache
@@ -110,9 +112,10 @@ def find_hyperparameters(
     # The likelihood has one maximum in the smoothness: from the two in the middle, walk while it rises.
     position = 2 if climb(SMOOTHNESS[2])[0] > climb(SMOOTHNESS[1])[0] else 1
     step = 1 if position == 2 else -1
-    while 0 <= position + step < len(SMOOTHNESS) and climb(SMOOTHNESS[position + step])[0] > climb(
-        SMOOTHNESS[position]
-    )[0]:
+    while (
+        0 <= position + step < len(SMOOTHNESS)
+        and climb(SMOOTHNESS[position + step])[0] > climb(SMOOTHNESS[position])[0]
+    ):
         position += step
     return climb(SMOOTHNESS[position])[1]
 
@@ -130,7 +133,8 @@ def _climb(
             return 1e30, np.zeros(2)
         return -found.value, -gradient
 
-    result = minimize(loss, start, (), "L-BFGS-B", True, bounds=bounds, options=_OPTIONS)
+    limits: Any = bounds
+    result = minimize(loss, start, (), "L-BFGS-B", True, bounds=limits, options=_OPTIONS)
     found = problem.at(smoothness, *result.x.tolist())[0]
     length, ratio = np.exp(result.x).tolist()
     return found.value, Hyperparameters(found.variance, length, smoothness, ratio)
@@ -140,11 +144,11 @@ def _best_start(problem: _Problem, smoothness: float, bounds: FloatArray) -> Flo
     """The best (log length, log ratio) of a grid."""
     lengths = np.unique(np.linspace(*_start_range(bounds[0]), _N_START_LENGTHS))
     scale = math.log(float(problem.data.weight.mean()))
-    ratios = np.unique((np.log(_START_RATIOS) + scale).clip(*bounds[1]))
-    # Among equal likelihoods the first wins: begin in the middle of the lengths.
+    ratios = dict.fromkeys((np.log(_START_RATIOS) + scale).clip(*bounds[1]).tolist())
+    # Among equal likelihoods the first wins: begin in the middle of the lengths, and with moderate noise.
     lengths = lengths[np.argsort(np.abs(lengths - lengths.mean()), kind="stable")]
-    best, found = -math.inf, np.array([lengths[0], ratios[0]])
-    for length, ratio in product(lengths.tolist(), ratios.tolist()):
+    best, found = -math.inf, np.array([lengths[0], next(iter(ratios))])
+    for length, ratio in product(lengths.tolist(), ratios):
         try:
             value = problem.at(smoothness, length, ratio)[0].value
         except linalg.LinAlgError:
@@ -186,7 +190,7 @@ def spacing_and_extent(vectors: FloatArray) -> tuple[float, float]:
     """A short distance between neighbours, and the diameter of a ball around all places."""
     if len(vectors) == 1:
         return _DEFAULT_LENGTH, _DEFAULT_LENGTH
-    nearest = cKDTree(vectors).query(vectors[:_SEARCH_PLACES], k=2)[0][:, 1]
+    nearest = np.asarray(cKDTree(vectors).query(vectors[:_SEARCH_PLACES], k=2)[0])[:, 1]
     extent = min(2.0 * float(np.linalg.norm(vectors - vectors.mean(axis=0), axis=1).max()), 2.0)
     # Some places may be copies but for rounding: the tenth percentile is the spacing of the others.
     return min(max(float(np.quantile(nearest, 0.1)), 1e-4 * extent), extent), extent

@@ -6,8 +6,8 @@ Statistical Society B 50(2); Datta et al. 2016, Journal of the American Statisti
 early observations have far neighbours and late ones near neighbours, so that all distances count.
 """
 
-from functools import cache
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -70,8 +70,13 @@ def _fill_from_tree(
 
     while rows.size:
         rest: list[Integers] = []
-        run_in_threads(fill, row_blocks(rows.size, count), n_jobs, lambda part, left: rest.append(left))
+        run_in_threads(fill, row_blocks(rows.size, count), n_jobs, partial(_append, rest))
         rows, count = np.concatenate(rest), min(tree.n, 2 * count)
+
+
+def _append(results: list[Any], part: slice, result: Any) -> None:
+    """Collect the result of a block."""
+    results.append(result)
 
 
 class NeighbourGP:
@@ -93,14 +98,14 @@ class NeighbourGP:
         def block(rows: slice) -> Gram:
             return self._block_gram(rows, columns, (length, smoothness), ratio)
 
-        run_in_threads(block, self._blocks, self.n_jobs, lambda rows, part: parts.append(part))
+        run_in_threads(block, self._blocks, self.n_jobs, partial(_append, parts))
         # The parts are added in the order of the blocks: the sum does not depend on the threads.
-        total = Gram(
-            np.zeros((n_columns, n_columns)), 0.0, np.zeros((2, n_columns, n_columns)), np.zeros(2)
+        return Gram(
+            sum((part.products for part in parts), np.zeros((n_columns, n_columns))),
+            sum(part.log_determinant for part in parts),
+            sum((part.products_slopes for part in parts), np.zeros((2, n_columns, n_columns))),
+            sum((part.log_determinant_slopes for part in parts), np.zeros(2)),
         )
-        for part in parts:
-            total = Gram(*(one + other for one, other in zip(total, part, strict=True)))
-        return total
 
     def _block_gram(self, rows: slice, columns: FloatArray, kernel: tuple[float, float], ratio: float) -> Gram:
         near, pairs = self.neighbours[rows], self._pairs
@@ -168,7 +173,7 @@ class _Pairs(NamedTuple):
         return np.sqrt(square, out=square)
 
     def matrices(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Symmetric matrices (b, q - 1, q - 1) of values (b, pairs), zero on the diagonal, and the values of the last."""
+        """Symmetric matrices (b, q - 1, q - 1) of values (b, pairs), with zeros on the diagonal; values of the last."""
         full = values[:, self.table.ravel()].reshape(len(values), *self.table.shape)
         diagonal = np.arange(len(self.table))
         full[:, diagonal, diagonal] = 0.0
@@ -206,7 +211,7 @@ def _system(
 
 
 class Conditional(NamedTuple):
-    """Data that predictions are conditioned on: places (n, 3), columns (n, k), and the noise (n,) over the variance."""
+    """Data that predictions are conditioned on: places (n, 3), columns (n, k), noise (n,) over the variance."""
 
     vectors: FloatArray
     columns: FloatArray
@@ -240,12 +245,12 @@ def _nearest_weights(
     tree: cKDTree, data: Conditional, kernel: tuple[float, float], places: FloatArray, n_neighbors: int
 ) -> tuple[Integers, FloatArray, FloatArray]:
     """Numbers (b, m) of the nearest data of places (b, 3), their weights (b, m) in the mean, and the variances left."""
-    near = tree.query(places, k=n_neighbors)[1].reshape(-1, n_neighbors)
+    near: Integers = np.asarray(tree.query(places, k=n_neighbors)[1]).reshape(-1, n_neighbors)
     group = np.concatenate([data.vectors[near], places[:, np.newaxis]], axis=1)
     pairs = _pairs(n_neighbors + 1)
     system, cross = _system(pairs, matern(pairs.chords(group), *kernel), data.noise[near])
-    weights = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
-    return near, weights, 1.0 - np.einsum("ij,ij->i", weights, cross)
+    weights: Any = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
+    return near, weights, np.asarray(1.0 - np.einsum("ij,ij->i", weights, cross))
 
 
 def covariance_given_nearest(
@@ -266,7 +271,7 @@ def covariance_given_nearest(
     used, number = np.unique(near, return_inverse=True)
     vectors, noise = data.vectors[used], data.noise[used]
     entries = (weights.ravel(), (np.repeat(np.arange(len(places)), m), number.ravel()))
-    table = sparse.csc_array(entries, shape=(len(places), len(used)))
+    table: Any = sparse.csc_array(entries, shape=(len(places), len(used)))
     covariance = matern(cdist(places, places), *kernel)
     # A block of the data that are used: its covariance with all of them is never in memory as a whole.
     for rows in row_blocks(len(used), len(used) + len(places)):

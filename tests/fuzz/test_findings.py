@@ -88,7 +88,7 @@ def test_what_is_no_array(value):
 
 @pytest.mark.parametrize("y", [1e160, -1e300])
 def test_targets_whose_squares_are_no_numbers(y):
-    model = SphericalGaussianProcessRegressor(2, optimizer=None)
+    model = SphericalGaussianProcessRegressor()
     with pytest.raises(ValueError, match=r"y has values up to 1e\+.*: expected at most 1e\+100. Change their unit"):
         model.fit(PLACES, np.full(20, y))
     assert not hasattr(model, "theta_")
@@ -107,7 +107,7 @@ def test_targets_of_networks_whose_squares_are_no_numbers(y):
 def test_weights_whose_squares_are_no_numbers(weight, message):
     weights = np.append(np.ones(19), weight)
     with pytest.raises(ValueError, match=message):
-        SphericalGaussianProcessRegressor(2).fit(PLACES, np.arange(20.0), sample_weight=weights)
+        SphericalGaussianProcessRegressor().fit(PLACES, np.arange(20.0), sample_weight=weights)
 
 
 def test_weights_whose_sum_is_no_number():
@@ -117,33 +117,28 @@ def test_weights_whose_sum_is_no_number():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e4, -1e4])
 def test_hyperparameters_that_are_no_numbers(value):
-    model = SphericalGaussianProcessRegressor(14, optimizer=None).fit(PLACES, np.arange(20.0))
+    model = SphericalGaussianProcessRegressor().fit(PLACES, np.arange(20.0))
     with pytest.raises(ValueError, match=r"theta=.*: expected logarithms of numbers from 1e-100 to 1e\+100"):
         model.log_marginal_likelihood(np.full(model.theta_.shape, value))
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("variance", 1e-300), ("variance", 10**150), ("noise", 1e300), ("length_scale", 1e-7), ("smoothness", 1e4)],
+    [("variance", 1e-300), ("variance", 10**150), ("noise", 1e300), ("length_scale_km", 1e-7), ("smoothness", 1e4)],
 )
 def test_hyperparameters_that_overflow(name, value):
-    parameters = {name: value, f"{name}_bounds": "fixed"}
-    with pytest.raises(
-        ValueError, match=f"{name}={value!r}".replace("+", r"\+") + ": expected a number from (1e-|0.001 to 1000)"
-    ):
-        SphericalGaussianProcessRegressor(3, **parameters).fit(PLACES, np.arange(20.0))
-    bounds = {f"{name}_bounds": (min(value, 1e-3), max(value, 1e3))}
-    with pytest.raises(ValueError, match=f"{name}_bounds=.*: expected numbers from (1e-|0.001 to 1000)"):
-        SphericalGaussianProcessRegressor(3, **bounds).fit(PLACES, np.arange(20.0))
+    message = f"{name}={value!r}".replace("+", r"\+") + ": expected None or a number from (1e-|0.0001 to|0.1 to 10)"
+    with pytest.raises(ValueError, match=message):
+        SphericalGaussianProcessRegressor(**{name: value}).fit(PLACES, np.arange(20.0))
 
 
-@pytest.mark.parametrize("length_scale", [1e-6, 1e6])
-@pytest.mark.parametrize("smoothness", [1e-3, 1e3])
+@pytest.mark.parametrize("method", ["exact", "neighbours", "harmonics"])
+@pytest.mark.parametrize("length_scale_km", [1e-4, 1e8])
+@pytest.mark.parametrize("smoothness", [0.1, 10.0])
 @pytest.mark.parametrize("variance", [1e-100, 1e100])
-def test_hyperparameters_at_the_ends_of_their_range(variance, length_scale, smoothness):
-    given = {"variance": variance, "length_scale": length_scale, "smoothness": smoothness}
-    fixed = dict.fromkeys([f"{name}_bounds" for name in given], "fixed")
-    model = SphericalGaussianProcessRegressor(3, **given, **fixed, optimizer=None)
+def test_hyperparameters_at_the_ends_of_their_range(variance, length_scale_km, smoothness, method):
+    given = {"variance": variance, "length_scale_km": length_scale_km, "smoothness": smoothness, "noise": 0.1}
+    model = SphericalGaussianProcessRegressor(method=method, max_degree=3, n_neighbors=5, **given)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", ResolutionWarning)
@@ -154,7 +149,9 @@ def test_hyperparameters_at_the_ends_of_their_range(variance, length_scale, smoo
 
 def test_search_for_degree_of_rough_field_ends():
     # its degree has sixty digits; the search used to double until the memory was full
-    model = SphericalGaussianProcessRegressor(3, smoothness=0.02, smoothness_bounds="fixed", optimizer=None)
+    model = SphericalGaussianProcessRegressor(
+        method="harmonics", max_degree=3, variance=1.0, length_scale_km=2000.0, smoothness=0.1, noise=0.1
+    )
     with pytest.warns(ResolutionWarning, match="lies beyond. No degree that is feasible is enough: detail"):
         model.fit(PLACES, np.arange(20.0))
 

@@ -93,7 +93,7 @@ def test_named_coordinates_are_two_names(names):
         small_pca(coordinates=names).fit(POINTS)
 
 
-GP = SphericalGaussianProcessRegressor(8, length_scale=60.0, optimizer=None)
+GP = SphericalGaussianProcessRegressor(method="harmonics", max_degree=8, length_scale_km=6671.0, smoothness=1.5)
 WITHOUT_NAMES = "X does not have valid feature names, but .* was fitted with feature names"
 AS_IN_FIT = pytest.mark.filterwarnings(f"ignore:{WITHOUT_NAMES}")
 
@@ -138,7 +138,11 @@ def test_arrays_after_frame_of_own_names_keep_its_order(pandas, model):
 
 
 @pytest.mark.parametrize(
-    "model", [SphericalHarmonicPCA(3), SphericalGaussianProcessRegressor(8, length_scale=60.0, optimizer=None)]
+    "model",
+    [
+        SphericalHarmonicPCA(3),
+        SphericalGaussianProcessRegressor(method="harmonics", max_degree=8, length_scale_km=6671.0, smoothness=1.5),
+    ],
 )
 def test_parts_as_arrays_keep_order_of_first_frame(frame, model):
     target = np.sin(np.radians(POINTS[:, 0])) + np.cos(np.radians(POINTS[:, 1]))

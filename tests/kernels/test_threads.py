@@ -99,7 +99,7 @@ def watch(monkeypatch, place):
         ("skgeo._kernels.domain._wave_sums", lambda: SphericalHarmonicPCA(4).fit(GRID)),
         (
             "skgeo._kernels.harmonic_gp.second_moment",
-            lambda: SphericalGaussianProcessRegressor(3).fit(POINTS, POINTS[:, 0]),
+            lambda: SphericalGaussianProcessRegressor(method="harmonics", max_degree=3).fit(POINTS, POINTS[:, 0]),
         ),
         ("skgeo.model_selection._blocks.own_frame", lambda: list(SphericalBlockKFold(3).split(POINTS))),
         ("skgeo._kernels.clusters.np.linalg.eigh", lambda: NearestNeighbourDistanceKFold(GRID, 3).match(POINTS)),
