@@ -2,7 +2,7 @@
 
 from skgeo import exceptions
 from skgeo._cells import CellGrid
-from skgeo._gaussian_process import SphericalGaussianProcessRegressor
+from skgeo._gaussian_process import SphericalGaussianProcessClassifier, SphericalGaussianProcessRegressor
 from skgeo._grid import LatLonGrid
 from skgeo._output.files import load, save
 from skgeo._output.grid_report import GridReport
@@ -18,6 +18,7 @@ __all__ = [
     "LatLonGrid",
     "PatchPositionEncoder",
     "PatchScaleFeaturizer",
+    "SphericalGaussianProcessClassifier",
     "SphericalGaussianProcessRegressor",
     "SphericalHarmonicPCA",
     "__version__",

@@ -175,7 +175,7 @@ def _bounds(data: Observations, given: Given) -> FloatArray:
     if given.length is not None:
         lengths = (given.length, given.length)
     else:
-        spacing, extent = _spacing_and_extent(vectors)
+        spacing, extent = spacing_and_extent(vectors)
         lengths = _LENGTH_MARGINS[0] * spacing, _LENGTH_MARGINS[1] * extent
     low, high = (bound * scale for bound in RATIO_BOUNDS)
     ratios = low, high
@@ -186,7 +186,7 @@ def _bounds(data: Observations, given: Given) -> FloatArray:
     return np.log([lengths, ratios])
 
 
-def _spacing_and_extent(vectors: FloatArray) -> tuple[float, float]:
+def spacing_and_extent(vectors: FloatArray) -> tuple[float, float]:
     """A short distance between neighbours, and the diameter of a ball around all places."""
     if len(vectors) == 1:
         return _DEFAULT_LENGTH, _DEFAULT_LENGTH
@@ -198,11 +198,11 @@ def _spacing_and_extent(vectors: FloatArray) -> tuple[float, float]:
 
 def _part(data: Observations, n_targets: int, n_places: int) -> Observations:
     """The observations at representative places; covariates that say nothing there are left out."""
-    part = data.take(_representatives(data.vectors, n_places))
+    part = data.take(representatives(data.vectors, n_places))
     return part.select(part.independent_columns(n_targets))
 
 
-def _representatives(vectors: FloatArray, n_places: int) -> Integers:
+def representatives(vectors: FloatArray, n_places: int) -> Integers:
     """Numbers of at most ``n_places`` of the places, which are in random order: half are spread, half in clusters."""
     n = len(vectors)
     if n <= n_places:

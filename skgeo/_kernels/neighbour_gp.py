@@ -291,8 +291,23 @@ def draw_prior(
     """
     p = len(vectors)
     order = np.random.RandomState(1).permutation(p)
-    vectors = vectors[order]
-    earlier = earlier_neighbours(vectors, n_neighbors, n_jobs)
+    factor, share = prior_factor(vectors[order], kernel, earlier_neighbours(vectors[order], n_neighbors, n_jobs), n_jobs)
+    # The matrix is triangular: without pivots and reordering its factor is the matrix itself.
+    solver = splu(factor, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+    fields = np.empty_like(noise)
+    fields[order] = solver.solve(np.sqrt(share)[:, np.newaxis] * noise[order])
+    return fields
+
+
+def prior_factor(
+    vectors: FloatArray, kernel: tuple[float, float], earlier: Integers, n_jobs: int | None = None
+) -> tuple[sparse.csc_array, FloatArray]:
+    """The lower triangular matrix ``I - weights`` (p, p) of a field at places (p, 3), and the shares (p,).
+
+    Each place depends on its earlier neighbours (p, m): ``(I - weights) field`` is white noise with the variances
+    ``share``, over the variance of the field.
+    """
+    p = len(vectors)
     weights, share, pairs = np.empty(earlier.shape), np.empty(p), _pairs(earlier.shape[1] + 1)
 
     def fill(rows: slice) -> None:
@@ -301,14 +316,10 @@ def draw_prior(
         jitter = np.where(near < 0, 0.0, JITTER)
         system, cross = _system(pairs, matern(pairs.chords(group), *kernel), jitter, near < 0)
         weights[rows] = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
-        share[rows] = np.maximum(1.0 - np.einsum("ij,ij->i", weights[rows], cross), 0.0)
+        # The field has the jitter at the place itself, too.
+        share[rows] = np.maximum(1.0 + JITTER - np.einsum("ij,ij->i", weights[rows], cross), JITTER)
 
     fill_in_threads(fill, _blocks(p, earlier.shape[1]), n_jobs)
     row, neighbour = np.nonzero(earlier >= 0)
     entries = (weights[row, neighbour], (row, earlier[row, neighbour]))
-    system = sparse.eye_array(p, format="csc") - sparse.csc_array(entries, shape=(p, p))
-    # The matrix is triangular: without pivots and reordering its factor is the matrix itself.
-    factor = splu(sparse.csc_array(system), permc_spec="NATURAL", diag_pivot_thresh=0.0)
-    fields = np.empty_like(noise)
-    fields[order] = factor.solve(np.sqrt(share)[:, np.newaxis] * noise[order])
-    return fields
+    return sparse.csc_array(sparse.eye_array(p) - sparse.csc_array(entries, shape=(p, p))), share

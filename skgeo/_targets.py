@@ -1,4 +1,4 @@
-"""Checks of the targets that networks learn, and weights of classes."""
+"""Checks of the targets that models learn, and weights of classes."""
 
 from numbers import Number
 from typing import Any
