@@ -87,7 +87,8 @@ def read_coordinates(
     else:
         check_length(X, 2)
         table = read_columns(X, coordinate_columns(columns, names, others=others), missing)
-    latitude, longitude = table.astype(np.float64).T
+    # float64 columns are views of X: copies of them would double the memory of large tables.
+    latitude, longitude = table.astype(np.float64, copy=False).T
     # A place without one of its two coordinates has no place.
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
@@ -95,8 +96,10 @@ def read_coordinates(
     # An error about the range says how the two columns were read.
     origin = f"columns are {meaning}" if columns is None else "the two columns may be misnamed"
     origin = "geometries are (x, y): longitude, latitude" if geometric else origin
-    _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), origin)
-    latitude = latitude.clip(-90.0, 90.0)
+    # fmin and fmax ignore NaN.
+    if latitude.size and (np.fmin.reduce(latitude) < -90.0 or np.fmax.reduce(latitude) > 90.0):
+        _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), origin)
+        latitude = latitude.clip(-90.0, 90.0)
     low, high = _USUAL_LONGITUDES
     if not (low <= longitude.min() and longitude.max() <= high):  # NaN is neither
         check_longitude(longitude, "X")
@@ -227,6 +230,9 @@ def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
     they lie in 0..2 pi, it needs both, see :func:`fill_radians`, or longitudes nearly all around. Degrees between 0
     and 6.28 may be a region, for instance 0..5 E and 0..1.5 N. Radians of a small region are taken for degrees.
     """
+    # Most points are in degrees: latitudes beyond 2 are no radians, and need no copies.
+    if latitude.size and (np.fmin.reduce(latitude) < -2.0 or np.fmax.reduce(latitude) > 2.0):
+        return
     latitude, longitude = latitude[~np.isnan(latitude)], longitude[~np.isnan(longitude)]
     span = radian_span(latitude, longitude)
     if span is None:

@@ -21,7 +21,7 @@ from skgeo._input.coordinates import (
     say_radians,
 )
 from skgeo._input.numbers import format_number
-from skgeo._kernels.sphere import Boxes
+from skgeo._kernels.sphere import Boxes, masked_area
 from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_parameter, import_optional, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -105,7 +105,7 @@ def share_left_out(
     inside = heights * ~rows.left_out, widths * ~columns.left_out
     if mask is None:
         return 1.0 - float(inside[0].sum() * inside[1].sum() / (heights.sum() * widths.sum()))
-    return 1.0 - float(inside[0] @ (mask @ inside[1]) / (heights @ (mask @ widths)))
+    return 1.0 - masked_area(*inside, mask) / masked_area(heights, widths, mask)
 
 
 def windows(rows: Windows, columns: Windows) -> tuple[Integers, Integers]:
