@@ -1232,7 +1232,7 @@ def test_an_array_belongs_to_one_attribute(small):
 
 
 def test_grids_of_no_constructor_are_refused(tmp_path):
-    path, cells = tmp_path / "grid.npz", CellGrid([0.0, 1.0], [0.0, 1.0], areas=[1, 2])
+    path, cells = tmp_path / "grid.npz", CellGrid([0.0, 1.0], [0.0, 1.0], areas=[1e10, 2e10])
     for grid, name, value in [
         (GRID, "shape", {"tuple": [3, 4]}),
         (GRID, "dtype", {"dtype": "<i8"}),
