@@ -13,7 +13,7 @@ from skgeo._input.columns import is_geometric as is_geometric
 from skgeo._input.names import LATITUDE_NAMES as LATITUDE_NAMES
 from skgeo._input.names import LONGITUDE_NAMES as LONGITUDE_NAMES
 from skgeo._input.names import match_coordinate_names as match_coordinate_names
-from skgeo._input.numbers import as_numbers, check_numbers, format_number, format_rows
+from skgeo._input.numbers import as_numbers, check_numbers, detached, format_number, format_rows
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -150,6 +150,7 @@ def read_table(X: object, n_columns: int, meaning: str, missing: bool | str = Fa
     ):  # the usual input needs none of the conversions below
         _check_shape(X, n_columns, meaning)
         return check_numbers(X, "X", missing)
+    X = detached(X)
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
     refuse_kind(X, meaning)
@@ -310,7 +311,7 @@ def as_numbers_with_nan(values: Any, name: str) -> npt.NDArray[Any]:
     Files of geostationary satellites have infinity for pixels off the disk of the Earth.
     """
     try:
-        array = np.array(masked_to_nan(values))
+        array = np.array(masked_to_nan(detached(values)))
     except (TypeError, ValueError) as error:
         raise CoordinateError(f"{name} is not an array: {error}") from error
     if array.dtype.kind == "f" and array.ndim:
