@@ -1,5 +1,6 @@
 """A regular grid of latitude-longitude cells, and the table of patches cut from it."""
 
+import math
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from skgeo._input.chunks import is_lazy
 from skgeo._input.from_xarray import read_grid
 from skgeo._input.patch_cut import cut_patches, describe_patches, patch_frame
 from skgeo._kernels.axis_gaps import contiguous_blocks
-from skgeo._kernels.sphere import EARTH_RADIUS, band_heights
+from skgeo._kernels.sphere import EARTH_RADIUS, band_heights, masked_area
 from skgeo._output.grid_report import GridReport, lat_lon_checks
 from skgeo._output.patch_fields import PatchFields
 from skgeo._output.to_xarray import Labelled
@@ -137,8 +138,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
             "mask": None if mask is None else check_mask(mask, shape),
         }
         self._freeze({**arrays, "shape": shape, "closed": closed, "dtype": np.result_type(dtype, other)})
-        given = ("latitude_bounds", latitude_bounds), ("longitude_bounds", longitude_bounds)
-        taken = [name for name, bounds in given if bounds is not None]
+        given = {"latitude_bounds": latitude_bounds, "longitude_bounds": longitude_bounds}
+        taken = [name for name, bounds in given.items() if bounds is not None]
         # check() prints where each part of the grid came from; from_xarray replaces these texts.
         sources = {
             "coordinates": "latitude and longitude as given",
@@ -211,7 +212,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         # The share of a chunked mask is not known without reading the data.
         masked = ", chunked mask" if self.chunked else ""
         if self.mask is not None and not self.chunked:
-            masked = f", mask keeps {self.domain_area() / self.cell_areas().sum():.1%} of the area"
+            whole = math.prod(map(np.sum, self._heights_and_widths()))
+            masked = f", mask keeps {self.domain_area(1.0) / whole:.1%} of the area"
         bounds = f"latitude {south:g}..{north:g}, longitude {west:g}..{east:g}"
         count = sum(len(contiguous_blocks(edges)) - 1 for edges in axes)
         gaps = f", {count} gap{'s' * (count > 1)}" if count else ""
@@ -228,17 +230,12 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Parameters
         ----------
         radius : float, default=6371008.8
-            Radius of the sphere in metres.
+            Radius of the sphere in metres; ValueError if it is not positive.
 
         Returns
         -------
         ndarray of shape (n_lat, n_lon)
             Areas in square metres: R^2 (sin north - sin south) (east - west).
-
-        Raises
-        ------
-        ValueError
-            If the radius is not positive.
 
         Examples
         --------
@@ -277,7 +274,9 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         check_radius("radius", radius)
         # The area of a cell is a factor of its row times a factor of its column: no array of areas is needed.
         heights, widths = self._heights_and_widths()
-        area = heights.sum() * widths.sum() if self.mask is None else heights @ (self.mask @ widths)
+        if self.chunked:
+            return float(radius) ** 2 * float(heights @ (self.mask @ widths))
+        area = heights.sum() * widths.sum() if self.mask is None else masked_area(heights, widths, self.mask)
         return float(radius) ** 2 * float(area)
 
     def check(self) -> GridReport:

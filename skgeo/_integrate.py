@@ -17,11 +17,15 @@ from skgeo._input.chunks import cell_blocks, fold, grid_blocks, table_blocks
 from skgeo._input.coordinates import Points
 from skgeo._kernels import domain as _domain
 from skgeo._kernels.harmonics import sin_cos_latitude
-from skgeo._kernels.sphere import band_heights
+from skgeo._kernels.sphere import band_heights, masked_area
 from skgeo._kernels.threads import Advance, no_progress
+from skgeo._kernels.threads import row_blocks as blocks_of_rows
 from skgeo._places import ChunkedRows
 from skgeo._typing import FloatArray
 from skgeo._validation import check_sample_weight, progress
+
+# Points that are weighed at a time: 2 MB of float64 an array.
+_BLOCK_POINTS = 2**18
 
 
 class Weighting(NamedTuple):
@@ -80,14 +84,18 @@ def _sum_points(
     weighting: Weighting, points: Points, sample_weight: npt.ArrayLike | None, advance: Advance = no_progress
 ) -> FloatArray:
     """The sum over points. With area weighting, points weigh cos(latitude), as the cells of a regular grid do."""
-    latitude, longitude = points.latitude, points.longitude
-    measure = sin_cos_latitude(latitude)[1] if weighting.area_weighted else np.ones(latitude.shape)
-    weight = measure * _checked_weight(weighting, sample_weight, measure.shape)
-    # Harmonics of points without weight or place are not needed: leave these points out.
-    kept = (weight > 0.0) & np.isfinite(latitude)
-    if not kept.all():
-        latitude, longitude, weight = latitude[kept], longitude[kept], weight[kept]
-    coefficients = _domain.point_coefficients(latitude, longitude, weight, weighting.degree, advance)
+    weight = _checked_weight(weighting, sample_weight, points.latitude.shape)
+    coefficients = np.zeros((weighting.degree + 1) ** 2)
+    # Block by block: weights and selections of all points at once would take more memory than the points.
+    for block in blocks_of_rows(points.latitude.size, 1, _BLOCK_POINTS):
+        latitude, longitude = points.latitude[block], points.longitude[block]
+        measure = sin_cos_latitude(latitude)[1] if weighting.area_weighted else np.ones(latitude.shape)
+        measure = measure * (weight if sample_weight is None else weight[block])
+        # Harmonics of points without weight or place are not needed: leave these points out.
+        kept = (measure > 0.0) & np.isfinite(latitude)
+        if not kept.all():
+            latitude, longitude, measure = latitude[kept], longitude[kept], measure[kept]
+        coefficients += _domain.point_coefficients(latitude, longitude, measure, weighting.degree, advance)
     return np.append(coefficients, np.nan)
 
 
@@ -124,17 +132,29 @@ def _sum_grid(
     heights, widths = band_heights(*latitude_edges.T), np.radians(np.diff(longitude_edges, axis=1))[:, 0]
     shape = heights.size, widths.size
     density = np.broadcast_to(1.0, shape) if mask is None else mask
-    inside = density
-    if sample_weight is not None:
-        weight = _checked_weight(weighting, sample_weight, shape)
-        # The area counts the share of a cell in the mask if its weight is positive; the size of the weight is ignored.
-        inside, density = density * (weight > 0.0), density * weight
-    area = float(heights @ (inside @ widths))
+    weight = None if sample_weight is None else _checked_weight(weighting, sample_weight, shape)
+    # The area counts the share of a cell in the mask if its weight is positive; the size of the weight is ignored.
+    area = masked_area(heights, widths, _Density(density, None if weight is None else weight > 0.0))
     # Without area weighting all cells weigh the same: divide by the area that the integral multiplies by.
-    if not weighting.area_weighted:
-        density = density / np.outer(heights, widths)
-    edges = latitude_edges, longitude_edges
-    return np.append(_domain.cell_coefficients(*edges, density, weighting.degree, closed=closed), area)
+    scales = None if weighting.area_weighted else (heights, widths)
+    edges, values = (latitude_edges, longitude_edges), _Density(density, weight, scales)
+    return np.append(_domain.cell_coefficients(*edges, values, weighting.degree, closed=closed), area)
+
+
+class _Density:
+    """A weight for each cell of a grid, computed for the rows that are asked for: kernels ask for some at a time."""
+
+    def __init__(self, mask: Any, weight: Any, scales: tuple[FloatArray, FloatArray] | None = None) -> None:
+        self.shape = mask.shape
+        self._mask, self._weight, self._scales = mask, weight, scales
+
+    def __getitem__(self, rows: slice) -> npt.NDArray[Any]:
+        values = self._mask[rows]
+        if self._weight is not None:
+            values = values * self._weight[rows]
+        if self._scales is not None:
+            values = values / np.outer(self._scales[0][rows], self._scales[1])
+        return values
 
 
 def _checked_weight(weighting: Weighting, sample_weight: npt.ArrayLike | None, shape: tuple[int, ...]) -> Any:

@@ -33,6 +33,8 @@ Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.flo
 
 # Number of pixels encoded at a time: their embedding takes some tens of megabytes.
 _PIXELS_AT_A_TIME = 2**16
+# Largest number of pixels that are averaged one by one, which takes hours.
+_MOST_PIXELS = 1e11
 # Degrees (ten centimetres) within which pixel centres of stacks are the same place.
 _SAME_PLACE = 1e-6
 # Share of the smallest pixel within which pixel centres of overlapping patches are the same pixel.
@@ -206,6 +208,11 @@ class PatchPositionEncoder(PatchTransformer):
                 means = self._average(len(cut.first), grid_pixels(self.grid, cut, _PIXELS_AT_A_TIME), advance)
             return means.astype(patches.dtype, copy=False)
         n_pixels = patches.latitude.size if isinstance(patches, PixelStack) else _count_pixels(patches.boxes)
+        if n_pixels > _MOST_PIXELS:
+            raise CoordinateError(
+                f"X has {n_pixels:.3g} pixels in all, whose average would take days: expected at most "
+                f"{_MOST_PIXELS:g}. average='exact' does not depend on the number of pixels."
+            )
         with progress(n_pixels, "pixel", shown=self.verbose) as advance:
             if isinstance(patches, PixelStack):
                 return self._average(len(patches.latitude), _stacked_pixels(patches), advance).astype(

@@ -19,7 +19,7 @@ from skgeo._kernels.harmonics import degrees_and_orders
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import blas_threads_for
 from skgeo._spectrum import check_spectrum, prior_variance
-from skgeo._validation import check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real
+from skgeo._validation import check_clip, check_degree, check_flag, check_n_jobs, check_parameter, is_integer, is_real
 from skgeo._values_at_places import Places, map_at_places
 from skgeo.exceptions import ResolutionWarning
 
@@ -418,7 +418,7 @@ class SphericalHarmonicPCA(InverseTransformer):
             valid = is_real(asked) and 0.0 < asked < 1.0
         accepted = f"an integer from 1 to (max_degree + 1)^2 - 1 = {most}, a fraction in (0, 1), 'shannon' or None"
         check_parameter("n_components", asked, valid, accepted)
-        check_parameter("clip", clip, clip is None or (is_real(clip) and clip > 0), "a positive number or None")
+        check_clip(clip)
         check_flag("area_weighted", self.area_weighted)
         check_n_jobs(self.n_jobs)
         check_spectrum(self.spectrum, degree)

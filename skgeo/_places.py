@@ -17,6 +17,7 @@ from skgeo._input.chunks import DASK, computed, is_chunked_frame
 from skgeo._input.columns import coordinate_columns, frame_columns, is_geometric
 from skgeo._input.coordinates import Points, read_coordinates
 from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, read_grid, read_points
+from skgeo._input.numbers import detached
 from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_table_or_stack
 from skgeo._typing import FloatArray
 from skgeo._validation import check_scaled_weight, libraries_of
@@ -54,6 +55,7 @@ def read_places(
     :func:`read_coordinates`. With ``centres`` only the centres of an xarray object are read: its areas may be lost
     without a warning. With ``chunked`` rows of dask are not computed.
     """
+    X = detached(X)
     family = _family(X)
     read = partial(read_coordinates, names=names, allow_missing=allow_missing, cure=cure, others=others)
     # Arrays and frames come first, as they are the most frequent input.
@@ -82,6 +84,7 @@ def read_patches(
     X: Any, columns_of_array: Sequence[str] = (), *, chunked: bool = False
 ) -> Patches | PixelStack | ChunkedRows:
     """Recognise X and read it as a patch table or a stack of pixel centres; with ``chunked`` dask is not computed."""
+    X = detached(X)
     family = _family(X)
     # A grid is no patch table, but has a method that makes one.
     if family == "places" and not isinstance(X, Points):

@@ -57,6 +57,13 @@ def check_degree(value: Any) -> int:
     return int(value)
 
 
+def check_clip(value: Any) -> None:
+    """Raise ValueError unless the value is None or a bound of the output in standard deviations."""
+    # Single precision holds the quotients by such numbers.
+    valid = value is None or (is_real(value) and 1e-6 <= value <= 1e6)
+    check_parameter("clip", value, valid, "a positive number or None, from 1e-06 to 1e+06")
+
+
 def check_n_jobs(value: Any) -> None:
     """Raise ValueError unless the value is a number of threads as joblib defines it: negative ones count back."""
     check_parameter(
@@ -173,7 +180,9 @@ def progress(total: int, unit: str, *, shown: bool | None) -> AbstractContextMan
 
     With ``shown=None`` a bar appears in interactive sessions if tqdm is installed and the work takes long.
     """
-    if not shown and (shown is False or not (is_interactive() and find_spec("tqdm"))):
+    # A program without a console, such as pythonw, has no stderr.
+    hidden = shown is False or sys.stderr is None
+    if hidden or (shown is None and not (is_interactive() and find_spec("tqdm"))):
         return nullcontext(no_progress)
     return _bar(total, unit, delay=0.0 if shown else DELAY)
 

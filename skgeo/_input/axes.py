@@ -18,12 +18,14 @@ from skgeo._input.coordinates import (
     radian_span,
     say_radians,
 )
-from skgeo._input.numbers import check_numbers, format_number, format_rows
+from skgeo._input.numbers import check_numbers, detached, format_number, format_rows
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
 # Regridding leaves errors of up to this much in fractions: values beyond [0, 1] by less are clipped.
 _FRACTION = 1e-6
+# Smallest positive share of a cell in the domain.
+_LEAST_FRACTION = 1e-100
 # Largest probability that a simple fraction agrees with the values of an axis by chance. Above it the axis is kept.
 _DOUBT = 0.01
 # The same probability where 180 or 360 may have been added. Such axes have larger errors, and more fractions agree.
@@ -47,7 +49,7 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
     if np.ma.is_masked(values):
         raise CoordinateError(f"{name} has masked values: an axis of a grid has no gaps.")
     try:
-        axis = np.array(values)
+        axis = np.array(detached(values))
     except (TypeError, ValueError) as error:
         raise CoordinateError(f"{name} is not an array: {error}") from error
     if axis.ndim != 1 or axis.size == 0:
@@ -250,6 +252,14 @@ def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
             "cells out."
         )
     values = check_numbers(values, "mask").astype(np.float64)
+    # Products of smaller fractions with areas lose their digits, or are zero.
+    tiny = np.argwhere((values > 0.0) & (values < _LEAST_FRACTION))
+    if len(tiny):
+        cell = tuple(tiny[0].tolist())
+        raise CoordinateError(
+            f"mask is positive but below {_LEAST_FRACTION:g} in {len(tiny)} cells, the first at {cell}: "
+            f"{format_number(values[cell])}. Give zero to leave cells out."
+        )
     outside = np.argwhere((values < -_FRACTION) | (values > 1.0 + _FRACTION))
     if len(outside):
         cell = tuple(outside[0].tolist())

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from skgeo._input.columns import column_values, coordinate_columns, frame_columns, is_geometric, refuse_kind
-from skgeo._input.numbers import as_numbers, check_numbers, format_number, format_rows
+from skgeo._input.numbers import as_numbers, check_numbers, detached, format_number, format_rows
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -87,13 +87,16 @@ def read_coordinates(
         pair = coordinate_columns(columns, names, others=others)
         origin = f"column {pair[0]!r} is read as latitude and {pair[1]!r} as longitude"
         table = read_columns(X, pair, allow_missing=allow_missing, cure=cure)
-    latitude, longitude = table.astype(np.float64).T
+    # float64 columns are views of X: copies of them would double the memory of large tables.
+    latitude, longitude = table.astype(np.float64, copy=False).T
     # A place without one of its two coordinates has no place.
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
         latitude, longitude = (np.where(absent, np.nan, degrees) for degrees in (latitude, longitude))
-    _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), origin)
-    latitude = latitude.clip(-90.0, 90.0)
+    # fmin and fmax ignore NaN.
+    if latitude.size and (np.fmin.reduce(latitude) < -90.0 or np.fmax.reduce(latitude) > 90.0):
+        _check_range(latitude[~absent], longitude[~absent], np.flatnonzero(~absent), origin)
+        latitude = latitude.clip(-90.0, 90.0)
     low, high = _USUAL_LONGITUDES
     if not (low <= longitude.min() and longitude.max() <= high):  # NaN is neither
         check_longitude(longitude, "X")
@@ -146,6 +149,7 @@ def read_table(
     ):  # the usual input needs none of the conversions below
         _check_shape(X, n_columns, meaning)
         return check_numbers(X, "X", allow_missing=allow_missing, cure=cure)
+    X = detached(X)
     if sparse.issparse(X):
         raise CoordinateError("X is sparse: sparse data is not supported; pass a dense array, X.toarray().")
     refuse_kind(X, meaning)
@@ -233,6 +237,9 @@ def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
     they lie in 0..2 pi, it needs both, see :func:`fill_radians`, or longitudes nearly all around. Degrees between 0
     and 6.28 may be a region, for instance 0..5 E and 0..1.5 N. Radians of a small region are taken for degrees.
     """
+    # Most points are in degrees: latitudes beyond 2 are no radians, and need no copies.
+    if latitude.size and (np.fmin.reduce(latitude) < -2.0 or np.fmax.reduce(latitude) > 2.0):
+        return
     latitude, longitude = latitude[~np.isnan(latitude)], longitude[~np.isnan(longitude)]
     span = radian_span(latitude, longitude)
     if span is None:
@@ -301,7 +308,9 @@ def fill_values(longitude: FloatArray) -> npt.NDArray[np.intp]:
     """Return where longitudes are usual fill values, such as -999, if all others lie in the usual range."""
     low, high = _USUAL_LONGITUDES
     unusual = np.flatnonzero((longitude < low) | (longitude > high))  # NaN is neither
-    return unusual if np.isin(np.abs(longitude.flat[unusual]).astype(np.float32), _FILL_VALUES).all() else unusual[:0]
+    with np.errstate(over="ignore"):  # 1e300 is infinite in float32
+        single = np.abs(longitude.flat[unusual]).astype(np.float32)
+    return unusual if np.isin(single, _FILL_VALUES).all() else unusual[:0]
 
 
 def as_numbers_with_nan(values: Any, name: str) -> npt.NDArray[Any]:
@@ -310,7 +319,7 @@ def as_numbers_with_nan(values: Any, name: str) -> npt.NDArray[Any]:
     Files of geostationary satellites have infinity for pixels off the disk of the Earth.
     """
     try:
-        array = np.array(masked_to_nan(values))
+        array = np.array(masked_to_nan(detached(values)))
     except (TypeError, ValueError) as error:
         raise CoordinateError(f"{name} is not an array: {error}") from error
     if array.dtype.kind == "f" and array.ndim:

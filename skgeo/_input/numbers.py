@@ -11,6 +11,18 @@ from skgeo.exceptions import CoordinateError
 _REFUSED = (bool, np.bool_, np.timedelta64, np.datetime64, complex, np.complexfloating, np.ndarray)
 
 
+def detached(values: Any) -> Any:
+    """Return the numbers of a tensor of torch, without its gradient, as an array; other values unchanged.
+
+    NumPy has no bfloat16: float32 holds its numbers without rounding.
+    """
+    # Tensors are known by their methods: torch is not imported here.
+    if not (hasattr(values, "requires_grad") and hasattr(values, "detach")):
+        return values
+    values = values.detach().cpu()
+    return (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy()
+
+
 def as_numbers(values: npt.NDArray[Any], name: str, *, text: bool = False) -> npt.NDArray[Any]:
     """Return objects as float64 numbers, with NaN for None and NA; return numbers of any dtype unchanged.
 

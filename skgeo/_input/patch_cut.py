@@ -10,6 +10,7 @@ from skgeo._input.chunks import computed
 from skgeo._input.patch_table import PATCH_COLUMNS
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._kernels.cell_places import inside_shares
+from skgeo._kernels.sphere import masked_area
 from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_flag, check_pair, check_parameter, import_optional, is_real, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
@@ -191,7 +192,7 @@ def _share_left_out(
     inside = heights * ~rows.left_out, widths * ~columns.left_out
     if mask is None:
         return 1.0 - float(inside[0].sum() * inside[1].sum() / (heights.sum() * widths.sum()))
-    return 1.0 - float(inside[0] @ (mask @ inside[1]) / (heights @ (mask @ widths)))
+    return 1.0 - masked_area(*inside, mask) / masked_area(heights, widths, mask)
 
 
 def _all_windows(rows: Windows, columns: Windows) -> tuple[Integers, Integers]:

@@ -8,6 +8,7 @@ whole domain.
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,7 @@ def point_coefficients(
 def cell_coefficients(
     latitude_edges: FloatArray,
     longitude_edges: FloatArray,
-    weight: npt.NDArray[np.generic],
+    weight: Any,
     degree: int,
     *,
     closed: bool = False,
@@ -67,19 +68,32 @@ def cell_coefficients(
     """Coefficients of a weight function that is constant on each cell of a grid, integrated exactly.
 
     ``latitude_edges`` (n_lat, 2) and ``longitude_edges`` (n_lon, 2) in degrees hold both edges of each row and
-    column, south or west first; ``weight`` (n_lat, n_lon) is a density per steradian. When the columns close the
+    column, south or west first; ``weight`` (n_lat, n_lon) is a density per steradian, an array or an object that gives
+    some of its rows. When the columns close the
     circle and no row varies along it, only the coefficients of order 0 are not exactly zero.
     """
     # A zonal weight needs one wide column only: waves of order 1 and more integrate to zero around the circle.
-    if closed and np.array_equal(weight, np.broadcast_to(weight[:, :1], weight.shape)):
-        weight, factors = weight[:, :1], np.zeros((2 * degree + 1, 1))
+    zonal = _zonal_weight(weight) if closed else None
+    if zonal is not None:
+        weight, factors = zonal, np.zeros((2 * degree + 1, 1))
         factors[degree] = 2.0 * np.pi
     else:
         factors = cell_factors(longitude_edges, degree)
     return _coefficients(_cell_sums(latitude_edges, factors, weight))
 
 
-def _cell_sums(latitude_edges: FloatArray, factors: FloatArray, weight: npt.NDArray[np.generic]) -> FloatArray:
+def _zonal_weight(weight: Any) -> npt.NDArray[Any] | None:
+    """The first column (n_lat, 1) of a weight that does not vary along its rows; None if a row varies."""
+    columns = []
+    for block in row_blocks(weight.shape[0], weight.shape[1]):
+        rows = weight[block]
+        if not np.array_equal(rows, np.broadcast_to(rows[:, :1], rows.shape)):
+            return None
+        columns.append(rows[:, :1].copy())
+    return np.concatenate(columns)
+
+
+def _cell_sums(latitude_edges: FloatArray, factors: FloatArray, weight: Any) -> FloatArray:
     """Sums over cells in the form of :func:`_wave_sums`, from the longitude factors integrated over each column."""
     degree = factors.shape[0] // 2
     sums = np.zeros((degree + 1, 2 * degree + 1))

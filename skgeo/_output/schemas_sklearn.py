@@ -173,7 +173,7 @@ _COEFFICIENTS = AnyOf((Array(("features",)), Array(("outputs", "features"))))
 _INTERCEPT = AnyOf((Number(), Array(None)))
 _REGRESSOR = _schema(
     _WIDTH | {"coef_": _COEFFICIENTS, "intercept_": _INTERCEPT},
-    {"n_iter_": AnyOf((Number(optional=True), Array(None, "iu"))), "alpha_": AnyOf((Number(), Array(None)))},
+    None,
     _linear,
 )
 _CLASSIFIER = _schema(

@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import VersionedEstimator, restore_on_error
+from skgeo._input.numbers import detached
 from skgeo.nn._fit_steps import (
     check_settings,
     draw_seed,
@@ -172,7 +173,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         # numpy would ignore the mask and read the hidden values.
         if np.ma.is_masked(y):
             raise ValueError(f"{name} has masked values: leave these samples out.")
-        target = self._check_target(y, name)
+        target = self._check_target(detached(y), name)
         check_consistent_length(kept, target)
         return target[kept]
 

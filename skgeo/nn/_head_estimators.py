@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skgeo._input.numbers import detached
 from skgeo._validation import check_flag, check_parameter, check_scaled_weight, is_integer
 from skgeo.nn._base_estimator import NeuralEstimator
 from skgeo.nn._base_targets import NeuralClassifier, NeuralRegressor
@@ -78,7 +79,7 @@ class HeadModel(NeuralEstimator):
         if X is None:
             raise ValueError("X is None: expected an array or DataFrame of shape (n_samples, n_features).")
         # Features in float32 stay float32. All others become float64.
-        return validate_data(self, X, reset=reset, dtype=(np.float64, np.float32))
+        return validate_data(self, detached(X), reset=reset, dtype=(np.float64, np.float32))
 
     def _inputs(
         self, places: npt.NDArray[Any], sample_weight: npt.ArrayLike | None = None

@@ -49,8 +49,8 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     module : Module
         A module of skgeo.nn.
     path : str or path-like
-        Where to write; the name is taken as it is, ``.safetensors`` is usual. An existing regular file is replaced when the
-        new one is complete, and else left alone; its rights stay. A symbolic link is followed and stays a link.
+        Where to write; the name is taken as it is, ``.safetensors`` is usual. An existing regular file is replaced when
+        the new one is complete, and else left alone; its rights stay. A symbolic link is followed and stays a link.
 
     Raises
     ------

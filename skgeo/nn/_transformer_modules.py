@@ -11,7 +11,7 @@ from skgeo._input.patch_table import PATCH_COLUMNS
 from skgeo._kernels.harmonics import columns_of_order, degree_of, legendre_series
 from skgeo._kernels.sphere import EARTH_RADIUS, descriptors
 from skgeo._typing import FloatArray
-from skgeo._validation import check_parameter, check_radius, is_real
+from skgeo._validation import check_clip, check_radius
 
 __all__ = ["HarmonicPCA", "PatchScale"]
 
@@ -84,7 +84,7 @@ class HarmonicPCA(nn.Module):
         matrix = np.asarray(affine, dtype=np.float64)
         if matrix.ndim != 2 or matrix.size == 0 or math.isqrt(matrix.shape[1]) ** 2 != matrix.shape[1]:
             raise ValueError(f"affine has shape {matrix.shape}: expected (k, (L + 1)^2).")
-        check_parameter("clip", clip, clip is None or (is_real(clip) and clip > 0), "a positive number or None")
+        check_clip(clip)
         self.clip = clip
         # The array is float64, so the buffer does not depend on torch's default dtype.
         self.register_buffer("coefficients", torch.from_numpy(_double_fourier(matrix)))

@@ -154,11 +154,11 @@ class Campaign:
     def report(self):
         for key, number in self.failures.most_common():
             what, story = self.examples[key]
-            print(f"{number:5} {what}\n      {'; '.join(story)[:240]}")
+            print(ascii(f"{number:5} {what} | {'; '.join(story)[:240]}"))
         for kind in self.counts:
             print(
-                f"{kind}: {self.counts[kind]:,} files, {self.refused[kind]:,} refused, longest {self.seconds[kind]:.2f} s, "
-                f"largest {self.memory[kind] / 2**20:.0f} MB"
+                f"{kind}: {self.counts[kind]:,} files, {self.refused[kind]:,} refused, "
+                f"longest {self.seconds[kind]:.2f} s, largest {self.memory[kind] / 2**20:.0f} MB"
             )
         print(f"{self.failures.total()} failures")
         return self.failures

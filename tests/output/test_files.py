@@ -1120,3 +1120,240 @@ def test_skops_asks_to_trust_our_own_classes_and_nothing_else(features, basis, t
         assert sorted(skops.get_untrusted_types(data=content)) == types
         loaded = skops.loads(content, trusted=types)
         assert loaded.transform(X).tobytes() == model.transform(X).tobytes()
+
+
+# Files made to do harm: attributes that no fit gives
+
+
+def test_attributes_of_no_fit_are_refused_and_not_saved(small):
+    path, _ = small
+    for edit, message in [
+        (lambda state: state.pop("scale_"), "has no scale_, which a fitted SphericalHarmonicPCA has"),
+        (
+            lambda state: state.update(max_degree=10**30),
+            "max_degree is 1000.*: expected the degree",
+        ),
+        (lambda state: state.update(n_components_=5), "n_components_ is 5: expected|components_ is array"),
+        (lambda state: state.update(total_weight_={"float": "nan"}), "total_weight_ is nan: expected a number"),
+        (lambda state: state.update(transform=1), "has transform, which is no attribute that files may hold"),
+        (lambda state: state.update({"\ud800": 1}), "expected the name of an attribute"),
+        (lambda state: state.update(missing="never"), "missing='never': expected 'error'"),
+        (lambda state: state.pop("clip"), "has no parameter clip"),
+        (lambda state: state.update(_sklearn_output_config=[1]), "expected one of default, pandas, polars"),
+    ]:
+        content = path.read_bytes()
+        forge(path, lambda metadata, _, edit=edit: edit(metadata["objects"][0]["state"]))
+        with pytest.raises(ModelFileError, match=message):
+            skgeo.load(path)
+        path.write_bytes(content)
+    model = skgeo.load(path).set_params(max_degree=2)
+    with pytest.raises(ValueError, match=r"cannot be saved, because the file could not be loaded.*max_degree is 2"):
+        skgeo.save(model, path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", ["<f4", "<i8", ">f8", "<c16", "<U8", "|b1", "<M8[s]"])
+def test_arrays_of_another_dtype_are_refused(kind, small):
+    path, model = small
+
+    def edit(metadata, entries):
+        name = metadata["objects"][0]["state"]["mean_"]["array"]
+        values = model.mean_.astype(kind) if "M8" not in kind else model.mean_.view(kind)
+        digest = hashlib.sha256(values.tobytes()).hexdigest()
+        metadata["arrays"][name] = {"dtype": values.dtype.str, "shape": [4], "order": "C", "sha256": digest}
+        entries[name] = npy(values)
+
+    forge(path, edit)
+    with pytest.raises(ModelFileError, match=r"SphericalHarmonicPCA\.mean_ is array of dtype"):
+        skgeo.load(path)
+
+
+def test_texts_and_booleans_of_no_meaning_are_refused(tmp_path):
+    texts = np.array(["sea", "ice"])
+    for values in (np.full(3, 0x110000, np.uint32).view("<U3"), np.array([0, 7], np.uint8).view(bool)):
+        skgeo.save(SphericalHarmonicPCA(spectrum=texts), tmp_path / "model.npz")
+
+        def edit(metadata, entries, values=values):
+            digest = hashlib.sha256(values.tobytes()).hexdigest()
+            described = {"dtype": values.dtype.str, "shape": list(values.shape), "order": "C", "sha256": digest}
+            metadata["arrays"]["array_0"] = described
+            entries["array_0"] = npy(values)
+
+        forge(tmp_path / "model.npz", edit)
+        with pytest.raises(ModelFileError, match="a text has characters that do not exist|booleans has other values"):
+            skgeo.load(tmp_path / "model.npz")
+
+
+def test_objects_that_unfold_to_very_many_are_refused(tmp_path):
+    # Each union holds the one before twice: the last has 2^60 parts.
+    skgeo.save(make_union(PatchScaleFeaturizer()), tmp_path / "model.npz")
+
+    def edit(metadata, _):
+        union = metadata["objects"][-1]
+        for i in range(1, 61):
+            twice = copy.deepcopy(union)
+            pairs = [{"tuple": [name, {"object": i}]} for name in "ab"]
+            twice["state"]["transformer_list"] = pairs
+            metadata["objects"].append(twice)
+
+    forge(tmp_path / "model.npz", edit)
+    with little_memory(), pytest.raises(ModelFileError, match="an object holds more than 10000 others"):
+        skgeo.load(tmp_path / "model.npz")
+
+
+def test_very_many_tiny_things_are_refused(small, monkeypatch):
+    path, _ = small
+    content = path.read_bytes()
+    monkeypatch.setattr("skgeo._output.archive._MAX_ENTRIES", 100)
+    monkeypatch.setattr("skgeo._output.integrity.MAX_VALUES", 3000)
+    monkeypatch.setattr("skgeo._output.model_tree.MAX_OBJECTS", 50)
+    # Numbers in metadata, objects, and entries of the archive.
+    forge(path, lambda metadata, _: metadata["objects"][0]["state"].update(spectrum=[0] * 3001))
+    with pytest.raises(ModelFileError, match="its metadata has more than 3,000 values"):
+        skgeo.load(path)
+    path.write_bytes(content)
+    forge(path, lambda metadata, _: metadata["objects"].extend([{"class": "skgeo.X", "state": {}}] * 50))
+    with pytest.raises(ModelFileError, match="it holds no list of at most 50 objects"):
+        skgeo.load(path)
+    path.write_bytes(content)
+    with zipfile.ZipFile(path, "a") as archive:
+        for i in range(101):
+            archive.writestr(f"x{i}", b"")
+    with little_memory(), pytest.raises(ModelFileError, match="lists more than 100 entries"):
+        skgeo.load(path)
+    with pytest.raises(ValueError, match="its metadata has more than 3,000 values"):
+        skgeo.save(SphericalHarmonicPCA(spectrum=[0] * 3001), path)
+
+
+def test_an_array_belongs_to_one_attribute(small):
+    path, _ = small
+    forge(path, lambda metadata, _: metadata["objects"][0]["state"].update(mean_={"array": "array_1"}))
+    assert outcome(path) is None
+
+
+def test_grids_of_no_constructor_are_refused(tmp_path):
+    path, cells = tmp_path / "grid.npz", CellGrid([0.0, 1.0], [0.0, 1.0], areas=[1e10, 2e10])
+    for grid, name, value in [
+        (GRID, "shape", {"tuple": [3, 4]}),
+        (GRID, "dtype", {"dtype": "<i8"}),
+        (GRID, "closed", None),
+        (GRID, "_sources", {"dict": {"mask": 1}}),
+        (cells, "solid_angles", 3),
+        (cells, "shape", {"tuple": [7]}),
+    ]:
+        skgeo.save(grid, path)
+        forge(path, lambda metadata, _, change=(name, value): metadata["objects"][0]["state"].update([change]))
+        with pytest.raises(ModelFileError, match=rf"{type(grid).__name__}\.{name}.* is "):
+            skgeo.load(path)
+
+
+def of_many_forms():
+    """Fitted models of scikit-learn of all shapes that coefficients, classes and columns have."""
+    from sklearn import linear_model, preprocessing
+    from sklearn.impute import SimpleImputer
+
+    rng = np.random.default_rng(0)
+    X, one = rng.normal(size=(30, 3)), rng.normal(size=30)
+    two, labels = np.column_stack([one, -one]), np.array(["a", "b"])[(one > 0).astype(int)]
+    for cls in (linear_model.Ridge, linear_model.LinearRegression, linear_model.RidgeCV, linear_model.Lasso):
+        for y in (one, one[:, np.newaxis], two):
+            yield cls().fit(X, y)
+            yield cls(fit_intercept=False).fit(X, y)
+    for y in (labels, (one > 0), np.arange(30) % 3, (np.arange(30) % 3).astype(float)):
+        yield linear_model.LogisticRegression().fit(X, y)
+        yield linear_model.RidgeClassifier(fit_intercept=False).fit(X, y)
+        yield linear_model.RidgeClassifierCV().fit(X, y)
+    yield linear_model.RidgeClassifier().fit(X, np.column_stack([one > 0, one > 1]).astype(int))
+    missing = X.copy()
+    missing[:, 1] = np.nan
+    missing[0, 0] = np.nan
+    for scaler in (preprocessing.StandardScaler(), preprocessing.MinMaxScaler(), preprocessing.RobustScaler()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield scaler.fit(missing)
+    yield preprocessing.StandardScaler(with_mean=False).fit(scipy.sparse.csr_matrix(X))
+    yield preprocessing.StandardScaler(with_std=False).fit(X)
+    yield preprocessing.RobustScaler(with_centering=False).fit(X)
+    yield preprocessing.PowerTransformer(standardize=False).fit(X)
+    for options in ({"interaction_only": True}, {"include_bias": False}, {"degree": (2, 3)}):
+        yield preprocessing.PolynomialFeatures(**options).fit(X)
+    table = np.array([["a", 1], ["b", 2], ["a", None]], dtype=object)
+    for options in ({"drop": "first"}, {"min_frequency": 2, "handle_unknown": "infrequent_if_exist"}, {}):
+        yield preprocessing.OneHotEncoder(**options).fit(table[:2] if options else table)
+    yield preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1).fit(table[:, :1])
+    for encode in ("onehot", "onehot-dense", "ordinal"):
+        yield preprocessing.KBinsDiscretizer(3, encode=encode, quantile_method="averaged_inverted_cdf").fit(X)
+    for options in (
+        {"add_indicator": True},
+        {"strategy": "constant", "fill_value": 1.0},
+        {"keep_empty_features": True},
+    ):
+        yield SimpleImputer(**options).fit(missing)
+
+
+def test_schemas_accept_what_fits_of_scikit_learn_give(tmp_path):
+    models = list(of_many_forms())
+    assert len(models) > 50
+    for model in models:
+        skgeo.save(model, tmp_path / "model.npz")
+        assert_same(skgeo.load(tmp_path / "model.npz"), model)
+
+
+def test_threads_do_not_travel(tmp_path):
+    skgeo.save(SphericalHarmonicPCA(1, n_jobs=7).fit(POINTS), tmp_path / "model.npz")
+    assert skgeo.load(tmp_path / "model.npz").n_jobs is None
+
+
+# The hash that a user knows
+
+
+def test_a_file_with_another_hash_is_refused(small):
+    path, model = small
+    known = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert_same(skgeo.load(path, sha256=known.upper()), model)
+    with pytest.raises(ModelFileError, match=f"small.npz has the SHA-256 {known}: expected {'0' * 64}"):
+        skgeo.load(path, sha256="0" * 64)
+    for wrong in ("abc", 3, known + "0", b"0" * 64):
+        with pytest.raises(ValueError, match="sha256=.*: expected None or 64 hexadecimal digits"):
+            skgeo.load(path, sha256=wrong)
+
+
+# What is written over
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="rights, devices and bytes in names are POSIX")
+
+
+@posix
+def test_the_rights_of_a_file_stay(small):
+    path, _ = small
+    for rights in (0o600, 0o640, 0o664):
+        path.chmod(rights)
+        skgeo.save(PatchScaleFeaturizer(), path)
+        assert path.stat().st_mode & 0o777 == rights
+    assert os.listdir(path.parent) == ["small.npz"]
+
+
+@posix
+def test_only_regular_files_are_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "folder").mkdir()
+    before = sorted(os.listdir(tmp_path))
+    for name, reason in [("pipe", "no regular file"), ("link", "no regular file"), ("folder", "folder"), ("loop", "")]:
+        with pytest.raises(OSError, match=rf"{reason}.*{name}"):
+            skgeo.save(PatchScaleFeaturizer(), tmp_path / name)
+    with pytest.raises(OSError, match=r"no regular file.*/dev/null"):
+        skgeo.save(PatchScaleFeaturizer(), "/dev/null")
+    assert sorted(os.listdir(tmp_path)) == before
+    assert os.stat("/dev/null").st_mode & 0o170000 == 0o020000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have names in UTF-8 only")
+def test_names_that_are_not_utf8_work(tmp_path):
+    path = os.fsencode(tmp_path) + b"/\xff.npz"
+    skgeo.save(PatchScaleFeaturizer(log=False), path)
+    assert not skgeo.load(path).log
+    with pytest.raises(ModelFileError, match="SHA-256"):
+        skgeo.load(path, sha256="0" * 64)
