@@ -97,7 +97,7 @@ def main():
     if not (SHARED / "ostia_monthly.nc").exists():
         print("skipped: ostia_monthly.nc is not beside the repository")
         return
-    n, seeds = (1000, (0,)) if options.quick else (4000, (0, 1, 2))
+    n, seeds = (1000, (0,)) if options.quick else (2000, (0, 1, 2))
     found = {}
     for seed in seeds:
         table, y = samples(n, seed)

@@ -176,6 +176,8 @@ def _encoder_and_rest(module: Any) -> tuple[nn.Module, nn.Module]:
     module.eval()
     if type(module) is not LocationEncoder:
         return nn.Identity(), module
-    mean, scale = module.mean.tolist(), module.scale.tolist()
-    plain = mean == 0.0 and scale == 1.0
-    return module.encoder, module.network if plain else LocationEncoder(nn.Identity(), module.network, mean, scale)
+    # Most modules have no units. Their network alone can go into a file of skgeo.nn.save.
+    if bool((module.mean == 0.0).all() and (module.scale == 1.0).all()):
+        return module.encoder, module.network
+    units = module.mean.tolist(), module.scale.tolist()
+    return module.encoder, LocationEncoder(nn.Identity(), module.network, *units)
