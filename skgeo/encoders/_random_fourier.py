@@ -32,8 +32,9 @@ class RandomFourierEncoder(FormulaEncoder):
         about 1 / sqrt(n_components).
     length_scale_km : float, default=1000
         Length scale of the kernel in km. Half of the shortest waves are a few times longer.
-    smoothness : float, default=1.5
-        Smoothness of the Matern kernel: 0.5 is the exponential kernel, ``math.inf`` is the Gaussian kernel.
+    smoothness : float, default=math.inf
+        Smoothness of the Matern kernel: 0.5 is the exponential kernel, ``math.inf`` is the Gaussian kernel, which spends
+        no columns on waves that are too short to be learned.
     random_state : int, RandomState or None, default=None
         Seed of the random vectors, which ``fit`` draws. An integer gives the same columns in every fit.
     coordinates : (str, str) or None, default=None
@@ -88,9 +89,8 @@ class RandomFourierEncoder(FormulaEncoder):
     --------
     Two places that lie one length scale apart.
 
-    >>> import math
     >>> from skgeo.encoders import RandomFourierEncoder
-    >>> encoder = RandomFourierEncoder(5000, length_scale_km=1000, smoothness=math.inf, random_state=0)
+    >>> encoder = RandomFourierEncoder(5000, length_scale_km=1000, random_state=0)
     >>> Z = encoder.fit_transform([[0.0, 0.0], [9.0, 0.0]])
     >>> (Z @ Z.T).round(2)
     array([[1.  , 0.61],
@@ -103,7 +103,7 @@ class RandomFourierEncoder(FormulaEncoder):
         self,
         n_components: int = 500,
         length_scale_km: float = 1000.0,
-        smoothness: float = 1.5,
+        smoothness: float = math.inf,
         *,
         random_state: int | np.random.RandomState | None = None,
         coordinates: tuple[str, str] | None = None,
