@@ -22,8 +22,8 @@ class RandomFourierEncoder(FormulaEncoder):
     distance of two places through the Earth. A ridge regression on these columns is an approximate Gaussian process
     with this kernel.
 
-    n_components columns, ``rff0`` to ``rff{n_components - 1}``: the cosine and the sine of the first vector, then those of
-    the second, and so on.
+    n_components columns, ``rff0`` to ``rff{n_components - 1}``: the cosine and the sine of the first vector, then those
+    of the second, and so on.
 
     Parameters
     ----------
@@ -31,10 +31,10 @@ class RandomFourierEncoder(FormulaEncoder):
         Number of columns. An odd number leaves out the sine of the last vector. The products deviate from the kernel by
         about 1 / sqrt(n_components).
     length_scale_km : float, default=1000
-        Length scale of the kernel in km. Half of the shortest waves are a few times longer.
+        Length scale of the kernel in km, measured straight through the Earth. It is worth a search.
     smoothness : float, default=math.inf
-        Smoothness of the Matern kernel: 0.5 is the exponential kernel, ``math.inf`` is the Gaussian kernel, which spends
-        no columns on waves that are too short to be learned.
+        Smoothness of the Matern kernel: 0.5 is the exponential kernel, ``math.inf`` is the Gaussian kernel, which
+        spends no columns on waves that are too short to be learned.
     random_state : int, RandomState or None, default=None
         Seed of the random vectors, which ``fit`` draws. An integer gives the same columns in every fit.
     coordinates : (str, str) or None, default=None

@@ -140,7 +140,8 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
             dtype: str | None = self.dtype or "float64"
         else:
             # The copy takes the device, the precision and the evaluation mode: the module of the user stays as it is.
-            encoder, network = _encoder_and_rest(copy.deepcopy(self.model))
+            assert isinstance(self.model, nn.Module)
+            encoder, network = _encoder_and_rest(copy.deepcopy(self.model).cpu())
             dtype = self.dtype
         return EncoderAndNetwork(encoder, network if dtype is None else network.to(getattr(torch, dtype)))
 
@@ -159,10 +160,12 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
         # Two places show the shape of the output.
         with torch.no_grad():
             output = LocationEncoder(*self._encoder_and_network())(torch.zeros(2, 2, dtype=torch.float64))
-        if output.ndim != 2 or len(output) != 2 or not output.is_floating_point():
+        # NumPy has no other types of floats.
+        known = output.dtype in (torch.float16, torch.float32, torch.float64)
+        if output.ndim != 2 or len(output) != 2 or not known:
             raise ValueError(
-                f"model gives {output.dtype} of shape {tuple(output.shape)} for 2 places (2, 2): expected floats of "
-                "shape (2, n_outputs)."
+                f"model gives {output.dtype} of shape {tuple(output.shape)} for 2 places (2, 2): expected float32, "
+                "float64 or float16 of shape (2, n_outputs)."
             )
         return output.shape[1]
 
