@@ -158,8 +158,14 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
         if isinstance(self.model, PretrainedWeights):
             return self.model.n_outputs
         # Two places show the shape of the output.
-        with torch.no_grad():
-            output = LocationEncoder(*self._encoder_and_network())(torch.zeros(2, 2, dtype=torch.float64))
+        places = torch.zeros(2, 2, dtype=torch.float64)
+        try:
+            with torch.no_grad():
+                output = LocationEncoder(*self._encoder_and_network())(places)
+        except (IndexError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"model does not take 2 places (2, 2): {error}. Expected a module of (latitude, longitude) in degrees."
+            ) from error
         # NumPy has no other types of floats.
         known = output.dtype in (torch.float16, torch.float32, torch.float64)
         if output.ndim != 2 or len(output) != 2 or not known:
