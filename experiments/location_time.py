@@ -51,7 +51,7 @@ def with_products(table, n_place):
 
 
 def models():
-    place = RandomFourierEncoder(N_PLACE, length_scale_km=2500.0, random_state=0)
+    place = RandomFourierEncoder(N_PLACE, length_scale_km=2500.0, smoothness=1.5, random_state=0)
     both = make_column_transformer((place, PLACE), (season(), TIME))
     products = FunctionTransformer(with_products, kw_args={"n_place": N_PLACE})
     plain = make_column_transformer(("passthrough", PLACE), (FunctionTransformer(day_of_year), TIME))
