@@ -126,7 +126,7 @@ def models(degree, bases=None, block_km=1000.0):
             {"then__gamma": [1.0, 10.0, 100.0, 1000.0]},
         ),
         "random Fourier, Matern": (
-            [RandomFourierEncoder(500, random_state=0)],
+            [RandomFourierEncoder(500, smoothness=1.5, random_state=0)],
             {"encoder__length_scale_km": [150.0, 450.0, 1500.0, 4500.0]},
         ),
         "cells": ([CellEncoder()], spacings),

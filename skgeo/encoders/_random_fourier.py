@@ -22,17 +22,19 @@ class RandomFourierEncoder(FormulaEncoder):
     distance of two places through the Earth. A ridge regression on these columns is an approximate Gaussian process
     with this kernel.
 
-    n_components columns: ``rff_cos_w0`` to ``rff_cos_w{n_components / 2 - 1}``, then ``rff_sin_*``.
+    n_components columns, ``rff0`` to ``rff{n_components - 1}``: the cosine and the sine of the first vector, then those
+    of the second, and so on.
 
     Parameters
     ----------
     n_components : int, default=500
-        Number of columns, an even number. The deviation of the approximation from the kernel is at most
-        1 / sqrt(n_components).
+        Number of columns. An odd number leaves out the sine of the last vector. The products deviate from the kernel by
+        about 1 / sqrt(n_components).
     length_scale_km : float, default=1000
-        Length scale of the kernel in km. Half of the shortest waves are a few times longer.
-    smoothness : float, default=1.5
-        Smoothness of the Matern kernel: 0.5 is the exponential kernel, ``math.inf`` is the Gaussian kernel.
+        Length scale of the kernel in km, measured straight through the Earth. It is worth a search.
+    smoothness : float, default=math.inf
+        Smoothness of the Matern kernel: 0.5 is the exponential kernel, ``math.inf`` is the Gaussian kernel, which
+        spends no columns on waves that are too short to be learned.
     random_state : int, RandomState or None, default=None
         Seed of the random vectors, which ``fit`` draws. An integer gives the same columns in every fit.
     coordinates : (str, str) or None, default=None
@@ -47,7 +49,7 @@ class RandomFourierEncoder(FormulaEncoder):
 
     Attributes
     ----------
-    frequencies_ : ndarray of shape (n_components / 2, 3)
+    frequencies_ : ndarray of shape (ceil(n_components / 2), 3)
         The random vectors w, in radians for each Earth radius.
     n_features_in_ : int
         2: latitude and longitude.
@@ -87,9 +89,8 @@ class RandomFourierEncoder(FormulaEncoder):
     --------
     Two places that lie one length scale apart.
 
-    >>> import math
     >>> from skgeo.encoders import RandomFourierEncoder
-    >>> encoder = RandomFourierEncoder(5000, length_scale_km=1000, smoothness=math.inf, random_state=0)
+    >>> encoder = RandomFourierEncoder(5000, length_scale_km=1000, random_state=0)
     >>> Z = encoder.fit_transform([[0.0, 0.0], [9.0, 0.0]])
     >>> (Z @ Z.T).round(2)
     array([[1.  , 0.61],
@@ -102,7 +103,7 @@ class RandomFourierEncoder(FormulaEncoder):
         self,
         n_components: int = 500,
         length_scale_km: float = 1000.0,
-        smoothness: float = 1.5,
+        smoothness: float = math.inf,
         *,
         random_state: int | np.random.RandomState | None = None,
         coordinates: tuple[str, str] | None = None,
@@ -145,7 +146,7 @@ class RandomFourierEncoder(FormulaEncoder):
         return self
 
     def _n_waves(self) -> int:
-        return int(self.n_components) // 2
+        return -(-int(self.n_components) // 2)
 
     def _own_parameters(self) -> dict[str, Any]:
         # The torch module and its file hold the vectors: they need no seed, which may be a RandomState.
@@ -156,26 +157,27 @@ class RandomFourierEncoder(FormulaEncoder):
     def _constants(self) -> dict[str, FloatArray]:
         # A module from a file is made without a fit: its vectors come from the file afterwards.
         waves = getattr(self, "frequencies_", np.zeros((self._n_waves(), 3)))
-        return {**super()._constants(), **dict(zip("xyz", waves.T.copy(), strict=True))}
+        x, y, z = waves.repeat(2, axis=0)[: int(self.n_components)].T.copy()
+        # A sine is a cosine that lags a quarter of a wave behind.
+        phase = np.resize([0.0, np.pi / 2.0], x.size)
+        return super()._constants() | {"x": x, "y": y, "z": z, "phase": phase}
 
     def _terms(self) -> tuple[str, ...]:
-        return ("rff_cos_w{}", "rff_sin_w{}")
+        return ("rff{}",)
 
     def _formula(self, latitude: Any, longitude: Any, constants: dict[str, Any], xp: Any) -> list[Any]:
         lat_sin, lat_cos = sin_cos(latitude, constants["radians_per_degree"], xp)
         lon_sin, lon_cos = sin_cos(longitude, constants["radians_per_degree"], xp)
         # The products are written out: matrix products would round by blocks, and in half precision under autocast.
         angle = lat_cos * lon_cos * constants["x"] + lat_cos * lon_sin * constants["y"] + lat_sin * constants["z"]
-        norm = math.sqrt(2.0 / (2 * self._n_waves()))
-        return [norm * xp.cos(angle), norm * xp.sin(angle)]
+        return [math.sqrt(2.0 / int(self.n_components)) * xp.cos(angle - constants["phase"])]
 
     def _check_parameters(self) -> None:
         number, length, smoothness = self.n_components, self.length_scale_km, self.smoothness
-        valid = is_integer(number) and number >= 2 and number % 2 == 0
-        check_parameter("n_components", number, valid, "an even number, at least 2")
+        check_parameter("n_components", number, is_integer(number) and number >= 1, "an integer, at least 1")
         check_parameter("length_scale_km", length, is_real(length) and length > 0, "a positive number")
         valid = (is_real(smoothness) or smoothness == math.inf) and smoothness > 0
         check_parameter("smoothness", smoothness, valid, "a positive number, or math.inf for the Gaussian kernel")
 
     def _embedding_names(self) -> list[str]:
-        return [term.format(i) for term in self._terms() for i in range(self._n_waves())]
+        return [f"rff{i}" for i in range(int(self.n_components))]

@@ -140,7 +140,8 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
             dtype: str | None = self.dtype or "float64"
         else:
             # The copy takes the device, the precision and the evaluation mode: the module of the user stays as it is.
-            encoder, network = _encoder_and_rest(copy.deepcopy(self.model))
+            assert isinstance(self.model, nn.Module)
+            encoder, network = _encoder_and_rest(copy.deepcopy(self.model).cpu())
             dtype = self.dtype
         return EncoderAndNetwork(encoder, network if dtype is None else network.to(getattr(torch, dtype)))
 
@@ -157,12 +158,20 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
         if isinstance(self.model, PretrainedWeights):
             return self.model.n_outputs
         # Two places show the shape of the output.
-        with torch.no_grad():
-            output = LocationEncoder(*self._encoder_and_network())(torch.zeros(2, 2, dtype=torch.float64))
-        if output.ndim != 2 or len(output) != 2 or not output.is_floating_point():
+        places = torch.zeros(2, 2, dtype=torch.float64)
+        try:
+            with torch.no_grad():
+                output = LocationEncoder(*self._encoder_and_network())(places)
+        except (IndexError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
-                f"model gives {output.dtype} of shape {tuple(output.shape)} for 2 places (2, 2): expected floats of "
-                "shape (2, n_outputs)."
+                f"model does not take 2 places (2, 2): {error}. Expected a module of (latitude, longitude) in degrees."
+            ) from error
+        # NumPy has no other types of floats.
+        known = output.dtype in (torch.float16, torch.float32, torch.float64)
+        if output.ndim != 2 or len(output) != 2 or not known:
+            raise ValueError(
+                f"model gives {output.dtype} of shape {tuple(output.shape)} for 2 places (2, 2): expected float32, "
+                "float64 or float16 of shape (2, n_outputs)."
             )
         return output.shape[1]
 
@@ -176,6 +185,8 @@ def _encoder_and_rest(module: Any) -> tuple[nn.Module, nn.Module]:
     module.eval()
     if type(module) is not LocationEncoder:
         return nn.Identity(), module
-    mean, scale = module.mean.tolist(), module.scale.tolist()
-    plain = mean == 0.0 and scale == 1.0
-    return module.encoder, module.network if plain else LocationEncoder(nn.Identity(), module.network, mean, scale)
+    # Most modules have no units. Their network alone can go into a file of skgeo.nn.save.
+    if bool((module.mean == 0.0).all() and (module.scale == 1.0).all()):
+        return module.encoder, module.network
+    units = module.mean.tolist(), module.scale.tolist()
+    return module.encoder, LocationEncoder(nn.Identity(), module.network, *units)

@@ -1,6 +1,6 @@
 """The base of published weights: arrays that stay as they are, with the torch modules that they belong to."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from skgeo.nn._base_transformer import EncoderAndNetwork
 __all__ = ["PretrainedWeights", "check_shapes"]
 
 
-class PretrainedWeights(Immutable):
+class PretrainedWeights(Immutable, ABC):
     """Arrays of a published network. All copies of an estimator share them."""
 
     arrays: Mapping[str, npt.NDArray[np.floating]]

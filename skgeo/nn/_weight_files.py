@@ -171,10 +171,24 @@ def _path_text(*parts: str) -> str:
     return "/".join(map(str, parts))
 
 
-def _scalar(dtype: npt.DTypeLike, content: bytes) -> Any:
-    """Stands for the function of numpy that makes scalars: a scalar in a file becomes a number of Python."""
-    # frombuffer refuses dtypes of Python objects.
-    return np.frombuffer(content, dtype, 1)[0].item()
+class _NumpyType:
+    """Stands for numpy.dtype, whose objects a file could change for the whole process."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        self.code, self.byte_order = code, "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take the byte order, the second part of the state of a dtype."""
+        self.byte_order = state[1]
+
+
+def _scalar(dtype: _NumpyType, content: bytes) -> Any:
+    """Stands for the function of numpy that makes scalars: a scalar in a file becomes a number or text of Python."""
+    plain = np.dtype(dtype.code).newbyteorder(dtype.byte_order)
+    # No hyperparameter that is read is a date, a complex number or an object: their values do not matter.
+    if plain.kind not in "biufU":
+        return f"a scalar of type {plain}"
+    return np.frombuffer(content, plain, 1)[0].item()
 
 
 def _dictionary(cls: type, *args: Any) -> dict[Any, Any]:
@@ -213,8 +227,7 @@ _STAND_INS: list[Any] = [
     *(_named(_scalar, name) for name in _SCALARS),
     # Lightning keeps hyperparameters in a dict whose keys are attributes, too.
     *(type("AttributeDict", (), {"__new__": _dictionary, "__module__": module}) for module in _DICTIONARIES),
-    np.dtype,
-    *(type(np.dtype(code)) for code in "?bBhHiIlLqQefd"),
+    type("dtype", (_NumpyType,), {"__module__": "numpy"}),
 ]
 
 

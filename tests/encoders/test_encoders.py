@@ -252,6 +252,10 @@ def test_random_waves_by_hand():
     encoder.frequencies_ = np.array([[np.pi / 3, np.pi / 2, np.pi]])
     angle = np.pi / 3 * 0.75 + np.pi / 2 * ROOT / 2 + np.pi / 2  # of x = 3/4, y = sqrt(3)/4, z = 1/2
     assert_allclose(encoder.transform([[30.0, 30.0]]), [[np.cos(angle), np.sin(angle)]], rtol=0, atol=1e-15)
+    odd = RandomFourierEncoder(3, random_state=0).fit(PLACES)
+    assert odd.frequencies_.shape == (2, 3)
+    four = RandomFourierEncoder(4, random_state=0).fit(PLACES)
+    assert_allclose(odd.transform(PLACES), np.sqrt(4 / 3) * four.transform(PLACES)[:, :3], rtol=1e-12)
 
 
 def test_random_waves_follow_the_seed():
@@ -267,9 +271,8 @@ def test_random_waves_follow_the_seed():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_components": 5}, "n_components=5: expected an even number, at least 2"),
-        ({"n_components": 0}, "n_components=0: expected an even number, at least 2"),
-        ({"n_components": 4.0}, "n_components=4.0: expected an even number, at least 2"),
+        ({"n_components": 0}, "n_components=0: expected an integer, at least 1"),
+        ({"n_components": 4.0}, "n_components=4.0: expected an integer, at least 1"),
         ({"length_scale_km": 0}, "length_scale_km=0: expected a positive number"),
         ({"smoothness": -np.inf}, "smoothness=-inf: expected a positive number, or math.inf"),
         ({"smoothness": np.nan}, "smoothness=nan: expected a positive number, or math.inf"),

@@ -145,7 +145,7 @@ TRANSFORMERS = {
     "encoders.RandomFourierEncoder": (
         encoders.RandomFourierEncoder,
         {
-            "n_components": Parameter((2, 4, 10), (*NO_COUNT, 3)),
+            "n_components": Parameter((2, 4, 10), NO_COUNT),
             "length_scale_km": Parameter((1.0, 500, 1e5), (*JUNK, 0, -1.0)),
             "smoothness": Parameter((0.5, 3, math.inf), (*JUNK, 0, -1.0)),
             "random_state": Parameter((0, None), ("a", 1.5)),

@@ -118,6 +118,10 @@ def test_modules_of_another_shape_are_refused():
 
     with pytest.raises(ValueError, match=r"model gives torch.float64 of shape \(2,\) for 2 places \(2, 2\): expected"):
         PretrainedEncoder(Flat()).fit(PLACES)
+    with pytest.raises(ValueError, match=r"model does not take 2 places \(2, 2\): .* Expected a module of \(latitude"):
+        PretrainedEncoder(torch.nn.Linear(3, 2)).fit(PLACES)
+    with pytest.raises(ValueError, match="model gives torch.bfloat16 of shape"):
+        PretrainedEncoder(torch.nn.Linear(2, 2).bfloat16()).fit(PLACES)
     with pytest.raises(ValueError, match="model=.*expected weights, as load_satclip"):
         PretrainedEncoder(torch.nn.Linear).fit(PLACES)
 

@@ -373,7 +373,8 @@ def test_hyperparameters_of_lightning_are_read(arrays, tmp_path):
     modules = {name: ModuleType(name) for name in names}
     modules[names[-1]].AttributeDict = attribute_dict
     parameters = attribute_dict(
-        legendre_polys=np.int64(5), capacity=np.float64(16.0), embed_dim=np.int32(8), eval_downstream=np.bool_(False),
+        legendre_polys=np.int64(5), capacity=np.array(16.0, ">f8")[()], embed_dim=np.int32(8),
+        le_type=np.str_("sphericalharmonics"), eval_downstream=np.bool_(False), started=np.datetime64("2023-11-01"),
         air_temp_data_path=Path("data") / "air.csv", election_data_path=PureWindowsPath("C:/election.csv"),
     )  # fmt: skip
     path = tmp_path / "lightning.ckpt"
