@@ -11,14 +11,16 @@ if find_spec("torch") is None:
 from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
 from skgeo.nn._files import load, save
+from skgeo.nn._great_circle_bias import GreatCircleBias
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._head_models import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo.nn._image_features import compute_features
 from skgeo.nn._location_models import LocationClassifier, LocationRegressor
-from skgeo.nn._modules import HarmonicPCA, PatchScale
+from skgeo.nn._modules import HarmonicPCA, PatchPosition, PatchScale
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
 from skgeo.nn._satclip_checkpoint import load_satclip
 from skgeo.nn._satclip_encoder import SatCLIPEncoder, SatCLIPWeights
+from skgeo.nn._turning import turn_patches
 
 # skgeo.load finds the estimators of skgeo.nn by these names. Files of older versions need the names to stay.
 __all__ = [
@@ -26,12 +28,14 @@ __all__ = [
     "ContrastiveLocationEncoder",
     "EncoderModule",
     "FcNet",
+    "GreatCircleBias",
     "HarmonicPCA",
     "Harmonics",
     "Linear",
     "LocationClassifier",
     "LocationEncoder",
     "LocationRegressor",
+    "PatchPosition",
     "PatchProjectionHead",
     "PatchScale",
     "ProjectionHeadClassifier",
@@ -43,4 +47,5 @@ __all__ = [
     "load",
     "load_satclip",
     "save",
+    "turn_patches",
 ]

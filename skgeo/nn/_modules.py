@@ -196,20 +196,45 @@ class PatchScale(nn.Module):
         """
         check_last(patches, "patches", PATCH_COLUMNS)
         wide = patches.to(torch.promote_types(patches.dtype, self.earth_radius.dtype))
-        south, north, west, east, n_lat, n_lon = wide.unbind(-1)
-        # An eastern edge below the western edge lies beyond the antimeridian: add whole turns to it.
-        turns = torch.ceil((west - east) / 360.0).clamp(min=0.0).detach()
-        width, height = torch.deg2rad(east + 360.0 * turns - west), torch.deg2rad(north - south)
-        parallel = _cos_degrees((south + north) / 2.0)
+        latitude, _, height, width = middles(wide)
+        width, height, parallel = torch.deg2rad(width), torch.deg2rad(height), cos_degrees(latitude)
         lon, lat = self.earth_radius * width * parallel, self.earth_radius * height
         # This product equals sin(north) - sin(south), without the cancellation of that difference.
         area = self.earth_radius**2 * width * 2.0 * torch.sin(height / 2.0) * parallel
-        table = torch.stack(descriptors(lon, lat, area, n_lon, n_lat, self.earth_radius), dim=-1)
+        table = torch.stack(descriptors(lon, lat, area, wide[..., 5], wide[..., 4], self.earth_radius), dim=-1)
         return like(patches, torch.log(table) if self.log else table)
 
     def extra_repr(self) -> str:
         """The settings that ``print`` shows."""
         return f"earth_radius={float(self.earth_radius)}, log={self.log}"
+
+
+class PatchPosition(HarmonicPCA):
+    """TODO."""
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Embed patches."""
+        check_last(patches, "patches", PATCH_COLUMNS)
+        latitude, longitude, height, width = middles(patches.to(torch.promote_types(patches.dtype, self.coefficients.dtype)))
+        order = torch.arange(self.coefficients.shape[1], dtype=latitude.dtype, device=latitude.device)
+        south = multiples(order, -latitude[..., None], start=90.0)
+        east = multiples(order, longitude[..., None])
+        # Means of sin(n x) and cos(n x), weighted by sin(x), over an interval of the colatitude x: sums and differences
+        # of waves of n + 1 and n - 1, whose means are their values at the middle times sin(h) / h.
+        damped = torch.sinc(torch.arange(-1, order.numel() + 1, dtype=latitude.dtype, device=latitude.device) * height[..., None] / 360.0)
+        level, slope = (damped[..., 2:] + damped[..., :-2]) / 2.0, (damped[..., 2:] - damped[..., :-2]) / 2.0
+        slope = slope * (torch.sin(torch.deg2rad(latitude)) / cos_degrees(latitude))[..., None]
+        sine, cosine = torch.sin(south), torch.cos(south)
+        odd = order % 2 == 1
+        of_sine, of_cosine = level * sine - slope * cosine, level * cosine + slope * sine
+        of_colatitude = torch.where(odd[:, None], of_sine[..., None, :], of_cosine[..., None, :]) / damped[..., 2, None, None]
+        of_longitude = torch.stack([torch.cos(east), torch.sin(east)], dim=-2) * torch.sinc(order * width[..., None] / 360.0)[..., None, :]
+        waves = of_longitude.unsqueeze(-1) * of_colatitude.unsqueeze(-3)
+        with torch.autocast(patches.device.type, enabled=False):
+            values = waves.flatten(-3) @ self.coefficients.to(waves.dtype).flatten(0, 2)
+        if self.clip is not None:
+            values = self.clip * torch.tanh(values / self.clip)
+        return like(patches, values)
 
 
 def _double_fourier(affine: FloatArray) -> FloatArray:
@@ -232,7 +257,15 @@ def multiples(order: Tensor, degrees: Tensor, start: float = 0.0) -> Tensor:
     return torch.deg2rad(turned + order * (degrees - whole))
 
 
-def _cos_degrees(latitude: Tensor) -> Tensor:
+def middles(patches: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Latitude and longitude of the middles of patches (..., 6), their heights and their widths, all in degrees."""
+    south, north, west, east = patches[..., :4].unbind(-1)
+    # An eastern edge below the western edge lies beyond the antimeridian: add whole turns to it.
+    width = east - west + 360.0 * torch.ceil((west - east) / 360.0).clamp(min=0.0).detach()
+    return (south + north) / 2.0, west + width / 2.0, north - south, width
+
+
+def cos_degrees(latitude: Tensor) -> Tensor:
     """Cosine of degrees. It is accurate near the poles, where it is small, and smooth everywhere."""
     # cos(x) = 2 sin(45 - x / 2) sin(45 + x / 2), in degrees: at a pole one factor is exactly zero.
     half = latitude / 2.0
