@@ -23,8 +23,9 @@ from skgeo._output.integrity import (
 from skgeo._output.model_tree import SavedClass, TreeReader, TreeWriter
 from skgeo._validation import import_optional
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
+from skgeo.nn._great_circle_bias import GreatCircleBias
 from skgeo.nn._head import PatchProjectionHead
-from skgeo.nn._modules import HarmonicPCA, PatchScale
+from skgeo.nn._modules import HarmonicPCA, PatchPosition, PatchScale
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
 
 __all__ = ["load", "save"]
@@ -196,10 +197,10 @@ def _pca_arguments(module: HarmonicPCA) -> dict[str, object]:
     return {"max_degree": width - 1, "n_components": n_components, "clip": module.clip and float(module.clip)}
 
 
-def _build_pca(arguments: Mapping[str, Any]) -> HarmonicPCA:
+def _build_pca(arguments: Mapping[str, Any], kind: type[HarmonicPCA] = HarmonicPCA) -> HarmonicPCA:
     """A module with empty coefficients of the right shape, which load_state_dict replaces."""
     # The constructor transforms its map to a Fourier series, which is replaced here. The smallest map saves time.
-    module = HarmonicPCA(np.zeros((1, 1)), arguments["clip"])
+    module = kind(np.zeros((1, 1)), arguments["clip"])
     width = arguments["max_degree"] + 1
     module.coefficients = torch.empty(2, width, width, arguments["n_components"])
     return module
@@ -241,6 +242,13 @@ def _siren_arguments(network: SirenNet) -> dict[str, object]:
     return _network_arguments(network) | {"first_w0": network.first_w0, "w0": network.w0}
 
 
+def _bias_arguments(bias: GreatCircleBias) -> dict[str, object]:
+    # The layers are Linear, GELU, Linear, GELU and Linear.
+    output = bias.layers[-1]
+    assert isinstance(output, nn.Linear)
+    return {"n_heads": output.out_features, "hidden_dim": output.in_features}
+
+
 def _linear_arguments(linear: Linear) -> dict[str, object]:
     return {"n_inputs": linear.in_features, "n_outputs": linear.out_features}
 
@@ -261,8 +269,10 @@ _MODULE_CLASSES = {
     "skgeo.nn.LocationEncoder": SavedClass(LocationEncoder, _location_arguments, lambda kw: LocationEncoder(**kw)),
     "skgeo.nn.SirenNet": SavedClass(SirenNet, _siren_arguments, lambda kw: SirenNet(**kw)),
     "skgeo.nn.EncoderModule": SavedClass(EncoderModule, _encoder_arguments, _build_encoder_module),
+    "skgeo.nn.GreatCircleBias": SavedClass(GreatCircleBias, _bias_arguments, lambda kw: GreatCircleBias(**kw)),
     "skgeo.nn.HarmonicPCA": SavedClass(HarmonicPCA, _pca_arguments, _build_pca),
     "skgeo.nn.Harmonics": SavedClass(Harmonics, _harmonics_arguments, lambda kw: Harmonics(**kw)),
+    "skgeo.nn.PatchPosition": SavedClass(PatchPosition, _pca_arguments, lambda kw: _build_pca(kw, PatchPosition)),
     "skgeo.nn.PatchProjectionHead": SavedClass(
         PatchProjectionHead, _head_arguments, lambda kw: PatchProjectionHead(**kw)
     ),
