@@ -18,25 +18,32 @@ from experiments.patch_fields import centres
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo.encoders import SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning
-from skgeo.nn import PatchProjectionHead, SirenNet
+from skgeo.nn import GreatCircleBias, PatchPosition, PatchProjectionHead, SirenNet
 
-WIDTH = 96
+WIDTH, DEPTH, HEADS = 96, 2, 4
 GLOBE = LatLonGrid(np.arange(-88.5, 90, 3), np.arange(0, 360, 3))
 
 
 @dataclass(frozen=True)
 class Position:
-    """What a variant adds to the tokens: the kind of absolute features and its options, and the kind of index."""
+    """What a variant adds to the tokens: the kind of absolute features and its options, and the kind of index.
+
+    ``bias`` adds a :class:`~skgeo.nn.GreatCircleBias` to the attention; ``turned`` turns windows about the axis of the
+    Earth while training, each by an angle of its own.
+    """
 
     absolute: str | None = None
     index: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    bias: bool = False
+    turned: bool = False
 
     def but(self, **options):
         """The same with other options."""
         return replace(self, options=self.options | options)
 
 
+GLOBE_EXACT = {"domain": "globe", "average": "exact"}
 VARIANTS = {
     "none": Position(),
     "learned": Position(index="learned"),
@@ -49,13 +56,23 @@ VARIANTS = {
     "siren + index": Position("siren", "waves"),
     "skgeo, region + index": Position("skgeo", "waves"),
     "skgeo, globe + index": Position("skgeo", "waves", {"domain": "globe"}),
+    "skgeo, globe + index, turned": Position("skgeo", "waves", GLOBE_EXACT, turned=True),
+    "bias": Position(bias=True),
+    "bias + lat-lon waves": Position("waves", bias=True),
+    "bias + lat-lon waves, turned": Position("waves", bias=True, turned=True),
+    "bias + siren": Position("siren", bias=True),
+    "bias + siren, turned": Position("siren", bias=True, turned=True),
+    "bias + skgeo, region": Position("skgeo", None, {"average": "exact"}, bias=True),
+    "bias + skgeo, region, turned": Position("skgeo", None, {"average": "exact"}, bias=True, turned=True),
+    "bias + skgeo, globe": Position("skgeo", None, GLOBE_EXACT, bias=True),
+    "bias + skgeo, globe, turned": Position("skgeo", None, GLOBE_EXACT, bias=True, turned=True),
 }
 
 
 class Filler(nn.Module):
     """A transformer that fills hidden patches: tokens of values and of which are there, plus position."""
 
-    def __init__(self, n_values, position, depth=2, heads=4):
+    def __init__(self, n_values, position, depth=DEPTH, heads=HEADS):
         super().__init__()
         self.read = nn.Linear(2 * n_values, WIDTH)
         self.hidden = nn.Parameter(0.02 * torch.randn(WIDTH))
@@ -66,25 +83,34 @@ class Filler(nn.Module):
         self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
         self.write = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, n_values))
 
-    def forward(self, values, valid, hidden, features):
+    def forward(self, values, valid, hidden, features, patches):
         """Values (n, tokens, n_values) of all patches, of which ``hidden`` (n, tokens) are not looked at."""
         tokens = self.read(torch.cat([values, valid.to(values.dtype)], dim=-1))
         tokens = torch.where(hidden[..., None], self.hidden, tokens)
-        return self.write(self.layers(self.position(features, tokens)))
+        tokens, masks = self.position(features, tokens), self.position.masks(patches, len(self.layers.layers))
+        for layer, mask in zip(self.layers.layers, masks, strict=True):
+            tokens = layer(tokens, src_mask=mask)
+        return self.write(tokens)
 
 
 class Positions(nn.Module):
-    """The module of a Position: adds its parts to tokens."""
+    """The module of a Position: adds its parts to tokens, and gives the attention of each layer its bias."""
 
-    def __init__(self, absolute, index):
+    def __init__(self, absolute, index, bias=None):
         super().__init__()
-        self.absolute, self.index = absolute, index
+        self.absolute, self.index, self.bias = absolute, index, bias
 
     def forward(self, features, tokens):
         """Tokens (n, patches, WIDTH) of patches with features (n, patches, n_features)."""
         if self.absolute is not None:
             tokens = tokens + self.absolute(features)
         return tokens if self.index is None else tokens + self.index
+
+    def masks(self, patches, n_layers):
+        """What the layers add to the logits of their attention between patches (n, tokens, 6)."""
+        if self.bias is None:
+            return [None] * n_layers
+        return [each.flatten(0, 1) for each in self.bias(patches).chunk(n_layers, dim=1)]
 
 
 ALONE, BOTH = Position("skgeo"), Position("skgeo", "waves")
@@ -137,13 +163,14 @@ def features_of(position, patches):
     return _skgeo(patches, **position.options)
 
 
-def make_positions(position, head, window):
+def make_positions(position, head, window, n_biases=DEPTH * HEADS):
     """The trainable module of a Position for windows of so many patches."""
     shape = (window[0] * window[1], WIDTH)
     index = nn.Parameter(0.02 * torch.randn(shape)) if position.index == "learned" else None
     if position.index == "waves":
         index = nn.Buffer(torch.from_numpy(waves_of_index(window)))
-    return Positions(head(), index)
+    head = head()  # before the bias: variants with and without bias draw the same numbers
+    return Positions(head, index, GreatCircleBias(n_biases) if position.bias else None)
 
 
 def geometric_waves(values, lower, upper, width):
@@ -182,7 +209,12 @@ def _skgeo(patches, domain="region", average="pixels", scale="ten", hidden_dim=N
         else:
             pca = PatchPositionEncoder(pca).fit(patches).encoder_
     encoder = PatchPositionEncoder(FrozenEstimator(pca)).fit(patches)
-    position: Callable = encoder.transform if average == "pixels" else lambda table: pca.transform(centres(table))
+    averages: dict[str, Callable] = {
+        "pixels": encoder.transform,
+        "centre": lambda table: pca.transform(centres(table)),
+        "exact": lambda table: exact(torch.from_numpy(table)).numpy(),
+    }
+    exact, position = PatchPosition(*pca.harmonic_map()), averages[average]
     describe = SCALES[scale]
 
     def features(table):

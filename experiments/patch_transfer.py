@@ -32,6 +32,7 @@ from experiments.patch_baselines import scores
 from experiments.patch_fields import HIDDEN, TESTS
 from experiments.patch_positions import ABLATIONS, SIZES, VARIANTS, Filler, features_of, make_positions
 from experiments.patch_report import report
+from skgeo.nn import turn_patches
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data"
@@ -66,6 +67,7 @@ class Sample:
         values, valid = cut.take(field, patch)
         self.values, self.valid = torch.from_numpy(values), torch.from_numpy(valid)
         self.hidden, self.features = torch.from_numpy(hidden), table[torch.from_numpy(patch)]
+        self.patches = torch.from_numpy(cut.patches[patch])
         self.scored = self.valid & self.hidden[..., None]
 
     def parts(self, size=64):
@@ -73,16 +75,21 @@ class Sample:
         for start in range(0, len(self.values), size):
             yield (
                 each[start : start + size]
-                for each in (self.values, self.valid, self.hidden, self.features, self.scored)
+                for each in (self.values, self.valid, self.hidden, self.features, self.patches, self.scored)
             )
+
+    def turn(self, features, generator):
+        """Take the features of the windows turned about the axis of the Earth, each by an angle of its own."""
+        table = turn_patches(self.patches, generator)
+        self.features = _tensor(features(table.flatten(0, 1).numpy())).unflatten(0, table.shape[:2])
 
 
 def errors(model, sample):
     """Squared errors and squares of the hidden pixels, summed by value of a patch."""
     sums = 0
     with torch.no_grad():
-        for values, valid, hidden, features, scored in sample.parts():
-            error = (model(values, valid, hidden, features) - values) ** 2
+        for values, valid, hidden, features, patches, scored in sample.parts():
+            error = (model(values, valid, hidden, features, patches) - values) ** 2
             sums = sums + torch.stack([(each * scored).double().sum(dim=(0, 1)) for each in (error, values**2)])
     return sums.numpy()
 
@@ -92,8 +99,12 @@ def skill(sums):
     return float(1 - sums[0].sum() / sums[1].sum())
 
 
-def fit(model, problem, tables, learning_rate, seed, steps):
-    """Train with a cosine schedule and keep the weights of the best validation; returns its skill."""
+def fit(model, problem, tables, learning_rate, seed, steps, turned=None):
+    """Train with a cosine schedule and keep the weights of the best validation; returns its skill.
+
+    ``turned`` makes the features of turned windows.
+    """
+    generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.95), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.1)
     validation = Sample(problem.validation, tables["train"][0], problem.window, 128, seed=1)
@@ -101,7 +112,9 @@ def fit(model, problem, tables, learning_rate, seed, steps):
     for step in range(1, steps + 1):
         which = step % len(problem.train)
         sample = Sample(problem.train[which], tables["train"][which], problem.window, BATCH, seed=(seed, step))
-        filled = model(sample.values, sample.valid, sample.hidden, sample.features)
+        if turned is not None:
+            sample.turn(turned, generator)
+        filled = model(sample.values, sample.valid, sample.hidden, sample.features, sample.patches)
         loss = ((filled - sample.values) ** 2)[sample.scored].mean()
         optimizer.zero_grad()
         loss.backward()
@@ -124,7 +137,8 @@ def run(task, folder, steps, n_test=256, problem=None):
     model = Filler(problem.validation.values.shape[-1], make_positions(position, head, problem.window))
     tables = {name: _tensor(features(cut.patches)) for name, cut in problem.tests.items()}
     tables["train"] = [_tensor(features(cut.patches)) for cut in problem.train]
-    best = fit(model, problem, tables, task["learning_rate"], task["seed"], steps)
+    turned = features if position.turned else None
+    best = fit(model, problem, tables, task["learning_rate"], task["seed"], steps, turned)
     result = {"validation": round(best, 4)}
     tables["learned"] = tables["train"][0]
     for name, cut in (problem.tests | {"learned": problem.train[0]}).items():

@@ -3,7 +3,7 @@
 import copy
 import warnings
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from skgeo._pca import SphericalHarmonicPCA
 from skgeo._validation import check_parameter, check_verbose, progress
 from skgeo.encoders._base import FixedEncoder
 from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+if TYPE_CHECKING:
+    from skgeo.nn._transformer_modules import PatchPosition
 
 __all__ = ["PatchPositionEncoder"]
 
@@ -228,6 +231,33 @@ class PatchPositionEncoder(PatchTransformer):
             out = np.empty((patches.boxes.south.size, len(coefficients)), dtype=patches.dtype)
             map_pixel_means(patches.boxes, coefficients, clip, out, getattr(encoder, "n_jobs", None), advance)
             return out
+
+    def to_torch(self) -> "PatchPosition":
+        """``transform`` as a differentiable torch module, for ``average="exact"``.
+
+        Returns
+        -------
+        skgeo.nn.PatchPosition
+            Maps patch tables (..., 6) to features (..., k).
+
+        Raises
+        ------
+        ValueError
+            With ``average="pixels"``.
+        """
+        check_is_fitted(self)
+        from skgeo.nn._transformer_modules import PatchPosition  # needs torch
+
+        if self.average != "exact":
+            raise ValueError(
+                "average='pixels' has no torch module: expected average='exact', the mean over the area of the patch."
+            )
+        coefficients, clip = _unfrozen(self.encoder_).harmonic_map()
+        if coefficients.ndim == 1:
+            # One factor for each of the last harmonics.
+            missing = (int(_unfrozen(self.encoder_).max_degree) + 1) ** 2 - coefficients.size
+            coefficients = np.pad(np.diag(coefficients), ((0, 0), (missing, 0)))
+        return PatchPosition(coefficients, clip)
 
     def _integrate(self, encoder: Any, patches: Patches) -> npt.NDArray[np.floating]:
         """The mean of an encoder of harmonics over the areas of patches."""

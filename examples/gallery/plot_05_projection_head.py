@@ -2,9 +2,10 @@
 Does a transformer need to know where its patches are?
 ======================================================
 
-A small transformer fills in hidden patches of a field. What a patch looks like depends on where it lies, and how
-large it is; the tokens alone do not say. Position and scale features go through a projection head and are added to
-the tokens, and everything trains together.
+A small transformer fills in hidden patches of a real field, the share of land in cells of half a degree. What a patch
+looks like depends on where it lies, and on its neighbours; the tokens alone say neither. Position and scale features go
+through a projection head and are added to the tokens. Distances and directions between patches go through an attention
+bias. Everything trains together.
 """
 
 import matplotlib.pyplot as plt
@@ -15,7 +16,7 @@ from sklearn.pipeline import make_union
 
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo.datasets import load_land_mask
-from skgeo.nn import PatchProjectionHead
+from skgeo.nn import GreatCircleBias, PatchProjectionHead
 
 land = load_land_mask()
 grid = LatLonGrid(land.latitude, land.longitude)
@@ -23,38 +24,40 @@ patches = grid.patches((12, 12))
 pixels = grid.patch_values(torch.from_numpy(land.fraction.astype(np.float32)), (12, 12)).flatten(1)
 
 # %%
-# The features are computed once for all patches; the head is the only part of them that trains.
+# The features are computed once for all patches. The head and the bias train with the transformer.
 
 basis = SphericalHarmonicPCA(max_degree=15, n_components=120).fit(grid)
 features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer()).fit(patches)
 Z = torch.from_numpy(features.transform(patches)).float()
+table = torch.from_numpy(patches)
 
 
 class Filler(torch.nn.Module):
     """Hidden patches from those around them."""
 
-    def __init__(self, head=None, width=64):
+    def __init__(self, head=None, bias=None, width=64):
         super().__init__()
-        self.embed, self.head = torch.nn.Linear(144, width), head
+        self.embed, self.head, self.bias = torch.nn.Linear(144, width), head, bias
         layer = torch.nn.TransformerEncoderLayer(width, 4, 128, dropout=0.0, batch_first=True, norm_first=True)
         self.layers = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
         self.out = torch.nn.Linear(width, 144)
 
-    def forward(self, pixels, features, hidden):
+    def forward(self, pixels, features, tables, hidden):
         tokens = self.embed(pixels * ~hidden[..., None])
         if self.head is not None:
             tokens = tokens + self.head(features)
-        return self.out(self.layers(tokens))
+        mask = None if self.bias is None else self.bias(tables).flatten(0, 1)
+        return self.out(self.layers(tokens, mask=mask))
 
 
 def train(model, n_steps=300):
-    """Mean squared error over hidden patches, step by step."""
+    """Mean squared error over hidden patches, smoothed over 20 steps."""
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
     generator, losses = torch.Generator().manual_seed(0), []
     for _ in range(n_steps):
         chosen = torch.randint(len(pixels), (8, 64), generator=generator)
         hidden = torch.rand(8, 64, generator=generator) < 0.5
-        filled = model(pixels[chosen], Z[chosen], hidden)
+        filled = model(pixels[chosen], Z[chosen], table[chosen], hidden)
         loss = ((filled - pixels[chosen])[hidden] ** 2).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -63,18 +66,26 @@ def train(model, n_steps=300):
     return np.convolve(losses, np.ones(20) / 20, mode="valid")
 
 
-torch.manual_seed(0)
-without = train(Filler())
-torch.manual_seed(0)
-with_head = train(Filler(PatchProjectionHead.from_transformers(features, patches, embed_dim=64)))
+def head():
+    return PatchProjectionHead.from_transformers(features, patches, embed_dim=64)
+
+
+cases = {
+    "tokens alone": lambda: Filler(),
+    "with position and scale": lambda: Filler(head()),
+    "with position, scale and bias": lambda: Filler(head(), GreatCircleBias(n_heads=4)),
+}
+losses = {}
+for name, make in cases.items():
+    torch.manual_seed(0)
+    losses[name] = train(make())
 
 # %%
 # Without positions the best guess for a hidden patch is the mean of the others.
 
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-variance = pixels.var().item()
-ax.plot(without / variance, label="tokens alone")
-ax.plot(with_head / variance, label="with position and scale")
+for name, values in losses.items():
+    ax.plot(values / pixels.var().item(), label=name)
 ax.set(xlabel="training step", ylabel="error of hidden patches / variance", ylim=(0, 1.2))
 ax.legend()
 plt.show()

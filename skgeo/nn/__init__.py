@@ -12,6 +12,7 @@ from skgeo.nn._contrastive_encoder import ContrastiveLocationEncoder
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
 from skgeo.nn._geoclip_file import load_geoclip
 from skgeo.nn._geoclip_weights import GeoCLIPWeights
+from skgeo.nn._great_circle_bias import GreatCircleBias
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._head_estimators import ProjectionHeadClassifier, ProjectionHeadRegressor
 from skgeo.nn._image_features import compute_features
@@ -22,7 +23,8 @@ from skgeo.nn._patch_dataset import PatchDataset
 from skgeo.nn._pretrained_encoder import PretrainedEncoder
 from skgeo.nn._satclip_checkpoint import load_satclip
 from skgeo.nn._satclip_weights import SatCLIPWeights
-from skgeo.nn._transformer_modules import HarmonicPCA, PatchScale
+from skgeo.nn._transformer_modules import HarmonicPCA, PatchPosition, PatchScale
+from skgeo.nn._turning import turn_patches
 
 # skgeo.load finds the estimators of skgeo.nn by these names. Files of older versions need the names to stay.
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "EncoderModule",
     "FcNet",
     "GeoCLIPWeights",
+    "GreatCircleBias",
     "HarmonicPCA",
     "Harmonics",
     "Linear",
@@ -38,6 +41,7 @@ __all__ = [
     "LocationEncoder",
     "LocationRegressor",
     "PatchDataset",
+    "PatchPosition",
     "PatchProjectionHead",
     "PatchScale",
     "PretrainedEncoder",
@@ -50,4 +54,5 @@ __all__ = [
     "load_geoclip",
     "load_satclip",
     "save",
+    "turn_patches",
 ]

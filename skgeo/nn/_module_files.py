@@ -26,9 +26,10 @@ from skgeo._validation import import_optional
 from skgeo.nn._check_module import check_sizes, check_tensors, check_works
 from skgeo.nn._encoder_modules import EncoderModule, Harmonics
 from skgeo.nn._geoclip_modules import EqualEarthFourier, SumOfNetworks
+from skgeo.nn._great_circle_bias import GreatCircleBias
 from skgeo.nn._head import PatchProjectionHead
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
-from skgeo.nn._transformer_modules import HarmonicPCA, PatchScale
+from skgeo.nn._transformer_modules import HarmonicPCA, PatchPosition, PatchScale
 
 __all__ = ["load", "save"]
 
@@ -226,10 +227,10 @@ def _pca_arguments(module: HarmonicPCA) -> dict[str, object]:
     return {"max_degree": width - 1, "n_components": n_components, "clip": module.clip and float(module.clip)}
 
 
-def _build_pca(arguments: Mapping[str, Any]) -> HarmonicPCA:
+def _build_pca(arguments: Mapping[str, Any], kind: type[HarmonicPCA] = HarmonicPCA) -> HarmonicPCA:
     """A module with empty coefficients of the right shape, which load_state_dict replaces."""
     # The constructor transforms its map to a Fourier series, which is replaced here. The smallest map saves time.
-    module = HarmonicPCA(np.zeros((1, 1)), arguments["clip"])
+    module = kind(np.zeros((1, 1)), arguments["clip"])
     width = arguments["max_degree"] + 1
     module.coefficients = torch.empty(2, width, width, arguments["n_components"])
     return module
@@ -271,6 +272,13 @@ def _siren_arguments(network: SirenNet) -> dict[str, object]:
     return _network_arguments(network) | {"first_w0": network.first_w0, "w0": network.w0}
 
 
+def _bias_arguments(bias: GreatCircleBias) -> dict[str, object]:
+    # The layers are Linear, GELU, Linear, GELU and Linear.
+    output = bias.layers[-1]
+    assert isinstance(output, nn.Linear)
+    return {"n_heads": output.out_features, "hidden_dim": output.in_features}
+
+
 def _linear_arguments(linear: Linear) -> dict[str, object]:
     return {"n_inputs": linear.in_features, "n_outputs": linear.out_features}
 
@@ -299,8 +307,10 @@ _MODULE_CLASSES = {
     "skgeo.nn.SumOfNetworks": SavedClass(
         SumOfNetworks, lambda module: {"networks": list(module.networks)}, lambda kw: SumOfNetworks(**kw)
     ),
+    "skgeo.nn.GreatCircleBias": SavedClass(GreatCircleBias, _bias_arguments, lambda kw: GreatCircleBias(**kw)),
     "skgeo.nn.HarmonicPCA": SavedClass(HarmonicPCA, _pca_arguments, _build_pca),
     "skgeo.nn.Harmonics": SavedClass(Harmonics, _harmonics_arguments, lambda kw: Harmonics(**kw)),
+    "skgeo.nn.PatchPosition": SavedClass(PatchPosition, _pca_arguments, lambda kw: _build_pca(kw, PatchPosition)),
     "skgeo.nn.PatchProjectionHead": SavedClass(
         PatchProjectionHead, _head_arguments, lambda kw: PatchProjectionHead(**kw)
     ),

@@ -13,7 +13,7 @@ from skgeo._kernels.sphere import EARTH_RADIUS, descriptors
 from skgeo._typing import FloatArray
 from skgeo._validation import check_clip, check_radius
 
-__all__ = ["HarmonicPCA", "PatchScale"]
+__all__ = ["HarmonicPCA", "PatchPosition", "PatchScale"]
 
 
 class HarmonicPCA(nn.Module):
@@ -113,13 +113,15 @@ class HarmonicPCA(nn.Module):
         odd = (order % 2 == 1).unsqueeze(-1)
         of_colatitude = torch.where(odd, torch.sin(south).unsqueeze(-2), torch.cos(south).unsqueeze(-2))
         of_longitude = torch.stack([torch.cos(east), torch.sin(east)], dim=-2)
+        return like(points, self._map(of_longitude, of_colatitude))
+
+    def _map(self, of_longitude: Tensor, of_colatitude: Tensor) -> Tensor:
+        """The clipped map of waves of longitude (..., 2, L + 1) and of colatitude (..., L + 1, L + 1)."""
         waves = of_longitude.unsqueeze(-1) * of_colatitude.unsqueeze(-3)
         # autocast would compute the product in half precision, which keeps two digits only.
-        with torch.autocast(points.device.type, enabled=False):
-            values = waves.flatten(-3) @ self.coefficients.to(wide.dtype).flatten(0, 2)
-        if self.clip is not None:
-            values = self.clip * torch.tanh(values / self.clip)
-        return like(points, values)
+        with torch.autocast(waves.device.type, enabled=False):
+            values = waves.flatten(-3) @ self.coefficients.to(waves.dtype).flatten(0, 2)
+        return values if self.clip is None else self.clip * torch.tanh(values / self.clip)
 
     def extra_repr(self) -> str:
         """The settings that ``print`` shows."""
@@ -196,20 +198,112 @@ class PatchScale(nn.Module):
         """
         check_last(patches, "patches", PATCH_COLUMNS)
         wide = patches.to(torch.promote_types(patches.dtype, self.earth_radius.dtype))
-        south, north, west, east, n_lat, n_lon = wide.unbind(-1)
-        # An eastern edge below the western edge lies beyond the antimeridian: add whole turns to it.
-        turns = torch.ceil((west - east) / 360.0).clamp(min=0.0).detach()
-        width, height = torch.deg2rad(east + 360.0 * turns - west), torch.deg2rad(north - south)
-        parallel = _cos_degrees((south + north) / 2.0)
+        latitude, _, height, width = middles(wide)
+        width, height, parallel = torch.deg2rad(width), torch.deg2rad(height), cos_degrees(latitude)
         lon, lat = self.earth_radius * width * parallel, self.earth_radius * height
         # This product equals sin(north) - sin(south), without the cancellation of that difference.
         area = self.earth_radius**2 * width * 2.0 * torch.sin(height / 2.0) * parallel
-        table = torch.stack(descriptors(lon, lat, area, n_lon, n_lat, self.earth_radius), dim=-1)
+        table = torch.stack(descriptors(lon, lat, area, wide[..., 5], wide[..., 4], self.earth_radius), dim=-1)
         return like(patches, torch.log(table) if self.log else table)
 
     def extra_repr(self) -> str:
         """The settings that ``print`` shows."""
         return f"earth_radius={float(self.earth_radius)}, log={self.log}"
+
+
+class PatchPosition(HarmonicPCA):
+    """``PatchPositionEncoder.transform`` as a differentiable torch module, made by its ``to_torch``.
+
+    The exact mean of a linear map of real spherical harmonics over the area of each patch, softly clipped. It computes
+    features of patches that move, such as those of :func:`~skgeo.nn.turn_patches`, within a training step.
+
+    Parameters
+    ----------
+    affine : array-like of shape (k, (L + 1)^2)
+        The map of the harmonics, (l, m) at column ``l * l + l + m``; a constant rides on the first.
+    clip : float or None, default=None
+        Bound of the output; None does not clip.
+
+    Attributes
+    ----------
+    coefficients : Tensor of shape (2, L + 1, L + 1, k)
+        The buffer, as in :class:`~skgeo.nn.HarmonicPCA`.
+
+    Raises
+    ------
+    ValueError
+        If ``affine`` has another shape or ``clip`` is not positive; from a call, if the last dimension is not 6 or the
+        numbers are not real.
+    TypeError
+        From a call with anything but a tensor.
+
+    See Also
+    --------
+    skgeo.PatchPositionEncoder.to_torch : The module of a fitted encoder.
+
+    Notes
+    -----
+    The map is a Fourier series in longitude and colatitude, whose waves have their means over a patch in closed form:
+    a call is sines, cosines and one matrix product, whatever the number of pixels. For the precision see
+    :class:`~skgeo.nn.HarmonicPCA`. Values are not checked: a patch without height or width has the position of a line
+    or a point, unless the point is a pole, which gives NaN.
+
+    Examples
+    --------
+    The mean of the sine of latitude over the northern hemisphere is 1/2.
+
+    >>> import torch
+    >>> from skgeo.nn import PatchPosition
+    >>> sine = torch.pi**0.5 * 2 / 3**0.5
+    >>> module = PatchPosition([[0.0, 0.0, sine, 0.0]])
+    >>> module(torch.tensor([[0.0, 90.0, -180.0, 180.0, 90, 360]])).round(decimals=6)
+    tensor([[0.5000]])
+    """
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Embed patches.
+
+        Parameters
+        ----------
+        patches : Tensor of shape (..., 6)
+            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). East below west is
+            beyond the antimeridian.
+
+        Returns
+        -------
+        Tensor of shape (..., k)
+            In the dtype of ``patches``; integers give that of the buffer.
+        """
+        check_last(patches, "patches", PATCH_COLUMNS)
+        wide = patches.to(torch.promote_types(patches.dtype, self.coefficients.dtype))
+        latitude, longitude, height, width = (each.unsqueeze(-1) for each in middles(wide))
+        order = torch.arange(self.coefficients.shape[1], dtype=wide.dtype, device=wide.device)
+        south = multiples(order, -latitude, start=90.0)
+        east = multiples(order, longitude)
+        waves = _mean_waves(south, height, latitude)
+        odd = (order % 2 == 1).unsqueeze(-1)
+        of_colatitude = torch.where(odd, waves[1].unsqueeze(-2), waves[0].unsqueeze(-2))
+        # The mean of a wave of longitude is the wave at the middle, times sin(x) / x with x of half the width.
+        of_longitude = torch.stack([torch.cos(east), torch.sin(east)], dim=-2)
+        of_longitude = of_longitude * torch.sinc(order * width / 360.0).unsqueeze(-2)
+        return like(patches, self._map(of_longitude, of_colatitude))
+
+
+def _mean_waves(south: Tensor, height: Tensor, latitude: Tensor) -> tuple[Tensor, Tensor]:
+    """Means of cos(n x) and sin(n x) over bands of the colatitude x, weighted by area; ``south`` is n x at the middle.
+
+    The weight is sin(x), and its products with the waves are sums of waves n - 1 and n + 1. Each of these has as its
+    mean its value at the middle times sin(h) / h.
+    """
+    degrees = torch.arange(-1, south.shape[-1] + 1, dtype=south.dtype, device=south.device)
+    damping = torch.sinc(degrees * height / 360.0)
+    # The half sum and half difference of the two factors: the difference is small, and its division by the sine of the
+    # colatitude, which is small near the poles, loses no digits.
+    level = (damping[..., 2:] + damping[..., :-2]) / 2.0
+    slope = (damping[..., 2:] - damping[..., :-2]) / 2.0
+    slope = slope * torch.sin(torch.deg2rad(latitude)) / cos_degrees(latitude)
+    cosine, sine, area = torch.cos(south), torch.sin(south), damping[..., 2:3]
+    return (level * cosine + slope * sine) / area, (level * sine - slope * cosine) / area
 
 
 def _double_fourier(affine: FloatArray) -> FloatArray:
@@ -232,7 +326,15 @@ def multiples(order: Tensor, degrees: Tensor, start: float = 0.0) -> Tensor:
     return torch.deg2rad(turned + order * (degrees - whole))
 
 
-def _cos_degrees(latitude: Tensor) -> Tensor:
+def middles(patches: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Latitude and longitude of the middles of patches (..., 6), their heights and their widths, all in degrees."""
+    south, north, west, east = patches[..., :4].unbind(-1)
+    # An eastern edge below the western edge lies beyond the antimeridian: add whole turns to it.
+    width = east - west + 360.0 * torch.ceil((west - east) / 360.0).clamp(min=0.0).detach()
+    return (south + north) / 2.0, west + width / 2.0, north - south, width
+
+
+def cos_degrees(latitude: Tensor) -> Tensor:
     """Cosine of degrees. It is accurate near the poles, where it is small, and smooth everywhere."""
     # cos(x) = 2 sin(45 - x / 2) sin(45 + x / 2), in degrees: at a pole one factor is exactly zero.
     half = latitude / 2.0
@@ -256,6 +358,21 @@ def check_last(values: Tensor, name: str, columns: tuple[str, ...]) -> None:
     if values.ndim == 0 or values.shape[-1] != len(columns):
         expected = f"(..., {len(columns)}): {', '.join(columns)}"
         raise ValueError(f"{name} has shape {tuple(values.shape)}: expected {expected}.")
+
+
+def check_places(values: object, columns: tuple[str, ...], *, more: bool = False) -> Tensor:
+    """Tables (..., n, columns) of patches, checked; integers become float64. ``more`` allows further columns."""
+    check_tensor(values, "patches")
+    assert isinstance(values, Tensor)
+    wrong = values.shape[-1] < len(columns) if more and values.ndim else values.shape[-1:] != (len(columns),)
+    if values.ndim < 2 or wrong:
+        expected = f"(..., n, {len(columns)}{' or more' if more else ''}): {', '.join(columns)}"
+        raise ValueError(f"patches has shape {tuple(values.shape)}: expected {expected}.")
+    if values.is_floating_point() and values.dtype.itemsize < 4:
+        raise ValueError(
+            f"patches has dtype {values.dtype}, which rounds places by up to half a degree: expected float64 or float32."
+        )
+    return values if values.is_floating_point() else values.to(torch.float64)
 
 
 def like(given: Tensor, values: Tensor) -> Tensor:

@@ -1031,7 +1031,9 @@ for _name, (_cls, _spec) in MODULES.items():
     "nn.Harmonics",
     1.5,
     "nn.HarmonicPCA",
+    "nn.PatchPosition",
     "nn.PatchScale",
+    "nn.GreatCircleBias",
     "nn.EncoderModule",
     "nn.LocationEncoder",
     "nn.PatchProjectionHead",
@@ -1039,17 +1041,23 @@ for _name, (_cls, _spec) in MODULES.items():
 def twins(source):
     """Constructors of the twins and of what joins them, with parameters of all kinds."""
     kind = source.pick(
-        ("Harmonics", "HarmonicPCA", "PatchScale", "EncoderModule", "LocationEncoder", "Head", "from_features")
+        (
+            *("Harmonics", "HarmonicPCA", "PatchPosition", "PatchScale", "GreatCircleBias", "EncoderModule"),
+            *("LocationEncoder", "Head", "from_features"),
+        )
     )
     source.tell(kind)
+    series = {
+        "affine": Parameter(
+            (np.ones((1, 4)), [[1.0]]), (np.ones(4), np.ones((1, 3)), np.empty((0, 4)), "a", None, [[1], [1, 2]])
+        ),
+        "clip": Parameter((None, 1.0), (*JUNK, 0.0, "a")),
+    }
     spec = {
         "Harmonics": {"max_degree": DEGREE, "min_degree": Parameter((0, 1), (*NO_INTEGER, 99)), "spectrum": SPECTRUM},
-        "HarmonicPCA": {
-            "affine": Parameter(
-                (np.ones((1, 4)), [[1.0]]), (np.ones(4), np.ones((1, 3)), np.empty((0, 4)), "a", None, [[1], [1, 2]])
-            ),
-            "clip": Parameter((None, 1.0), (*JUNK, 0.0, "a")),
-        },
+        "HarmonicPCA": series,
+        "PatchPosition": series,
+        "GreatCircleBias": {name: Parameter((1, 3), NO_COUNT) for name in ("n_heads", "hidden_dim")},
         "PatchScale": {"earth_radius": Parameter((1.0, EARTH), NO_POSITIVE)},
         "EncoderModule": {
             "encoder": Parameter(
@@ -1069,8 +1077,10 @@ def twins(source):
         "LocationEncoder": {},
     }[kind]
     chosen, fine = parameters(source, spec, bad=50)
-    if kind == "HarmonicPCA":
+    if kind in ("HarmonicPCA", "PatchPosition"):
         chosen = {"affine": [[1.0, 0.0, 0.0, 0.0]]} | chosen
+    if kind == "GreatCircleBias":
+        chosen = {"n_heads": 2} | chosen
     if kind == "EncoderModule":
         chosen = {"encoder": encoders.WrapEncoder()} | chosen
     if kind == "Head":
@@ -1089,6 +1099,24 @@ def twins(source):
     if kind == "Harmonics" and fine and chosen.get("min_degree", 0) > chosen.get("max_degree", 10):
         fine = False
     attempt(lambda: make(**chosen), fine)
+
+
+@entry("nn.turn_patches", 0.3)
+def turned(source):
+    """Tables of patches turned, and their bias: finite, with latitudes as they were."""
+    shape = source.pick(((6,), (0, 6), (1, 6), (3, 6), (2, 3, 6), (2, 3, 8), (3, 5)))
+    dtype = source.pick((torch.float64, torch.float32, torch.float16, torch.int64, torch.bool))
+    generator = source.pick((None, torch.Generator().manual_seed(0), 0, "a"))
+    tables = torch.zeros(shape).to(dtype)
+    tables[..., 1::2] = 1
+    right_dtype = dtype not in (torch.float16, torch.bool)
+    fine = len(shape) > 1 and shape[-1] >= 6 and right_dtype and not isinstance(generator, int | str)
+    out = attempt(lambda: nn.turn_patches(tables, generator), fine)
+    if out is Refused:
+        return
+    right(out.shape == shape and bool((out[..., :2] == tables[..., :2]).all()), "latitudes have changed")
+    pairs = attempt(lambda: nn.GreatCircleBias(2)(out), shape[-1] == 6)
+    right(pairs is Refused or bool(torch.isfinite(pairs).all()), "the bias is not finite")
 
 
 # --- folds

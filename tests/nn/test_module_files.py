@@ -21,7 +21,7 @@ from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicP
 from skgeo import nn as geo_nn
 from skgeo.encoders import SphereMEncoder, WrapEncoder
 from skgeo.exceptions import ModelFileError, VersionWarning
-from skgeo.nn import HarmonicPCA, PatchProjectionHead, PatchScale
+from skgeo.nn import GreatCircleBias, HarmonicPCA, PatchPosition, PatchProjectionHead, PatchScale
 
 FEATURES = np.random.default_rng(0).normal(size=(7, 13))
 
@@ -49,6 +49,9 @@ MODULES = {
     "harmonics": (lambda: SphericalHarmonicPCA(4, 20).fit(GRID).to_torch(), GRID.points()),
     "harmonics in float32": (lambda: SphericalHarmonicPCA(2, clip=None).fit(GRID).to_torch().float(), GRID.points()),
     "harmonics, numpy's clip": (lambda: HarmonicPCA(np.eye(4), clip=np.float32(0.1)), GRID.points()),
+    "position of patches": (lambda: PatchPosition(np.eye(9), clip=2.0), PATCHES),
+    "attention bias": (lambda: GreatCircleBias(3), PATCHES),
+    "attention bias, numpy's widths": (lambda: GreatCircleBias(*np.int8([3, 5])).bfloat16(), PATCHES),
     "encoder": (lambda: geo_nn.EncoderModule(SphereMEncoder(3, plus=True, periodic=True)), GRID.points()),
     "encoder without scales": (lambda: geo_nn.EncoderModule(WrapEncoder()), GRID.points()),
     "plain harmonics": (lambda: geo_nn.Harmonics(5, min_degree=2, spectrum="matern"), GRID.points()),

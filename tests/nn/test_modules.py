@@ -28,6 +28,7 @@ from skgeo.nn import (
     Harmonics,
     LocationEncoder,
     LocationRegressor,
+    PatchPosition,
     PatchProjectionHead,
     PatchScale,
 )
@@ -584,6 +585,7 @@ def test_head_refuses_what_has_no_meaning(make, message):
         (lambda: Harmonics(2), 2, "points"),
         (lambda: LocationEncoder(Harmonics(2), torch.nn.Linear(9, 1)), 2, "points"),
         (lambda: PatchScale(), 6, "patches"),
+        (lambda: PatchPosition(np.eye(4)), 6, "patches"),
     ],
 )
 def test_modules_take_tensors_of_real_numbers(module, width, name):

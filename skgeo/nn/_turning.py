@@ -1,0 +1,74 @@
+"""Patches turned about the axis of the Earth at random, for training."""
+
+import torch
+from torch import Tensor
+
+from skgeo._input.patch_table import PATCH_COLUMNS
+from skgeo.nn._transformer_modules import check_places
+
+__all__ = ["turn_patches"]
+
+
+def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Turn the patches of each sample about the axis of the Earth, by a random angle for each.
+
+    Train on features of turned patches, so that the model cannot learn by heart what is at which longitude. Then it
+    takes what it learned to other longitudes. Patches of one sample stay as they lie to each other, and keep latitudes
+    and sizes. Turn in training only: a model is tested and used with patches where they are.
+
+    Parameters
+    ----------
+    patches : Tensor of shape (..., n, 6) or more columns
+        Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); further columns are kept. All
+        dimensions before the last two count samples.
+    generator : torch.Generator or None, default=None
+        Where the angles come from; None is torch's own.
+
+    Returns
+    -------
+    Tensor of the shape of ``patches``
+        The tables with west and east, and nothing else, changed; west is from -180 to 180. In the dtype of
+        ``patches``; integers give float64.
+
+    Raises
+    ------
+    ValueError
+        If ``patches`` has another shape, or its numbers are not real or of half precision.
+    TypeError
+        If ``patches`` is no tensor, or ``generator`` no generator.
+
+    See Also
+    --------
+    skgeo.nn.PatchPosition : Position features of turned patches, at training speed.
+    skgeo.nn.GreatCircleBias : Does not change when patches are turned.
+
+    Notes
+    -----
+    Angles are uniform. A model that stays in the region of its training loses with turned patches what longitude
+    says there; see the guide :doc:`/guide/patches`. Keep tables in float64: in single precision edges are rounded by
+    up to 1 m where they are turned, each on its own.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skgeo.nn import turn_patches
+    >>> windows = torch.tensor([[[30, 40, 0, 10, 8, 8], [30, 40, 10, 20, 8, 8]]], dtype=torch.float64).expand(3, 2, 6)
+    >>> turned = turn_patches(windows, torch.Generator().manual_seed(0))
+    >>> turned[:, :, 2].round()
+    tensor([[-27., -17.],
+            [-87., -77.],
+            [  8.,  18.]], dtype=torch.float64)
+    """
+    wide = check_places(patches, PATCH_COLUMNS, more=True)
+    if not (generator is None or isinstance(generator, torch.Generator)):
+        raise TypeError(
+            f"generator={generator!r}: expected a torch.Generator, such as torch.Generator().manual_seed(0), or None."
+        )
+    # A generator draws on its own device only. Angles are drawn in float64: they are the same for every dtype.
+    device = wide.device if generator is None else generator.device
+    angle = torch.rand(*wide.shape[:-2], 1, generator=generator, device=device, dtype=torch.float64)
+    turn = 360.0 * angle.to(wide.device, wide.dtype)
+    west = wide[..., 2].detach()
+    # Whole turns bring the western edge of each patch back, and keep the digits of the edges.
+    turn = turn - 360.0 * torch.floor((west + turn + 180.0) / 360.0)
+    return torch.cat([wide[..., :2], wide[..., 2:4] + turn[..., None], wide[..., 4:]], dim=-1)
