@@ -37,6 +37,11 @@ __all__ = [
 Sizes = dict[str, int]
 
 
+# Numbers above this overflow when they are squared. No fit gives them.
+LARGE = 1e150
+POSITIVE = 5e-324
+
+
 class Rule(Protocol):
     """A condition on one value."""
 
@@ -94,6 +99,11 @@ class Array:
             check(where, within, value, f"values from {self.low:g} to {self.high:g}")
             infinite = self.finite and not math.isfinite(float(least) - float(most))
             check(where, not infinite or bool(np.isfinite(value).all()), value, "finite values")
+
+
+def squarable(shape: tuple[int | str, ...]) -> Array:
+    """The rule for numbers in float64 of either sign, whose squares are numbers."""
+    return Array(shape, low=-LARGE, high=LARGE, double=True)
 
 
 @dataclass(frozen=True)
@@ -332,3 +342,13 @@ class Schema:
                 rule.check(f"{name}.{key}", state[key], sizes)
         if self.relation is not None:
             self.relation(state, sizes)
+
+
+def check_degrees(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """The number of harmonics follows from the degree of the fit."""
+    degree = state.get("max_degree")
+    whole = isinstance(degree, int | np.integer) and not isinstance(degree, bool)
+    fits = whole and (int(degree) + 1) ** 2 == sizes.get("harmonics")
+    check("max_degree", bool(fits), degree, f"the degree of the fit, which has {sizes.get('harmonics')} harmonics")
+    doubled = sizes.get("doubled")
+    check("max_degree", doubled == (2 * int(degree or 0) + 1) ** 2, degree, f"one with {doubled} integrals")

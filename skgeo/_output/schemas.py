@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from skgeo._output.schema import (
-    AnyOf,
+    LARGE,
+    POSITIVE,
     Array,
     Dict,
     DType,
@@ -27,23 +28,12 @@ from skgeo._output.schema import (
     Text,
     Tuple,
     check,
+    check_degrees,
+    squarable,
 )
+from skgeo._output.schemas_gp import GAUSSIAN_PROCESSES
 
 __all__ = ["FIXED_ENCODER", "SCHEMAS"]
-
-# Numbers above this overflow when they are squared. No fit gives them.
-_LARGE = 1e150
-_POSITIVE = 5e-324
-
-
-def _check_degrees(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """The number of harmonics follows from the degree of the fit."""
-    degree = state.get("max_degree")
-    whole = isinstance(degree, int | np.integer) and not isinstance(degree, bool)
-    fits = whole and (int(degree) + 1) ** 2 == sizes.get("harmonics")
-    check("max_degree", bool(fits), degree, f"the degree of the fit, which has {sizes.get('harmonics')} harmonics")
-    doubled = sizes.get("doubled")
-    check("max_degree", doubled == (2 * int(degree or 0) + 1) ** 2, degree, f"one with {doubled} integrals")
 
 
 def _check_latlon(state: Mapping[str, Any], sizes: Sizes) -> None:
@@ -85,14 +75,6 @@ def _check_mask(state: Mapping[str, Any], shape: tuple[int, ...]) -> None:
     check("mask", mask is None or (mask.shape == shape and bool(mask.any())), mask, f"shape {shape}, not all zero")
 
 
-def _check_gaussian_process(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """Sums of a Gaussian process are those of its degree, and hold whole observations."""
-    _check_degrees(state, sizes)
-    # Variances of predictions are sums of squares over the rows of the factor.
-    factor = state["_factor"]
-    check("_factor", bool((np.diagonal(factor) > 0.0).all()), factor, "positive numbers on the diagonal")
-
-
 def _check_weights(state: Mapping[str, Any], sizes: Sizes) -> None:
     """Weights of a network are finite numbers of few axes."""
     for key in ("weights_", "_moments"):
@@ -124,14 +106,14 @@ _HEAD: dict[str, Rule] = {
     "n_features_in_": Integer(2, size="features"),
     "n_position_": Integer(1),
     "_widths": Tuple((Integer(1), Integer(1, optional=True))),
-    "scale_mean_": Array(("descriptors",), low=-_LARGE, high=_LARGE),
-    "scale_std_": Array(("descriptors",), low=_POSITIVE, high=_LARGE),
+    "scale_mean_": Array(("descriptors",), low=-LARGE, high=LARGE),
+    "scale_std_": Array(("descriptors",), low=POSITIVE, high=LARGE),
 }
 _CLASSIFIER: dict[str, Rule] = {"classes_": Labels(), "_class_weights": Array(("classes",), low=0.0)}
 _REGRESSOR: dict[str, Rule] = {
     "_flat": Flag(),
     "target_mean_": Array(("outputs",)),
-    "target_scale_": Array(("outputs",), low=_POSITIVE),
+    "target_scale_": Array(("outputs",), low=POSITIVE),
 }
 _TRAINED: dict[str, Rule] = _NAMED | {"_moments": Dict(Array(None, "f"))}
 _RETRIEVAL: dict[str, Rule] = {
@@ -142,12 +124,7 @@ _RETRIEVAL: dict[str, Rule] = {
 }
 
 
-def _values(shape: tuple[str, ...]) -> Array:
-    """Numbers of either sign, whose squares are numbers."""
-    return Array(shape, low=-_LARGE, high=_LARGE, double=True)
-
-
-SCHEMAS: dict[str, Schema] = {
+SCHEMAS: dict[str, Schema] = GAUSSIAN_PROCESSES | {
     "skgeo.LatLonGrid": Schema(
         {
             "latitude": Array(("rows",), low=-90.0, high=90.0, double=True),
@@ -178,52 +155,19 @@ SCHEMAS: dict[str, Schema] = {
     "skgeo.SphericalHarmonicPCA": Schema(
         _PLACES
         | {
-            "_coefficients": _values(("doubled",)),
-            "_area": Number(low=0.0, high=_LARGE, finite=False),
-            "total_weight_": Number(low=0.0, high=_LARGE),
-            "mean_": _values(("harmonics",)),
-            "shannon_number_": Number(low=0.0, high=_LARGE),
+            "_coefficients": squarable(("doubled",)),
+            "_area": Number(low=0.0, high=LARGE, finite=False),
+            "total_weight_": Number(low=0.0, high=LARGE),
+            "mean_": squarable(("harmonics",)),
+            "shannon_number_": Number(low=0.0, high=LARGE),
             "n_components_": Integer(size="components"),
-            "components_": _values(("components", "harmonics")),
-            "explained_variance_": Array(("components",), low=0.0, high=_LARGE),
-            "explained_variance_ratio_": Array(("components",), low=0.0, high=_LARGE),
-            "scale_": Array(("components",), low=1.0 / _LARGE, high=_LARGE),
+            "components_": squarable(("components", "harmonics")),
+            "explained_variance_": Array(("components",), low=0.0, high=LARGE),
+            "explained_variance_ratio_": Array(("components",), low=0.0, high=LARGE),
+            "scale_": Array(("components",), low=1.0 / LARGE, high=LARGE),
         },
         _NAMED,
-        _check_degrees,
-    ),
-    "skgeo.SphericalGaussianProcessRegressor": Schema(
-        _PLACES
-        | {
-            "_flat": Flag(),
-            "_sums": Dict(
-                rules={
-                    "weight": _values(("doubled",)),
-                    "target": _values(("outputs", "harmonics")),
-                    "square": _values(("outputs",)),
-                    "shift": _values(("outputs",)),
-                    "log_weight": Number(),
-                    "n_observations": Integer(1, size="observations"),
-                }
-            ),
-            "target_mean_": _values(("outputs",)),
-            "target_scale_": Array(("outputs",), low=1.0 / _LARGE, high=_LARGE),
-            "theta_": _values(("hyperparameters",)),
-            "variance_": Number(low=1.0 / _LARGE, high=_LARGE),
-            "length_scale_": Number(low=1.0 / _LARGE, high=_LARGE),
-            "smoothness_": Number(low=1.0 / _LARGE, high=_LARGE),
-            "noise_": Number(low=1.0 / _LARGE, high=_LARGE),
-            "log_marginal_likelihood_value_": Number(),
-            "_weights": _values(("outputs", "harmonics")),
-            "_factor": _values(("harmonics", "harmonics")),
-            "_spread": _values(("doubled",)),
-            "noise_std_": AnyOf((Number(low=0.0, high=_LARGE), Array(("outputs",), low=0.0, high=_LARGE))),
-            "spectrum_": Array(("degrees",), low=0.0, high=_LARGE),
-            "truncation_error_": Number(),
-            "n_observations_": Integer(1, size="observations"),
-        },
-        _NAMED,
-        _check_gaussian_process,
+        check_degrees,
     ),
     "skgeo.PatchPositionEncoder": Schema(_PATCHES | {"encoder_": Part(("transform",))}, _NAMED),
     "skgeo.PatchScaleFeaturizer": Schema(_PATCHES, _NAMED),
@@ -236,10 +180,10 @@ SCHEMAS: dict[str, Schema] = {
         | _LOCATION
         | {
             "_embed_dim": Integer(1),
-            "_first_temperature": Number(low=_POSITIVE),
+            "_first_temperature": Number(low=POSITIVE),
             "feature_mean_": Array(("image_features",)),
-            "feature_scale_": Array(("image_features",), low=_POSITIVE),
-            "temperature_": Number(low=_POSITIVE),
+            "feature_scale_": Array(("image_features",), low=POSITIVE),
+            "temperature_": Number(low=POSITIVE),
         },
         _TRAINED | {"retrieval_": Dict(rules=_RETRIEVAL)},
         _check_weights,

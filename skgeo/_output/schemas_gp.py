@@ -1,0 +1,192 @@
+"""The fitted attributes of Gaussian processes that files may hold, by the names of their classes in files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from skgeo._output.schema import (
+    LARGE,
+    POSITIVE,
+    AnyOf,
+    Array,
+    Dict,
+    Flag,
+    Integer,
+    Labels,
+    ListOf,
+    Number,
+    Part,
+    Rule,
+    Schema,
+    Sizes,
+    Strings,
+    Text,
+    check,
+    check_degrees,
+    squarable,
+)
+
+__all__ = ["GAUSSIAN_PROCESSES"]
+
+_SIZE = Number(low=1.0 / LARGE, high=LARGE)
+# Rounding of the length of a unit vector.
+_UNIT_TOLERANCE = 1e-9
+
+
+def _counts(size: str, low: int = 0) -> Array:
+    """The rule for an array of whole numbers."""
+    return Array((size,), "i", low=low)
+
+
+_OBSERVATIONS: dict[str, Rule] = {
+    "vectors": Array(("places", 3), low=-1.0 - _UNIT_TOLERANCE, high=1.0 + _UNIT_TOLERANCE, double=True),
+    "columns": squarable(("places", "columns")),
+    "weight": Array(("places",), low=POSITIVE, high=LARGE, double=True),
+    "multiplicity": _counts("places", 1),
+    "log_weight": Array(("places",), double=True),
+    "deviations": squarable(("deviations", "columns")),
+    "place_of_deviation": _counts("deviations"),
+}
+# The state of a process with a Matern kernel: observations, and the coefficients of the mean.
+_MATERN: dict[str, Rule] = {
+    "mean": squarable(("outputs",)),
+    "scale": Array(("outputs",), low=1.0 / LARGE, high=LARGE, double=True),
+    "observations": Dict(rules=_OBSERVATIONS),
+    "n_constant": Integer(0, 1),
+    "design_mean": squarable(("design",)),
+    "design_scale": Array(("design",), low=1.0 / LARGE, high=LARGE, double=True),
+    "used": _counts("used"),
+    "coefficients": squarable(("used", "outputs")),
+    "precision": squarable(("used", "used")),
+    "value": Number(),
+}
+# The state of a process of harmonics: sums over the observations, and the weights of the harmonics.
+_HARMONICS: dict[str, Rule] = {
+    "value": Number(),
+    "mean": squarable(("outputs",)),
+    "scale": Array(("outputs",), low=1.0 / LARGE, high=LARGE, double=True),
+    "sums": Dict(
+        rules={
+            "weight": squarable(("doubled",)),
+            "target": squarable(("outputs", "harmonics")),
+            "square": squarable(("outputs",)),
+            "shift": squarable(("outputs",)),
+            "log_weight": Number(),
+            "n_observations": Integer(1),
+        }
+    ),
+    "posterior": Dict(
+        rules={
+            "mean": squarable(("outputs", "harmonics")),
+            "factor": squarable(("harmonics", "harmonics")),
+            "spread": squarable(("doubled",)),
+        }
+    ),
+}
+# Labels: the approximate posterior of the log odds at each place, for each model of one class against the others.
+_LABELS: dict[str, Rule] = {
+    "vectors": _OBSERVATIONS["vectors"],
+    "mean": squarable(("models", "places")),
+    "pull": squarable(("models", "places")),
+    "precision": Array(("models", "places"), low=0.0, high=LARGE, double=True),
+    "constant": squarable(("models",)),
+    "constant_variance": Array(("models",), low=0.0, high=LARGE, double=True),
+}
+
+
+def _check_regressor(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """The observations belong to each other, and the mean has one coefficient for each column that it uses."""
+    process = state["_state"]
+    if state["method_"] == "harmonics":
+        check("_state", "sums" in process, sorted(process), "the state of method_='harmonics'")
+        check_degrees(state, sizes)
+        # Variances of predictions are sums of squares over the rows of the factor.
+        factor = process["posterior"]["factor"]
+        check("factor", bool((np.diagonal(factor) > 0.0).all()), factor, "positive numbers on the diagonal")
+        return
+    check("_state", "observations" in process, sorted(process), f"the state of method_={state['method_']!r}")
+    observations = process["observations"]
+    _check_vectors(observations["vectors"])
+    n_design, n_columns = sizes["design"], sizes["outputs"] + sizes["design"]
+    check(
+        "columns", sizes["columns"] == n_columns, sizes["columns"], f"{n_columns} columns, of targets and of the mean"
+    )
+    covariates = process["n_constant"] + state["_n_covariates"]
+    linear = n_design in (process["n_constant"], covariates)
+    check("design_mean", linear, n_design, f"a mean of {covariates} columns")
+    place, used = observations["place_of_deviation"], process["used"]
+    check("place_of_deviation", bool((place < sizes["places"]).all()), place, f"places below {sizes['places']}")
+    ascending = bool((np.diff(used) > 0).all() and (used < n_design).all())
+    check("used", ascending, used, f"ascending columns below {n_design}")
+    precision = process["precision"]
+    # eigvalsh reads one triangle only.
+    symmetric = np.allclose(precision, precision.T, rtol=1e-6, atol=0.0)
+    positive = symmetric and bool((np.linalg.eigvalsh(precision) > 0.0).all()) if precision.size else True
+    check("precision", bool(positive), precision, "a symmetric positive definite matrix")
+
+
+def _check_classifier(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """There is one model for two classes, and one for each of more classes."""
+    expected = {1: 0, 2: 1}.get(sizes["classes"], sizes["classes"])
+    check("_state", sizes["models"] == expected, sizes["models"], f"{expected} models for {sizes['classes']} classes")
+    _check_vectors(state["_state"]["vectors"])
+
+
+def _check_vectors(vectors: Any) -> None:
+    lengths = np.linalg.norm(vectors, axis=1)
+    unit = bool((np.abs(lengths - 1.0) <= _UNIT_TOLERANCE).all())
+    check("vectors", unit and len(vectors) > 0, vectors, "unit vectors")
+
+
+_NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",))}
+_KERNELS = Array(("models",), low=POSITIVE, high=LARGE, double=True)
+
+GAUSSIAN_PROCESSES: dict[str, Schema] = {
+    "skgeo.SphericalGaussianProcessRegressor": Schema(
+        {
+            "n_features_in_": Integer(1, size="features"),
+            "_n_covariates": Integer(0),
+            "_flat": Flag(),
+            "_state": AnyOf((Dict(rules=_HARMONICS), Dict(rules=_MATERN))),
+            "method_": Text(("exact", "neighbours", "harmonics")),
+            "variance_": _SIZE,
+            "length_scale_km_": _SIZE,
+            "smoothness_": _SIZE,
+            "noise_": Number(low=0.0, high=LARGE),
+            "theta_": Array(("hyperparameters",), finite=False),
+            "log_marginal_likelihood_value_": Number(),
+            "target_mean_": squarable(("outputs",)),
+            "target_scale_": Array(("outputs",), low=1.0 / LARGE, high=LARGE),
+            "mean_": squarable(("outputs",)),
+            "noise_std_": AnyOf((Number(low=0.0, high=LARGE), Array(("outputs",), low=0.0, high=LARGE))),
+            "n_observations_": Integer(1),
+        },
+        _NAMED
+        | {
+            "_covariate_names": AnyOf((Text(optional=True), ListOf(Text()))),
+            "mean_model_": Part(("predict",)),
+            "coef_": Array(None, low=-LARGE, high=LARGE),
+            # Columns that say the same as others have an infinite deviation.
+            "coef_std_": Array(None, low=0.0, finite=False),
+            "intercept_": AnyOf((Number(), Array(("outputs",)))),
+            "spectrum_": Array(("degrees",), low=0.0, high=LARGE),
+            "truncation_error_": Number(),
+        },
+        _check_regressor,
+    ),
+    "skgeo.SphericalGaussianProcessClassifier": Schema(
+        {
+            "n_features_in_": Integer(1, size="features"),
+            "classes_": Labels(),
+            "method_": Text(("exact", "neighbours")),
+            "_state": Dict(rules=_LABELS),
+            "variance_": _KERNELS,
+            "smoothness_": _KERNELS,
+            "length_scale_km_": _KERNELS,
+            "constant_": squarable(("models",)),
+        },
+        _NAMED,
+        _check_classifier,
+    ),
+}
