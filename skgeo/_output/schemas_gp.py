@@ -167,7 +167,7 @@ GAUSSIAN_PROCESSES: dict[str, Schema] = {
             "_covariate_names": AnyOf((Text(optional=True), ListOf(Text()))),
             "mean_model_": Part(("predict",)),
             "coef_": Array(None, low=-LARGE, high=LARGE),
-            # Columns that say the same as others have an infinite deviation.
+            # Columns that are combinations of others have the deviation NaN.
             "coef_std_": Array(None, low=0.0, finite=False),
             "intercept_": AnyOf((Number(), Array(("outputs",)))),
             "spectrum_": Array(("degrees",), low=0.0, high=LARGE),
