@@ -117,6 +117,12 @@ class CovariateEstimator(LocationEstimator):
                 f"X has {split.covariates.shape[1] + 2} features, but {type(self).__name__} is expecting "
                 f"{self._n_covariates + 2} features as input: two coordinates, and the covariates of the fit."
             )
+        if given is not None:
+            warn_caller(
+                f"X has feature names, but {type(self).__name__} was fitted without feature names: its covariates are "
+                f"taken to be {listed(given)}, in this order. Fit on a DataFrame.",
+                CoordinateWarning,
+            )
         if known is not None:
             warn_caller(
                 f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
@@ -146,9 +152,10 @@ class CovariateEstimator(LocationEstimator):
                 DataConversionWarning,
             )
             data = data._replace(flat=True)
+        weight_name = _weight_name(self.mean, data.weight)
         splits = _splits(self.cv, data, len(covariates))
-        trend = cross_fitted(self.mean, splits, rows, data)
-        self.mean_model_ = fit_mean(self.mean, rows, data, np.arange(len(data.rows)))
+        trend = cross_fitted(self.mean, weight_name, splits, rows, data)
+        self.mean_model_ = fit_mean(self.mean, weight_name, rows, data, np.arange(len(data.rows)))
         return data._replace(covariates=trend)
 
     def _fit_process(self, data: TrainingData, before: dict[str, Any] | None) -> Process:
@@ -227,7 +234,9 @@ def _is_regressor(mean: Any) -> bool:
     return predicts and not is_classifier(mean)
 
 
-def cross_fitted(mean: Any, splits: list[Split], covariates: Any, data: TrainingData) -> FloatArray:
+def cross_fitted(
+    mean: Any, weight_name: str | None, splits: list[Split], covariates: Any, data: TrainingData
+) -> FloatArray:
     """Predictions (n, 1) for each observation from models that were fitted without it, on other folds.
 
     Predictions of a model for its own training data are too good, those of a forest nearly y itself: what is left for
@@ -236,7 +245,7 @@ def cross_fitted(mean: Any, splits: list[Split], covariates: Any, data: Training
     n = len(data.targets)
     total, count = np.zeros((n, 1)), np.zeros((n, 1))
     for train, test in splits:
-        model = fit_mean(mean, covariates, data, train)
+        model = fit_mean(mean, weight_name, covariates, data, train)
         total[test] += _trend(model, _safe_indexing(covariates, test))
         count[test] += 1.0
     if not count.all():
@@ -271,11 +280,14 @@ def _splits(cv: Any, data: TrainingData, n_rows: int) -> list[Split]:
     return [(train, test) for train, test in splits if test.size]
 
 
-def fit_mean(mean: Any, covariates: Any, data: TrainingData, rows: npt.NDArray[np.intp]) -> Any:
-    """A clone of the regressor, fitted on some of the observations."""
+def fit_mean(
+    mean: Any, weight_name: str | None, covariates: Any, data: TrainingData, rows: npt.NDArray[np.intp]
+) -> Any:
+    """A clone of the regressor, fitted on some of the observations; ``weight_name`` is a parameter of its ``fit``."""
     model, table = clone(mean), _safe_indexing(covariates, rows)
+    options = {} if weight_name is None else {weight_name: data.weight[rows]}
     try:
-        return model.fit(table, data.targets[rows, 0], **_weight_of(model, data.weight[rows]))
+        return model.fit(table, data.targets[rows, 0], **options)
     except (TypeError, ValueError) as error:
         texts = _without_numbers(table)
         if not texts:
@@ -286,18 +298,21 @@ def fit_mean(mean: Any, covariates: Any, data: TrainingData, rows: npt.NDArray[n
         ) from error
 
 
-def _weight_of(model: Any, weight: FloatArray) -> dict[str, FloatArray]:
-    """The parameter of ``fit`` that hands the weights to a regressor, or to the last step of a Pipeline."""
+def _weight_name(model: Any, weight: FloatArray) -> str | None:
+    """The parameter of ``fit`` that takes the weights to a regressor, or to the last step of a Pipeline.
+
+    None if all weights are equal; and, with a warning, if there is no such parameter.
+    """
     if (weight == weight[0]).all():
-        return {}
+        return None
     last = model.steps[-1] if isinstance(model, Pipeline) else None
     if get_config()["enable_metadata_routing"] and last is not None:
         if get_routing_for_object(model).consumes("fit", ["sample_weight"]):
-            return {"sample_weight": weight}
+            return "sample_weight"
     elif has_fit_parameter(model if last is None else last[1], "sample_weight"):
-        return {"sample_weight" if last is None else f"{last[0]}__sample_weight": weight}
+        return "sample_weight" if last is None else f"{last[0]}__sample_weight"
     warn_caller(f"mean={type(model).__name__}(...) takes no sample_weight: it is fitted without weights.", UserWarning)
-    return {}
+    return None
 
 
 def covariate_numbers(covariates: Any, names: list[str] | None) -> FloatArray:

@@ -62,7 +62,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         For "harmonics": largest degree L, at least 1. The finest detail is half a wave in 180 / L degrees.
     normalize_y : bool, default=True
         Standardise the targets by their weighted mean and standard deviation, and let the field have an unknown
-        constant mean. False takes the mean of the field to be zero.
+        constant mean. False takes the mean of the field to be zero, or linear in the covariates without a constant.
     mean : {"constant", "linear"} or regressor, default="constant"
         Mean of the field. With other values than "constant", X has covariates beside latitude and longitude:
 
@@ -129,7 +129,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
         From ``fit``, if a parameter, y or ``sample_weight`` is not accepted; if there are more than 20,000 places for
-        "exact"; if noise is 0 and y has two values at one place.
+        "exact"; if noise is 0 and y has two values at one place. From any method, if X lacks covariates of the mean.
     NotFittedError
         From all other methods before ``fit``.
 
@@ -231,8 +231,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            Points as (latitude, longitude) in degrees; or a grid, whose observations are at its cell centres and weigh
-            as its mask says. Chunked input (dask) is computed, two numbers a point.
+            Points as (latitude, longitude) in degrees, with the covariates of ``mean`` behind them or in any columns of
+            a frame; or a grid, whose observations are at its cell centres and weigh as its mask says. Chunked input
+            (dask) is computed.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
             Observed values. Those of weight zero may be NaN or masked.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
