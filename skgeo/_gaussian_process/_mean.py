@@ -34,7 +34,6 @@ _ENCODE = (
     "that begins with such a ColumnTransformer."
 )
 
-
 # Training and test rows of a fold.
 Split = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
@@ -65,8 +64,10 @@ class CovariateEstimator(LocationEstimator):
 
     def _read_with_covariates(self, X: Any, *, reset: bool) -> tuple[Places, Any]:
         """The places of X, and its covariates; None if the mean is a constant. ``reset`` remembers the columns."""
-        if self.mean_kind() == "constant" if reset else not self._n_covariates:
+        if reset:
             self._n_covariates = 0
+        # After the fit its covariates count, even if the parameter has been changed.
+        if self._mean_kind() == "constant" if reset else self._n_covariates == 0:
             try:
                 return self._read(X, reset=reset), None
             except CoordinateError:
@@ -92,7 +93,7 @@ class CovariateEstimator(LocationEstimator):
             self.feature_names_in_ = np.asarray(split.columns, dtype=object)
         return places, split.covariates
 
-    def mean_kind(self) -> str:
+    def _mean_kind(self) -> str:
         """What the parameter ``mean`` is: "constant", "linear" or "regressor"."""
         return self.mean if isinstance(self.mean, str) else "regressor"
 
@@ -136,9 +137,10 @@ class CovariateEstimator(LocationEstimator):
         _forget(self, "mean_model_")
         if covariates is None:
             return data
-        rows = covariates if len(data.rows) == len(covariates) else _safe_indexing(covariates, data.rows)
-        if self.mean_kind() == "linear":
-            return data._replace(covariates=covariate_numbers(rows, self._covariate_names))
+        # Observations of weight zero may lack covariates.
+        table = covariates if len(data.rows) == len(covariates) else _safe_indexing(covariates, data.rows)
+        if self._mean_kind() == "linear":
+            return data._replace(covariates=covariate_numbers(table, self._covariate_names))
         n_outputs = data.targets.shape[1]
         if n_outputs > 1:
             raise ValueError(
@@ -154,8 +156,8 @@ class CovariateEstimator(LocationEstimator):
             data = data._replace(flat=True)
         weight_name = _weight_name(self.mean, data.weight)
         splits = _splits(self.cv, data, len(covariates))
-        trend = cross_fitted(self.mean, weight_name, splits, rows, data)
-        self.mean_model_ = fit_mean(self.mean, weight_name, rows, data, np.arange(len(data.rows)))
+        trend = cross_fitted(self.mean, weight_name, splits, table, data)
+        self.mean_model_ = fit_mean(self.mean, weight_name, table, data, np.arange(len(data.rows)))
         return data._replace(covariates=trend)
 
     def _fit_process(self, data: TrainingData, before: dict[str, Any] | None) -> Process:
@@ -203,21 +205,21 @@ class CovariateEstimator(LocationEstimator):
         mean, cv = self.mean, self.cv
         valid = mean in ("constant", "linear") if isinstance(mean, str) else _is_regressor(mean)
         check_parameter("mean", mean, valid, "'constant', 'linear' or a regressor")
-        if self.mean_kind() != "constant" and method == "harmonics":
+        if self._mean_kind() != "constant" and method == "harmonics":
             raise ValueError("method='harmonics' takes mean='constant' only: expected another method.")
         splits = not isinstance(cv, str | float) and (hasattr(cv, "split") or hasattr(cv, "__iter__"))
         valid = cv is None or splits or (is_integer(cv) and cv >= 2)
         check_parameter("cv", cv, valid, "None, an integer, at least 2, a splitter, or an iterable of splits")
 
-    def learns_in_parts(self) -> bool:
+    def _learns_in_parts(self) -> bool:
         """Whether there is ``partial_fit``: raises AttributeError for a regressor as mean."""
-        if self.mean_kind() == "regressor":
+        if self._mean_kind() == "regressor":
             raise AttributeError("partial_fit with a regressor as mean: expected 'constant' or 'linear'. Use fit.")
         return True
 
     def _check_resumed_mean(self) -> None:
         """Raise ValueError if the mean is another than that of the earlier parts."""
-        if (self.mean_kind() == "linear") != bool(self._n_covariates):
+        if (self._mean_kind() == "linear") != bool(self._n_covariates):
             raise ValueError(f"mean={self.mean!r} differs from that of the earlier parts: use fit to start anew.")
 
 

@@ -246,7 +246,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         """
         return self._fit(X, y, sample_weight, partial=False)
 
-    @available_if(CovariateEstimator.learns_in_parts)  # type: ignore[untyped-decorator]
+    @available_if(CovariateEstimator._learns_in_parts)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Add observations to those so far: the result is that of a fit on all of them, in any order, to rounding.
 
@@ -443,5 +443,5 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     def __sklearn_tags__(self) -> Tags:
         """Targets may have several columns, unless the mean is a regressor."""
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = self.mean_kind() != "regressor"
+        tags.target_tags.multi_output = self._mean_kind() != "regressor"
         return tags
