@@ -76,7 +76,7 @@ def fit_and_predict(name, n, field):
 def peak_memory(name, n):
     """MB that a fit takes, in a run of its own, as watching memory takes time."""
     train = uniform_points(n, seed=2)
-    y = make_field(3.0)(train)
+    y = make_field(3.0)(train) + np.random.default_rng(3).normal(0, NOISE, n)
     tracemalloc.start()
     make_model(name).fit(train, y)
     peak = tracemalloc.get_traced_memory()[1] / 2**20

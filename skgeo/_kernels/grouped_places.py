@@ -1,9 +1,9 @@
 """Kernel: noisy observations that are close to each other, taken together before predictions.
 
 A prediction from the nearest 40 of a million noisy observations averages the noise of 40 observations only, although
-the field may hardly vary among thousands. The mean of a group of observations is an observation at its centre. It has the
-noise of a mean, and an error that the kernel gives: the difference between the mean of the field over the group and the
-field at the centre. Where this error is small beside the noise, the group loses next to nothing.
+the field may hardly vary among thousands. The mean of a group of observations is an observation at its centre. It has
+the noise of a mean, and an error that the kernel gives: the mean of the field over the group is not the field at the
+centre. Where this error is small beside the noise, the group loses next to nothing.
 """
 
 import numpy as np
