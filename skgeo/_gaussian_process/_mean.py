@@ -34,7 +34,6 @@ _ENCODE = (
     "that begins with such a ColumnTransformer."
 )
 
-
 # Training and test rows of a fold.
 Split = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
@@ -65,8 +64,10 @@ class CovariateEstimator(LocationEstimator):
 
     def _read_with_covariates(self, X: Any, *, reset: bool) -> tuple[Places, Any]:
         """The places of X, and its covariates; None if the mean is a constant. ``reset`` remembers the columns."""
-        if self.mean_kind() == "constant" if reset else not self._n_covariates:
+        if reset:
             self._n_covariates = 0
+        # After the fit its covariates count, even if the parameter has been changed.
+        if self._mean_kind() == "constant" if reset else self._n_covariates == 0:
             try:
                 return self._read(X, reset=reset), None
             except CoordinateError:
@@ -92,7 +93,7 @@ class CovariateEstimator(LocationEstimator):
             self.feature_names_in_ = np.asarray(split.columns, dtype=object)
         return places, split.covariates
 
-    def mean_kind(self) -> str:
+    def _mean_kind(self) -> str:
         """What the parameter ``mean`` is: "constant", "linear" or "regressor"."""
         return self.mean if isinstance(self.mean, str) else "regressor"
 
@@ -117,6 +118,12 @@ class CovariateEstimator(LocationEstimator):
                 f"X has {split.covariates.shape[1] + 2} features, but {type(self).__name__} is expecting "
                 f"{self._n_covariates + 2} features as input: two coordinates, and the covariates of the fit."
             )
+        if given is not None:
+            warn_caller(
+                f"X has feature names, but {type(self).__name__} was fitted without feature names: its covariates are "
+                f"taken to be {listed(given)}, in this order. Fit on a DataFrame.",
+                CoordinateWarning,
+            )
         if known is not None:
             warn_caller(
                 f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
@@ -130,9 +137,10 @@ class CovariateEstimator(LocationEstimator):
         _forget(self, "mean_model_")
         if covariates is None:
             return data
-        rows = covariates if len(data.rows) == len(covariates) else _safe_indexing(covariates, data.rows)
-        if self.mean_kind() == "linear":
-            return data._replace(covariates=covariate_numbers(rows, self._covariate_names))
+        # Observations of weight zero may lack covariates.
+        table = covariates if len(data.rows) == len(covariates) else _safe_indexing(covariates, data.rows)
+        if self._mean_kind() == "linear":
+            return data._replace(covariates=covariate_numbers(table, self._covariate_names))
         n_outputs = data.targets.shape[1]
         if n_outputs > 1:
             raise ValueError(
@@ -146,9 +154,10 @@ class CovariateEstimator(LocationEstimator):
                 DataConversionWarning,
             )
             data = data._replace(flat=True)
+        weight_name = _weight_name(self.mean, data.weight)
         splits = _splits(self.cv, data, len(covariates))
-        trend = cross_fitted(self.mean, splits, rows, data)
-        self.mean_model_ = fit_mean(self.mean, rows, data, np.arange(len(data.rows)))
+        trend = cross_fitted(self.mean, weight_name, splits, table, data)
+        self.mean_model_ = fit_mean(self.mean, weight_name, table, data, np.arange(len(data.rows)))
         return data._replace(covariates=trend)
 
     def _fit_process(self, data: TrainingData, before: dict[str, Any] | None) -> Process:
@@ -196,21 +205,21 @@ class CovariateEstimator(LocationEstimator):
         mean, cv = self.mean, self.cv
         valid = mean in ("constant", "linear") if isinstance(mean, str) else _is_regressor(mean)
         check_parameter("mean", mean, valid, "'constant', 'linear' or a regressor")
-        if self.mean_kind() != "constant" and method == "harmonics":
+        if self._mean_kind() != "constant" and method == "harmonics":
             raise ValueError("method='harmonics' takes mean='constant' only: expected another method.")
         splits = not isinstance(cv, str | float) and (hasattr(cv, "split") or hasattr(cv, "__iter__"))
         valid = cv is None or splits or (is_integer(cv) and cv >= 2)
         check_parameter("cv", cv, valid, "None, an integer, at least 2, a splitter, or an iterable of splits")
 
-    def learns_in_parts(self) -> bool:
+    def _learns_in_parts(self) -> bool:
         """Whether there is ``partial_fit``: raises AttributeError for a regressor as mean."""
-        if self.mean_kind() == "regressor":
+        if self._mean_kind() == "regressor":
             raise AttributeError("partial_fit with a regressor as mean: expected 'constant' or 'linear'. Use fit.")
         return True
 
     def _check_resumed_mean(self) -> None:
         """Raise ValueError if the mean is another than that of the earlier parts."""
-        if (self.mean_kind() == "linear") != bool(self._n_covariates):
+        if (self._mean_kind() == "linear") != bool(self._n_covariates):
             raise ValueError(f"mean={self.mean!r} differs from that of the earlier parts: use fit to start anew.")
 
 
@@ -227,7 +236,9 @@ def _is_regressor(mean: Any) -> bool:
     return predicts and not is_classifier(mean)
 
 
-def cross_fitted(mean: Any, splits: list[Split], covariates: Any, data: TrainingData) -> FloatArray:
+def cross_fitted(
+    mean: Any, weight_name: str | None, splits: list[Split], covariates: Any, data: TrainingData
+) -> FloatArray:
     """Predictions (n, 1) for each observation from models that were fitted without it, on other folds.
 
     Predictions of a model for its own training data are too good, those of a forest nearly y itself: what is left for
@@ -236,7 +247,7 @@ def cross_fitted(mean: Any, splits: list[Split], covariates: Any, data: Training
     n = len(data.targets)
     total, count = np.zeros((n, 1)), np.zeros((n, 1))
     for train, test in splits:
-        model = fit_mean(mean, covariates, data, train)
+        model = fit_mean(mean, weight_name, covariates, data, train)
         total[test] += _trend(model, _safe_indexing(covariates, test))
         count[test] += 1.0
     if not count.all():
@@ -271,11 +282,14 @@ def _splits(cv: Any, data: TrainingData, n_rows: int) -> list[Split]:
     return [(train, test) for train, test in splits if test.size]
 
 
-def fit_mean(mean: Any, covariates: Any, data: TrainingData, rows: npt.NDArray[np.intp]) -> Any:
-    """A clone of the regressor, fitted on some of the observations."""
+def fit_mean(
+    mean: Any, weight_name: str | None, covariates: Any, data: TrainingData, rows: npt.NDArray[np.intp]
+) -> Any:
+    """A clone of the regressor, fitted on some of the observations; ``weight_name`` is a parameter of its ``fit``."""
     model, table = clone(mean), _safe_indexing(covariates, rows)
+    options = {} if weight_name is None else {weight_name: data.weight[rows]}
     try:
-        return model.fit(table, data.targets[rows, 0], **_weight_of(model, data.weight[rows]))
+        return model.fit(table, data.targets[rows, 0], **options)
     except (TypeError, ValueError) as error:
         texts = _without_numbers(table)
         if not texts:
@@ -286,18 +300,21 @@ def fit_mean(mean: Any, covariates: Any, data: TrainingData, rows: npt.NDArray[n
         ) from error
 
 
-def _weight_of(model: Any, weight: FloatArray) -> dict[str, FloatArray]:
-    """The parameter of ``fit`` that hands the weights to a regressor, or to the last step of a Pipeline."""
+def _weight_name(model: Any, weight: FloatArray) -> str | None:
+    """The parameter of ``fit`` that takes the weights to a regressor, or to the last step of a Pipeline.
+
+    None if all weights are equal; and, with a warning, if there is no such parameter.
+    """
     if (weight == weight[0]).all():
-        return {}
+        return None
     last = model.steps[-1] if isinstance(model, Pipeline) else None
     if get_config()["enable_metadata_routing"] and last is not None:
         if get_routing_for_object(model).consumes("fit", ["sample_weight"]):
-            return {"sample_weight": weight}
+            return "sample_weight"
     elif has_fit_parameter(model if last is None else last[1], "sample_weight"):
-        return {"sample_weight" if last is None else f"{last[0]}__sample_weight": weight}
+        return "sample_weight" if last is None else f"{last[0]}__sample_weight"
     warn_caller(f"mean={type(model).__name__}(...) takes no sample_weight: it is fitted without weights.", UserWarning)
-    return {}
+    return None
 
 
 def covariate_numbers(covariates: Any, names: list[str] | None) -> FloatArray:

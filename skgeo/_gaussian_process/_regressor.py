@@ -62,7 +62,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         For "harmonics": largest degree L, at least 1. The finest detail is half a wave in 180 / L degrees.
     normalize_y : bool, default=True
         Standardise the targets by their weighted mean and standard deviation, and let the field have an unknown
-        constant mean. False takes the mean of the field to be zero.
+        constant mean. False takes the mean of the field to be zero, or linear in the covariates without a constant.
     mean : {"constant", "linear"} or regressor, default="constant"
         Mean of the field. With other values than "constant", X has covariates beside latitude and longitude:
 
@@ -129,7 +129,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
         From ``fit``, if a parameter, y or ``sample_weight`` is not accepted; if there are more than 20,000 places for
-        "exact"; if noise is 0 and y has two values at one place.
+        "exact"; if noise is 0 and y has two values at one place. From any method, if X lacks covariates of the mean.
     NotFittedError
         From all other methods before ``fit``.
 
@@ -157,6 +157,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     from it tell of the noise. The search for the hyperparameters starts from the best of a grid of noises and of length
     scales, from the spacing of the places to their extent. It looks at 5,000 places at most, of which half are spread
     and half are clusters of neighbours. Up to 500 places its likelihood is exact, beyond it is that of neighbours.
+
+    The nearest observations of a prediction are groups of up to 64 observations, where the noise is so large, and the
+    observations so dense, that the field varies within a group by next to nothing beside the noise of its mean.
 
     ``predict`` gives the standard deviation of the field, without the noise of an observation, as scikit-learn does for
     noise that is given as ``alpha``. Several targets share their hyperparameters, as there.
@@ -231,8 +234,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            Points as (latitude, longitude) in degrees; or a grid, whose observations are at its cell centres and weigh
-            as its mask says. Chunked input (dask) is computed, two numbers a point.
+            Points as (latitude, longitude) in degrees, with the covariates of ``mean`` behind them or in any columns of
+            a frame; or a grid, whose observations are at its cell centres and weigh as its mask says. Chunked input
+            (dask) is computed.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
             Observed values. Those of weight zero may be NaN or masked.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
@@ -245,7 +249,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         """
         return self._fit(X, y, sample_weight, partial=False)
 
-    @available_if(CovariateEstimator.learns_in_parts)  # type: ignore[untyped-decorator]
+    @available_if(CovariateEstimator._learns_in_parts)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Add observations to those so far: the result is that of a fit on all of them, in any order, to rounding.
 
@@ -442,5 +446,5 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     def __sklearn_tags__(self) -> Tags:
         """Targets may have several columns, unless the mean is a regressor."""
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = self.mean_kind() != "regressor"
+        tags.target_tags.multi_output = self._mean_kind() != "regressor"
         return tags

@@ -731,6 +731,7 @@ GP = {
     "noise": Parameter((0.1, 1, 0.01, None), FREE_JUNK),
     "n_neighbors": Parameter((1, 3, 20), NO_COUNT),
     "normalize_y": FLAG,
+    "mean": Parameter(("constant",), (*JUNK, "quadratic", None)),
     "n_jobs": JOBS,
     "verbose": VERBOSE,
     "coordinates": NAMES,

@@ -293,6 +293,10 @@ def test_frames_arrays_and_geometries_are_alike():
     with pytest.warns(CoordinateWarning, match="X does not have valid feature names"):
         found = fitted.predict(NEW.to_numpy(dtype=float))
     assert_allclose(found, expected)
+    with pytest.warns(
+        CoordinateWarning, match=r"fitted without feature names: .* \['elevation', 'wet'\], in this order"
+    ):
+        assert_allclose(model.predict(NEW), expected)
     renamed = X.rename(columns={"lat": "phi", "lon": "lambda"})
     named = gp(coordinates=("phi", "lambda")).fit(renamed, Y)
     assert_allclose(named.predict(NEW.rename(columns={"lat": "phi", "lon": "lambda"})), expected)

@@ -729,7 +729,7 @@ def test_missing_places_are_left_out():
 def test_predictions_refuse(warmth, hemispheres):
     with pytest.raises(ValueError, match="kind='residual': expected X and y"):
         PredictionMapDisplay.from_estimator(warmth, kind="residual")
-    with pytest.raises(ValueError, match="kind='error': expected 'prediction' or 'residual'"):
+    with pytest.raises(ValueError, match="kind='error': expected 'prediction', 'std' or 'residual'"):
         PredictionMapDisplay.from_estimator(warmth, kind="error")
     with pytest.raises(ValueError, match="response_method='transform': expected 'auto', 'predict', "):
         PredictionMapDisplay.from_estimator(warmth, response_method="transform")
@@ -960,7 +960,7 @@ def test_grids_of_predictions(dataset, warmth):
 
 def test_places_that_are_given_twice_or_not_at_all(warmth):
     with pytest.raises(ValueError, match=r"X has \d+ rows and grid \d+ cells: expected one row for each cell"):
-        PredictionMapDisplay.from_estimator(warmth, POINTS, grid=BOX)
+        PredictionMapDisplay.from_estimator(warmth, POINTS[:7], grid=BOX)
     with pytest.raises(ValueError, match="X and grid are two grids: expected one of them"):
         PredictionMapDisplay.from_estimator(warmth, BOX, grid=BOX)
     with pytest.raises(
