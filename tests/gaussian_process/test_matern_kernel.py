@@ -168,7 +168,7 @@ def test_prior_draws_have_the_covariance_of_the_kernel():
     np.testing.assert_allclose(few @ few.T, Matern(0.6, nu=2.5)(PLACES), atol=0.06)
 
 
-@pytest.mark.parametrize("smoothness", [0.5, 1.5])
+@pytest.mark.parametrize("smoothness", [1.5])
 def test_the_search_finds_the_parameters_of_drawn_fields(smoothness):
     vectors = reference.vectors(reference.uniform_points(400, seed=6))
     covariance = Matern(0.3, nu=smoothness)(vectors) + 0.05 * np.eye(400)
