@@ -178,6 +178,8 @@ class RandomFourierEncoder(FormulaEncoder):
         check_parameter("length_scale_km", length, is_real(length) and length > 0, "a positive number")
         valid = (is_real(smoothness) or smoothness == math.inf) and smoothness > 0
         check_parameter("smoothness", smoothness, valid, "a positive number, or math.inf for the Gaussian kernel")
+        # A seed that is none is refused before fit changes anything.
+        check_random_state(self.random_state)
 
     def _embedding_names(self) -> list[str]:
         return [f"rff{i}" for i in range(int(self.n_components))]

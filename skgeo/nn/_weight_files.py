@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -175,16 +176,19 @@ class _NumpyType:
     """Stands for numpy.dtype, whose objects a file could change for the whole process."""
 
     def __init__(self, code: str, *_: object) -> None:
-        self.code, self.byte_order = code, "="
+        self.code, self.big_endian = code, sys.byteorder == "big"
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Take the byte order, the second part of the state of a dtype."""
-        self.byte_order = state[1]
+        if state[1] in ("<", ">"):
+            self.big_endian = state[1] == ">"
 
 
 def _scalar(dtype: _NumpyType, content: bytes) -> Any:
     """Stands for the function of numpy that makes scalars: a scalar in a file becomes a number or text of Python."""
-    plain = np.dtype(dtype.code).newbyteorder(dtype.byte_order)
+    plain = np.dtype(dtype.code)
+    # Bytes of numbers without a byte order, such as those of one byte, do not change.
+    plain = plain.newbyteorder(">" if dtype.big_endian else "<")
     # No hyperparameter that is read is a date, a complex number or an object: their values do not matter.
     if plain.kind not in "biufU":
         return f"a scalar of type {plain}"

@@ -280,8 +280,10 @@ def test_random_waves_follow_the_seed():
     ],
 )
 def test_parameters_of_random_waves_are_checked(parameters, message):
+    encoder = RandomFourierEncoder(**parameters)
     with pytest.raises(ValueError, match=re.escape(message)):
-        RandomFourierEncoder(**parameters).fit(PLACES)
+        encoder.fit(PLACES)
+    assert not hasattr(encoder, "n_features_in_")
 
 
 # ---- symmetries and conventions
