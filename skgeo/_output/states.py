@@ -69,7 +69,7 @@ def _schema_of(name: str) -> Schema:
     return SCHEMAS.get(name, FIXED_ENCODER) if name.startswith("skgeo.encoders.") else SCHEMAS[name]
 
 
-def _check_state(name: str, cls: type, state: Mapping[str, Any]) -> bool:
+def _check_state(name: str, cls: Any, state: Mapping[str, Any]) -> bool:
     """Raise ValueError unless the state can be one of the class. Returns whether it is that of a fitted object."""
     schema, kind = _schema_of(name), cls.__name__
     parameters = set(cls._get_param_names()) if issubclass(cls, BaseEstimator) else set()

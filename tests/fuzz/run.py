@@ -36,7 +36,6 @@ from hypothesis import strategies as st
 from inputs import Source
 from threadpoolctl import threadpool_limits
 
-
 SIBLINGS = Path(__file__).parent
 
 
