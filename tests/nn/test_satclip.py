@@ -529,7 +529,7 @@ def test_a_file_that_is_not_there_says_so(tmp_path):
 # Files that are damaged, or made to take endless time
 
 
-def checkpoint(path, **options):
+def small_checkpoint(path, **options):
     shapes = {"layers.0.weight": (8, 9), "layers.0.bias": (8,), "last_layer.weight": (4, 8), "last_layer.bias": (4,)}
     generator = torch.Generator().manual_seed(0)
     state = {f"model.nnet.{name}": torch.randn(shape, generator=generator) for name, shape in shapes.items()}
@@ -539,7 +539,7 @@ def checkpoint(path, **options):
 
 def test_no_damaged_checkpoint_gives_other_numbers(tmp_path):
     path = tmp_path / "weights.ckpt"
-    content = checkpoint(path)
+    content = small_checkpoint(path)
     expected = load_satclip(path).transform([[10.0, 20.0]])
     rng, loaded = np.random.default_rng(0), 0
     for position in rng.integers(len(content), size=150):
@@ -557,7 +557,7 @@ def test_no_damaged_checkpoint_gives_other_numbers(tmp_path):
 
 def test_the_old_format_has_no_checksum_and_warns(tmp_path):
     path = tmp_path / "old.ckpt"
-    content = checkpoint(path, _use_new_zipfile_serialization=False)
+    content = small_checkpoint(path, _use_new_zipfile_serialization=False)
     with pytest.warns(ModelFileWarning, match=r"old.ckpt has the old format of torch, which has no checksums.*sha256="):
         encoder = load_satclip(path)
     known = hashlib.sha256(content).hexdigest()

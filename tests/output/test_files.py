@@ -280,7 +280,7 @@ VALUES = [
     np.str_("sea"),
     np.bytes_(b"sea"),
     np.datetime64("2024-02-29T12", "h"),
-    np.timedelta64("NaT"),
+    np.timedelta64("NaT", "s"),
     np.array(3.5),
     np.zeros((0, 3)),
     np.array([], dtype="<U0"),
