@@ -274,9 +274,10 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         check_radius("radius", radius)
         # The area of a cell is a factor of its row times a factor of its column: no array of areas is needed.
         heights, widths = self._heights_and_widths()
+        mask: Any = self.mask
         if self.chunked:
-            return float(radius) ** 2 * float(heights @ (self.mask @ widths))
-        area = heights.sum() * widths.sum() if self.mask is None else masked_area(heights, widths, self.mask)
+            return float(radius) ** 2 * float(heights @ (mask @ widths))
+        area = heights.sum() * widths.sum() if mask is None else masked_area(heights, widths, mask)
         return float(radius) ** 2 * float(area)
 
     def check(self) -> GridReport:

@@ -17,12 +17,17 @@ EXTRAS = {
 }
 #: The extras that whole folders and files need; all their tests have these markers.
 NEEDS = {
+    "estimators.py": ("torch",),
     "experiments": ("torch", "xarray", "plot"),
+    "fuzz/test_findings.py": ("torch", "pandas", "xarray"),
     "input/test_chunks.py": ("xarray",),
     "input/test_conventions.py": ("xarray",),
     "input/test_from_xarray.py": ("xarray",),
     "inspection": ("plot", "pandas"),
     "model_selection": ("pandas",),
+    "sample_networks.py": ("torch",),
+    "test_html_repr.py": ("torch",),
+    "test_sklearn_checks.py": ("torch",),
     "nn": ("torch", "pandas", "progress", "xarray"),
     "test_examples.py": ("pandas", "plot", "xarray"),
     "test_progress.py": ("progress",),

@@ -216,7 +216,7 @@ def cell_areas(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
 def _areas_by_blocks(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
     """The areas of :func:`cell_sizes` in blocks of rows: unit vectors and distances take 300 bytes a cell."""
     areas = np.empty(latitude.shape)
-    for rows in row_blocks(*latitude.shape, _BLOCK_CELLS):
+    for rows in row_blocks(latitude.shape[0], latitude.shape[1], _BLOCK_CELLS):
         # One more row on both sides holds the neighbours of the first and of the last row.
         wide = slice(max(0, rows.start - 1), rows.stop + 1)
         within = slice(rows.start - wide.start, rows.stop - wide.start)

@@ -98,6 +98,8 @@ def _check_directory(stream: BinaryIO, length: int) -> None:
     # An archive of skgeo has no comment after it.
     stream.seek(max(0, length - 22))
     record = stream.read(22)
+    if record[:4] != b"PK\x05\x06":
+        raise ValueError("File is not a zip file")
     number, size = int.from_bytes(record[10:12], "little"), int.from_bytes(record[12:16], "little")
     # An archive of more than 4 GB has a second record, to which a locator before the first one points.
     stream.seek(max(0, length - 22 - 20))

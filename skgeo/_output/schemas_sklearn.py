@@ -92,8 +92,9 @@ def _linear(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 def _union(state: Mapping[str, Any], sizes: Sizes) -> None:
     """All parts of a FeatureUnion were fitted on the same columns."""
+    check("FeatureUnion.transformer_list", len(state["transformer_list"]) > 0, 0, "at least one transformer")
     widths = {getattr(part, "n_features_in_", None) for _, part in state["transformer_list"]} - {None}
-    check("FeatureUnion.transformer_list", len(widths) <= 1, sorted(widths), "parts that were fitted on the same table")
+    check("FeatureUnion.transformer_list", len(widths) <= 1, len(widths), "parts that were fitted on the same table")
 
 
 def _powers(state: Mapping[str, Any], sizes: Sizes) -> None:

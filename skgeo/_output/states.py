@@ -29,8 +29,7 @@ def read_state(model: Any) -> dict[str, Any]:
 def check_model(name: str, model: Any) -> None:
     """Raise ValueError if ``restore`` would refuse the state of a model: nobody saves what cannot be loaded."""
     try:
-        if _check_state(name, type(model), model.__getstate__()):
-            _check_parameters(name, model)
+        _check_parameters(name, model, fitted=_check_state(name, type(model), model.__getstate__()))
     except ValueError as error:
         raise ValueError(
             f"{type(model).__name__} cannot be saved, because the file could not be loaded: {error}. Fit the model "
@@ -44,8 +43,7 @@ def restore(name: str, cls: Any, state: dict[str, Any]) -> Any:
     fitted = _check_state(name, cls, state)
     model = cls.__new__(cls)
     model.__setstate__(_without_threads(cls, state))
-    if fitted:
-        _check_parameters(name, model)
+    _check_parameters(name, model, fitted=fitted)
     return model
 
 
@@ -71,7 +69,7 @@ def _schema_of(name: str) -> Schema:
     return SCHEMAS.get(name, FIXED_ENCODER) if name.startswith("skgeo.encoders.") else SCHEMAS[name]
 
 
-def _check_state(name: str, cls: type, state: Mapping[str, Any]) -> bool:
+def _check_state(name: str, cls: Any, state: Mapping[str, Any]) -> bool:
     """Raise ValueError unless the state can be one of the class. Returns whether it is that of a fitted object."""
     schema, kind = _schema_of(name), cls.__name__
     parameters = set(cls._get_param_names()) if issubclass(cls, BaseEstimator) else set()
@@ -89,6 +87,9 @@ def _check_state(name: str, cls: type, state: Mapping[str, Any]) -> bool:
     fitted = any(key in state for key in (*schema.required, "n_features_in_"))
     if fitted or not issubclass(cls, BaseEstimator):
         schema.check(kind, state, _sizes(state))
+        # In some versions of scikit-learn the classes are an attribute, in others a property.
+        if fitted and "classes_" in schema.optional and "classes_" not in state and not hasattr(cls, "classes_"):
+            raise ValueError(f"{kind} has no classes_, which a fitted {kind} has")
     # A fitted attribute of another version, without those that this version needs.
     elif not schema.open and set(state) & set(schema.optional):
         raise ValueError(f"{kind} has {sorted(set(state) & set(schema.optional))[0]}, but is not fitted")
@@ -115,11 +116,11 @@ def _check_name(key: Any, cls: type, schema: Schema, parameters: set[str]) -> No
         raise ValueError(f"{kind} has {key[:60]}, which is no attribute that files may hold")
 
 
-def _check_parameters(name: str, model: Any) -> None:
-    """Raise ValueError if a fitted model has parameters that its ``fit`` refuses."""
+def _check_parameters(name: str, model: Any, *, fitted: bool) -> None:
+    """Raise ValueError if a fitted model has parameters that its ``fit`` refuses; of scikit-learn, any model."""
     if name.startswith("sklearn."):
         # The class has the constraints of its parameters. FrozenEstimator has none.
         if hasattr(type(model), "_parameter_constraints"):
             model._validate_params()
-    elif hasattr(model, "_check_loaded"):
+    elif fitted and hasattr(model, "_check_loaded"):
         model._check_loaded()

@@ -17,6 +17,8 @@ _MAX_PICKLE = 2**23
 _MAX_VALUES, _MAX_DEPTH = 1_000_000, 100
 # Number of pickles at the beginning of a file of the old format: magic number, version, machine, content, and keys.
 _OLD_PICKLES = 5
+# The unpickler in Python, which calls methods that a subclass can replace. That in C does not.
+_PythonUnpickler: Any = vars(pickle)["_Unpickler"]
 _ZIP_START = b"PK\x03\x04"
 # torch writes this number first in the old format: a pickle of it has its bytes, the last one first.
 _OLD_START = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
@@ -124,10 +126,10 @@ class _Pair(tuple[Any, ...]):
         return self is other
 
 
-class _Outline(pickle._Unpickler):  # type: ignore[name-defined]
+class _Outline(_PythonUnpickler):
     """Reads the structure of a pickle: lists, dicts and tuples, but no object of a class, and no tensor."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(_PythonUnpickler.dispatch)
 
     def __init__(self, stream: BinaryIO, length: int) -> None:
         super().__init__(stream, encoding="latin1")

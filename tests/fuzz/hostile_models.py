@@ -111,6 +111,8 @@ def _use(model, X):
         return
     clone(model)
     copy.deepcopy(model)
+    if isinstance(model, OneHotEncoder) and any(values.dtype.kind in "UO" for values in model.categories_):
+        X = X.astype(str)  # an encoder of texts takes texts
     try:
         getattr(model, "transform", getattr(model, "predict", None))(X)
     except NotFittedError:  # as a model that was saved before its fit

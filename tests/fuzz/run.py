@@ -1,7 +1,7 @@
 """Feed every public entry point with valid and invalid input, and hold it to its contract.
 
     python tests/fuzz/run.py --examples 200000   # a quarter of an hour on two cores
-    python tests/fuzz/run.py --quick             # 1200, for CI
+    python tests/fuzz/run.py --quick             # 1200, and the sibling campaigns, for CI
     python tests/fuzz/run.py --only load --examples 5000 --seed 3 --batch 50
 
 Inputs (inputs.py) carry the truth: whether they are valid, and what they are in plain float64. The contract
@@ -21,6 +21,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import subprocess
 import sys
 import time
 import zlib
@@ -34,6 +35,8 @@ from entries import ENTRIES, uncovered
 from hypothesis import strategies as st
 from inputs import Source
 from threadpoolctl import threadpool_limits
+
+SIBLINGS = Path(__file__).parent
 
 
 def main():
@@ -60,6 +63,11 @@ def main():
         print(f"\n=== {task}, {number} times\n{text}")
     if os.environ.get("FUZZ_ACCIDENTS"):
         print(*(f"{number:6} {text}" for text, number in accidents.most_common(80)), sep="\n")
+    # The sibling campaigns: hostile model files, and accidents while a process works.
+    if options.quick and not options.only:
+        for sibling in ("hostile_files.py", "accidents.py"):
+            print(f"\n{sibling} --quick", flush=True)
+            failures |= {sibling: 1} if subprocess.call([sys.executable, SIBLINGS / sibling, "--quick"]) else {}
     if failures:
         raise SystemExit(1)
     if not options.quick and not options.only:

@@ -6,6 +6,7 @@ import os
 import random
 import struct
 import sys
+import time
 
 import joblib
 import numpy as np
@@ -451,3 +452,53 @@ def test_without_safetensors_the_message_says_what_to_install(small, monkeypatch
         geo_nn.save(PatchScale(), small[0])
     with pytest.raises(ImportError, match=r"skgeo.nn.load needs safetensors: pip install 'skgeo\[torch\]'"):
         geo_nn.load(small[0])
+
+
+def forged(path, change):
+    """Change metadata of a file, and seal it anew."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    metadata = json.loads(header["__metadata__"]["skgeo"])
+    change(metadata)
+    metadata.pop("sha256")
+    digest = hashlib.sha256(json.dumps(metadata, separators=(",", ":")).encode()).hexdigest()
+    header["__metadata__"]["skgeo"] = json.dumps(metadata | {"sha256": digest}, separators=(",", ":"))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (lambda: geo_nn.Linear(4, 2), "n_inputs", 2**40),
+        (lambda: geo_nn.SirenNet(4, 2, hidden_dim=3), "n_layers", 10**9),
+        (lambda: geo_nn.MLP(4, 2, hidden_dim=3), "hidden_dim", 10**30),
+        (lambda: geo_nn.Harmonics(2), "max_degree", 10**7),
+        (lambda: geo_nn.PatchProjectionHead(3, 2, 4, 5), "n_position", 2**34),
+    ],
+)
+def test_declared_sizes_are_compared_with_tensors_first(make, name, value, tmp_path):
+    path = tmp_path / "module.safetensors"
+    geo_nn.save(make(), path)
+    forged(path, lambda metadata: metadata["objects"][-1]["state"].update({name: value}))
+    start = time.process_time()
+    with pytest.raises(ModelFileError, match=rf"it has {name}=\d+, and its tensors are smaller"):
+        geo_nn.load(path)
+    assert time.process_time() - start < 1
+
+
+def test_modules_without_finite_numbers_are_not_saved(tmp_path):
+    module = geo_nn.Linear(2, 1)
+    torch.nn.init.constant_(module.bias, float("nan"))
+    with pytest.raises(ValueError, match="bias has numbers that are not finite"):
+        geo_nn.save(module, tmp_path / "module.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_module_file_with_another_hash_is_refused(tmp_path):
+    path = tmp_path / "module.safetensors"
+    geo_nn.save(geo_nn.Linear(2, 1), path)
+    geo_nn.load(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(ModelFileError, match="module.safetensors has the SHA-256"):
+        geo_nn.load(path, sha256="0" * 64)

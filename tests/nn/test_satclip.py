@@ -1,6 +1,7 @@
 """SatCLIP: its harmonics against mpmath, its network against a plain evaluation, and files that are wrong."""
 
 import argparse
+import hashlib
 import os
 import pickle
 import sys
@@ -29,7 +30,7 @@ from estimators import satclip_arrays
 from processes import run_python
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder
 from skgeo.encoders import SphericalHarmonics
-from skgeo.exceptions import CoordinateError, ModelFileError
+from skgeo.exceptions import CoordinateError, ModelFileError, ModelFileWarning
 from skgeo.nn import Harmonics, PretrainedEncoder, load, load_satclip, save
 
 PLACES = reference.uniform_points(40, seed=3)
@@ -620,3 +621,68 @@ def test_foreign_files_are_refused(write, tmp_path):
 def test_a_file_that_is_not_there_says_so(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_satclip(tmp_path / "nowhere.ckpt")
+
+
+# Files that are damaged, or made to take endless time
+
+
+def small_checkpoint(path, **options):
+    shapes = {"layers.0.weight": (8, 9), "layers.0.bias": (8,), "last_layer.weight": (4, 8), "last_layer.bias": (4,)}
+    generator = torch.Generator().manual_seed(0)
+    state = {f"model.nnet.{name}": torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    torch.save({"hyper_parameters": {"legendre_polys": 3}, "state_dict": state}, path, **options)
+    return path.read_bytes()
+
+
+def test_no_damaged_checkpoint_gives_other_numbers(tmp_path):
+    path = tmp_path / "weights.ckpt"
+    content = small_checkpoint(path)
+    expected = load_satclip(path).transform([[10.0, 20.0]])
+    rng, loaded = np.random.default_rng(0), 0
+    for position in rng.integers(len(content), size=150):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            encoder = load_satclip(path)
+        except ModelFileError:
+            continue
+        loaded += 1
+        np.testing.assert_array_equal(encoder.transform([[10.0, 20.0]]), expected)
+    assert loaded < 75  # times of entries, and bytes between them, are no content
+
+
+def test_the_old_format_has_no_checksum_and_warns(tmp_path):
+    path = tmp_path / "old.ckpt"
+    content = small_checkpoint(path, _use_new_zipfile_serialization=False)
+    with pytest.warns(ModelFileWarning, match=r"old.ckpt has the old format of torch, which has no checksums.*sha256="):
+        encoder = load_satclip(path)
+    known = hashlib.sha256(content).hexdigest()
+    np.testing.assert_array_equal(load_satclip(path, sha256=known).transform([[1, 2]]), encoder.transform([[1, 2]]))
+    with pytest.raises(ModelFileError, match=f"old.ckpt has the SHA-256 {known}: expected"):
+        load_satclip(path, sha256="0" * 64)
+
+
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize(
+    "wrap", [lambda value: [value, value], lambda value: (value, value), lambda value: {0: value, 1: value}]
+)
+def test_values_that_unfold_without_end_are_refused(wrap, new, tmp_path):
+    value = ("x",)
+    for _ in range(60):
+        value = wrap(value)
+    torch.save({"hyper_parameters": {"le_type": value}}, tmp_path / "bomb", _use_new_zipfile_serialization=new)
+    with pytest.raises(ModelFileError, match="unfolds to more than 1,000,000 values"):
+        load_satclip(tmp_path / "bomb")
+
+
+def test_depth_and_sizes_of_pickles_are_bounded(tmp_path):
+    deep = []
+    for _ in range(200):
+        deep = [deep]
+    own = []
+    own.append(own)
+    for value, reason in [(deep, "more than 100 levels deep"), (own, "a value that contains itself")]:
+        torch.save({"hyper_parameters": {"le_type": value}}, tmp_path / "bomb")
+        with pytest.raises(ModelFileError, match=reason):
+            load_satclip(tmp_path / "bomb")
