@@ -253,9 +253,9 @@ def test_kriging_example_shows_where_each_model_wins(tmp_path):
     memory = {(name, int(n)): float(megabytes) for name, n, _, megabytes, _, _ in rows}
     # The default is as good as kriging. Harmonics are so on the smooth field only.
     for n, field in itertools.product((250, 1000), (0, 1)):
-        assert error["default", n][field] < 1.05 * error["kriging", n][field]
-    assert error["harmonics", 1000][0] < 1.05 * error["kriging", 1000][0]
-    assert error["harmonics", 1000][1] > 1.2 * error["kriging", 1000][1]
+        assert error["default", n][field] < 1.1 * error["kriging", n][field]
+    assert error["harmonics", 1000][0] < 1.1 * error["kriging", 1000][0]
+    assert error["harmonics", 1000][1] > 1.1 * error["kriging", 1000][1]
     assert error["default", 16_000][1] < error["kriging", 1000][1] / 4
     assert memory["kriging", 1000] > 2 * memory["harmonics", 1000]
     with Image.open(tmp_path / "kriging.png") as picture:
