@@ -5,9 +5,10 @@
 
 A smooth and a rough random field on the sphere are observed with noise. Each model finds its hyperparameters by the
 marginal likelihood. Kriging with scikit-learn's GaussianProcessRegressor (Matern kernel of the chord) solves a system
-as large as the data at each step of the search. SphericalGaussianProcessRegressor conditions each observation on its
-nearest neighbours, or sums the observations into harmonics up to a degree: both take time that grows with the data. Its
-neighbours serve both fields; harmonics are level where the degree resolves the field. Needs: pip install 'skgeo[plot]'
+as large as the data at each step of the search. SphericalGaussianProcessRegressor does the same up to
+1,000 places, and conditions each observation on its nearest neighbours beyond; or it sums the observations into
+harmonics up to a degree. Both take time that grows with the data. The default serves both fields; harmonics are level
+where the degree resolves the field. Needs: pip install 'skgeo[plot]'
 """
 
 import argparse
@@ -30,7 +31,7 @@ NOISE = 0.1
 FIELDS = {"smooth": 3.0, "rough": 20.0}  # wave numbers
 MODELS = {
     "kriging, scikit-learn": {"color": "tab:blue", "marker": "o"},
-    "neighbours, skgeo": {"color": "tab:orange", "marker": "s"},
+    "default, skgeo": {"color": "tab:orange", "marker": "s"},
     "harmonics of degree 20, skgeo": {"color": "tab:red", "marker": "^"},
 }
 
@@ -56,7 +57,8 @@ def make_model(name):
         # The search starts from a range of 0.3 radians, and looks from 0.01 to 10.
         kernel = ConstantKernel(1.0) * Matern(0.3, (0.01, 10.0), nu=2.5) + WhiteKernel(NOISE**2, (1e-6, 1.0))
         return make_pipeline(Cartesian3DEncoder(), GaussianProcessRegressor(kernel, alpha=0.0, normalize_y=True))
-    return SphericalGaussianProcessRegressor(method=name.partition(" ")[0].strip(","), smoothness=2.5, max_degree=20)
+    method = "harmonics" if name.startswith("harmonics") else "auto"
+    return SphericalGaussianProcessRegressor(method=method, smoothness=2.5, max_degree=20)
 
 
 def fit_and_predict(name, n, field):
