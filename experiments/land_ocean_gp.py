@@ -86,7 +86,10 @@ def compare_land(models, train, valid, test, found):
     """Choose by the log loss on the validation points, and test once; results are added to ``found``."""
     for name, each in models.items():
         start = time.process_time()
-        tried = [(log_loss(valid[1], model.fit(*train).predict_proba(valid[0])[:, 1]), model) for model in each]
+        tried = []
+        for model in each:
+            tried.append((log_loss(valid[1], model.fit(*train).predict_proba(valid[0])[:, 1]), model))
+            print(f"{name}: validation loss {tried[-1][0]:.4f}", flush=True)
         seconds = (time.process_time() - start) / len(each)
         loss, best = min(tried, key=lambda pair: pair[0])
         share = best.predict_proba(test[0])[:, 1]
@@ -134,7 +137,10 @@ def table(land, made):
             f"{row['accuracy']:.1f}",
             f"{row['log loss']:.3f}",
             f"{row['calibration error']:.3f}",
-            *(f"{np.mean(part):{form}} ± {np.std(part):{form}}" for part, form in zip(blocked, (".1f", ".3f", ".3f"), strict=True)),
+            *(
+                f"{np.mean(part):{form}} ± {np.std(part):{form}}"
+                for part, form in zip(blocked, (".1f", ".3f", ".3f"), strict=True)
+            ),
         )
 
 

@@ -30,7 +30,7 @@ CONSTANT_VARIANCE = 25.0
 # Sites move by this share of the way in each step. With all of it they may oscillate.
 _DAMPING, _MAX_STEPS = 0.65, 60
 # The steps end when the logarithm of the likelihood, or the means in deviations, change by less than this.
-_VALUE_TOLERANCE, _MEAN_TOLERANCE = 1e-5, 0.02
+_VALUE_TOLERANCE, _MEAN_TOLERANCE = 1e-7, 0.02
 # The precision of the sites of a place stays above this: labels that are certain in any case tell nothing.
 _MIN_PRECISION = 1e-10
 # Residuals of conjugate gradients over the right side: of the steps, of the constant, and of the end.

@@ -8,8 +8,8 @@ from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags, column_or_1d
 
-from skgeo.nn._neural_estimator import NeuralEstimator
 from skgeo._targets import check_known, class_weights, read_classes, read_values
+from skgeo.nn._neural_estimator import NeuralEstimator
 
 
 class NeuralClassifier(ClassifierMixin, NeuralEstimator):
