@@ -170,7 +170,7 @@ class ExactLikelihood(NamedTuple):
 def exact_likelihood(
     labels: Labels, kernel: Kernel, chords: FloatArray | None = None, start: Sites | None = None
 ) -> ExactLikelihood:
-    """The logarithm of the marginal likelihood; ``chords`` (n, n) are those of the places, ``start`` sites to go on from.
+    """The logarithm of the marginal likelihood; ``chords`` (n, n) are of the places, ``start`` are sites to go on from.
 
     At the end of the steps the likelihood does not change with the sites, so that its gradient is the explicit one
     (section 5.5.2).
@@ -202,7 +202,7 @@ def _covariance(chords: FloatArray, kernel: Kernel) -> FloatArray:
 
 
 def _exact_sites(labels: Labels, covariance: FloatArray, start: Sites | None) -> tuple[Sites, float, FloatArray]:
-    """The sites, the logarithm of the likelihood, and the factor of :func:`_site_factor` (algorithm 3.5, in parallel)."""
+    """The sites, the logarithm of the likelihood, and the factor of them (algorithm 3.5, all sites at once)."""
     n = len(covariance)
     if start is None:
         empty = Sites(np.zeros(labels.place.size), np.zeros(labels.place.size))
@@ -248,7 +248,7 @@ def _exact_mean(
 def predict_exact(
     vectors: FloatArray, posterior: Posterior, kernel: Kernel, places: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean and variance (b,) of the log odds at places (b, 3), given labels at vectors (n, 3) (equations 3.60, 3.61)."""
+    """Mean and variance (b,) of the log odds at places (b, 3), given labels at vectors (n, 3) (equation 3.60)."""
     mean, variance = np.empty(len(places)), np.empty(len(places))
     root = np.sqrt(posterior.precision)
     with blas_threads_for(len(vectors)):
