@@ -4,7 +4,8 @@
     python -m experiments.land_ocean_gp --quick    # small, under 20 seconds; fails if the process is badly calibrated
 
 Two data sets: the published land-ocean points, of which 5,000 train, 5,000 choose among candidates by their log loss,
-and the test points are looked at once; and labels drawn from made fields, with folds of blocks of 2,000 km and three seeds.
+and the test points are looked at once; and labels drawn from made fields, with folds of blocks of 2,000 km and three
+seeds.
 Scores are accuracy, log loss, and the expected calibration error over ten bins of equal width. Writes
 land_ocean_gp.json, land_ocean_gp.rst and land_ocean_gp_reliability.rst.
 """

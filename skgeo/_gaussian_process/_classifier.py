@@ -115,9 +115,10 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
     -----
     The posterior is found by expectation propagation [2]_. Laplace's approximation, that of scikit-learn's
     ``GaussianProcessClassifier``, gives probabilities too near to one half where classes have sharp borders [3]_: its
-    log loss was 0.15 and that of expectation propagation 0.10, from 5,000 places of land and ocean. The constant has a prior variance of 25. With "exact" the model is that of
-    scikit-learn's kernel ``variance * Matern(length_scale_km / 6371.0088, nu) + 25`` on
-    :class:`~skgeo.encoders.Cartesian3DEncoder`.
+    log loss was 0.15 and that of expectation propagation 0.10, from 5,000 places of land and ocean.
+
+    The constant has a prior variance of 25. With "exact" the model is that of scikit-learn's kernel
+    ``variance * Matern(length_scale_km / 6371.0088, nu) + 25`` on :class:`~skgeo.encoders.Cartesian3DEncoder`.
 
     More than two classes have one model for each class against all others, and probabilities that are divided by their
     sum, as in scikit-learn: classes may have different length scales, and no system couples them.
