@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 from sklearn.base import ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
@@ -103,6 +104,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
 
     Warns
     -----
+    ConvergenceWarning
+        From ``fit``, if the steps of expectation propagation did not end.
     UserWarning
         From ``fit``, if the mean weight is below 0.01 or above 100: weights count as numbers of observations.
 
@@ -318,8 +321,17 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         length = None if self.length_scale_km is None else float(self.length_scale_km) / EARTH_RADIUS_KM
         kernel = find_kernel(labels, self.variance, length, self.smoothness)
         if self.method_ == "exact":
-            return kernel, exact_likelihood(labels, kernel).posterior
-        return kernel, neighbour_posterior(labels, kernel, int(self.n_neighbors), self.n_jobs)
+            found = exact_likelihood(labels, kernel)
+            posterior, converged = found.posterior, found.converged
+        else:
+            posterior, converged = neighbour_posterior(labels, kernel, int(self.n_neighbors), self.n_jobs)
+        if not converged:
+            warn_caller(
+                f"Expectation propagation stopped before its end, with variance={kernel.variance:.3g}: probabilities "
+                "may be off. Give a smaller variance, or more n_neighbors.",
+                ConvergenceWarning,
+            )
+        return kernel, posterior
 
     def _store(self, vectors: FloatArray, models: list[tuple[Kernel, Posterior]]) -> None:
         """Set the fitted attributes."""

@@ -165,6 +165,7 @@ class ExactLikelihood(NamedTuple):
     gradient: FloatArray  # (2,): by the logarithms of variance and length
     sites: Sites
     posterior: Posterior
+    converged: bool
 
 
 def exact_likelihood(
@@ -179,7 +180,7 @@ def exact_likelihood(
         chords = cdist(labels.vectors, labels.vectors)
     with blas_threads_for(len(chords)):
         covariance = _covariance(chords, kernel)
-        sites, value, factor = _exact_sites(labels, covariance, start)
+        sites, value, factor, converged = _exact_sites(labels, covariance, start)
         precision, root, mean = _exact_mean(labels, covariance, sites, factor)
         pull = labels.per_place(sites.shift) - precision * mean
         half = linalg.solve_triangular(factor, root * CONSTANT_VARIANCE, lower=True, check_finite=False)
@@ -190,7 +191,7 @@ def exact_likelihood(
         inverse *= root[:, np.newaxis] * root
         slopes = covariance - CONSTANT_VARIANCE, kernel.variance * matern_with_slope(chords, *kernel[1:])[1]
         gradient = [0.5 * float(pull @ slope @ pull - np.einsum("ij,ij->", inverse, slope)) for slope in slopes]
-    return ExactLikelihood(value, np.array(gradient), sites, Posterior(mean, pull, precision, *constant))
+    return ExactLikelihood(value, np.array(gradient), sites, Posterior(mean, pull, precision, *constant), converged)
 
 
 def _covariance(chords: FloatArray, kernel: Kernel) -> FloatArray:
@@ -201,13 +202,15 @@ def _covariance(chords: FloatArray, kernel: Kernel) -> FloatArray:
     return covariance
 
 
-def _exact_sites(labels: Labels, covariance: FloatArray, start: Sites | None) -> tuple[Sites, float, FloatArray]:
-    """The sites, the logarithm of the likelihood, and the factor of them (algorithm 3.5, all sites at once)."""
+def _exact_sites(labels: Labels, covariance: FloatArray, start: Sites | None) -> tuple[Sites, float, FloatArray, bool]:
+    """The sites, the logarithm of the likelihood, and their factor, and whether the steps ended (algorithm 3.5)."""
     n = len(covariance)
     if start is None:
         empty = Sites(np.zeros(labels.place.size), np.zeros(labels.place.size))
         start = match_moments(labels, empty, np.zeros(n), np.diagonal(covariance)).sites
     sites, before = start, -math.inf
+    # Rounding errors grow with the weights.
+    tolerance = _VALUE_TOLERANCE * max(1.0, float(labels.weight.max()))
     for _ in range(_MAX_STEPS):
         factor = _site_factor(labels, covariance, sites)
         _, root, mean = _exact_mean(labels, covariance, sites, factor)
@@ -216,10 +219,12 @@ def _exact_sites(labels: Labels, covariance: FloatArray, start: Sites | None) ->
         matched = match_moments(labels, sites, mean, variance)
         value = float(labels.weight @ matched.log_factor) - float(np.log(np.diagonal(factor)).sum())
         value += 0.5 * float(labels.per_place(sites.shift) @ mean)
-        if abs(value - before) < _VALUE_TOLERANCE:
+        if abs(value - before) < tolerance:
             break
         sites, before = sites.moved_to(matched.sites, _DAMPING), value
-    return sites, value, factor
+    else:
+        return sites, value, factor, False
+    return sites, value, factor, True
 
 
 def _site_precision(labels: Labels, sites: Sites) -> FloatArray:
@@ -266,8 +271,10 @@ def predict_exact(
 # --- of neighbours
 
 
-def neighbour_posterior(labels: Labels, kernel: Kernel, n_neighbors: int, n_jobs: int | None = None) -> Posterior:
-    """The posterior of a process of neighbours, whose places are in random order.
+def neighbour_posterior(
+    labels: Labels, kernel: Kernel, n_neighbors: int, n_jobs: int | None = None
+) -> tuple[Posterior, bool]:
+    """The posterior of a process of neighbours, whose places are in random order, and whether the steps ended.
 
     The means solve a sparse system of all places. The variances are those given the sites at the nearest places.
     """
@@ -293,7 +300,9 @@ def neighbour_posterior(labels: Labels, kernel: Kernel, n_neighbors: int, n_jobs
             break
         before = at.mean
         sites = sites.moved_to(match_moments(labels, sites, at.mean, variance).sites, _DAMPING)
-    return posterior(_END_TOLERANCE)[2]
+    else:
+        return posterior(_END_TOLERANCE)[2], False
+    return posterior(_END_TOLERANCE)[2], True
 
 
 class _SparsePrior:
