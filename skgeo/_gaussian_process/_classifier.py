@@ -39,6 +39,8 @@ _MAX_AUTO_EXACT = 1000
 _MAX_EXACT = 10_000
 # Weights whose mean is beyond these are hardly numbers of observations.
 _ORDINARY_MEAN_WEIGHT = (0.01, 100.0)
+# Beyond these, rounding decides.
+_MEAN_WEIGHT_RANGE = (1e-6, 1e6)
 
 
 class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
@@ -306,7 +308,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
                 f"y has one class only, {self.classes_.tolist()[0]!r}: at least two classes are needed, in samples of "
                 "positive weight."
             )
-        _warn_extraordinary(weight)
+        _check_mean_weight(weight)
         weight = weight * class_weights(self.class_weight, self.classes_, target, weight)[codes]
         counted = weight > 0.0
         indicator = np.eye(len(self.classes_))[codes[counted]]
@@ -388,10 +390,16 @@ def _flat_labels(y: Any, shape: tuple[int, ...] | None, kept: npt.NDArray[np.boo
     return np.asarray(labels[kept])
 
 
-def _warn_extraordinary(weight: FloatArray) -> None:
-    """Warn of weights that are hardly numbers of observations, such as areas in square metres."""
-    low, high = _ORDINARY_MEAN_WEIGHT
+def _check_mean_weight(weight: FloatArray) -> None:
+    """Warn of weights that are hardly numbers of observations, such as areas; raise ValueError for extreme ones."""
+    low, high = _MEAN_WEIGHT_RANGE
     mean = float(weight.mean())
+    if not low <= mean <= high:
+        raise ValueError(
+            f"sample_weight has a mean of {mean:.3g}: expected from {low:g} to {high:g}, as a label of weight w counts as "
+            "w labels. Divide the weights by their mean."
+        )
+    low, high = _ORDINARY_MEAN_WEIGHT
     if not low <= mean <= high:
         warn_caller(
             f"sample_weight has a mean of {mean:.3g}: a label of weight w counts as w labels. Divide the weights by "

@@ -11,7 +11,7 @@ has a sparse precision of the field instead, and the constant as one more unknow
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import linalg, sparse
@@ -72,7 +72,7 @@ class Labels(NamedTuple):
 
     def per_place(self, values: FloatArray) -> FloatArray:
         """Weighted sums (n,) of values (e,) at each place."""
-        return np.bincount(self.place, self.weight * values, len(self.vectors))
+        return np.bincount(self.place, self.weight * values, len(self.vectors)).astype(np.float64)
 
     def take(self, rows: Integers) -> "Labels":
         """The labels at some of the places."""
@@ -314,7 +314,7 @@ class _SparsePrior:
         self.factor, self.transposed = sparse.csr_array(factor), sparse.csr_array(factor.T)
         self.precision = 1.0 / (kernel.variance * share)
         # The matrix is triangular: without pivots and reordering its factor is the matrix itself.
-        self.triangular = splu(factor, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+        self.triangular: Any = splu(factor, permc_spec="NATURAL", diag_pivot_thresh=0.0)
 
     def solve(self, added: FloatArray, right: FloatArray, start: FloatArray, tolerance: float) -> FloatArray:
         """Solve for field and constant (n + 1,) by conjugate gradients, where sites add a precision (n,).
@@ -332,7 +332,7 @@ class _SparsePrior:
             return np.append(field, weighted.sum() + constant_precision * state[-1])
 
         def precondition(residual: FloatArray) -> FloatArray:
-            field = self.triangular.solve(middle * self.triangular.solve(residual[:-1], "T"))
+            field = self.triangular.solve(middle * self.triangular.solve(residual[:-1], trans="T"))
             return np.append(field, corner * residual[-1])
 
         return _conjugate_gradients(times, precondition, right, start, tolerance)

@@ -298,6 +298,7 @@ def test_models_come_back_from_files_and_pickles(tmp_path):
         ({}, np.ma.masked_array(Y, Y), None, "y is masked where weights are positive"),
         ({}, Y, Y.astype(float), "y has one class only, True"),
         ({}, Y, np.zeros(60), "sample_weight is all zero"),
+        ({}, Y, np.full(60, 1e9), "sample_weight has a mean of 1e+09: expected from 1e-06 to 1e+06"),
     ],
 )
 def test_bad_input_gets_one_clear_error(options, y, weight, message):
