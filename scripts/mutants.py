@@ -47,6 +47,7 @@ TESTS = {
     "skgeo/_kernels/exact_gp.py": ("gaussian_process", "fuzz"),
     "skgeo/_kernels/gp_likelihood.py": ("gaussian_process", "fuzz"),
     "skgeo/_kernels/gp_search.py": ("gaussian_process", "fuzz"),
+    "skgeo/_kernels/grouped_places.py": ("gaussian_process", "fuzz"),
     "skgeo/_kernels/harmonic_gp.py": ("gaussian_process", "fuzz"),
     "skgeo/_kernels/harmonics.py": ("kernels/test_harmonics.py", "kernels test_pca.py"),
     "skgeo/_kernels/matern.py": ("gaussian_process", "fuzz"),

@@ -26,7 +26,7 @@ reports = harmonics.transform(stations) @ weights + 0.2 * rng.standard_normal(le
 # %%
 # The mean is detailed over land and smooth over the sea, and the deviation says why.
 
-model = SphericalGaussianProcessRegressor(max_degree=20).fit(stations, reports)
+model = SphericalGaussianProcessRegressor().fit(stations, reports)
 globe = LatLonGrid(np.arange(-89, 90, 2), np.arange(-179, 180, 2))
 mean, std = model.predict(globe, return_std=True)
 figure, axes = plt.subplots(2, 1, figsize=(6.5, 6.4), layout="constrained")

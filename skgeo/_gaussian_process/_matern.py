@@ -11,6 +11,7 @@ from skgeo._kernels.exact_gp import ExactGP, condition_on_all, joint_covariance
 from skgeo._kernels.gp_likelihood import Likelihood, Observations, likelihood, merge_places
 from skgeo._kernels.gp_search import Given as Fixed
 from skgeo._kernels.gp_search import Hyperparameters, find_hyperparameters
+from skgeo._kernels.grouped_places import group_observations
 from skgeo._kernels.neighbour_gp import (
     JITTER,
     Conditional,
@@ -104,6 +105,8 @@ class MaternProcess:
             "noise": found.ratio * at.variance,
         }
         self.state |= {"coefficients": at.coefficients, "precision": at.precision, "value": at.value}
+        if not self.exact:
+            self._conditional()
 
     @property
     def method(self) -> str:
@@ -264,8 +267,13 @@ class MaternProcess:
         """The residuals of the observations and the design of the mean, on which predictions are conditioned."""
         data = self._standardised()
         targets, design = np.split(data.columns, [self.n_targets], axis=1)
-        columns = np.hstack([targets - design @ self.state["coefficients"], design])
-        return Conditional(data.vectors, columns, self._ratio / data.weight)
+        data = data._replace(columns=np.hstack([targets - design @ self.state["coefficients"], design]))
+        if self.exact or len(data.vectors) <= self._n_near:
+            return Conditional(data.vectors, data.columns, self._ratio / data.weight)
+        # Grouping takes the time of some thousand predictions: a fit does it once.
+        if "groups" not in self.state:
+            self.state["groups"] = group_observations(data, self._kernel, self._ratio)._asdict()
+        return Conditional(**self.state["groups"])
 
     def _likelihood(self, at: Hyperparameters) -> Likelihood:
         """The likelihood of all data at hyperparameters; ``variance=None`` takes the best variance."""

@@ -139,6 +139,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, LocationEstimator):
     scales, from the spacing of the places to their extent. It looks at 5,000 places at most, of which half are spread
     and half are clusters of neighbours. Up to 500 places its likelihood is exact, beyond it is that of neighbours.
 
+    The nearest observations of a prediction are groups of up to 64 observations, where the noise is so large, and the
+    observations so dense, that the field varies within a group by next to nothing beside the noise of its mean.
+
     ``predict`` gives the standard deviation of the field, without the noise of an observation, as scikit-learn does for
     noise that is given as ``alpha``. Several targets share their hyperparameters, as there.
 

