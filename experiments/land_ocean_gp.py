@@ -170,7 +170,7 @@ def main():
         compare_land({name: [model] for name, model in fixed.items()}, *parts, land)
         return 0 if land["Gaussian process"]["calibration error"] < 0.06 else 1
     compare_land(models, *(land_ocean.read(options.data, part) for part in ("train", "valid", "test")), land)
-    compare_made(fixed, 800, 3, made)
+    compare_made(fixed, 500, 3, made)
     (options.out / "land_ocean_gp.json").write_text(json.dumps({"land": land, "made": made}, indent=1) + "\n")
     write_table(table(land, made), options.out / "land_ocean_gp.rst")
     write_table(reliability_table(land), options.out / "land_ocean_gp_reliability.rst")

@@ -65,7 +65,7 @@ def _climb(
         sites = found.sites
         return -found.value, -found.gradient
 
-    result = minimize(loss, start, (), "L-BFGS-B", True, bounds=bounds, options=_OPTIONS)
+    result = minimize(loss, start, (), "L-BFGS-B", True, bounds=bounds.tolist(), options=_OPTIONS)
     variance, length = np.exp(result.x).tolist()
     return -float(result.fun), Kernel(variance, length, smoothness)
 
