@@ -11,7 +11,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import validate_data
 
-from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalGaussianProcessRegressor, SphericalHarmonicPCA
+from skgeo import (
+    PatchPositionEncoder,
+    PatchScaleFeaturizer,
+    SphericalGaussianProcessClassifier,
+    SphericalGaussianProcessRegressor,
+    SphericalHarmonicPCA,
+)
 from skgeo._base import LocationTransformer
 from skgeo._input.coordinates import Points
 from skgeo._input.patch_table import Patches
@@ -125,6 +131,10 @@ class AnyLocationRegressor(AnyPoints, LocationRegressor):
     pass
 
 
+class AnySphericalGaussianProcessClassifier(AnyPoints, SphericalGaussianProcessClassifier):
+    pass
+
+
 class AnySphericalGaussianProcessRegressor(AnyPoints, SphericalGaussianProcessRegressor):
     pass
 
@@ -204,7 +214,8 @@ def geoclip_arrays(n_capsules, n_frequencies, hidden_dim, n_outputs, seed=0):
 EXACTLY = {"learning_rate": 0.05, "patience": None, "batch_size": None, "dtype": "float64"}
 
 #: Hyperparameters of a Gaussian process.
-FIXED = {"variance": 1.0, "length_scale_km": 2200.0, "smoothness": 1.5, "noise": 0.01}
+FIELD = {"variance": 100.0, "length_scale_km": 2200.0, "smoothness": 1.5}
+FIXED = FIELD | {"variance": 1.0, "noise": 0.01}
 
 ANY_TABLE = [
     AnySphericalHarmonicPCA(max_degree=3),
@@ -228,6 +239,8 @@ ANY_TABLE = [
     AnyLocationClassifier("wrap", "mlp", max_epochs=40, **EXACTLY),
     AnyLocationRegressor(SphericalHarmonics(14), "linear", max_epochs=60, **EXACTLY),
     AnyLocationRegressor("wrap", "siren", max_epochs=60, **(EXACTLY | {"learning_rate": 0.01})),
+    AnySphericalGaussianProcessClassifier(**FIELD),
+    AnySphericalGaussianProcessClassifier(method="neighbours", n_neighbors=5, class_weight="balanced", **FIELD),
     # A weight is not as many observations to hyperparameters that are found.
     AnySphericalGaussianProcessRegressor(**FIXED),
     AnySphericalGaussianProcessRegressor(method="neighbours", n_neighbors=5, **FIXED),
@@ -254,6 +267,7 @@ STRICT = [
     WrapEncoder(),
     LocationClassifier("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     LocationRegressor("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
+    SphericalGaussianProcessClassifier(**FIELD),
     SphericalGaussianProcessRegressor(),
     PretrainedEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),
     ContrastiveLocationEncoder("direct", hidden_dim=8, embed_dim=4, max_epochs=2, dtype="float64"),
@@ -337,8 +351,9 @@ def expected_failed_checks(estimator):
         return {"check_classifiers_train": TWO_FEATURES}
     if isinstance(estimator, ProjectionHeadRegressor):
         return {}
-    if isinstance(estimator, LocationClassifier | LocationRegressor | SphericalGaussianProcessRegressor):
-        classifies = isinstance(estimator, LocationClassifier)
+    gaussian_processes = SphericalGaussianProcessClassifier | SphericalGaussianProcessRegressor
+    if isinstance(estimator, LocationClassifier | LocationRegressor | gaussian_processes):
+        classifies = isinstance(estimator, LocationClassifier | SphericalGaussianProcessClassifier)
         others = _CLASSIFIERS_OF_ANY_WIDTH if classifies else _REGRESSORS_OF_ANY_WIDTH
         by_name = ["check_sample_weights_pandas_series", *["check_classifier_data_not_an_array"] * classifies]
         failing = dict.fromkeys(_MODELS_OF_ANY_WIDTH + others, TWO_COLUMNS)

@@ -6,6 +6,7 @@ of a search with gradients, for each smoothness. No search has more than a fixed
 
 import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -26,7 +27,7 @@ _RARE_SHARE = 0.25
 _START_VARIANCES, _N_START_LENGTHS, _START_SMOOTHNESS = (3.0, 30.0, 300.0), 4, 1.5
 # Length scales are looked for from this share of the spacing to this multiple of the extent.
 _LENGTH_MARGINS = (0.5, 4.0)
-_OPTIONS = {"maxiter": 20, "maxfun": 25, "ftol": 1e-6, "gtol": 1e-2}
+_OPTIONS: Any = {"maxiter": 20, "maxfun": 25, "ftol": 1e-6, "gtol": 1e-2}
 
 
 def find_kernel(labels: Labels, variance: float | None, length: float | None, smoothness: float | None) -> Kernel:
@@ -64,7 +65,7 @@ def _climb(
         sites = found.sites
         return -found.value, -found.gradient
 
-    result = minimize(loss, start, (), "L-BFGS-B", True, bounds=bounds, options=_OPTIONS)
+    result = minimize(loss, start, (), "L-BFGS-B", True, bounds=bounds.tolist(), options=_OPTIONS)
     variance, length = np.exp(result.x).tolist()
     return -float(result.fun), Kernel(variance, length, smoothness)
 

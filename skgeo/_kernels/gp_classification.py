@@ -11,7 +11,7 @@ has a sparse precision of the field instead, and the constant as one more unknow
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import linalg, sparse
@@ -30,7 +30,7 @@ CONSTANT_VARIANCE = 25.0
 # Sites move by this share of the way in each step. With all of it they may oscillate.
 _DAMPING, _MAX_STEPS = 0.65, 60
 # The steps end when the logarithm of the likelihood, or the means in deviations, change by less than this.
-_VALUE_TOLERANCE, _MEAN_TOLERANCE = 1e-5, 0.02
+_VALUE_TOLERANCE, _MEAN_TOLERANCE = 1e-7, 0.02
 # The precision of the sites of a place stays above this: labels that are certain in any case tell nothing.
 _MIN_PRECISION = 1e-10
 # Residuals of conjugate gradients over the right side: of the steps, of the constant, and of the end.
@@ -72,7 +72,7 @@ class Labels(NamedTuple):
 
     def per_place(self, values: FloatArray) -> FloatArray:
         """Weighted sums (n,) of values (e,) at each place."""
-        return np.bincount(self.place, self.weight * values, len(self.vectors))
+        return np.bincount(self.place, self.weight * values, len(self.vectors)).astype(np.float64)
 
     def take(self, rows: Integers) -> "Labels":
         """The labels at some of the places."""
@@ -165,12 +165,13 @@ class ExactLikelihood(NamedTuple):
     gradient: FloatArray  # (2,): by the logarithms of variance and length
     sites: Sites
     posterior: Posterior
+    converged: bool
 
 
 def exact_likelihood(
     labels: Labels, kernel: Kernel, chords: FloatArray | None = None, start: Sites | None = None
 ) -> ExactLikelihood:
-    """The logarithm of the marginal likelihood; ``chords`` (n, n) are those of the places, ``start`` sites to go on from.
+    """The logarithm of the marginal likelihood; ``chords`` (n, n) are of the places, ``start`` are sites to go on from.
 
     At the end of the steps the likelihood does not change with the sites, so that its gradient is the explicit one
     (section 5.5.2).
@@ -179,7 +180,7 @@ def exact_likelihood(
         chords = cdist(labels.vectors, labels.vectors)
     with blas_threads_for(len(chords)):
         covariance = _covariance(chords, kernel)
-        sites, value, factor = _exact_sites(labels, covariance, start)
+        sites, value, factor, converged = _exact_sites(labels, covariance, start)
         precision, root, mean = _exact_mean(labels, covariance, sites, factor)
         pull = labels.per_place(sites.shift) - precision * mean
         half = linalg.solve_triangular(factor, root * CONSTANT_VARIANCE, lower=True, check_finite=False)
@@ -190,7 +191,7 @@ def exact_likelihood(
         inverse *= root[:, np.newaxis] * root
         slopes = covariance - CONSTANT_VARIANCE, kernel.variance * matern_with_slope(chords, *kernel[1:])[1]
         gradient = [0.5 * float(pull @ slope @ pull - np.einsum("ij,ij->", inverse, slope)) for slope in slopes]
-    return ExactLikelihood(value, np.array(gradient), sites, Posterior(mean, pull, precision, *constant))
+    return ExactLikelihood(value, np.array(gradient), sites, Posterior(mean, pull, precision, *constant), converged)
 
 
 def _covariance(chords: FloatArray, kernel: Kernel) -> FloatArray:
@@ -201,13 +202,15 @@ def _covariance(chords: FloatArray, kernel: Kernel) -> FloatArray:
     return covariance
 
 
-def _exact_sites(labels: Labels, covariance: FloatArray, start: Sites | None) -> tuple[Sites, float, FloatArray]:
-    """The sites, the logarithm of the likelihood, and the factor of :func:`_site_factor` (algorithm 3.5, in parallel)."""
+def _exact_sites(labels: Labels, covariance: FloatArray, start: Sites | None) -> tuple[Sites, float, FloatArray, bool]:
+    """The sites, the logarithm of the likelihood, and their factor, and whether the steps ended (algorithm 3.5)."""
     n = len(covariance)
     if start is None:
         empty = Sites(np.zeros(labels.place.size), np.zeros(labels.place.size))
         start = match_moments(labels, empty, np.zeros(n), np.diagonal(covariance)).sites
     sites, before = start, -math.inf
+    # Rounding errors grow with the weights.
+    tolerance = _VALUE_TOLERANCE * max(1.0, float(labels.weight.max()))
     for _ in range(_MAX_STEPS):
         factor = _site_factor(labels, covariance, sites)
         _, root, mean = _exact_mean(labels, covariance, sites, factor)
@@ -216,10 +219,12 @@ def _exact_sites(labels: Labels, covariance: FloatArray, start: Sites | None) ->
         matched = match_moments(labels, sites, mean, variance)
         value = float(labels.weight @ matched.log_factor) - float(np.log(np.diagonal(factor)).sum())
         value += 0.5 * float(labels.per_place(sites.shift) @ mean)
-        if abs(value - before) < _VALUE_TOLERANCE:
+        if abs(value - before) < tolerance:
             break
         sites, before = sites.moved_to(matched.sites, _DAMPING), value
-    return sites, value, factor
+    else:
+        return sites, value, factor, False
+    return sites, value, factor, True
 
 
 def _site_precision(labels: Labels, sites: Sites) -> FloatArray:
@@ -248,7 +253,7 @@ def _exact_mean(
 def predict_exact(
     vectors: FloatArray, posterior: Posterior, kernel: Kernel, places: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean and variance (b,) of the log odds at places (b, 3), given labels at vectors (n, 3) (equations 3.60, 3.61)."""
+    """Mean and variance (b,) of the log odds at places (b, 3), given labels at vectors (n, 3) (equation 3.60)."""
     mean, variance = np.empty(len(places)), np.empty(len(places))
     root = np.sqrt(posterior.precision)
     with blas_threads_for(len(vectors)):
@@ -266,8 +271,10 @@ def predict_exact(
 # --- of neighbours
 
 
-def neighbour_posterior(labels: Labels, kernel: Kernel, n_neighbors: int, n_jobs: int | None = None) -> Posterior:
-    """The posterior of a process of neighbours, whose places are in random order.
+def neighbour_posterior(
+    labels: Labels, kernel: Kernel, n_neighbors: int, n_jobs: int | None = None
+) -> tuple[Posterior, bool]:
+    """The posterior of a process of neighbours, whose places are in random order, and whether the steps ended.
 
     The means solve a sparse system of all places. The variances are those given the sites at the nearest places.
     """
@@ -293,7 +300,9 @@ def neighbour_posterior(labels: Labels, kernel: Kernel, n_neighbors: int, n_jobs
             break
         before = at.mean
         sites = sites.moved_to(match_moments(labels, sites, at.mean, variance).sites, _DAMPING)
-    return posterior(_END_TOLERANCE)[2]
+    else:
+        return posterior(_END_TOLERANCE)[2], False
+    return posterior(_END_TOLERANCE)[2], True
 
 
 class _SparsePrior:
@@ -305,7 +314,7 @@ class _SparsePrior:
         self.factor, self.transposed = sparse.csr_array(factor), sparse.csr_array(factor.T)
         self.precision = 1.0 / (kernel.variance * share)
         # The matrix is triangular: without pivots and reordering its factor is the matrix itself.
-        self.triangular = splu(factor, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+        self.triangular: Any = splu(factor, permc_spec="NATURAL", diag_pivot_thresh=0.0)
 
     def solve(self, added: FloatArray, right: FloatArray, start: FloatArray, tolerance: float) -> FloatArray:
         """Solve for field and constant (n + 1,) by conjugate gradients, where sites add a precision (n,).
@@ -323,7 +332,7 @@ class _SparsePrior:
             return np.append(field, weighted.sum() + constant_precision * state[-1])
 
         def precondition(residual: FloatArray) -> FloatArray:
-            field = self.triangular.solve(middle * self.triangular.solve(residual[:-1], "T"))
+            field = self.triangular.solve(middle * self.triangular.solve(residual[:-1], trans="T"))
             return np.append(field, corner * residual[-1])
 
         return _conjugate_gradients(times, precondition, right, start, tolerance)

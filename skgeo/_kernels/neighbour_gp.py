@@ -291,7 +291,9 @@ def draw_prior(
     """
     p = len(vectors)
     order = np.random.RandomState(1).permutation(p)
-    factor, share = prior_factor(vectors[order], kernel, earlier_neighbours(vectors[order], n_neighbors, n_jobs), n_jobs)
+    factor, share = prior_factor(
+        vectors[order], kernel, earlier_neighbours(vectors[order], n_neighbors, n_jobs), n_jobs
+    )
     # The matrix is triangular: without pivots and reordering its factor is the matrix itself.
     solver = splu(factor, permc_spec="NATURAL", diag_pivot_thresh=0.0)
     fields = np.empty_like(noise)

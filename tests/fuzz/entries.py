@@ -880,6 +880,41 @@ entry("nn.LocationRegressor", 0.5)(partial(location_model, nn.LocationRegressor)
 # Another model of places is one more line like these: entry("nn.Name", 0.5)(partial(location_model, nn.Name)).
 
 
+PROCESS = {
+    "method": Parameter(("auto", "exact", "neighbours"), (*NO_CHOICE, None)),
+    "variance": Parameter((None, 1.0, 30), NO_POSITIVE),
+    "length_scale_km": Parameter((None, 2000.0, 500), NO_POSITIVE),
+    "smoothness": Parameter((None, 0.5, 1.5), NO_POSITIVE),
+    "n_neighbors": Parameter((1, 5, 20), NO_COUNT),
+    "class_weight": Parameter((None, "balanced"), (*JUNK[:3], "even", 5)),
+    "n_jobs": JOBS,
+    "verbose": VERBOSE,
+    "coordinates": NAMES,
+}
+
+
+@entry("SphericalGaussianProcessClassifier", 1.0)
+def gaussian_process_classifier(source):
+    """Classes at places, and their probabilities elsewhere."""
+    chosen, fine = parameters(source, PROCESS)
+    # Most models have their hyperparameters: to find them takes a hundred times as long.
+    known = {} if source.chance(10) else {"variance": 10.0, "length_scale_km": 2000.0, "smoothness": 1.5}
+    model = skgeo.SphericalGaussianProcessClassifier(**known | chosen)
+    if not fine:
+        attempt(lambda: model.fit(lattice(20), np.arange(20) % 2), False, owner=model)
+        return
+    given, y, options, valid = _samples(source, model, partial(targets, classes=True), least=5, weighted=30)
+    # Weights may leave one class only.
+    fitted = attempt(lambda: model.fit(given.X, y, **options), None if valid is True else valid, owner=model)
+    if fitted is Refused:
+        return
+    where, shares = _asked(source, model, model.predict_proba)
+    if shares is Refused:
+        return
+    right(len(shares) == len(where.plain), "predictions are missing")
+    right(np.isfinite(shares).all() and np.allclose(shares.sum(axis=1), 1.0), "no probabilities", shares)
+
+
 @entry("nn.ContrastiveLocationEncoder", 0.3, "nn.compute_features")
 def contrastive(source):
     """Places matched with features, and their embedding."""
