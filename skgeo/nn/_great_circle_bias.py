@@ -7,7 +7,7 @@ from torch.utils.checkpoint import checkpoint
 from skgeo._input.patch_table import PATCH_COLUMNS
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._validation import check_parameter, is_real
-from skgeo.nn._modules import check_last, check_places, check_tensor, cos_degrees, middles
+from skgeo.nn._modules import check_places, check_tensor, cos_degrees, middles
 from skgeo.nn._networks import check_widths
 
 __all__ = ["GreatCircleBias"]
