@@ -44,6 +44,7 @@ class Position:
 
 
 GLOBE_EXACT = {"domain": "globe", "average": "exact"}
+NO_SCALE = GLOBE_EXACT | {"scale": "none"}
 VARIANTS = {
     "none": Position(),
     "learned": Position(index="learned"),
@@ -63,6 +64,7 @@ VARIANTS = {
     "bias + skgeo, region": Position("skgeo", None, {"average": "exact"}, bias=True),
     "bias + skgeo, region, turned": Position("skgeo", None, {"average": "exact"}, bias=True, turned=True),
     "bias + skgeo, globe": Position("skgeo", None, GLOBE_EXACT, bias=True),
+    "bias + skgeo, globe, no scale, turned": Position("skgeo", None, NO_SCALE, bias=True, turned=True),
     "bias + skgeo, globe, turned": Position("skgeo", None, GLOBE_EXACT, bias=True, turned=True),
 }
 

@@ -51,7 +51,7 @@ def draw(rows, path):
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, len(TESTS), figsize=(13, 6.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(2, len(TESTS), figsize=(13, 9), sharey=True, layout="constrained")
     for panels, data in zip(axes, TITLES, strict=True):
         for ax, test in zip(panels, TESTS, strict=True):
             _panel(ax, rows, data, test)
