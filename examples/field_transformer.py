@@ -104,7 +104,6 @@ def main():
     parser.add_argument("--steps", type=int, default=400, help="training steps (default: %(default)s)")
     options = parser.parse_args()
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     grid, fields = read_fields(options.file, options.variable) if options.file else made_fields()
     values, patches, index = cut(fields, grid)
     valid = values.isfinite()
