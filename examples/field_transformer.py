@@ -35,7 +35,9 @@ class Block(nn.Module):
         self.network = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, tokens, bias):
-        query, key, value = self.project(self.norms[0](tokens)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key, value = (
+            self.project(self.norms[0](tokens)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        )
         heads = scaled_dot_product_attention(query, key, value, attn_mask=bias)
         tokens = tokens + self.out(heads.transpose(1, 2).flatten(2))
         return tokens + self.network(self.norms[1](tokens))
@@ -102,7 +104,6 @@ def main():
     parser.add_argument("--steps", type=int, default=400, help="training steps (default: %(default)s)")
     options = parser.parse_args()
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     grid, fields = read_fields(options.file, options.variable) if options.file else made_fields()
     values, patches, index = cut(fields, grid)
     valid = values.isfinite()
@@ -111,7 +112,7 @@ def main():
     n_train = len(values) * 3 // 4
     print(f"{grid}: {len(values)} fields of {len(patches)} patches of {values.shape[-1]} pixels")
 
-    # Position: harmonics of the globe, averaged over patches. Scale: ten descriptors. The modules are their torch twins.
+    # Position: harmonics of the globe, averaged over patches. Scale: ten descriptors. Modules of torch compute them.
     position = PatchPositionEncoder(FrozenEstimator(SphericalHarmonicPCA(10).fit(grid)), average="exact")
     features = make_union(position, PatchScaleFeaturizer()).fit(patches.numpy())
     head = PatchProjectionHead.from_transformers(features, patches.numpy(), embed_dim=64)

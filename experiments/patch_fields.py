@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skgeo import LatLonGrid
+from skgeo.datasets import load_land_mask
 from skgeo.encoders import SphericalHarmonics
 
 TESTS = {
@@ -129,7 +130,23 @@ def drawn(sizes=(2,)):
     rng = np.random.default_rng(0)
     draw = rng.standard_normal((624, 6, 3)) + rng.standard_normal((624, 1, 3))
     rows = [harmonics.transform(np.column_stack([np.full(480, each), longitude])) for each in latitude]
-    values = np.einsum("ijk,kmc->mcij", np.stack(rows), draw, optimize=True)
+    values = np.stack([row @ draw.reshape(624, -1) for row in rows]).reshape(241, 480, 6, 3).transpose(2, 3, 0, 1)
+    return _problem_of_globe(values / values.std(), {"latitude": latitude, "longitude": longitude}, sizes)
+
+
+def made(folder=None, sizes=(2,)):
+    """Random fields with the power of :func:`drawn`, of which nothing is shared, and twice as strong over land.
+
+    The land is real. The regions, patches and windows are those of the winds.
+    """
+    latitude, longitude = 90 - 0.75 * np.arange(241), -180 + 0.75 * np.arange(480)
+    harmonics = SphericalHarmonics(24, min_degree=1, spectrum=(np.arange(25) + 3.0) ** -3).fit([[0.0, 0.0]])
+    draw = np.random.default_rng(0).standard_normal((624, 18))
+    rows = [harmonics.transform(np.column_stack([np.full(480, each), longitude])) @ draw for each in latitude]
+    land = load_land_mask()
+    row = abs(land.latitude[:, np.newaxis] - latitude).argmin(axis=0)
+    column = abs(land.longitude[:, np.newaxis] - longitude).argmin(axis=0)
+    values = np.stack(rows).reshape(241, 480, 6, 3).transpose(2, 3, 0, 1) * (1 + land.fraction[row][:, column])
     return _problem_of_globe(values / values.std(), {"latitude": latitude, "longitude": longitude}, sizes)
 
 

@@ -44,6 +44,7 @@ class Position:
 
 
 GLOBE_EXACT = {"domain": "globe", "average": "exact"}
+NO_SCALE = GLOBE_EXACT | {"scale": "none"}
 VARIANTS = {
     "none": Position(),
     "learned": Position(index="learned"),
@@ -58,13 +59,12 @@ VARIANTS = {
     "skgeo, globe + index": Position("skgeo", "waves", {"domain": "globe"}),
     "skgeo, globe + index, turned": Position("skgeo", "waves", GLOBE_EXACT, turned=True),
     "bias": Position(bias=True),
-    "bias + lat-lon waves": Position("waves", bias=True),
     "bias + lat-lon waves, turned": Position("waves", bias=True, turned=True),
-    "bias + siren": Position("siren", bias=True),
     "bias + siren, turned": Position("siren", bias=True, turned=True),
     "bias + skgeo, region": Position("skgeo", None, {"average": "exact"}, bias=True),
     "bias + skgeo, region, turned": Position("skgeo", None, {"average": "exact"}, bias=True, turned=True),
     "bias + skgeo, globe": Position("skgeo", None, GLOBE_EXACT, bias=True),
+    "bias + skgeo, globe, no scale, turned": Position("skgeo", None, NO_SCALE, bias=True, turned=True),
     "bias + skgeo, globe, turned": Position("skgeo", None, GLOBE_EXACT, bias=True, turned=True),
 }
 
@@ -134,6 +134,12 @@ SIZES = {
     "no scale": BOTH.but(scale="none"),
     "ten descriptors": BOTH,
     "scale as waves": BOTH.but(scale="waves"),
+}
+
+
+MADE = {
+    name: VARIANTS[name]
+    for name in ("index waves", "skgeo, globe + index", "bias", "bias + siren, turned", "bias + skgeo, globe, turned")
 }
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from benchmarks.tables import mean_and_deviation, write_table
 from experiments.patch_baselines import BASELINES
 from experiments.patch_fields import TESTS
-from experiments.patch_positions import ABLATIONS, SIZES, VARIANTS
+from experiments.patch_positions import ABLATIONS, MADE, SIZES, VARIANTS
 
 TITLES_OF_TESTS = {"learned": "fields learned from", **TESTS, "between": "1.5 times the size"}
 TITLES = {"winds": "ERA-Interim, 6 degree patches", "sea": "OSTIA, 2.2 x 3.3 degree patches"}
@@ -17,6 +17,8 @@ def report(rows, folder):
         tests = [test for test in TESTS if data == "winds" or test != "south"]
         main = table(rows, data, "main", [*VARIANTS, *BASELINES], tests)
         write_table(main, folder / f"patch_transfer_{data}.rst")
+    made = table(rows, "made", "made", [*MADE, *BASELINES], list(TESTS))
+    write_table(made, folder / "patch_transfer_made.rst")
     tests = ["learned", *(test for test in TESTS if test != "south")]
     write_table(table(rows, "sea", "ablation", ABLATIONS, tests), folder / "patch_transfer_ablation.rst")
     tests = ["learned", "same", "half", "between", "double"]
@@ -26,7 +28,7 @@ def report(rows, folder):
 
 def summarise(rows, data, group, variant, test):
     """Mean and deviation over seeds of the skill in percent, at the chosen learning rate; None without rows."""
-    groups = ("baseline", "main") if group == "main" else (group,)
+    groups = ("baseline", group) if group in ("main", "made") else (group,)
     chosen = [row for row in rows if row["data"] == data and row["group"] in groups and row["variant"] == variant]
     first = [row for row in chosen if not row["seed"]]
     rate = max(first, key=lambda row: row["skill"]["validation"])["learning_rate"] if first else None
@@ -49,7 +51,7 @@ def draw(rows, path):
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, len(TESTS), figsize=(13, 6.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(2, len(TESTS), figsize=(13, 9), sharey=True, layout="constrained")
     for panels, data in zip(axes, TITLES, strict=True):
         for ax, test in zip(panels, TESTS, strict=True):
             _panel(ax, rows, data, test)

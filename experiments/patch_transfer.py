@@ -6,7 +6,7 @@ a grid shifted by half a patch, at half and twice the size, and in other regions
 on a validation field with the first seed. Ablations have half the steps and the larger rate. Each result is written as
 it comes; a run that was stopped goes on.
 
-    python -m experiments.patch_transfer             # two data sets, three seeds; an hour on one core
+    python -m experiments.patch_transfer             # three data sets, three seeds; two hours on one core
     python -m experiments.patch_transfer --quick     # OSTIA only, ten seconds; fails unless position helps
 
 It needs ``eraint_uvz.nc`` and ``ostia_monthly.nc`` in a folder. The quick run takes random fields where these are not.
@@ -30,7 +30,7 @@ from benchmarks.tables import write_rows
 from experiments import patch_fields
 from experiments.patch_baselines import scores
 from experiments.patch_fields import HIDDEN, TESTS
-from experiments.patch_positions import ABLATIONS, SIZES, VARIANTS, Filler, features_of, make_positions
+from experiments.patch_positions import ABLATIONS, MADE, SIZES, VARIANTS, Filler, features_of, make_positions
 from experiments.patch_report import report
 from skgeo.nn import turn_patches
 
@@ -38,20 +38,22 @@ HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data"
 LEARNING_RATES = (1e-3, 3e-3)
 BATCH = 8
-GROUPS = {"main": VARIANTS, "ablation": ABLATIONS, "sizes": SIZES}
+GROUPS = {"main": VARIANTS, "ablation": ABLATIONS, "sizes": SIZES, "made": MADE}
 PARTS = {
     "winds": [("winds", "main", VARIANTS)],
     "sea": [("sea", "main", VARIANTS)],
     "ablation": [("sea", "ablation", ABLATIONS)],
     "sizes": [("winds", "sizes", SIZES)],
+    "made": [("made", "made", MADE)],
 }
+FIELDS = {"winds": patch_fields.winds, "sea": patch_fields.sea, "made": patch_fields.made}
 TASK = ("data", "group", "variant", "seed", "learning_rate")
 
 
 def problem_of(data, folder, group):
     """The fields by name; where two sizes are learned, patches of twice the size as well."""
     sizes = (2, 4) if group == "sizes" else (2,)
-    return {"winds": patch_fields.winds, "sea": patch_fields.sea}[data](folder, sizes)
+    return FIELDS[data](folder, sizes)
 
 
 def position_of(task):
@@ -155,17 +157,21 @@ def _tensor(table):
 
 
 def tasks_of(parts, rows, seeds):
-    """What has no result yet: first all learning rates with the first seed, then the better one with the others."""
+    """What has no result yet: first all learning rates with the first seed, then the better one with the others.
+
+    Two rates are tried for the variants of the first version of this experiment, one for all others.
+    """
     done = {tuple(row[name] for name in TASK): row["skill"]["validation"] for row in rows}
     tasks = []
     for data, group, variants in parts:
         for variant in variants:
-            rates = LEARNING_RATES if group == "main" else LEARNING_RATES[-1:]
+            new = variants[variant].bias or variants[variant].turned
+            rates = LEARNING_RATES if group == "main" and not new else LEARNING_RATES[-1:]
             first = [(data, group, variant, seeds[0], rate) for rate in rates]
             tasks += [task for task in first if task not in done]
             if all(task in done for task in first):
                 best = max(first, key=done.get)[-1]
-                others = [(data, group, variant, seed, best) for seed in seeds[1:]]
+                others = [(data, group, variant, seed, best) for seed in seeds[1:] if group != "made"]
                 tasks += [task for task in others if task not in done]
     tasks.sort(key=lambda task: task[TASK.index("seed")])
     return [dict(zip(TASK, task, strict=True)) for task in tasks]
@@ -176,7 +182,7 @@ def run_all(parts, options, path):
     rows = json.loads(path.read_text()) if path.exists() else []
     while tasks := tasks_of(parts, rows, options.seeds):
         pool = joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered")
-        steps = [options.steps if task["group"] == "main" else options.steps // 2 for task in tasks]
+        steps = [options.steps // (2 if task["group"] in ("ablation", "sizes") else 1) for task in tasks]
         for row in pool(joblib.delayed(run)(task, options.data, n) for task, n in zip(tasks, steps, strict=True)):
             rows.append(row)
             reached = {name: each[0] for name, each in row["skill"].items() if name in TESTS}
@@ -239,7 +245,7 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "patch_transfer.json"
     rows = run_all([part for name in options.only for part in PARTS[name]], options, path)
-    for data in {"winds", "sea"} - {row["data"] for row in rows if row["group"] == "baseline"}:
+    for data in set(FIELDS) - {row["data"] for row in rows if row["group"] == "baseline"}:
         rows += run_baselines(data, options.data)
         write_rows(rows, path)
     report(rows, options.out)

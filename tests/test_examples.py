@@ -220,6 +220,16 @@ def test_dask_example_agrees_with_memory_in_flat_memory(tmp_path):
     assert "{'latitude': 500, 'longitude': 800, 'feature': 100}" in said
 
 
+@pytest.mark.torch
+def test_field_transformer_explains_fields_here_and_elsewhere(tmp_path):
+    said = run(ROOT / "examples" / "field_transformer.py", "--steps", "60", folder=tmp_path)
+    assert "48 fields of 990 patches of 16 pixels" in said
+    here, elsewhere = numbers(r"(\S+)% of the hidden variance", said)
+    assert here > 25  # 61 after all steps
+    assert elsewhere > 20
+    assert {file.name for file in tmp_path.glob("*.safetensors")} == {"bias.safetensors", "head.safetensors"}
+
+
 def test_swath_example_writes_labelled_features(tmp_path):
     said = run(ROOT / "examples" / "swath_patches.py", folder=tmp_path)
     with xr.open_dataset(tmp_path / "swath_features.nc") as table:

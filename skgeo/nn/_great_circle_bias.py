@@ -1,5 +1,7 @@
 """An attention bias from the distances and directions between patches along great circles."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -148,12 +150,12 @@ class GreatCircleBias(nn.Module):
         if torch.compiler.is_compiling() or size.numel() * size.shape[-1] <= _PAIRS_AT_A_TIME:
             return self._pairs(points, size, points, size)
         n_rows = max(1, _PAIRS_AT_A_TIME // size.numel())
-        rows = zip(points.split(n_rows, dim=-2), size.split(n_rows, dim=-1), strict=True)
+        rows = zip(torch.split(points, n_rows, dim=-2), torch.split(size, n_rows, dim=-1), strict=True)
         return torch.cat([checkpoint(self._pairs, *row, points, size, use_reentrant=False) for row in rows], dim=-2)
 
     def _pairs(self, start: Tensor, start_size: Tensor, end: Tensor, end_size: Tensor) -> Tensor:
         """The bias (..., n_heads, n_starts, n_ends) of patches towards others."""
-        weight = self.layers[0].weight
+        weight: Any = self.layers[0].weight
         dtype = torch.promote_types(weight.dtype, torch.float32)
         parts = displacements(start[..., :, None, :], end[..., None, :, :], dtype)
         own = ((start_size[..., :, None] + end_size[..., None, :]) / 2.0).clamp(min=_SMALLEST_SIZE).to(dtype)
@@ -204,7 +206,7 @@ def _given_places(points: Tensor, size: Tensor | float) -> tuple[Tensor, Tensor]
     """Middles and sizes as the caller gives them, checked."""
     wide = check_places(points, ("latitude", "longitude"))
     if is_real(size):
-        check_parameter("size", size, size > 0, "a positive number of km")
+        check_parameter("size", size, bool(size > 0), "a positive number of km")
     else:
         check_tensor(size, "size")
     size = torch.as_tensor(size, dtype=wide.dtype, device=wide.device)

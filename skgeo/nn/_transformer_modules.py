@@ -370,7 +370,7 @@ def check_places(values: object, columns: tuple[str, ...], *, more: bool = False
         raise ValueError(f"patches has shape {tuple(values.shape)}: expected {expected}.")
     if values.is_floating_point() and values.dtype.itemsize < 4:
         raise ValueError(
-            f"patches has dtype {values.dtype}, which rounds places by up to half a degree: expected float64 or float32."
+            f"patches has dtype {values.dtype}, which rounds places by up to half a degree: expected float64."
         )
     return values if values.is_floating_point() else values.to(torch.float64)
 

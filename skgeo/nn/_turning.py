@@ -55,9 +55,9 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
     >>> windows = torch.tensor([[[30, 40, 0, 10, 8, 8], [30, 40, 10, 20, 8, 8]]], dtype=torch.float64).expand(3, 2, 6)
     >>> turned = turn_patches(windows, torch.Generator().manual_seed(0))
     >>> turned[:, :, 2].round()
-    tensor([[-27., -17.],
-            [-87., -77.],
-            [  8.,  18.]], dtype=torch.float64)
+    tensor([[ -11.,   -1.],
+            [-105.,  -95.],
+            [ 165.,  175.]], dtype=torch.float64)
     """
     wide = check_places(patches, PATCH_COLUMNS, more=True)
     if not (generator is None or isinstance(generator, torch.Generator)):

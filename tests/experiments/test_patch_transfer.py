@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from experiments.patch_baselines import _pixels
-from experiments.patch_fields import Fields
+from experiments.patch_fields import Fields, Problem
+from experiments.patch_positions import VARIANTS, features_of, make_positions
+from experiments.patch_transfer import Sample, run
 
 NORTHWARD = np.arange(-39.0, 40.0, 2.0)
 EASTWARD = np.arange(0.0, 360.0, 2.0)
@@ -47,3 +50,26 @@ def test_windows_are_neighbours_and_hide_the_share():
     south, west = cut.patches[patch][:, :, [0, 2]].transpose(2, 0, 1).reshape(2, 50, 3, 4)
     assert_allclose(np.diff(south, axis=1), 8)
     assert_allclose(np.diff(west, axis=2), 8)
+
+
+def test_turned_windows_have_other_features_and_the_same_bias():
+    cut = places(NORTHWARD).cut(((0, 40), (0, 80)), 1, 4)
+    position = VARIANTS["bias + skgeo, globe, turned"].but(max_degree=3)
+    features, head = features_of(position, cut.patches)
+    sample = Sample(cut, torch.from_numpy(features(cut.patches)), (3, 4), 5, seed=0)
+    before, patches = sample.features, sample.patches.clone()
+    sample.turn(features, torch.Generator().manual_seed(0))
+    assert sample.features.shape == before.shape
+    assert_allclose(sample.features[..., -10:], before[..., -10:], atol=1e-9)  # the descriptors of scale
+    assert (sample.features - before).abs().amax(dim=(1, 2)).min() > 0.01
+    assert_array_equal(sample.patches, patches)
+    masks = make_positions(position, head, (3, 4)).masks(patches, 2)
+    assert [mask.shape for mask in masks] == [(5 * 4, 12, 12)] * 2
+
+
+def test_a_turned_training_runs():
+    cut = places(NORTHWARD).cut(((0, 40), (0, 80)), 1, 4)
+    problem = Problem((3, 4), (cut,), cut, {"same": cut})
+    task = {"data": "made", "group": "main", "variant": "bias + lat-lon waves, turned", "seed": 0}
+    row = run(task | {"learning_rate": 1e-3}, None, steps=2, n_test=4, problem=problem)
+    assert np.isfinite(row["skill"]["same"]).all()

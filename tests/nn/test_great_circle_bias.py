@@ -54,7 +54,7 @@ def trained(n_heads=4, **options):
     torch.manual_seed(0)
     bias = GreatCircleBias(n_heads, **options)
     for parameter in bias.layers[-1].parameters():
-        torch.nn.init.normal_(parameter)
+        torch.nn.init.normal_(parameter, std=0.1)
     return bias
 
 
@@ -270,7 +270,11 @@ def test_shapes_on_the_meta_device():
         (lambda b: b(PATCHES), TypeError, "patches is a ndarray: expected a tensor"),
         (lambda b: b(torch.zeros(6)), ValueError, r"patches has shape \(6,\): expected \(..., n, 6\): south, north"),
         (lambda b: b(torch.zeros(3, 2)), ValueError, r"patches has shape \(3, 2\): expected \(..., n, 6\)"),
-        (lambda b: b(torch.zeros(3, 6), 5.0), ValueError, r"shape \(3, 6\): expected \(..., n, 2\): latitude, longitude"),
+        (
+            lambda b: b(torch.zeros(3, 6), 5.0),
+            ValueError,
+            r"shape \(3, 6\): expected \(..., n, 2\): latitude, longitude",
+        ),
         (lambda b: b(torch.zeros(3, 2), torch.ones(2)), ValueError, r"size has shape \(2,\): expected \(3,\)"),
         (lambda b: b(torch.zeros(3, 2), -1.0), ValueError, "size=-1.0: expected a positive number of km"),
         (lambda b: b(torch.zeros(3, 2), "large"), TypeError, "size is a str: expected a tensor"),

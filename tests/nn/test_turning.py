@@ -114,13 +114,13 @@ def test_features_of_turned_patches_are_rotated_pairs_of_harmonics():
     turned = turn_patches(TABLES, torch.Generator().manual_seed(0))
     angle = torch.deg2rad(turned[:, :1, 2] - TABLES[:, :1, 2])
     after = twin(turned)
-    for l in range(degree + 1):
-        for m in range(l + 1):
-            cosine, sine = before[:, l * l + l + m], before[:, l * l + l - m] * (m > 0)
+    for zonal in (n * n + n for n in range(degree + 1)):  # the columns of order 0
+        for m in range(int(zonal**0.5) + 1):
+            cosine, sine = before[:, zonal + m], before[:, zonal - m] * (m > 0)
             c, s = torch.cos(m * angle), torch.sin(m * angle)
-            assert_allclose(after[..., l * l + l + m], c * cosine - s * sine, atol=1e-12)
+            assert_allclose(after[..., zonal + m], c * cosine - s * sine, atol=1e-12)
             if m:
-                assert_allclose(after[..., l * l + l - m], s * cosine + c * sine, atol=1e-12)
+                assert_allclose(after[..., zonal - m], s * cosine + c * sine, atol=1e-12)
 
 
 def test_gradients_of_the_module():
