@@ -15,11 +15,19 @@ from skgeo._base import LocationTransformer, PatchTransformer, restore_on_error,
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._input.patch_cut import Cut
+from skgeo._input.patch_pixels import (
+    PIXELS_AT_A_TIME,
+    Pixels,
+    count_pixels,
+    distinct_pixels,
+    distinct_stacked_pixels,
+    stacked_pixels,
+    table_pixels,
+)
 from skgeo._input.patch_search import cells_of, covered_cells, find_patches, grid_pixels, in_memory
 from skgeo._input.patch_table import Patches, PixelStack
 from skgeo._kernels.harmonics import sin_cos_latitude
 from skgeo._kernels.patch_means import area_means, map_area_means, map_pixel_means
-from skgeo._kernels.sphere import EARTH_RADIUS, Boxes, cell_areas
 from skgeo._kernels.threads import Advance
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._validation import check_parameter, check_verbose, progress
@@ -31,17 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PatchPositionEncoder"]
 
-# A block of pixels: patch numbers (n,), centres (n, 2) and weights (n,).
-Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.float64]]
-
-# Number of pixels encoded at a time: their embedding takes some tens of megabytes.
-_PIXELS_AT_A_TIME = 2**16
 # Largest number of pixels that are averaged one by one, which takes hours.
 _MOST_PIXELS = 1e11
-# Degrees (ten centimetres) within which pixel centres of stacks are the same place.
-_SAME_PLACE = 1e-6
-# Share of the smallest pixel within which pixel centres of overlapping patches are the same pixel.
-_SAME_PIXEL = 0.01
 
 
 class PatchPositionEncoder(PatchTransformer):
@@ -208,9 +207,9 @@ class PatchPositionEncoder(PatchTransformer):
         if self.grid is not None:
             cut = find_patches(self.grid, patches)
             with progress(int(cut.counts.prod(axis=1).sum()), "pixel", shown=self.verbose) as advance:
-                means = self._average(len(cut.first), grid_pixels(self.grid, cut, _PIXELS_AT_A_TIME), advance)
+                means = self._average(len(cut.first), grid_pixels(self.grid, cut, PIXELS_AT_A_TIME), advance)
             return means.astype(patches.dtype, copy=False)
-        n_pixels = patches.latitude.size if isinstance(patches, PixelStack) else _count_pixels(patches.boxes)
+        n_pixels = patches.latitude.size if isinstance(patches, PixelStack) else count_pixels(patches.boxes)
         if n_pixels > _MOST_PIXELS:
             raise CoordinateError(
                 f"X has {n_pixels:.3g} pixels in all, whose average would take days: expected at most "
@@ -218,14 +217,14 @@ class PatchPositionEncoder(PatchTransformer):
             )
         with progress(n_pixels, "pixel", shown=self.verbose) as advance:
             if isinstance(patches, PixelStack):
-                return self._average(len(patches.latitude), _stacked_pixels(patches), advance).astype(
+                return self._average(len(patches.latitude), stacked_pixels(patches), advance).astype(
                     patches.dtype, copy=False
                 )
             mapped = not getattr(encoder, "add_indicator", False) and _is_valid(encoder, "harmonic_map", "transform")
             found = encoder.harmonic_map() if mapped else None
             # A map with one factor a harmonic has no kernel for pixels: average it as any encoder.
             if found is None or found[0].ndim == 1:
-                means = self._average(patches.boxes.south.size, _pixels(patches.boxes), advance)
+                means = self._average(patches.boxes.south.size, table_pixels(patches.boxes), advance)
                 return means.astype(patches.dtype, copy=False)
             coefficients, clip = found
             out = np.empty((patches.boxes.south.size, len(coefficients)), dtype=patches.dtype)
@@ -341,7 +340,7 @@ def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
         # Such an encoder learns nothing from places, so that one place is enough.
         points, weight = np.array([[90.0, 0.0]]), np.ones(1)
     elif isinstance(patches, PixelStack):
-        points, weight = _distinct_stacked_pixels(patches)
+        points, weight = distinct_stacked_pixels(patches)
         if isinstance(encoder, LocationTransformer):
             encoder.fit(CellGrid._of_places(points[:, 0], points[:, 1], weight if weight.any() else None))
             return
@@ -349,7 +348,7 @@ def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
         encoder._fit_union(patches.boxes)
         return
     else:
-        points, weight = _distinct_pixels(patches.boxes)
+        points, weight = distinct_pixels(patches.boxes)
         # Encoders of skgeo multiply by cos(latitude) in fit; others do not.
         if not isinstance(encoder, LocationTransformer):
             weight = weight * sin_cos_latitude(points[:, 0])[1]
@@ -376,81 +375,3 @@ def _fit_encoder_on_cells(encoder: Any, grid: Any, cut: Cut) -> None:
         chosen = weight > 0.0
         weights = {"sample_weight": weight[chosen]} if has_fit_parameter(encoder, "sample_weight") else {}
         encoder.fit(np.column_stack([latitude[chosen], longitude[chosen]]), **weights)
-
-
-def _count_pixels(patches: Boxes) -> int:
-    """The number of pixels of all patches together."""
-    return int(patches.n_lat @ patches.n_lon)
-
-
-def _stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
-    """Yield the patch number (n,), the centre (n, 2) and the area (n,) of the pixels of stacks that are not missing.
-
-    All pixels of a patch weigh the same if their areas are unknown.
-    """
-    length = max(1, _PIXELS_AT_A_TIME // stack.latitude[0].size)
-    # Whole patches are read together, as areas need the neighbours of a pixel; large patches are then cut.
-    for start in range(0, len(stack.latitude), length):
-        latitude, longitude = (axis[start : start + length] for axis in stack[:2])
-        area = cell_areas(latitude, longitude)
-        area[~area.any(axis=(1, 2))] = 1.0
-        present = np.isfinite(latitude)
-        patch = start + np.nonzero(present)[0]
-        points, weight = np.column_stack([latitude[present], longitude[present]]), area[present]
-        for at in range(0, patch.size, _PIXELS_AT_A_TIME):
-            part = slice(at, at + _PIXELS_AT_A_TIME)
-            yield patch[part], points[part], weight[part]
-
-
-def _distinct_stacked_pixels(stack: PixelStack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Centres of the pixels of all stacks, each place once, and their areas in square metres, zero if unknown."""
-    area = cell_areas(stack.latitude, stack.longitude) * EARTH_RADIUS**2
-    present = np.isfinite(stack.latitude)
-    points = np.column_stack([stack.latitude[present], stack.longitude[present]])
-    rounded = np.round(np.column_stack([points[:, 0], np.mod(points[:, 1], 360.0)]) / _SAME_PLACE)
-    first = np.sort(np.unique(rounded, axis=0, return_index=True)[1])
-    return points[first], area[present][first]
-
-
-def _pixel_steps(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Height and width of the pixels of each patch in degrees."""
-    return (patches.north - patches.south) / patches.n_lat, (patches.east - patches.west) / patches.n_lon
-
-
-def _pixels(patches: Boxes) -> Iterator[Pixels]:
-    """Yield the patch number (n,), the centre (n, 2) and the weight (n,) of all pixels, a fixed number at a time."""
-    height, width = _pixel_steps(patches)
-    ends = np.cumsum(patches.n_lat * patches.n_lon)
-    for start in range(0, int(ends[-1]), _PIXELS_AT_A_TIME):
-        pixel = np.arange(start, min(start + _PIXELS_AT_A_TIME, int(ends[-1])))
-        patch = np.searchsorted(ends, pixel, side="right")
-        row, column = np.divmod(pixel - (ends - patches.n_lat * patches.n_lon)[patch], patches.n_lon[patch])
-        latitude = patches.south[patch] + (row + 0.5) * height[patch]
-        longitude = patches.west[patch] + (column + 0.5) * width[patch]
-        # The pixels of a patch are equally high and wide: their areas differ by the cosine of latitude only.
-        weight = sin_cos_latitude(latitude)[1]
-        yield patch, np.column_stack([latitude, longitude]), weight
-
-
-def _distinct_pixels(patches: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Centres of the pixels of all patches, each place once, and their areas without the cosine of latitude.
-
-    SphericalHarmonicPCA multiplies the weights of points by that cosine.
-    """
-    height, width = _pixel_steps(patches)
-    size = 2.0 * np.sin(np.radians(height) / 2.0) * np.radians(width)
-    bins = _SAME_PIXEL * height.min(), _SAME_PIXEL * width.min()
-    # Number of bins around the circle: row * turn + column numbers the bins.
-    turn = int(360.0 // bins[1]) + 1
-    parts = []
-    for patch, points, _ in _pixels(patches):
-        # The middle of the first bin is the first pixel centre. Centres of a grid then lie in the middle of bins, and
-        # rounding does not put equal centres into different bins.
-        origin = [patches.south[0] + height[0] / 2.0, patches.west[0] + width[0] / 2.0]
-        along_lat, along_lon = (points - origin + np.divide(bins, 2.0)).T
-        row, column = np.floor([along_lat / bins[0], np.mod(along_lon, 360.0) / bins[1]]).astype(np.int64)
-        place, first = np.unique(row * turn + column, return_index=True)
-        parts.append((place, points[first], size[patch[first]]))
-    place, points, weight = (np.concatenate(values) for values in zip(*parts, strict=True))
-    first = np.sort(np.unique(place, return_index=True)[1])
-    return points[first], weight[first]

@@ -346,7 +346,7 @@ class Schema:
 
 def check_degrees(state: Mapping[str, Any], sizes: Sizes) -> None:
     """The number of harmonics follows from the degree of the fit."""
-    degree = state.get("max_degree")
+    degree: Any = state.get("max_degree")
     whole = isinstance(degree, int | np.integer) and not isinstance(degree, bool)
     fits = whole and (int(degree) + 1) ** 2 == sizes.get("harmonics")
     check("max_degree", bool(fits), degree, f"the degree of the fit, which has {sizes.get('harmonics')} harmonics")

@@ -17,6 +17,7 @@ from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._kernels.sphere import unit_vectors
 from skgeo._places import as_points, points_in_degrees, points_with_weights, read_places
+from skgeo._typing import FloatArray
 from skgeo._validation import check_names, check_parameter, is_integer
 from skgeo.exceptions import CoordinateError
 
@@ -95,7 +96,7 @@ def at_rows(
 def _check_order(X: Any, grid: LatLonGrid | CellGrid, names: Any) -> None:
     """Raise ValueError if rows of X lie elsewhere than the cells; X may have no coordinates."""
     try:
-        given = points_of_samples(X, names, missing=True)
+        given = points_of_samples(X, names, allow_missing=True)
     except CoordinateError:
         return
     cells = points_in_degrees(grid)
@@ -196,6 +197,14 @@ def column_of(values: npt.NDArray[Any], method: str) -> npt.NDArray[Any]:
         f"{method} has {values.shape[1]} columns: a map shows one. Use response_method='predict', or give one column "
         "to from_predictions(None, column, coordinates, kind='prediction')."
     )
+
+
+def class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> FloatArray:
+    """The number of the class of each label; NaN for labels of no class."""
+    numbers = np.full(labels.shape, np.nan)
+    for number, name in enumerate(classes):
+        numbers[labels == name] = number
+    return numbers
 
 
 def max_degree_of(estimator: Any) -> int | None:

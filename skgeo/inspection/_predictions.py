@@ -29,6 +29,7 @@ from skgeo.inspection._models import (
     are_names,
     at_places,
     at_rows,
+    class_numbers,
     column_of,
     deviation_of,
     points_of_samples,
@@ -222,7 +223,7 @@ class PredictionMapDisplay:
             """The column of the output that the map shows."""
             # Classes become numbers: numbers can be NaN at missing places, names cannot.
             column = column_of(block, method)
-            return column if classes is None else _class_numbers(column, classes)
+            return column if classes is None else class_numbers(column, classes)
 
         if gridded:
             places = check_grid(grid, 1.0)
@@ -300,7 +301,7 @@ class PredictionMapDisplay:
                 label = with_unit(_name_of(kind, target_name), unit)
                 return cls(predicted, coordinates, label=label).plot(ax, **plot_options)
             classes = np.unique(predicted)
-            values = _class_numbers(predicted, classes)
+            values = class_numbers(predicted, classes)
             return cls._of_classes(values, coordinates, classes, target_name).plot(ax, **plot_options)
         check_parameter("y_true", y_true, y_true is not None, "the true values, for kind='residual'")
         # Numbers have differences; classes are right or wrong.
@@ -421,14 +422,6 @@ def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any
     if array.shape != shape and array.shape != (int(np.prod(shape)),):
         raise ValueError(f"{name} has shape {array.shape}: expected {shape}, one value for each place.")
     return array.reshape(shape)
-
-
-def _class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> FloatArray:
-    """The number of the class of each label; NaN for labels of no class."""
-    numbers = np.full(labels.shape, np.nan)
-    for number, name in enumerate(classes):
-        numbers[labels == name] = number
-    return numbers
 
 
 def _class_colours(number: int, cmap: Any) -> dict[str, Any]:

@@ -85,6 +85,9 @@ class GreatCircleBias(nn.Module):
     patches and 12 heads. From some hundred thousand pairs on it is computed in blocks, which are computed again in the
     backward pass, so that nothing much larger than the bias itself is held; under ``torch.compile`` all at once.
 
+    In ``eval()`` without gradients, ``nn.TransformerEncoderLayer`` of PyTorch returns NaN with any mask of floats (PyTorch
+    issue 118628). ``torch.backends.mha.set_fastpath_enabled(False)`` avoids the fault.
+
     References
     ----------
     .. [1] Snyder, J. P. (1987). Map projections: a working manual. U.S. Geological Survey Professional Paper 1395,

@@ -514,7 +514,7 @@ def test_every_public_estimator_has_its_public_name_in_files(tmp_path):
         for name in module.__all__
     }
     estimators = {name: cls for name, cls in public.items() if isinstance(cls, type) and issubclass(cls, BaseEstimator)}
-    assert len(estimators) == 4 + len(encoders.__all__) + 6
+    assert len(estimators) == 5 + len(encoders.__all__) + 6
     for name, cls in estimators.items():
         skgeo.save(cls(), tmp_path / "model.npz")
         with np.load(tmp_path / "model.npz") as file:
