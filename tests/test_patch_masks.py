@@ -91,7 +91,7 @@ def test_position_is_the_mean_over_pixels_inside_the_mask(name, monkeypatch):
     got = encoder.transform(patches)
     assert_allclose(got, expected, atol=1e-12)
     # Neither the size of blocks nor the order or number of patches matters.
-    monkeypatch.setattr(module, "_PIXELS_AT_A_TIME", 7)
+    monkeypatch.setattr(module, "PIXELS_AT_A_TIME", 7)
     assert_allclose(encoder.transform(patches[::-1]), expected[::-1], atol=1e-12)
     assert_allclose(encoder.transform(patches[2:3]), expected[2:3], atol=1e-12)
     single = encoder.transform(patches.astype(np.float32))

@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from samples import AWKWARD, GLOBE
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
-from skgeo import _patch_position as patches
+from skgeo._input import patch_pixels
 
 R = 6_371_008.8
 BASIS = SphericalHarmonicPCA(8).fit(GLOBE)
@@ -101,7 +101,7 @@ class Recorder(TransformerMixin, BaseEstimator):
 @pytest.mark.parametrize("spacing", [3, 0.75, 1 / 128])
 def test_other_encoders_are_fitted_on_each_pixel_once(dtype, spacing, monkeypatch):
     grid = LatLonGrid(3.3 + spacing * np.arange(24), 353.1 + spacing * np.arange(70))
-    monkeypatch.setattr(patches, "_PIXELS_AT_A_TIME", 50)
+    monkeypatch.setattr(patch_pixels, "PIXELS_AT_A_TIME", 50)
     encoder = PatchPositionEncoder(Recorder()).fit(grid.patches((4, 10), (2, 3)).astype(dtype)).encoder_
     order = np.lexsort(encoder.points_.T[::-1])
     expected = grid.points()

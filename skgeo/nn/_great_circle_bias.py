@@ -85,8 +85,8 @@ class GreatCircleBias(nn.Module):
     patches and 12 heads. From some hundred thousand pairs on it is computed in blocks, which are computed again in the
     backward pass, so that nothing much larger than the bias itself is held; under ``torch.compile`` all at once.
 
-    In ``eval()`` without gradients, ``nn.TransformerEncoderLayer`` of PyTorch returns NaN with any mask of floats (PyTorch
-    issue 118628). ``torch.backends.mha.set_fastpath_enabled(False)`` avoids the fault.
+    In ``eval()`` without gradients, ``nn.TransformerEncoderLayer`` of PyTorch returns NaN with any mask of floats
+    (issue 118628 of PyTorch). ``torch.backends.mha.set_fastpath_enabled(False)`` avoids the fault.
 
     References
     ----------

@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 
 import reference
 from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA
-from skgeo import _patch_position as patches
+from skgeo._input import patch_pixels
 from skgeo._kernels import evaluate, patch_means, threads
 from skgeo._kernels.evaluate import map_grid, map_points
 from skgeo._kernels.patch_means import map_pixel_means
@@ -127,7 +127,7 @@ def test_patch_means_same_by_fast_and_long_way(monkeypatch):
     expected = plain.transform(table)
     assert_allclose(fast.transform(table), expected, atol=1e-12)
     for chunk in (1, 7, 100):
-        monkeypatch.setattr(patches, "_PIXELS_AT_A_TIME", chunk)
+        monkeypatch.setattr(patch_pixels, "PIXELS_AT_A_TIME", chunk)
         assert_allclose(plain.transform(table[-12:]), expected[-12:], atol=1e-12)
 
 
