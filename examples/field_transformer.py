@@ -76,16 +76,15 @@ def read_fields(file, variable):
     import xarray as xr
 
     with xr.open_dataset(file) as data:
-        grid, values = LatLonGrid.from_xarray(data[variable]), data[variable].values
+        grid, values = LatLonGrid.from_xarray(data[variable]), data[variable].to_numpy()
     return grid, values.reshape(-1, *grid.shape)
 
 
 def cut(fields, grid):
-    """Values (fields, patches, pixels) and the patch table, west to east and row by row."""
+    """Values (fields, patches, pixels), the patch table, and the row and column of each patch among the patches."""
     patches, start = grid.patches((SIDE, SIDE), return_index=True, partial=False)
-    step = np.arange(SIDE)
-    rows, columns = start[:, 0, None, None] + step[:, None], (start[:, 1, None, None] + step) % grid.shape[1]
-    return torch.from_numpy(fields[:, rows, columns]).flatten(2).float(), torch.from_numpy(patches), start // SIDE
+    values = grid.patch_values(torch.from_numpy(fields).float(), (SIDE, SIDE), partial=False)
+    return values.flatten(2), torch.from_numpy(patches), start // SIDE
 
 
 def windows(index, west, east, patches):

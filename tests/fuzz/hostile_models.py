@@ -20,12 +20,13 @@ from skgeo import (
     LatLonGrid,
     PatchPositionEncoder,
     PatchScaleFeaturizer,
+    SphericalGaussianProcessClassifier,
     SphericalGaussianProcessRegressor,
     SphericalHarmonicPCA,
     nn,
 )
 from skgeo.datasets import fibonacci_lattice
-from skgeo.encoders import GridEncoder, SphericalHarmonics
+from skgeo.encoders import GridEncoder, RandomFourierEncoder, SphericalHarmonics
 
 PLACES = fibonacci_lattice(24)
 VALUES = PLACES[:, 0] / 90
@@ -55,7 +56,19 @@ MODELS = {
     "cells": (lambda: CELLS, None),
     "basis": (lambda: SphericalHarmonicPCA(2).fit(GRID), PLACES),
     "matern": (lambda: SphericalHarmonicPCA(2, 4, spectrum="matern", clip=None).fit(PLACES), PLACES),
-    "process": (lambda: SphericalGaussianProcessRegressor(2, optimizer=None).fit(PLACES, VALUES), PLACES),
+    "process": (
+        lambda: SphericalGaussianProcessRegressor(method="harmonics", max_degree=2).fit(PLACES, VALUES),
+        PLACES,
+    ),
+    "kriging": (lambda: SphericalGaussianProcessRegressor().fit(PLACES, VALUES), PLACES),
+    "neighbours": (
+        lambda: SphericalGaussianProcessRegressor(method="neighbours", n_neighbors=3, mean="linear").fit(
+            np.column_stack([PLACES, VALUES]), VALUES
+        ),
+        np.column_stack([PLACES, VALUES]),
+    ),
+    "labels": (lambda: SphericalGaussianProcessClassifier().fit(PLACES, LABELS), PLACES),
+    "fourier": (lambda: RandomFourierEncoder(4, random_state=0).fit(PLACES), PLACES),
     "harmonics": (lambda: SphericalHarmonics(2, spectrum=[1, 0.5, 0.25]).fit(PLACES), PLACES),
     "scales": (lambda: GridEncoder(3).fit(PLACES), PLACES),
     "position": (lambda: PatchPositionEncoder(SphericalHarmonicPCA(1)).fit(PATCHES), PATCHES),
