@@ -129,7 +129,7 @@ def test_parameters_reach_the_encoder():
     encoder = PatchPositionEncoder(SphericalHarmonicPCA())
     encoder.set_params(encoder__max_degree=2)
     assert encoder.get_params()["encoder__max_degree"] == encoder.encoder.max_degree == 2
-    assert encoder.get_params(deep=False).keys() == {"encoder", "average", "verbose"}
+    assert encoder.get_params(deep=False).keys() == {"encoder", "average", "grid", "verbose"}
     assert SphericalHarmonicPCA().get_params() == {
         "max_degree": 10,
         "n_components": None,

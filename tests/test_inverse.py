@@ -149,7 +149,7 @@ def test_one_component_leaves_a_line_open():
 
 def test_saturated_values_say_nothing():
     tight = SphericalHarmonicPCA(4, clip=0.05).fit(PART)
-    with pytest.warns(ResolutionWarning, match=r"^1 rows of X, the first row 1, .* a clip that is wider"):
+    with pytest.warns(ResolutionWarning, match=r"^1 rows of X, the first row 1, .* a wider clip"):
         tight.inverse_transform(np.vstack([tight.transform(PLACES[:1]), np.full((1, 24), 0.05)]))
     wide = SphericalHarmonicPCA(4, clip=3.0).fit(PART)
     values = wide.transform(PLACES[:3])

@@ -100,7 +100,7 @@ _NETWORK: dict[str, Rule] = {
 }
 _LOCATION: dict[str, Rule] = _PLACES | {
     "_network": Tuple((Text(), Dict(rules={}, values=Number()))),
-    "encoder_": Part(("to_torch",)),
+    "encoder_": Part(("to_torch", "transform")),
 }
 _HEAD: dict[str, Rule] = {
     "n_features_in_": Integer(2, size="features"),

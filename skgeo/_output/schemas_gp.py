@@ -112,9 +112,10 @@ def _check_regressor(state: Mapping[str, Any], sizes: Sizes) -> None:
     check(
         "columns", sizes["columns"] == n_columns, sizes["columns"], f"{n_columns} columns, of targets and of the mean"
     )
-    covariates = process["n_constant"] + state["_n_covariates"]
-    linear = n_design in (process["n_constant"], covariates)
-    check("design_mean", linear, n_design, f"a mean of {covariates} columns")
+    # The mean is a constant; or takes all covariates; or the predictions of a regressor, which are one column.
+    n_mean = 1 if "mean_model_" in state else state["_n_covariates"]
+    known = n_design in (process["n_constant"], process["n_constant"] + n_mean)
+    check("design_mean", known, n_design, f"a mean of {process['n_constant'] + n_mean} columns")
     place, used = observations["place_of_deviation"], process["used"]
     check("place_of_deviation", bool((place < sizes["places"]).all()), place, f"places below {sizes['places']}")
     ascending = bool((np.diff(used) > 0).all() and (used < n_design).all())

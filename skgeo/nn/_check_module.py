@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from skgeo._validation import check_flag, check_radius
+from skgeo.nn._great_circle_bias import GreatCircleBias
 from skgeo.nn._head import PatchProjectionHead, check_columns
 from skgeo.nn._networks import MLP, FcNet, Linear, SirenNet
-from skgeo.nn._transformer_modules import PatchScale
+from skgeo.nn._transformer_modules import PatchPosition, PatchScale
 
 __all__ = ["check_sizes", "check_tensors", "check_works"]
 
@@ -81,7 +82,7 @@ def check_works(module: nn.Module) -> None:
 
 def _example(module: nn.Module) -> Tensor:
     """A valid input of one row."""
-    if isinstance(module, PatchScale):
+    if isinstance(module, PatchScale | PatchPosition | GreatCircleBias):
         return torch.tensor([[0.0, 10.0, 0.0, 10.0, 2.0, 2.0]], dtype=torch.float64)
     if isinstance(module, PatchProjectionHead):
         return torch.zeros(1, module.position_gain.numel() + module.scale_gain.numel())
