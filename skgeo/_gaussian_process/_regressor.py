@@ -59,7 +59,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     n_neighbors : int, default=20
         For "neighbours": how many earlier observations each observation depends on. A prediction takes twice as many.
     max_degree : int, default=20
-        For "harmonics": largest degree L, at least 1. The finest detail is half a wave in 180 / L degrees.
+        For "harmonics": largest degree L, at least 1. The finest detail is half a wavelength in 180 / L degrees.
     normalize_y : bool, default=True
         Standardise the targets by their weighted mean and standard deviation, and let the field have an unknown
         constant mean. False takes the mean of the field to be zero, or linear in the covariates without a constant.
@@ -120,7 +120,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Only for "harmonics": share of the variance of the Matern field that is in degrees beyond L.
     n_features_in_ : int
         2, latitude and longitude; and the number of covariates.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
     Raises
