@@ -53,5 +53,5 @@ for name, row in rows.items():
     right.loglog(n, error, marker="o", label=name)
 left.set(xlabel="observations", ylabel="seconds, fit and predict")
 right.set(xlabel="observations", ylabel="error / deviation of the field")
-right.legend()
+figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
 plt.show()

@@ -75,6 +75,13 @@ def _check_mask(state: Mapping[str, Any], shape: tuple[int, ...]) -> None:
     check("mask", mask is None or (mask.shape == shape and bool(mask.any())), mask, f"shape {shape}, not all zero")
 
 
+def _check_waves(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """There are two columns, cosine and sine, for each random wave."""
+    columns = state.get("n_components")
+    fits = isinstance(columns, int | np.integer) and int(columns) // 2 == sizes["waves"]
+    check("n_components", fits, columns, f"that of the fit, which has {sizes['waves']} waves")
+
+
 def _check_weights(state: Mapping[str, Any], sizes: Sizes) -> None:
     """Weights of a network are finite numbers of few axes."""
     for key in ("weights_", "_moments"):
@@ -168,6 +175,9 @@ SCHEMAS: dict[str, Schema] = GAUSSIAN_PROCESSES | {
         },
         _NAMED,
         check_degrees,
+    ),
+    "skgeo.encoders.RandomFourierEncoder": Schema(
+        _PLACES | {"frequencies_": squarable(("waves", 3))}, _NAMED, _check_waves
     ),
     "skgeo.PatchPositionEncoder": Schema(_PATCHES | {"encoder_": Part(("transform",))}, _NAMED),
     "skgeo.PatchScaleFeaturizer": Schema(_PATCHES, _NAMED),

@@ -61,6 +61,16 @@ _MATERN: dict[str, Rule] = {
     "precision": squarable(("used", "used")),
     "value": Number(),
 }
+# The first prediction of nearest neighbours adds groups of near observations, and keeps them.
+_GROUPED: dict[str, Rule] = _MATERN | {
+    "groups": Dict(
+        rules={
+            "vectors": Array(("groups", 3), low=-1.0 - _UNIT_TOLERANCE, high=1.0 + _UNIT_TOLERANCE, double=True),
+            "columns": squarable(("groups", "columns")),
+            "noise": Array(("groups",), low=0.0, high=LARGE, double=True),
+        }
+    )
+}
 # The state of a process of harmonics: sums over the observations, and the weights of the harmonics.
 _HARMONICS: dict[str, Rule] = {
     "value": Number(),
@@ -149,7 +159,7 @@ GAUSSIAN_PROCESSES: dict[str, Schema] = {
             "n_features_in_": Integer(1, size="features"),
             "_n_covariates": Integer(0),
             "_flat": Flag(),
-            "_state": AnyOf((Dict(rules=_HARMONICS), Dict(rules=_MATERN))),
+            "_state": AnyOf((Dict(rules=_HARMONICS), Dict(rules=_GROUPED), Dict(rules=_MATERN))),
             "method_": Text(("exact", "neighbours", "harmonics")),
             "variance_": _SIZE,
             "length_scale_km_": _SIZE,

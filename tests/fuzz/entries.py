@@ -1483,14 +1483,14 @@ def sealed(source):
     """Files whose hashes are right and whose content is not: what somebody else's program may write."""
     import json
 
-    from skgeo._output import files as own
+    from skgeo._output import archive
     from skgeo._output.integrity import write_metadata
 
     content, *_ = source.pick([kind for kind in _files() if not kind[3]])
     path = Path(_folder(), "sealed")
     path.write_bytes(content)
-    entries = own._read_archive(path, "sealed")
-    metadata = json.loads(entries.pop(own._METADATA))
+    written, entries = archive.unpack(path, "sealed", "skgeo model")
+    metadata = json.loads(written)
     objects = metadata["objects"]
     target = source.rng().integers(len(objects))
     state = objects[target]["state"]
@@ -1538,8 +1538,8 @@ def sealed(source):
         metadata["objects"] = source.pick(([], None, [{}], {}, [5], [{"class": "skgeo.LatLonGrid", "state": None}]))
     else:
         state[source.pick(("__class__", "transform", "mask", "_skgeo_version", "fit", ""))] = value
-    text = write_metadata("skgeo model", metadata["arrays"], objects=metadata["objects"]).encode()
-    path.write_bytes(own._archive({own._METADATA: text} | entries))
+    text = write_metadata("skgeo model", metadata["arrays"], objects=metadata["objects"])
+    path.write_bytes(archive.pack(text, entries))
     attempt(lambda: skgeo.load(path), None, refusals=(ModelFileError,))
 
 

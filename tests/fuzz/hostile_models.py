@@ -151,7 +151,8 @@ def _use(model, X):
             # Training may refuse numbers that no training has given, and labels that have changed, in clear words.
             if not re.match("learning_rate=|noise=|y has the class", str(error)):
                 raise
-    if hasattr(model, "to_torch") and not getattr(model, "add_indicator", False):
+    has_module = not getattr(model, "add_indicator", False) and getattr(model, "average", "exact") == "exact"
+    if hasattr(model, "to_torch") and has_module:
         model.to_torch()(torch.tensor(X, dtype=torch.float32))
 
 
