@@ -300,7 +300,7 @@ def pykrige(places, y, new):
     longitude, new_longitude = longitude % 360, new_longitude % 360
 
     def fit():
-        return OrdinaryKriging(longitude, latitude, y, variogram_model="gaussian", coordinates_type="geographic")
+        return OrdinaryKriging(longitude, latitude, y, variogram_model="exponential", coordinates_type="geographic")
 
     def predict(model):
         mean, variance = model.execute("points", new_longitude, new_latitude, backend="vectorized")
