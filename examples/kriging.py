@@ -107,6 +107,9 @@ def draw(rows, path):
             points = [(row[1], row[column]) for row in rows if row[0] == name]
             axis.loglog(*zip(*points, strict=True), label=name, markersize=4, **style)
         axis.set(xlabel="points", title=title)
+        sizes = sorted({row[1] for row in rows})
+        axis.set_xticks(sizes, [f"{n:,}" for n in sizes])
+        axis.set_xticks([], minor=True)
         axis.grid(alpha=0.3)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=150)
