@@ -21,9 +21,7 @@ from skgeo._input.numbers import detached
 from skgeo._input.patch_table import PATCH_COLUMNS, Patches, PixelStack, read_table_or_stack
 from skgeo._typing import FloatArray
 from skgeo._validation import check_scaled_weight, libraries_of
-from skgeo._values_at_places import GridAxes
-from skgeo._values_at_places import Places as Places
-from skgeo._values_at_places import map_at_places as map_at_places
+from skgeo._values_at_places import GridAxes, Places
 from skgeo.exceptions import CoordinateError
 
 

@@ -25,10 +25,11 @@ from skgeo._kernels.gp_classification import (
 )
 from skgeo._kernels.gp_likelihood import merge_places
 from skgeo._kernels.sphere import unit_vectors
-from skgeo._places import Places, in_memory, points_in_degrees, points_with_weights
+from skgeo._places import in_memory, points_in_degrees, points_with_weights
 from skgeo._targets import class_weights, read_classes
 from skgeo._typing import FloatArray
 from skgeo._validation import check_n_jobs, check_parameter, is_integer, progress, warn_caller
+from skgeo._values_at_places import Places
 
 __all__ = ["SphericalGaussianProcessClassifier"]
 

@@ -26,9 +26,10 @@ from skgeo._kernels.harmonic_gp import (
     in_units_of_y,
 )
 from skgeo._kernels.threads import blas_threads_for
-from skgeo._places import Places, map_at_places, points_in_degrees
+from skgeo._places import points_in_degrees
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
+from skgeo._values_at_places import Places, map_at_places
 from skgeo.exceptions import ResolutionWarning
 
 # Where the search starts, and the bounds within which it looks: variances of standardised targets, and degrees of arc.

@@ -21,9 +21,10 @@ from skgeo._kernels.neighbour_gp import (
     draw_prior,
 )
 from skgeo._kernels.sphere import unit_vectors
-from skgeo._places import Places, points_in_degrees
+from skgeo._places import points_in_degrees
 from skgeo._typing import FloatArray
 from skgeo._validation import progress
+from skgeo._values_at_places import Places
 
 #: Up to this number of places "auto" takes the exact process: there it is as fast as that of neighbours.
 MAX_AUTO_EXACT = 1000

@@ -9,7 +9,7 @@ from sklearn.utils import assert_all_finite, check_array, check_consistent_lengt
 from skgeo._input.coordinates import masked_to_nan
 from skgeo._kernels.matern import SMOOTHNESS_RANGE
 from skgeo._kernels.sphere import EARTH_RADIUS
-from skgeo._places import Places, points_with_weights
+from skgeo._places import points_with_weights
 from skgeo._typing import FloatArray, Integers
 from skgeo._validation import (
     MAX_SQUARABLE,
@@ -18,6 +18,7 @@ from skgeo._validation import (
     check_parameter,
     is_real,
 )
+from skgeo._values_at_places import Places
 
 EARTH_RADIUS_KM = EARTH_RADIUS / 1000.0
 
