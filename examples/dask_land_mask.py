@@ -1,11 +1,13 @@
 """The basis of the land at 0.05 degrees (3600 x 7200 cells), from a Zarr store, on a cluster of two workers.
 
     python examples/dask_land_mask.py
+    python examples/dask_land_mask.py --finer 5     # 0.1 degrees, 1800 x 3600 cells
 
 Masks of any size go through: each worker holds a few blocks at a time, and what it returns for a block is a few hundred
 numbers. On another cluster, give its address to Client. Needs: pip install 'skgeo[xarray]' distributed
 """
 
+import argparse
 import resource
 import tempfile
 from pathlib import Path
@@ -18,13 +20,14 @@ from distributed import Client, LocalCluster
 from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo.datasets import load_land_mask
 
-FINER = 10  # cells of the bundled mask, half a degree, are cut into so many along each side
-
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--finer", type=int, default=10, help="cut each cell of half a degree into N x N (default: 10)")
+    finer = parser.parse_args().finer
     options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1GiB", "dashboard_address": None}
     with tempfile.TemporaryDirectory() as folder, LocalCluster(**options) as cluster, Client(cluster) as client:
-        make_store(Path(folder) / "land.zarr")
+        make_store(Path(folder) / "land.zarr", finer)
         dataset = xr.open_zarr(Path(folder) / "land.zarr", consolidated=False)
         before = worker_memory(client)
 
@@ -42,22 +45,22 @@ def main():
         print(f"embedding of Europe, written block by block: {embedding}")
 
 
-def make_store(path):
+def make_store(path, finer):
     """A fine mask of the land as a Zarr store in blocks, which is never in memory as a whole."""
     land = load_land_mask()
     coarse = da.from_array(land.mask, chunks=(60, 120))
-    mask = da.repeat(da.repeat(coarse, FINER, axis=0), FINER, axis=1).rechunk((600, 1200))
+    mask = da.repeat(da.repeat(coarse, finer, axis=0), finer, axis=1).rechunk((600, 1200))
     axes = {
-        name: (name, centres(axis), {"units": f"degrees_{direction}"})
+        name: (name, centres(axis, finer), {"units": f"degrees_{direction}"})
         for name, axis, direction in (("lat", land.latitude, "north"), ("lon", land.longitude, "east"))
     }
     xr.Dataset({"land": (("lat", "lon"), mask)}, axes).to_zarr(path, consolidated=False)
 
 
-def centres(axis):
+def centres(axis, finer):
     """Centres of finer cells within those of an evenly spaced axis."""
     step = axis[1] - axis[0]
-    return (axis[0] - step / 2) + (np.arange(axis.size * FINER) + 0.5) * step / FINER
+    return (axis[0] - step / 2) + (np.arange(axis.size * finer) + 0.5) * step / finer
 
 
 def worker_memory(client):

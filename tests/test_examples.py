@@ -210,14 +210,14 @@ def numbers(pattern, said):
 
 
 def test_dask_example_agrees_with_memory_in_flat_memory(tmp_path):
-    said = run(ROOT / "examples" / "dask_land_mask.py", folder=tmp_path)
+    said = run(ROOT / "examples" / "dask_land_mask.py", "--finer", "5", folder=tmp_path)
     assert "100% Completed" in said
-    assert "LatLonGrid(3600 x 7200" in said
+    assert "LatLonGrid(1800 x 3600" in said
     (difference,) = numbers(r"from the fit in memory: (\S+)", said)
     assert difference < 1e-10
     before, peak = numbers(r"(\d+) MB", said)
-    assert peak - before < 100  # the mask alone is 26 MB, its harmonics would be 91 GB
-    assert "{'latitude': 500, 'longitude': 800, 'feature': 100}" in said
+    assert peak - before < 100  # the harmonics of all cells would take 23 GB
+    assert "{'latitude': 250, 'longitude': 400, 'feature': 100}" in said
 
 
 @pytest.mark.torch
