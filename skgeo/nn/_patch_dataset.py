@@ -16,10 +16,10 @@ from skgeo._input.cf import fields_of, find_both
 from skgeo._input.chunks import is_lazy
 from skgeo._input.field_alignment import field_order
 from skgeo._input.from_xarray import find_cells, layout
-from skgeo._input.patch_cut import Cut, cut_patches, describe_patches, patch_frame
-from skgeo._input.patch_values import as_field, bounding_box, check_field, cut_field
 from skgeo._kernels.axis_gaps import contiguous_blocks
-from skgeo._output.patch_fields import valid_pixels
+from skgeo._patches.cut import Cut, cut_patches, describe_patches, patch_frame
+from skgeo._patches.fields import valid_pixels
+from skgeo._patches.values import as_field, bounding_box, check_field, cut_field
 from skgeo._typing import Integers
 from skgeo._validation import check_pair, check_parameter, is_real
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from skgeo._input.chunks import computed
-from skgeo._input.patch_cut import Cut
 from skgeo._input.patch_table import Patches, PixelStack
-from skgeo._input.patch_values import Bools, pixels_of
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import row_blocks
+from skgeo._patches.cut import Cut
+from skgeo._patches.values import Bools, pixels_of
 from skgeo._typing import FloatArray, Integers
 from skgeo.exceptions import CoordinateError
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.chunks import is_lazy
-from skgeo._input.patch_cut import Cut
+from skgeo._patches.cut import Cut
 from skgeo._typing import Integers
 from skgeo._validation import check_parameter, import_optional
 

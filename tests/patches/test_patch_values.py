@@ -360,7 +360,7 @@ def test_a_patch_computes_the_chunks_that_its_row_touches(monkeypatch):
     values[7, 20].compute(scheduler="synchronous")
     assert sorted(loaded) == [(7, 0, 0), (7, 0, 1), (7, 0, 2)]
     # Where a chunk of patches would be large, it holds fewer patches, and needs fewer columns.
-    monkeypatch.setattr("skgeo._input.patch_values._CHUNK_BYTES", 3 * 4 * 100)
+    monkeypatch.setattr("skgeo._patches.values._CHUNK_BYTES", 3 * 4 * 100)
     values = grid.patch_values(lazy, 10)
     assert max(values.chunks[1]) == 3
     loaded.clear()

@@ -9,9 +9,9 @@ from skgeo._input.cf import fields_of, find_both
 from skgeo._input.chunks import computed
 from skgeo._input.field_alignment import align_field
 from skgeo._input.from_xarray import find_cells
-from skgeo._input.patch_cut import Cut, cut_patches, describe_patches
-from skgeo._input.patch_values import as_field, check_field, check_fill, cut_field, pixels_of, put_back
 from skgeo._output.to_xarray import _attributes, _labels_of, _patch_coordinates, _without_fill
+from skgeo._patches.cut import Cut, cut_patches, describe_patches
+from skgeo._patches.values import as_field, check_field, check_fill, cut_field, pixels_of, put_back
 from skgeo._validation import check_flag, check_parameter, import_optional
 from skgeo.exceptions import CoordinateError
 
