@@ -441,7 +441,7 @@ def test_labels_of_another_grid_are_refused():
     shifted = LatLonGrid(RING.latitude, RING.longitude + 15)
     smaller = LatLonGrid(RING.latitude[3:], RING.longitude)
     for grid, labels in ((shifted, values), (smaller, values), (RING, values.isel(patch=[0, 1, 1]))):
-        with pytest.raises(CoordinateError, match="values has patches of another grid, or one twice"):
+        with pytest.raises(CoordinateError, match="values has patches of another grid, or has a patch twice"):
             grid.from_patches(labels)
     with pytest.raises(ValueError, match="other rows and columns than patch_size and stride say"):
         RING.from_patches(values.isel(patch=slice(5)), 3)
