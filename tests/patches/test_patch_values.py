@@ -443,7 +443,7 @@ def test_labels_of_another_grid_are_refused():
     for grid, labels in ((shifted, values), (smaller, values), (RING, values.isel(patch=[0, 1, 1]))):
         with pytest.raises(CoordinateError, match="values has patches of another grid, or has a patch twice"):
             grid.from_patches(labels)
-    with pytest.raises(ValueError, match="other rows and columns than patch_size and stride say"):
+    with pytest.raises(ValueError, match="rows and columns other than those of patch_size and stride"):
         RING.from_patches(values.isel(patch=slice(5)), 3)
     with pytest.raises(ValueError, match="expected the dimensions patch, y, x"):
         RING.from_patches(values.rename(x="z"))
