@@ -24,12 +24,9 @@ from skgeo._input.columns import coordinate_columns, listed
 from skgeo._input.coordinates import Points, warn_radians
 from skgeo._input.patch_table import Patches, PixelStack
 from skgeo._places import ChunkedRows, read_patches, read_places
-from skgeo._places import points_in_degrees as points_in_degrees
-from skgeo._places import points_with_weights as points_with_weights
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_names, check_parameter, check_verbose, import_optional, warn_caller
-from skgeo._values_at_places import GridAxes
-from skgeo._values_at_places import Places as Places
+from skgeo._values_at_places import GridAxes, Places
 from skgeo._version import __version__
 from skgeo.exceptions import CoordinateError, CoordinateWarning, VersionWarning
 

@@ -11,12 +11,12 @@ from skgeo._input.cell_areas import NOTHING, UNUSED, check_cells, read_areas, re
 from skgeo._input.chunks import aligned, is_lazy
 from skgeo._input.coordinates import warn_radians
 from skgeo._input.from_xarray import read_cells
-from skgeo._input.patch_cut import cut_patches, describe_patches
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._output.cell_report import cell_checks
 from skgeo._output.grid_report import GridReport
-from skgeo._output.patch_fields import PatchFields
 from skgeo._output.to_xarray import Labelled
+from skgeo._patches.cut import cut_patches, describe_patches
+from skgeo._patches.fields import PatchFields
 from skgeo._typing import Immutable
 from skgeo._validation import check_flag, check_radius, import_optional, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning

@@ -10,12 +10,12 @@ from skgeo._input.axes import check_axis, check_mask, even_axis, unwrap_longitud
 from skgeo._input.bounds import cell_edges
 from skgeo._input.chunks import is_lazy
 from skgeo._input.from_xarray import read_grid
-from skgeo._input.patch_cut import cut_patches, describe_patches, patch_frame
 from skgeo._kernels.axis_gaps import contiguous_blocks
 from skgeo._kernels.sphere import EARTH_RADIUS, band_heights, masked_area
 from skgeo._output.grid_report import GridReport, lat_lon_checks
-from skgeo._output.patch_fields import PatchFields
 from skgeo._output.to_xarray import Labelled
+from skgeo._patches.cut import cut_patches, describe_patches, patch_frame
+from skgeo._patches.fields import PatchFields
 from skgeo._typing import Immutable
 from skgeo._validation import check_flag, check_radius
 

@@ -18,8 +18,7 @@ from skgeo._input.coordinates import Points
 from skgeo._kernels import domain as _domain
 from skgeo._kernels.harmonics import sin_cos_latitude
 from skgeo._kernels.sphere import band_heights, masked_area
-from skgeo._kernels.threads import Advance, no_progress
-from skgeo._kernels.threads import row_blocks as blocks_of_rows
+from skgeo._kernels.threads import Advance, no_progress, row_blocks
 from skgeo._places import ChunkedRows
 from skgeo._typing import FloatArray
 from skgeo._validation import check_sample_weight, progress
@@ -87,7 +86,7 @@ def _sum_points(
     weight = _checked_weight(weighting, sample_weight, points.latitude.shape)
     coefficients = np.zeros((weighting.degree + 1) ** 2)
     # Block by block: weights and selections of all points at once would take more memory than the points.
-    for block in blocks_of_rows(points.latitude.size, 1, _BLOCK_POINTS):
+    for block in row_blocks(points.latitude.size, 1, _BLOCK_POINTS):
         latitude, longitude = points.latitude[block], points.longitude[block]
         measure = sin_cos_latitude(latitude)[1] if weighting.area_weighted else np.ones(latitude.shape)
         measure = measure * (weight if sample_weight is None else weight[block])

@@ -94,9 +94,9 @@ class InverseTransformer(LocationTransformer):
         Warns
         -----
         ResolutionWarning
-            If rows do not determine their place: another one was found that is as near, or a direction is left open,
-            because there are too few columns, or because all values but two are at the bound of the soft clip. The
-            message counts them and names the first.
+            If rows do not determine their place: another place is as near, or a line of places is. The reason is that
+            there are too few columns, or that all values but two are at the bound of the soft clip. The message gives
+            the number of such rows and the first row.
 
         Examples
         --------
@@ -172,10 +172,10 @@ class InverseTransformer(LocationTransformer):
 
 
 def _warn(rows: npt.NDArray[np.intp]) -> None:
-    """Warn of rows that do not determine their place, if there are any."""
+    """Warn if there are rows that do not determine their place."""
     if rows.size:
         warn_caller(
-            f"{rows.size} rows of X, the first row {rows[0]}, do not determine their place: another one has the same "
-            "embedding, or it may slide along a line. More components, or a wider clip, distinguish places.",
+            f"{rows.size} rows of X, the first row {rows[0]}, do not determine their place: another place, or a whole "
+            "line of places, has the same embedding. Take more components, or a wider clip.",
             ResolutionWarning,
         )

@@ -14,8 +14,12 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skgeo._base import LocationTransformer, PatchTransformer, restore_on_error, table_for
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._input.patch_cut import Cut
-from skgeo._input.patch_pixels import (
+from skgeo._input.patch_table import Patches, PixelStack
+from skgeo._kernels.harmonics import sin_cos_latitude
+from skgeo._kernels.patch_means import area_means, map_area_means, map_pixel_means
+from skgeo._kernels.threads import Advance
+from skgeo._patches.cut import Cut
+from skgeo._patches.pixels import (
     PIXELS_AT_A_TIME,
     Pixels,
     count_pixels,
@@ -24,11 +28,7 @@ from skgeo._input.patch_pixels import (
     stacked_pixels,
     table_pixels,
 )
-from skgeo._input.patch_search import cells_of, covered_cells, find_patches, grid_pixels, in_memory
-from skgeo._input.patch_table import Patches, PixelStack
-from skgeo._kernels.harmonics import sin_cos_latitude
-from skgeo._kernels.patch_means import area_means, map_area_means, map_pixel_means
-from skgeo._kernels.threads import Advance
+from skgeo._patches.search import cells_of, covered_cells, find_patches, grid_pixels, in_memory
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._validation import check_parameter, check_verbose, progress
 from skgeo.encoders._base import FixedEncoder

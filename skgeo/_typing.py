@@ -11,6 +11,8 @@ FloatArray = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
 #: Arrays of indices and counts.
 Integers = npt.NDArray[np.intp]
+#: Arrays of booleans: masks and flags.
+Bools = npt.NDArray[np.bool_]
 
 
 class Immutable:

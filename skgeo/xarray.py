@@ -20,9 +20,9 @@ import numpy.typing as npt
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._input.from_xarray import layout, read_cells
-from skgeo._input.patch_cut import cut_patches, patch_frame
-from skgeo._output.patch_fields import cut_dataset
 from skgeo._output.to_xarray import label_cells, label_patches
+from skgeo._patches.cut import cut_patches, patch_frame
+from skgeo._patches.fields import cut_dataset
 from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 

@@ -80,6 +80,11 @@ def test_output_knows_no_estimator(name):
     assert not below(name, "_kernels", "_input", "_output") - HELPERS
 
 
+@pytest.mark.parametrize("name", in_folder("_patches"))
+def test_patches_know_no_estimator(name):
+    assert not below(name, "_kernels", "_input", "_output", "_patches") - HELPERS
+
+
 @pytest.mark.parametrize("name", [name for name in MODULES if not name.startswith("skgeo.nn")])
 def test_torch_and_its_estimators_are_in_nn_only(name):
     assert "torch" not in {target.partition(".")[0] for target in GRAPH[name]}
@@ -125,7 +130,7 @@ def test_contributing_guide_shows_the_plan():
     named = set(re.findall(r"``([\w/]+(?:\.py|/))``", table))
     files = {path.name for path in PACKAGE.glob("*.py")}
     folders = {f"{path.name}/" for path in PACKAGE.iterdir() if path.is_dir() and list(path.glob("*.py"))}
-    listed = ("_kernels", "_input", "_output", "nn")
+    listed = ("_kernels", "_input", "_output", "_patches", "nn")
     inner = {f"{folder}/{path.name}" for folder in listed for path in (PACKAGE / folder).glob("*.py")}
     assert named == files | folders | inner - {f"{folder}/__init__.py" for folder in listed}
 

@@ -142,7 +142,7 @@ def test_antipodes_look_alike_to_even_degrees():
 def test_one_component_leaves_a_line_open():
     one = SphericalHarmonicPCA(4, 1).fit(PART)
     values = one.transform(PLACES)
-    with pytest.warns(ResolutionWarning, match="or it may slide along a line"):
+    with pytest.warns(ResolutionWarning, match="or a whole line of places"):
         found = one.inverse_transform(values)
     assert_allclose(one.transform(found), values, atol=1e-8)
 

@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from samples import AWKWARD, GLOBE
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
-from skgeo._input import patch_pixels
+from skgeo._patches import pixels as patch_pixels
 
 R = 6_371_008.8
 BASIS = SphericalHarmonicPCA(8).fit(GLOBE)

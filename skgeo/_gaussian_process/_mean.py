@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
-from skgeo._base import LocationEstimator, Places
+from skgeo._base import LocationEstimator
 from skgeo._gaussian_process._matern import MaternProcess
 from skgeo._gaussian_process._observations import TrainingData
 from skgeo._gaussian_process._process import Process, fit_process
@@ -24,6 +24,7 @@ from skgeo._input.numbers import as_numbers, format_rows
 from skgeo._places import is_table
 from skgeo._typing import FloatArray
 from skgeo._validation import check_magnitude, check_parameter, is_integer, warn_caller
+from skgeo._values_at_places import Places
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 # Folds in which a regressor predicts the observations, if ``cv`` is None.

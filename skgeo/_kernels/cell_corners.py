@@ -8,7 +8,7 @@ from skgeo._typing import FloatArray
 
 States = npt.NDArray[np.uint8]
 
-#: States without a fault: the corners are in order around the centre; they were put in order; there are none.
+#: States without a fault: the corners are in order around the centre; they were put in order; the cell has no corners.
 ORDERED, SORTED, EMPTY = np.uint8(0), np.uint8(1), np.uint8(2)
 #: States with a fault: a corner is far from the others; sides cross; they enclose no area; the centre is outside.
 FAR, CROSSED, FLAT, OUTSIDE = np.uint8(3), np.uint8(4), np.uint8(5), np.uint8(6)
@@ -134,7 +134,7 @@ def _examined(centre: FloatArray, corners: FloatArray) -> tuple[FloatArray, Stat
         middle /= np.sqrt(_dot(middle, middle))
         around = _sorted_around(middle, some)
         convex = _is_convex(around, size[crossed])
-        # Corners next to each other that changed places by rounding.
+        # Rounding may exchange two corners next to each other. The area then hardly changes, and the order stays.
         kept = _areas(some), _areas(_sorted_around(centre[:, crossed], some))
         same = np.abs(kept[0] - kept[1]) <= _SAME_AREA * kept[1]
         corners[..., crossed] = np.where(convex, around, some)

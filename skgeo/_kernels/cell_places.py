@@ -7,10 +7,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from skgeo._kernels.sphere import band_heights, unit_vectors
-from skgeo._typing import FloatArray
-
-Bools = npt.NDArray[np.bool_]
-Integers = npt.NDArray[np.intp]
+from skgeo._typing import Bools, FloatArray, Integers
 
 # Degrees: places closer than this, a tenth of a millimetre, are the same place.
 _SAME_PLACE = 1e-9

@@ -50,6 +50,7 @@ def pack(metadata: str, arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
+    """The header of an entry, without a time of day."""
     entry = zipfile.ZipInfo(name)
     entry.external_attr = 0o644 << 16  # the permissions that unzip sets: everyone may read
     return entry

@@ -174,9 +174,9 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Any:
     """Read a model from a file of :func:`skgeo.save`, without running code from it.
 
     The content is checked against its hash before anything is built from it, and only the classes that
-    :func:`skgeo.save` names are built. The hash tells damage, not who made the file. Therefore everything that the file
-    declares is compared with what it holds, and with what a fit of its class gives: names, types, shapes and ranges. A
-    model of somebody else runs no code here and does what its class does, but its numbers can be wrong.
+    :func:`skgeo.save` names are built. The hash shows damage. It does not show who made the file. Therefore everything
+    that the file declares is compared with its content and with the results of a fit: names, types, shapes and ranges.
+    A model of somebody else runs no code here and works as its class works, but its numbers can be wrong.
 
     Parameters
     ----------

@@ -247,7 +247,7 @@ class Tuple:
 
 @dataclass(frozen=True)
 class Dict:
-    """A dict. ``rules`` are those of its keys, all of which it has; without, ``values`` is the rule of all values."""
+    """A dict that has all keys of ``rules``, each with its rule. Without ``rules``, ``values`` is the rule of all."""
 
     values: Rule | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
@@ -323,7 +323,7 @@ class AnyOf:
 class Schema:
     """The attributes that a fitted object has, and those that it may have, beside its parameters.
 
-    ``relation(state, sizes)`` checks what attributes have to do with each other and with the parameters. With ``open``
+    ``relation(state, sizes)`` checks that attributes agree with each other and with the parameters. With ``open``
     the class belongs to another package, whose later versions may have attributes of other names.
     """
 

@@ -71,6 +71,7 @@ def _check_cells(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _check_mask(state: Mapping[str, Any], shape: tuple[int, ...]) -> None:
+    """A mask has the shape of the grid, and is not zero everywhere."""
     mask = state["mask"]
     check("mask", mask is None or (mask.shape == shape and bool(mask.any())), mask, f"shape {shape}, not all zero")
 

@@ -130,7 +130,7 @@ def _steps(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _categories(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """Columns have one axis of categories; left out are categories that there are."""
+    """Categories of a column lie along one axis, and the dropped categories are among them."""
     kind = np.dtype(state["dtype"]).kind  # TypeError if it is none
     check("dtype", kind in "biufO", str(state["dtype"]), "a dtype of numbers")
     lengths = []
@@ -166,6 +166,7 @@ def _columns(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _schema(required: dict[str, Rule], optional: dict[str, Rule] | None = None, relation: Any = None) -> Schema:
+    """The schema of an estimator of scikit-learn, which may have attributes of other names."""
     return Schema(required, _NAMED | (optional or {}), relation, open=True)
 
 

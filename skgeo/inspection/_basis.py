@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from skgeo._base import steps_of
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._validation import check_flag, check_parameter, is_integer
 from skgeo.inspection._arguments import Grid, check_grid
@@ -20,7 +21,7 @@ from skgeo.inspection._maps import (
     several_axes,
     values_inside_mask,
 )
-from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names, steps_of
+from skgeo.inspection._models import at_places, chosen_columns, column_title, output_names
 from skgeo.inspection._projections import extent_of
 
 if TYPE_CHECKING:

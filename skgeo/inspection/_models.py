@@ -11,8 +11,7 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing
 
-from skgeo._base import LocationEstimator, table_for
-from skgeo._base import steps_of as steps_of
+from skgeo._base import LocationEstimator, steps_of, table_for
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._kernels.sphere import unit_vectors

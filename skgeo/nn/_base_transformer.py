@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import LocationTransformer, Places, points_in_degrees
+from skgeo._base import LocationTransformer
+from skgeo._places import points_in_degrees
 from skgeo._validation import check_parameter, progress
+from skgeo._values_at_places import Places
 from skgeo.nn._networks import LocationEncoder
 from skgeo.nn._training import predict_blocks
 from skgeo.nn._wrapped_transformer import check_differentiable

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import points_in_degrees, points_with_weights, restore_on_error
+from skgeo._base import restore_on_error
+from skgeo._places import points_in_degrees, points_with_weights
 from skgeo._validation import check_parameter, is_integer
 from skgeo.nn._base_transformer import EncoderAndNetwork, NetworkTransformer
 from skgeo.nn._checkpoint_file import CheckpointFile, fingerprint

@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from skgeo._base import LocationEstimator, Places, points_with_weights
+from skgeo._base import LocationEstimator
 from skgeo._input.coordinates import warn_radians
+from skgeo._places import points_with_weights
+from skgeo._values_at_places import Places
 from skgeo.nn._base_estimator import NeuralEstimator
 from skgeo.nn._base_targets import NeuralClassifier, NeuralRegressor
 from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe, network_skeleton

@@ -109,8 +109,8 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> nn.Module:
     """Read a module from a file of :func:`skgeo.nn.save`, without running code from it.
 
-    The content is checked against its hash before anything is built from it. The hash tells damage, not who made the
-    file.
+    The content is checked against its hash before anything is built from it. The hash shows damage. It does not show
+    who made the file.
 
     Parameters
     ----------

@@ -16,10 +16,10 @@ from skgeo._input.cf import fields_of, find_both
 from skgeo._input.chunks import is_lazy
 from skgeo._input.field_alignment import field_order
 from skgeo._input.from_xarray import find_cells, layout
-from skgeo._input.patch_cut import Cut, cut_patches, describe_patches, patch_frame
-from skgeo._input.patch_values import as_field, bounding_box, check_field, cut_field
 from skgeo._kernels.axis_gaps import contiguous_blocks
-from skgeo._output.patch_fields import valid_pixels
+from skgeo._patches.cut import Cut, cut_patches, describe_patches, patch_frame
+from skgeo._patches.fields import valid_pixels
+from skgeo._patches.values import as_field, bounding_box, check_field, cut_field
 from skgeo._typing import Integers
 from skgeo._validation import check_pair, check_parameter, is_real
 
@@ -184,7 +184,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
 
     def __getitem__(self, sample: int) -> dict[str, Any]:
         if not -len(self) <= sample < len(self):
-            raise IndexError(f"sample {sample} of {len(self)}")
+            raise IndexError(f"sample={sample}: expected an integer from {-len(self)} to {len(self) - 1}.")
         time, window = divmod(int(sample) % len(self), len(self.windows))
         number = self.windows[window]
         cut = self._cut.take(number)
@@ -195,7 +195,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         local, rows, columns = bounding_box(cut, self.grid.shape[1])
         box = self._source.read(time, rows, columns)
         patches = cut_field(box, local, np.nan)
-        # A copy, because patches may be a view of the field that is read-only.
+        # Copy the values, because patches may be a read-only view of the field.
         values = patches if isinstance(patches, Tensor) else torch.from_numpy(np.array(patches))
         values = values.to(self._dtype).movedim(-3, 0)
         valid = torch.from_numpy(self._valid[number])[:, np.newaxis] & ~values.isnan()
@@ -207,7 +207,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         }
         if self.features is not None:
             item["features"] = self.features[torch.from_numpy(number)]
-        # Without windows, a sample is a patch and no sequence of one.
+        # Without windows, a sample is a single patch and not a sequence of one patch.
         item = item if self._tokens else {name: each[0] for name, each in item.items()}
         return item | {"time": time}
 
@@ -229,7 +229,7 @@ class _PlainField:
 
     def __init__(self, field: Any, grid: LatLonGrid | CellGrid, channel_dim: str | None) -> None:
         check_parameter("channel_dim", channel_dim, channel_dim is None, "None for an array: its channels are second")
-        # Zarr and HDF5 arrays are read when a sample is. They have a shape and slices, and are no NumPy arrays.
+        # Zarr and HDF5 arrays have a shape and slices, and are no NumPy arrays. They are read when a sample is read.
         sliced = hasattr(field, "shape") and hasattr(field, "dtype") and not hasattr(field, "columns")
         self.array = field if sliced else as_field(field, "field")
         check_field(self.array, grid.shape)
@@ -292,7 +292,7 @@ class _LabelledField:
                     for dim, each, of in zip(self.dims, self.positions, (rows, part), strict=True)
                 }
                 box = array.isel(place | within)
-                # Dimensions are put in order after the values are read: that of a file is the one it reads fastest.
+                # Put the dimensions in order after reading: a file is read fastest in its own order.
                 order = [box.dims.index(dim) for dim in (*(set(box.dims) - set(self.dims)), *self.dims)]
                 parts.append(_loaded(box.data).transpose(order))
             joined = _beside(parts)
@@ -301,7 +301,7 @@ class _LabelledField:
 
 
 def _products(labels: list[list[Any]]) -> list[Any]:
-    """All combinations of labels, the last fastest; of one dimension the labels themselves."""
+    """All combinations of labels; the last label varies fastest. For one dimension, the labels themselves."""
     if len(labels) == 1:
         return labels[0]
     combined: list[Any] = [()]
@@ -311,7 +311,7 @@ def _products(labels: list[list[Any]]) -> list[Any]:
 
 
 def _as_slice(positions: Integers) -> Any:
-    """Positions as a slice where they are even: files are read fastest by slices."""
+    """Positions as a slice if they are consecutive, because files are read fastest by slices; else the positions."""
     if len(positions) == 1:
         return slice(int(positions[0]), int(positions[0]) + 1)
     step = int(positions[1] - positions[0])
@@ -322,7 +322,7 @@ def _as_slice(positions: Integers) -> Any:
 
 
 def _loaded(values: Any) -> Any:
-    """Values in memory, in floating point. dask computes in this thread: workers would wait for each other's pools."""
+    """Values in memory, in floating point. dask computes in this thread: its workers could block those of a loader."""
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         return values if values.is_floating_point() else values.double()
@@ -332,7 +332,7 @@ def _loaded(values: Any) -> Any:
 
 
 def _beside(parts: list[Any]) -> Any:
-    """Parts of rows, one after the other along the columns."""
+    """Parts of rows, joined along the columns."""
     if len(parts) == 1:
         return parts[0]
     return torch.cat(parts, dim=-1) if isinstance(parts[0], Tensor) else np.concatenate(parts, axis=-1)
@@ -356,7 +356,7 @@ def _windows(cut: Cut, grid: Any, shape: tuple[int, int], strides: tuple[int, in
         blocks = [[start for start, _ in contiguous_blocks(e)] for e in (grid.latitude_edges, grid.longitude_edges)]
         parts = [np.searchsorted(b, along, side="right") for b, along in zip(blocks, (rows, columns), strict=True)]
     ring = isinstance(grid, LatLonGrid) and grid.closed and columns[0] + grid.shape[1] - columns[-1] == step[1]
-    # On a ring windows run on across the seam, but not past the first window of the next round.
+    # On a closed circle windows continue across the seam, but not past the first window of the next round.
     least = min(strides[1], shape[1]) if ring else shape[1]
     first_rows = range(0, len(rows) - shape[0] + 1, strides[0])
     first_columns = range(0, len(columns) - least + 1, strides[1]) if shape[1] <= len(columns) else ()
@@ -374,5 +374,5 @@ def _windows(cut: Cut, grid: Any, shape: tuple[int, int], strides: tuple[int, in
             found.append(number[window].ravel())
     given = f"{shape}, of {len(rows)} x {len(columns) // 2} patches"
     if not found:
-        raise ValueError(f"window={given}: no window has all of its patches; take a smaller one, or min_fraction=0.")
+        raise ValueError(f"window={given}: no window has all of its patches. Take a smaller window, or min_fraction=0.")
     return np.stack(found)

@@ -103,13 +103,13 @@ class _Stub(dict[Any, Any]):
         self.parts.append(state)
 
     def append(self, part: Any) -> None:
-        """Keep a part, as of a list."""
+        """Keep a part, as ``list.append`` does."""
         self.parts.append(part)
 
     add = append
 
     def extend(self, parts: Any) -> None:
-        """Keep parts, as of a list."""
+        """Keep parts, as ``list.extend`` does."""
         self.parts.extend(parts)
 
     def __eq__(self, other: object) -> bool:

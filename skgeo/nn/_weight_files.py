@@ -81,7 +81,7 @@ class WeightFile:
         # Other parts of a model can have tensors with such names, but they lack the required tensor.
         networks = {prefix: parts for prefix, parts in networks.items() if required in parts}
         if not networks:
-            raise self.foreign(f"none of its tensors is named ...{required}, as of a location network")
+            raise self.foreign(f"none of its tensors is named ...{required}, which a location network has")
         for parts in networks.values():
             self._check_tensors(parts)
         # Files may hold the same network twice, under two prefixes, as those of SatCLIP do.

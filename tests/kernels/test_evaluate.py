@@ -10,11 +10,11 @@ from sklearn.frozen import FrozenEstimator
 
 import reference
 from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA
-from skgeo._input import patch_pixels
 from skgeo._kernels import evaluate, patch_means, threads
 from skgeo._kernels.evaluate import map_grid, map_points
 from skgeo._kernels.patch_means import map_pixel_means
 from skgeo._kernels.sphere import Boxes
+from skgeo._patches import pixels as patch_pixels
 from skgeo.datasets import load_land_mask
 
 PLACES = np.vstack([[[90, 0], [-90, 33], [0, 180], [0, -180], [45, 539.999]], reference.uniform_points(5000)])

@@ -1,4 +1,4 @@
-"""Find patches in a grid: the rows and columns of the cells that are their pixels, and the weights of these."""
+"""Find patches in a grid: the rows and columns of the cells that are their pixels, and the weights of the pixels."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 
 from skgeo._input.chunks import computed
-from skgeo._input.patch_cut import Cut
 from skgeo._input.patch_table import Patches, PixelStack
-from skgeo._input.patch_values import Bools, pixels_of
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import row_blocks
-from skgeo._typing import FloatArray, Integers
+from skgeo._patches.cut import Cut
+from skgeo._patches.values import pixels_of
+from skgeo._typing import Bools, FloatArray, Integers
 from skgeo.exceptions import CoordinateError
 
-# Share of a cell within which edges of patches are those of cells.
+# Share of the width of a cell: an edge of a patch that is closer to the edge of a cell is the same edge.
 _SAME_EDGE = 0.1
 
 
 def find_patches(grid: Any, patches: Patches | PixelStack) -> Cut:
-    """The cut that describes patches of a LatLonGrid or CellGrid; refused if one of them is not in the grid."""
+    """The cut that describes patches of a LatLonGrid or CellGrid. Refuses patches that are not in the grid."""
     # Only a CellGrid has solid angles.
     if isinstance(patches, PixelStack) != hasattr(grid, "solid_angles"):
         given = "a stack of pixel centres" if isinstance(patches, PixelStack) else "a patch table"
@@ -58,11 +58,11 @@ def _find_boxes(grid: Any, boxes: Boxes) -> tuple[Cut, Any]:
 
 
 def _nearest_edge(edges: FloatArray, wanted: FloatArray, turn: float, cells: FloatArray) -> tuple[Integers, Any]:
-    """The position of the edge nearest to each wanted one, up to whole turns, and whether both are the same."""
+    """The position of the edge nearest to each wanted edge, up to whole turns, and whether both are the same edge."""
     order = np.argsort(edges, kind="stable")
     ordered = edges[order]
     if np.isfinite(turn):
-        # Add the edges at both ends a turn further, and bring what is wanted into the first turn.
+        # Repeat the edges at both ends one turn further, and move the wanted edges into the first turn.
         ordered = np.concatenate([ordered[-1:] - turn, ordered, ordered[:1] + turn])
         order = np.concatenate([order[-1:], order, order[:1]])
         wanted = (wanted - edges.min()) % turn + edges.min()
@@ -80,7 +80,7 @@ def _find_stacks(cells: Any, stack: PixelStack) -> tuple[Cut, Any]:
     n, height, width = stack.latitude.shape
     places = centres[0].astype(np.float64).ravel() + 1j * centres[1].astype(np.float64).ravel()
     order = np.argsort(places, kind="stable")
-    # The first pixel of a stack that is not missing is looked up; its place may belong to several cells.
+    # Look up the first pixel of each stack that is not missing. Several cells may have its place.
     anchor = np.isfinite(stack.latitude).reshape(n, -1).argmax(axis=1)
     offset = np.column_stack(np.divmod(anchor, width))
     of_anchor = [axis.reshape(n, -1)[np.arange(n), anchor] for axis in (stack.latitude, stack.longitude)]
@@ -89,7 +89,7 @@ def _find_stacks(cells: Any, stack: PixelStack) -> tuple[Cut, Any]:
     index, found = np.zeros((n, 2), dtype=np.intp), np.zeros(n, dtype=bool)
     size = np.broadcast_to(np.array([height, width]), (n, 2))
     for step in range(int((high - low).max(initial=0))):
-        # Try the next cell at the place, for stacks that were not found at the cells before.
+        # Try the next cell at the place, for the stacks that are still to be found.
         tried = np.flatnonzero(~found & (low + step < high))
         first = np.column_stack(np.divmod(order[low[tried] + step], cells.shape[1])) - offset[tried]
         inside = ((first >= 0) & (first + size[tried] <= cells.shape)).all(axis=1)
@@ -117,7 +117,7 @@ def cells_of(grid: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     if not hasattr(grid, "solid_angles"):
         latitude, longitude = grid.latitude[:, np.newaxis], grid.longitude
         return np.broadcast_to(latitude, grid.shape), np.broadcast_to(longitude, grid.shape), grid.cell_areas(1.0)
-    # Present cells of unknown areas all count the same.
+    # Present cells of unknown areas count equally.
     areas = np.isfinite(grid.latitude) * 1.0 if grid.solid_angles is None else grid.solid_angles
     return grid.latitude, grid.longitude, areas
 
@@ -126,7 +126,7 @@ def covered_cells(grid: Any, cut: Cut) -> Bools:
     """Which cells of a grid are pixels of patches."""
     rows, columns, _ = pixels_of(cut, grid.shape)
     covered = np.zeros(grid.shape, dtype=bool)
-    # What lies beyond a partial patch has the place of the first pixel, which is covered anyway.
+    # Pixels beyond a partial patch have the place of its first pixel, which is covered anyway.
     covered[rows[:, :, np.newaxis], columns[:, np.newaxis, :]] = True
     return covered
 
@@ -134,8 +134,8 @@ def covered_cells(grid: Any, cut: Cut) -> Bools:
 def grid_pixels(grid: Any, cut: Cut, most: int) -> Iterator[tuple[Integers, FloatArray, FloatArray]]:
     """Yield the patch number (n,), the centre (n, 2) and the weight (n,) of at most ``most`` pixels, patch after patch.
 
-    The weight is the area of the cell times the mask. Of a patch without any weight, all pixels count by their area;
-    of one without any area, all count the same.
+    The weight is the area of the cell times the mask. If all weights of a patch are zero, its pixels count by their
+    areas. If all areas are zero too, its pixels count equally.
     """
     grid = in_memory(grid)
     latitude, longitude, areas = cells_of(grid)
@@ -146,7 +146,7 @@ def grid_pixels(grid: Any, cut: Cut, most: int) -> Iterator[tuple[Integers, Floa
         choices = [areas[at] * within, np.isfinite(latitude[at]) * within]
         if grid.mask is not None:
             choices.insert(0, choices[0] * grid.mask[at])
-        # Only where all weights of a patch are zero, the next choice counts.
+        # The next choice counts only for patches whose weights are all zero.
         weight = choices[0]
         for other in choices[1:]:
             weight = np.where(weight.any(axis=(1, 2), keepdims=True), weight, other)

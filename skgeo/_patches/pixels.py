@@ -24,9 +24,9 @@ Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.flo
 
 #: Number of pixels encoded at a time: their embedding takes some tens of megabytes.
 PIXELS_AT_A_TIME = 2**16
-# Degrees (ten centimetres) within which pixel centres of stacks are the same place.
+# Degrees, ten centimetres: pixel centres of stacks that are closer are the same place.
 _SAME_PLACE = 1e-6
-# Share of the smallest pixel within which pixel centres of overlapping patches are the same pixel.
+# Share of the smallest pixel: pixel centres of overlapping patches that are closer are the same pixel.
 _SAME_PIXEL = 0.01
 
 
@@ -38,10 +38,10 @@ def count_pixels(patches: Boxes) -> int:
 def stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
     """Yield the patch number (n,), the centre (n, 2) and the area (n,) of the pixels of stacks that are not missing.
 
-    All pixels of a patch weigh the same if their areas are unknown.
+    If the areas are unknown, all pixels of a patch have the same weight.
     """
     length = max(1, PIXELS_AT_A_TIME // stack.latitude[0].size)
-    # Whole patches are read together, as areas need the neighbours of a pixel; large patches are then cut.
+    # Read whole patches, because areas need the neighbours of a pixel. Then cut large patches into blocks.
     for start in range(0, len(stack.latitude), length):
         latitude, longitude = (axis[start : start + length] for axis in stack[:2])
         area = cell_areas(latitude, longitude)

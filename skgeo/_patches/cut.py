@@ -18,7 +18,7 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 if TYPE_CHECKING:
     import pandas as pd
 
-# Share of the domain that patches may leave out without a warning. A row at a pole is less.
+# Share of the domain that patches may leave out without a warning. The row of cells at a pole has a smaller share.
 _LEFT_OUT = 0.005
 # Numbers along rows and along columns.
 Pair = tuple[int, int]
@@ -32,7 +32,7 @@ class Cut(NamedTuple):
     size: tuple[int, int]
 
     def take(self, chosen: Any) -> "Cut":
-        """Some of the patches."""
+        """The patches with these indices: a slice, a mask or an array of indices."""
         return self._replace(first=self.first[chosen], counts=self.counts[chosen])
 
 
@@ -47,7 +47,7 @@ def cut_patches(
 ) -> Cut:
     """The patches of a LatLonGrid or a CellGrid, with the options of their methods ``patches``.
 
-    With ``quiet`` no warning says what they leave out.
+    With ``quiet`` the function does not warn of cells that are in no patch.
     """
     sizes = check_pair(patch_size, "patch_size")
     strides = sizes if stride is None else check_pair(stride, "stride")
@@ -95,7 +95,7 @@ def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min
         for name, length, size, step in zip(names, cells.shape, sizes, strides, strict=True)
     )
     cut = Cut(*_all_windows(rows, columns), sizes)
-    # Present cells of unknown areas all count the same.
+    # Present cells of unknown areas count equally.
     present = np.isfinite(cells.latitude)
     areas = present if cells.solid_angles is None else cells.solid_angles
     present, areas, inside = computed(present, areas, areas if cells.mask is None else areas * cells.mask)

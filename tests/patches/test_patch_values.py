@@ -360,7 +360,7 @@ def test_a_patch_computes_the_chunks_that_its_row_touches(monkeypatch):
     values[7, 20].compute(scheduler="synchronous")
     assert sorted(loaded) == [(7, 0, 0), (7, 0, 1), (7, 0, 2)]
     # Where a chunk of patches would be large, it holds fewer patches, and needs fewer columns.
-    monkeypatch.setattr("skgeo._input.patch_values._CHUNK_BYTES", 3 * 4 * 100)
+    monkeypatch.setattr("skgeo._patches.values._CHUNK_BYTES", 3 * 4 * 100)
     values = grid.patch_values(lazy, 10)
     assert max(values.chunks[1]) == 3
     loaded.clear()
@@ -441,9 +441,9 @@ def test_labels_of_another_grid_are_refused():
     shifted = LatLonGrid(RING.latitude, RING.longitude + 15)
     smaller = LatLonGrid(RING.latitude[3:], RING.longitude)
     for grid, labels in ((shifted, values), (smaller, values), (RING, values.isel(patch=[0, 1, 1]))):
-        with pytest.raises(CoordinateError, match="values has patches of another grid, or one twice"):
+        with pytest.raises(CoordinateError, match="values has patches of another grid, or has a patch twice"):
             grid.from_patches(labels)
-    with pytest.raises(ValueError, match="other rows and columns than patch_size and stride say"):
+    with pytest.raises(ValueError, match="rows and columns other than those of patch_size and stride"):
         RING.from_patches(values.isel(patch=slice(5)), 3)
     with pytest.raises(ValueError, match="expected the dimensions patch, y, x"):
         RING.from_patches(values.rename(x="z"))

@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.chunks import is_lazy
-from skgeo._input.patch_cut import Cut
-from skgeo._typing import Integers
+from skgeo._patches.cut import Cut
+from skgeo._typing import Bools, Integers
 from skgeo._validation import check_parameter, import_optional
 
 # Bytes of a chunk of patches that is cut from a dask array.
 _CHUNK_BYTES = 2**26
-
-Bools = npt.NDArray[np.bool_]
 
 
 def is_tensor(values: object) -> bool:
@@ -84,7 +82,7 @@ def check_fill(values: Any, fill_value: Any, needed: bool, name: str = "field") 
 
 
 def _dtype(values: Any) -> np.dtype[Any]:
-    """The dtype of NumPy of values; of a tensor the one of the same kind."""
+    """The NumPy dtype of values; for a tensor, a NumPy dtype of the same kind."""
     if not is_tensor(values):
         return np.dtype(values.dtype)
     if values.is_floating_point():
@@ -96,7 +94,8 @@ def _dtype(values: Any) -> np.dtype[Any]:
 def pixels_of(cut: Cut, shape: tuple[int, ...]) -> tuple[Integers, Integers, Bools | None]:
     """Row (n, h) and column (n, w) of the pixels of patches, and which belong to them (n, h, w), None if all do.
 
-    Columns beyond the seam continue at the first. A pixel beyond a partial patch has the place of its first pixel.
+    Columns beyond the seam are the first columns of the grid. A pixel beyond a partial patch gets the row and column of
+    the first pixel of the patch.
     """
     (first_row, first_column), (n_rows, n_columns) = cut.first.T[:, :, np.newaxis], cut.counts.T[:, :, np.newaxis]
     height, width = np.arange(cut.size[0]), np.arange(cut.size[1])
@@ -114,7 +113,7 @@ def cut_field(field: Any, cut: Cut, fill_value: Any) -> Any:
 
 
 def _cut_array(field: Any, cut: Cut, fill_value: Any) -> Any:
-    """The same of an array in memory or a tensor: a view if the patches lie evenly in memory."""
+    """The values (..., n, h, w) in patches of an array or a tensor in memory: a view if patches lie evenly there."""
     steps = _even_steps(cut, field.shape)
     if steps is not None and not is_tensor(field):
         windows = np.lib.stride_tricks.sliding_window_view(field, cut.size, axis=(-2, -1))
@@ -149,7 +148,7 @@ def _even_steps(cut: Cut, shape: Any) -> tuple[slice, slice] | None:
 
 
 def _cut_chunks(field: Any, cut: Cut, fill_value: Any) -> Any:
-    """The same of a dask array. A chunk of patches needs the chunks of the field that its patches touch."""
+    """The values (..., n, h, w) in patches of a dask array. A chunk needs the chunks of the field that it touches."""
     da = import_optional("dask.array", "chunked data", "xarray")
     ndim, n_columns = field.ndim, field.shape[-1]
     patch_bytes = field.dtype.itemsize * math.prod(cut.size) * math.prod(map(max, field.chunks[:-2]))
@@ -179,6 +178,7 @@ def bounding_box(cut: Cut, n_columns: int) -> tuple[Cut, slice, list[slice]]:
 
 
 def _cut_block(block: npt.NDArray[Any], *, cut: Cut, fill_value: Any) -> npt.NDArray[Any]:
+    """The values in patches of one block of a dask array."""
     return np.asarray(_cut_array(block, cut, fill_value))
 
 
@@ -194,8 +194,8 @@ def put_back(values: Any, cut: Cut, shape: tuple[int, ...], weights: Any) -> Any
     if not is_lazy(values):
         return _put_array(values, cut, shape, weights)
     ndim = values.ndim
-    # A block holds all patches, as those that overlap may be far apart in their order. Leading chunks stay, unless
-    # such blocks are large.
+    # A block holds all patches, because patches that overlap may be far apart in their order. The chunks of the leading
+    # dimensions stay, unless such blocks are large.
     chunks = {ndim - 3: -1, ndim - 2: -1, ndim - 1: -1}
     block = math.prod(map(max, values.chunks[:-3])) * math.prod(values.shape[-3:]) * values.dtype.itemsize
     values = values.rechunk(chunks | (dict.fromkeys(range(ndim - 3), "auto") if block > 2 * _CHUNK_BYTES else {}))
@@ -213,12 +213,12 @@ def put_back(values: Any, cut: Cut, shape: tuple[int, ...], weights: Any) -> Any
 
 
 def _mean_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of means: that of floating and complex values; float64 of integers and booleans."""
+    """The dtype of means: the dtype of floating and complex values; float64 for integers and booleans."""
     return dtype if dtype.kind in "fc" else np.dtype(np.float64)
 
 
 def _put_array(values: Any, cut: Cut, shape: tuple[int, ...], weights: Any = None) -> Any:
-    """The same of an array in memory or a tensor."""
+    """The field of :func:`put_back`, from values in an array in memory or in a tensor."""
     if is_tensor(values):
         exact = values.is_floating_point() or values.is_complex()
         values = values if exact else values.double()
@@ -243,7 +243,7 @@ def _put_array(values: Any, cut: Cut, shape: tuple[int, ...], weights: Any = Non
 def _mean_of_overlaps(
     values: Any, pixels: tuple[Integers, Integers, Bools | None], shape: tuple[int, ...], weights: Any
 ) -> Any:
-    """The weighted means; sums of arrays are at least in double precision, and those of tensors in single."""
+    """The weighted means. Arrays are summed in double precision or better, tensors in single precision or better."""
     rows, columns, inside = pixels
     tensor, dtype = is_tensor(values), values.dtype
     if tensor:

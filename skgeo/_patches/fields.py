@@ -1,4 +1,4 @@
-"""A mixin of grids: values of a field in patches, and back to the field; labelled where the field is."""
+"""A mixin of grids: the values of a field in patches, and back. The result has labels if the field has labels."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -9,15 +9,15 @@ from skgeo._input.cf import fields_of, find_both
 from skgeo._input.chunks import computed
 from skgeo._input.field_alignment import align_field
 from skgeo._input.from_xarray import find_cells
-from skgeo._input.patch_cut import Cut, cut_patches, describe_patches
-from skgeo._input.patch_values import as_field, check_field, check_fill, cut_field, pixels_of, put_back
 from skgeo._output.to_xarray import _attributes, _labels_of, _patch_coordinates, _without_fill
+from skgeo._patches.cut import Cut, cut_patches, describe_patches
+from skgeo._patches.values import as_field, check_field, check_fill, cut_field, pixels_of, put_back
 from skgeo._validation import check_flag, check_parameter, import_optional
 from skgeo.exceptions import CoordinateError
 
 # Dimensions of values in patches: number of the patch, row and column of the pixel in it.
 DIMS: tuple[Hashable, ...] = ("patch", "y", "x")
-# Degrees within which edges of patches in a file are those of the grid: the rounding of single precision.
+# Degrees, the rounding of single precision: an edge in a file that is closer to an edge of the grid is the same edge.
 _SAME_EDGE = 1e-4
 
 
@@ -268,13 +268,14 @@ def _kept_coordinates(array: Any, dims: tuple[Hashable, ...]) -> dict[Hashable, 
 
 
 def _as_data_array(values: Any, dims: Any, coordinates: Any, name: Any = None, attributes: Any = None) -> Any:
+    """A DataArray of xarray, which is imported here."""
     return import_optional("xarray", "labelled fields", "xarray").DataArray(
         values, coordinates, dims, name=name, attrs=attributes
     )
 
 
 def _cut_of_values(grid: Any, values: Any, patch_size: Any, stride: Any, options: dict[str, Any]) -> Cut:
-    """Where patches lie: the options say it, or the coordinates row and column of the values."""
+    """The cut of the patches, from the options or from the coordinates row and column of the values."""
     asked = None if patch_size is None else cut_patches(grid, patch_size, stride, **options)
     coordinates: Any = getattr(values, "coords", ())
     if not {"row", "column"} <= set(coordinates):
@@ -290,16 +291,17 @@ def _cut_of_values(grid: Any, values: Any, patch_size: Any, stride: Any, options
         count = np.column_stack([np.asarray(coordinates[name]) for name in ("n_lat", "n_lon")]).astype(np.intp)
     cut = Cut(index, count, size)
     if asked is not None and not (asked.size == size and np.array_equal(asked.first, index)):
-        raise ValueError("values has other rows and columns than patch_size and stride say: leave patch_size out.")
+        raise ValueError("values has rows and columns other than those of patch_size and stride: leave patch_size out.")
     if not _agrees(grid, coordinates, cut):
         raise CoordinateError(
-            "values has patches of another grid, or one twice: give the grid that they were cut from."
+            "values has patches of another grid, or has a patch twice: call from_patches of the grid that they were "
+            "cut from."
         )
     return cut
 
 
 def _agrees(grid: Any, coordinates: Any, cut: Cut) -> bool:
-    """Whether labelled patches lie where their rows and columns of the grid are, each once."""
+    """Whether the labels of patches are those of their rows and columns in the grid, and no patch occurs twice."""
     inside = (cut.first >= 0) & (cut.first < grid.shape) & (cut.counts >= 1) & (cut.counts <= cut.size)
     # Only columns may continue across the seam.
     regular = not hasattr(grid, "solid_angles")
