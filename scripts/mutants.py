@@ -91,6 +91,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--number", type=int, default=200, help="number of mutants")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--part", type=int, default=0, help="which part of the sample to run, when processes share it")
+    parser.add_argument("--parts", type=int, default=1, help="number of processes that share the sample")
     parser.add_argument("--only", default="", help="part of the names of files to change")
     parser.add_argument("--out", type=Path, default=Path("mutants.jsonl"), help="file of the results")
     parser.add_argument("--timeout", type=int, default=900, help="seconds for the tests of a mutant")
@@ -100,6 +102,7 @@ def main():
         done = {result["mutant"]: result for result in map(json.loads, options.out.read_text().splitlines())}
     everything = [mutant for file in TESTS if options.only in file for mutant in mutants_of(file)]
     sample = random.Random(options.seed).sample(everything, min(options.number, len(everything)))
+    sample = sample[options.part :: options.parts]
     with tempfile.TemporaryDirectory() as folder:
         copy_tree(Path(folder))
         for mutant in sample:
