@@ -33,6 +33,11 @@ COPIED = (
     "pyproject.toml",
     "README.md",
 )
+#: Tests of reading input, without those of dask, whose clusters take long to start.
+INPUT = (
+    "input/test_bad_input.py input/test_bounds.py input/test_conventions.py input/test_frames.py "
+    "input/test_from_xarray.py input/test_poles.py"
+)
 #: Files to change, each with the tests that run: first those that should notice, and if they do not, more.
 TESTS = {
     "skgeo/_kernels/axis_gaps.py": ("test_grid.py", "input/test_bounds.py input/test_from_xarray.py"),
@@ -58,9 +63,12 @@ TESTS = {
     "skgeo/_kernels/patch_means.py": ("kernels/test_evaluate.py test_patch_area_means.py", "test_patches.py"),
     "skgeo/_kernels/sphere.py": ("test_grid.py test_patches.py", "test_cells.py inspection"),
     "skgeo/_kernels/threads.py": ("kernels/test_threads.py", "test_progress.py"),
-    "skgeo/_input/axes.py": ("test_grid.py", "input fuzz"),
-    "skgeo/_input/coordinates.py": ("input/test_bad_input.py input/test_frames.py input/test_poles.py", "input fuzz"),
-    "skgeo/_places.py": ("test_composition.py input/test_frames.py", "input test_cells.py test_grid.py fuzz"),
+    "skgeo/_input/axes.py": ("test_grid.py", f"{INPUT} fuzz"),
+    "skgeo/_input/coordinates.py": (
+        "input/test_bad_input.py input/test_frames.py input/test_poles.py",
+        f"{INPUT} fuzz",
+    ),
+    "skgeo/_places.py": ("test_composition.py input/test_frames.py", f"{INPUT} test_cells.py test_grid.py fuzz"),
 }
 OTHER_COMPARISON = {
     ast.Lt: ast.LtE,
