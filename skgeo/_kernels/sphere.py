@@ -41,7 +41,7 @@ class Boxes(NamedTuple):
         return Boxes(south, north, west, east, self.n_lat[index], self.n_lon[index])
 
 
-def latitude_edges(centres: FloatArray, spacing: float = 0.0, precision: float = 0.0) -> FloatArray:
+def latitude_edges(centres: FloatArray, spacing: float, precision: float) -> FloatArray:
     """Both edges (n, 2) of each row, south first: midpoints, ends half a spacing beyond, clipped at the poles.
 
     Gaussian grids leave a sliver between their outermost edge and the pole; it belongs to the outermost row. Beside a
