@@ -98,6 +98,20 @@ def test_bad_points(name):
     assert set(vars(fitted)) == set(before)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "fill", [-888, -999, -999.9, -999.99, -9999, -9999.9, -9999.99, -99999, -999999, -32767, -32768, 65535, 9999]
+)
+def test_usual_fill_values_among_longitudes_are_warned_of(fill, dtype):
+    table = with_value(7, 1, fill).astype(dtype)
+    with pytest.warns(CoordinateWarning, match="in 1 row, first row 7, .*is it a fill value.*NaN, or drop it"):
+        WrapEncoder().fit(table)
+
+
+def test_other_large_longitudes_are_taken_without_warning():
+    WrapEncoder().fit(with_value(7, 1, -1499.85))
+
+
 def test_a_sparse_matrix_is_refused():
     sparse = pytest.importorskip("scipy.sparse")
     with pytest.raises(CoordinateError, match="sparse.*toarray"):
