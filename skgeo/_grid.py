@@ -194,9 +194,11 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         >>> import numpy as np
         >>> import xarray as xr
         >>> from skgeo import LatLonGrid
-        >>> sst = xr.DataArray([[np.nan, 1.0], [2.0, 3.0]], {"lat": [-45, 45], "lon": [0, 180]}, name="sst")
+        >>> axes = {"lat": [-45, 45], "lon": [0, 180]}
+        >>> sst = xr.DataArray([[np.nan, 1.0], [2.0, 3.0]], axes, name="sst")
         >>> LatLonGrid.from_xarray(sst, mask="valid")
-        LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed, mask keeps 75.0% of the area)
+        LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed,
+        mask keeps 75.0% of the area)
         """
         arguments = read_grid(obj, mask)
         # Arguments are those of the constructor, and texts that say which variables were taken.
@@ -268,7 +270,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Examples
         --------
         >>> from skgeo import LatLonGrid
-        >>> LatLonGrid([-45, 45], [0, 180], mask=[[1, 1], [0.5, 0]]).domain_area(radius=1) / 3.14159265
+        >>> grid = LatLonGrid([-45, 45], [0, 180], mask=[[1, 1], [0.5, 0]])
+        >>> grid.domain_area(radius=1) / 3.14159265
         2.5000...
         """
         check_radius("radius", radius)

@@ -130,14 +130,16 @@ class PatchPositionEncoder(PatchTransformer):
     latitude.
 
     >>> exact = PatchPositionEncoder(FrozenEstimator(xyz), average="exact").fit(hemispheres)
-    >>> bool(np.allclose(exact.transform(hemispheres)[1], [0, np.sqrt(3) / 2, 0], atol=1e-15))
+    >>> north = exact.transform(hemispheres)[1]
+    >>> bool(np.allclose(north, [0, np.sqrt(3) / 2, 0], atol=1e-15))
     True
     >>> exact.transform([[0, 90, -180, 180, 1, 1]]).round(3) + 0.0
     array([[0.   , 0.866, 0.   ]])
 
-    Where the mask keeps only the half of the sphere around 0 degrees north, 90 degrees east, so does the mean:
+    The mask keeps the half of the sphere around 0 degrees north, 90 degrees east. The mean is over this half only:
 
-    >>> eastern = LatLonGrid(globe.latitude, globe.longitude, mask=np.tile(globe.longitude < 180, (180, 1)))
+    >>> mask = np.tile(globe.longitude < 180, (180, 1))
+    >>> eastern = LatLonGrid(globe.latitude, globe.longitude, mask)
     >>> masked = PatchPositionEncoder(FrozenEstimator(xyz), grid=eastern)
     >>> masked.fit_transform(eastern.patches((180, 360))).round(3) + 0.0
     array([[0.866, 0.   , 0.   ]])

@@ -81,7 +81,8 @@ class EmbeddingMapDisplay:
     >>> from skgeo.encoders import SphericalHarmonics
     >>> from skgeo.inspection import EmbeddingMapDisplay
     >>> harmonics = SphericalHarmonics(2).fit([[0.0, 0.0]])
-    >>> display = EmbeddingMapDisplay.from_estimator(harmonics, ["sh_l1_m0", "sh_l2_m1", "sh_l2_m-2"])
+    >>> columns = ["sh_l1_m0", "sh_l2_m1", "sh_l2_m-2"]
+    >>> display = EmbeddingMapDisplay.from_estimator(harmonics, columns)
     >>> display.names
     ['$Y_{1,0}$', '$Y_{2,1}$', '$Y_{2,-2}$']
     >>> display.colors_.shape

@@ -77,7 +77,8 @@ class FoldDisplay:
     >>> from skgeo.inspection import FoldDisplay
     >>> display = FoldDisplay.from_splitter(KFold(3), fibonacci_lattice(30))
     >>> display.test_fold_
-    array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
+    array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+           2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
     >>> display.plot(fold=0).points_["trained on"].get_offsets().shape
     (20, 2)
     """

@@ -67,7 +67,8 @@ class LeakageDisplay:
     Examples
     --------
     >>> from skgeo.inspection import LeakageDisplay
-    >>> display = LeakageDisplay([100, 500, 1000], [[0.9, 0.8], [0.7, 0.6], [0.5, 0.5]], [0.95, 0.93], score_name="R²")
+    >>> scores, random_scores = [[0.9, 0.8], [0.7, 0.6], [0.5, 0.5]], [0.95, 0.93]
+    >>> display = LeakageDisplay([100, 500, 1000], scores, random_scores, score_name="R²")
     >>> display.plot().ax_.get_xlabel(), display.ax_.get_ylabel()
     ('size of the blocks (km)', 'R²')
     """

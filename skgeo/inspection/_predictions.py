@@ -115,7 +115,8 @@ class PredictionMapDisplay:
 
     Residuals, from predictions that were made elsewhere:
 
-    >>> display = PredictionMapDisplay.from_predictions([1.0, 2.0], [1.5, 1.0], [[48, 2], [52, 13]])
+    >>> places = [[48, 2], [52, 13]]
+    >>> display = PredictionMapDisplay.from_predictions([1.0, 2.0], [1.5, 1.0], places)
     >>> display.values, display.label
     (array([-0.5,  1. ]), 'residual: true - predicted')
     """

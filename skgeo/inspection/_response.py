@@ -112,7 +112,8 @@ class ResponseDisplay:
     >>> from skgeo.encoders import SphericalHarmonics
     >>> from skgeo.inspection import ResponseDisplay
     >>> X = fibonacci_lattice(500)
-    >>> model = make_pipeline(SphericalHarmonics(4), Ridge(1e-6)).fit(X, 30 * np.sin(np.radians(X[:, 0])))
+    >>> y = 30 * np.sin(np.radians(X[:, 0]))
+    >>> model = make_pipeline(SphericalHarmonics(4), Ridge(1e-6)).fit(X, y)
     >>> display = ResponseDisplay.from_estimator(model, unit="°C")
     >>> (display.power + 0.0).round(2)  # 30^2 times the mean of sin^2, a third, in degree 1
     array([  0., 300.,   0.,   0.,   0.])

@@ -231,7 +231,9 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     Coordinates among the columns of a frame are found by name:
 
     >>> import pandas as pd
-    >>> houses = pd.DataFrame({"rooms": [3, 4, 2], "lon": [2.35, 2.36, 5.37], "lat": [48.9, 48.8, 43.3]})
+    >>> houses = pd.DataFrame(
+    ...     {"rooms": [3, 4, 2], "lon": [2.35, 2.36, 5.37], "lat": [48.9, 48.8, 43.3]}
+    ... )
     >>> SphericalBlockKFold(2, block_size_km=100).fold_labels(houses)
     array([0, 0, 1])
     """

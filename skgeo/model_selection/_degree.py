@@ -157,12 +157,13 @@ def suggest_max_degree(
     >>> from skgeo.datasets import fibonacci_lattice
     >>> from skgeo.model_selection import suggest_max_degree
     >>> print(suggest_max_degree(fibonacci_lattice(400)))
-    max_degree=17. 400 places are about 1,129 km apart, half a wavelength of degree 17. At this degree half a
-    wavelength is 1,177 km, and 324 of 324 harmonics live in the domain.
+    max_degree=17. 400 places are about 1,129 km apart, half a wavelength of degree 17.
+    At this degree half a wavelength is 1,177 km, and 324 of 324 harmonics live in the
+    domain.
     >>> print(suggest_max_degree(fibonacci_lattice(400), resolution_km=5000))
-    max_degree=5. 5,000 km is half a wavelength of degree 5, the places can tell that: 400 places are about 1,129 km
-    apart, half a wavelength of degree 17. At this degree half a wavelength is 4,003 km, and 36 of 36 harmonics live in
-    the domain.
+    max_degree=5. 5,000 km is half a wavelength of degree 5, the places can tell that:
+    400 places are about 1,129 km apart, half a wavelength of degree 17. At this degree
+    half a wavelength is 4,003 km, and 36 of 36 harmonics live in the domain.
     """
     valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
     check_parameter("resolution_km", resolution_km, valid, "None or a positive number")
@@ -292,7 +293,8 @@ def select_max_degree(
     >>> from skgeo.encoders import SphericalHarmonics
     >>> from skgeo.model_selection import select_max_degree
     >>> X = fibonacci_lattice(600)
-    >>> waves = SphericalHarmonics(5).fit_transform(X)[:, 16:].sum(axis=1)  # of degree 4 and 5
+    >>> harmonics = SphericalHarmonics(5).fit_transform(X)
+    >>> waves = harmonics[:, 16:].sum(axis=1)  # the harmonics of degree 4 and 5
     >>> noise = 2 * np.random.default_rng(0).standard_normal(600)
     >>> model = make_pipeline(SphericalHarmonics(), Ridge(0.1))
     >>> search = select_max_degree(model, X, waves + noise, degrees=[3, 5, 8, 12, 18])

@@ -281,7 +281,9 @@ def leakage_report(
     >>> from skgeo.model_selection import leakage_report
     >>> X, y = make_checkerboard(5000, n_support=500, random_state=0)
     >>> model = KNeighborsClassifier(1, metric="haversine")
-    >>> report = leakage_report(model, np.radians(X), y, coordinates=X, block_sizes_km=[300, 1000, 3000])
+    >>> report = leakage_report(
+    ...     model, np.radians(X), y, coordinates=X, block_sizes_km=[300, 1000, 3000]
+    ... )
     >>> print(report)
          folds  blocks  nearest km    score     std
         random                 170    0.796   0.008

@@ -146,7 +146,8 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
     >>> country = LatLonGrid(np.arange(45.05, 55, 0.1), np.arange(0.05, 15, 0.1))
     >>> cv = NearestNeighbourDistanceKFold(country, n_splits=4)
     >>> match = cv.match(X)
-    >>> [round(float(np.median(km))) for km in (match.prediction_km, match.sample_km, match.fold_km)]
+    >>> distances = match.prediction_km, match.sample_km, match.fold_km
+    >>> [round(float(np.median(km))) for km in distances]
     [140, 3, 119]
     >>> [len(test) for _, test in cv.split(X)]
     [120, 120, 120, 120]

@@ -157,10 +157,12 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     >>> from skgeo.encoders import Cartesian3DEncoder
     >>> from skgeo.nn import ContrastiveLocationEncoder
     >>> places = fibonacci_lattice(400)
-    >>> waves = Cartesian3DEncoder().fit_transform(places) @ np.random.default_rng(0).normal(size=(3, 6))
-    >>> images = np.sin(3 * waves)
-    >>> model = ContrastiveLocationEncoder("cartesian3d", "mlp", embed_dim=16, learning_rate=0.01, max_epochs=60,
-    ...                                    random_state=0)
+    >>> directions = np.random.default_rng(0).normal(size=(3, 6))
+    >>> images = np.sin(3 * Cartesian3DEncoder().fit_transform(places) @ directions)
+    >>> model = ContrastiveLocationEncoder(
+    ...     "cartesian3d", "mlp", embed_dim=16, learning_rate=0.01, max_epochs=60,
+    ...     random_state=0,
+    ... )
     >>> model.fit(places, images).transform([[47.4, 8.5]]).shape
     (1, 16)
 

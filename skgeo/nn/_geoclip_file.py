@@ -91,7 +91,8 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     >>> import os, tempfile
     >>> import torch
     >>> from skgeo.nn import load_geoclip
-    >>> widths = {"capsule.1": (8, 6), "capsule.3": (8, 8), "capsule.5": (8, 8), "head.0": (4, 8)}
+    >>> widths = {"capsule.1": (8, 6), "capsule.3": (8, 8), "capsule.5": (8, 8)}
+    >>> widths["head.0"] = (4, 8)
     >>> state = {"LocEnc0.capsule.0.b": torch.rand(3, 2)}
     >>> for layer, shape in widths.items():
     ...     state[f"LocEnc0.{layer}.weight"] = torch.rand(shape)
@@ -100,7 +101,8 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     ...     path = os.path.join(folder, "location_encoder_weights.pth")
     ...     torch.save(state, path)
     ...     load_geoclip(path)
-    PretrainedEncoder(model=GeoCLIPWeights(n_capsules=1, n_frequencies=3, hidden_dim=8, n_outputs=4))
+    PretrainedEncoder(model=GeoCLIPWeights(n_capsules=1, n_frequencies=3, hidden_dim=8,
+                                           n_outputs=4))
     """
     given = Path(os.fsdecode(path))
     # A folder stands for the weights in it.

@@ -65,7 +65,8 @@ class GeoCLIPWeights(PretrainedWeights):
     >>> import numpy as np
     >>> from skgeo.nn import GeoCLIPWeights
     >>> rng = np.random.default_rng(0)
-    >>> widths = {"capsule.1": (8, 6), "capsule.3": (8, 8), "capsule.5": (8, 8), "head.0": (4, 8)}
+    >>> widths = {"capsule.1": (8, 6), "capsule.3": (8, 8), "capsule.5": (8, 8)}
+    >>> widths["head.0"] = (4, 8)
     >>> arrays = {"LocEnc0.capsule.0.b": rng.normal(size=(3, 2))}
     >>> for layer, shape in widths.items():
     ...     arrays[f"LocEnc0.{layer}.weight"] = rng.normal(size=shape)

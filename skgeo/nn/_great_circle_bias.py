@@ -101,7 +101,8 @@ class GreatCircleBias(nn.Module):
     >>> from torch.nn.functional import scaled_dot_product_attention
     >>> from skgeo import LatLonGrid
     >>> from skgeo.nn import GreatCircleBias
-    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
+    >>> grid = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0))
+    >>> patches = grid.patches((5, 5))
     >>> bias = GreatCircleBias(n_heads=8)
     >>> pairs = bias(torch.from_numpy(patches))
     >>> pairs.shape, bool(pairs.any())

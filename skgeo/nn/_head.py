@@ -80,10 +80,13 @@ class PatchProjectionHead(nn.Module):
 
     >>> import numpy as np, torch
     >>> from sklearn.pipeline import make_union
-    >>> from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> from skgeo import PatchPositionEncoder, PatchScaleFeaturizer
     >>> from skgeo.nn import PatchProjectionHead
-    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
-    >>> union = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer()).fit(patches)
+    >>> grid = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0))
+    >>> patches = grid.patches((5, 5))
+    >>> position = PatchPositionEncoder(SphericalHarmonicPCA(3))
+    >>> union = make_union(position, PatchScaleFeaturizer()).fit(patches)
     >>> features = torch.from_numpy(union.transform(patches))
     >>> _ = torch.manual_seed(0)
     >>> head = PatchProjectionHead.from_transformers(union, patches, embed_dim=32)

@@ -210,11 +210,15 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     --------
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline, make_union
-    >>> from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> from skgeo import PatchPositionEncoder, PatchScaleFeaturizer
     >>> from skgeo.nn import ProjectionHeadClassifier
-    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
-    >>> features = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer())
-    >>> model = make_pipeline(features, ProjectionHeadClassifier(embed_dim=32, max_epochs=100, random_state=0))
+    >>> grid = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0))
+    >>> patches = grid.patches((5, 5))
+    >>> position = PatchPositionEncoder(SphericalHarmonicPCA(3))
+    >>> features = make_union(position, PatchScaleFeaturizer())
+    >>> head = ProjectionHeadClassifier(embed_dim=32, max_epochs=100, random_state=0)
+    >>> model = make_pipeline(features, head)
     >>> zone = np.where(abs(patches[:, :2].mean(axis=1)) < 23.4, "tropics", "beyond")
     >>> bool(model.fit(patches, zone).score(patches, zone) > 0.9)
     True
@@ -346,11 +350,15 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     --------
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline, make_union
-    >>> from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> from skgeo import PatchPositionEncoder, PatchScaleFeaturizer
     >>> from skgeo.nn import ProjectionHeadRegressor
-    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
-    >>> features = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer())
-    >>> model = make_pipeline(features, ProjectionHeadRegressor(embed_dim=32, max_epochs=100, random_state=0))
+    >>> grid = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0))
+    >>> patches = grid.patches((5, 5))
+    >>> position = PatchPositionEncoder(SphericalHarmonicPCA(3))
+    >>> features = make_union(position, PatchScaleFeaturizer())
+    >>> head = ProjectionHeadRegressor(embed_dim=32, max_epochs=100, random_state=0)
+    >>> model = make_pipeline(features, head)
     >>> warmth = np.cos(np.radians(patches[:, :2].mean(axis=1)))
     >>> bool(model.fit(patches, warmth).score(patches, warmth) > 0.9)
     True

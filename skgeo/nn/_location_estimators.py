@@ -228,7 +228,9 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     >>> from skgeo.nn import LocationClassifier
     >>> places = fibonacci_lattice(200)
     >>> hemisphere = ["north" if latitude > 0 else "south" for latitude in places[:, 0]]
-    >>> model = LocationClassifier("cartesian3d", "linear", learning_rate=0.1, random_state=0)
+    >>> model = LocationClassifier(
+    ...     "cartesian3d", "linear", learning_rate=0.1, random_state=0
+    ... )
     >>> model.fit(places, hemisphere).predict([[47.4, 8.5], [-33.9, 18.4]])
     array(['north', 'south'], dtype='<U5')
     """
@@ -379,7 +381,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     >>> from skgeo.nn import LocationRegressor
     >>> places = fibonacci_lattice(300)
     >>> temperature = 30 * np.cos(np.radians(places[:, 0])) ** 2
-    >>> model = LocationRegressor("spherical_harmonics", "linear", learning_rate=0.1, random_state=0)
+    >>> model = LocationRegressor(network="linear", learning_rate=0.1, random_state=0)
     >>> model.fit(places, temperature).predict([[0.0, 20.0], [60.0, 20.0]]).round(1)
     array([30. ,  7.5])
     """

@@ -121,7 +121,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
     >>> from skgeo import LatLonGrid, PatchScaleFeaturizer
     >>> from skgeo.nn import PatchDataset
     >>> grid = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
-    >>> field = np.random.default_rng(0).normal(size=(10, 3, *grid.shape))  # time, channel, latitude, longitude
+    >>> rng = np.random.default_rng(0)
+    >>> field = rng.normal(size=(10, 3, *grid.shape))  # time, channel, latitude, longitude
     >>> scale = PatchScaleFeaturizer().fit(grid.patches(6))
     >>> dataset = PatchDataset(field, 6, grid=grid, window=(3, 4), features=scale)
     >>> len(dataset)

@@ -62,7 +62,8 @@ class SatCLIPWeights(PretrainedWeights):
     >>> from skgeo.nn import SatCLIPWeights
     >>> rng = np.random.default_rng(0)
     >>> shapes = {
-    ...     "layers.0.weight": (8, 9), "layers.0.bias": 8, "last_layer.weight": (4, 8), "last_layer.bias": 4
+    ...     "layers.0.weight": (8, 9), "layers.0.bias": 8,
+    ...     "last_layer.weight": (4, 8), "last_layer.bias": 4
     ... }
     >>> SatCLIPWeights({name: rng.normal(size=shape) for name, shape in shapes.items()})
     SatCLIPWeights(legendre_polys=3, hidden_dim=8, n_layers=1, n_outputs=4)

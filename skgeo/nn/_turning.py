@@ -52,7 +52,8 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
     --------
     >>> import torch
     >>> from skgeo.nn import turn_patches
-    >>> windows = torch.tensor([[[30, 40, 0, 10, 8, 8], [30, 40, 10, 20, 8, 8]]], dtype=torch.float64).expand(3, 2, 6)
+    >>> window = torch.tensor([[30.0, 40, 0, 10, 8, 8], [30, 40, 10, 20, 8, 8]]).double()
+    >>> windows = window.expand(3, 2, 6)
     >>> turned = turn_patches(windows, torch.Generator().manual_seed(0))
     >>> turned[:, :, 2].round()
     tensor([[ -11.,   -1.],
