@@ -78,16 +78,20 @@ WIDEST = 88
 
 def code_lines(text):
     """Lines of examples and of blocks of code, without their indentation."""
-    indent, fenced, block = None, False, None
+    indent, language, block = None, None, None
     for line in text.splitlines():
         content = line.lstrip()
         depth = len(line) - len(content)
         if block is not None and content and depth <= block:
             block = None
         if content.startswith("```"):
-            fenced = not fenced
-        elif fenced or block is not None:
-            yield line[0 if fenced else block + 3 :]
+            language = content.strip("`") if language is None else None
+        elif language is not None:
+            # Commands of a shell are one line each, to be copied as a whole.
+            if language != "bash":
+                yield line
+        elif block is not None:
+            yield line[block + 3 :]
         elif content.startswith((".. code-block::", ".. code::")):
             block = depth
         elif not content:
