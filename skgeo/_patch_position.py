@@ -53,10 +53,11 @@ class PatchPositionEncoder(PatchTransformer):
     Parameters
     ----------
     encoder : transformer of (latitude, longitude) points, default=None
-        None means ``SphericalHarmonicPCA()``. A clone is fitted on the union of the training patches: harmonics on its
-        area (with ``area_weighted=True``), other encoders on the centres of its pixels, each once, with their areas as
-        ``sample_weight`` where the encoder takes it, which a Pipeline does not. To use an encoder as already fitted,
-        wrap it in ``sklearn.frozen.FrozenEstimator``.
+        None means ``SphericalHarmonicPCA()``. A clone is fitted on the union of the training patches. Harmonics are
+        fitted on the area of the union (with ``area_weighted=True``), other encoders on the centres of its pixels, each
+        pixel once. The areas of the pixels are the ``sample_weight`` if the ``fit`` of the encoder has this parameter;
+        the ``fit`` of a Pipeline has not. To keep a fitted encoder unchanged, wrap it in
+        ``sklearn.frozen.FrozenEstimator``.
     average : "pixels" or "exact", default="pixels"
         "pixels" is the mean of any encoder at the centres of the pixels. "exact" is the integral of the harmonics over
         the area between the edges of the patch, for :class:`~skgeo.SphericalHarmonicPCA` and
@@ -86,7 +87,7 @@ class PatchPositionEncoder(PatchTransformer):
         If X is no patch table: a value that is not finite, latitudes out of range, south >= north to rounding,
         east == west, wider than 360 degrees, or pixel counts that are no whole numbers; if a patch is not in ``grid``.
     ValueError
-        From ``fit``, if a parameter is not what it accepts, or the encoder refuses the pixels.
+        From ``fit``, if a parameter is invalid, or the encoder refuses the pixels.
     NotFittedError
         From ``transform`` before ``fit``, and from ``fit`` if the encoder in FrozenEstimator is not fitted.
     ImportError

@@ -61,7 +61,7 @@ class EmbeddingMapDisplay:
     Raises
     ------
     ValueError
-        If shapes, a component or a parameter of the map is not what it accepts.
+        If a shape, a component or a parameter of the map is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError

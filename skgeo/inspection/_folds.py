@@ -57,7 +57,7 @@ class FoldDisplay:
     CoordinateError
         If coordinates are not latitude and longitude in degrees.
     ValueError
-        If roles do not fit, there is no such fold, or a parameter of the map is not what it accepts.
+        If roles do not fit, there is no such fold, or a parameter of the map is invalid.
     ImportError
         From ``plot``, without matplotlib.
 

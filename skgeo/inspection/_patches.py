@@ -75,7 +75,7 @@ class PatchDisplay:
     CoordinateError
         If the patches are no patch table.
     ValueError
-        If values do not fit, or a descriptor or a parameter of the map is not what it accepts.
+        If values do not fit the patches, or a descriptor or a parameter of the map is invalid.
     ImportError
         From ``plot``, without matplotlib.
 

@@ -85,7 +85,7 @@ class ResponseDisplay:
     Raises
     ------
     ValueError
-        If shapes do not fit, the model has several outputs, or a parameter is not what it accepts.
+        If shapes do not fit, the model has several outputs, or a parameter is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError

@@ -48,9 +48,9 @@ class SimilarityDisplay:
     Raises
     ------
     CoordinateError
-        If the place is none on the Earth.
+        If the place has a latitude outside of [-90, 90] degrees, or a longitude that is not finite.
     ValueError
-        If shapes or a parameter of the map is not what it accepts.
+        If a shape or a parameter of the map is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError

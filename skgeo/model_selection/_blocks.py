@@ -167,8 +167,9 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     random_state : int, RandomState instance or None, default=None
         For ``shuffle``; give an int for the same folds every time.
     stratify : bool, default=False
-        Spread classes over the folds as evenly as blocks allow, or tenths of the range of a numeric target; y goes to
-        ``split``. Blocks that hold the largest shares of classes go first.
+        Spread classes over the folds as evenly as blocks allow; of a numeric target, ten groups of samples from the
+        smallest to the largest values. Pass y to ``split``. Blocks that hold the largest shares of classes
+        are assigned first.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
@@ -178,7 +179,7 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     CoordinateError
         From ``split``, if there are no coordinates, or some are missing or out of range.
     ValueError
-        From ``split``, if a parameter is not what it accepts, or samples lie in fewer blocks than there are folds, or
+        From ``split``, if a parameter is invalid, or samples lie in fewer blocks than there are folds, or
         ``stratify`` is given no y.
 
     Warns

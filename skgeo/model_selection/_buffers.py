@@ -43,8 +43,9 @@ class BufferedKFold(SphericalBlockKFold):
     random_state : int, RandomState instance or None, default=None
         For ``shuffle``; give an int for the same folds every time.
     stratify : bool, default=False
-        Spread classes over the folds as evenly as blocks allow, or tenths of the range of a numeric target; y goes to
-        ``split``. The gap may still take all samples of a class from those to train on.
+        Spread classes over the folds as evenly as blocks allow; of a numeric target, ten groups of samples from the
+        smallest to the largest values. Pass y to ``split``. The gap may still remove all training samples of a
+        class.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
@@ -54,7 +55,7 @@ class BufferedKFold(SphericalBlockKFold):
     CoordinateError
         From ``split``, if there are no coordinates, or some are missing or out of range.
     ValueError
-        From ``split``, if a parameter is not what it accepts, samples lie in fewer blocks than there are folds, or the
+        From ``split``, if a parameter is invalid, samples lie in fewer blocks than there are folds, or the
         radius leaves nothing to train on.
 
     Warns
@@ -143,7 +144,7 @@ class LeaveOneBlockOut(BlockSplitter):
     CoordinateError
         From ``split``, if there are no coordinates, or some are missing or out of range.
     ValueError
-        From ``split``, if a parameter is not what it accepts, samples lie in one block only, or the radius leaves
+        From ``split``, if a parameter is invalid, samples lie in one block only, or the radius leaves
         nothing to train on.
 
     Warns

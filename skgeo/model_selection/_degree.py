@@ -143,7 +143,7 @@ def suggest_max_degree(
     CoordinateError
         If there are no coordinates, some are missing or out of range, or all are the same place.
     ValueError
-        If a parameter is not what it accepts.
+        If a parameter is invalid.
 
     Notes
     -----
@@ -272,7 +272,7 @@ def select_max_degree(
     CoordinateError
         If there are no coordinates, or some are missing or out of range.
     ValueError
-        If the model has no or several parameters ``max_degree``, a parameter is not what it accepts, or no candidate
+        If the model has no or several parameters ``max_degree``, a parameter is invalid, or no candidate
         has a score in all folds that count.
 
     Warns

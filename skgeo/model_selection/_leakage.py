@@ -258,7 +258,7 @@ def leakage_report(
     CoordinateError
         If there are no coordinates, or some are missing or out of range.
     ValueError
-        If a parameter is not what it accepts, samples lie in fewer blocks of a size than there are folds, or no random
+        If a parameter is invalid, samples lie in fewer blocks of a size than there are folds, or no random
         fold has a score.
 
     Warns

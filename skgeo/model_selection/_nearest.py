@@ -109,7 +109,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
     CoordinateError
         From ``split``, if there are no coordinates, or some are missing or out of range.
     ValueError
-        From ``split``, if a parameter is not what it accepts, or there are fewer places than folds.
+        From ``split``, if a parameter is invalid, or there are fewer places than folds.
 
     See Also
     --------

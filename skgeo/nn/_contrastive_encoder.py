@@ -119,7 +119,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts, or places and features are not as many.
+        From ``fit``, if a parameter is invalid, or the numbers of places and features differ.
     NotFittedError
         From all other methods before ``fit``.
 
@@ -263,7 +263,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Raises
         ------
         ValueError
-            If a parameter, X or y is not what is accepted, the checkpoint is of another training, or the loss is not
+            If a parameter, X or y is invalid, the checkpoint is of another training, or the loss is not
             finite; the estimator is then as it was before.
         ModelFileError
             If the checkpoint is damaged or no such file.

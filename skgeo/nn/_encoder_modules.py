@@ -34,7 +34,7 @@ TheoryEncoder or WrapEncoder
     TypeError
         If ``encoder`` is something else; from a call with anything but a tensor.
     ValueError
-        If a parameter of it is not what it accepts; from a call, if the last dimension is not 2.
+        If a parameter of the encoder is invalid; from a call, if the last dimension is not 2.
 
     See Also
     --------
@@ -129,7 +129,7 @@ class Harmonics(nn.Module):
     Raises
     ------
     ValueError
-        If a parameter is not what it accepts; from a call, if the last dimension is not 2.
+        If a parameter is invalid; from a call, if the last dimension is not 2.
 
     See Also
     --------

@@ -199,7 +199,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts or y has one class only.
+        From ``fit``, if a parameter is invalid, or y has one class only.
 
     See Also
     --------
@@ -360,7 +360,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts.
+        From ``fit``, if a parameter is invalid.
 
     See Also
     --------

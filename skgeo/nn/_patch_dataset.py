@@ -91,7 +91,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
     CoordinateError
         If the field lies elsewhere than the grid; and as from ``grid.patches``.
     ValueError
-        If a parameter is not what it accepts, the field has another shape than the grid, or no window is complete; and
+        If a parameter is invalid, the field has another shape than the grid, or no window is complete; and
         as from ``grid.patches``.
 
     See Also

@@ -58,7 +58,7 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts, or the module gives no row of numbers for a place.
+        From ``fit``, if a parameter is invalid, or the module gives no row of numbers for a place.
     NotFittedError
         From ``transform`` and ``to_torch`` before ``fit``.
 
