@@ -2,9 +2,9 @@
 What does the basis of the sea look like?
 =========================================
 
-:class:`~skgeo.SphericalHarmonicPCA` finds the patterns that vary most over a domain. Over the sea the first patterns are
-broad and lie in the open Pacific. Later patterns are finer and follow the coasts. Each pattern is standardised over the
-sea. On land its values have no meaning.
+:class:`~skgeo.SphericalHarmonicPCA` finds the patterns that vary most over a domain. Over the sea the first patterns
+are broad and lie in the open Pacific. Later patterns are finer and follow the coasts. Each pattern is standardised over
+the sea. On land its values have no meaning.
 """
 
 from skgeo import LatLonGrid, SphericalHarmonicPCA

@@ -2,9 +2,9 @@
 Which degree?
 =============
 
-The degree sets the finest detail of the features: half a wavelength of degree L is 180 / L degrees. If the degree is too
-low, the features cannot represent the detail of the data. If it is too high, there are more features than the data can
-determine. Folds of blocks show which degree predicts best.
+The degree sets the finest detail of the features: half a wavelength of degree L is 180 / L degrees. If the degree is
+too low, the features cannot represent the detail of the data. If it is too high, there are more features than the data
+can determine. Folds of blocks show which degree predicts best.
 """
 
 import matplotlib.pyplot as plt

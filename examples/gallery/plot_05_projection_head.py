@@ -82,8 +82,8 @@ for name, make in cases.items():
 
 # %%
 # Without positions, the best guess for a hidden patch is the mean of the other patches. With positions, the transformer
-# memorises the values at each place, because the field is always the same. The bias therefore adds little here. It helps
-# with fields that the model has not seen (:doc:`/experiments`).
+# memorises the values at each place, because the field is always the same. The bias therefore adds little here. It
+# helps with fields that the model has not seen (:doc:`/experiments`).
 
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 for name, values in losses.items():

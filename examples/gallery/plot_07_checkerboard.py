@@ -4,8 +4,8 @@ Do encoders work at the poles?
 
 The data are a checkerboard of 400 cells of equal area with 16 classes, uniform on the sphere. A classifier of nearest
 neighbours takes its distances from the encoder. Near a pole, two places that are close on the ground can differ by 180
-degrees of longitude, so distances of latitude and longitude are wrong there. The accuracy of harmonics is the same at all
-latitudes.
+degrees of longitude, so distances of latitude and longitude are wrong there. Harmonics are the
+same at all latitudes: they have no poles.
 """
 
 import matplotlib.pyplot as plt

@@ -27,8 +27,8 @@ spectrum = matern_spectrum(80, nu=0.5, kappa=19.0)
 y = SphericalHarmonics(80, spectrum=spectrum).fit_transform(X) @ rng.standard_normal(81**2)
 
 # %%
-# The maps show random folds, folds of blocks, and blocks with a gap of 200 km around the test places. Samples in the gap
-# are not in the training data.
+# The maps show random folds, folds of blocks, and blocks with a gap of 200 km around the test places. Samples in the
+# gap are not in the training data.
 
 figure, axes = plt.subplots(1, 3, figsize=(10, 2.6), layout="constrained")
 for ax, cv in zip(

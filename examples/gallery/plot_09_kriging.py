@@ -3,8 +3,8 @@ What does kriging cost, and is there another way?
 =================================================
 
 Exact Gaussian process regression solves a linear system as large as the data: twice the data take eight times the time.
-The search for the kernel solves such a system at each step. skgeo lets each observation depend on its nearest neighbours
-only. Many small systems then replace the large one, and the predictions stay the same.
+The search for the kernel solves such a system at each step. skgeo lets each observation depend on its nearest
+neighbours only. Many small systems then replace the large one, and the predictions stay the same.
 """
 
 import time

@@ -3,8 +3,9 @@ Which places look alike to an embedding?
 ========================================
 
 Contrastive training makes the embeddings of two places similar if their images are similar, even if the places are far
-apart. In this example the image of a place is three numbers: the share of land around the place at two distances, and its
-warmth. SatCLIP was trained in this way with satellite images. :func:`skgeo.nn.load_satclip` reads its published weights.
+apart. In this example the image of a place is three numbers: the share of land around the place at two distances, and
+its warmth. SatCLIP was trained in this way with satellite images. :func:`skgeo.nn.load_satclip` reads its published
+weights.
 """
 
 import numpy as np
