@@ -406,6 +406,7 @@ def _draw(drawn: Map, places: Any, values: FloatArray, s: float | None, style: A
 
 
 def _check_kind(kind: Any) -> None:
+    """Raise ValueError unless the value is a kind of map."""
     known = isinstance(kind, str) and kind in ("prediction", "std", "residual")
     check_parameter("kind", kind, known, "'prediction', 'std' or 'residual'")
 
