@@ -63,12 +63,12 @@ class PatchFields:
         Returns
         -------
         values : array of shape (..., n_patches, h, w)
-            Of the type and dtype of the field: a lazy dask array of a dask array, of which a patch needs only the
-            chunks that its row of patches touches; a differentiable tensor of a tensor. An array may be a read-only
-            view of the field. A DataArray has the edges, or the pixel centres, of the patches as coordinates.
+            The type and the dtype are those of the field. From a dask array they are lazy, and a patch needs only the
+            chunks that its row of patches touches. From a tensor they are a differentiable tensor. An array may be a
+            read-only view of the field. A DataArray has the edges, or the pixel centres, of the patches as coordinates.
         valid : ndarray of shape (n_patches, h, w) or DataArray
             True where a pixel belongs to the patch and the mask of the grid is above zero. Only with
-            ``return_valid=True``. Values of the field are not looked at: NaN in the field is valid here.
+            ``return_valid=True``. The values of the field do not matter: a pixel with NaN is valid.
 
         Raises
         ------

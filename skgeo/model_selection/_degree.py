@@ -66,11 +66,12 @@ class DegreeSuggestion:
     max_degree : int
         The suggestion L.
     reason : str
-        Why, in a few sentences; ``print`` shows it.
+        The reason in a few sentences. ``print`` shows it.
     wavelength_km : float
         Wavelength of degree L; the finest detail is half of it.
     spacing_km : float
-        Distance between places if they stood on a square lattice over the same area, or between cells of a grid.
+        Distance between the points of a square lattice with the same number of points on the same area; for a grid,
+        between its cells.
     median_distance_km : float
         Median distance from a place to the nearest other.
     extent_km : float
@@ -82,9 +83,10 @@ class DegreeSuggestion:
     n_harmonics : int
         (L + 1)^2, the columns of ``SphericalHarmonics``.
     shannon_number : float
-        (L + 1)^2 times the share of the sphere that the domain covers: how many of their combinations live in it.
+        (L + 1)^2 times the share of the sphere that the domain covers: the number of combinations of harmonics that lie
+        inside the domain.
     rank : int
-        The most that columns of harmonics at these places can be independent: the lesser of ``n_harmonics`` and
+        Largest number of independent columns of harmonics at these places: the smaller of ``n_harmonics`` and
         ``n_places``.
 
     Examples
@@ -117,40 +119,40 @@ def suggest_max_degree(
 ) -> DegreeSuggestion:
     """The degree that resolves a length, limited to the degree that the spacing of the data supports.
 
-    Degree L resolves half a wavelength of it, 20,015 km over L. Data cannot show detail finer than the distance between
-    them: at the degree whose half wave is that distance, about 0.8 harmonics live in the domain for each place. The
-    suggestion is the degree that reaches ``resolution_km``, as far as data allow; without a resolution, all that data
-    allow. With noise a lower degree may predict better, which :func:`select_max_degree` finds.
+    Degree L resolves half a wavelength, 20,015 km / L. Data cannot show detail finer than the distance between places. If
+    half a wavelength is this distance, about 0.8 harmonics lie in the domain for each place. The suggestion is the degree
+    that resolves ``resolution_km``, but not more than the places resolve. Without a resolution, it is the largest degree
+    that the places resolve. With noise a lower degree may predict better: :func:`select_max_degree` finds this degree.
 
     Parameters
     ----------
     X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid
         Points, as the splitters take them, or a grid: the cells inside its mask are the domain.
     resolution_km : float, default=None
-        The finest detail wanted, in km.
+        The finest detail that you need, in km.
     largest : int, default=60
-        No degree beyond is suggested: the work grows with the fourth to sixth power.
+        Largest degree that is suggested: the work grows with the fourth to sixth power of the degree.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
 
     Returns
     -------
     DegreeSuggestion
-        The degree, the reason as text, and the figures behind it.
+        The degree, the reason as text, and the numbers that it follows from.
 
     Raises
     ------
     CoordinateError
-        If there are no coordinates, some are missing or out of range, or all are the same place.
+        If there are no coordinates, if some are missing or out of range, or if all places are the same.
     ValueError
         If a parameter is invalid.
 
     Notes
     -----
-    The distance between points is the root of their area over their number. The area is that of equal-area blocks, four
-    median nearest-neighbour distances wide, 10 m at least, that hold points. Copies of a point count once. Where
-    points crowd, it is the distance in the crowds that counts, which few harmonics live in (``shannon_number``): round
-    the coordinates of stations that jitter.
+    The distance between points is the square root of their area over their number. Their area is the area of all blocks
+    that hold points. The blocks have equal areas, and a width of four median nearest-neighbour distances, at least 10 m.
+    Copies of a point count once. If points form clusters, the distance is the distance inside of the clusters, where few
+    harmonics lie (``shannon_number``). If the coordinates of a station vary slightly, round them first.
 
     Examples
     --------
@@ -158,12 +160,12 @@ def suggest_max_degree(
     >>> from skgeo.model_selection import suggest_max_degree
     >>> print(suggest_max_degree(fibonacci_lattice(400)))
     max_degree=17. 400 places are about 1,129 km apart, half a wavelength of degree 17.
-    At this degree half a wavelength is 1,177 km, and 324 of 324 harmonics live in the
+    At this degree half a wavelength is 1,177 km, and 324 of 324 harmonics lie in the
     domain.
     >>> print(suggest_max_degree(fibonacci_lattice(400), resolution_km=5000))
-    max_degree=5. 5,000 km is half a wavelength of degree 5, the places can tell that:
+    max_degree=5. 5,000 km is half a wavelength of degree 5. The places can resolve this:
     400 places are about 1,129 km apart, half a wavelength of degree 17. At this degree
-    half a wavelength is 4,003 km, and 36 of 36 harmonics live in the domain.
+    half a wavelength is 4,003 km, and 36 of 36 harmonics lie in the domain.
     """
     valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
     check_parameter("resolution_km", resolution_km, valid, "None or a positive number")
@@ -186,8 +188,10 @@ def _suggestion(
     if resolution_km is not None:
         wanted = max(1, math.ceil(HALF_CIRCUMFERENCE_KM / resolution_km))
         degree = min(wanted, from_data)
-        enough = "the places can tell that" if wanted <= from_data else "finer than the places can tell"
-        reason = f"{_km(resolution_km)} is half a wavelength of degree {wanted}, {enough}: {reason}"
+        can = "can" if wanted <= from_data else "cannot"
+        reason = (
+            f"{_km(resolution_km)} is half a wavelength of degree {wanted}. The places {can} resolve this: {reason}"
+        )
     if degree > largest:
         reason += f"; no more than largest={largest} is suggested"
         degree = int(largest)
@@ -198,7 +202,7 @@ def _suggestion(
     inside = f"{shannon:,.0f}" if shannon >= 10.0 else f"{shannon:.1f}"
     reason += (
         f". At this degree half a wavelength is {_km(wavelength / 2.0)}, and {inside} of {n_harmonics:,} harmonics "
-        "live in the domain."
+        "lie in the domain."
     )
     return DegreeSuggestion(
         max_degree=degree,

@@ -90,8 +90,8 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
     Parameters
     ----------
     prediction_locations : array-like, DataFrame, GeoSeries, xarray object, LatLonGrid or CellGrid
-        Where the model will predict: (latitude, longitude) in degrees, which count alike; or a grid, of which the cells
-        inside the mask count by their area.
+        The places to predict: (latitude, longitude) in degrees with equal weights; or a grid, whose cells inside the
+        mask have their areas as weights.
     n_splits : int, default=5
         Number of folds, at least 2.
     max_share : float, default=0.5

@@ -35,9 +35,9 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     Parameters
     ----------
     path : str or path-like
-        The wheel, such as ``geoclip-1.3.0-py3-none-any.whl``, of which only the weights are read; the file
-        ``location_encoder_weights.pth``; or ``model.safetensors`` or the folder with it, whose ``config.json`` has to
-        agree with the tensors if it is there.
+        The wheel, such as ``geoclip-1.3.0-py3-none-any.whl``; the file ``location_encoder_weights.pth``; or
+        ``model.safetensors`` or the folder with this file. Only the weights of a wheel are read. If the folder has a
+        ``config.json``, it must agree with the tensors.
     sha256 : str or None, default=None
         SHA-256 of the whole file (of the wheel, or of ``model.safetensors``) as 64 hexadecimal
         digits, if you know it. Another file is refused before it is read.

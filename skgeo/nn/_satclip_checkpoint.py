@@ -20,8 +20,8 @@ def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     """Read the location network of a published checkpoint of SatCLIP [1]_, without running code from it.
 
     The files are ``satclip-{resnet18,resnet50,vit16}-{l10,l40}.ckpt``, or the same network as safetensors. Only tensors
-    and plain values are read; a file that wants anything else is refused. The image half and the state of the training
-    are left out.
+    and plain values are read. A file that needs other classes or functions is refused. The image network and the state
+    of the training are not read.
 
     Parameters
     ----------
