@@ -119,10 +119,11 @@ def suggest_max_degree(
 ) -> DegreeSuggestion:
     """The degree that resolves a length, limited to the degree that the spacing of the data supports.
 
-    Degree L resolves half a wavelength, 20,015 km / L. Data cannot show detail finer than the distance between places. If
-    half a wavelength is this distance, about 0.8 harmonics lie in the domain for each place. The suggestion is the degree
-    that resolves ``resolution_km``, but not more than the places resolve. Without a resolution, it is the largest degree
-    that the places resolve. With noise a lower degree may predict better: :func:`select_max_degree` finds this degree.
+    Degree L resolves half a wavelength, 20,015 km / L. Data cannot show detail finer than the distance between places.
+    If half a wavelength is this distance, about 0.8 harmonics lie in the domain for each place. The suggestion is the
+    degree that resolves ``resolution_km``, but not more than the places resolve. Without a resolution, it is the
+    largest degree that the places resolve. With noise a lower degree may predict better: :func:`select_max_degree`
+    finds this degree.
 
     Parameters
     ----------
@@ -150,9 +151,9 @@ def suggest_max_degree(
     Notes
     -----
     The distance between points is the square root of their area over their number. Their area is the area of all blocks
-    that hold points. The blocks have equal areas, and a width of four median nearest-neighbour distances, at least 10 m.
-    Copies of a point count once. If points form clusters, the distance is the distance inside of the clusters, where few
-    harmonics lie (``shannon_number``). If the coordinates of a station vary slightly, round them first.
+    that hold points. The blocks have equal areas, and a width of four median nearest-neighbour distances, at least 10
+    m. Copies of a point count once. If points form clusters, the distance is the distance inside of the clusters, where
+    few harmonics lie (``shannon_number``). If the coordinates of a station vary slightly, round them first.
 
     Examples
     --------
