@@ -358,7 +358,7 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
             Keep the smaller patches at the ends where sizes do not divide; by default they are dropped, and a warning
             gives their share of the area. False drops them without a warning.
         min_fraction : float, default=0
-            Keep patches of whose area at least this fraction is inside the mask.
+            Keep patches with at least this fraction of their area inside the mask.
         as_frame : bool, default=False
             Return the table as a pandas DataFrame indexed by (row, column).
         return_index : bool, default=False

@@ -251,7 +251,7 @@ class SkgeoAccessor:
             Keep the smaller patches at the ends where sizes do not divide; of a regular grid only. False drops them
             without the warning that None gives.
         min_fraction : float, default=0
-            Keep patches of whose area at least this fraction is inside the mask.
+            Keep patches with at least this fraction of their area inside the mask.
 
         Returns
         -------

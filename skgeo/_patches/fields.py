@@ -53,7 +53,7 @@ class PatchFields:
             Keep the smaller patches at the ends, filled with ``fill_value``; of a LatLonGrid only. By default they are
             dropped with a warning, and False drops them without one.
         min_fraction : float, default=0
-            Keep patches of whose area at least this fraction is inside the mask.
+            Keep patches with at least this fraction of their area inside the mask.
         fill_value : number, default=None
             Value of the pixels beyond a smaller patch (``partial=True``). None means NaN, NaT of times, and False of
             booleans; a field of integers needs a number.

@@ -39,7 +39,7 @@ class EmbeddingMapDisplay:
     values : array-like of shape (n_lat, n_lon, 3) or (n_lat, n_lon, 1), or that of a CellGrid and 3 or 1
         The columns.
     grid : LatLonGrid or CellGrid
-        Where they are. What its mask leaves out is drawn grey.
+        The grid of the values. Cells outside of its mask are grey.
     names : list of str
         Names of the columns.
 
@@ -120,7 +120,7 @@ class EmbeddingMapDisplay:
         components : int, str or three of them, default=(0, 1, 2)
             Number or name of one column, or those of three.
         grid : LatLonGrid, CellGrid or xarray object, default=None
-            Where to evaluate. What its mask leaves out is drawn grey. None is the whole Earth at one degree.
+            The places to evaluate. Cells outside of its mask are grey. None is the whole Earth at one degree.
         ax : matplotlib Axes, default=None
             None makes a figure.
         **plot_options
@@ -149,7 +149,7 @@ class EmbeddingMapDisplay:
         embedding : array-like of shape (n_cells, n_columns)
             A row for each cell of the grid, in C order.
         grid : LatLonGrid, CellGrid or xarray object
-            Where the rows are. What its mask leaves out is drawn grey.
+            The cells of the rows. Cells outside of its mask are grey.
         components : int or three of them, default=(0, 1, 2)
             Number of one column, or those of three.
         ax : matplotlib Axes, default=None
@@ -192,7 +192,7 @@ class EmbeddingMapDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            For one column; None is a diverging one, white at zero.
+            For one column. None is a diverging colour map, white at zero.
         colorbar : bool, default=True
             Draw the colour bar, or the key to the colours of three columns.
 

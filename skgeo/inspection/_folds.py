@@ -112,9 +112,10 @@ class FoldDisplay:
         splitter : cross-validation splitter or iterable
             Anything with scikit-learn's ``split(X, y, groups)``, or (train, test) pairs of row numbers.
         X : array-like or DataFrame of shape (n_samples, n_features)
-            What is split; its coordinates, unless ``coordinates`` has them. Splitters by place take grids, too.
+            The samples that are split, or their coordinates, unless ``coordinates`` has them. Splitters by place take
+            grids, too.
         y : array-like of shape (n_samples,), default=None
-            The target, for splitters that look at it.
+            The target, for splitters that use it.
         groups : array-like of shape (n_samples,), default=None
             Groups, for splitters that look at them.
         coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None

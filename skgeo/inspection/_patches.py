@@ -57,7 +57,7 @@ class PatchDisplay:
     values : array-like of shape (n_patches,), default=None
         What the colours show; None draws outlines only.
     label : str, default=""
-        What the values are, with their unit.
+        Quantity and unit of the values.
 
     Attributes
     ----------
@@ -197,7 +197,7 @@ class PatchDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            None is "viridis", or a diverging one, white at zero, for values on both sides of it.
+            None is "viridis", or a diverging colour map, white at zero, for values on both sides of it.
         vmin, vmax : float, default=None
             Ends of the colours; None is the range of the values. Positive values that differ by more than a factor of
             30 are on a logarithmic scale.

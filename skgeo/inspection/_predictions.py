@@ -58,9 +58,9 @@ class PredictionMapDisplay:
         Where they are: a grid, or latitudes and longitudes in degrees. What the mask of a grid leaves out is drawn
         grey.
     label : str, default="prediction"
-        What the values are, with their unit.
+        Quantity and unit of the values.
     signed : bool, default=False
-        Zero is white, and both sides are alike, as residuals want it.
+        The colours are symmetric about zero, which is white: for residuals.
     classes : list of str, default=None
         Names of classes, if values are their numbers.
 
@@ -170,7 +170,7 @@ class PredictionMapDisplay:
         y : array-like of shape (n_samples,), default=None
             The true values, for residuals.
         grid : LatLonGrid, CellGrid or xarray object, default=None
-            Where to evaluate. What its mask leaves out is drawn grey. None, without X, is the whole Earth at one
+            The places to evaluate. Cells outside of its mask are grey. None, without X, is the whole Earth at one
             degree.
         coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
             Names of the columns of X, or of those that the estimator was fitted on; or latitude and longitude in
@@ -350,7 +350,7 @@ class PredictionMapDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            None is "viridis", or a diverging one, white at zero, for signed values.
+            None is "viridis", or a diverging colour map, white at zero, for signed values.
         vmin, vmax : float, default=None
             Ends of the colours. None is the range of the values; for signed ones, their 98th percentile on both sides
             of zero, with an arrow where values go beyond.

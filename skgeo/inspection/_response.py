@@ -57,15 +57,15 @@ class ResponseDisplay:
     values : array-like of the shape of the grid
         The response.
     grid : LatLonGrid or CellGrid
-        Where. What its mask leaves out is drawn grey.
+        The grid of the values. Cells outside of its mask are grey.
     power : array-like of shape (max_degree + 1,)
         Mean square over the sphere of the part of the response in each degree.
     label : str, default="response"
-        What the response is.
+        Quantity of the response.
     unit : str, default=""
         Its unit.
     signed : bool, default=False
-        Zero is white.
+        The colours are symmetric about zero, which is white.
 
     Attributes
     ----------
@@ -163,11 +163,11 @@ class ResponseDisplay:
             Fitted on places, as ``make_pipeline(SphericalHarmonics(20), Ridge())`` is. Of a classifier the decision
             function is drawn.
         grid : LatLonGrid, CellGrid or xarray object, default=None
-            Where the map is. What its mask leaves out is drawn grey. None is the whole Earth at one degree.
+            The cells of the map. Cells outside of its mask are grey. None is the whole Earth at one degree.
         max_degree : int, default=None
             The last degree whose power is shown. None is that of the encoder, or 40 where it has none.
         label : str, default="response"
-            What the response is.
+            Quantity of the response.
         unit : str, default=""
             Its unit.
         ax : matplotlib Axes or two of them, default=None
@@ -216,7 +216,7 @@ class ResponseDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            None is "viridis", or a diverging one, white at zero, for a decision function.
+            None is "viridis", or a diverging colour map, white at zero, for a decision function.
         vmin, vmax : float, default=None
             Ends of the colours; None is the range of the values.
         colorbar : bool, default=True

@@ -138,7 +138,7 @@ class FoldSplitter(LocationSplitter):
         Parameters
         ----------
         X, y, groups, coordinates : object, default=None
-            Not looked at.
+            Ignored.
 
         Returns
         -------

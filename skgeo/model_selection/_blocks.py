@@ -57,7 +57,7 @@ class BlockSplitter(LocationSplitter):
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples, as ``split`` takes them.
+            The samples, as for ``split``.
         coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
             Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
 
@@ -157,11 +157,11 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     n_splits : int, default=5
         Number of folds, at least 2.
     block_size_km : float, default=None
-        Width of the blocks: the side, in km, of a square of the area of each. It should be several times the distance
-        over which the target is correlated, or the distance from data at which the model will be used.
+        Width of the blocks in km: the side of a square with the area of a block. It should be several times the
+        distance over which the target is correlated, or the distance from data at which the model will be used.
     n_blocks : int, default=None
-        How many blocks hold samples, about: as near as the search for their size comes, within a few percent; symmetric
-        data may go farther off. None, without ``block_size_km``, is ten for each fold.
+        Approximate number of blocks that hold samples. The search for their size comes within a few percent; with
+        symmetric data the difference may be larger. None, without ``block_size_km``, is ten for each fold.
     shuffle : bool, default=False
         Turn the blocks at random, for other folds of the same kind; by default they are always the same.
     random_state : int, RandomState instance or None, default=None
@@ -264,7 +264,7 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples, as ``split`` takes them.
+            The samples, as for ``split``.
         coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
             Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None

@@ -32,12 +32,12 @@ class BufferedKFold(SphericalBlockKFold):
     n_splits : int, default=5
         Number of folds, at least 2.
     radius_km : float, default=100.0
-        Training samples so close to a test sample, or closer, are left out; great-circle distance in km.
+        Training samples within this great-circle distance in km of a test sample are left out.
     block_size_km : float, default=None
-        Width of the blocks: the side, in km, of a square of the area of each. Blocks much smaller than the radius lose
-        most of the training samples.
+        Width of the blocks in km: the side of a square with the area of a block. Blocks much smaller than the radius
+        lose most of the training samples.
     n_blocks : int, default=None
-        How many blocks hold samples, about. None, without ``block_size_km``, is ten for each fold.
+        Approximate number of blocks that hold samples. None, without ``block_size_km``, is ten for each fold.
     shuffle : bool, default=False
         Turn the blocks at random, for other folds of the same kind; by default they are always the same.
     random_state : int, RandomState instance or None, default=None
@@ -125,16 +125,16 @@ class LeaveOneBlockOut(BlockSplitter):
     Parameters
     ----------
     radius_km : float, default=0.0
-        Training samples so close to a test sample, or closer, are left out; great-circle distance in km. With zero it
-        is all samples of other blocks that are trained on.
+        Training samples within this great-circle distance in km of a test sample are left out. With zero, all samples
+        of other blocks are trained on.
     block_size_km : float, default=None
-        Width of the blocks: the side, in km, of a square of the area of each.
+        Width of the blocks in km: the side of a square with the area of a block.
     n_blocks : int, default=None
-        How many blocks hold samples, about. None, without ``block_size_km``, is 50.
+        Approximate number of blocks that hold samples. None, without ``block_size_km``, is 50.
     shuffle : bool, default=False
         Turn the blocks at random; by default they are always the same.
     random_state : int or None, default=None
-        For ``shuffle``, which needs it here: to count the blocks and to make the splits is to make the blocks twice.
+        For ``shuffle``, which needs an integer: the blocks are made twice, to count them and to make the splits.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
@@ -196,9 +196,9 @@ class LeaveOneBlockOut(BlockSplitter):
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples, as ``split`` takes them.
+            The samples, as for ``split``.
         y : array-like of shape (n_samples,), default=None
-            Not looked at.
+            Ignored.
         groups : array-like of shape (n_samples, 2), default=None
             The same as ``coordinates``.
         coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None

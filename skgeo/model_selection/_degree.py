@@ -244,7 +244,7 @@ def select_max_degree(
     model : estimator
         An estimator or Pipeline in which one parameter is called ``max_degree``, at any depth.
     X : array-like, DataFrame or GeoDataFrame with n_samples rows
-        What the model is fitted on. A frame may have latitude and longitude among its columns, as
+        The samples that the model is fitted on. A frame may have latitude and longitude among its columns, as
         :class:`SphericalBlockKFold` finds them; else give ``coordinates``.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         The target.
@@ -253,13 +253,13 @@ def select_max_degree(
     param_grid : dict of str to sequence, default=None
         Further parameters to search together with the degree, such as ``{"ridge__alpha": [0.1, 1, 10]}``.
     cv : int, splitter or iterable of splits, default=None
-        How to split, an int as in ``GridSearchCV``; None is ``SphericalBlockKFold(5)``.
+        The splits; an int as in ``GridSearchCV``; None is ``SphericalBlockKFold(5)``.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
     scoring : str, callable or None, default=None
         One metric, as in ``GridSearchCV``; None is the model's own score.
     groups : array-like of shape (n_samples,), default=None
-        Groups, for a ``cv`` that looks at them.
+        Groups, for a ``cv`` that uses them.
     params : dict, default=None
         Passed on to ``GridSearchCV.fit``, such as ``{"sample_weight": weight}``.
     n_jobs : int or None, default=None

@@ -223,7 +223,7 @@ def leakage_report(
     model : estimator
         Any estimator of scikit-learn, a Pipeline too; it is cloned for each fold.
     X : array-like, DataFrame, GeoDataFrame with n_samples rows
-        What the model is fitted on. A frame may have latitude and longitude among its columns, as
+        The samples that the model is fitted on. A frame may have latitude and longitude among its columns, as
         :class:`SphericalBlockKFold` finds them; else give ``coordinates``.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         The target.

@@ -174,7 +174,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples, as ``split`` takes them.
+            The samples, as for ``split``.
         coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
             Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
 

@@ -36,9 +36,9 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     Parameters
     ----------
     encoder : str or transformer, default="spherical_harmonics"
-        What turns places into numbers, before the network: a name that :class:`~skgeo.nn.LocationClassifier` takes,
-        an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the
-        training places; ``FrozenEstimator`` keeps one as it is.
+        The encoder of places before the network: a name that :class:`~skgeo.nn.LocationClassifier` takes, an encoder
+        with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training
+        places; ``FrozenEstimator`` keeps one as it is.
     network : str, Module or callable, default="siren"
         Network to train on the encoded places: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
@@ -68,7 +68,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Share of the pairs that is held out, at random and two at least, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest held-out loss, or those of the last.
+        "best" keeps the weights of the epoch with the smallest held-out loss, "last" those of the last epoch.
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"

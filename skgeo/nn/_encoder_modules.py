@@ -181,8 +181,8 @@ class Harmonics(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other. Whole turns
-            of longitude are taken off without rounding.
+            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other. Whole turns of
+            longitude are removed without rounding.
 
         Returns
         -------

@@ -136,7 +136,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
         Number of descriptors of scale, which are the last columns of X; ``make_union(PatchPositionEncoder(),
         PatchScaleFeaturizer())`` gives ten.
     log : bool, default=True
-        Whether these are logarithms.
+        Whether the descriptors are logarithms.
     embed_dim : int, default=64
         Width of the embedding that the head gives.
     head_dim : int or None, default=None
@@ -159,8 +159,8 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
-        validation they are the last.
+        "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
+        validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network.
     device : str, default="cpu"
@@ -279,7 +279,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
         Number of descriptors of scale, which are the last columns of X; ``make_union(PatchPositionEncoder(),
         PatchScaleFeaturizer())`` gives ten.
     log : bool, default=True
-        Whether these are logarithms.
+        Whether the descriptors are logarithms.
     embed_dim : int, default=64
         Width of the embedding that the head gives.
     head_dim : int or None, default=None
@@ -299,8 +299,8 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
-        validation they are the last.
+        "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
+        validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network.
     device : str, default="cpu"

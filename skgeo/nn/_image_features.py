@@ -40,7 +40,7 @@ def compute_features(
     batch_size : int, default=64
         Images in a batch of a Dataset.
     folder : str or None, default=None
-        Folder of a temporary file that holds the features in place of memory; it is gone when they are.
+        Folder of a temporary file that holds the features in place of memory. The file is removed with the features.
 
     Returns
     -------

@@ -123,12 +123,12 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     Parameters
     ----------
     encoder : str or transformer, default="spherical_harmonics"
-        What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
-        "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in ``skgeo.encoders``; an encoder with parameters of your own, or
-        :class:`~skgeo.SphericalHarmonicPCA`; any transformer of places, or a torch module from degrees to numbers
-        (see :class:`~skgeo.nn.PretrainedEncoder`). A transformer is cloned and fitted on the training places;
-        ``FrozenEstimator`` keeps one as it is. A module is not trained.
+        The encoder of places before the network: "cartesian3d", "direct", "grid", "sphere_c", "sphere_c_plus",
+        "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of its class in
+        ``skgeo.encoders``; an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`; any
+        transformer of places, or a torch module from degrees to numbers (see :class:`~skgeo.nn.PretrainedEncoder`). A
+        transformer is cloned and fitted on the training places; ``FrozenEstimator`` keeps one as it is. A module is not
+        trained.
     network : str, Module or callable, default="siren"
         Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
@@ -156,8 +156,8 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
-        validation they are the last.
+        "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
+        validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"
@@ -286,12 +286,12 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     Parameters
     ----------
     encoder : str or transformer, default="spherical_harmonics"
-        What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
-        "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in ``skgeo.encoders``; an encoder with parameters of your own, or
-        :class:`~skgeo.SphericalHarmonicPCA`; any transformer of places, or a torch module from degrees to numbers
-        (see :class:`~skgeo.nn.PretrainedEncoder`). A transformer is cloned and fitted on the training places;
-        ``FrozenEstimator`` keeps one as it is. A module is not trained.
+        The encoder of places before the network: "cartesian3d", "direct", "grid", "sphere_c", "sphere_c_plus",
+        "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of its class in
+        ``skgeo.encoders``; an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`; any
+        transformer of places, or a torch module from degrees to numbers (see :class:`~skgeo.nn.PretrainedEncoder`). A
+        transformer is cloned and fitted on the training places; ``FrozenEstimator`` keeps one as it is. A module is not
+        trained.
     network : str, Module or callable, default="siren"
         Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
@@ -316,8 +316,8 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
-        validation they are the last.
+        "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
+        validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"

@@ -50,8 +50,8 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     module : Module
         A module of skgeo.nn.
     path : str or path-like
-        Where to write; the name is taken as it is, ``.safetensors`` is usual. An existing regular file is replaced when
-        the new one is complete, and else left alone; its rights stay. A symbolic link is followed and stays a link.
+        The file to write. No ending is added to its name; ``.safetensors`` is usual. An existing regular file is
+        replaced when the new file is complete, and keeps its permissions. A symbolic link is followed and stays a link.
 
     Raises
     ------

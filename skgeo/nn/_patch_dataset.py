@@ -54,7 +54,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
     partial : bool, default=None
         As for :meth:`skgeo.LatLonGrid.patches`.
     min_fraction : float, default=0
-        Keep patches of whose area at least this fraction is inside the mask.
+        Keep patches with at least this fraction of their area inside the mask.
     window : int or (int, int), default=None
         Patches along rows and columns in a sample. None means one patch, without the dimension of tokens.
     window_stride : int or (int, int), default=None
