@@ -39,7 +39,7 @@ _MAX_HEIGHT_INCHES, _MAX_PANEL_HEIGHT = 9.0, 1.3
 
 
 class BasisDisplay:
-    """Maps of basis functions: of the columns that an encoder of places puts out.
+    """Maps of basis functions: the output columns of an encoder of places.
 
     Parameters
     ----------

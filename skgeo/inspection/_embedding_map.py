@@ -28,11 +28,11 @@ _RAMP_PIXELS, _GAP_PIXELS = 60, 24
 
 
 class EmbeddingMapDisplay:
-    """The columns of an embedding of places as a map: three at once as colours, or one.
+    """The columns of an embedding of places as a map: three columns as colours, or one column.
 
     Of three columns the first is lightness, the second goes from blue to yellow and the third from green to pink, the
-    axes of the OKLab colour space [1]_. The eye sees the first best, and readers who cannot tell green from red still
-    see the first two. Places that look alike have nearly the same three numbers.
+    axes of the OKLab colour space [1]_. The eye sees the first axis best. Readers who cannot distinguish green from red
+    still see the first two. Places of similar colours have nearly the same three numbers.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class EmbeddingMapDisplay:
     colorbar_ : matplotlib Colorbar or None
         Of one column.
     key_ax_ : matplotlib Axes or None
-        What the colours of three columns mean.
+        The key to the colours of three columns.
 
     Raises
     ------

@@ -29,7 +29,7 @@ _MIN_DOT_POINTS, _MAX_DOT_POINTS, _ALL_DOTS_POINTS = 2.0, 24.0, 12_000.0
 
 
 class FoldDisplay:
-    """Samples on a map, coloured by the fold that tests them; or what one fold does with each.
+    """Samples on a map, coloured by the fold that tests them, or by their role in one fold.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class FoldDisplay:
     coordinates, roles
         As given.
     test_fold_ : ndarray of shape (n_samples,)
-        The first fold that tests the sample, -1 where none does.
+        The first fold that tests the sample; -1 if no fold does.
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
     points_ : dict of str to matplotlib artist

@@ -45,10 +45,9 @@ _MAX_WIDE_OUTLINES = 300
 
 
 class PatchDisplay:
-    """Patches as outlines on a map, coloured by how large they are or by any other value.
+    """Patches as outlines on a map, coloured by their size or by any other value.
 
-    Sides run along parallels and meridians, as those of the patches do. Patches across the antimeridian are drawn on
-    both sides of the map.
+    The sides follow parallels and meridians. Patches across the antimeridian are drawn on both sides of the map.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ class PatchDisplay:
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
     patches_ : matplotlib PolyCollection
-        The patches; one across the seam of the map has two polygons, one on the other side of the globe none.
+        The patches. A patch across the seam of the map has two polygons, a patch on the far side of the globe has none.
     colorbar_ : matplotlib Colorbar or None
         The colour bar.
 

@@ -82,8 +82,7 @@ class PredictionMapDisplay:
     CoordinateError
         If places are not latitude and longitude in degrees.
     ValueError
-        If shapes do not fit, residuals lack the true values, X and a grid are given, or a parameter is not what it
-        accepts.
+        If shapes do not fit, residuals lack the true values, X and a grid are given, or a parameter is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError
@@ -158,7 +157,7 @@ class PredictionMapDisplay:
         ax: Any = None,
         **plot_options: Any,
     ) -> Self:
-        """Ask a fitted model for its predictions, and draw them.
+        """Predict with a fitted model, and draw the predictions.
 
         Parameters
         ----------

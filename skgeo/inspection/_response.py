@@ -48,9 +48,9 @@ _POWER_ROUNDING = 1e-12
 class ResponseDisplay:
     """The response of a model to places, as a map, and below it the power of each degree of harmonics.
 
-    A linear model on an embedding is a function on the sphere, which one sees better than its coefficients. The power
-    tells at which scales it lives: where it has not fallen off at the last degree, the degree is too low or the
-    regularisation too weak.
+    A linear model on an embedding is a function on the sphere, and a map of it is easier to understand than its
+    coefficients. The power shows the scales at which the function varies. If the power is still large at the last
+    degree, the degree is too low or the regularisation too weak.
 
     Parameters
     ----------
@@ -98,10 +98,10 @@ class ResponseDisplay:
     Notes
     -----
     The coefficients follow from the response f at Gauss-Legendre latitudes and evenly spaced longitudes, c_lm = sum
-    over nodes of weight f Y_lm, which is exact where f has degrees up to ``max_degree`` only, as a linear model on
-    SphericalHarmonics or on an unclipped SphericalHarmonicPCA has; and nearly so for a smooth one. The power of degree
-    l is the sum over m of c_lm^2 / 4 pi; all degrees together are the mean square of the response (Parseval). It is
-    that of the whole sphere, where a model of a region was not fitted.
+    over nodes of weight f Y_lm, which is exact if f has degrees up to ``max_degree`` only, as a linear model on
+    SphericalHarmonics or on an unclipped SphericalHarmonicPCA has. For a smooth f it is nearly exact. The power of
+    degree l is the sum over m of c_lm^2 / 4 pi; all degrees together are the mean square of the response (Parseval).
+    The power is that of the whole sphere, even if the model was fitted in a region.
 
     Examples
     --------

@@ -142,15 +142,15 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
 class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     """K folds of equal-area blocks on the sphere.
 
-    Neighbours are alike. In random folds a model that has learned nothing but to look them up scores well, because
-    every test sample has some among the training samples. Here whole blocks are tested, and samples inside them have no
-    training samples near: the median distance is about a fifth of the width of a block. Blocks go to folds by their
-    number of samples, the fullest first, each to the fold with the fewest so far; with ``stratify``, so that every fold
-    has its share of every class.
+    Neighbours have similar values. In random folds almost every test sample has neighbours among the training samples,
+    so a model that only copies neighbours gets a good score. This splitter tests whole blocks. The samples inside a
+    block have no training samples close to them: the median distance is about a fifth of the width of a block. Blocks
+    are assigned to folds by their number of samples. The block with the most samples is first, and each block goes to
+    the fold with the fewest samples so far. With ``stratify``, every fold gets its share of every class.
 
-    The blocks are laid out along the data: in a frame whose first axis points to where samples are, and whose equator
-    follows their larger spread. Turning all the data about the globe turns the blocks with them, and leaves the folds
-    as they are. There is no seam at the antimeridian and nothing is stretched at the poles.
+    The orientation of the blocks follows the data: the first axis points to the middle of the samples, and the equator
+    follows their larger spread. If all data are rotated on the globe, the blocks rotate with them and the folds stay
+    the same. There is no seam at the antimeridian, and nothing is stretched at the poles.
 
     Parameters
     ----------
@@ -195,14 +195,14 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
 
     Notes
     -----
-    Blocks are those of the zonal equal-area partition of Leopardi [1]_, in which none is long or thin: a cap at either
-    end of the third axis, and bands between them. All have the same area to rounding.
+    Blocks are those of the zonal equal-area partition of Leopardi [1]_: a cap at either end of the third axis, and
+    bands of blocks between the caps. No block is long or thin, and all have the same area to rounding.
 
-    The axes are those of the second moment of the samples on the unit sphere, with signs of the third moment. Data that
-    are symmetric, such as all cells of a global grid, have no axes of their own; those of the Earth stand in.
+    The axes are those of the second moment of the samples on the unit sphere, with signs of the third moment. Symmetric
+    data, such as all cells of a global grid, have no axes of their own: the axes of the Earth are used.
 
-    With ``stratify`` a block goes to the fold where the sum of squares of the shares that folds hold, of each class and
-    of all samples, grows least. Equal shares of everything have the least sum.
+    With ``stratify``, each fold holds a share of each class and of all samples. A block goes to the fold where the sum
+    of the squares of these shares grows least. The sum is least if all shares are equal.
 
     A million samples take about a second, and memory that grows with their number.
 

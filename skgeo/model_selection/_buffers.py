@@ -24,8 +24,9 @@ _MIN_TRAINING_SHARE = 0.1
 class BufferedKFold(SphericalBlockKFold):
     """K folds of equal-area blocks, without the training samples that are close to a test sample.
 
-    Blocks alone leave neighbours on either side of their edges. Here no training sample is within ``radius_km`` of any
-    test sample: a score at that distance from data. All training samples farther away are kept.
+    Blocks alone leave neighbours on both sides of their edges. With this splitter, no training sample is within
+    ``radius_km`` of a test sample, so the score holds at this distance from data. All training samples farther away are
+    kept.
 
     Parameters
     ----------
@@ -69,11 +70,10 @@ class BufferedKFold(SphericalBlockKFold):
 
     Notes
     -----
-    A radius that leaves less than a tenth of the samples that are not tested is warned of, once.
-
-    Distances are looked up in a tree of the test samples in space, where the radius is a chord. No matrix of distances
-    is formed, and memory grows with the number of samples. Every sample is tested once; the training samples are those
-    of a block splitter with the same parameters, less those in the gap.
+    If the radius leaves less than a tenth of the samples outside of the test fold, one warning is given. Distances are
+    found with a tree of the test samples in space, where the radius is a chord. There is no matrix of distances, and
+    memory grows in proportion to the number of samples. Every sample is tested once. The training samples are those of
+    a block splitter with the same parameters, without those in the gap.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class BufferedKFold(SphericalBlockKFold):
 
 
 class LeaveOneBlockOut(BlockSplitter):
-    """Each equal-area block in turn for testing, without the training samples that are close to it.
+    """Test one equal-area block after the other, without the training samples that are close to the block.
 
     Parameters
     ----------
@@ -159,7 +159,8 @@ class LeaveOneBlockOut(BlockSplitter):
     Notes
     -----
     Blocks and distances are those of :class:`~skgeo.model_selection.BufferedKFold`. Blocks hold different numbers of
-    samples, so that their scores weigh differently; ``sklearn.model_selection.cross_val_predict`` pools them.
+    samples. A mean of their scores therefore weighs samples unequally: collect the predictions of all blocks with
+    ``sklearn.model_selection.cross_val_predict``, and score them together.
 
     Examples
     --------
@@ -191,7 +192,7 @@ class LeaveOneBlockOut(BlockSplitter):
         self.coordinates = coordinates
 
     def get_n_splits(self, X: Any = None, y: object = None, groups: Any = None, coordinates: Any = None) -> int:
-        """Number of splits: of blocks that hold samples.
+        """Number of splits, which is the number of blocks that hold samples.
 
         Parameters
         ----------

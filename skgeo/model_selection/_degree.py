@@ -236,8 +236,9 @@ def select_max_degree(
 ) -> GridSearchCV:
     """Choose ``max_degree``, and other parameters along with it, by blocked folds.
 
-    Random folds favour degrees so high that they remember neighbours. This is scikit-learn's ``GridSearchCV`` with
-    folds of equal-area blocks, over the ``max_degree`` of whatever step of the model has one.
+    Random folds prefer high degrees, with which the model copies neighbours. This function runs scikit-learn's
+    ``GridSearchCV`` with folds of equal-area blocks, over the ``max_degree`` of the step of the model that has this
+    parameter.
 
     Parameters
     ----------
@@ -268,9 +269,9 @@ def select_max_degree(
     Returns
     -------
     sklearn.model_selection.GridSearchCV
-        Fitted: ``best_params_``, ``cv_results_``, and ``best_estimator_``, fitted on all data. Where folds have no
-        score, means and ranks are those of the folds in which some candidate has one; a candidate that lacks one of
-        these is never chosen.
+        Fitted: ``best_params_``, ``cv_results_``, and ``best_estimator_``, fitted on all data. If folds have no score,
+        means and ranks are those of the folds in which at least one candidate has a score. A candidate without a score
+        in one of these folds is never chosen.
 
     Raises
     ------
@@ -283,9 +284,9 @@ def select_max_degree(
     Warns
     -----
     UndefinedMetricWarning
-        If some folds, or candidates, have no score, for want of a class or because the model cannot be fitted.
+        If some folds or candidates have no score, because a class is missing or the model cannot be fitted.
     ResolutionWarning
-        If fits warn of it: one warning for all; with ``n_jobs``, that of the last fit, on all data.
+        If fits warn of it: one warning for all fits. With ``n_jobs``, only the last fit, on all data, warns.
     CoordinateWarning
         If coordinates look like radians.
 

@@ -48,8 +48,8 @@ _MIN_SAMPLES_PER_BLOCK = 4
 class LeakageReport:
     """Scores of a model in random and in blocked folds, from :func:`~skgeo.model_selection.leakage_report`.
 
-    With several scorers, scores and what follows from them have a last axis, one entry for each of ``metrics``;
-    ``report["roc_auc"]`` is the report of one.
+    With several scorers, scores, means and deviations have a last axis with one entry for each of ``metrics``;
+    ``report["roc_auc"]`` is the report of one scorer.
 
     Parameters
     ----------
@@ -215,8 +215,8 @@ def leakage_report(
 ) -> LeakageReport:
     """Scores of a model in random folds, and in blocked folds over block sizes.
 
-    Where scores fall as blocks grow, the score of random folds is owed to neighbours of the test samples among the
-    training samples. The one to report is that of blocks about as far from data as the places to predict.
+    If scores fall as blocks grow, the score of random folds comes from neighbours of the test samples among the
+    training samples. Report the score of the blocks whose distance from data is that of the places to predict.
 
     Parameters
     ----------
@@ -264,8 +264,8 @@ def leakage_report(
     Warns
     -----
     UndefinedMetricWarning
-        If some folds have no score, for want of a class or because the model cannot be fitted. They are left out of
-        means, and ``n_scored`` counts the others.
+        If some folds have no score, because a class is missing or the model cannot be fitted. They are left out of the
+        means, and ``n_scored`` counts the other folds.
     ResolutionWarning
         If fits warn of it: one warning for all.
     CoordinateWarning

@@ -28,10 +28,10 @@ __all__ = ["ContrastiveLocationEncoder"]
 class ContrastiveLocationEncoder(NetworkTransformer):
     """Learn embeddings of places by matching them with images of these places, as SatCLIP [1]_ does.
 
-    An encoder with a network embeds places, a linear projection embeds features of images, which a model of your choice
-    has made before and which stays as it is. Both are trained so that of a batch each place is most similar to its own
-    image and each image to its own place: the symmetric cross-entropy of the cosine similarities divided by a
-    temperature, the loss of CLIP [2]_. Afterwards ``transform`` needs places only.
+    An encoder with a network embeds places. A linear projection embeds features of images, which a frozen model of your
+    choice has computed. Training makes each place of a batch most similar to its own image, and each image to its own
+    place. The loss is that of CLIP [2]_: the symmetric cross-entropy of the cosine similarities divided by a
+    temperature. ``transform`` needs places only.
 
     Parameters
     ----------
@@ -331,8 +331,8 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Returns
         -------
         float
-            Between 0 and 1; guessing gets 1 / n_samples, so that it depends on how many places there are to choose
-            from. Equal similarities count by the chance of a random order.
+            Between 0 and 1. Guessing gets 1 / n_samples: the share depends on the number of places to choose from.
+            Equal similarities count by the chance of a random order.
         """
         check_is_fitted(self)
         pairs = self._read_pairs(X, y, None, None, reset=False)

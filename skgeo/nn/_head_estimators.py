@@ -57,7 +57,7 @@ class HeadModel(NeuralEstimator):
         self.verbose = verbose
 
     def to_torch(self) -> PatchProjectionHead:
-        """The trained head as a torch module, without the output layer: what to add to the tokens of patches.
+        """The trained head as a torch module, without the output layer. Its output is added to the tokens of patches.
 
         Returns
         -------
@@ -128,7 +128,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     """Train the projection head of patches on classes, as the last step of a Pipeline.
 
     :class:`~skgeo.nn.PatchProjectionHead` with a linear output: the head learns an embedding of position and scale that
-    tells the target, and ``to_torch`` hands it out for the tokens of a transformer.
+    predicts the target, and ``to_torch`` returns the head for the tokens of a transformer.
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     """Train the projection head of patches on numbers, as the last step of a Pipeline.
 
     :class:`~skgeo.nn.PatchProjectionHead` with a linear output: the head learns an embedding of position and scale that
-    tells the target, and ``to_torch`` hands it out for the tokens of a transformer.
+    predicts the target, and ``to_torch`` returns the head for the tokens of a transformer.
 
     Parameters
     ----------

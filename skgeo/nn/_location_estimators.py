@@ -118,7 +118,7 @@ class LocationModel(LocationEstimator, NeuralEstimator):
 
 
 class LocationClassifier(NeuralClassifier, LocationModel):
-    """Classify places with an encoder and a network, as the location encoders of [1]_.
+    """Classify places with an encoder and a network, as the location encoders of [1]_ do.
 
     Parameters
     ----------
@@ -208,12 +208,12 @@ class LocationClassifier(NeuralClassifier, LocationModel):
 
     Notes
     -----
-    The embedding of the training places is worked out once, in float64, rounded to the precision of the network and
-    kept, unless it has more than 2^27 numbers: then batch by batch.
+    The embedding of the training places is computed once in float64, rounded to the precision of the network, and kept
+    in memory. If it has more than 2^27 numbers, it is computed batch by batch.
 
-    Samples that lie close together are alike, so that a random share of them validates too kindly; give ``fit`` data of
-    other regions where the model is to work there. Cells of a grid count as its mask says, and all alike:
-    ``sample_weight=grid.cell_areas()`` counts them by area.
+    Samples that are close to each other are similar, so the loss of random validation samples is too small for other
+    regions. If the model should work in other regions, give ``fit`` validation data of these. Cells of a grid are
+    weighted by the mask and not by their areas: give ``sample_weight=grid.cell_areas()`` to weight them by area, too.
 
     References
     ----------
@@ -281,7 +281,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
 
 
 class LocationRegressor(NeuralRegressor, LocationModel):
-    """Predict numbers at places with an encoder and a network, as the location encoders of [1]_.
+    """Predict numbers at places with an encoder and a network, as the location encoders of [1]_ do.
 
     Parameters
     ----------

@@ -40,10 +40,10 @@ _START = b'{"__metadata__":{"skgeo":'
 
 
 def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Write a module to a safetensors file: what it takes to build it, its parameters and its buffers.
+    """Write a module to a safetensors file: its arguments, its parameters and its buffers.
 
     The file cannot run code when it is read, and every safetensors reader finds the tensors in it under their names in
-    ``state_dict``. It holds neither device nor gradients, hooks, nor which parameters are frozen.
+    ``state_dict``. It holds no device, gradients or hooks, and does not say which parameters are frozen.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ __all__ = ["PretrainedEncoder"]
 
 
 class PretrainedEncoder(NetworkTransformer, FixedEncoder):
-    """The embedding of places by a network whose weights stay as they are.
+    """The embedding of places by a network with fixed weights.
 
     The network comes from published files of SatCLIP [1]_ or GeoCLIP [2]_, from a
     :class:`~skgeo.nn.ContrastiveLocationEncoder` that was fitted before, or from your own code. ``fit`` learns nothing,
