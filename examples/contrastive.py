@@ -1,10 +1,10 @@
-"""Learn an embedding of places from "images" of the atmosphere, and use it as one step of a Pipeline.
+"""Learn an embedding of places from "images" of the atmosphere, and use the embedding in a Pipeline.
 
     python examples/contrastive.py                          # a synthetic field
     python examples/contrastive.py --file eraint_uvz.nc     # geopotential and wind of ERA-Interim
 
-Images are patches of two fields around a place, and their pixels are the features; of photographs they would come from
-a frozen image model (skgeo.nn.compute_features). Needs: pip install 'skgeo[torch]', and netCDF4 for a file.
+The images are patches of two fields around a place, and their pixels are the features. For photographs, a frozen image
+model would compute the features (skgeo.nn.compute_features). Needs: pip install 'skgeo[torch]', and netCDF4 for a file.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def read(path):
 
 
 def make():
-    """A random field of harmonics, and its slopes in place of wind."""
+    """A random field of harmonics. The slopes of the field take the place of the wind."""
     grid = skgeo.LatLonGrid(np.linspace(90, -90, 121), np.arange(-180, 180, 1.5))
     weights = np.random.default_rng(0).normal(size=441) / (1 + np.sqrt(np.arange(441)))
     field = (SphericalHarmonics(20).fit_transform(grid) @ weights).reshape(grid.shape)
@@ -73,7 +73,7 @@ def make():
 
 
 def patches(field, row, column, reach=4, step=2):
-    """The pixels around cells, (n, 25): across the antimeridian, and no further than the poles."""
+    """The pixels around cells, (n, 25). They continue across the antimeridian, and end at the poles."""
     offset = np.arange(-reach, reach + 1, step)
     rows = np.clip(row[:, np.newaxis] + offset, 0, len(field) - 1)
     columns = (column[:, np.newaxis] + offset) % field.shape[1]

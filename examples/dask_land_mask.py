@@ -1,10 +1,10 @@
-"""The basis of the land at 0.05 degrees (3600 x 7200 cells), from a Zarr store, on a cluster of two workers.
+"""Fit the basis of the land at 0.05 degrees (3600 x 7200 cells), from a Zarr store, on a cluster of two workers.
 
     python examples/dask_land_mask.py
     python examples/dask_land_mask.py --finer 5     # 0.1 degrees, 1800 x 3600 cells
 
-Masks of any size go through: each worker holds a few blocks at a time, and what it returns for a block is a few hundred
-numbers. On another cluster, give its address to Client. Needs: pip install 'skgeo[xarray]' distributed
+The mask may have any size: each worker holds a few blocks at a time, and returns a few hundred numbers for each block.
+To use another cluster, give its address to Client. Needs: pip install 'skgeo[xarray]' distributed
 """
 
 import argparse
@@ -58,7 +58,7 @@ def make_store(path, finer):
 
 
 def centres(axis, finer):
-    """Centres of finer cells within those of an evenly spaced axis."""
+    """The centres of the smaller cells that divide the cells of an evenly spaced axis."""
     step = axis[1] - axis[0]
     return (axis[0] - step / 2) + (np.arange(axis.size * finer) + 0.5) * step / finer
 
@@ -69,6 +69,7 @@ def worker_memory(client):
 
 
 def difference(basis, expected):
+    """The largest difference between the fitted numbers of two bases."""
     return max(np.abs(getattr(basis, name) - getattr(expected, name)).max() for name in ("mean_", "components_"))
 
 

@@ -1,10 +1,11 @@
-"""A small vision transformer that fills hidden patches of a field, and knows where on the Earth its patches lie.
+"""A small vision transformer that fills hidden patches of a field, with the position and scale of its patches.
 
     python examples/field_transformer.py                                         # made fields over the real continents
     python examples/field_transformer.py --file eraint_uvz.nc --variable z       # a field of your own
 
-It is trained on patches between 0 and 180 E, windows turned about the axis of the Earth, and tested on fields that it
-has not seen, there and between 180 and 360 E. Needs: pip install 'skgeo[torch]', and the extra xarray for a file.
+The script trains the model on patches between 0 and 180 degrees east, in windows that are turned about the axis of the
+Earth. It tests the model on new fields, in this region and between 180 and 360 degrees east.
+Needs: pip install 'skgeo[torch]', and the extra xarray for a file.
 """
 
 import argparse
@@ -44,7 +45,7 @@ class Block(nn.Module):
 
 
 class FieldTransformer(nn.Module):
-    """Fill hidden patches from the others; ``head`` and ``bias`` tell where all of them lie."""
+    """Fill hidden patches from the others. ``head`` and ``bias`` give the model the places of all patches."""
 
     def __init__(self, n_values, head, width=64, depth=2, heads=4):
         super().__init__()
@@ -72,7 +73,7 @@ def made_fields(n=48):
 
 
 def read_fields(file, variable):
-    """Grid and fields of a variable of a NetCDF file; what is neither latitude nor longitude counts fields."""
+    """Grid and fields of a variable of a NetCDF file. All dimensions but latitude and longitude number the fields."""
     import xarray as xr
 
     with xr.open_dataset(file) as data:

@@ -7,8 +7,8 @@ A smooth and a rough random field on the sphere are observed with noise. Each mo
 marginal likelihood. Kriging with scikit-learn's GaussianProcessRegressor (Matern kernel of the chord) solves a system
 as large as the data at each step of the search. SphericalGaussianProcessRegressor does the same up to
 1,000 places, and conditions each observation on its nearest neighbours beyond; or it sums the observations into
-harmonics up to a degree. Both take time that grows with the data. The default serves both fields; harmonics are level
-where the degree resolves the field. Needs: pip install 'skgeo[plot]'
+harmonics up to a degree. Both take time that grows with the data. The default is good for both fields. Harmonics
+are as good where the degree resolves the field. Needs: pip install 'skgeo[plot]'
 """
 
 import argparse

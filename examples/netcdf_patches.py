@@ -1,8 +1,8 @@
-"""Position and scale features of the patches of a NetCDF file's grid, saved as another NetCDF file.
+"""Compute position and scale features of the patches of the grid of a NetCDF file, and save them as a NetCDF file.
 
     python examples/netcdf_patches.py FILE.nc --patch-size 16 --mask surface_temperature --out patch_features.nc
 
-Reads NetCDF 3 and 4. Without FILE.nc it works on a small file of its own. Needs: pip install 'skgeo[xarray]'
+The script reads NetCDF 3 and 4. Without FILE.nc it makes a small file. Needs: pip install 'skgeo[xarray]'
 """
 
 import argparse
@@ -69,6 +69,7 @@ def make_sea_file(path):
 
 
 def read_grid(dataset, mask_variable):
+    """The grid of a dataset; its domain is where the variable is never missing, or everywhere."""
     if mask_variable is None:
         return LatLonGrid.from_xarray(dataset)
     if mask_variable not in dataset.data_vars:
@@ -77,6 +78,7 @@ def read_grid(dataset, mask_variable):
 
 
 def describe(options, grid, basis):
+    """Attributes of the output file: the grid, the domain and the basis."""
     return {
         "title": "Position and scale features of patches of a grid",
         "source": f"grid of {options.file.name}",

@@ -1,8 +1,8 @@
-"""The main job: where a patch of the sea is and how large it is, as features, saved for use in another process.
+"""Compute features of the position and the size of patches of the sea, and save them for use in another process.
 
-    python examples/quickstart.py [features.joblib]
+    python examples/quickstart.py [features.npz]
 
-Needs no network and nothing beyond skgeo's core dependencies.
+The script needs no network, and no packages but skgeo and its core dependencies.
 """
 
 import argparse
@@ -12,28 +12,28 @@ import tempfile
 import time
 from pathlib import Path
 
-import joblib
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_union
 
+import skgeo
 from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
 from skgeo.datasets import load_land_mask
 
 SECOND_PROCESS = """
-import sys, joblib, numpy
+import sys, numpy, skgeo
 model, patches, out = sys.argv[1:]
-numpy.save(out, joblib.load(model).transform(numpy.load(patches)))
+numpy.save(out, skgeo.load(model).transform(numpy.load(patches)))
 """
 
 
 def main():
     parser = argparse.ArgumentParser(description="Position and scale features of patches of the sea.")
-    parser.add_argument("out", nargs="?", type=Path, default=Path("features.joblib"), help="default: %(default)s")
+    parser.add_argument("out", nargs="?", type=Path, default=Path("features.npz"), help="default: %(default)s")
     out = parser.parse_args().out
 
-    # The sea, as the fraction of each cell that is not land. mask=~land.mask works as well, but rounding the coast to
-    # whole cells makes the later components depend on the size of the cells.
+    # The mask is the fraction of each cell that is sea. mask=~land.mask works as well, but it rounds the coast to whole
+    # cells, so that the later components depend on the size of the cells.
     land = load_land_mask()
     grid = LatLonGrid(land.latitude, land.longitude, mask=1 - land.fraction)
 
@@ -41,13 +41,13 @@ def main():
     basis = SphericalHarmonicPCA(max_degree=10, n_components=96).fit(grid)
     fit_seconds = time.perf_counter() - start
 
-    # Of patches that are mostly land the basis knows nothing.
+    # The basis was not fitted on land: leave out patches that are mostly land.
     patches = grid.patches((16, 16), min_fraction=0.5)
     features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer())
     start = time.perf_counter()
     Z = features.fit_transform(patches)
     transform_seconds = time.perf_counter() - start
-    joblib.dump(features, out)
+    skgeo.save(features, out)  # a file that cannot run code
 
     print(f"skgeo {__version__}")
     show_domain(grid)

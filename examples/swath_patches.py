@@ -1,9 +1,9 @@
-"""Patch features of a satellite swath, whose rows and columns bend: position of the pixels, size along the swath.
+"""Compute patch features of a satellite swath: the mean position of the pixels, and sizes along rows and columns.
 
     python examples/swath_patches.py --out swath_features.nc
 
-Makes the ground track of a polar orbiter with a scanning radiometer: 1200 lines of 256 pixels over the North Pole, some
-lines lost. Latitude and longitude are two-dimensional and NaN where nothing was measured. Needs:
+The script makes the ground track of a polar orbiter with a scanning radiometer: 1200 lines of 256 pixels over the North
+Pole. Some lines are lost. Latitude and longitude are two-dimensional, and NaN where nothing was measured. Needs:
 pip install 'skgeo[xarray]'
 """
 
@@ -41,7 +41,7 @@ def make_swath(n_lines=1200, n_pixels=256):
     look = np.radians(np.linspace(-55, 55, n_pixels))
     across = np.arcsin((1 + 0.11) * np.sin(look)) - look  # angle at the centre of the Earth, from 700 km above
     tilt = np.radians(98)
-    # In the orbit's own frame the track is the equator; the frame is turned about x by the inclination.
+    # In the frame of the orbit the track is the equator. Turn the frame about x by the inclination.
     x, y, z = np.cos(across) * np.cos(along), np.cos(across) * np.sin(along), np.sin(across) * np.ones_like(along)
     y, z = y * np.cos(tilt) - z * np.sin(tilt), y * np.sin(tilt) + z * np.cos(tilt)
     latitude, longitude = np.degrees(np.arcsin(z)), np.degrees(np.arctan2(y, x)) + 15.0

@@ -1,4 +1,4 @@
-"""House prices from where houses are: the same pipeline for pandas, polars and GeoPandas, with missing coordinates.
+"""Predict house prices from places, with the same pipeline for pandas, polars and GeoPandas, and missing coordinates.
 
     python examples/tables.py
 
@@ -31,7 +31,7 @@ def main():
 
 
 def make_model(columns):
-    """Places that are missing get the mean of the embedding, and a column that says so."""
+    """A missing place gets the mean of the embedding, and an indicator column marks it."""
     place = SphericalHarmonicPCA(
         max_degree=30, n_components=40, spectrum="matern", area_weighted=False, missing="mean", add_indicator=True
     )

@@ -107,7 +107,7 @@ class GeoEstimator(ABC):
 
 
 class GeoTransformer(TransformerMixin, ABC):
-    """A mixin of transformers: it names the output columns, and declares float32 output for float32 input."""
+    """A mixin of transformers. It names the output columns, and declares float32 output for float32 input."""
 
     n_features_in_: int
 

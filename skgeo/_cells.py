@@ -102,8 +102,10 @@ class CellGrid(Labelled, PatchFields, Immutable):
 
     >>> import numpy as np
     >>> from skgeo import CellGrid
-    >>> along, across = np.meshgrid([-0.09, 0, 0.09], [-0.045, 0.045, 0.135, 0.225], indexing="ij")
-    >>> swath = CellGrid(90 - np.hypot(along, across), np.degrees(np.arctan2(along, across)))
+    >>> lines, pixels = [-0.09, 0, 0.09], [-0.045, 0.045, 0.135, 0.225]
+    >>> along, across = np.meshgrid(lines, pixels, indexing="ij")
+    >>> longitude = np.degrees(np.arctan2(along, across))
+    >>> swath = CellGrid(90 - np.hypot(along, across), longitude)
     >>> swath
     CellGrid(3 x 4, latitude 89.7577..89.955, 1,201.81 km^2)
     """
@@ -205,8 +207,10 @@ class CellGrid(Labelled, PatchFields, Immutable):
         >>> import xarray as xr
         >>> from skgeo import CellGrid
         >>> rows, columns = np.meshgrid(np.arange(3.0), np.arange(4.0), indexing="ij")
-        >>> coordinates = {"lat": (("y", "x"), 60 + rows - columns / 5), "lon": (("y", "x"), 10 + columns + rows / 2)}
-        >>> ice = xr.DataArray(np.where(rows > 0, 1.0, np.nan), coordinates, ("y", "x"), name="ice")
+        >>> lat = ("y", "x"), 60 + rows - columns / 5
+        >>> lon = ("y", "x"), 10 + columns + rows / 2
+        >>> values = np.where(rows > 0, 1.0, np.nan)
+        >>> ice = xr.DataArray(values, {"lat": lat, "lon": lon}, ("y", "x"), name="ice")
         >>> CellGrid.from_xarray(ice, mask="valid")
         CellGrid(3 x 4, latitude 59.4..62, 52,466.9 km^2)
         """
@@ -392,7 +396,8 @@ class CellGrid(Labelled, PatchFields, Immutable):
         >>> patches = sheared.patches((3, 4))
         >>> patches.shape
         (4, 3, 4, 2)
-        >>> extent_lon, extent_lat = PatchScaleFeaturizer(log=False).fit_transform(patches)[0, :2] / 1000
+        >>> descriptors = PatchScaleFeaturizer(log=False).fit_transform(patches)
+        >>> extent_lon, extent_lat = descriptors[0, :2] / 1000
         >>> print(f"{extent_lon:.1f} km along rows, {extent_lat:.1f} km along columns")
         28.5 km along rows, 35.0 km along columns
         """

@@ -165,10 +165,10 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         obj : xarray.Dataset or xarray.DataArray
             An object with one-dimensional latitude and longitude, on a dimension each.
         mask : None, str, xarray.DataArray or array-like, default=None
-            Which part of each cell belongs to the domain. A DataArray has the grid's dimensions or its coordinates, in
-            any order. ``"valid"`` is where the variable is not missing, ever: over all other dimensions, such as time
-            and level; of a DataArray itself, of a Dataset its only variable on the grid. Any other string names a
-            variable that holds the mask. An array is as the constructor takes it.
+            The part of each cell that belongs to the domain. A DataArray has the dimensions or the coordinates of the
+            grid, in any order. ``"valid"`` keeps the cells in which the variable is never missing, at any time, level
+            or position along other dimensions: the values of a DataArray, or the only variable of a Dataset on the
+            grid. Any other string is the name of the variable that holds the mask. For an array, see the constructor.
 
         Returns
         -------
@@ -177,26 +177,29 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Raises
         ------
         CoordinateError
-            If latitude or longitude are absent, ambiguous, rotated, projected, nominal (true ones of more dimensions
-            are there), two-dimensional or on one dimension; if units are those of no angle, or bounds change in time;
-            if the mask lies elsewhere; and as from the constructor.
+            If latitude or longitude are absent, ambiguous, rotated, projected, two-dimensional, on one dimension, or
+            nominal (the object has true coordinates of more dimensions); if units are no units of angles; if bounds
+            change in time; if the mask has other coordinates than the grid; and for the reasons of the constructor.
         ImportError
             Without xarray.
 
         Warns
         -----
         CoordinateWarning
-            If an axis names bounds that the object does not have, as ``dataset["sst"]`` leaves them behind, unless
-            equal steps reach from pole to pole, or around: then edges can only be midway.
+            If an axis names bounds that the object does not have. ``dataset["sst"]``, for instance, drops the bounds.
+            There is no warning if equal steps reach from pole to pole, or around the Earth: the midpoints are then the
+            only possible edges.
 
         Examples
         --------
         >>> import numpy as np
         >>> import xarray as xr
         >>> from skgeo import LatLonGrid
-        >>> sst = xr.DataArray([[np.nan, 1.0], [2.0, 3.0]], {"lat": [-45, 45], "lon": [0, 180]}, name="sst")
+        >>> axes = {"lat": [-45, 45], "lon": [0, 180]}
+        >>> sst = xr.DataArray([[np.nan, 1.0], [2.0, 3.0]], axes, name="sst")
         >>> LatLonGrid.from_xarray(sst, mask="valid")
-        LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed, mask keeps 75.0% of the area)
+        LatLonGrid(2 x 2, latitude -90..90, longitude -90..270, closed,
+        mask keeps 75.0% of the area)
         """
         arguments = read_grid(obj, mask)
         # Arguments are those of the constructor, and texts that say which variables were taken.
@@ -268,7 +271,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Examples
         --------
         >>> from skgeo import LatLonGrid
-        >>> LatLonGrid([-45, 45], [0, 180], mask=[[1, 1], [0.5, 0]]).domain_area(radius=1) / 3.14159265
+        >>> grid = LatLonGrid([-45, 45], [0, 180], mask=[[1, 1], [0.5, 0]])
+        >>> grid.domain_area(radius=1) / 3.14159265
         2.5000...
         """
         check_radius("radius", radius)
@@ -352,9 +356,9 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         partial : bool, default=None
             Keep the smaller patches at the ends where sizes do not divide; by default they are dropped, and a warning
-            says how much that is. False drops them without a word.
+            gives their share of the area. False drops them without a warning.
         min_fraction : float, default=0
-            Keep patches of whose area at least this fraction is inside the mask.
+            Keep patches with at least this fraction of their area inside the mask.
         as_frame : bool, default=False
             Return the table as a pandas DataFrame indexed by (row, column).
         return_index : bool, default=False

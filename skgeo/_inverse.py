@@ -102,7 +102,8 @@ class InverseTransformer(LocationTransformer):
         --------
         >>> from skgeo.encoders import SphericalHarmonics
         >>> harmonics = SphericalHarmonics(4).fit([[0.0, 0.0]])
-        >>> harmonics.inverse_transform(harmonics.transform([[47.4, 8.5], [-33.9, -161.6]])).round(9)
+        >>> embedding = harmonics.transform([[47.4, 8.5], [-33.9, -161.6]])
+        >>> harmonics.inverse_transform(embedding).round(9)
         array([[  47.4,    8.5],
                [ -33.9, -161.6]])
         """

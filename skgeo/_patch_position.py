@@ -53,10 +53,11 @@ class PatchPositionEncoder(PatchTransformer):
     Parameters
     ----------
     encoder : transformer of (latitude, longitude) points, default=None
-        None means ``SphericalHarmonicPCA()``. A clone is fitted on the union of the training patches: harmonics on its
-        area (with ``area_weighted=True``), other encoders on the centres of its pixels, each once, with their areas as
-        ``sample_weight`` where the encoder takes it, which a Pipeline does not. To use an encoder as already fitted,
-        wrap it in ``sklearn.frozen.FrozenEstimator``.
+        None means ``SphericalHarmonicPCA()``. A clone is fitted on the union of the training patches. Harmonics are
+        fitted on the area of the union (with ``area_weighted=True``), other encoders on the centres of its pixels, each
+        pixel once. The areas of the pixels are the ``sample_weight`` if the ``fit`` of the encoder has this parameter;
+        the ``fit`` of a Pipeline has not. To keep a fitted encoder unchanged, wrap it in
+        ``sklearn.frozen.FrozenEstimator``.
     average : "pixels" or "exact", default="pixels"
         "pixels" is the mean of any encoder at the centres of the pixels. "exact" is the integral of the harmonics over
         the area between the edges of the patch, for :class:`~skgeo.SphericalHarmonicPCA` and
@@ -86,7 +87,7 @@ class PatchPositionEncoder(PatchTransformer):
         If X is no patch table: a value that is not finite, latitudes out of range, south >= north to rounding,
         east == west, wider than 360 degrees, or pixel counts that are no whole numbers; if a patch is not in ``grid``.
     ValueError
-        From ``fit``, if a parameter is not what it accepts, or the encoder refuses the pixels.
+        From ``fit``, if a parameter is invalid, or the encoder refuses the pixels.
     NotFittedError
         From ``transform`` before ``fit``, and from ``fit`` if the encoder in FrozenEstimator is not fitted.
     ImportError
@@ -130,14 +131,16 @@ class PatchPositionEncoder(PatchTransformer):
     latitude.
 
     >>> exact = PatchPositionEncoder(FrozenEstimator(xyz), average="exact").fit(hemispheres)
-    >>> bool(np.allclose(exact.transform(hemispheres)[1], [0, np.sqrt(3) / 2, 0], atol=1e-15))
+    >>> north = exact.transform(hemispheres)[1]
+    >>> bool(np.allclose(north, [0, np.sqrt(3) / 2, 0], atol=1e-15))
     True
     >>> exact.transform([[0, 90, -180, 180, 1, 1]]).round(3) + 0.0
     array([[0.   , 0.866, 0.   ]])
 
-    Where the mask keeps only the half of the sphere around 0 degrees north, 90 degrees east, so does the mean:
+    The mask keeps the half of the sphere around 0 degrees north, 90 degrees east. The mean is over this half only:
 
-    >>> eastern = LatLonGrid(globe.latitude, globe.longitude, mask=np.tile(globe.longitude < 180, (180, 1)))
+    >>> mask = np.tile(globe.longitude < 180, (180, 1))
+    >>> eastern = LatLonGrid(globe.latitude, globe.longitude, mask)
     >>> masked = PatchPositionEncoder(FrozenEstimator(xyz), grid=eastern)
     >>> masked.fit_transform(eastern.patches((180, 360))).round(3) + 0.0
     array([[0.866, 0.   , 0.   ]])

@@ -75,7 +75,7 @@ class PatchScaleFeaturizer(PatchTransformer):
         If X is no patch table: a value that is not finite, latitudes out of range, south >= north to rounding,
         east == west, wider than 360 degrees, or pixel counts that are no whole numbers.
     ValueError
-        From ``fit``, if a parameter is not what it accepts.
+        From ``fit``, if a parameter is invalid.
     NotFittedError
         From ``transform`` before ``fit``.
     ImportError

@@ -1,7 +1,7 @@
-"""The one door of the package: every X is recognised here, once, and becomes points, a grid, patches or chunked rows.
+"""Recognise every X, once, and turn it into points, a grid, patches or chunked rows.
 
 Estimators, splitters, reports and displays call :func:`read_places` or :func:`read_patches`. These functions find the
-family of X by its type, and hand X to the reader of the family in ``skgeo._input``.
+family of X by its type, and call the reader of the family in ``skgeo._input``.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -139,7 +139,7 @@ def _chunked_rows(
 
 
 def is_table(X: Any) -> bool:
-    """Whether X has one row for each sample. Grids, cells and xarray objects have not."""
+    """Whether X has one row for each sample. Grids, cells and xarray objects do not have rows."""
     return isinstance(X, Points) or _family(X) in ("table", "chunked")
 
 

@@ -27,7 +27,7 @@ DELAY = 2.0
 
 
 def check_parameter(name: str, value: object, valid: bool, accepted: str) -> None:
-    """Raise ValueError unless ``valid``."""
+    """Raise ValueError with the name, the value and the accepted values, unless ``valid``."""
     if not valid:
         raise ValueError(f"{name}={shortened(repr(value))}: expected {accepted}.")
 
@@ -136,7 +136,7 @@ def check_sample_weight(
 
 
 def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Weights whose squares neither overflow nor vanish, too, for models that do not rescale them."""
+    """As :func:`check_sample_weight`, for models that do not rescale weights: their squares are numbers, too."""
     weight = check_sample_weight(sample_weight, shape)
     check_magnitude("sample_weight", weight)
     tiny = np.flatnonzero((weight > 0.0) & (weight < MIN_SQUARABLE))

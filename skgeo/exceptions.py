@@ -19,8 +19,9 @@ class CoordinateError(ValueError):
     >>> SphericalHarmonicPCA().fit([[151.2, -33.9], [144.9, -37.8]])
     Traceback (most recent call last):
     ...
-    skgeo.exceptions.CoordinateError: X has latitudes outside [-90, 90] degrees in 2 rows, first row 0: 151.2. \
-    Are they swapped? Exchanging them would make every row valid; columns are (latitude, longitude).
+    skgeo.exceptions.CoordinateError: X has latitudes outside [-90, 90] degrees in
+    2 rows, first row 0: 151.2. Are they swapped? Exchanging them would make every row
+    valid; columns are (latitude, longitude).
     """
 
 
@@ -54,8 +55,8 @@ class ModelFileError(ValueError):
     ...     skgeo.load(path)
     Traceback (most recent call last):
     ...
-    skgeo.exceptions.ModelFileError: ...basis.npz is cut short or damaged: File is not a zip file. \
-    Copy it again from where it came, or save the model again.
+    skgeo.exceptions.ModelFileError: ...basis.npz is cut short or damaged: File
+    is not a zip file. Copy it again from where it came, or save the model again.
     """
 
 
@@ -78,16 +79,18 @@ class ResolutionWarning(UserWarning):
 
     Examples
     --------
-    The globe supports all components alike; those of one degree belong together.
+    On the globe, all components of one degree have the same variance.
 
     >>> import warnings
     >>> import numpy as np
     >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> globe = LatLonGrid(np.arange(-85, 90, 10), np.arange(0, 360, 10))
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
-    ...     _ = SphericalHarmonicPCA(2, n_components=5).fit(LatLonGrid(np.arange(-85, 90, 10), np.arange(0, 360, 10)))
+    ...     _ = SphericalHarmonicPCA(2, n_components=5).fit(globe)
     >>> print(caught[0].message)
-    n_components=5 cuts through components of equal variance, which are only defined together: 3 or 8 keeps them whole.
+    n_components=5 cuts through components of equal variance, which are only defined
+    together: 3 or 8 keeps them whole.
     """
 
 

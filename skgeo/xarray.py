@@ -5,7 +5,8 @@
 >>> import skgeo.xarray
 >>> from skgeo import PatchScaleFeaturizer
 >>> latitude, longitude = np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5)
->>> sst = xr.DataArray(np.ones((36, 72)), {"lat": latitude, "lon": longitude}, name="sst")
+>>> axes = {"lat": latitude, "lon": longitude}
+>>> sst = xr.DataArray(np.ones((36, 72)), axes, name="sst")
 >>> sst.skgeo.grid()
 LatLonGrid(36 x 72, latitude -90..90, longitude 0..360, closed)
 """
@@ -81,8 +82,10 @@ def patches_to_xarray(
     >>> grid = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
     >>> patches, index = grid.patches((12, 12), return_index=True)
     >>> scale = PatchScaleFeaturizer(log=False).fit(patches)
-    >>> table = patches_to_xarray(scale.transform(patches), patches, estimator=scale, index=index)
-    >>> table.features.sel(feature="extent_lat").max().round().item(), table.unit.sel(feature="extent_lat").item()
+    >>> features = scale.transform(patches)
+    >>> table = patches_to_xarray(features, patches, estimator=scale, index=index)
+    >>> height = table.sel(feature="extent_lat")
+    >>> height.features.max().round().item(), height.unit.item()
     (6671705.0, 'm')
     """
     return label_patches(values, patches, names, estimator=estimator, index=index)
@@ -248,7 +251,7 @@ class SkgeoAccessor:
             Keep the smaller patches at the ends where sizes do not divide; of a regular grid only. False drops them
             without the warning that None gives.
         min_fraction : float, default=0
-            Keep patches of whose area at least this fraction is inside the mask.
+            Keep patches with at least this fraction of their area inside the mask.
 
         Returns
         -------

@@ -1,11 +1,13 @@
 """Classes that share a parameter describe it in the same words, and examples fit on a page of the reference."""
 
+import ast
 import inspect
 
 import pytest
 
 import skgeo
 import skgeo.encoders
+from paths import ROOT
 from skgeo.model_selection import BufferedKFold, SphericalBlockKFold
 
 docscrape = pytest.importorskip("numpydoc.docscrape")
@@ -66,3 +68,59 @@ def test_a_changed_word_is_found():
         """
 
     assert differing([one, other]) == {"width"}
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst")), *sorted((ROOT / "docs" / "guide").glob("*.rst"))]
+MODULES = sorted((ROOT / "skgeo").rglob("*.py"))
+#: Columns that a page of 1280 pixels shows of a block of code.
+WIDEST = 88
+
+
+def code_lines(text):
+    """Lines of examples and of blocks of code, without their indentation."""
+    indent, language, block = None, None, None
+    for line in text.splitlines():
+        content = line.lstrip()
+        depth = len(line) - len(content)
+        if block is not None and content and depth <= block:
+            block = None
+        if content.startswith("```"):
+            language = content.strip("`") if language is None else None
+        elif language is not None:
+            # Commands of a shell are one line each, to be copied as a whole.
+            if language != "bash":
+                yield line
+        elif block is not None:
+            yield line[block + 3 :]
+        elif content.startswith((".. code-block::", ".. code::")):
+            block = depth
+        elif not content:
+            indent = None
+        else:
+            if content.startswith(">>>"):
+                indent = depth
+            # Output follows its example without an empty line between.
+            if indent is not None:
+                yield line[indent:]
+
+
+def docstrings(path):
+    """The docstrings of a file, as they stand there."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def too_wide(texts):
+    """The first line of code that is too wide in each of these texts, by the names of the texts."""
+    lines = {name: [line for line in code_lines(text) if len(line) > WIDEST] for name, text in texts.items()}
+    return {name: wide[0] for name, wide in lines.items() if wide}
+
+
+def test_code_of_pages_is_not_cut_off():
+    assert too_wide({page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}) == {}
+
+
+def test_examples_of_docstrings_are_not_cut_off():
+    texts = {path.relative_to(ROOT).as_posix(): "\n\n".join(docstrings(path)) for path in MODULES}
+    assert too_wide(texts) == {}

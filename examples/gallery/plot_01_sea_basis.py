@@ -2,9 +2,9 @@
 What does the basis of the sea look like?
 =========================================
 
-:class:`~skgeo.SphericalHarmonicPCA` finds the patterns that vary most over a domain. Over the sea the first ones are
-broad and live in the open Pacific; later ones are finer and reach along the coasts. Each is standardised over the
-sea, and says nothing of the land.
+:class:`~skgeo.SphericalHarmonicPCA` finds the patterns that vary most over a domain. Over the sea the first patterns
+are broad and lie in the open Pacific. Later patterns are finer and follow the coasts. Each pattern is standardised over
+the sea. On land its values have no meaning.
 """
 
 from skgeo import LatLonGrid, SphericalHarmonicPCA
@@ -17,17 +17,18 @@ basis = SphericalHarmonicPCA(max_degree=10, n_components=96).fit(sea)
 BasisDisplay.from_estimator(basis, [0, 1, 5, 10, 40, 80], grid=sea)
 
 # %%
-# The same on the globe, seen from above the Pacific.
+# The same components on the globe, seen from above the Pacific:
 
 BasisDisplay.from_estimator(basis, [0, 1, 40], grid=sea, projection="orthographic", center=(0, -150))
 
 # %%
-# Three components at once, as red, green and blue: places of like colour are alike to a model that sees these three.
+# Three components together as the colours of a map. Places of similar colours have similar values in all three
+# components.
 
 EmbeddingMapDisplay.from_estimator(basis, grid=sea)
 
 # %%
-# How much each component varies, and how many there are: the Shannon number counts those that live inside the sea.
-# Beyond it the variance falls, because the rest of each pattern lies on land.
+# The next picture shows the variance of each component. The Shannon number is the number of components that lie inside
+# the sea. Beyond this number the variance falls, because the patterns lie mostly on land.
 
 SpectrumDisplay.from_estimator(basis)

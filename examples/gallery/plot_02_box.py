@@ -1,10 +1,10 @@
 """
-Which functions live inside a box?
-==================================
+Which functions lie inside a box?
+=================================
 
-On a small region most harmonics look alike, and their principal components are the few functions that do not: up to
-their mean the Slepian functions of the region, those of a given degree with the most energy inside. How many there
-are follows from the area and the degree, and is called the Shannon number.
+On a small region most harmonics look alike. Their principal components are the few functions that differ there. Up to
+the mean, these are the Slepian functions of the region: the functions up to a given degree with the most energy inside.
+Their number follows from the area and the degree, and is called the Shannon number.
 """
 
 import matplotlib.pyplot as plt
@@ -16,13 +16,13 @@ from skgeo.inspection import BasisDisplay
 box = LatLonGrid(np.arange(30.25, 60, 0.5), np.arange(-9.75, 40, 0.5))
 basis = SphericalHarmonicPCA(max_degree=40).fit(box)
 shannon = basis.shannon_number_
-print(f"{basis.n_components_} components, of which {shannon:.0f} live inside")
+print(f"{basis.n_components_} components, {shannon:.0f} of them inside the box")
 BasisDisplay.from_estimator(basis, [0, 1, 2, 10, 30, 50], grid=box)
 
 # %%
-# Concentration, the share of its energy that a function has inside the box, falls from one to zero around that
-# number: steeply, so that a component is either inside or outside. The variance of a component times the area of the
-# box is its concentration.
+# The concentration of a function is the share of its energy inside the box. It equals the variance of the component
+# times the area of the box. Around the Shannon number the concentration falls steeply from one to zero: almost every
+# component lies either inside or outside.
 
 area = basis.total_weight_
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")

@@ -2,8 +2,8 @@
 How large is a patch?
 =====================
 
-Patches of 16 x 16 pixels of a grid of half a degree are 8 degrees wide everywhere, and 890 km at the equator, but 60
-km at the highest latitudes. :class:`~skgeo.PatchScaleFeaturizer` tells a model so, in ten descriptors.
+On a grid of half a degree, patches of 16 x 16 pixels are 8 degrees wide everywhere. At the equator this is 890 km, at
+the highest latitudes 60 km. :class:`~skgeo.PatchScaleFeaturizer` gives a model the sizes as ten descriptors.
 """
 
 import matplotlib.pyplot as plt
@@ -19,13 +19,13 @@ patches = grid.patches((16, 16), min_fraction=0.3)
 PatchDisplay.from_patches(patches, "area")
 
 # %%
-# Anisotropy is width over height: patches near the poles are tall and narrow.
+# The anisotropy is the width over the height. Patches near the poles are high and narrow.
 
 PatchDisplay.from_patches(patches, "anisotropy")
 
 # %%
-# A real field in the same patches: the share of land. The position of a patch is the mean of a basis over its pixels,
-# weighted by their areas; here the first component of the basis of the land.
+# The left map shows a real field in the same patches, the share of land. The right map shows the first feature of their
+# position: the mean of the first component of a basis of the land over the pixels, weighted by their areas.
 
 basis = SphericalHarmonicPCA(max_degree=10, n_components=64).fit(grid)
 position = PatchPositionEncoder(basis).fit(patches)
@@ -35,7 +35,7 @@ PatchDisplay(patches, share, label="share of land").plot(left)
 PatchDisplay.from_estimator(position, patches, 0, ax=right)
 
 # %%
-# All ten descriptors, from pole to pole.
+# The last picture shows all ten descriptors from pole to pole.
 
 scale = PatchScaleFeaturizer().fit(patches)
 names, values = scale.get_feature_names_out(), scale.transform(patches)

@@ -2,10 +2,10 @@
 Does a transformer need to know where its patches are?
 ======================================================
 
-A small transformer fills in hidden patches of a real field, the share of land in cells of half a degree. What a patch
-looks like depends on where it lies, and on its neighbours; the tokens alone say neither. Position and scale features go
-through a projection head and are added to the tokens. Distances and directions between patches go through an attention
-bias. Everything trains together.
+A small transformer fills hidden patches of a real field, the share of land in cells of half a degree. The values of a
+patch depend on its place and on its neighbours, and the tokens hold neither. A projection head adds position and scale
+features to the tokens. An attention bias gives the model the distances and directions between patches. All parts are
+trained together.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +24,7 @@ patches = grid.patches((12, 12))
 pixels = grid.patch_values(torch.from_numpy(land.fraction.astype(np.float32)), (12, 12)).flatten(1)
 
 # %%
-# The features are computed once for all patches. The head and the bias train with the transformer.
+# The features of all patches are computed once. The head and the bias are trained with the transformer.
 
 basis = SphericalHarmonicPCA(max_degree=15, n_components=120).fit(grid)
 features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer()).fit(patches)
@@ -33,7 +33,7 @@ table = torch.from_numpy(patches)
 
 
 class Filler(torch.nn.Module):
-    """Hidden patches from those around them."""
+    """Fill hidden patches from the other patches."""
 
     def __init__(self, head=None, bias=None, width=64):
         super().__init__()
@@ -81,8 +81,9 @@ for name, make in cases.items():
     losses[name] = train(make())
 
 # %%
-# Without positions the best guess for a hidden patch is the mean of the others. One field that does not change is
-# learned by heart, place by place: the bias adds little here. It matters for fields that are new (:doc:`/experiments`).
+# Without positions, the best guess for a hidden patch is the mean of the other patches. With positions, the transformer
+# memorises the values at each place, because the field is always the same. The bias therefore adds little here. It
+# helps with fields that the model has not seen (:doc:`/experiments`).
 
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 for name, values in losses.items():

@@ -2,9 +2,9 @@
 Is this land? Five encoders, one linear model
 =============================================
 
-5,000 places all over the globe, and whether they are land. The same logistic regression sees them through five
-encoders, the last at two degrees. A linear model on raw coordinates can draw one straight line; on harmonics it draws
-continents.
+The data are 5,000 places all over the globe, and whether each is on land. The same logistic regression reads the places
+through five encoders; the last encoder has two degrees. A linear model of raw coordinates draws one straight line. A
+linear model of harmonics draws continents.
 """
 
 import matplotlib.pyplot as plt

@@ -2,9 +2,10 @@
 Do encoders work at the poles?
 ==============================
 
-A checkerboard of 400 cells of equal area, uniform on the sphere, with 16 classes. A classifier looks up the nearest
-samples, and what is near is what the encoder says: near a pole latitude and longitude call places far apart that are
-a short walk from each other. Harmonics know no poles.
+The data are a checkerboard of 400 cells of equal area with 16 classes, uniform on the sphere. A classifier of nearest
+neighbours takes its distances from the encoder. Near a pole, two places that are close on the ground can differ by 180
+degrees of longitude, so distances of latitude and longitude are wrong there. Harmonics are the
+same at all latitudes: they have no poles.
 """
 
 import matplotlib.pyplot as plt

@@ -1,9 +1,10 @@
 """
-Do random folds tell the truth?
-===============================
+How wrong are the scores of random folds?
+=========================================
 
-Neighbours are alike. When test places lie between training places, a model that only remembers its neighbours looks
-good; asked for a region that it has not seen it has nothing to say. Folds made of blocks ask that question.
+Places that are close to each other have similar values. In random folds, test places lie between training places, so a
+model that copies its neighbours gets a good score. In a region without data, the same model fails. Folds of blocks test
+the model in such regions.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +18,7 @@ from skgeo.inspection import FoldDisplay, LeakageDisplay
 from skgeo.model_selection import BufferedKFold, SphericalBlockKFold, leakage_report
 
 # %%
-# A rough field, sampled at 1,500 places between Lisbon and Kyiv: a Gaussian random field, correlated over some 300
+# The data are a rough field at 1,500 places between Lisbon and Kyiv: a Gaussian random field, correlated over about 300
 # km.
 
 rng = np.random.default_rng(0)
@@ -26,7 +27,8 @@ spectrum = matern_spectrum(80, nu=0.5, kappa=19.0)
 y = SphericalHarmonics(80, spectrum=spectrum).fit_transform(X) @ rng.standard_normal(81**2)
 
 # %%
-# Random folds, blocks, and blocks with a moat of 200 km around the test places, in which nothing is trained on.
+# The maps show random folds, folds of blocks, and blocks with a gap of 200 km around the test places. Samples in the
+# gap are not in the training data.
 
 figure, axes = plt.subplots(1, 3, figsize=(10, 2.6), layout="constrained")
 for ax, cv in zip(
@@ -43,9 +45,9 @@ for ax, cv in zip(
 plt.show()
 
 # %%
-# The same forest, the same data, and a score that depends on the distance to what it has seen.
+# The score of the same forest on the same data depends on the distance from the test places to the training places.
 
 forest = RandomForestRegressor(50, min_samples_leaf=2, random_state=0)
 report = leakage_report(forest, X, y, block_sizes_km=[100, 200, 400, 800, 1600])
 print(report)
-LeakageDisplay.from_report(report, score_name="R2")
+LeakageDisplay.from_report(report, score_name="R²")

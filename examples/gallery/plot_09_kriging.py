@@ -2,9 +2,9 @@
 What does kriging cost, and is there another way?
 =================================================
 
-Exact Gaussian process regression solves a system as large as the data: twice the data, eight times the time. Its
-likelihood, by which the kernel is found, solves one at each step. If each observation depends on its nearest neighbours
-only, many small systems replace the large one, and the predictions stay the same.
+Exact Gaussian process regression solves a linear system as large as the data: twice the data take eight times the time.
+The search for the kernel solves such a system at each step. skgeo lets each observation depend on its nearest
+neighbours only. Many small systems then replace the large one, and the predictions stay the same.
 """
 
 import time
@@ -18,8 +18,8 @@ from skgeo import SphericalGaussianProcessRegressor
 from skgeo.encoders import Cartesian3DEncoder
 
 # %%
-# The field is a sum of forty waves in random directions. It has details of some hundred kilometres, and is observed
-# with noise. No model is told of its kind. Both find their length scale, variance and noise by the marginal likelihood.
+# The field is a sum of forty waves in random directions, observed with noise. Its details are some hundred kilometres
+# wide. Both models find their length scale, variance and noise by the marginal likelihood.
 
 rng = np.random.default_rng(0)
 xyz = Cartesian3DEncoder().fit([[0.0, 0.0]]).transform

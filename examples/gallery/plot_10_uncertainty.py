@@ -2,8 +2,8 @@
 How sure is the map?
 ====================
 
-A map without error bars looks as sure where there are no data as where there are many. A Gaussian process says both
-what it expects and how far off it may be.
+A map of predictions looks equally certain with and without data. A Gaussian process predicts a mean and a standard
+deviation for each place, and a map of the deviation shows where the predictions are uncertain.
 """
 
 import matplotlib.pyplot as plt
@@ -15,7 +15,7 @@ from skgeo.encoders import SphericalHarmonics
 from skgeo.inspection import PredictionMapDisplay
 
 # %%
-# Stations stand on land only, and report a field with noise.
+# Stations on land measure a field with noise. There are no stations at sea.
 
 X, is_land = make_land_ocean(2000, random_state=0)
 stations, rng = X[is_land], np.random.default_rng(0)
@@ -24,7 +24,8 @@ weights = rng.standard_normal(21**2)
 reports = harmonics.transform(stations) @ weights + 0.2 * rng.standard_normal(len(stations))
 
 # %%
-# The mean is detailed over land and smooth over the sea, and the deviation says why.
+# The mean has detail over land and is smooth over the sea. The standard deviation is small near stations and large at
+# sea.
 
 model = SphericalGaussianProcessRegressor().fit(stations, reports)
 globe = LatLonGrid(np.arange(-89, 90, 2), np.arange(-179, 180, 2))
@@ -35,8 +36,7 @@ for ax, values, name in zip(axes, (mean, std), ("mean", "standard deviation"), s
 plt.show()
 
 # %%
-# Is it right to be so sure? Of places all over the globe, land or sea, nine in ten should lie within the interval of
-# 90 %.
+# Are the intervals right? The 90 % intervals should contain the truth at nine of ten places, on land and at sea.
 
 truth = harmonics.transform(X) @ weights
 mean, std = model.predict(X, return_std=True)

@@ -2,9 +2,10 @@
 Which places look alike to an embedding?
 ========================================
 
-An encoder that was trained to match places with what is there calls places alike that look alike, not those that are
-near. Here what is there is a little field around each place; with satellite images in its stead this is SatCLIP,
-whose published weights :func:`skgeo.nn.load_satclip` reads.
+Contrastive training makes the embeddings of two places similar if their images are similar, even if the places are far
+apart. In this example the image of a place is three numbers: the share of land around the place at two distances, and
+its warmth. SatCLIP was trained in this way with satellite images. :func:`skgeo.nn.load_satclip` reads its published
+weights.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ from skgeo.inspection import SimilarityDisplay
 from skgeo.nn import ContrastiveLocationEncoder
 
 # %%
-# Places, and what each sees: how much land is around it, and how warm it is. A frozen image model would give such
+# The data are 4,000 places and the features of their images. For real images, a frozen image model would compute the
 # features.
 
 land = load_land_mask()
@@ -36,8 +37,9 @@ warmth = np.cos(2 * np.radians(X[:, 0])) + 0.1 * rng.standard_normal(4000)
 seen = np.column_stack([land_around(2), land_around(6), warmth])
 
 # %%
-# Matching takes some seconds; a tenth of the places is held out to see how well it does. Many places see the same, so
-# that few are found at once, and the temperature, at first higher than by default, makes little of small differences.
+# The training takes some seconds. A tenth of the places is held out to test it. Many places have almost the same image,
+# so few images find exactly their own place. The first temperature is higher than the default, which gives small
+# differences less weight.
 
 encoder = ContrastiveLocationEncoder(
     SphericalHarmonics(12), embed_dim=32, hidden_dim=128, temperature=0.2, max_epochs=30, random_state=0
@@ -45,13 +47,13 @@ encoder = ContrastiveLocationEncoder(
 print(encoder.retrieval_)
 
 # %%
-# Everything that the encoder takes for the middle of the Sahara: other warm land, on all continents, more than cold
-# land, and least of all the sea nearby.
+# The map shows the similarity of each place to the middle of the Sahara. It is high for warm land on all continents,
+# lower for cold land, and lowest for the sea nearby.
 
 globe = LatLonGrid(np.arange(-89, 90, 2), np.arange(-179, 180, 2))
 SimilarityDisplay.from_estimator(encoder, (23.0, 10.0), grid=globe)
 
 # %%
-# Harmonics alone only know what is near.
+# The similarity of harmonics without training depends on the distance only.
 
 SimilarityDisplay.from_estimator(SphericalHarmonics(12).fit(X), (23.0, 10.0), grid=globe)

@@ -2,8 +2,8 @@
 Can a mask be larger than memory?
 =================================
 
-A land mask of 1800 x 3600 cells, in chunks that are made when they are needed and forgotten at once. The fit keeps a
-few hundred numbers of each; the embedding is lazy, and only what is looked at is computed.
+The example is a land mask of 1800 x 3600 cells in chunks. Each chunk is made when it is needed, and then removed from
+memory. The fit keeps a few hundred numbers of each chunk. The embedding is lazy: only the requested part is computed.
 """
 
 import dask.array as da
@@ -32,13 +32,13 @@ basis = SphericalHarmonicPCA(max_degree=20, n_components=100).fit(sea)
 BasisDisplay.from_estimator(basis, [0, 20, 99])
 
 # %%
-# The embedding has 6.5 million rows and a hundred columns, 5 GB; none of it exists yet.
+# The embedding has 6.5 million rows and a hundred columns. In memory it would take 5 GB. Nothing of it is computed yet.
 
 embedding = basis.transform(sea)
 print(embedding)
 
 # %%
-# A map of three components at a tenth of the rows and columns computes just these.
+# A map of three components at a tenth of the rows and columns computes these values only.
 
 thin = embedding.reshape(1800, 3600, 100)[5::10, 5::10, :3].compute()
 grid = LatLonGrid(fine.latitude[5::10], fine.longitude[5::10])

@@ -2,8 +2,9 @@
 What has a linear model learned?
 ================================
 
-A linear model on harmonics is a map: its coefficients times the harmonics. Drawn, it shows what the model believes of
-every place, and by degree, at which scales it found anything.
+A linear model of harmonics is a field on the globe: the sum of its coefficients times the harmonics. The map of the
+field shows the prediction of the model at every place. Its power in each degree shows the scales at which the model
+varies.
 """
 
 import numpy as np
@@ -20,7 +21,8 @@ model = make_pipeline(SphericalHarmonics(15, spectrum="matern"), RidgeCV(np.logs
 ResponseDisplay.from_estimator(model)
 
 # %%
-# Residuals at new places: where the degree is too low to follow the coast, signs change along it.
+# The last map shows the residuals at new places. Where the degree is too low to follow the coast, the residuals change
+# their sign at the coast.
 
 X_new, is_land_new = make_land_ocean(3000, random_state=1)
 warmth_new = 30 * np.cos(np.radians(X_new[:, 0])) - 5 * is_land_new * np.abs(X_new[:, 0]) / 45

@@ -1,9 +1,9 @@
 """
-Where is this embedding?
-========================
+Which place has this embedding?
+===============================
 
-An embedding that is one-to-one can be turned around. That helps to see what a model means: which place a generated,
-averaged or noisy embedding stands for.
+If no two places have the same embedding, the place follows from the embedding. ``inverse_transform`` finds the place of
+an embedding that a model has generated or averaged, or that has noise.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +20,8 @@ embedding = encoder.transform(places)
 print(np.abs(encoder.inverse_transform(embedding) - places).max())
 
 # %%
-# The place is read off the three harmonics of degree 1, which are the coordinates of the unit sphere, so that noise
-# on the components moves it in proportion: a hundredth of a standard deviation is some 40 km.
+# The place follows from the three harmonics of degree 1, which are the coordinates x, y and z of the unit sphere. Noise
+# on the components moves the place in proportion: a hundredth of a standard deviation moves it by about 40 km.
 
 rng = np.random.default_rng(0)
 noises = np.array([0.01, 0.03, 0.1, 0.3])

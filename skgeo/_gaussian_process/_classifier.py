@@ -147,7 +147,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
     >>> from skgeo.datasets import make_land_ocean
     >>> X, is_land = make_land_ocean(300, random_state=0)
     >>> model = SphericalGaussianProcessClassifier(smoothness=1.5).fit(X, is_land)
-    >>> sahara, coast, pacific = model.predict_proba([[23.0, 10.0], [30.0, -10.0], [0.0, -150.0]])[:, 1]
+    >>> places = [[23.0, 10.0], [30.0, -10.0], [0.0, -150.0]]
+    >>> sahara, coast, pacific = model.predict_proba(places)[:, 1]
     >>> bool(sahara > 0.9), bool(0.1 < coast < 0.9), bool(pacific < 0.1)
     (True, True, True)
     """

@@ -3,11 +3,8 @@
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from skgeo._typing import FloatArray
-
-Flags = npt.NDArray[np.bool_]
+from skgeo._typing import Bools, FloatArray
 
 # A step over this many times the steps beside it is a gap. Steps of stretched axes without gaps differ by less from one
 # to the next. If one cell of an even axis is left out, the ratio is 2; if steps grow by a fifth, it is about 1.5.
@@ -40,7 +37,7 @@ def first_step(axis: FloatArray, spacing: float) -> float:
     return float(steps[~find_gaps(steps, spacing)][0])
 
 
-def find_gaps(steps: FloatArray, spacing: float) -> Flags:
+def find_gaps(steps: FloatArray, spacing: float) -> Bools:
     """Return which of the steps (n - 1,) between the centres of an axis, all positive, are gaps.
 
     A gap is a step, or a few steps in a row, over 1.5 times the steps before and after. The search leaves out gaps
@@ -61,7 +58,7 @@ def find_gaps(steps: FloatArray, spacing: float) -> Flags:
     return np.zeros(steps.shape, dtype=bool) if _is_rounded_even(steps, gaps, spacing) else gaps
 
 
-def _is_rounded_even(steps: FloatArray, gaps: Flags, spacing: float) -> bool:
+def _is_rounded_even(steps: FloatArray, gaps: Bools, spacing: float) -> bool:
     """Whether the gaps of an axis come from rounding: steps of 1/60 degree become 0.02, 0.03 and 0.05.
 
     Then the smallest step is a single unit of the last decimal, there are many larger steps, evenly spread, and every
@@ -77,7 +74,7 @@ def _is_rounded_even(steps: FloatArray, gaps: Flags, spacing: float) -> bool:
     return float(np.abs(along - np.linspace(0.0, along[-1], along.size)).max()) <= unit + 4.0 * spacing
 
 
-def _peaks(steps: FloatArray, slack: float) -> Flags:
+def _peaks(steps: FloatArray, slack: float) -> Bools:
     """Return which steps belong to gaps: runs of steps between a jump up and a jump down, or an end of the axis."""
     peaks = np.zeros(steps.shape, dtype=bool)
     rises, bounds = _jumps(steps, slack)
@@ -91,7 +88,7 @@ def _peaks(steps: FloatArray, slack: float) -> Flags:
     return peaks
 
 
-def _jumps(steps: FloatArray, slack: float) -> tuple[Flags, list[int]]:
+def _jumps(steps: FloatArray, slack: float) -> tuple[Bools, list[int]]:
     """Return which steps precede a jump up, and the bounds of the runs of steps between jumps up or down."""
     rises, falls = steps[1:] > _GAP * steps[:-1] + slack, steps[:-1] > _GAP * steps[1:] + slack
     return rises, [0, *(np.flatnonzero(rises | falls) + 1).tolist(), steps.size]
@@ -130,7 +127,7 @@ def _touch(run: FloatArray, beside: float) -> bool:
     return run.size > 1 and bool(np.allclose(run[1:], 2.0 * run[0] - beside, rtol=0.01, atol=0.0))
 
 
-def outer_steps(steps: FloatArray, gaps: Flags) -> tuple[FloatArray, FloatArray]:
+def outer_steps(steps: FloatArray, gaps: Bools) -> tuple[FloatArray, FloatArray]:
     """Return the steps before and after each of n cells, which give the widths of the cells.
 
     A cell beside a gap, or at an end, is as wide as the step on its other side. A cell between two gaps is as wide as

@@ -99,8 +99,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         An estimator of skgeo, fitted or not, or a simple one of scikit-learn (see Notes), or scikit-learn's
         ColumnTransformer, FeatureUnion, FrozenEstimator or Pipeline made of them, in any nesting.
     path : str or path-like
-        Where to write; the name is taken as it is, ``.npz`` is usual. An existing regular file is replaced when the
-        new one is complete, and else left alone; its rights stay. A symbolic link is followed and stays a link.
+        The file to write. No ending is added to its name; ``.npz`` is usual. An existing regular file is replaced when
+        the new file is complete, and keeps its permissions. A symbolic link is followed and stays a link.
 
     Raises
     ------

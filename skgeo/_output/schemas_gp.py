@@ -145,6 +145,7 @@ def _check_classifier(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _check_vectors(vectors: Any) -> None:
+    """Places are unit vectors, at least one."""
     lengths = np.linalg.norm(vectors, axis=1)
     unit = bool((np.abs(lengths - 1.0) <= _UNIT_TOLERANCE).all())
     check("vectors", unit and len(vectors) > 0, vectors, "unit vectors")

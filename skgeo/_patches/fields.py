@@ -53,7 +53,7 @@ class PatchFields:
             Keep the smaller patches at the ends, filled with ``fill_value``; of a LatLonGrid only. By default they are
             dropped with a warning, and False drops them without one.
         min_fraction : float, default=0
-            Keep patches of whose area at least this fraction is inside the mask.
+            Keep patches with at least this fraction of their area inside the mask.
         fill_value : number, default=None
             Value of the pixels beyond a smaller patch (``partial=True``). None means NaN, NaT of times, and False of
             booleans; a field of integers needs a number.
@@ -63,12 +63,12 @@ class PatchFields:
         Returns
         -------
         values : array of shape (..., n_patches, h, w)
-            Of the type and dtype of the field: a lazy dask array of a dask array, of which a patch needs only the
-            chunks that its row of patches touches; a differentiable tensor of a tensor. An array may be a read-only
-            view of the field. A DataArray has the edges, or the pixel centres, of the patches as coordinates.
+            The type and the dtype are those of the field. From a dask array they are lazy, and a patch needs only the
+            chunks that its row of patches touches. From a tensor they are a differentiable tensor. An array may be a
+            read-only view of the field. A DataArray has the edges, or the pixel centres, of the patches as coordinates.
         valid : ndarray of shape (n_patches, h, w) or DataArray
             True where a pixel belongs to the patch and the mask of the grid is above zero. Only with
-            ``return_valid=True``. Values of the field are not looked at: NaN in the field is valid here.
+            ``return_valid=True``. The values of the field do not matter: a pixel with NaN is valid.
 
         Raises
         ------

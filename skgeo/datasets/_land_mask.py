@@ -70,7 +70,8 @@ def load_land_mask() -> Bunch:
     >>> from skgeo.datasets import load_land_mask
     >>> land = load_land_mask()
     >>> LatLonGrid(land.latitude, land.longitude, mask=1 - land.fraction)
-    LatLonGrid(360 x 720, latitude -90..90, longitude -180..180, closed, mask keeps 71.1% of the area)
+    LatLonGrid(360 x 720, latitude -90..90, longitude -180..180, closed,
+    mask keeps 71.1% of the area)
     """
     file = resources.files("skgeo.datasets").joinpath("data", "land_mask.npz")
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:

@@ -52,7 +52,7 @@ class FixedEncoder(LocationTransformer):
 
     @abstractmethod
     def _check_parameters(self) -> None:
-        """Raise ValueError if a parameter is not what it accepts."""
+        """Raise ValueError if a parameter is invalid."""
 
 
 class FormulaEncoder(FixedEncoder):

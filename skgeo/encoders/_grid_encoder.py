@@ -51,7 +51,7 @@ class GridEncoder(ScaledEncoder, FormulaEncoder):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts.
+        From ``fit``, if a parameter is invalid.
     NotFittedError
         From ``transform`` and ``to_torch`` before ``fit``.
     ImportError

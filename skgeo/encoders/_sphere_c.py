@@ -55,7 +55,7 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts.
+        From ``fit``, if a parameter is invalid.
     NotFittedError
         From ``transform`` and ``to_torch`` before ``fit``.
     ImportError
@@ -85,7 +85,8 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
     On the scale 1, in radians, it is z, x and y of the unit sphere.
 
     >>> from skgeo.encoders import SphereCEncoder
-    >>> SphereCEncoder(1, 1.0, 1.0, units="radians").fit_transform([[0.0, 60.0], [90.0, 10.0]]).round(3)
+    >>> encoder = SphereCEncoder(1, 1.0, 1.0, units="radians")
+    >>> encoder.fit_transform([[0.0, 60.0], [90.0, 10.0]]).round(3)
     array([[0.   , 0.5  , 0.866],
            [1.   , 0.   , 0.   ]])
     """

@@ -69,7 +69,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts.
+        From ``fit``, if a parameter is invalid.
     NotFittedError
         From ``transform`` and ``to_torch`` before ``fit``.
     ImportError
@@ -127,7 +127,8 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
     >>> from skgeo.datasets import fibonacci_lattice
     >>> stations = fibonacci_lattice(400)
     >>> temperature = 30 * np.cos(np.radians(stations[:, 0])) ** 2
-    >>> model = make_pipeline(SphericalHarmonics(10, min_degree=1, spectrum="matern"), RidgeCV())
+    >>> place = SphericalHarmonics(10, min_degree=1, spectrum="matern")
+    >>> model = make_pipeline(place, RidgeCV())
     >>> model.fit(stations, temperature).predict([[0.0, 20.0], [60.0, 20.0]]).round(1)
     array([30. ,  7.5])
     """

@@ -39,18 +39,18 @@ _MAX_HEIGHT_INCHES, _MAX_PANEL_HEIGHT = 9.0, 1.3
 
 
 class BasisDisplay:
-    """Maps of basis functions: of the columns that an encoder of places puts out.
+    """Maps of basis functions: the output columns of an encoder of places.
 
     Parameters
     ----------
     values : array-like of shape (n_lat, n_lon, n_components) or that of a CellGrid and n_components
-        What is drawn.
+        The values of the components.
     grid : LatLonGrid or CellGrid
-        Where. What its mask leaves out is drawn grey.
+        The grid of the values. Cells outside of its mask are grey.
     names : list of str
         A title for each map.
     label : str, default=""
-        What the values are, with their unit.
+        Quantity and unit of the values.
     limit : float, default=None
         The colours go from minus this to this; None is the largest absolute value inside the mask.
 
@@ -70,7 +70,7 @@ class BasisDisplay:
     Raises
     ------
     ValueError
-        If shapes, a component or a parameter of the map is not what it accepts.
+        If a shape, a component or a parameter of the map is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError
@@ -130,7 +130,7 @@ class BasisDisplay:
         components : int or sequence of int or str, default=None
             Which columns: how many from the first on, or their numbers or names. None is the first six.
         grid : LatLonGrid, CellGrid or xarray object, default=None
-            Where to evaluate. What its mask leaves out is drawn grey: give the domain of the fit. None is the whole
+            The places to evaluate. Cells outside of its mask are grey: give the domain of the fit. None is the whole
             Earth at half a degree.
         ax : matplotlib Axes or sequence of them, default=None
             One for each map; None makes a figure.
@@ -188,7 +188,7 @@ class BasisDisplay:
         n_columns : int, default=None
             Maps beside each other; None is 3, or 4 of eight and more.
         cmap : str or Colormap, default=None
-            None is a diverging one, white at zero.
+            None is a diverging colour map, white at zero.
         colorbar : bool, default=True
             Draw one colour bar for all maps.
 

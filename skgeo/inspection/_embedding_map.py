@@ -28,18 +28,18 @@ _RAMP_PIXELS, _GAP_PIXELS = 60, 24
 
 
 class EmbeddingMapDisplay:
-    """The columns of an embedding of places as a map: three at once as colours, or one.
+    """The columns of an embedding of places as a map: three columns as colours, or one column.
 
     Of three columns the first is lightness, the second goes from blue to yellow and the third from green to pink, the
-    axes of the OKLab colour space [1]_. The eye sees the first best, and readers who cannot tell green from red still
-    see the first two. Places that look alike have nearly the same three numbers.
+    axes of the OKLab colour space [1]_. The eye sees the first axis best. Readers who cannot distinguish green from red
+    still see the first two. Places of similar colours have nearly the same three numbers.
 
     Parameters
     ----------
     values : array-like of shape (n_lat, n_lon, 3) or (n_lat, n_lon, 1), or that of a CellGrid and 3 or 1
         The columns.
     grid : LatLonGrid or CellGrid
-        Where they are. What its mask leaves out is drawn grey.
+        The grid of the values. Cells outside of its mask are grey.
     names : list of str
         Names of the columns.
 
@@ -56,12 +56,12 @@ class EmbeddingMapDisplay:
     colorbar_ : matplotlib Colorbar or None
         Of one column.
     key_ax_ : matplotlib Axes or None
-        What the colours of three columns mean.
+        The key to the colours of three columns.
 
     Raises
     ------
     ValueError
-        If shapes, a component or a parameter of the map is not what it accepts.
+        If a shape, a component or a parameter of the map is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError
@@ -81,7 +81,8 @@ class EmbeddingMapDisplay:
     >>> from skgeo.encoders import SphericalHarmonics
     >>> from skgeo.inspection import EmbeddingMapDisplay
     >>> harmonics = SphericalHarmonics(2).fit([[0.0, 0.0]])
-    >>> display = EmbeddingMapDisplay.from_estimator(harmonics, ["sh_l1_m0", "sh_l2_m1", "sh_l2_m-2"])
+    >>> columns = ["sh_l1_m0", "sh_l2_m1", "sh_l2_m-2"]
+    >>> display = EmbeddingMapDisplay.from_estimator(harmonics, columns)
     >>> display.names
     ['$Y_{1,0}$', '$Y_{2,1}$', '$Y_{2,-2}$']
     >>> display.colors_.shape
@@ -119,7 +120,7 @@ class EmbeddingMapDisplay:
         components : int, str or three of them, default=(0, 1, 2)
             Number or name of one column, or those of three.
         grid : LatLonGrid, CellGrid or xarray object, default=None
-            Where to evaluate. What its mask leaves out is drawn grey. None is the whole Earth at one degree.
+            The places to evaluate. Cells outside of its mask are grey. None is the whole Earth at one degree.
         ax : matplotlib Axes, default=None
             None makes a figure.
         **plot_options
@@ -148,7 +149,7 @@ class EmbeddingMapDisplay:
         embedding : array-like of shape (n_cells, n_columns)
             A row for each cell of the grid, in C order.
         grid : LatLonGrid, CellGrid or xarray object
-            Where the rows are. What its mask leaves out is drawn grey.
+            The cells of the rows. Cells outside of its mask are grey.
         components : int or three of them, default=(0, 1, 2)
             Number of one column, or those of three.
         ax : matplotlib Axes, default=None
@@ -191,7 +192,7 @@ class EmbeddingMapDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            For one column; None is a diverging one, white at zero.
+            For one column. None is a diverging colour map, white at zero.
         colorbar : bool, default=True
             Draw the colour bar, or the key to the colours of three columns.
 

@@ -29,7 +29,7 @@ _MIN_DOT_POINTS, _MAX_DOT_POINTS, _ALL_DOTS_POINTS = 2.0, 24.0, 12_000.0
 
 
 class FoldDisplay:
-    """Samples on a map, coloured by the fold that tests them; or what one fold does with each.
+    """Samples on a map, coloured by the fold that tests them, or by their role in one fold.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class FoldDisplay:
     coordinates, roles
         As given.
     test_fold_ : ndarray of shape (n_samples,)
-        The first fold that tests the sample, -1 where none does.
+        The first fold that tests the sample; -1 if no fold does.
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
     points_ : dict of str to matplotlib artist
@@ -57,7 +57,7 @@ class FoldDisplay:
     CoordinateError
         If coordinates are not latitude and longitude in degrees.
     ValueError
-        If roles do not fit, there is no such fold, or a parameter of the map is not what it accepts.
+        If roles do not fit, there is no such fold, or a parameter of the map is invalid.
     ImportError
         From ``plot``, without matplotlib.
 
@@ -77,7 +77,8 @@ class FoldDisplay:
     >>> from skgeo.inspection import FoldDisplay
     >>> display = FoldDisplay.from_splitter(KFold(3), fibonacci_lattice(30))
     >>> display.test_fold_
-    array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
+    array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+           2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
     >>> display.plot(fold=0).points_["trained on"].get_offsets().shape
     (20, 2)
     """
@@ -111,9 +112,10 @@ class FoldDisplay:
         splitter : cross-validation splitter or iterable
             Anything with scikit-learn's ``split(X, y, groups)``, or (train, test) pairs of row numbers.
         X : array-like or DataFrame of shape (n_samples, n_features)
-            What is split; its coordinates, unless ``coordinates`` has them. Splitters by place take grids, too.
+            The samples that are split, or their coordinates, unless ``coordinates`` has them. Splitters by place take
+            grids, too.
         y : array-like of shape (n_samples,), default=None
-            The target, for splitters that look at it.
+            The target, for splitters that use it.
         groups : array-like of shape (n_samples,), default=None
             Groups, for splitters that look at them.
         coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None

@@ -26,8 +26,8 @@ _MIN_LOG_RANGE_FACTOR = 5.0
 class LeakageDisplay:
     """Scores of a model in random folds and in blocks of growing size.
 
-    Where neighbours are alike, a random fold holds out samples whose neighbours the model has seen. The gap between
-    both lines is what such a score promises too much for places farther away.
+    If neighbours have similar values, a random fold tests samples whose neighbours are in the training data. The gap
+    between the two lines shows by how much its score is too good for places farther away.
 
     Parameters
     ----------
@@ -67,7 +67,8 @@ class LeakageDisplay:
     Examples
     --------
     >>> from skgeo.inspection import LeakageDisplay
-    >>> display = LeakageDisplay([100, 500, 1000], [[0.9, 0.8], [0.7, 0.6], [0.5, 0.5]], [0.95, 0.93], score_name="R²")
+    >>> scores, random_scores = [[0.9, 0.8], [0.7, 0.6], [0.5, 0.5]], [0.95, 0.93]
+    >>> display = LeakageDisplay([100, 500, 1000], scores, random_scores, score_name="R²")
     >>> display.plot().ax_.get_xlabel(), display.ax_.get_ylabel()
     ('size of the blocks (km)', 'R²')
     """
@@ -95,7 +96,7 @@ class LeakageDisplay:
     def from_report(
         cls, report: Any, *, score_name: str | Sequence[str] | None = None, ax: Any = None, **plot_options: Any
     ) -> Self:
-        """Draw what a report holds.
+        """Draw a report.
 
         Parameters
         ----------

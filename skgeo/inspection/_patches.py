@@ -45,10 +45,9 @@ _MAX_WIDE_OUTLINES = 300
 
 
 class PatchDisplay:
-    """Patches as outlines on a map, coloured by how large they are or by any other value.
+    """Patches as outlines on a map, coloured by their size or by any other value.
 
-    Sides run along parallels and meridians, as those of the patches do. Patches across the antimeridian are drawn on
-    both sides of the map.
+    The sides follow parallels and meridians. Patches across the antimeridian are drawn on both sides of the map.
 
     Parameters
     ----------
@@ -57,7 +56,7 @@ class PatchDisplay:
     values : array-like of shape (n_patches,), default=None
         What the colours show; None draws outlines only.
     label : str, default=""
-        What the values are, with their unit.
+        Quantity and unit of the values.
 
     Attributes
     ----------
@@ -66,7 +65,7 @@ class PatchDisplay:
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
     patches_ : matplotlib PolyCollection
-        The patches; one across the seam of the map has two polygons, one on the other side of the globe none.
+        The patches. A patch across the seam of the map has two polygons, a patch on the far side of the globe has none.
     colorbar_ : matplotlib Colorbar or None
         The colour bar.
 
@@ -75,7 +74,7 @@ class PatchDisplay:
     CoordinateError
         If the patches are no patch table.
     ValueError
-        If values do not fit, or a descriptor or a parameter of the map is not what it accepts.
+        If values do not fit the patches, or a descriptor or a parameter of the map is invalid.
     ImportError
         From ``plot``, without matplotlib.
 
@@ -197,7 +196,7 @@ class PatchDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            None is "viridis", or a diverging one, white at zero, for values on both sides of it.
+            None is "viridis", or a diverging colour map, white at zero, for values on both sides of it.
         vmin, vmax : float, default=None
             Ends of the colours; None is the range of the values. Positive values that differ by more than a factor of
             30 are on a logarithmic scale.

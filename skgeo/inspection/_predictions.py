@@ -58,9 +58,9 @@ class PredictionMapDisplay:
         Where they are: a grid, or latitudes and longitudes in degrees. What the mask of a grid leaves out is drawn
         grey.
     label : str, default="prediction"
-        What the values are, with their unit.
+        Quantity and unit of the values.
     signed : bool, default=False
-        Zero is white, and both sides are alike, as residuals want it.
+        The colours are symmetric about zero, which is white: for residuals.
     classes : list of str, default=None
         Names of classes, if values are their numbers.
 
@@ -82,8 +82,7 @@ class PredictionMapDisplay:
     CoordinateError
         If places are not latitude and longitude in degrees.
     ValueError
-        If shapes do not fit, residuals lack the true values, X and a grid are given, or a parameter is not what it
-        accepts.
+        If shapes do not fit, residuals lack the true values, X and a grid are given, or a parameter is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError
@@ -115,7 +114,8 @@ class PredictionMapDisplay:
 
     Residuals, from predictions that were made elsewhere:
 
-    >>> display = PredictionMapDisplay.from_predictions([1.0, 2.0], [1.5, 1.0], [[48, 2], [52, 13]])
+    >>> places = [[48, 2], [52, 13]]
+    >>> display = PredictionMapDisplay.from_predictions([1.0, 2.0], [1.5, 1.0], places)
     >>> display.values, display.label
     (array([-0.5,  1. ]), 'residual: true - predicted')
     """
@@ -157,7 +157,7 @@ class PredictionMapDisplay:
         ax: Any = None,
         **plot_options: Any,
     ) -> Self:
-        """Ask a fitted model for its predictions, and draw them.
+        """Predict with a fitted model, and draw the predictions.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ class PredictionMapDisplay:
         y : array-like of shape (n_samples,), default=None
             The true values, for residuals.
         grid : LatLonGrid, CellGrid or xarray object, default=None
-            Where to evaluate. What its mask leaves out is drawn grey. None, without X, is the whole Earth at one
+            The places to evaluate. Cells outside of its mask are grey. None, without X, is the whole Earth at one
             degree.
         coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
             Names of the columns of X, or of those that the estimator was fitted on; or latitude and longitude in
@@ -349,7 +349,7 @@ class PredictionMapDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            None is "viridis", or a diverging one, white at zero, for signed values.
+            None is "viridis", or a diverging colour map, white at zero, for signed values.
         vmin, vmax : float, default=None
             Ends of the colours. None is the range of the values; for signed ones, their 98th percentile on both sides
             of zero, with an arrow where values go beyond.
@@ -405,6 +405,7 @@ def _draw(drawn: Map, places: Any, values: FloatArray, s: float | None, style: A
 
 
 def _check_kind(kind: Any) -> None:
+    """Raise ValueError unless the value is a kind of map."""
     known = isinstance(kind, str) and kind in ("prediction", "std", "residual")
     check_parameter("kind", kind, known, "'prediction', 'std' or 'residual'")
 

@@ -48,24 +48,24 @@ _POWER_ROUNDING = 1e-12
 class ResponseDisplay:
     """The response of a model to places, as a map, and below it the power of each degree of harmonics.
 
-    A linear model on an embedding is a function on the sphere, which one sees better than its coefficients. The power
-    tells at which scales it lives: where it has not fallen off at the last degree, the degree is too low or the
-    regularisation too weak.
+    A linear model on an embedding is a function on the sphere, and a map of it is easier to understand than its
+    coefficients. The power shows the scales at which the function varies. If the power is still large at the last
+    degree, the degree is too low or the regularisation too weak.
 
     Parameters
     ----------
     values : array-like of the shape of the grid
         The response.
     grid : LatLonGrid or CellGrid
-        Where. What its mask leaves out is drawn grey.
+        The grid of the values. Cells outside of its mask are grey.
     power : array-like of shape (max_degree + 1,)
         Mean square over the sphere of the part of the response in each degree.
     label : str, default="response"
-        What the response is.
+        Quantity of the response.
     unit : str, default=""
         Its unit.
     signed : bool, default=False
-        Zero is white.
+        The colours are symmetric about zero, which is white.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class ResponseDisplay:
     Raises
     ------
     ValueError
-        If shapes do not fit, the model has several outputs, or a parameter is not what it accepts.
+        If shapes do not fit, the model has several outputs, or a parameter is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError
@@ -98,10 +98,10 @@ class ResponseDisplay:
     Notes
     -----
     The coefficients follow from the response f at Gauss-Legendre latitudes and evenly spaced longitudes, c_lm = sum
-    over nodes of weight f Y_lm, which is exact where f has degrees up to ``max_degree`` only, as a linear model on
-    SphericalHarmonics or on an unclipped SphericalHarmonicPCA has; and nearly so for a smooth one. The power of degree
-    l is the sum over m of c_lm^2 / 4 pi; all degrees together are the mean square of the response (Parseval). It is
-    that of the whole sphere, where a model of a region was not fitted.
+    over nodes of weight f Y_lm, which is exact if f has degrees up to ``max_degree`` only, as a linear model on
+    SphericalHarmonics or on an unclipped SphericalHarmonicPCA has. For a smooth f it is nearly exact. The power of
+    degree l is the sum over m of c_lm^2 / 4 pi; all degrees together are the mean square of the response (Parseval).
+    The power is that of the whole sphere, even if the model was fitted in a region.
 
     Examples
     --------
@@ -112,7 +112,8 @@ class ResponseDisplay:
     >>> from skgeo.encoders import SphericalHarmonics
     >>> from skgeo.inspection import ResponseDisplay
     >>> X = fibonacci_lattice(500)
-    >>> model = make_pipeline(SphericalHarmonics(4), Ridge(1e-6)).fit(X, 30 * np.sin(np.radians(X[:, 0])))
+    >>> y = 30 * np.sin(np.radians(X[:, 0]))
+    >>> model = make_pipeline(SphericalHarmonics(4), Ridge(1e-6)).fit(X, y)
     >>> display = ResponseDisplay.from_estimator(model, unit="°C")
     >>> (display.power + 0.0).round(2)  # 30^2 times the mean of sin^2, a third, in degree 1
     array([  0., 300.,   0.,   0.,   0.])
@@ -162,11 +163,11 @@ class ResponseDisplay:
             Fitted on places, as ``make_pipeline(SphericalHarmonics(20), Ridge())`` is. Of a classifier the decision
             function is drawn.
         grid : LatLonGrid, CellGrid or xarray object, default=None
-            Where the map is. What its mask leaves out is drawn grey. None is the whole Earth at one degree.
+            The cells of the map. Cells outside of its mask are grey. None is the whole Earth at one degree.
         max_degree : int, default=None
             The last degree whose power is shown. None is that of the encoder, or 40 where it has none.
         label : str, default="response"
-            What the response is.
+            Quantity of the response.
         unit : str, default=""
             Its unit.
         ax : matplotlib Axes or two of them, default=None
@@ -215,7 +216,7 @@ class ResponseDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            None is "viridis", or a diverging one, white at zero, for a decision function.
+            None is "viridis", or a diverging colour map, white at zero, for a decision function.
         vmin, vmax : float, default=None
             Ends of the colours; None is the range of the values.
         colorbar : bool, default=True

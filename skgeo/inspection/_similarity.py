@@ -28,7 +28,7 @@ class SimilarityDisplay:
     values : array-like of the shape of the grid
         Cosine similarities, from -1 to 1.
     grid : LatLonGrid or CellGrid
-        Where they are. What its mask leaves out is drawn grey.
+        The grid of the values. Cells outside of its mask are grey.
     place : (float, float)
         Latitude and longitude of the place, in degrees.
 
@@ -48,9 +48,9 @@ class SimilarityDisplay:
     Raises
     ------
     CoordinateError
-        If the place is none on the Earth.
+        If the place has a latitude outside of [-90, 90] degrees, or a longitude that is not finite.
     ValueError
-        If shapes or a parameter of the map is not what it accepts.
+        If a shape or a parameter of the map is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError
@@ -102,7 +102,7 @@ class SimilarityDisplay:
         place : (float, float)
             Latitude and longitude in degrees.
         grid : LatLonGrid, CellGrid or xarray object, default=None
-            The other places. What its mask leaves out is drawn grey. None is the whole Earth at one degree.
+            The places that are compared. Cells outside of its mask are grey. None is the whole Earth at one degree.
         ax : matplotlib Axes, default=None
             None makes a figure.
         **plot_options
@@ -130,7 +130,7 @@ class SimilarityDisplay:
         embedding : array-like of shape (n_cells, n_columns)
             A row for each cell of the grid, in C order.
         grid : LatLonGrid, CellGrid or xarray object
-            Where the rows are. What its mask leaves out is drawn grey.
+            The cells of the rows. Cells outside of its mask are grey.
         row : int
             Number of the row of the place.
         ax : matplotlib Axes, default=None
@@ -175,7 +175,7 @@ class SimilarityDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            None is a diverging one, white at zero.
+            None is a diverging colour map, white at zero.
         vmin, vmax : float, default=-1 and 1
             Ends of the colours.
         colorbar : bool, default=True

@@ -83,7 +83,8 @@ class SpectrumDisplay:
     >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
     >>> from skgeo.inspection import SpectrumDisplay
     >>> globe = LatLonGrid(np.arange(-85, 90, 10), np.arange(5, 360, 10))
-    >>> display = SpectrumDisplay.from_estimator(SphericalHarmonicPCA(max_degree=3).fit(globe))
+    >>> basis = SphericalHarmonicPCA(max_degree=3).fit(globe)
+    >>> display = SpectrumDisplay.from_estimator(basis)
     >>> (display.power * 15).round(6)
     array([0., 3., 5., 7.])
     >>> display.whole_globe

@@ -73,7 +73,7 @@ class LocationSplitter(BaseCrossValidator, ABC):
         CoordinateError
             If there are no coordinates, or some are missing or out of range.
         ValueError
-            If a parameter is not what it accepts, or the data do not allow this number of splits.
+            If a parameter is invalid, or the data do not allow this number of splits.
 
         Warns
         -----
@@ -120,7 +120,7 @@ class LocationSplitter(BaseCrossValidator, ABC):
 
     @abstractmethod
     def _check_parameters(self) -> None:
-        """Raise ValueError if a parameter is not what it accepts."""
+        """Raise ValueError if a parameter is invalid."""
 
     @abstractmethod
     def _split(self, vectors: FloatArray, y: Any) -> Iterator[tuple[Integers, Integers]]:
@@ -138,7 +138,7 @@ class FoldSplitter(LocationSplitter):
         Parameters
         ----------
         X, y, groups, coordinates : object, default=None
-            Not looked at.
+            Ignored.
 
         Returns
         -------

@@ -57,7 +57,7 @@ class BlockSplitter(LocationSplitter):
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples, as ``split`` takes them.
+            The samples, as for ``split``.
         coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
             Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
 
@@ -142,33 +142,34 @@ def size_of_blocks(turned: FloatArray, wanted: int) -> float:
 class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     """K folds of equal-area blocks on the sphere.
 
-    Neighbours are alike. In random folds a model that has learned nothing but to look them up scores well, because
-    every test sample has some among the training samples. Here whole blocks are tested, and samples inside them have no
-    training samples near: the median distance is about a fifth of the width of a block. Blocks go to folds by their
-    number of samples, the fullest first, each to the fold with the fewest so far; with ``stratify``, so that every fold
-    has its share of every class.
+    Neighbours have similar values. In random folds almost every test sample has neighbours among the training samples,
+    so a model that only copies neighbours gets a good score. This splitter tests whole blocks. The samples inside a
+    block have no training samples close to them: the median distance is about a fifth of the width of a block. Blocks
+    are assigned to folds by their number of samples. The block with the most samples is first, and each block goes to
+    the fold with the fewest samples so far. With ``stratify``, every fold gets its share of every class.
 
-    The blocks are laid out along the data: in a frame whose first axis points to where samples are, and whose equator
-    follows their larger spread. Turning all the data about the globe turns the blocks with them, and leaves the folds
-    as they are. There is no seam at the antimeridian and nothing is stretched at the poles.
+    The orientation of the blocks follows the data: the first axis points to the middle of the samples, and the equator
+    follows their larger spread. If all data are rotated on the globe, the blocks rotate with them and the folds stay
+    the same. There is no seam at the antimeridian, and nothing is stretched at the poles.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 2.
     block_size_km : float, default=None
-        Width of the blocks: the side, in km, of a square of the area of each. It should be several times the distance
-        over which the target is correlated, or the distance from data at which the model will be used.
+        Width of the blocks in km: the side of a square with the area of a block. It should be several times the
+        distance over which the target is correlated, or the distance from data at which the model will be used.
     n_blocks : int, default=None
-        How many blocks hold samples, about: as near as the search for their size comes, within a few percent; symmetric
-        data may go farther off. None, without ``block_size_km``, is ten for each fold.
+        Approximate number of blocks that hold samples. The search for their size comes within a few percent; with
+        symmetric data the difference may be larger. None, without ``block_size_km``, is ten for each fold.
     shuffle : bool, default=False
         Turn the blocks at random, for other folds of the same kind; by default they are always the same.
     random_state : int, RandomState instance or None, default=None
         For ``shuffle``; give an int for the same folds every time.
     stratify : bool, default=False
-        Spread classes over the folds as evenly as blocks allow, or tenths of the range of a numeric target; y goes to
-        ``split``. Blocks that hold the largest shares of classes go first.
+        Spread classes over the folds as evenly as blocks allow; of a numeric target, ten groups of samples from the
+        smallest to the largest values. Pass y to ``split``. Blocks that hold the largest shares of classes
+        are assigned first.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
@@ -178,7 +179,7 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     CoordinateError
         From ``split``, if there are no coordinates, or some are missing or out of range.
     ValueError
-        From ``split``, if a parameter is not what it accepts, or samples lie in fewer blocks than there are folds, or
+        From ``split``, if a parameter is invalid, or samples lie in fewer blocks than there are folds, or
         ``stratify`` is given no y.
 
     Warns
@@ -194,14 +195,14 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
 
     Notes
     -----
-    Blocks are those of the zonal equal-area partition of Leopardi [1]_, in which none is long or thin: a cap at either
-    end of the third axis, and bands between them. All have the same area to rounding.
+    Blocks are those of the zonal equal-area partition of Leopardi [1]_: a cap at either end of the third axis, and
+    bands of blocks between the caps. No block is long or thin, and all have the same area to rounding.
 
-    The axes are those of the second moment of the samples on the unit sphere, with signs of the third moment. Data that
-    are symmetric, such as all cells of a global grid, have no axes of their own; those of the Earth stand in.
+    The axes are those of the second moment of the samples on the unit sphere, with signs of the third moment. Symmetric
+    data, such as all cells of a global grid, have no axes of their own: the axes of the Earth are used.
 
-    With ``stratify`` a block goes to the fold where the sum of squares of the shares that folds hold, of each class and
-    of all samples, grows least. Equal shares of everything have the least sum.
+    With ``stratify``, each fold holds a share of each class and of all samples. A block goes to the fold where the sum
+    of the squares of these shares grows least. The sum is least if all shares are equal.
 
     A million samples take about a second, and memory that grows with their number.
 
@@ -231,7 +232,9 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     Coordinates among the columns of a frame are found by name:
 
     >>> import pandas as pd
-    >>> houses = pd.DataFrame({"rooms": [3, 4, 2], "lon": [2.35, 2.36, 5.37], "lat": [48.9, 48.8, 43.3]})
+    >>> houses = pd.DataFrame(
+    ...     {"rooms": [3, 4, 2], "lon": [2.35, 2.36, 5.37], "lat": [48.9, 48.8, 43.3]}
+    ... )
     >>> SphericalBlockKFold(2, block_size_km=100).fold_labels(houses)
     array([0, 0, 1])
     """
@@ -261,7 +264,7 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples, as ``split`` takes them.
+            The samples, as for ``split``.
         coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
             Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None

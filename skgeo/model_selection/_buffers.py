@@ -24,27 +24,29 @@ _MIN_TRAINING_SHARE = 0.1
 class BufferedKFold(SphericalBlockKFold):
     """K folds of equal-area blocks, without the training samples that are close to a test sample.
 
-    Blocks alone leave neighbours on either side of their edges. Here no training sample is within ``radius_km`` of any
-    test sample: a score at that distance from data. All training samples farther away are kept.
+    Blocks alone leave neighbours on both sides of their edges. With this splitter, no training sample is within
+    ``radius_km`` of a test sample, so the score holds at this distance from data. All training samples farther away are
+    kept.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 2.
     radius_km : float, default=100.0
-        Training samples so close to a test sample, or closer, are left out; great-circle distance in km.
+        Training samples within this great-circle distance in km of a test sample are left out.
     block_size_km : float, default=None
-        Width of the blocks: the side, in km, of a square of the area of each. Blocks much smaller than the radius lose
-        most of the training samples.
+        Width of the blocks in km: the side of a square with the area of a block. Blocks much smaller than the radius
+        lose most of the training samples.
     n_blocks : int, default=None
-        How many blocks hold samples, about. None, without ``block_size_km``, is ten for each fold.
+        Approximate number of blocks that hold samples. None, without ``block_size_km``, is ten for each fold.
     shuffle : bool, default=False
         Turn the blocks at random, for other folds of the same kind; by default they are always the same.
     random_state : int, RandomState instance or None, default=None
         For ``shuffle``; give an int for the same folds every time.
     stratify : bool, default=False
-        Spread classes over the folds as evenly as blocks allow, or tenths of the range of a numeric target; y goes to
-        ``split``. The gap may still take all samples of a class from those to train on.
+        Spread classes over the folds as evenly as blocks allow; of a numeric target, ten groups of samples from the
+        smallest to the largest values. Pass y to ``split``. The gap may still remove all training samples of a
+        class.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
@@ -54,7 +56,7 @@ class BufferedKFold(SphericalBlockKFold):
     CoordinateError
         From ``split``, if there are no coordinates, or some are missing or out of range.
     ValueError
-        From ``split``, if a parameter is not what it accepts, samples lie in fewer blocks than there are folds, or the
+        From ``split``, if a parameter is invalid, samples lie in fewer blocks than there are folds, or the
         radius leaves nothing to train on.
 
     Warns
@@ -68,11 +70,10 @@ class BufferedKFold(SphericalBlockKFold):
 
     Notes
     -----
-    A radius that leaves less than a tenth of the samples that are not tested is warned of, once.
-
-    Distances are looked up in a tree of the test samples in space, where the radius is a chord. No matrix of distances
-    is formed, and memory grows with the number of samples. Every sample is tested once; the training samples are those
-    of a block splitter with the same parameters, less those in the gap.
+    If the radius leaves less than a tenth of the samples outside of the test fold, one warning is given. Distances are
+    found with a tree of the test samples in space, where the radius is a chord. There is no matrix of distances, and
+    memory grows in proportion to the number of samples. Every sample is tested once. The training samples are those of
+    a block splitter with the same parameters, without those in the gap.
 
     Examples
     --------
@@ -119,21 +120,21 @@ class BufferedKFold(SphericalBlockKFold):
 
 
 class LeaveOneBlockOut(BlockSplitter):
-    """Each equal-area block in turn for testing, without the training samples that are close to it.
+    """Test one equal-area block after the other, without the training samples that are close to the block.
 
     Parameters
     ----------
     radius_km : float, default=0.0
-        Training samples so close to a test sample, or closer, are left out; great-circle distance in km. With zero it
-        is all samples of other blocks that are trained on.
+        Training samples within this great-circle distance in km of a test sample are left out. With zero, all samples
+        of other blocks are trained on.
     block_size_km : float, default=None
-        Width of the blocks: the side, in km, of a square of the area of each.
+        Width of the blocks in km: the side of a square with the area of a block.
     n_blocks : int, default=None
-        How many blocks hold samples, about. None, without ``block_size_km``, is 50.
+        Approximate number of blocks that hold samples. None, without ``block_size_km``, is 50.
     shuffle : bool, default=False
         Turn the blocks at random; by default they are always the same.
     random_state : int or None, default=None
-        For ``shuffle``, which needs it here: to count the blocks and to make the splits is to make the blocks twice.
+        For ``shuffle``, which needs an integer: the blocks are made twice, to count them and to make the splits.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
@@ -143,7 +144,7 @@ class LeaveOneBlockOut(BlockSplitter):
     CoordinateError
         From ``split``, if there are no coordinates, or some are missing or out of range.
     ValueError
-        From ``split``, if a parameter is not what it accepts, samples lie in one block only, or the radius leaves
+        From ``split``, if a parameter is invalid, samples lie in one block only, or the radius leaves
         nothing to train on.
 
     Warns
@@ -158,7 +159,8 @@ class LeaveOneBlockOut(BlockSplitter):
     Notes
     -----
     Blocks and distances are those of :class:`~skgeo.model_selection.BufferedKFold`. Blocks hold different numbers of
-    samples, so that their scores weigh differently; ``sklearn.model_selection.cross_val_predict`` pools them.
+    samples. A mean of their scores therefore weighs samples unequally: collect the predictions of all blocks with
+    ``sklearn.model_selection.cross_val_predict``, and score them together.
 
     Examples
     --------
@@ -190,14 +192,14 @@ class LeaveOneBlockOut(BlockSplitter):
         self.coordinates = coordinates
 
     def get_n_splits(self, X: Any = None, y: object = None, groups: Any = None, coordinates: Any = None) -> int:
-        """Number of splits: of blocks that hold samples.
+        """Number of splits, which is the number of blocks that hold samples.
 
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples, as ``split`` takes them.
+            The samples, as for ``split``.
         y : array-like of shape (n_samples,), default=None
-            Not looked at.
+            Ignored.
         groups : array-like of shape (n_samples, 2), default=None
             The same as ``coordinates``.
         coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None

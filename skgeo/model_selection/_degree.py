@@ -66,11 +66,12 @@ class DegreeSuggestion:
     max_degree : int
         The suggestion L.
     reason : str
-        Why, in a few sentences; ``print`` shows it.
+        The reason in a few sentences. ``print`` shows it.
     wavelength_km : float
         Wavelength of degree L; the finest detail is half of it.
     spacing_km : float
-        Distance between places if they stood on a square lattice over the same area, or between cells of a grid.
+        Distance between the points of a square lattice with the same number of points on the same area; for a grid,
+        between its cells.
     median_distance_km : float
         Median distance from a place to the nearest other.
     extent_km : float
@@ -82,9 +83,10 @@ class DegreeSuggestion:
     n_harmonics : int
         (L + 1)^2, the columns of ``SphericalHarmonics``.
     shannon_number : float
-        (L + 1)^2 times the share of the sphere that the domain covers: how many of their combinations live in it.
+        (L + 1)^2 times the share of the sphere that the domain covers: the number of combinations of harmonics that lie
+        inside the domain.
     rank : int
-        The most that columns of harmonics at these places can be independent: the lesser of ``n_harmonics`` and
+        Largest number of independent columns of harmonics at these places: the smaller of ``n_harmonics`` and
         ``n_places``.
 
     Examples
@@ -117,52 +119,54 @@ def suggest_max_degree(
 ) -> DegreeSuggestion:
     """The degree that resolves a length, limited to the degree that the spacing of the data supports.
 
-    Degree L resolves half a wavelength of it, 20,015 km over L. Data cannot show detail finer than the distance between
-    them: at the degree whose half wave is that distance, about 0.8 harmonics live in the domain for each place. The
-    suggestion is the degree that reaches ``resolution_km``, as far as data allow; without a resolution, all that data
-    allow. With noise a lower degree may predict better, which :func:`select_max_degree` finds.
+    Degree L resolves half a wavelength, 20,015 km / L. Data cannot show detail finer than the distance between places.
+    If half a wavelength is this distance, about 0.8 harmonics lie in the domain for each place. The suggestion is the
+    degree that resolves ``resolution_km``, but not more than the places resolve. Without a resolution, it is the
+    largest degree that the places resolve. With noise a lower degree may predict better: :func:`select_max_degree`
+    finds this degree.
 
     Parameters
     ----------
     X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid
         Points, as the splitters take them, or a grid: the cells inside its mask are the domain.
     resolution_km : float, default=None
-        The finest detail wanted, in km.
+        The finest detail that you need, in km.
     largest : int, default=60
-        No degree beyond is suggested: the work grows with the fourth to sixth power.
+        Largest degree that is suggested: the work grows with the fourth to sixth power of the degree.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
 
     Returns
     -------
     DegreeSuggestion
-        The degree, the reason as text, and the figures behind it.
+        The degree, the reason as text, and the numbers that it follows from.
 
     Raises
     ------
     CoordinateError
-        If there are no coordinates, some are missing or out of range, or all are the same place.
+        If there are no coordinates, if some are missing or out of range, or if all places are the same.
     ValueError
-        If a parameter is not what it accepts.
+        If a parameter is invalid.
 
     Notes
     -----
-    The distance between points is the root of their area over their number. The area is that of equal-area blocks, four
-    median nearest-neighbour distances wide, 10 m at least, that hold points. Copies of a point count once. Where
-    points crowd, it is the distance in the crowds that counts, which few harmonics live in (``shannon_number``): round
-    the coordinates of stations that jitter.
+    The distance between points is the square root of their area over their number. Their area is the area of all blocks
+    that hold points. The blocks have equal areas, and a width of four median nearest-neighbour distances, at least 10
+    m. Copies of a point count once. If points form clusters, the distance is the distance inside of the clusters, where
+    few harmonics lie (``shannon_number``). If the coordinates of a station vary slightly, round them first.
 
     Examples
     --------
     >>> from skgeo.datasets import fibonacci_lattice
     >>> from skgeo.model_selection import suggest_max_degree
     >>> print(suggest_max_degree(fibonacci_lattice(400)))
-    max_degree=17. 400 places are about 1,129 km apart, half a wavelength of degree 17. At this degree half a
-    wavelength is 1,177 km, and 324 of 324 harmonics live in the domain.
+    max_degree=17. 400 places are about 1,129 km apart, half a wavelength of degree 17.
+    At this degree half a wavelength is 1,177 km, and 324 of 324 harmonics lie in the
+    domain.
     >>> print(suggest_max_degree(fibonacci_lattice(400), resolution_km=5000))
-    max_degree=5. 5,000 km is half a wavelength of degree 5, the places can tell that: 400 places are about 1,129 km
-    apart, half a wavelength of degree 17. At this degree half a wavelength is 4,003 km, and 36 of 36 harmonics live in
-    the domain.
+    max_degree=5. 5,000 km is half a wavelength of degree 5. The places can resolve this:
+    400 places are about 1,129 km apart, half a wavelength of degree 17. At this degree
+    half a wavelength is 4,003 km, and 36 of 36 harmonics lie in the domain.
     """
     valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
     check_parameter("resolution_km", resolution_km, valid, "None or a positive number")
@@ -185,8 +189,10 @@ def _suggestion(
     if resolution_km is not None:
         wanted = max(1, math.ceil(HALF_CIRCUMFERENCE_KM / resolution_km))
         degree = min(wanted, from_data)
-        enough = "the places can tell that" if wanted <= from_data else "finer than the places can tell"
-        reason = f"{_km(resolution_km)} is half a wavelength of degree {wanted}, {enough}: {reason}"
+        can = "can" if wanted <= from_data else "cannot"
+        reason = (
+            f"{_km(resolution_km)} is half a wavelength of degree {wanted}. The places {can} resolve this: {reason}"
+        )
     if degree > largest:
         reason += f"; no more than largest={largest} is suggested"
         degree = int(largest)
@@ -197,7 +203,7 @@ def _suggestion(
     inside = f"{shannon:,.0f}" if shannon >= 10.0 else f"{shannon:.1f}"
     reason += (
         f". At this degree half a wavelength is {_km(wavelength / 2.0)}, and {inside} of {n_harmonics:,} harmonics "
-        "live in the domain."
+        "lie in the domain."
     )
     return DegreeSuggestion(
         max_degree=degree,
@@ -230,15 +236,16 @@ def select_max_degree(
 ) -> GridSearchCV:
     """Choose ``max_degree``, and other parameters along with it, by blocked folds.
 
-    Random folds favour degrees so high that they remember neighbours. This is scikit-learn's ``GridSearchCV`` with
-    folds of equal-area blocks, over the ``max_degree`` of whatever step of the model has one.
+    Random folds prefer high degrees, with which the model copies neighbours. This function runs scikit-learn's
+    ``GridSearchCV`` with folds of equal-area blocks, over the ``max_degree`` of the step of the model that has this
+    parameter.
 
     Parameters
     ----------
     model : estimator
         An estimator or Pipeline in which one parameter is called ``max_degree``, at any depth.
     X : array-like, DataFrame or GeoDataFrame with n_samples rows
-        What the model is fitted on. A frame may have latitude and longitude among its columns, as
+        The samples that the model is fitted on. A frame may have latitude and longitude among its columns, as
         :class:`SphericalBlockKFold` finds them; else give ``coordinates``.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         The target.
@@ -247,13 +254,13 @@ def select_max_degree(
     param_grid : dict of str to sequence, default=None
         Further parameters to search together with the degree, such as ``{"ridge__alpha": [0.1, 1, 10]}``.
     cv : int, splitter or iterable of splits, default=None
-        How to split, an int as in ``GridSearchCV``; None is ``SphericalBlockKFold(5)``.
+        The splits; an int as in ``GridSearchCV``; None is ``SphericalBlockKFold(5)``.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
     scoring : str, callable or None, default=None
         One metric, as in ``GridSearchCV``; None is the model's own score.
     groups : array-like of shape (n_samples,), default=None
-        Groups, for a ``cv`` that looks at them.
+        Groups, for a ``cv`` that uses them.
     params : dict, default=None
         Passed on to ``GridSearchCV.fit``, such as ``{"sample_weight": weight}``.
     n_jobs : int or None, default=None
@@ -262,24 +269,24 @@ def select_max_degree(
     Returns
     -------
     sklearn.model_selection.GridSearchCV
-        Fitted: ``best_params_``, ``cv_results_``, and ``best_estimator_``, fitted on all data. Where folds have no
-        score, means and ranks are those of the folds in which some candidate has one; a candidate that lacks one of
-        these is never chosen.
+        Fitted: ``best_params_``, ``cv_results_``, and ``best_estimator_``, fitted on all data. If folds have no score,
+        means and ranks are those of the folds in which at least one candidate has a score. A candidate without a score
+        in one of these folds is never chosen.
 
     Raises
     ------
     CoordinateError
         If there are no coordinates, or some are missing or out of range.
     ValueError
-        If the model has no or several parameters ``max_degree``, a parameter is not what it accepts, or no candidate
+        If the model has no or several parameters ``max_degree``, a parameter is invalid, or no candidate
         has a score in all folds that count.
 
     Warns
     -----
     UndefinedMetricWarning
-        If some folds, or candidates, have no score, for want of a class or because the model cannot be fitted.
+        If some folds or candidates have no score, because a class is missing or the model cannot be fitted.
     ResolutionWarning
-        If fits warn of it: one warning for all; with ``n_jobs``, that of the last fit, on all data.
+        If fits warn of it: one warning for all fits. With ``n_jobs``, only the last fit, on all data, warns.
     CoordinateWarning
         If coordinates look like radians.
 
@@ -292,7 +299,8 @@ def select_max_degree(
     >>> from skgeo.encoders import SphericalHarmonics
     >>> from skgeo.model_selection import select_max_degree
     >>> X = fibonacci_lattice(600)
-    >>> waves = SphericalHarmonics(5).fit_transform(X)[:, 16:].sum(axis=1)  # of degree 4 and 5
+    >>> harmonics = SphericalHarmonics(5).fit_transform(X)
+    >>> waves = harmonics[:, 16:].sum(axis=1)  # the harmonics of degree 4 and 5
     >>> noise = 2 * np.random.default_rng(0).standard_normal(600)
     >>> model = make_pipeline(SphericalHarmonics(), Ridge(0.1))
     >>> search = select_max_degree(model, X, waves + noise, degrees=[3, 5, 8, 12, 18])

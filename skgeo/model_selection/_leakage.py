@@ -48,8 +48,8 @@ _MIN_SAMPLES_PER_BLOCK = 4
 class LeakageReport:
     """Scores of a model in random and in blocked folds, from :func:`~skgeo.model_selection.leakage_report`.
 
-    With several scorers, scores and what follows from them have a last axis, one entry for each of ``metrics``;
-    ``report["roc_auc"]`` is the report of one.
+    With several scorers, scores, means and deviations have a last axis with one entry for each of ``metrics``;
+    ``report["roc_auc"]`` is the report of one scorer.
 
     Parameters
     ----------
@@ -215,15 +215,15 @@ def leakage_report(
 ) -> LeakageReport:
     """Scores of a model in random folds, and in blocked folds over block sizes.
 
-    Where scores fall as blocks grow, the score of random folds is owed to neighbours of the test samples among the
-    training samples. The one to report is that of blocks about as far from data as the places to predict.
+    If scores fall as blocks grow, the score of random folds comes from neighbours of the test samples among the
+    training samples. Report the score of the blocks whose distance from data is that of the places to predict.
 
     Parameters
     ----------
     model : estimator
         Any estimator of scikit-learn, a Pipeline too; it is cloned for each fold.
     X : array-like, DataFrame, GeoDataFrame with n_samples rows
-        What the model is fitted on. A frame may have latitude and longitude among its columns, as
+        The samples that the model is fitted on. A frame may have latitude and longitude among its columns, as
         :class:`SphericalBlockKFold` finds them; else give ``coordinates``.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         The target.
@@ -258,14 +258,14 @@ def leakage_report(
     CoordinateError
         If there are no coordinates, or some are missing or out of range.
     ValueError
-        If a parameter is not what it accepts, samples lie in fewer blocks of a size than there are folds, or no random
+        If a parameter is invalid, samples lie in fewer blocks of a size than there are folds, or no random
         fold has a score.
 
     Warns
     -----
     UndefinedMetricWarning
-        If some folds have no score, for want of a class or because the model cannot be fitted. They are left out of
-        means, and ``n_scored`` counts the others.
+        If some folds have no score, because a class is missing or the model cannot be fitted. They are left out of the
+        means, and ``n_scored`` counts the other folds.
     ResolutionWarning
         If fits warn of it: one warning for all.
     CoordinateWarning
@@ -281,7 +281,9 @@ def leakage_report(
     >>> from skgeo.model_selection import leakage_report
     >>> X, y = make_checkerboard(5000, n_support=500, random_state=0)
     >>> model = KNeighborsClassifier(1, metric="haversine")
-    >>> report = leakage_report(model, np.radians(X), y, coordinates=X, block_sizes_km=[300, 1000, 3000])
+    >>> report = leakage_report(
+    ...     model, np.radians(X), y, coordinates=X, block_sizes_km=[300, 1000, 3000]
+    ... )
     >>> print(report)
          folds  blocks  nearest km    score     std
         random                 170    0.796   0.008

@@ -81,17 +81,17 @@ class DistanceMatch:
 class NearestNeighbourDistanceKFold(FoldSplitter):
     """K folds in which test samples are as far from training samples as the places to predict are from all samples.
 
-    What a score means depends on how far the model has to reach. Random folds test places beside samples, blocks test
-    places far from them; a map asks for both, in proportions that depend on where the samples are. Here samples are
-    clustered, clusters are merged into folds, and the number of clusters is the one for which the distribution of
-    nearest-neighbour distances between folds is closest to that from the prediction locations to the samples: k-fold
-    nearest neighbour distance matching (kNNDM) [1]_.
+    The meaning of a score depends on the distance between the predicted places and the data. Random folds test places
+    close to samples, and blocks test places far from samples. A map has both kinds of places, in proportions that
+    depend on the samples. This splitter clusters the samples and merges clusters into folds. It chooses the number of
+    clusters for which two distributions are closest: the nearest-neighbour distances between folds, and those from the
+    prediction locations to the samples. The method is k-fold nearest neighbour distance matching (kNNDM) [1]_.
 
     Parameters
     ----------
     prediction_locations : array-like, DataFrame, GeoSeries, xarray object, LatLonGrid or CellGrid
-        Where the model will predict: (latitude, longitude) in degrees, which count alike; or a grid, of which the cells
-        inside the mask count by their area.
+        The places to predict: (latitude, longitude) in degrees with equal weights; or a grid, whose cells inside the
+        mask have their areas as weights.
     n_splits : int, default=5
         Number of folds, at least 2.
     max_share : float, default=0.5
@@ -109,7 +109,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
     CoordinateError
         From ``split``, if there are no coordinates, or some are missing or out of range.
     ValueError
-        From ``split``, if a parameter is not what it accepts, or there are fewer places than folds.
+        From ``split``, if a parameter is invalid, or there are fewer places than folds.
 
     See Also
     --------
@@ -117,15 +117,14 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
 
     Notes
     -----
-    The distance between distributions is Wasserstein's: the area between the distribution functions, in km. From
-    ``n_splits`` to 16,384 clusters 16 numbers are tried, and random folds, where every place is a cluster. Clusters are
-    nested: the one with the largest inertia is cut across its principal axis. They go to folds by size, the largest
-    first, each to the fold with the fewest samples so far. [1]_ clusters by Ward's method, merges along a principal
-    axis, and tests whether random folds will do before it tries others; the matrix of all distances that this needs is
-    not formed here. Samples at the same place are never separated.
+    The distance between distributions is Wasserstein's: the area between the distribution functions, in km. The
+    splitter tries 16 numbers of clusters from ``n_splits`` to 16,384, and random folds, where every place is a cluster.
+    Clusters are nested: the cluster with the largest inertia is cut across its principal axis. The largest cluster is
+    assigned first, each cluster to the fold with the fewest samples so far. The authors [1]_ cluster by Ward's method,
+    merge along a principal axis, and test first whether random folds are enough. This needs the matrix of all
+    distances, which this splitter does not compute. Samples at the same place are never separated.
 
-    Folds differ in size, so that scores are better computed once, from the predictions of all folds
-    (``cross_val_predict``).
+    Folds differ in size. Therefore compute one score from the predictions of all folds (``cross_val_predict``).
 
     References
     ----------
@@ -146,7 +145,8 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
     >>> country = LatLonGrid(np.arange(45.05, 55, 0.1), np.arange(0.05, 15, 0.1))
     >>> cv = NearestNeighbourDistanceKFold(country, n_splits=4)
     >>> match = cv.match(X)
-    >>> [round(float(np.median(km))) for km in (match.prediction_km, match.sample_km, match.fold_km)]
+    >>> distances = match.prediction_km, match.sample_km, match.fold_km
+    >>> [round(float(np.median(km))) for km in distances]
     [140, 3, 119]
     >>> [len(test) for _, test in cv.split(X)]
     [120, 120, 120, 120]
@@ -168,12 +168,12 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         self.coordinates = coordinates
 
     def match(self, X: Any, coordinates: Any = None) -> DistanceMatch:
-        """Make the folds, and tell how well distances match.
+        """Make the folds, and return how well the distances match.
 
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples, as ``split`` takes them.
+            The samples, as for ``split``.
         coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
             Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
 

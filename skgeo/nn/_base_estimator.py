@@ -82,7 +82,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         Raises
         ------
         ValueError
-            If a parameter, X, y or a weight is not what is accepted, or the loss is not finite; the estimator is then
+            If a parameter, X, y or a weight is invalid, or the loss is not finite; the estimator is then
             as it was before.
         """
         settings = read_settings(self, y)

@@ -21,9 +21,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     def partial_fit(
         self, X: Any, y: Any, classes: npt.ArrayLike | None = None, sample_weight: npt.ArrayLike | None = None
     ) -> Self:
-        """Train for one epoch on these samples, from the weights as they are.
+        """Train for one epoch on these samples, starting from the present weights.
 
-        The first call fits the encoder and fixes the classes; a call after ``fit`` goes on from its weights.
+        The first call fits the encoder and fixes the classes; a call after ``fit`` continues from its weights.
 
         Parameters
         ----------
@@ -43,8 +43,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         Raises
         ------
         ValueError
-            As from ``fit``; if y has a class that was not there at first; with ``class_weight="balanced"``, since how
-            many samples of each class there will be is not known.
+            As from ``fit``; if y has a class that the first call did not have; with ``class_weight="balanced"``,
+            because the numbers of samples of the classes are not known.
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -141,9 +141,9 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     _loss = "squared_error"
 
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Train for one epoch on these samples, from the weights as they are.
+        """Train for one epoch on these samples, starting from the present weights.
 
-        The first call fits the encoder and fixes how targets are standardised; a call after ``fit`` goes on from its
+        The first call fits the encoder and fixes how targets are standardised; a call after ``fit`` continues from its
         weights.
 
         Parameters
@@ -162,7 +162,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         Raises
         ------
         ValueError
-            As from ``fit``; if y has another number of outputs than at first.
+            As from ``fit``; if y has another number of outputs than in the first call.
         """
         return self._continue(X, y, sample_weight)
 
@@ -177,7 +177,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            As y was; NaN for cells of a grid that have no place.
+            In the shape of y; NaN for cells of a grid that have no place.
 
         Raises
         ------

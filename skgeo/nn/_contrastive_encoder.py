@@ -28,17 +28,17 @@ __all__ = ["ContrastiveLocationEncoder"]
 class ContrastiveLocationEncoder(NetworkTransformer):
     """Learn embeddings of places by matching them with images of these places, as SatCLIP [1]_ does.
 
-    An encoder with a network embeds places, a linear projection embeds features of images, which a model of your choice
-    has made before and which stays as it is. Both are trained so that of a batch each place is most similar to its own
-    image and each image to its own place: the symmetric cross-entropy of the cosine similarities divided by a
-    temperature, the loss of CLIP [2]_. Afterwards ``transform`` needs places only.
+    An encoder with a network embeds places. A linear projection embeds features of images, which a frozen model of your
+    choice has computed. Training makes each place of a batch most similar to its own image, and each image to its own
+    place. The loss is that of CLIP [2]_: the symmetric cross-entropy of the cosine similarities divided by a
+    temperature. ``transform`` needs places only.
 
     Parameters
     ----------
     encoder : str or transformer, default="spherical_harmonics"
-        What turns places into numbers, before the network: a name that :class:`~skgeo.nn.LocationClassifier` takes,
-        an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the
-        training places; ``FrozenEstimator`` keeps one as it is.
+        The encoder of places before the network: a name that :class:`~skgeo.nn.LocationClassifier` takes, an encoder
+        with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training
+        places; ``FrozenEstimator`` keeps one as it is.
     network : str, Module or callable, default="siren"
         Network to train on the encoded places: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
@@ -68,7 +68,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Share of the pairs that is held out, at random and two at least, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest held-out loss, or those of the last.
+        "best" keeps the weights of the epoch with the smallest held-out loss, "last" those of the last epoch.
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"
@@ -119,7 +119,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts, or places and features are not as many.
+        From ``fit``, if a parameter is invalid, or the numbers of places and features differ.
     NotFittedError
         From all other methods before ``fit``.
 
@@ -157,10 +157,12 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     >>> from skgeo.encoders import Cartesian3DEncoder
     >>> from skgeo.nn import ContrastiveLocationEncoder
     >>> places = fibonacci_lattice(400)
-    >>> waves = Cartesian3DEncoder().fit_transform(places) @ np.random.default_rng(0).normal(size=(3, 6))
-    >>> images = np.sin(3 * waves)
-    >>> model = ContrastiveLocationEncoder("cartesian3d", "mlp", embed_dim=16, learning_rate=0.01, max_epochs=60,
-    ...                                    random_state=0)
+    >>> directions = np.random.default_rng(0).normal(size=(3, 6))
+    >>> images = np.sin(3 * Cartesian3DEncoder().fit_transform(places) @ directions)
+    >>> model = ContrastiveLocationEncoder(
+    ...     "cartesian3d", "mlp", embed_dim=16, learning_rate=0.01, max_epochs=60,
+    ...     random_state=0,
+    ... )
     >>> model.fit(places, images).transform([[47.4, 8.5]]).shape
     (1, 16)
 
@@ -261,7 +263,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Raises
         ------
         ValueError
-            If a parameter, X or y is not what is accepted, the checkpoint is of another training, or the loss is not
+            If a parameter, X or y is invalid, the checkpoint is of another training, or the loss is not
             finite; the estimator is then as it was before.
         ModelFileError
             If the checkpoint is damaged or no such file.
@@ -329,8 +331,8 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Returns
         -------
         float
-            Between 0 and 1; guessing gets 1 / n_samples, so that it depends on how many places there are to choose
-            from. Equal similarities count by the chance of a random order.
+            Between 0 and 1. Guessing gets 1 / n_samples: the share depends on the number of places to choose from.
+            Equal similarities count by the chance of a random order.
         """
         check_is_fitted(self)
         pairs = self._read_pairs(X, y, None, None, reset=False)

@@ -34,7 +34,7 @@ TheoryEncoder or WrapEncoder
     TypeError
         If ``encoder`` is something else; from a call with anything but a tensor.
     ValueError
-        If a parameter of it is not what it accepts; from a call, if the last dimension is not 2.
+        If a parameter of the encoder is invalid; from a call, if the last dimension is not 2.
 
     See Also
     --------
@@ -44,9 +44,9 @@ TheoryEncoder or WrapEncoder
     Notes
     -----
     The buffers are the angular rates of the scales. A call computes in the wider dtype of points and buffers, float64
-    as made, and returns the dtype of the points. Gradients are finite everywhere; those of encoders that jump at the
-    antimeridian do not know of the jump. Values are not checked: what ``transform`` refuses, such as NaN, passes
-    through.
+    as made, and returns the dtype of the points. Gradients are finite everywhere. If an encoder jumps at the
+    antimeridian, its gradients do not include the jump. Values are not checked: the module computes with values that
+    ``transform`` refuses, such as NaN.
 
     Examples
     --------
@@ -105,9 +105,9 @@ TheoryEncoder or WrapEncoder
 class Harmonics(nn.Module):
     """``SphericalHarmonics`` as a differentiable torch module, made by its ``to_torch``.
 
-    Each harmonic is held as a Fourier series in colatitude, so that a call is sines, cosines and two matrix products:
-    no recurrence and no division, so that gradients of any order are finite, poles included. A latitude beyond 90 goes
-    over the pole and down the other side.
+    The module holds each harmonic as a Fourier series in colatitude. A call computes sines, cosines and two matrix
+    products, without a recurrence or a division, so gradients of any order are finite, also at the poles. A latitude
+    beyond 90 goes over the pole and down the other side.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Harmonics(nn.Module):
     Raises
     ------
     ValueError
-        If a parameter is not what it accepts; from a call, if the last dimension is not 2.
+        If a parameter is invalid; from a call, if the last dimension is not 2.
 
     See Also
     --------
@@ -181,8 +181,8 @@ class Harmonics(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other. Whole turns
-            of longitude are taken off without rounding.
+            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other. Whole turns of
+            longitude are removed without rounding.
 
         Returns
         -------

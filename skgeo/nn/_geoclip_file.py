@@ -35,9 +35,9 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     Parameters
     ----------
     path : str or path-like
-        The wheel, such as ``geoclip-1.3.0-py3-none-any.whl``, of which only the weights are read; the file
-        ``location_encoder_weights.pth``; or ``model.safetensors`` or the folder with it, whose ``config.json`` has to
-        agree with the tensors if it is there.
+        The wheel, such as ``geoclip-1.3.0-py3-none-any.whl``; the file ``location_encoder_weights.pth``; or
+        ``model.safetensors`` or the folder with this file. Only the weights of a wheel are read. If the folder has a
+        ``config.json``, it must agree with the tensors.
     sha256 : str or None, default=None
         SHA-256 of the whole file (of the wheel, or of ``model.safetensors``) as 64 hexadecimal
         digits, if you know it. Another file is refused before it is read.
@@ -91,7 +91,8 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     >>> import os, tempfile
     >>> import torch
     >>> from skgeo.nn import load_geoclip
-    >>> widths = {"capsule.1": (8, 6), "capsule.3": (8, 8), "capsule.5": (8, 8), "head.0": (4, 8)}
+    >>> widths = {"capsule.1": (8, 6), "capsule.3": (8, 8), "capsule.5": (8, 8)}
+    >>> widths["head.0"] = (4, 8)
     >>> state = {"LocEnc0.capsule.0.b": torch.rand(3, 2)}
     >>> for layer, shape in widths.items():
     ...     state[f"LocEnc0.{layer}.weight"] = torch.rand(shape)
@@ -100,7 +101,8 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     ...     path = os.path.join(folder, "location_encoder_weights.pth")
     ...     torch.save(state, path)
     ...     load_geoclip(path)
-    PretrainedEncoder(model=GeoCLIPWeights(n_capsules=1, n_frequencies=3, hidden_dim=8, n_outputs=4))
+    PretrainedEncoder(model=GeoCLIPWeights(n_capsules=1, n_frequencies=3, hidden_dim=8,
+                                           n_outputs=4))
     """
     given = Path(os.fsdecode(path))
     # A folder stands for the weights in it.

@@ -24,7 +24,7 @@ _LAYERS = {"capsule.1": "layers.0", "capsule.3": "layers.1", "capsule.5": "layer
 
 
 class GeoCLIPWeights(PretrainedWeights):
-    """Weights of the location encoder of GeoCLIP [1]_: arrays that stay as they are, and that all copies share.
+    """Weights of the location encoder of GeoCLIP [1]_: arrays that never change, and that all copies share.
 
     Places are projected to the Equal Earth map. A random matrix B turns the two projected coordinates v into the
     cosines and sines of 2 pi B v. A network of three layers with ReLU and a linear output makes an embedding of them.
@@ -46,7 +46,8 @@ class GeoCLIPWeights(PretrainedWeights):
     Raises
     ------
     ValueError
-        If arrays are missing or there that do not belong, have shapes that do not fit, or numbers that are not finite.
+        If arrays are missing, do not belong to the network, have shapes that do not fit, or hold numbers that are not
+        finite.
 
     See Also
     --------
@@ -65,7 +66,8 @@ class GeoCLIPWeights(PretrainedWeights):
     >>> import numpy as np
     >>> from skgeo.nn import GeoCLIPWeights
     >>> rng = np.random.default_rng(0)
-    >>> widths = {"capsule.1": (8, 6), "capsule.3": (8, 8), "capsule.5": (8, 8), "head.0": (4, 8)}
+    >>> widths = {"capsule.1": (8, 6), "capsule.3": (8, 8), "capsule.5": (8, 8)}
+    >>> widths["head.0"] = (4, 8)
     >>> arrays = {"LocEnc0.capsule.0.b": rng.normal(size=(3, 2))}
     >>> for layer, shape in widths.items():
     ...     arrays[f"LocEnc0.{layer}.weight"] = rng.normal(size=shape)

@@ -32,13 +32,13 @@ _SMALLEST_SIZE = 1e-3
 
 
 class GreatCircleBias(nn.Module):
-    """Tell attention how patches lie to each other: an additive bias for each pair of patches and each head.
+    """Give attention the distances between patches: an additive bias for each pair of patches and each head.
 
     The displacement from one patch to another, along the great circle between their middles, is its eastward and its
     northward part as seen from the first patch, and its length. A small network turns the displacement, in units of
     1000 km and in units of the patches' own size, into one number for each head. The number is added to the logits of
-    the attention before the softmax. The bias depends on displacements only: it is the same for patches that are turned
-    about the axis of the Earth, and it needs no window and no index, so that any set of patches has one.
+    the attention before the softmax. The bias depends on displacements only. It stays the same if all patches are
+    turned about the axis of the Earth. It needs no window and no index, so it works for any set of patches.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class GreatCircleBias(nn.Module):
     Attributes
     ----------
     layers : Sequential
-        The network. Its last layer is zero to begin with: training starts from no bias.
+        The network. The weights of its last layer are zero at first, so that training starts without a bias.
 
     Raises
     ------
@@ -101,7 +101,8 @@ class GreatCircleBias(nn.Module):
     >>> from torch.nn.functional import scaled_dot_product_attention
     >>> from skgeo import LatLonGrid
     >>> from skgeo.nn import GreatCircleBias
-    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
+    >>> grid = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0))
+    >>> patches = grid.patches((5, 5))
     >>> bias = GreatCircleBias(n_heads=8)
     >>> pairs = bias(torch.from_numpy(patches))
     >>> pairs.shape, bool(pairs.any())
@@ -146,8 +147,8 @@ class GreatCircleBias(nn.Module):
         Returns
         -------
         Tensor of shape (..., n_heads, n, n)
-            In the dtype of the parameters, or that of ``torch.autocast``. Entry (i, j) is what patch i, the query, adds
-            to its attention to patch j, the key.
+            In the dtype of the parameters, or that of ``torch.autocast``. Entry (i, j) is added to the logit of the
+            attention of patch i, the query, to patch j, the key.
         """
         points, size = _places(patches) if size is None else _given_places(patches, size)
         if torch.compiler.is_compiling() or size.numel() * size.shape[-1] <= _PAIRS_AT_A_TIME:

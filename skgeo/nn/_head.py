@@ -50,8 +50,9 @@ class PatchProjectionHead(nn.Module):
     position_gain, scale_gain : Parameter of shape (n_position,) and (n_scale,)
         Learnable gains; ones to begin with.
     scale_mean, scale_std : Tensor of shape (n_scale,)
-        Buffers: mean and standard deviation of the training descriptors. One that varies by less than a tenth of itself
-        is divided by its mean instead, or by 1 if it is a logarithm, so that other grids stay within a few units.
+        Buffers: mean and standard deviation of the training descriptors. If a descriptor varies by less than a tenth of
+        its mean, it is divided by its mean, or by 1 if it is a logarithm. Descriptors of other grids then stay within a
+        few units.
     position_columns, scale_columns : Tensor of shape (n_position,) and (n_scale,)
         Buffers: the columns of the features that hold each part.
     layers : Sequential
@@ -67,12 +68,10 @@ class PatchProjectionHead(nn.Module):
 
     Notes
     -----
-    The descriptors have different units. LayerNorm alone, which standardises across them, mixes these: patches of
-    0.01 and 1 degree then are almost parallel vectors (cosine 0.998; 0.7 in logarithms). Standardised one by one they
-    point in opposite directions (-0.7 on average).
-
-    A call converts the features to the dtype of the parameters, after standardising, so that float64 features lose
-    nothing that tells patches apart.
+    The descriptors have different units. LayerNorm alone, which standardises across them, mixes these: patches of 0.01
+    and 1 degree then are almost parallel vectors (cosine 0.998; 0.7 in logarithms). Standardised one by one they point
+    in opposite directions (-0.7 on average). A call standardises the features first, and then converts them to the
+    dtype of the parameters, so that small differences between patches are kept.
 
     Examples
     --------
@@ -80,10 +79,13 @@ class PatchProjectionHead(nn.Module):
 
     >>> import numpy as np, torch
     >>> from sklearn.pipeline import make_union
-    >>> from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> from skgeo import PatchPositionEncoder, PatchScaleFeaturizer
     >>> from skgeo.nn import PatchProjectionHead
-    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
-    >>> union = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer()).fit(patches)
+    >>> grid = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0))
+    >>> patches = grid.patches((5, 5))
+    >>> position = PatchPositionEncoder(SphericalHarmonicPCA(3))
+    >>> union = make_union(position, PatchScaleFeaturizer()).fit(patches)
     >>> features = torch.from_numpy(union.transform(patches))
     >>> _ = torch.manual_seed(0)
     >>> head = PatchProjectionHead.from_transformers(union, patches, embed_dim=32)

@@ -57,7 +57,7 @@ class HeadModel(NeuralEstimator):
         self.verbose = verbose
 
     def to_torch(self) -> PatchProjectionHead:
-        """The trained head as a torch module, without the output layer: what to add to the tokens of patches.
+        """The trained head as a torch module, without the output layer. Its output is added to the tokens of patches.
 
         Returns
         -------
@@ -128,7 +128,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     """Train the projection head of patches on classes, as the last step of a Pipeline.
 
     :class:`~skgeo.nn.PatchProjectionHead` with a linear output: the head learns an embedding of position and scale that
-    tells the target, and ``to_torch`` hands it out for the tokens of a transformer.
+    predicts the target, and ``to_torch`` returns the head for the tokens of a transformer.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
         Number of descriptors of scale, which are the last columns of X; ``make_union(PatchPositionEncoder(),
         PatchScaleFeaturizer())`` gives ten.
     log : bool, default=True
-        Whether these are logarithms.
+        Whether the descriptors are logarithms.
     embed_dim : int, default=64
         Width of the embedding that the head gives.
     head_dim : int or None, default=None
@@ -159,8 +159,8 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
-        validation they are the last.
+        "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
+        validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network.
     device : str, default="cpu"
@@ -199,7 +199,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     Raises
     ------
     ValueError
-        From ``fit``, if a parameter is not what it accepts, or X has no more than ``n_scale`` features.
+        From ``fit``, if a parameter is invalid, or X has no more than ``n_scale`` features.
 
     See Also
     --------
@@ -210,11 +210,15 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     --------
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline, make_union
-    >>> from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> from skgeo import PatchPositionEncoder, PatchScaleFeaturizer
     >>> from skgeo.nn import ProjectionHeadClassifier
-    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
-    >>> features = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer())
-    >>> model = make_pipeline(features, ProjectionHeadClassifier(embed_dim=32, max_epochs=100, random_state=0))
+    >>> grid = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0))
+    >>> patches = grid.patches((5, 5))
+    >>> position = PatchPositionEncoder(SphericalHarmonicPCA(3))
+    >>> features = make_union(position, PatchScaleFeaturizer())
+    >>> head = ProjectionHeadClassifier(embed_dim=32, max_epochs=100, random_state=0)
+    >>> model = make_pipeline(features, head)
     >>> zone = np.where(abs(patches[:, :2].mean(axis=1)) < 23.4, "tropics", "beyond")
     >>> bool(model.fit(patches, zone).score(patches, zone) > 0.9)
     True
@@ -267,7 +271,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     """Train the projection head of patches on numbers, as the last step of a Pipeline.
 
     :class:`~skgeo.nn.PatchProjectionHead` with a linear output: the head learns an embedding of position and scale that
-    tells the target, and ``to_torch`` hands it out for the tokens of a transformer.
+    predicts the target, and ``to_torch`` returns the head for the tokens of a transformer.
 
     Parameters
     ----------
@@ -275,7 +279,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
         Number of descriptors of scale, which are the last columns of X; ``make_union(PatchPositionEncoder(),
         PatchScaleFeaturizer())`` gives ten.
     log : bool, default=True
-        Whether these are logarithms.
+        Whether the descriptors are logarithms.
     embed_dim : int, default=64
         Width of the embedding that the head gives.
     head_dim : int or None, default=None
@@ -295,8 +299,8 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
-        validation they are the last.
+        "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
+        validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network.
     device : str, default="cpu"
@@ -335,7 +339,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     Raises
     ------
     ValueError
-        From ``fit``, if a parameter is not what it accepts, or X has no more than ``n_scale`` features.
+        From ``fit``, if a parameter is invalid, or X has no more than ``n_scale`` features.
 
     See Also
     --------
@@ -346,11 +350,15 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     --------
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline, make_union
-    >>> from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+    >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
+    >>> from skgeo import PatchPositionEncoder, PatchScaleFeaturizer
     >>> from skgeo.nn import ProjectionHeadRegressor
-    >>> patches = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0)).patches((5, 5))
-    >>> features = make_union(PatchPositionEncoder(SphericalHarmonicPCA(3)), PatchScaleFeaturizer())
-    >>> model = make_pipeline(features, ProjectionHeadRegressor(embed_dim=32, max_epochs=100, random_state=0))
+    >>> grid = LatLonGrid(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0))
+    >>> patches = grid.patches((5, 5))
+    >>> position = PatchPositionEncoder(SphericalHarmonicPCA(3))
+    >>> features = make_union(position, PatchScaleFeaturizer())
+    >>> head = ProjectionHeadRegressor(embed_dim=32, max_epochs=100, random_state=0)
+    >>> model = make_pipeline(features, head)
     >>> warmth = np.cos(np.radians(patches[:, :2].mean(axis=1)))
     >>> bool(model.fit(patches, warmth).score(patches, warmth) > 0.9)
     True

@@ -23,9 +23,9 @@ def compute_features(
     batch_size: int = 64,
     folder: str | None = None,
 ) -> npt.NDArray[Any]:
-    """Features of images from a frozen model, to be learned from by :class:`~skgeo.nn.ContrastiveLocationEncoder`.
+    """Features of images from a frozen model, as training data of :class:`~skgeo.nn.ContrastiveLocationEncoder`.
 
-    Each image goes through the model once, in evaluation mode and without gradients; the model is left as it was.
+    Each image goes through the model once, in evaluation mode and without gradients. The model does not change.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def compute_features(
     batch_size : int, default=64
         Images in a batch of a Dataset.
     folder : str or None, default=None
-        Folder of a temporary file that holds the features in place of memory; it is gone when they are.
+        Folder of a temporary file that holds the features in place of memory. The file is removed with the features.
 
     Returns
     -------
@@ -49,8 +49,8 @@ def compute_features(
     Raises
     ------
     ValueError
-        If a DataLoader is not known to keep the order, so that features would be those of other places; if a batch has
-        no images, or the model returns no features of that shape; if there are no batches.
+        If a DataLoader may change the order of the images, so that features would belong to other places; if a batch
+        has no images, or the model returns no features of that shape; if there are no batches.
 
     Examples
     --------

@@ -118,17 +118,17 @@ class LocationModel(LocationEstimator, NeuralEstimator):
 
 
 class LocationClassifier(NeuralClassifier, LocationModel):
-    """Classify places with an encoder and a network, as the location encoders of [1]_.
+    """Classify places with an encoder and a network, as the location encoders of [1]_ do.
 
     Parameters
     ----------
     encoder : str or transformer, default="spherical_harmonics"
-        What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
-        "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in ``skgeo.encoders``; an encoder with parameters of your own, or
-        :class:`~skgeo.SphericalHarmonicPCA`; any transformer of places, or a torch module from degrees to numbers
-        (see :class:`~skgeo.nn.PretrainedEncoder`). A transformer is cloned and fitted on the training places;
-        ``FrozenEstimator`` keeps one as it is. A module is not trained.
+        The encoder of places before the network: "cartesian3d", "direct", "grid", "sphere_c", "sphere_c_plus",
+        "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of its class in
+        ``skgeo.encoders``; an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`; any
+        transformer of places, or a torch module from degrees to numbers (see :class:`~skgeo.nn.PretrainedEncoder`). A
+        transformer is cloned and fitted on the training places; ``FrozenEstimator`` keeps one as it is. A module is not
+        trained.
     network : str, Module or callable, default="siren"
         Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
@@ -156,8 +156,8 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
-        validation they are the last.
+        "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
+        validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"
@@ -199,7 +199,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts or y has one class only.
+        From ``fit``, if a parameter is invalid, or y has one class only.
 
     See Also
     --------
@@ -208,12 +208,12 @@ class LocationClassifier(NeuralClassifier, LocationModel):
 
     Notes
     -----
-    The embedding of the training places is worked out once, in float64, rounded to the precision of the network and
-    kept, unless it has more than 2^27 numbers: then batch by batch.
+    The embedding of the training places is computed once in float64, rounded to the precision of the network, and kept
+    in memory. If it has more than 2^27 numbers, it is computed batch by batch.
 
-    Samples that lie close together are alike, so that a random share of them validates too kindly; give ``fit`` data of
-    other regions where the model is to work there. Cells of a grid count as its mask says, and all alike:
-    ``sample_weight=grid.cell_areas()`` counts them by area.
+    Samples that are close to each other are similar, so the loss of random validation samples is too small for other
+    regions. If the model should work in other regions, give ``fit`` validation data of these. Cells of a grid are
+    weighted by the mask and not by their areas: give ``sample_weight=grid.cell_areas()`` to weight them by area, too.
 
     References
     ----------
@@ -228,7 +228,9 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     >>> from skgeo.nn import LocationClassifier
     >>> places = fibonacci_lattice(200)
     >>> hemisphere = ["north" if latitude > 0 else "south" for latitude in places[:, 0]]
-    >>> model = LocationClassifier("cartesian3d", "linear", learning_rate=0.1, random_state=0)
+    >>> model = LocationClassifier(
+    ...     "cartesian3d", "linear", learning_rate=0.1, random_state=0
+    ... )
     >>> model.fit(places, hemisphere).predict([[47.4, 8.5], [-33.9, 18.4]])
     array(['north', 'south'], dtype='<U5')
     """
@@ -279,17 +281,17 @@ class LocationClassifier(NeuralClassifier, LocationModel):
 
 
 class LocationRegressor(NeuralRegressor, LocationModel):
-    """Predict numbers at places with an encoder and a network, as the location encoders of [1]_.
+    """Predict numbers at places with an encoder and a network, as the location encoders of [1]_ do.
 
     Parameters
     ----------
     encoder : str or transformer, default="spherical_harmonics"
-        What turns places into numbers, before the network: "cartesian3d", "direct", "grid", "sphere_c",
-        "sphere_c_plus", "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of
-        its class in ``skgeo.encoders``; an encoder with parameters of your own, or
-        :class:`~skgeo.SphericalHarmonicPCA`; any transformer of places, or a torch module from degrees to numbers
-        (see :class:`~skgeo.nn.PretrainedEncoder`). A transformer is cloned and fitted on the training places;
-        ``FrozenEstimator`` keeps one as it is. A module is not trained.
+        The encoder of places before the network: "cartesian3d", "direct", "grid", "sphere_c", "sphere_c_plus",
+        "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of its class in
+        ``skgeo.encoders``; an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`; any
+        transformer of places, or a torch module from degrees to numbers (see :class:`~skgeo.nn.PretrainedEncoder`). A
+        transformer is cloned and fitted on the training places; ``FrozenEstimator`` keeps one as it is. A module is not
+        trained.
     network : str, Module or callable, default="siren"
         Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
@@ -314,8 +316,8 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
         is None.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
-        validation they are the last.
+        "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
+        validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"
@@ -358,7 +360,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts.
+        From ``fit``, if a parameter is invalid.
 
     See Also
     --------
@@ -379,7 +381,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     >>> from skgeo.nn import LocationRegressor
     >>> places = fibonacci_lattice(300)
     >>> temperature = 30 * np.cos(np.radians(places[:, 0])) ** 2
-    >>> model = LocationRegressor("spherical_harmonics", "linear", learning_rate=0.1, random_state=0)
+    >>> model = LocationRegressor(network="linear", learning_rate=0.1, random_state=0)
     >>> model.fit(places, temperature).predict([[0.0, 20.0], [60.0, 20.0]]).round(1)
     array([30. ,  7.5])
     """

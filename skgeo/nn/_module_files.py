@@ -40,18 +40,18 @@ _START = b'{"__metadata__":{"skgeo":'
 
 
 def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Write a module to a safetensors file: what it takes to build it, its parameters and its buffers.
+    """Write a module to a safetensors file: its arguments, its parameters and its buffers.
 
     The file cannot run code when it is read, and every safetensors reader finds the tensors in it under their names in
-    ``state_dict``. It holds neither device nor gradients, hooks, nor which parameters are frozen.
+    ``state_dict``. It holds no device, gradients or hooks, and does not say which parameters are frozen.
 
     Parameters
     ----------
     module : Module
         A module of skgeo.nn.
     path : str or path-like
-        Where to write; the name is taken as it is, ``.safetensors`` is usual. An existing regular file is replaced when
-        the new one is complete, and else left alone; its rights stay. A symbolic link is followed and stays a link.
+        The file to write. No ending is added to its name; ``.safetensors`` is usual. An existing regular file is
+        replaced when the new file is complete, and keeps its permissions. A symbolic link is followed and stays a link.
 
     Raises
     ------
@@ -211,6 +211,7 @@ def _describe(tensor: Tensor) -> dict[str, object]:
 
 
 def _head_arguments(head: PatchProjectionHead) -> dict[str, object]:
+    """The arguments that build a head of the same shape."""
     # The layers are LayerNorm, Linear, GELU and Linear.
     _, hidden, _, output = head.layers
     return {
@@ -222,6 +223,7 @@ def _head_arguments(head: PatchProjectionHead) -> dict[str, object]:
 
 
 def _pca_arguments(module: HarmonicPCA) -> dict[str, object]:
+    """The degree, the number of components and the clip of a map of harmonics."""
     # The buffer has the shape (2, L + 1, L + 1, k).
     _, width, _, n_components = module.coefficients.shape
     return {"max_degree": width - 1, "n_components": n_components, "clip": module.clip and float(module.clip)}
@@ -237,11 +239,13 @@ def _build_pca(arguments: Mapping[str, Any], kind: type[HarmonicPCA] = HarmonicP
 
 
 def _encoder_arguments(module: EncoderModule) -> dict[str, object]:
+    """The class of the encoder and the parameters of its formula."""
     return {"encoder": type(module.encoder).__name__, "parameters": module.encoder._own_parameters()}
 
 
 def _build_encoder_module(arguments: Mapping[str, Any]) -> EncoderModule:
-    # The name comes from a file: only public names of skgeo.encoders, all of them classes, are looked up.
+    """The module of an encoder of skgeo.encoders; ValueError for any other name."""
+    # The name comes from a file. Only public names of skgeo.encoders are looked up, and all of them are classes.
     name = arguments["encoder"]
     if name not in encoders.__all__:
         raise ValueError(f"encoder={name!r} is not in skgeo.encoders")
@@ -249,11 +253,13 @@ def _build_encoder_module(arguments: Mapping[str, Any]) -> EncoderModule:
 
 
 def _harmonics_arguments(module: Harmonics) -> dict[str, object]:
+    """The degrees and the convention of harmonics."""
     # The spectrum is part of the buffer and needs no argument.
     return {"max_degree": module.max_degree, "min_degree": module.min_degree, "convention": module.convention}
 
 
 def _network_arguments(network: FcNet | MLP | SirenNet) -> dict[str, object]:
+    """The widths, the number of layers and the dropout of a network."""
     # All dropout layers of a network have the same share: the first one gives it.
     dropouts = [module.p for module in network.modules() if isinstance(module, nn.Dropout)]
     # The first layer maps the width of the embedding to the hidden width.
@@ -269,10 +275,12 @@ def _network_arguments(network: FcNet | MLP | SirenNet) -> dict[str, object]:
 
 
 def _siren_arguments(network: SirenNet) -> dict[str, object]:
+    """The arguments of a network of sines, with its two frequencies."""
     return _network_arguments(network) | {"first_w0": network.first_w0, "w0": network.w0}
 
 
 def _bias_arguments(bias: GreatCircleBias) -> dict[str, object]:
+    """The number of heads and the width of an attention bias."""
     # The layers are Linear, GELU, Linear, GELU and Linear.
     output = bias.layers[-1]
     assert isinstance(output, nn.Linear)
@@ -280,10 +288,12 @@ def _bias_arguments(bias: GreatCircleBias) -> dict[str, object]:
 
 
 def _linear_arguments(linear: Linear) -> dict[str, object]:
+    """The widths of a linear layer."""
     return {"n_inputs": linear.in_features, "n_outputs": linear.out_features}
 
 
 def _location_arguments(model: LocationEncoder) -> dict[str, object]:
+    """The encoder and the network of a model, and the shapes of its buffers."""
     # The numbers of the buffers are in the state_dict: the constructor needs their shapes only.
     units = {"mean": torch.zeros_like(model.mean).tolist(), "scale": torch.ones_like(model.scale).tolist()}
     return {"encoder": model.encoder, "network": model.network, **units}

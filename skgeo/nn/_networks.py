@@ -122,6 +122,7 @@ class _Residual(nn.Module):
         self.dropout = _dropout(dropout)
 
     def forward(self, values: Tensor) -> Tensor:
+        """Add the two inner layers to the values."""
         return values + torch.relu(self.outer(self.dropout(torch.relu(self.inner(values)))))
 
 

@@ -29,14 +29,14 @@ __all__ = ["PatchDataset"]
 class PatchDataset(Dataset[dict[str, Any]]):
     """Patches of a field at its times, or windows of neighbouring patches, as samples for a ``DataLoader``.
 
-    A sample is one patch at one time. With ``window=(k, l)`` it is k x l neighbouring patches at one time, which is
-    what a transformer trains on: each patch becomes a token.
+    A sample is one patch at one time. With ``window=(k, l)`` it is k x l neighbouring patches at one time, a sample for
+    a transformer: each patch becomes a token.
 
-    Only positions, validity and features are computed at first. The values of a sample are read when it is asked for:
-    of a DataArray that was opened from Zarr or NetCDF, only the chunks that the sample touches. Open such a file with
-    ``chunks=None``, as its chunks are then read without dask. Chunks of dask are computed in the thread that
-    asks for the sample, so that workers do not wait for each other. The dataset can be pickled, and each worker opens
-    the file for itself. HDF5 (NetCDF 4) does not survive a fork: use ``multiprocessing_context="spawn"``.
+    The constructor computes positions, validity and features. The values of a sample are read when the sample is
+    requested. From a DataArray that was opened from Zarr or NetCDF, only the chunks that the sample touches are read.
+    Open such a file with ``chunks=None``, as its chunks are then read without dask. Chunks of dask are computed in the
+    thread that requests the sample, so that workers do not wait for each other. The dataset can be pickled, and each
+    worker opens the file for itself. HDF5 (NetCDF 4) does not survive a fork: use ``multiprocessing_context="spawn"``.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
     partial : bool, default=None
         As for :meth:`skgeo.LatLonGrid.patches`.
     min_fraction : float, default=0
-        Keep patches of whose area at least this fraction is inside the mask.
+        Keep patches with at least this fraction of their area inside the mask.
     window : int or (int, int), default=None
         Patches along rows and columns in a sample. None means one patch, without the dimension of tokens.
     window_stride : int or (int, int), default=None
@@ -89,10 +89,10 @@ class PatchDataset(Dataset[dict[str, Any]]):
     Raises
     ------
     CoordinateError
-        If the field lies elsewhere than the grid; and as from ``grid.patches``.
+        If the field has other coordinates than the grid; and for the reasons of ``grid.patches``.
     ValueError
-        If a parameter is not what it accepts, the field has another shape than the grid, or no window is complete; and
-        as from ``grid.patches``.
+        If a parameter is invalid, the field has another shape than the grid, or no window is complete; and for the
+        reasons of ``grid.patches``.
 
     See Also
     --------
@@ -121,7 +121,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
     >>> from skgeo import LatLonGrid, PatchScaleFeaturizer
     >>> from skgeo.nn import PatchDataset
     >>> grid = LatLonGrid(np.arange(-87.5, 90, 5), np.arange(2.5, 360, 5))
-    >>> field = np.random.default_rng(0).normal(size=(10, 3, *grid.shape))  # time, channel, latitude, longitude
+    >>> rng = np.random.default_rng(0)
+    >>> field = rng.normal(size=(10, 3, *grid.shape))  # time, channel, latitude, longitude
     >>> scale = PatchScaleFeaturizer().fit(grid.patches(6))
     >>> dataset = PatchDataset(field, 6, grid=grid, window=(3, 4), features=scale)
     >>> len(dataset)

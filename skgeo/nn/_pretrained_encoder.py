@@ -17,7 +17,7 @@ __all__ = ["PretrainedEncoder"]
 
 
 class PretrainedEncoder(NetworkTransformer, FixedEncoder):
-    """The embedding of places by a network whose weights stay as they are.
+    """The embedding of places by a network with fixed weights.
 
     The network comes from published files of SatCLIP [1]_ or GeoCLIP [2]_, from a
     :class:`~skgeo.nn.ContrastiveLocationEncoder` that was fitted before, or from your own code. ``fit`` learns nothing,
@@ -58,7 +58,7 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts, or the module gives no row of numbers for a place.
+        From ``fit``, if a parameter is invalid, or the module gives no row of numbers for a place.
     NotFittedError
         From ``transform`` and ``to_torch`` before ``fit``.
 

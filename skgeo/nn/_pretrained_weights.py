@@ -36,6 +36,7 @@ class PretrainedWeights(Immutable, ABC):
         """The sizes of a network with arrays of these names and shapes; ValueError if they are not a network."""
 
     def _freeze(self, attributes: dict[str, Any]) -> None:
+        """Check the arrays, and set them and the settings. The arrays are read-only copies."""
         if not isinstance(attributes["arrays"], Mapping):
             given = attributes["arrays"]
             raise TypeError(f"arrays={given!r}: expected a dict of the arrays of a network; a load function makes it.")

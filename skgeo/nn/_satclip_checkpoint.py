@@ -20,8 +20,8 @@ def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     """Read the location network of a published checkpoint of SatCLIP [1]_, without running code from it.
 
     The files are ``satclip-{resnet18,resnet50,vit16}-{l10,l40}.ckpt``, or the same network as safetensors. Only tensors
-    and plain values are read; a file that wants anything else is refused. The image half and the state of the training
-    are left out.
+    and plain values are read. A file that needs other classes or functions is refused. The image network and the state
+    of the training are not read.
 
     Parameters
     ----------
@@ -88,14 +88,17 @@ def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     >>> import torch
     >>> from skgeo.nn import load_satclip
     >>> shapes = {
-    ...     "layers.0.weight": (8, 9), "layers.0.bias": (8,), "last_layer.weight": (4, 8), "last_layer.bias": (4,)
+    ...     "layers.0.weight": (8, 9), "layers.0.bias": (8,),
+    ...     "last_layer.weight": (4, 8), "last_layer.bias": (4,)
     ... }
     >>> state = {f"model.nnet.{name}": torch.ones(shape) for name, shape in shapes.items()}
+    >>> checkpoint = {"hyper_parameters": {"legendre_polys": 3}, "state_dict": state}
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "satclip.ckpt")
-    ...     torch.save({"hyper_parameters": {"legendre_polys": 3}, "state_dict": state}, path)
+    ...     torch.save(checkpoint, path)
     ...     load_satclip(path)
-    PretrainedEncoder(model=SatCLIPWeights(legendre_polys=3, hidden_dim=8, n_layers=1, n_outputs=4))
+    PretrainedEncoder(model=SatCLIPWeights(legendre_polys=3, hidden_dim=8, n_layers=1,
+                                           n_outputs=4))
     """
     file = WeightFile(path, "load_satclip", "checkpoint of SatCLIP", "satclip-vit16-l40.ckpt", _PART, sha256)
     state, parameters = file.read()

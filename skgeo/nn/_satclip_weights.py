@@ -21,7 +21,7 @@ CONVENTIONS = {"analytic": "satclip", "closed-form": "satclip_closed_form"}
 
 
 class SatCLIPWeights(PretrainedWeights):
-    """Weights of a location network of SatCLIP: arrays that stay as they are, and that all copies share.
+    """Weights of a location network of SatCLIP: arrays that never change, and that all copies share.
 
     The network is ``sin(30 (W x + b))``, then ``sin(W x + b)`` for each further layer, and a linear output. x are the
     ``legendre_polys ** 2`` harmonics of degree 0 to ``legendre_polys - 1``, in the convention of SatCLIP.
@@ -48,8 +48,8 @@ class SatCLIPWeights(PretrainedWeights):
     Raises
     ------
     ValueError
-        If arrays are missing or there that do not belong, have shapes that do not fit, or numbers that are not finite;
-        or if ``harmonics_calculation`` is something else.
+        If arrays are missing, do not belong to the network, have shapes that do not fit, or hold numbers that are not
+        finite; or if ``harmonics_calculation`` is invalid.
 
     See Also
     --------
@@ -62,7 +62,8 @@ class SatCLIPWeights(PretrainedWeights):
     >>> from skgeo.nn import SatCLIPWeights
     >>> rng = np.random.default_rng(0)
     >>> shapes = {
-    ...     "layers.0.weight": (8, 9), "layers.0.bias": 8, "last_layer.weight": (4, 8), "last_layer.bias": 4
+    ...     "layers.0.weight": (8, 9), "layers.0.bias": 8,
+    ...     "last_layer.weight": (4, 8), "last_layer.bias": 4
     ... }
     >>> SatCLIPWeights({name: rng.normal(size=shape) for name, shape in shapes.items()})
     SatCLIPWeights(legendre_polys=3, hidden_dim=8, n_layers=1, n_outputs=4)

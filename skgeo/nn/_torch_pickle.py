@@ -77,11 +77,12 @@ def _read_archive(archive: zipfile.ZipFile, length: int, *, hash_known: bool) ->
     # testzip reads all entries, and compares each with its CRC-32.
     damaged = None if hash_known else archive.testzip()
     if damaged is not None:
-        raise _RefusedError(f"is damaged: {damaged} is not what its checksum says")
+        raise _RefusedError(f"is damaged: {damaged} does not match its checksum")
     return archive.read(named[0])
 
 
 def _check_pickles(content: bytes, length: int, *, old: bool) -> None:
+    """Refuse pickles that unfold to very many values. A file of the old format begins with several pickles."""
     stream = io.BytesIO(content)
     for _ in range(_OLD_PICKLES if old else 1):
         _check_size(_Outline(stream, length).load())
@@ -173,6 +174,7 @@ class _Outline(_PythonUnpickler):
         self.stack[-1] = function(*arguments) if isinstance(function, _Stub) else _Stub(arguments)
 
     def _wrap(self, number: int) -> None:
+        """Replace the last values on the stack by a tuple of them."""
         values = self.stack[-number:] if number else []
         del self.stack[len(self.stack) - number :]
         self.append(_Pair(values))
@@ -193,7 +195,7 @@ class _Outline(_PythonUnpickler):
 
 
 class _ByteArray(_Stub):
-    """bytearray, which makes an array as long as it is told."""
+    """Stands for bytearray, which would make an array of any length that the file asks for."""
 
     def __init__(self, length: int) -> None:
         super().__init__()

@@ -143,7 +143,7 @@ def train(
                 history = {"losses": losses, "validation_losses": validation_losses, "best": best}
                 checkpointer.write(history | _state_of(module, optimizer, numbers))
             advance(1)
-    # Without validation, or if the caller wants the last weights, the last epoch is the kept one.
+    # Without validation, or if the caller asks for the last weights, those of the last epoch are kept.
     if held_out is None or settings.keep == "last":
         best = losses[-1], len(losses), arrays_of(module)
     return TrainingResult(best[2], moments_of(optimizer, module), losses, validation_losses, best[1])

@@ -19,10 +19,10 @@ __all__ = ["HarmonicPCA", "PatchPosition", "PatchScale"]
 class HarmonicPCA(nn.Module):
     """``SphericalHarmonicPCA.transform`` as a differentiable torch module, made by its ``to_torch``.
 
-    A linear map of real spherical harmonics, softly clipped, ``clip * tanh(z / clip)``. The map is held as a Fourier
-    series in both longitude and colatitude [1]_, so that a call is sines, cosines and one matrix product: no
-    recurrence, and no kink and no division anywhere, so that gradients of any order are finite, poles included. A
-    latitude beyond 90 goes over the pole and down the other side: an optimiser may move places freely.
+    A linear map of real spherical harmonics, softly clipped, ``clip * tanh(z / clip)``. The module holds the map as a
+    Fourier series in longitude and colatitude [1]_. A call computes sines, cosines and one matrix product, without a
+    recurrence, a kink or a division, so gradients of any order are finite, also at the poles. A latitude beyond 90 goes
+    over the pole and down the other side: an optimiser may move places freely.
 
     Parameters
     ----------
@@ -53,10 +53,10 @@ class HarmonicPCA(nn.Module):
     -----
     A call computes in the wider dtype of points and buffer and returns the dtype of the points. The buffer is made in
     float64: float32 points then agree with ``transform`` to float32 rounding, under ``torch.autocast`` too.
-    ``module.float()`` is for devices without float64. Its error is some 1e-7 times the
-    largest coefficient: 3e-6 for a basis of the globe, but 1e-3 for a small region, whose coefficients are in the
-    thousands. A call holds some 4 (L + 1)^2 numbers a point: feed millions of points in batches. Values are not
-    checked: what ``transform`` refuses, such as NaN, passes through.
+    ``module.float()`` is for devices without float64. Its error is some 1e-7 times the largest coefficient: 3e-6 for a
+    basis of the globe, but 1e-3 for a small region, whose coefficients are in the thousands. A call holds some 4 (L +
+    1)^2 numbers a point: feed millions of points in batches. Values are not checked: the module computes with values
+    that ``transform`` refuses, such as NaN.
 
     References
     ----------
@@ -95,8 +95,8 @@ class HarmonicPCA(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other; whole turns
-            of longitude are taken off without rounding.
+            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other. Whole turns of
+            longitude are removed without rounding.
 
         Returns
         -------

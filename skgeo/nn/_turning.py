@@ -12,9 +12,9 @@ __all__ = ["turn_patches"]
 def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Turn the patches of each sample about the axis of the Earth, by a random angle for each.
 
-    Train on features of turned patches, so that the model cannot learn by heart what is at which longitude. Then it
-    takes what it learned to other longitudes. Patches of one sample stay as they lie to each other, and keep latitudes
-    and sizes. Turn in training only: a model is tested and used with patches where they are.
+    Train on features of turned patches, so that the model cannot memorise the values at each longitude. Then it also
+    works at other longitudes. The patches of one sample keep their distances to each other, their latitudes and their
+    sizes. Turn patches in training only: test and use the model with patches that are not turned.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
     Returns
     -------
     Tensor of the shape of ``patches``
-        The tables with west and east, and nothing else, changed; west is from -180 to 180. In the dtype of
-        ``patches``; integers give float64.
+        The tables with other west and east edges; west is from -180 to 180. In the dtype of ``patches``; integers give
+        float64.
 
     Raises
     ------
@@ -44,15 +44,16 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
 
     Notes
     -----
-    Angles are uniform. A model that stays in the region of its training loses with turned patches what longitude
-    says there; see the guide :doc:`/guide/patches`. Keep tables in float64: in single precision edges are rounded by
-    up to 1 m where they are turned, each on its own.
+    Angles are uniform. If a model stays in the region of its training, turned patches hide the effect of longitude
+    there; see the guide :doc:`/guide/patches`. Keep tables in float64: in single precision, turning rounds each edge by
+    up to 1 m.
 
     Examples
     --------
     >>> import torch
     >>> from skgeo.nn import turn_patches
-    >>> windows = torch.tensor([[[30, 40, 0, 10, 8, 8], [30, 40, 10, 20, 8, 8]]], dtype=torch.float64).expand(3, 2, 6)
+    >>> window = torch.tensor([[30.0, 40, 0, 10, 8, 8], [30, 40, 10, 20, 8, 8]]).double()
+    >>> windows = window.expand(3, 2, 6)
     >>> turned = turn_patches(windows, torch.Generator().manual_seed(0))
     >>> turned[:, :, 2].round()
     tensor([[ -11.,   -1.],

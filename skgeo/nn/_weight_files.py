@@ -204,6 +204,7 @@ def _named(function: Callable[..., Any], full_name: str) -> Callable[..., Any]:
     """A function that torch finds by this name. Its output is that of ``function``."""
 
     def stand_in(*args: Any) -> Any:
+        """Call the function."""
         return function(*args)
 
     stand_in.__module__, _, stand_in.__qualname__ = full_name.rpartition(".")

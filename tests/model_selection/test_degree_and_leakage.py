@@ -203,8 +203,8 @@ def test_a_grid_is_its_cells_inside_the_mask():
 def test_a_resolution_finer_than_the_places_can_tell():
     found = suggest_max_degree(LATTICE, resolution_km=100)
     assert found.max_degree == suggest_max_degree(LATTICE).max_degree
-    assert "half a wavelength of degree 201, finer than the places can tell" in found.reason
-    assert "the places can tell that" in suggest_max_degree(LATTICE, resolution_km=5000).reason
+    assert "half a wavelength of degree 201. The places cannot resolve this" in found.reason
+    assert "The places can resolve this" in suggest_max_degree(LATTICE, resolution_km=5000).reason
 
 
 def test_coordinates_of_a_suggestion_may_be_columns():
