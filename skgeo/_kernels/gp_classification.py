@@ -327,6 +327,7 @@ def neighbour_posterior(
     response = np.zeros(n + 1)
 
     def posterior(tolerance: float) -> tuple[FloatArray, FloatArray, Posterior]:
+        """Field and constant given the sites, their response to the constant, and the posterior these make."""
         precision, shift = _site_precision(labels, sites), labels.per_place(sites.shift)
         found = prior.solve(precision, np.append(shift, shift.sum()), state, tolerance)
         unit = prior.solve(precision, np.append(np.zeros(n), 1.0), response, _RESPONSE_TOLERANCE)
@@ -367,11 +368,13 @@ class _SparsePrior:
         middle, corner = 1.0 / (self.precision + added), 1.0 / (float(added.sum()) + constant_precision)
 
         def times(state: FloatArray) -> FloatArray:
+            """The system times field and constant."""
             weighted = added * (state[:-1] + state[-1])
             field = self.transposed @ (self.precision * (self.factor @ state[:-1])) + weighted
             return np.append(field, weighted.sum() + constant_precision * state[-1])
 
         def precondition(residual: FloatArray) -> FloatArray:
+            """An approximate solution for a residual."""
             field = self.triangular.solve(middle * self.triangular.solve(residual[:-1], trans="T"))
             return np.append(field, corner * residual[-1])
 
@@ -385,6 +388,7 @@ def _conjugate_gradients(
     start: FloatArray,
     tolerance: float,
 ) -> FloatArray:
+    """The solution of a positive definite system, to a residual of ``tolerance`` times the right side."""
     shape = (len(right), len(right))
     system, preconditioner = (LinearOperator(shape, part, dtype=np.float64) for part in (times, precondition))
     found, _ = cg(system, right, start, rtol=tolerance, maxiter=_MAX_CG_STEPS, M=preconditioner)
