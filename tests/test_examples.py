@@ -261,12 +261,13 @@ def test_kriging_example_shows_where_each_model_wins(tmp_path):
     error = {(name, int(n)): (float(smooth), float(rough)) for name, n, _, _, smooth, rough in rows}
     memory = {(name, int(n)): float(megabytes) for name, n, _, megabytes, _, _ in rows}
     # The default is as good as kriging. Harmonics are so on the smooth field only.
-    for n, field in itertools.product((250, 1000), (0, 1)):
+    for n, field in itertools.product((100, 400), (0, 1)):
         assert error["default", n][field] < 1.1 * error["kriging", n][field]
-    assert error["harmonics", 1000][0] < 1.1 * error["kriging", 1000][0]
-    assert error["harmonics", 1000][1] > 1.1 * error["kriging", 1000][1]
-    assert error["default", 4000][1] < error["kriging", 1000][1] / 2
-    assert memory["kriging", 1000] > 2 * memory["harmonics", 1000]
+    assert error["harmonics", 400][0] < 1.1 * error["kriging", 400][0]
+    assert error["harmonics", 1600][1] > 1.2 * error["default", 1600][1]
+    assert error["default", 1600][1] < 0.7 * error["kriging", 400][1]
+    # The memory of neighbours grows with the number of points, that of kriging with its square.
+    assert memory["default", 1600] < memory["kriging", 400]
     with Image.open(tmp_path / "kriging.png") as picture:
         assert picture.size == (1800, 540)
 

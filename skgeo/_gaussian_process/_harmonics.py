@@ -190,9 +190,11 @@ def _search(evidence: Evidence, given: Given, normalize_y: bool) -> dict[str, fl
     index = [HYPERPARAMETERS.index(name) for name in free]
 
     def at(theta: npt.ArrayLike) -> dict[str, float]:
+        """All hyperparameters, from the logarithms of the free ones."""
         return values | dict(zip(free, np.exp(theta).tolist(), strict=True))
 
     def loss(theta: FloatArray) -> tuple[float, FloatArray]:
+        """The negative likelihood at logarithms of the free hyperparameters, and its gradient."""
         point = at(theta)
         value, gradient = evidence(matern_kernel(point), point["noise"])
         return -value, -gradient[index]

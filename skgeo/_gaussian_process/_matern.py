@@ -113,8 +113,9 @@ class MaternProcess:
             "noise": found.ratio * at.variance,
         }
         self.state |= {"coefficients": at.coefficients, "precision": at.precision, "value": at.value}
+        # Grouping takes the time of some thousand predictions: a fit does it once, for all predictions.
         if not self.exact:
-            self._conditional()
+            self.state["groups"] = group_observations(self._residuals(), self._kernel, self._ratio)._asdict()
 
     @property
     def method(self) -> str:
@@ -312,16 +313,17 @@ class MaternProcess:
         return ExactGP(data["vectors"], data["weight"]).factor(*self._kernel, self._ratio)
 
     def _conditional(self) -> Conditional:
-        """The residuals of the observations and the design of the mean, on which predictions are conditioned."""
+        """What predictions are conditioned on: the residuals and the design of the mean, in groups for neighbours."""
+        if not self.exact:
+            return Conditional(**self.state["groups"])
+        data = self._residuals()
+        return Conditional(data.vectors, data.columns, self._ratio / data.weight)
+
+    def _residuals(self) -> Observations:
+        """The observations, with residuals from the mean of the field in place of the targets."""
         data = self._standardised()
         targets, design = np.split(data.columns, [self.n_targets], axis=1)
-        data = data._replace(columns=np.hstack([targets - design @ self.state["coefficients"], design]))
-        if self.exact or len(data.vectors) <= self._n_near:
-            return Conditional(data.vectors, data.columns, self._ratio / data.weight)
-        # Grouping takes the time of some thousand predictions: a fit does it once.
-        if "groups" not in self.state:
-            self.state["groups"] = group_observations(data, self._kernel, self._ratio)._asdict()
-        return Conditional(**self.state["groups"])
+        return data._replace(columns=np.hstack([targets - design @ self.state["coefficients"], design]))
 
     def _likelihood(self, at: Hyperparameters) -> Likelihood:
         """The likelihood of all data at hyperparameters; ``variance=None`` takes the best variance."""

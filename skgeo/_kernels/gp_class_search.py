@@ -58,6 +58,7 @@ def _climb(
     sites: Sites | None = None
 
     def loss(theta: FloatArray) -> tuple[float, FloatArray]:
+        """The negative likelihood at (log variance, log length), and its gradient; it keeps the sites."""
         nonlocal sites
         variance, length = np.exp(theta).tolist()
         found = exact_likelihood(labels, Kernel(variance, length, smoothness), chords, sites)

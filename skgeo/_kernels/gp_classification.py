@@ -54,6 +54,10 @@ _SCALES = np.array(
     ]
 )  # fmt: skip
 
+# Nodes from 0 to 1, and the matrix that turns values there into the coefficients of a polynomial: the degree is 12.
+_POWER_NODES = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, 13))
+_POWER_FIT = np.linalg.inv(np.vander(_POWER_NODES, increasing=True)).T
+
 
 class Labels(NamedTuple):
     """Labels at n different places; those of one class at one place are one entry."""
@@ -121,17 +125,53 @@ class Matched(NamedTuple):
 def match_moments(labels: Labels, sites: Sites, mean: FloatArray, variance: FloatArray) -> Matched:
     """Sites that match moments, from the posterior mean and variance (n,) at the places (equations 3.56 to 3.59)."""
     variance, mean = variance[labels.place], mean[labels.place]
-    # One label of the entry is left out. An entry of less than one label is left out as a whole.
-    left_out = np.minimum(labels.weight, 1.0)
-    cavity = 1.0 / (1.0 / variance - left_out * sites.precision)
-    centre = cavity * (mean / variance - left_out * sites.shift)
-    log_mass, slope, curvature = _moments(labels.sign, centre, cavity)
-    rest = 1.0 + cavity * curvature
+    # One label of the entry is left out. An entry of less than one label, the power w of a factor, is left out whole.
+    share = np.minimum(labels.weight, 1.0)
+    precision, shift = share * sites.precision, share * sites.shift
+    cavity = 1.0 / (1.0 / variance - precision)
+    centre = cavity * (mean / variance - shift)
+    log_mass, slope, curvature = _label_moments(labels.sign, share, centre, cavity)
+    rest = share * (1.0 + cavity * curvature)
     found = Sites(-curvature / rest, (slope - centre * curvature) / rest)
     # The factor with which a site has the mass of its label, for the sites as they are.
-    spread = 1.0 + sites.precision * cavity
-    product = sites.precision * centre**2 - 2.0 * centre * sites.shift - sites.shift**2 * cavity
-    return Matched(found, log_mass + 0.5 * np.log(spread) + 0.5 * product / spread)
+    spread = 1.0 + precision * cavity
+    product = precision * centre**2 - 2.0 * centre * shift - shift**2 * cavity
+    return Matched(found, (log_mass + 0.5 * np.log(spread) + 0.5 * product / spread) / share)
+
+
+def _label_moments(
+    sign: FloatArray, share: FloatArray, mean: FloatArray, variance: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """As :func:`_moments`, of the logistic function to the powers ``share``, which are at most 1."""
+    found = np.array(_moments(sign, mean, variance))
+    part = share < 1.0
+    if part.any():
+        found[:, part] = _power_moments(sign[part], share[part], mean[part], variance[part])
+    return found[0], found[1], found[2]
+
+
+def _power_moments(sign: FloatArray, power: FloatArray, mean: FloatArray, variance: FloatArray) -> FloatArray:
+    """As :func:`_moments`, (3, e), of the logistic function to powers (e,) between 0 and 1.
+
+    For z = ``sign * x`` the function is ``(1 + exp(-z))^-power``, and for negative z ``exp(power * z)`` times
+    ``(1 + exp(z))^-power``. With u = exp(-abs(z)), a polynomial in u is ``(1 + u)^-power`` to 1e-9. So the function is a
+    sum of exponentials on each side of zero, whose means over half of a normal distribution are known.
+    """
+    degrees = np.arange(_POWER_NODES.size)
+    # Of small powers the polynomial is 1 and a small rest: the rest keeps its digits.
+    coefficients = np.expm1(-power[:, np.newaxis] * np.log1p(_POWER_NODES)) @ _POWER_FIT
+    coefficients[:, 0] += 1.0
+    coefficients = np.hstack([coefficients, coefficients])
+    rates = np.hstack([np.tile(-degrees, (power.size, 1)), power[:, np.newaxis] + degrees])
+    side = np.repeat([1.0, -1.0], degrees.size)
+    centre, square = (sign * mean)[:, np.newaxis], variance[:, np.newaxis]
+    log_terms = rates * centre + 0.5 * rates * rates * square
+    log_terms += log_ndtr(side * (centre + rates * square) / np.sqrt(square))
+    log_mass = logsumexp(log_terms, axis=1, b=coefficients)
+    terms = coefficients * np.exp(log_terms - log_mass[:, np.newaxis])
+    # The function and its slope are continuous at zero: derivatives have no terms from there.
+    slope, second = (terms * rates).sum(axis=1), (terms * rates * rates).sum(axis=1)
+    return np.array([log_mass, sign * slope, second - slope**2])
 
 
 def _moments(sign: FloatArray, mean: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -287,6 +327,7 @@ def neighbour_posterior(
     response = np.zeros(n + 1)
 
     def posterior(tolerance: float) -> tuple[FloatArray, FloatArray, Posterior]:
+        """Field and constant given the sites, their response to the constant, and the posterior these make."""
         precision, shift = _site_precision(labels, sites), labels.per_place(sites.shift)
         found = prior.solve(precision, np.append(shift, shift.sum()), state, tolerance)
         unit = prior.solve(precision, np.append(np.zeros(n), 1.0), response, _RESPONSE_TOLERANCE)
@@ -327,11 +368,13 @@ class _SparsePrior:
         middle, corner = 1.0 / (self.precision + added), 1.0 / (float(added.sum()) + constant_precision)
 
         def times(state: FloatArray) -> FloatArray:
+            """The system times field and constant."""
             weighted = added * (state[:-1] + state[-1])
             field = self.transposed @ (self.precision * (self.factor @ state[:-1])) + weighted
             return np.append(field, weighted.sum() + constant_precision * state[-1])
 
         def precondition(residual: FloatArray) -> FloatArray:
+            """An approximate solution for a residual."""
             field = self.triangular.solve(middle * self.triangular.solve(residual[:-1], trans="T"))
             return np.append(field, corner * residual[-1])
 
@@ -345,6 +388,7 @@ def _conjugate_gradients(
     start: FloatArray,
     tolerance: float,
 ) -> FloatArray:
+    """The solution of a positive definite system, to a residual of ``tolerance`` times the right side."""
     shape = (len(right), len(right))
     system, preconditioner = (LinearOperator(shape, part, dtype=np.float64) for part in (times, precondition))
     found, _ = cg(system, right, start, rtol=tolerance, maxiter=_MAX_CG_STEPS, M=preconditioner)

@@ -1,13 +1,12 @@
 """Kernel: the hyperparameters of a Gaussian process with the largest likelihood.
 
-A grid of length scales and noise ratios on few places finds the start of a search with gradients, for each smoothness.
-No search has more than a fixed number of steps. Large data are represented by some thousand places.
+A grid of length scales and noise ratios on few places finds the start of a search with gradients for one smoothness. The
+searches for the others start from its end. No search has more than a fixed number of steps. Large data are represented by some thousand places.
 """
 
 import math
-from functools import cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from scipy import linalg
@@ -36,7 +35,8 @@ _START_RATIOS, _N_START_LENGTHS = (0.3, 0.03, 3.0, 1e-3), 7
 _LENGTH_MARGINS = (0.5, 4.0)
 # Chord of the length scale where nothing can be learned of it: about 20 degrees.
 _DEFAULT_LENGTH, _DEFAULT_RATIO, _DEFAULT_SMOOTHNESS = 0.35, 0.1, 1.5
-_OPTIONS: Any = {"maxiter": 60, "maxfun": 90, "ftol": 1e-9, "gtol": 1e-3}
+# Tolerances of the logarithm of the likelihood and of its gradient, for each observation.
+_OPTIONS: Any = {"maxiter": 60, "maxfun": 90, "ftol": 1e-8, "gtol": 1e-6}
 
 
 class Given(NamedTuple):
@@ -103,41 +103,62 @@ def find_hyperparameters(
         )
         problem = _Problem(process, part, n_targets, given)
 
-    @cache
-    def climb(nu: float) -> tuple[float, Hyperparameters]:
-        return _climb(problem, nu, _best_start(coarse, nu, bounds), bounds)
-
     if given.smoothness is not None:
-        return climb(float(given.smoothness))[1]
-    # The likelihood has one maximum in the smoothness: from the two in the middle, walk while it rises.
-    position = 2 if climb(SMOOTHNESS[2])[0] > climb(SMOOTHNESS[1])[0] else 1
-    step = 1 if position == 2 else -1
-    while (
-        0 <= position + step < len(SMOOTHNESS)
-        and climb(SMOOTHNESS[position + step])[0] > climb(SMOOTHNESS[position])[0]
-    ):
-        position += step
-    return climb(SMOOTHNESS[position])[1]
+        nu = float(given.smoothness)
+        return _climb(problem, nu, _best_start(coarse, nu, bounds), bounds).at
+    # The likelihood has one maximum in the smoothness: walk while it rises, to smoother kernels or to rougher ones. The
+    # place of the maximum changes little from one smoothness to the next: the next search starts from it.
+    first = SMOOTHNESS[1]
+    best = _climb(problem, first, _best_start(coarse, first, bounds), bounds)
+    for others in (SMOOTHNESS[2:], SMOOTHNESS[:1]):
+        for nu in others:
+            found = _climb(problem, nu, np.log([best.at.length, best.at.ratio]), bounds)
+            if found.value <= best.value:
+                break
+            best = found
+        if best.at.smoothness > first:
+            break
+    return best.at
 
 
-def _climb(
-    problem: _Problem, smoothness: float, start: FloatArray, bounds: FloatArray
-) -> tuple[float, Hyperparameters]:
-    """The end of the search from a start, and the likelihood there."""
+class _Maximum(NamedTuple):
+    """Hyperparameters, and the likelihood there."""
 
-    def loss(theta: FloatArray) -> tuple[float, FloatArray]:
+    value: float
+    at: Hyperparameters
+
+
+class _Loss:
+    """The negative likelihood of one smoothness at (log length, log ratio), with its gradient.
+
+    It is divided by the number of observations, so that the first step of a search, along the gradient, is neither long
+    nor short. ``best`` is the largest likelihood that it has seen.
+    """
+
+    def __init__(self, problem: _Problem, smoothness: float) -> None:
+        self.problem, self.smoothness = problem, smoothness
+        self.best: _Maximum | None = None
+        self.scale = 1.0 / int(problem.data.multiplicity.sum())
+
+    def __call__(self, theta: FloatArray) -> tuple[float, FloatArray]:
         try:
-            found, gradient = problem.at(smoothness, *theta.tolist())
+            found, gradient = self.problem.at(self.smoothness, *theta.tolist())
         # Rounding may make the matrix of an exact process indefinite: the search then takes a shorter step.
         except linalg.LinAlgError:
             return 1e30, np.zeros(2)
-        return -found.value, -gradient
+        if self.best is None or found.value > self.best.value:
+            length, ratio = np.exp(theta).tolist()
+            self.best = _Maximum(found.value, Hyperparameters(found.variance, length, self.smoothness, ratio))
+        return -self.scale * found.value, -self.scale * gradient
 
-    limits: Any = bounds
-    result = minimize(loss, start, (), "L-BFGS-B", True, bounds=limits, options=_OPTIONS)
-    found = problem.at(smoothness, *result.x.tolist())[0]
-    length, ratio = np.exp(result.x).tolist()
-    return found.value, Hyperparameters(found.variance, length, smoothness, ratio)
+
+def _climb(problem: _Problem, smoothness: float, start: FloatArray, bounds: FloatArray) -> _Maximum:
+    """The end of the search from a start (log length, log ratio)."""
+    loss, limits = _Loss(problem, smoothness), cast("Any", bounds)
+    minimize(loss, start, (), "L-BFGS-B", True, bounds=limits, options=_OPTIONS)
+    if loss.best is None:
+        raise linalg.LinAlgError("The likelihood has no value at any of the hyperparameters.")
+    return loss.best
 
 
 def _best_start(problem: _Problem, smoothness: float, bounds: FloatArray) -> FloatArray:

@@ -59,6 +59,7 @@ def _fill_from_tree(
     m, count = neighbours.shape[1], min(tree.n, 2 * neighbours.shape[1] + 8)
 
     def fill(part: slice) -> Integers:
+        """Fill in the neighbours of some rows, and return the rows that have too few near earlier places."""
         index = rows[part]
         near = tree.query(vectors[index], k=count)[1].reshape(len(index), -1)
         earlier = near < index[:, np.newaxis]
@@ -96,6 +97,7 @@ class NeighbourGP:
         parts: list[Gram] = []
 
         def block(rows: slice) -> Gram:
+            """The inner products of a block of rows."""
             return self._block_gram(rows, columns, (length, smoothness), ratio)
 
         run_in_threads(block, self._blocks, self.n_jobs, partial(_append, parts))
@@ -234,6 +236,7 @@ def condition_on_nearest(
     means, variance = np.empty((len(places), data.columns.shape[1])), np.empty(len(places))
 
     def fill(rows: slice) -> None:
+        """Means and variances of a block of places."""
         near, weights, variance[rows] = _nearest_weights(tree, data, kernel, places[rows], m)
         means[rows] = np.einsum("ij,ijk->ik", weights, data.columns[near])
 
@@ -265,6 +268,7 @@ def covariance_given_nearest(
     near, weights = np.empty((len(places), m), dtype=np.intp), np.empty((len(places), m))
 
     def fill(rows: slice) -> None:
+        """The nearest data of a block of places, and their weights."""
         near[rows], weights[rows], _ = _nearest_weights(tree, data, kernel, places[rows], m)
 
     fill_in_threads(fill, _blocks(len(places), m), n_jobs)
@@ -313,6 +317,7 @@ def prior_factor(
     weights, share, pairs = np.empty(earlier.shape), np.empty(p), place_pairs(earlier.shape[1] + 1)
 
     def fill(rows: slice) -> None:
+        """The weights and shares of a block of places."""
         near = earlier[rows]
         group = np.concatenate([vectors[near], vectors[rows][:, np.newaxis]], axis=1)
         jitter = np.where(near < 0, 0.0, JITTER)
