@@ -208,6 +208,17 @@ SCHEMAS: dict[str, Schema] = GAUSSIAN_PROCESSES | {
         _PLACES | {"frequencies_": squarable(("waves", 3))}, _NAMED, _check_waves
     ),
     "skgeo.PatchPositionEncoder": Schema(_PATCHES | {"encoder_": Part(("transform",))}, _NAMED),
+    "skgeo.LocationPriorClassifier": Schema(
+        {
+            "n_features_in_": Integer(1, size="features"),
+            "classes_": AnyOf((Labels(), Strings(("classes",)))),
+            "prior_": Part(("predict_proba",)),
+            "class_prior_": Array(("classes",), low=POSITIVE, high=1.0),
+            "temperature_": Number(low=POSITIVE),
+            "prior_weight_": Number(low=0.0),
+        },
+        _NAMED,
+    ),
     "skgeo.PatchScaleFeaturizer": Schema(_PATCHES, _NAMED),
     "skgeo.nn.LocationClassifier": Schema(_NETWORK | _LOCATION | _CLASSIFIER, _TRAINED, _check_weights),
     "skgeo.nn.LocationRegressor": Schema(_NETWORK | _LOCATION | _REGRESSOR, _TRAINED, _check_weights),
