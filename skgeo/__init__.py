@@ -4,6 +4,7 @@ from skgeo import exceptions
 from skgeo._cells import CellGrid
 from skgeo._gaussian_process import SphericalGaussianProcessClassifier, SphericalGaussianProcessRegressor
 from skgeo._grid import LatLonGrid
+from skgeo._location_prior import LocationPriorClassifier, combine_with_image_scores
 from skgeo._output.files import load, save
 from skgeo._output.grid_report import GridReport
 from skgeo._patch_position import PatchPositionEncoder
@@ -16,12 +17,14 @@ __all__ = [
     "CellGrid",
     "GridReport",
     "LatLonGrid",
+    "LocationPriorClassifier",
     "PatchPositionEncoder",
     "PatchScaleFeaturizer",
     "SphericalGaussianProcessClassifier",
     "SphericalGaussianProcessRegressor",
     "SphericalHarmonicPCA",
     "__version__",
+    "combine_with_image_scores",
     "degree_wavelength_km",
     "exceptions",
     "load",

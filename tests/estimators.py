@@ -8,10 +8,12 @@ that any table becomes places.
 import numpy as np
 import sklearn
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import validate_data
 
 from skgeo import (
+    LocationPriorClassifier,
     PatchPositionEncoder,
     PatchScaleFeaturizer,
     SphericalGaussianProcessClassifier,
@@ -37,6 +39,7 @@ from skgeo.nn import (
     ContrastiveLocationEncoder,
     LocationClassifier,
     LocationRegressor,
+    PresenceOnlyClassifier,
     PretrainedEncoder,
     ProjectionHeadClassifier,
     ProjectionHeadRegressor,
@@ -129,6 +132,17 @@ class AnyLocationClassifier(AnyPoints, LocationClassifier):
 
 class AnyLocationRegressor(AnyPoints, LocationRegressor):
     pass
+
+
+class AnyPresenceOnlyClassifier(AnyPoints, PresenceOnlyClassifier):
+    pass
+
+
+class AnyLocationPriorClassifier(LocationPriorClassifier):
+    def _read(self, X, *, reset):
+        latitude, longitude, *_ = fold_points(*read_any(self, X, reset))
+        # The images of these tables show nothing: all classes are as likely.
+        return np.column_stack([latitude, longitude]), np.ones((len(latitude), len(self.classes_)))
 
 
 class AnySphericalGaussianProcessClassifier(AnyPoints, SphericalGaussianProcessClassifier):
@@ -243,6 +257,9 @@ ANY_TABLE = [
     AnyLocationClassifier("wrap", "mlp", max_epochs=40, **EXACTLY),
     AnyLocationRegressor(SphericalHarmonics(14), "linear", max_epochs=60, **EXACTLY),
     AnyLocationRegressor("wrap", "siren", max_epochs=60, **(EXACTLY | {"learning_rate": 0.01})),
+    AnyPresenceOnlyClassifier("cartesian3d", hidden_dim=16, max_epochs=40, n_background=100, **EXACTLY),
+    AnyPresenceOnlyClassifier("wrap", "linear", loss="poisson", max_epochs=20, n_background=100, **EXACTLY),
+    AnyLocationPriorClassifier(make_pipeline(Cartesian3DEncoder(), LogisticRegression()), cv=InSample()),
     AnySphericalGaussianProcessClassifier(**FIELD),
     AnySphericalGaussianProcessClassifier(method="neighbours", n_neighbors=5, class_weight="balanced", **FIELD),
     # A weight is not as many observations to hyperparameters that are found.
@@ -271,6 +288,8 @@ STRICT = [
     WrapEncoder(),
     LocationClassifier("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
     LocationRegressor("direct", "siren", hidden_dim=16, max_epochs=60, **EXACTLY),
+    PresenceOnlyClassifier("direct", hidden_dim=16, max_epochs=20, n_background=100, **EXACTLY),
+    LocationPriorClassifier(LogisticRegression(), cv=InSample()),
     SphericalGaussianProcessClassifier(**FIELD),
     SphericalGaussianProcessRegressor(),
     PretrainedEncoder(SatCLIPWeights(satclip_arrays(3, 8, 5))),

@@ -74,7 +74,7 @@ class CovariateEstimator(LocationEstimator):
             except CoordinateError:
                 _refuse_covariates(X, self.coordinates)
                 raise
-        split = _split(X, self.coordinates, [] if reset else list(getattr(self, "feature_names_in_", ())))
+        split = split_covariates(X, self.coordinates, [] if reset else list(getattr(self, "feature_names_in_", ())))
         if split is None:
             # What is wrong in the coordinates is said first.
             self._read(X, reset=False)
@@ -318,19 +318,20 @@ def _weight_name(model: Any, weight: FloatArray) -> str | None:
     return None
 
 
-def covariate_numbers(covariates: Any, names: list[str] | None) -> FloatArray:
-    """The covariates (n, p) of a linear mean as numbers; raises ValueError if some are none."""
+def covariate_numbers(covariates: Any, names: list[str] | None, parameter: str = "mean='linear'") -> FloatArray:
+    """The covariates (n, p) as numbers; raises ValueError if some are none. ``parameter`` says who asks for them."""
     texts = _without_numbers(covariates)
     if texts:
-        raise ValueError(f"mean='linear': the covariates {listed(texts)} hold no numbers. {_ENCODE}")
+        raise ValueError(f"{parameter}: the covariates {listed(texts)} hold no numbers. {_ENCODE}")
     values = np.column_stack([as_numbers(column, str(name)).astype(np.float64) for name, column in _items(covariates)])
     bad = ~np.isfinite(values)
     if bad.any():
         named = listed(names_of(np.flatnonzero(bad.any(axis=0)), names))
+        regressor = ", or give a regressor that takes NaN, for instance make_pipeline(SimpleImputer(), Ridge())"
+        cure = regressor if parameter.startswith("mean") else ""
         raise ValueError(
-            f"mean='linear': the covariates {named} contain NaN or infinity in "
-            f"{format_rows(np.flatnonzero(bad.any(axis=1)))}: drop or impute these rows first, or give a regressor "
-            "that takes NaN, for instance make_pipeline(SimpleImputer(), Ridge())."
+            f"{parameter}: the covariates {named} contain NaN or infinity in "
+            f"{format_rows(np.flatnonzero(bad.any(axis=1)))}: drop or impute these rows first{cure}."
         )
     check_magnitude("The table of covariates", values)
     return values
@@ -366,7 +367,7 @@ def names_of(numbers: npt.NDArray[np.intp], names: list[str] | None) -> list[Any
     return [int(number) if names is None else names[number] for number in numbers]
 
 
-def _split(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Table | None:
+def split_covariates(X: Any, names: tuple[str, str] | None, columns_of_array: list[str]) -> _Table | None:
     """X in two parts; None if it has no covariates.
 
     An array has its columns in the order of ``columns_of_array``; without these the coordinates come first.

@@ -12,6 +12,7 @@ import numpy as np
 from skgeo._output.schema import (
     LARGE,
     POSITIVE,
+    AnyOf,
     Array,
     Dict,
     DType,
@@ -83,6 +84,15 @@ def _check_waves(state: Mapping[str, Any], sizes: Sizes) -> None:
     check("n_components", fits, columns, f"that of the fit, which has {sizes['waves']} waves")
 
 
+def _check_presence_only(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """The background has the columns of the inputs, and the names of covariates are as many as these."""
+    _check_weights(state, sizes)
+    n_covariates, names = sizes["covariates"], state["_covariate_names"]
+    check("background_", sizes["inputs"] == 2 + n_covariates, state["background_"], f"{2 + n_covariates} columns")
+    fits = names is None or len(names) == n_covariates
+    check("_covariate_names", fits, names, f"the names of {n_covariates} covariates")
+
+
 def _check_weights(state: Mapping[str, Any], sizes: Sizes) -> None:
     """Weights of a network are finite numbers of few axes."""
     for key in ("weights_", "_moments"):
@@ -118,6 +128,24 @@ _HEAD: dict[str, Rule] = {
     "scale_std_": Array(("descriptors",), low=POSITIVE, high=LARGE),
 }
 _CLASSIFIER: dict[str, Rule] = {"classes_": Labels(), "_class_weights": Array(("classes",), low=0.0)}
+_PRESENCE_ONLY: dict[str, Rule] = {
+    # Columns of an indicator matrix stay in their order.
+    "classes_": AnyOf((Labels(), Strings(("classes",)))),
+    "_class_weights": Array(("classes",), low=0.0),
+    "n_features_in_": Integer(1, size="features"),
+    "_multilabel": Flag(),
+    "_loss_name": Text(("full", "slds", "ssdl", "maxent", "poisson")),
+    "n_records_": Array(("classes",), low=0.0),
+    "intercept_": Array(("classes",)),
+    "_cloglog_intercept": Array(("classes",)),
+    "_log_rate": Array(("classes",)),
+    "background_": squarable(("background", "inputs")),
+    "background_weight_": Array(("background",), low=POSITIVE, high=1.0 + 1e-9),
+    "_n_covariates": Integer(0, size="covariates"),
+    "_covariate_names": AnyOf((Text(optional=True), ListOf(Text()))),
+    "_covariate_mean": squarable(("covariates",)),
+    "_covariate_scale": Array(("covariates",), low=POSITIVE, high=LARGE, double=True),
+}
 _REGRESSOR: dict[str, Rule] = {
     "_flat": Flag(),
     "target_mean_": Array(("outputs",)),
@@ -181,9 +209,21 @@ SCHEMAS: dict[str, Schema] = GAUSSIAN_PROCESSES | {
         _PLACES | {"frequencies_": squarable(("waves", 3))}, _NAMED, _check_waves
     ),
     "skgeo.PatchPositionEncoder": Schema(_PATCHES | {"encoder_": Part(("transform",))}, _NAMED),
+    "skgeo.LocationPriorClassifier": Schema(
+        {
+            "n_features_in_": Integer(1, size="features"),
+            "classes_": AnyOf((Labels(), Strings(("classes",)))),
+            "prior_": Part(("predict_proba",)),
+            "class_prior_": Array(("classes",), low=POSITIVE, high=1.0),
+            "temperature_": Number(low=POSITIVE),
+            "prior_weight_": Number(low=0.0),
+        },
+        _NAMED,
+    ),
     "skgeo.PatchScaleFeaturizer": Schema(_PATCHES, _NAMED),
     "skgeo.nn.LocationClassifier": Schema(_NETWORK | _LOCATION | _CLASSIFIER, _TRAINED, _check_weights),
     "skgeo.nn.LocationRegressor": Schema(_NETWORK | _LOCATION | _REGRESSOR, _TRAINED, _check_weights),
+    "skgeo.nn.PresenceOnlyClassifier": Schema(_NETWORK | _LOCATION | _PRESENCE_ONLY, _TRAINED, _check_presence_only),
     "skgeo.nn.ProjectionHeadClassifier": Schema(_NETWORK | _HEAD | _CLASSIFIER, _TRAINED, _check_weights),
     "skgeo.nn.ProjectionHeadRegressor": Schema(_NETWORK | _HEAD | _REGRESSOR, _TRAINED, _check_weights),
     "skgeo.nn.ContrastiveLocationEncoder": Schema(

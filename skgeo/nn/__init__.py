@@ -20,6 +20,7 @@ from skgeo.nn._location_estimators import LocationClassifier, LocationRegressor
 from skgeo.nn._module_files import load, save
 from skgeo.nn._networks import MLP, FcNet, Linear, LocationEncoder, SirenNet
 from skgeo.nn._patch_dataset import PatchDataset
+from skgeo.nn._presence_only import PresenceOnlyClassifier
 from skgeo.nn._pretrained_encoder import PretrainedEncoder
 from skgeo.nn._satclip_checkpoint import load_satclip
 from skgeo.nn._satclip_weights import SatCLIPWeights
@@ -44,6 +45,7 @@ __all__ = [
     "PatchPosition",
     "PatchProjectionHead",
     "PatchScale",
+    "PresenceOnlyClassifier",
     "PretrainedEncoder",
     "ProjectionHeadClassifier",
     "ProjectionHeadRegressor",

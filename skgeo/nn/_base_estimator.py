@@ -21,6 +21,7 @@ from skgeo.nn._fit_steps import (
     split_samples,
     store_result,
 )
+from skgeo.nn._presence_losses import PresenceOnlyLoss
 from skgeo.nn._torch_state import Arrays, check_arrays_fit, load_arrays, preserve_rng
 from skgeo.nn._training import FrozenAndTrained, Loss, Samples, Settings, TrainingResult, predict, train
 
@@ -100,10 +101,11 @@ class NeuralEstimator(ABC, VersionedEstimator):
             given = has_validation(X_val, y_val, sample_weight_val)
             validation = self._read_validation(X_val, y_val, sample_weight_val) if given else None
             if validation is None and settings.patience is not None:
-                training, validation = split_samples(training, self.validation_fraction, rng)
+                training, validation = self._split(training, rng)
             # The encoder learns from the training samples only, not from the held-out ones.
             self._prepare(training.inputs, training.weight)
             store_result(self, self._train(training, validation, settings))
+            self._after_training()
             # Only partial_fit goes on with the moments of Adam, which take twice the memory of the weights.
             del self._moments
         return self
@@ -136,7 +138,18 @@ class NeuralEstimator(ABC, VersionedEstimator):
             start = self.weights_, getattr(self, "_moments", {})
             # Every epoch of partial_fit has a seed of its own, or all epochs would have the same order of samples.
             seed = int(np.random.SeedSequence([seed, self.n_epochs_]).generate_state(1)[0])
-        return train(self._build, self._loss, training, validation, settings, seed, start)
+        return train(self._build, self._objective(settings), training, validation, settings, seed, start)
+
+    def _objective(self, settings: Settings) -> Loss | PresenceOnlyLoss:
+        """The loss that the training minimises."""
+        return self._loss
+
+    def _split(self, training: Samples, rng: np.random.RandomState) -> tuple[Samples, Samples]:
+        """Samples to learn from, and the held-out samples."""
+        return split_samples(training, self.validation_fraction, rng)
+
+    def _after_training(self) -> None:
+        """Learn from the trained weights what predictions need beside them."""
 
     def _outputs(self, X: Any) -> npt.NDArray[np.float64]:
         """The outputs (n, n_outputs) of the network."""

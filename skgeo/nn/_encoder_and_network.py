@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
-from torch import nn
+from torch import Tensor, nn
 
 from skgeo._base import LocationTransformer
 from skgeo._validation import check_parameter, is_integer
@@ -83,7 +84,26 @@ def fit_encoder(encoder: Any, points: npt.NDArray[Any], weight: npt.NDArray[np.f
     return fitted
 
 
-def network_skeleton(encoder: Any, recipe: tuple[Any, dict[str, Any]], n_outputs: int, n_tensors: int) -> Any:
+class EncoderAndCovariates(nn.Module):
+    """The embedding of a place, and beside it standardised covariates, from rows (latitude, longitude, covariates)."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, encoder: nn.Module, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("scale", torch.tensor(scale))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Embed rows (n, 2 + n_covariates)."""
+        return torch.cat([self.encoder(rows[:, :2]), (rows[:, 2:] - self.mean) / self.scale], dim=1)
+
+
+def network_skeleton(
+    encoder: Any, recipe: tuple[Any, dict[str, Any]], n_outputs: int, n_tensors: int, n_covariates: int = 0
+) -> Any:
     """The network of a fitted encoder without its weights, from fitted attributes that a file gave.
 
     ``n_tensors`` is the number of arrays of weights: a network has no more layers than arrays.
@@ -93,11 +113,22 @@ def network_skeleton(encoder: Any, recipe: tuple[Any, dict[str, Any]], n_outputs
     check_parameter("_network", recipe, known, f"the name of a network and its options: {', '.join(sorted(NETWORKS))}")
     layers = options.get("n_layers", 1)
     check_parameter("n_layers", layers, is_integer(layers) and layers <= n_tensors, "the number of layers of weights_")
-    return make_network(network, len(encoder.get_feature_names_out()), n_outputs, **options)
+    return make_network(network, len(encoder.get_feature_names_out()) + n_covariates, n_outputs, **options)
 
 
-def build_encoder_and_network(encoder: Any, recipe: tuple[Any, dict[str, Any]], n_outputs: int) -> EncoderAndNetwork:
-    """The torch module of a fitted encoder, and a network with new random weights on top of it."""
+def build_encoder_and_network(
+    encoder: Any,
+    recipe: tuple[Any, dict[str, Any]],
+    n_outputs: int,
+    covariates: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None,
+) -> EncoderAndNetwork:
+    """The torch module of a fitted encoder, and a network with new random weights on top of it.
+
+    ``covariates`` are the means and the scales of covariates, if the network has such inputs beside the embedding.
+    """
     network, options = recipe
     module = encoder.to_torch() if hasattr(encoder, "to_torch") else TransformerModule(encoder)
-    return EncoderAndNetwork(module, make_network(network, width_of(module), n_outputs, **options))
+    width = width_of(module)
+    if covariates is not None:
+        module, width = EncoderAndCovariates(module, *covariates), width + len(covariates[0])
+    return EncoderAndNetwork(module, make_network(network, width, n_outputs, **options))

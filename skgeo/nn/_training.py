@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from skgeo._kernels.threads import row_blocks
 from skgeo._validation import progress
+from skgeo.nn._presence_losses import PresenceOnlyLoss
 from skgeo.nn._torch_state import (
     Arrays,
     RandomNumbers,
@@ -85,7 +86,7 @@ class TrainingResult(NamedTuple):
 
 def train(
     build: Callable[[], FrozenAndTrained],
-    loss: Loss,
+    loss: Loss | PresenceOnlyLoss,
     training: Samples,
     validation: Samples | None,
     settings: Settings,
@@ -113,9 +114,8 @@ def train(
     if start is not None:
         load_moments(optimizer, module, start[1])
     # 2. The data, on the device.
-    data_class = _Pairs if loss == "contrastive" else _Data
-    data = data_class(frozen, training, loss, device, dtype)
-    held_out = None if validation is None else data_class(frozen, validation, loss, device, dtype)
+    data = _make_data(frozen, training, loss, device, dtype)
+    held_out = None if validation is None else _make_data(frozen, validation, loss, device, dtype)
     losses: list[float] = []
     validation_losses: list[float] = []
     # The smallest validation loss, its epoch (from 1), and the weights after this epoch.
@@ -274,6 +274,55 @@ class _Pairs(_Data):
         n_pairs = len(self.inputs)
         bounds = np.linspace(0, n_pairs, _batch_count(n_pairs, size) + 1).astype(int).tolist()
         return (slice(*pair) for pair in pairwise(bounds))
+
+
+class _Presences(_Data):
+    """Presence-only records, and the background against which their loss sets them."""
+
+    def __init__(
+        self,
+        frozen: nn.Module | None,
+        samples: Samples,
+        loss: PresenceOnlyLoss,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.inputs = _Inputs(frozen, samples.inputs, device, dtype)
+        self.background = _Inputs(frozen, loss.background, device, dtype)
+        self.presence_loss = loss
+        self.target = torch.tensor(samples.target, device=device)
+        self.weight = torch.tensor(samples.weight, dtype=dtype, device=device)
+
+    def total(self, module: nn.Module, rows: slice | Tensor) -> Tensor:
+        """The sum of the weighted losses of some records.
+
+        Training draws background places for each step. Validation takes the whole background.
+        """
+        loss, present = self.presence_loss, self.presence_loss.indicators(self.target[rows])
+        if module.training:
+            drawn, log_share = loss.draw()
+            # One pass through the network, so that layers such as BatchNorm see records and background together.
+            inputs = torch.cat([self.inputs[rows], self.background[drawn.to(self.weight.device)]])
+            logits, background = module(inputs).split([len(present), len(drawn)])
+            statistic = loss.statistic(background, log_share)
+        else:
+            logits, log_share = module(self.inputs[rows]), torch.from_numpy(np.log(loss.background_weight))
+            blocks = self.background.blocks()
+            statistic = loss.merge([loss.statistic(module(self.background[each]), log_share[each]) for each in blocks])
+        return loss.total(logits, present, self.weight[rows], statistic)
+
+
+def _make_data(
+    frozen: nn.Module | None,
+    samples: Samples,
+    loss: Loss | PresenceOnlyLoss,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> _Data:
+    """Samples on the device, with their loss."""
+    if isinstance(loss, PresenceOnlyLoss):
+        return _Presences(frozen, samples, loss, device, dtype)
+    return (_Pairs if loss == "contrastive" else _Data)(frozen, samples, loss, device, dtype)
 
 
 def _batch_count(n_samples: int, size: int | None) -> int:

@@ -1,0 +1,78 @@
+"""Background places of presence-only models: where records could have been made, and the area of each place."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._cells import CellGrid
+from skgeo._grid import LatLonGrid
+from skgeo._kernels.sphere import EARTH_RADIUS
+from skgeo._places import points_in_degrees, read_places
+from skgeo._validation import check_parameter, check_scaled_weight
+from skgeo.exceptions import CoordinateError
+
+__all__ = ["Background", "read_background", "uniform_background"]
+
+_ACCEPTED = (
+    "'uniform', 'records', a LatLonGrid, CellGrid or xarray object, or places as an array or a DataFrame, with the "
+    "covariates of X if X has any"
+)
+
+
+class Background(NamedTuple):
+    """Places (m, 2), the shares (m,) of the area that they stand for, and the whole area.
+
+    The area is in square kilometres where it is known, in the unit of ``background_weight`` if the user gave it, else
+    it is one. ``rows`` are the rows of the given places that have a positive weight.
+    """
+
+    points: npt.NDArray[np.float64]
+    share: npt.NDArray[np.float64]
+    area: float
+    rows: npt.NDArray[np.intp]
+
+
+def uniform_background(n_places: int, rng: np.random.RandomState) -> Background:
+    """Random places, uniform on the sphere by area."""
+    # The sine of latitude of uniform places is uniform (Archimedes).
+    along_axis, around = rng.uniform(-1.0, 1.0, (2, n_places))
+    points = np.column_stack([np.degrees(np.arcsin(along_axis)), 180.0 * around])
+    area = 4.0 * np.pi * EARTH_RADIUS**2 / 1e6
+    return Background(points, np.full(n_places, 1.0 / n_places), area, np.arange(n_places))
+
+
+def read_background(value: Any, coordinates: tuple[str, str] | None, weight: npt.ArrayLike | None) -> Background:
+    """The background that a user gave as a grid or as places.
+
+    Cells of a grid count by their area inside of the mask, and places by ``weight``, each 1 by default.
+    """
+    check_parameter("background", value, value is not None and not isinstance(value, str), _ACCEPTED)
+    try:
+        places: Any = read_places(value, coordinates)
+    except CoordinateError as error:
+        raise CoordinateError(f"background: {error}") from error
+    points = points_in_degrees(places)
+    if isinstance(places, LatLonGrid | CellGrid):
+        check_parameter("background_weight", weight, weight is None, "None: cells of a grid have areas")
+        weights, known = _cell_weights(places), True
+    else:
+        weights, known = np.ones(len(points)), weight is not None
+        if weight is not None:
+            try:
+                weights = check_scaled_weight(weight, weights.shape)
+            except ValueError as error:
+                raise ValueError(f"background_weight: {error}") from error
+    kept = (weights > 0.0) & ~np.isnan(points).any(axis=1)
+    if not kept.any():
+        raise ValueError("background has no place: its mask leaves none of its cells.")
+    total = float(weights[kept].sum())
+    return Background(points[kept], weights[kept] / total, total if known else 1.0, np.flatnonzero(kept))
+
+
+def _cell_weights(grid: LatLonGrid | CellGrid) -> npt.NDArray[np.float64]:
+    """The areas (n,) of cells inside of the mask, in square kilometres."""
+    areas = np.asarray(grid.cell_areas(), dtype=np.float64).ravel() / 1e6
+    if grid.mask is None:
+        return np.nan_to_num(areas)
+    return np.nan_to_num(areas * np.asarray(grid.mask, dtype=np.float64).ravel())
