@@ -14,7 +14,8 @@ from skgeo._input.coordinates import read_coordinates
 from skgeo._integrate import weight_coefficients
 from skgeo._inverse import DegreeOne, InverseTransformer, degree_one_of_components
 from skgeo._kernels import domain as _domain
-from skgeo._kernels.eigenbasis import Eigenbasis, canonical_eigenbasis, number_to_keep, number_wanted
+from skgeo._kernels.domain_basis import domain_eigenbasis
+from skgeo._kernels.eigenbasis import Eigenbasis, no_eigenbasis, number_to_keep, number_wanted
 from skgeo._kernels.harmonics import degrees_and_orders
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import blas_threads_for
@@ -328,17 +329,13 @@ class SphericalHarmonicPCA(InverseTransformer):
     def _set_basis(self, *, partial: bool) -> None:
         """Solve the eigenproblem of the accumulated domain and set all fitted attributes."""
         max_degree = int(self.max_degree)
-        covariance = self._set_moments(partial=partial)
-        degree, order = degrees_and_orders(max_degree)
+        self._set_moments(partial=partial)
+        degree, _ = degrees_and_orders(max_degree)
         root = np.sqrt(prior_variance(self.spectrum, max_degree))[degree]
-        covariance *= np.outer(root, root)
-        mean_square = float(np.square(root * self.mean_)[1:].sum())
-        # If the weights do not depend on longitude, each order has a block of its own in the covariance.
-        blocks = None
-        if _domain.is_zonal(self._coefficients):
-            blocks = [np.flatnonzero(order[1:] == m) for m in range(-max_degree, max_degree + 1)]
         wanted = number_wanted(self.n_components, self.shannon_number_)
-        basis = canonical_eigenbasis(covariance[1:, 1:], mean_square, n_wanted=wanted, blocks=blocks)
+        basis, variance = no_eigenbasis(degree.size), 0.0
+        if self.total_weight_ > 0.0:
+            basis, variance = domain_eigenbasis(self._coefficients, root, self.shannon_number_, wanted)
         # A first part may have no extent or no weight. A whole domain may not.
         if basis.n_supported == 0 and not partial:
             raise ValueError(
@@ -346,7 +343,7 @@ class SphericalHarmonicPCA(InverseTransformer):
                 "rounding. It is one point (n_samples=1), the same point repeated, or a few kilometres wide; fit on "
                 "the whole domain that will be transformed."
             )
-        variance = float(np.trace(covariance[1:, 1:])) or 1.0  # never divide by zero
+        variance = variance or 1.0  # never divide by zero
         share = basis.variance / variance
         self.n_components_ = number_to_keep(self.n_components, self.shannon_number_, share, basis.n_supported)
         self._warn_resolution(basis)
@@ -360,8 +357,8 @@ class SphericalHarmonicPCA(InverseTransformer):
         self.scale_ = np.ones(self.n_components_)
         self.scale_[:kept] = np.sqrt(basis.variance[:kept])
 
-    def _set_moments(self, *, partial: bool) -> npt.NDArray[np.float64]:
-        """Set the total weight, mean and Shannon number of the accumulated domain. Returns the covariance."""
+    def _set_moments(self, *, partial: bool) -> None:
+        """Set the total weight, mean and Shannon number of the accumulated domain."""
         n_harmonics = (int(self.max_degree) + 1) ** 2
         if not self._coefficients[0] > 0.0:
             if not partial:
@@ -370,13 +367,12 @@ class SphericalHarmonicPCA(InverseTransformer):
                     "and sample_weight or the mask leaves nothing else. area_weighted=False weighs all points alike."
                 )
             self.total_weight_, self.mean_, self.shannon_number_ = 0.0, np.zeros(n_harmonics), 0.0
-            return np.zeros((n_harmonics, n_harmonics))
-        self.total_weight_, self.mean_, covariance = _domain.moments(self._coefficients)
+            return
+        self.total_weight_, self.mean_ = _domain.total_and_mean(self._coefficients)
         area = self._area
         if np.isnan(area):  # points: take the area over which they spread
             area = 4.0 * np.pi / np.square(self._coefficients / self._coefficients[0]).sum()
         self.shannon_number_ = float(n_harmonics * area / (4.0 * np.pi))
-        return covariance
 
     def _warn_resolution(self, basis: Eigenbasis) -> None:
         """Warn if the number kept is more than the domain supports, or splits equal eigenvalues."""
