@@ -262,7 +262,8 @@ class SphericalHarmonicPCA(InverseTransformer):
         return self._affine(), self.clip
 
     def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
-        return map_at_places(places, self._affine(), self.clip, places.dtype, n_jobs=self.n_jobs, verbose=self.verbose)
+        options: dict[str, Any] = {"n_jobs": self.n_jobs, "verbose": self.verbose, "domain": self._coefficients}
+        return map_at_places(places, self._affine(), self.clip, places.dtype, **options)
 
     def _unclipped(self, values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         if self.clip is None:

@@ -18,8 +18,8 @@ from skgeo._typing import FloatArray
 
 # The matrices of all parallels are kept if they take at most this many values (128 MB), or else made for each product.
 _MAX_KEPT_VALUES = 2**24
-# The waves of all parallels for one block of vectors have about this many values (256 MB).
-_BLOCK_WAVES = 2**25
+# The waves of all parallels for one block of vectors have about this many values (128 MB).
+_BLOCK_WAVES = 2**24
 
 
 class CovarianceProducts:
@@ -42,7 +42,7 @@ class CovarianceProducts:
         self._mean = coefficients[self.columns] / total
         self._root = root[self.columns].copy()
         self._root[0] = 0.0
-        self._waves = _weight_waves(coefficients / total, sines) * np.concatenate([weights, weights])
+        self._waves = weight_waves(coefficients / total, sines) * np.concatenate([weights, weights])
         n_values = self._waves.shape[1] * (2 * self.max_degree + 1) ** 2
         kept = n_values <= _MAX_KEPT_VALUES
         self._kept = [_wave_products(waves) for waves in self._waves.T] if kept else None
@@ -97,7 +97,7 @@ class CovarianceProducts:
             out[rows][1::2] = table[1::2] @ (north - south)
 
 
-def _weight_waves(coefficients: FloatArray, sines: FloatArray) -> FloatArray:
+def weight_waves(coefficients: FloatArray, sines: FloatArray) -> FloatArray:
     """The weight function on the parallels of sines, then on those of -sines: factors (4 L + 1, n) of ``trig_m``."""
     degree = degree_of(coefficients.size)
     sums = np.zeros((2, 2 * degree + 1, sines.size))

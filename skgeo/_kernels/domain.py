@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._kernels.harmonics import (
+    circle_analysis,
     columns_of_order,
     degree_of,
     degrees_and_orders,
@@ -178,17 +179,11 @@ def _coefficients(sums: FloatArray) -> FloatArray:
     the same products: half of the circle counts twice.
     """
     max_degree = sums.shape[0] - 1
-    n_circle = 2 * max_degree + 1
-    wave = np.arange(max_degree + 1)
-    # Reducing the product modulo the number of places first keeps the angles exact to rounding.
-    angles = 2.0 * np.pi / n_circle * (np.outer(wave, wave) % n_circle)
-    share = np.where(wave == 0, 1.0, 2.0)
-    analysis = share / n_circle * np.stack([np.cos(angles), np.sin(angles)]) * share[:, np.newaxis]
+    circle, analysis = circle_analysis(max_degree)
     at_places = np.empty((2 * max_degree + 1, max_degree + 1))
     for parity in (0, 1):
         orders = slice((max_degree + parity) % 2, None, 2)
-        at_places[orders] = (analysis[parity] @ sums[:, orders]).T
-    circle = angles[1] if max_degree else angles[0]
+        at_places[orders] = (analysis[parity].T @ sums[:, orders]).T
     coefficients = np.empty((max_degree + 1) ** 2)
     for degree, block in enumerate(legendre(np.cos(circle), np.sin(circle), max_degree)):
         first = degree * degree + degree
