@@ -6,7 +6,7 @@ the domain. Legendre functions then integrate the waves over latitude. All three
 ``domain.second_moment``. A product takes some 2 (2 L + 1) ** 3 multiply-adds; the matrix that is not formed has
 (L + 1) ** 4 entries.
 
-Vectors are columns (D, n). Their rows are harmonics in the order of ``columns_by_order``: the constant comes first.
+Vectors are columns (D - 1, n). Their rows are the harmonics of ``columns_by_order`` but for the constant.
 """
 
 import numpy as np
@@ -18,49 +18,52 @@ from skgeo._typing import FloatArray
 
 # The matrices of all parallels are kept if they take at most this many values (128 MB), or else made for each product.
 _MAX_KEPT_VALUES = 2**24
-# The waves of all parallels for one block of vectors have about this many values (128 MB).
-_BLOCK_WAVES = 2**24
+# The waves of all parallels for one block of vectors have about this many values (64 MB).
+_BLOCK_WAVES = 2**23
+# Making the matrices again for each block of vectors is little work for blocks of this many vectors.
+_MIN_BLOCK_VECTORS = 128
 
 
 class CovarianceProducts:
     """The covariance of harmonics over a domain, scaled by a prior, as a function of blocks of vectors.
 
     ``coefficients`` describe the domain to degree 2 L; ``root`` (D,) is the prior standard deviation of each harmonic,
-    in the order of columns ``l * l + l + m``. The constant harmonic is left out: its row of a product is zero.
+    in the order of columns ``l * l + l + m``. The constant harmonic is left out.
     """
 
     def __init__(self, coefficients: FloatArray, root: FloatArray) -> None:
         self.max_degree = degree_of(coefficients.size) // 2
-        self.columns = columns_by_order(self.max_degree)
+        columns = columns_by_order(self.max_degree)
+        self.columns = columns[1:] - 1
         # Half of the parallels: those of the north mirror them. Both halves have the equator, with half its weight.
         sines, weights = np.polynomial.legendre.leggauss(2 * self.max_degree + 1)
         sines, weights = sines[self.max_degree :], weights[self.max_degree :]
         sines[0], weights[0] = 0.0, weights[0] / 2.0
         self._legendre = legendre_by_order(sines, np.sqrt(1.0 - sines**2), self.max_degree)
-        # Scaled by the largest prior, the products of vectors of length one are of the size of the covariance.
         total = float(coefficients[0] * np.sqrt(4.0 * np.pi))
-        self._mean = coefficients[self.columns] / total
-        self._root = root[self.columns].copy()
-        self._root[0] = 0.0
+        self._mean = coefficients[columns] / total
+        self._root = root[columns[1:], np.newaxis]
         self._waves = weight_waves(coefficients / total, sines) * np.concatenate([weights, weights])
         n_values = self._waves.shape[1] * (2 * self.max_degree + 1) ** 2
         kept = n_values <= _MAX_KEPT_VALUES
         self._kept = [_wave_products(waves) for waves in self._waves.T] if kept else None
-        #: How many vectors one block of a product holds.
-        self.block = max(16, _BLOCK_WAVES // (self._waves.shape[1] * (2 * self.max_degree + 1)))
+        # A product works on this many vectors at a time.
+        self.block = max(_MIN_BLOCK_VECTORS, _BLOCK_WAVES // (self._waves.shape[1] * (2 * self.max_degree + 1)))
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """The covariance times vectors (D, n)."""
-        scaled = vectors * self._root[:, np.newaxis]
-        product = np.empty_like(scaled)
-        for start in range(0, scaled.shape[1], self.block):
+        """The covariance times vectors (D - 1, n)."""
+        product = np.empty_like(vectors)
+        for start in range(0, vectors.shape[1], self.block):
             part = slice(start, start + self.block)
-            waves = self._synthesis(np.ascontiguousarray(scaled[:, part]))
+            scaled = np.zeros((self._mean.size, vectors[:, part].shape[1]))
+            np.multiply(vectors[:, part], self._root, out=scaled[1:])
+            waves = self._synthesis(scaled)
             for parallel in range(waves.shape[1]):
                 waves[:, parallel] = self._products_on(parallel) @ waves[:, parallel]
-            self._analysis(waves, product[:, part])
-        product -= np.outer(self._mean, self._mean @ scaled)
-        product *= self._root[:, np.newaxis]
+            centring = np.outer(self._mean, self._mean @ scaled)
+            self._analysis(waves, scaled)
+            scaled -= centring
+            np.multiply(scaled[1:], self._root, out=product[:, part])
         return product
 
     def _products_on(self, parallel: int) -> FloatArray:

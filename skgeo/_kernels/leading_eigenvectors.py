@@ -20,12 +20,14 @@ _BLOCK_SHARE = 1.0 / 6.0
 # Rounding of products with random vectors was measured at 0.2 to 4 times this: the rounding of one number, times the
 # length of the vector, times the largest eigenvalue plus the squared norm of the mean.
 _MAX_ROUNDING = 8.0
+# Vectors of length one that are shorter than this outside of the span are not yet orthogonal to the span.
+_SHORT = 0.5
 # The seed of the random vectors. They change eigenvectors by rounding only.
 _SEED = 0
 
 
 class Products(Protocol):
-    """A symmetric matrix as a function of blocks of vectors (D, n)."""
+    """A symmetric matrix as a function of vectors (D, n), best in blocks; row i of a vector belongs to ``columns[i]``."""
 
     columns: npt.NDArray[np.int_]
     block: int
@@ -38,8 +40,8 @@ def solve_by_products(
 ) -> tuple[FloatArray, Callable[[int], FloatArray]] | None:
     """Eigenvalues above rounding, descending, and a function that returns a given number of leading eigenvectors.
 
-    The eigenvectors are columns (D - 1, count), their rows in the order ``l * l + l + m`` without the constant. Returns
-    None if more than ``max_vectors`` vectors would be needed: the domain is too large for this way.
+    The eigenvectors are columns (D, count), their rows in the order 0 to D - 1. Returns None if more than
+    ``max_vectors`` vectors would be needed: the domain is too large for this way.
     """
     basis = _span(products, mean_square, max_vectors)
     if basis is None:
@@ -52,7 +54,7 @@ def solve_by_products(
     within += within.T.copy()
     within *= 0.5
     values, vectors = linalg.eigh(within, overwrite_a=True, check_finite=False, driver="evd")
-    place = np.argsort(products.columns)[1:]
+    place = np.argsort(products.columns)
 
     def leading(count: int) -> FloatArray:
         """The first ``count`` eigenvectors."""
@@ -76,10 +78,13 @@ def _span(products: Products, mean_square: float, max_vectors: int) -> FloatArra
         block -= (block @ basis.T) @ basis
         rounding = np.finfo(np.float64).eps * np.sqrt(size) * (largest + mean_square)
         length = float(np.sqrt(np.mean(np.square(np.linalg.norm(block, axis=1)))))
-        # The second time removes what rounding has left of the span.
         block = _orthonormal(block)
-        block -= (block @ basis.T) @ basis
-        block = _orthonormal(block)
+        # Short vectors were rounding within the span: what is left of them needs another turn.
+        shortest = 0.0
+        while shortest < _SHORT:
+            block -= (block @ basis.T) @ basis
+            shortest = float(np.linalg.norm(block, axis=1).min())
+            block = _orthonormal(block)
         n_found = len(basis)
         basis.resize((n_found + n_vectors, size), refcheck=False)
         basis[n_found:] = block
