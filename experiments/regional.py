@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import uniform_filter
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_val_predict
@@ -34,6 +34,7 @@ from skgeo.model_selection import SphericalBlockKFold
 REGIONS = {"10 x 10 degrees": ((40, 50, 5, 15), 100), "30 x 50 degrees": ((30, 60, -10, 40), 300)}
 # The length scale in sides of a block, and the smoothness of the Matern covariance.
 FIELDS = {"smooth": (6.0, 1.5), "rough": (2.0, 0.5), "land": None}
+FITTED = {}
 PENALTIES = np.logspace(-12, 1, 27)
 
 
@@ -51,7 +52,7 @@ class Linear(RegressorMixin, BaseEstimator):
 
     def fit(self, X, y):
         folds = list(SphericalBlockKFold(4, block_size_km=self.block_size_km).split(X))
-        fitted = [encoder.fit(X) for encoder in self.encoders]
+        fitted = [fitted_encoder(encoder, X) for encoder in self.encoders]
         errors = []
         for encoder in fitted:
             Z = encoder.transform(X)
@@ -64,6 +65,16 @@ class Linear(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         return path(*self.training_, self.encoder_.transform(X))[self.penalty_]
+
+
+def fitted_encoder(encoder, X):
+    """The encoder fitted on some rows. All fields have the same rows: the last fits are kept for the next field."""
+    key = repr(encoder), X.tobytes()
+    if key not in FITTED:
+        while len(FITTED) >= 20:
+            FITTED.pop(next(iter(FITTED)))
+        FITTED[key] = clone(encoder).fit(X)
+    return FITTED[key]
 
 
 def path(Z, y, others):

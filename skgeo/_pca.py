@@ -9,12 +9,12 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import restore_on_error
-from skgeo._callers import warn_once_a_search
-from skgeo._input.coordinates import read_coordinates
+from skgeo._callers import MAX_REGION_SHARE, warn_few_components, warn_once_a_search
+from skgeo._input.coordinates import Points, read_coordinates
 from skgeo._integrate import weight_coefficients
 from skgeo._inverse import DegreeOne, InverseTransformer, degree_one_of_components
 from skgeo._kernels import domain as _domain
-from skgeo._kernels.domain_basis import domain_eigenbasis
+from skgeo._kernels.domain_basis import coordinate_share, domain_eigenbasis
 from skgeo._kernels.eigenbasis import Eigenbasis, no_eigenbasis, number_to_keep, number_wanted
 from skgeo._kernels.harmonics import degrees_and_orders
 from skgeo._kernels.sphere import Boxes
@@ -282,7 +282,10 @@ class SphericalHarmonicPCA(InverseTransformer):
         self._check_parameters()
         resume = partial and hasattr(self, "_coefficients")  # earlier parts were learned
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
-            sums = self._integrate(X, sample_weight, partial=partial, reset=not resume)
+            places = self._read(X, reset=not resume, chunked=True, centres=False)
+            if resume:
+                self._warn_radians(places)  # _read warns in the first call only
+            sums = self._integrate(places, sample_weight, partial=partial)
             coefficients, area = sums[:-1], float(sums[-1])  # the area comes last
             if resume:
                 if self._coefficients.size != coefficients.size:
@@ -291,16 +294,15 @@ class SphericalHarmonicPCA(InverseTransformer):
                     )
                 coefficients, area = coefficients + self._coefficients, area + self._area
             self._coefficients, self._area = coefficients, area
-            self._set_basis(partial=partial)
+            supported = self._set_basis(partial=partial)
+            if isinstance(places, Points) and not partial:
+                self._warn_few_components(places, supported)
         return self
 
     def _integrate(
-        self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool, reset: bool
+        self, places: Any, sample_weight: npt.ArrayLike | None, *, partial: bool
     ) -> npt.NDArray[np.float64]:
         """Coefficients of the weight function to degree 2 L, then the area of the domain (NaN for points)."""
-        places = self._read(X, reset=reset, chunked=True, centres=False)
-        if not reset:
-            self._warn_radians(places)  # _read warns in the first call only
         return weight_coefficients(
             places,
             sample_weight,
@@ -327,8 +329,11 @@ class SphericalHarmonicPCA(InverseTransformer):
             self._area = float(self._coefficients[0]) * math.sqrt(4.0 * math.pi)
             self._set_basis(partial=False)
 
-    def _set_basis(self, *, partial: bool) -> None:
-        """Solve the eigenproblem of the accumulated domain and set all fitted attributes."""
+    def _set_basis(self, *, partial: bool) -> int:
+        """Solve the eigenproblem of the accumulated domain and set all fitted attributes.
+
+        Returns the number of components that the domain supports.
+        """
         max_degree = int(self.max_degree)
         self._set_moments(partial=partial)
         degree, _ = degrees_and_orders(max_degree)
@@ -357,6 +362,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         self.explained_variance_ratio_ = self.explained_variance_ / variance
         self.scale_ = np.ones(self.n_components_)
         self.scale_[:kept] = np.sqrt(basis.variance[:kept])
+        return basis.n_supported
 
     def _set_moments(self, *, partial: bool) -> None:
         """Set the total weight, mean and Shannon number of the accumulated domain."""
@@ -394,6 +400,14 @@ class SphericalHarmonicPCA(InverseTransformer):
         else:
             return
         warn_once_a_search(message, ResolutionWarning)
+
+    def _warn_few_components(self, points: Points, supported: int) -> None:
+        """Warn if the components kept hold less of a region than the coordinates of its points."""
+        prior = prior_variance(self.spectrum, int(self.max_degree))[1]
+        in_a_region = self.shannon_number_ < MAX_REGION_SHARE * self.mean_.size
+        if in_a_region and prior > 0.0 and self.n_components_ < supported:
+            share = coordinate_share(self.components_ / prior, self.explained_variance_, self.mean_)
+            warn_few_components(points.latitude, points.longitude, self.n_components, self.n_components_, supported, share)
 
     def _affine(self) -> npt.NDArray[np.float64]:
         """``components_ / scale_``. The coefficient of the constant harmonic subtracts the mean."""

@@ -50,6 +50,16 @@ def domain_eigenbasis(
     return canonical_solution(solution, root.size - 1, mean_square, n_wanted=n_wanted), variance
 
 
+def coordinate_share(components: FloatArray, variance: FloatArray, mean: FloatArray) -> float:
+    """The share of the variance of x, y and z of the unit sphere over a domain that components (k, D) hold.
+
+    ``components`` are divided by the prior variance of degree 1; ``mean`` (D,) is that of the harmonics.
+    """
+    # The harmonics of degree 1 are x, y and z; their squares add up to 3 / 4 pi everywhere.
+    whole = 3.0 / (4.0 * math.pi) - float(np.square(mean[1:4]).sum())
+    return float((variance @ np.square(components[:, 1:4])).sum()) / whole
+
+
 def _solve_zonal(coefficients: FloatArray, root: FloatArray) -> Solution:
     """Solve the eigenproblem of each order; those of orders m and -m are the same."""
     max_degree = degree_of(root.size)
