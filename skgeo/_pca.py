@@ -299,9 +299,7 @@ class SphericalHarmonicPCA(InverseTransformer):
                 self._warn_few_components(places, supported)
         return self
 
-    def _integrate(
-        self, places: Any, sample_weight: npt.ArrayLike | None, *, partial: bool
-    ) -> npt.NDArray[np.float64]:
+    def _integrate(self, places: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> npt.NDArray[np.float64]:
         """Coefficients of the weight function to degree 2 L, then the area of the domain (NaN for points)."""
         return weight_coefficients(
             places,
@@ -407,7 +405,9 @@ class SphericalHarmonicPCA(InverseTransformer):
         in_a_region = self.shannon_number_ < MAX_REGION_SHARE * self.mean_.size
         if in_a_region and prior > 0.0 and self.n_components_ < supported:
             share = coordinate_share(self.components_ / prior, self.explained_variance_, self.mean_)
-            warn_few_components(points.latitude, points.longitude, self.n_components, self.n_components_, supported, share)
+            warn_few_components(
+                points.latitude, points.longitude, self.n_components, self.n_components_, supported, share
+            )
 
     def _affine(self) -> npt.NDArray[np.float64]:
         """``components_ / scale_``. The coefficient of the constant harmonic subtracts the mean."""

@@ -304,7 +304,9 @@ def zonal_second_moments(coefficients: FloatArray) -> Iterator[FloatArray]:
     sines, weights = np.polynomial.legendre.leggauss(2 * max_degree + 1)
     cosines = np.sqrt(1.0 - sines**2)
     of_order_0 = coefficients[columns_of_order(0, 2 * max_degree)]
-    by_latitude = sum(c * block[0] for c, block in zip(of_order_0, legendre(sines, cosines, 2 * max_degree), strict=True))
+    by_latitude = sum(
+        c * block[0] for c, block in zip(of_order_0, legendre(sines, cosines, 2 * max_degree), strict=True)
+    )
     weights *= 2.0 * np.pi * by_latitude
     for table in legendre_by_order(sines, cosines, max_degree):
         yield (table * weights) @ table.T

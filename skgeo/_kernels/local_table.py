@@ -11,6 +11,7 @@ The table covers the rectangle of parallels and meridians around the domain. Poi
 import hashlib
 import os
 import threading
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +92,9 @@ class LocalTable:
         angle = np.outer(box.colatitudes, np.arange(max_degree + 1))
         along = [(waves / share) @ analysis[odd] for odd, waves in enumerate((np.cos(angle), np.sin(angle)))]
         legendre = legendre_by_order(np.cos(circle), np.sin(circle), max_degree)
-        rows = sum_over_degrees([of_order @ along[order % 2].T for order, of_order in enumerate(legendre)], coefficients)
+        rows = sum_over_degrees(
+            [of_order @ along[order % 2].T for order, of_order in enumerate(legendre)], coefficients
+        )
         trig = trigonometric(box.longitudes, max_degree).T / share[abs(np.arange(-max_degree, max_degree + 1))]
         self._values = np.matmul(trig, rows.transpose(1, 0, 2))
 
@@ -111,7 +114,7 @@ class LocalTable:
         order = np.argsort(cell, kind="stable")
         bounds = np.flatnonzero(np.diff(cell[order], prepend=-1, append=-1))
         values = np.empty((latitude.size, self._values.shape[2]))
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, stop in pairwise(bounds):
             points = order[start:stop]
             i, j = first_row[points[0]], first_column[points[0]]
             near = self._values[i : i + _WIDTH, j : j + _WIDTH].reshape(_WIDTH**2, -1)
@@ -149,7 +152,7 @@ class Box:
 
 
 def _kernel(offset: FloatArray) -> FloatArray:
-    """The kernel (n, _WIDTH) at the places of the table around points that lie ``offset`` (n,) beyond the middle one."""
+    """The kernel (n, _WIDTH) at the places around points that lie ``offset`` (n,) beyond the middle place."""
     distance = offset[:, np.newaxis] - np.arange(1 - _WIDTH // 2, 1 + _WIDTH // 2)
     return _kernel_at(distance * (2.0 / _WIDTH))
 

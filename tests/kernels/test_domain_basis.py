@@ -9,7 +9,7 @@ from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo._kernels import domain as _domain
 from skgeo._kernels import domain_basis
 from skgeo._kernels.covariance_products import CovarianceProducts
-from skgeo._kernels.leading_eigenvectors import solve_by_products
+from skgeo._kernels.leading_vectors import solve_by_products
 
 
 def covariance_of(points, weights, root, max_degree):

@@ -43,7 +43,14 @@ def no_limits(monkeypatch):
     monkeypatch.setattr(local_table._Tables, "by_hash", {})
 
 
-BOXES = [(45, 55, 5, 20), (-8, 7, 170, 195), (70, 90, 20, 130), (-90, -75, 0, 360), (10, 20, -180, 180), (80, 90, 0, 360)]
+BOXES = [
+    (45, 55, 5, 20),
+    (-8, 7, 170, 195),
+    (70, 90, 20, 130),
+    (-90, -75, 0, 360),
+    (10, 20, -180, 180),
+    (80, 90, 0, 360),
+]
 
 
 @pytest.mark.usefixtures("no_limits")

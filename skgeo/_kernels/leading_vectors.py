@@ -14,9 +14,11 @@ from scipy import linalg
 
 from skgeo._typing import FloatArray
 
-# A block of random vectors: at least this many vectors, and at least this share of the vectors found so far.
-_MIN_BLOCK_VECTORS = 64
+# A block has this share of the vectors found so far, within these bounds: few blocks, and few vectors too many. The
+# time to make a block orthonormal grows with the square of its size.
 _BLOCK_SHARE = 1.0 / 6.0
+_MIN_BLOCK_VECTORS = 64
+_MAX_BLOCK_VECTORS = 128
 # Rounding of products with random vectors was measured at 0.2 to 4 times this: the rounding of one number, times the
 # length of the vector, times the largest eigenvalue plus the squared norm of the mean.
 _MAX_ROUNDING = 8.0
@@ -32,7 +34,7 @@ class Products(Protocol):
     columns: npt.NDArray[np.int_]
     block: int
 
-    def __call__(self, vectors: FloatArray) -> FloatArray: ...  # noqa: D102
+    def __call__(self, vectors: FloatArray) -> FloatArray: ...
 
 
 def solve_by_products(
@@ -68,7 +70,7 @@ def _span(products: Products, mean_square: float, max_vectors: int) -> FloatArra
     size, random = products.columns.size, np.random.default_rng(_SEED)
     basis, largest = np.empty((0, size)), 0.0
     while True:
-        n_vectors = max(_MIN_BLOCK_VECTORS, int(_BLOCK_SHARE * len(basis)))
+        n_vectors = min(max(_MIN_BLOCK_VECTORS, int(_BLOCK_SHARE * len(basis))), _MAX_BLOCK_VECTORS)
         if len(basis) + n_vectors > max_vectors:
             return None
         block = np.ascontiguousarray(products(random.standard_normal((size, n_vectors))).T)
@@ -94,4 +96,5 @@ def _span(products: Products, mean_square: float, max_vectors: int) -> FloatArra
 
 def _orthonormal(rows: FloatArray) -> FloatArray:
     """Orthonormal rows with the span of rows (n, D), which are overwritten."""
-    return np.asarray(linalg.qr(rows.T, mode="economic", overwrite_a=True, check_finite=False)[0]).T
+    vectors, _ = linalg.qr(rows.T, mode="economic", overwrite_a=True, check_finite=False)
+    return np.asarray(vectors.T, dtype=np.float64)
