@@ -212,6 +212,23 @@ def scattered(n, dtype=np.float32):
     return np.column_stack([np.degrees(np.arcsin(2 * height - 1)), 360 * turn - 180]).astype(dtype)
 
 
+def region(box, cells=24):
+    """A grid of a box (south, north, west, east) in degrees."""
+    south, north, west, east = box
+    share = (np.arange(cells) + 0.5) / cells
+    return LatLonGrid(
+        south + share * (north - south), west + share * (east - west), np.ones((cells, cells), dtype=bool)
+    )
+
+
+def scattered_in(box, n, dtype=np.float32):
+    """Points spread evenly over a box (south, north, west, east) in degrees."""
+    height, turn = np.random.default_rng(0).uniform(size=(n, 2)).T
+    south, north = np.sin(np.radians(box[:2]))
+    latitude = np.degrees(np.arcsin(south + height * (north - south)))
+    return np.column_stack([latitude, box[2] + turn * (box[3] - box[2])]).astype(dtype)
+
+
 def archive(n):
     """Patches of 16 x 16 pixels of 0.01 degrees anywhere, like those of a satellite archive."""
     south, west = scattered(n, np.float64).T

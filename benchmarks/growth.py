@@ -9,6 +9,7 @@ import numpy as np
 from skgeo import SphericalHarmonicPCA
 
 DEGREE, COMPONENTS = 10, 96
+LONGEST_FIT = 20.0  # seconds
 LARGEST_OUTPUT = 2_000_000  # points whose embedding is kept at a time
 
 
@@ -62,6 +63,27 @@ def growth(*, quick):
             exponent = float(np.polyfit(np.log(sizes[last]), np.log(seconds[last]), 1)[0])
             curves.append({"title": title, "sizes": sizes, "seconds": seconds, "exponent": exponent})
             print(f"growth: {title}: {seconds} s at {sizes}, exponent {exponent:.2f}", flush=True)
+    return curves
+
+
+def regions(*, quick):
+    """Seconds of a fit of all components at each degree, for boxes around 45 degrees north of several sizes."""
+    degrees = [16, 24] if quick else [16, 24, 32, 48, 64, 96, 128]
+    curves = []
+    for size in (10, 30, 60) if quick else (5, 10, 20, 30, 60):
+        seconds = []
+        for degree in degrees:
+            grid = baselines.region((45 - size / 2, 45 + size / 2, 0, size))
+            pca = SphericalHarmonicPCA(degree)
+            seconds.append(
+                statistics.median(_timed(lambda pca=pca, grid=grid: pca.fit(grid)) for _ in range(1 if quick else 3))
+            )
+            # The next degree would take minutes.
+            if seconds[-1] > LONGEST_FIT:
+                break
+        share = float(np.sin(np.radians(45 + size / 2)) - np.sin(np.radians(45 - size / 2))) / 2.0 * size / 360.0
+        curves.append({"size": size, "share": share, "degrees": degrees[: len(seconds)], "seconds": seconds})
+        print(f"regions: {size} x {size} degrees, {share:.2%} of the sphere: {seconds} s at {degrees}", flush=True)
     return curves
 
 

@@ -17,8 +17,8 @@ def draw(result, path):
     rows = [row for row in result["rows"] if row["threads"] == threads and row["ratio"] < float("inf")]
     titles = list(dict.fromkeys(row["workload"] for row in rows))[::-1]
     height = 0.35 * len(titles) + 1
-    figure, (ratios, curves) = plt.subplots(
-        2, 1, figsize=(9, height + 3.5), height_ratios=[height, 3.5], layout="constrained"
+    figure, (ratios, curves, areas) = plt.subplots(
+        3, 1, figsize=(9, height + 7), height_ratios=[height, 3.5, 3.5], layout="constrained"
     )
     for kind, colour in (KINDS | {"limit": "0.5"}).items():
         chosen = [row for row in rows if row["contender"].startswith(kind)]
@@ -44,7 +44,18 @@ def draw(result, path):
     curves.set(xlabel="points or pixels", ylabel=f"seconds, 1 thread, L={DEGREE}, k={COMPONENTS}")
     if result["growth"]:
         curves.legend(fontsize=8)
+    draw_regions(result.get("regions", []), areas)
     figure.savefig(path, dpi=150)
+
+
+def draw_regions(curves, axes):
+    """Seconds of a fit against the degree, a curve for each share of the sphere."""
+    for curve in curves:
+        label = f"{curve['size']} x {curve['size']} degrees, {curve['share']:.2%} of the sphere"
+        axes.loglog(curve["degrees"], curve["seconds"], marker="o", label=label)
+    axes.set(xlabel="degree L", ylabel="seconds of fit, 1 thread, all components")
+    if curves:
+        axes.legend(fontsize=8)
 
 
 def write_text(result, path):

@@ -217,7 +217,7 @@ def main():
     n_rounds = 1 if options.quick else options.rounds
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for the libraries of this process, which measures growth
 
-    from growth import growth
+    from growth import growth, regions
     from report import draw, write_text
     from workloads import workloads
 
@@ -238,6 +238,7 @@ def main():
                     path.write_text(json.dumps(result, indent=1))
     if not options.only:
         result["growth"] = growth(quick=options.quick)
+        result["regions"] = regions(quick=options.quick)
         path.write_text(json.dumps(result, indent=1))
     draw(result, options.out / "benchmark.png")
     write_text(result, options.out / "benchmark.rst")

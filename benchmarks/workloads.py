@@ -7,6 +7,7 @@ double precision by other means.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import baselines
@@ -17,6 +18,8 @@ from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicP
 
 SIZE = 16  # pixels along a side of a patch
 N_SAMPLE = 1000
+N_FEW = 100  # where the exact result takes long
+REGIONS = {"30 x 50 degrees": (30.0, 60.0, -10.0, 40.0), "5 x 10 degrees": (45.0, 50.0, 5.0, 15.0)}
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,58 @@ def fit_few(degree: int, k: int) -> Workload:
         contenders["skgeo, all components"] = skgeo(None)
     slow = tuple(contenders) if degree > 60 else ("skgeo, all components",)
     return Workload(f"fit, sea, 90 x 180, L={degree}, k={k}", contenders, slow=slow)
+
+
+def fit_region(name: str, degree: int) -> Workload:
+    """All components of a region, against the eigenproblem of its covariance."""
+
+    def skgeo() -> Callable[[], Any]:
+        data, pca = baselines.region(REGIONS[name]), SphericalHarmonicPCA(degree)
+        return lambda: pca.fit(data).explained_variance_
+
+    def covariance() -> Callable[[], Any]:
+        from skgeo._kernels import domain_basis
+
+        domain_basis._MIN_HARMONICS = 10**9  # in the process of this contender only
+        return skgeo()
+
+    contenders = {"skgeo": skgeo}
+    if degree <= 60:  # beyond, minutes and gigabytes
+        contenders |= {
+            "covariance": covariance,
+            "limit: eigenproblem": lambda: baselines.eigenproblem_alone((degree + 1) ** 2),
+        }
+    exact = None
+    if degree <= 40:
+        exact = partial(baselines.exact_variances, baselines.region(REGIONS[name]), degree, 10)
+    slow = ("skgeo",) if degree > 100 else ("covariance", "limit: eigenproblem")
+    return Workload(f"fit, {name}, L={degree}", contenders, lambda variances: variances[:10], exact, slow=slow)
+
+
+def transform_region(n: int, name: str, degree: int, k: int, n_jobs: int | None) -> Workload:
+    """Points of a region, against the sum over all harmonics at each point."""
+
+    def fitted() -> SphericalHarmonicPCA:
+        return SphericalHarmonicPCA(degree, k, n_jobs=n_jobs).fit(baselines.region(REGIONS[name]))
+
+    def skgeo() -> Callable[[], Any]:
+        points, pca = baselines.scattered_in(REGIONS[name], n), fitted()
+        return lambda: pca.transform(points)
+
+    def each_point() -> Callable[[], Any]:
+        from skgeo._kernels import local_table
+
+        local_table._MIN_HARMONICS = 10**9  # in the process of this contender only
+        points, pca = baselines.scattered_in(REGIONS[name], n // 10), fitted()
+        return lambda: pca.transform(points)
+
+    return Workload(
+        f"transform, {n:.0e} points, {name}, L={degree}, k={k}, float32",
+        {"skgeo": skgeo, "a tenth of the points, each by itself": each_point},
+        lambda embedding: embedding[:N_FEW],
+        lambda: baselines.exact_transform(baselines.scattered_in(REGIONS[name], n // 10)[:N_FEW], fitted()),
+        slow=("a tenth of the points, each by itself",),
+    )
 
 
 def transform_grid(n_lat: int, n_lon: int, degree: int, k: int, n_jobs: int | None) -> Workload:
@@ -234,6 +289,8 @@ def workloads(n_jobs: int | None, *, quick: bool) -> list[Workload]:
             fit_grid(90, 180, 10, 96, masked=False),
             fit_points(5_000, 10, n_jobs),
             fit_few(20, 20),
+            fit_region("30 x 50 degrees", 24),
+            transform_region(2_000, "5 x 10 degrees", 40, 21, n_jobs),
             transform_grid(36, 72, 10, 96, n_jobs),
             transform_points(3_000, 10, 96, n_jobs),
             patches_of_grid(48, 96, 10, 96, n_jobs),
@@ -248,11 +305,18 @@ def workloads(n_jobs: int | None, *, quick: bool) -> list[Workload]:
         fit_few(40, 64),
         fit_few(60, 64),
         fit_few(100, 64),
+        fit_region("30 x 50 degrees", 40),
+        fit_region("30 x 50 degrees", 60),
+        fit_region("30 x 50 degrees", 100),
+        fit_region("30 x 50 degrees", 200),
+        fit_region("5 x 10 degrees", 400),
         fit_points(1_000_000, 10, n_jobs),
         fit_points(1_000_000, 40, n_jobs),
         transform_grid(720, 1440, 10, 96, n_jobs),
         transform_points(1_000_000, 10, 96, n_jobs),
         transform_points(200_000, 40, 256, n_jobs),
+        transform_region(100_000, "30 x 50 degrees", 100, 300, n_jobs),
+        transform_region(100_000, "5 x 10 degrees", 200, 60, n_jobs),
         patches_of_grid(720, 1440, 10, 96, n_jobs),
         patches_of_archive(500_000, 10, 96, n_jobs),
     ]

@@ -7,16 +7,25 @@ from typing import Any
 from weakref import WeakSet
 
 import joblib
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from skgeo._input.names import match_coordinate_names
+from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
-from skgeo.exceptions import CoordinateWarning
+from skgeo.exceptions import CoordinateWarning, ResolutionWarning
 
 # Modules of estimators whose steps may have exchanged the columns on purpose.
 _COMPOSED = ("sklearn.pipeline", "sklearn.compose")
 # The module in which scikit-learn fits in folds.
 _IN_FOLDS = "sklearn.model_selection._validation"
+# A region covers at most this share of the sphere: models of latitude and longitude alone make sense there.
+MAX_REGION_SHARE = 0.25
+# Components that hold less than this share of the variance of the coordinates are warned of, if there are more than
+# this number of places for each component. Places are counted among the first points only.
+_MIN_COORDINATE_SHARE = 0.95
+_MIN_PLACES_PER_COMPONENT = 4
+_MAX_COUNTED_POINTS = 10_000
 # Loops over folds that have already warned.
 _WARNED: WeakSet[joblib.Parallel] = WeakSet()
 
@@ -71,3 +80,17 @@ def _callers() -> Iterator[FrameType]:
         if frame.f_globals.get("__name__", "").startswith(("sklearn.", "joblib.")):
             yield frame
         frame = frame.f_back
+
+
+def warn_few_components(
+    latitude: FloatArray, longitude: FloatArray, asked: object, kept: int, supported: int, share: float
+) -> None:
+    """Warn if ``kept`` components hold too small a ``share`` of the variance of the coordinates of points in a region."""
+    places = np.column_stack([latitude[:_MAX_COUNTED_POINTS], longitude[:_MAX_COUNTED_POINTS]])
+    if share < _MIN_COORDINATE_SHARE and len(np.unique(places, axis=0)) > _MIN_PLACES_PER_COMPONENT * kept:
+        warn_once_a_search(
+            f"n_components={asked!r} keeps {kept} of the {supported} components that this region supports. They hold "
+            f"{share:.0%} of the variance of the coordinates: a model of latitude and longitude alone may be better. "
+            "n_components=None keeps all components.",
+            ResolutionWarning,
+        )

@@ -9,12 +9,13 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import restore_on_error
-from skgeo._callers import warn_once_a_search
-from skgeo._input.coordinates import read_coordinates
+from skgeo._callers import MAX_REGION_SHARE, warn_few_components, warn_once_a_search
+from skgeo._input.coordinates import Points, read_coordinates
 from skgeo._integrate import weight_coefficients
 from skgeo._inverse import DegreeOne, InverseTransformer, degree_one_of_components
 from skgeo._kernels import domain as _domain
-from skgeo._kernels.eigenbasis import Eigenbasis, canonical_eigenbasis, number_to_keep, number_wanted
+from skgeo._kernels.domain_basis import coordinate_share, domain_eigenbasis
+from skgeo._kernels.eigenbasis import Eigenbasis, no_eigenbasis, number_to_keep, number_wanted
 from skgeo._kernels.harmonics import degrees_and_orders
 from skgeo._kernels.sphere import Boxes
 from skgeo._kernels.threads import blas_threads_for
@@ -261,7 +262,8 @@ class SphericalHarmonicPCA(InverseTransformer):
         return self._affine(), self.clip
 
     def _embed_places(self, places: Places) -> npt.NDArray[np.floating]:
-        return map_at_places(places, self._affine(), self.clip, places.dtype, n_jobs=self.n_jobs, verbose=self.verbose)
+        options: dict[str, Any] = {"n_jobs": self.n_jobs, "verbose": self.verbose, "domain": self._coefficients}
+        return map_at_places(places, self._affine(), self.clip, places.dtype, **options)
 
     def _unclipped(self, values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         if self.clip is None:
@@ -280,7 +282,10 @@ class SphericalHarmonicPCA(InverseTransformer):
         self._check_parameters()
         resume = partial and hasattr(self, "_coefficients")  # earlier parts were learned
         with restore_on_error(self), blas_threads_for((int(self.max_degree) + 1) ** 2):
-            sums = self._integrate(X, sample_weight, partial=partial, reset=not resume)
+            places = self._read(X, reset=not resume, chunked=True, centres=False)
+            if resume:
+                self._warn_radians(places)  # _read warns in the first call only
+            sums = self._integrate(places, sample_weight, partial=partial)
             coefficients, area = sums[:-1], float(sums[-1])  # the area comes last
             if resume:
                 if self._coefficients.size != coefficients.size:
@@ -289,16 +294,13 @@ class SphericalHarmonicPCA(InverseTransformer):
                     )
                 coefficients, area = coefficients + self._coefficients, area + self._area
             self._coefficients, self._area = coefficients, area
-            self._set_basis(partial=partial)
+            supported = self._set_basis(partial=partial)
+            if isinstance(places, Points) and not partial:
+                self._warn_few_components(places, supported)
         return self
 
-    def _integrate(
-        self, X: Any, sample_weight: npt.ArrayLike | None, *, partial: bool, reset: bool
-    ) -> npt.NDArray[np.float64]:
+    def _integrate(self, places: Any, sample_weight: npt.ArrayLike | None, *, partial: bool) -> npt.NDArray[np.float64]:
         """Coefficients of the weight function to degree 2 L, then the area of the domain (NaN for points)."""
-        places = self._read(X, reset=reset, chunked=True, centres=False)
-        if not reset:
-            self._warn_radians(places)  # _read warns in the first call only
         return weight_coefficients(
             places,
             sample_weight,
@@ -325,20 +327,19 @@ class SphericalHarmonicPCA(InverseTransformer):
             self._area = float(self._coefficients[0]) * math.sqrt(4.0 * math.pi)
             self._set_basis(partial=False)
 
-    def _set_basis(self, *, partial: bool) -> None:
-        """Solve the eigenproblem of the accumulated domain and set all fitted attributes."""
+    def _set_basis(self, *, partial: bool) -> int:
+        """Solve the eigenproblem of the accumulated domain and set all fitted attributes.
+
+        Returns the number of components that the domain supports.
+        """
         max_degree = int(self.max_degree)
-        covariance = self._set_moments(partial=partial)
-        degree, order = degrees_and_orders(max_degree)
+        self._set_moments(partial=partial)
+        degree, _ = degrees_and_orders(max_degree)
         root = np.sqrt(prior_variance(self.spectrum, max_degree))[degree]
-        covariance *= np.outer(root, root)
-        mean_square = float(np.square(root * self.mean_)[1:].sum())
-        # If the weights do not depend on longitude, each order has a block of its own in the covariance.
-        blocks = None
-        if _domain.is_zonal(self._coefficients):
-            blocks = [np.flatnonzero(order[1:] == m) for m in range(-max_degree, max_degree + 1)]
         wanted = number_wanted(self.n_components, self.shannon_number_)
-        basis = canonical_eigenbasis(covariance[1:, 1:], mean_square, n_wanted=wanted, blocks=blocks)
+        basis, variance = no_eigenbasis(degree.size), 0.0
+        if self.total_weight_ > 0.0:
+            basis, variance = domain_eigenbasis(self._coefficients, root, self.shannon_number_, wanted)
         # A first part may have no extent or no weight. A whole domain may not.
         if basis.n_supported == 0 and not partial:
             raise ValueError(
@@ -346,7 +347,7 @@ class SphericalHarmonicPCA(InverseTransformer):
                 "rounding. It is one point (n_samples=1), the same point repeated, or a few kilometres wide; fit on "
                 "the whole domain that will be transformed."
             )
-        variance = float(np.trace(covariance[1:, 1:])) or 1.0  # never divide by zero
+        variance = variance or 1.0  # never divide by zero
         share = basis.variance / variance
         self.n_components_ = number_to_keep(self.n_components, self.shannon_number_, share, basis.n_supported)
         self._warn_resolution(basis)
@@ -359,9 +360,10 @@ class SphericalHarmonicPCA(InverseTransformer):
         self.explained_variance_ratio_ = self.explained_variance_ / variance
         self.scale_ = np.ones(self.n_components_)
         self.scale_[:kept] = np.sqrt(basis.variance[:kept])
+        return basis.n_supported
 
-    def _set_moments(self, *, partial: bool) -> npt.NDArray[np.float64]:
-        """Set the total weight, mean and Shannon number of the accumulated domain. Returns the covariance."""
+    def _set_moments(self, *, partial: bool) -> None:
+        """Set the total weight, mean and Shannon number of the accumulated domain."""
         n_harmonics = (int(self.max_degree) + 1) ** 2
         if not self._coefficients[0] > 0.0:
             if not partial:
@@ -370,13 +372,12 @@ class SphericalHarmonicPCA(InverseTransformer):
                     "and sample_weight or the mask leaves nothing else. area_weighted=False weighs all points alike."
                 )
             self.total_weight_, self.mean_, self.shannon_number_ = 0.0, np.zeros(n_harmonics), 0.0
-            return np.zeros((n_harmonics, n_harmonics))
-        self.total_weight_, self.mean_, covariance = _domain.moments(self._coefficients)
+            return
+        self.total_weight_, self.mean_ = _domain.total_and_mean(self._coefficients)
         area = self._area
         if np.isnan(area):  # points: take the area over which they spread
             area = 4.0 * np.pi / np.square(self._coefficients / self._coefficients[0]).sum()
         self.shannon_number_ = float(n_harmonics * area / (4.0 * np.pi))
-        return covariance
 
     def _warn_resolution(self, basis: Eigenbasis) -> None:
         """Warn if the number kept is more than the domain supports, or splits equal eigenvalues."""
@@ -397,6 +398,16 @@ class SphericalHarmonicPCA(InverseTransformer):
         else:
             return
         warn_once_a_search(message, ResolutionWarning)
+
+    def _warn_few_components(self, points: Points, supported: int) -> None:
+        """Warn if the components kept hold less of a region than the coordinates of its points."""
+        prior = prior_variance(self.spectrum, int(self.max_degree))[1]
+        in_a_region = self.shannon_number_ < MAX_REGION_SHARE * self.mean_.size
+        if in_a_region and prior > 0.0 and self.n_components_ < supported:
+            share = coordinate_share(self.components_ / prior, self.explained_variance_, self.mean_)
+            warn_few_components(
+                points.latitude, points.longitude, self.n_components, self.n_components_, supported, share
+            )
 
     def _affine(self) -> npt.NDArray[np.float64]:
         """``components_ / scale_``. The coefficient of the constant harmonic subtracts the mean."""

@@ -12,6 +12,7 @@ from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._input.coordinates import Points
 from skgeo._kernels.evaluate import map_grid, map_points
+from skgeo._kernels.local_table import map_points_of_domain
 from skgeo._typing import FloatArray
 from skgeo._validation import progress
 
@@ -64,8 +65,13 @@ def map_at_places(
     *,
     n_jobs: int | None,
     verbose: bool | None,
+    domain: FloatArray | None = None,
 ) -> npt.NDArray[Any]:
-    """The values (n, k) at places of the softly clipped map of harmonics with coefficients (k, D)."""
+    """The values (n, k) at places of the softly clipped map of harmonics with coefficients (k, D).
+
+    ``domain`` are the coefficients of the weight function of the domain where most points lie, if this is known.
+    """
     options: dict[str, Any] = {"coefficients": coefficients, "clip": clip, "n_jobs": n_jobs}
-    writes = partial(map_points, **options), partial(map_grid, **options)
+    at_points = map_points if domain is None else partial(map_points_of_domain, domain=domain)
+    writes = partial(at_points, **options), partial(map_grid, **options)
     return fill_at_places(places, len(coefficients), dtype, *writes, verbose=verbose)

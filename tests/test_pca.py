@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 import reference
 from skgeo import LatLonGrid, SphericalHarmonicPCA, matern_spectrum
 from skgeo._kernels import domain as _domain
+from skgeo._kernels import domain_basis
 from skgeo.exceptions import ResolutionWarning
 
 BOX = (30.0, 60.0, -10.0, 40.0)
@@ -279,6 +280,28 @@ def test_regional_box_supports_fewer_components_than_asked_for():
     embedding = pca.transform(single)
     assert embedding.dtype == np.float32
     assert_allclose(embedding, pca.transform(single.astype(np.float64)), atol=1e-5)
+
+
+def test_components_that_hold_less_than_the_coordinates_of_a_region_warn():
+    points = np.random.default_rng(0).uniform([40, 5], [50, 15], (200, 2))
+    with pytest.warns(ResolutionWarning, match=r"'shannon' keeps 3 of the 28 components .* hold 89% of .* coordinates"):
+        few = SphericalHarmonicPCA(40, "shannon", clip=None).fit(points)
+    # The share is that of a linear regression of x, y and z on the components.
+    radians = np.radians(points)
+    cosine = np.cos(radians[:, 0])
+    xyz = np.column_stack([cosine * np.cos(radians[:, 1]), cosine * np.sin(radians[:, 1]), np.sin(radians[:, 0])])
+    weight = cosine[:, np.newaxis] / cosine.sum()
+    centred, table = xyz - (weight * xyz).sum(axis=0), few.transform(points)
+    left = centred - table @ np.linalg.lstsq(np.sqrt(weight) * table, np.sqrt(weight) * centred)[0]
+    share = 1.0 - (weight * left**2).sum() / (weight * centred**2).sum()
+    assert_allclose(
+        domain_basis.coordinate_share(few.components_, few.explained_variance_, few.mean_), share, rtol=1e-9
+    )
+    # Enough components, few places, a grid, and places all over the Earth give no warning.
+    SphericalHarmonicPCA(40, 0.99).fit(points)
+    SphericalHarmonicPCA(40, "shannon").fit(points[:8])
+    SphericalHarmonicPCA(10, "shannon").fit(box_grid(5))
+    SphericalHarmonicPCA(4, 5).fit(reference.uniform_points(100))
 
 
 def test_cut_through_equal_variances_warns_with_other_sizes():

@@ -7,6 +7,7 @@ whole domain.
 """
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._kernels.harmonics import (
+    circle_analysis,
     columns_of_order,
     degree_of,
     degrees_and_orders,
+    legendre,
     legendre_by_order,
-    legendre_series,
     longitude_radians,
     sin_cos_latitude,
     sum_over_degrees,
@@ -170,13 +172,24 @@ def _wave_sums(sin_lat: FloatArray, cos_lat: FloatArray, factors: FloatArray) ->
 
 
 def _coefficients(sums: FloatArray) -> FloatArray:
-    """Harmonic coefficients from sums over waves in colatitude (degree + 1, 2 degree + 1)."""
+    """Harmonic coefficients from sums over waves in colatitude (degree + 1, 2 degree + 1).
+
+    On a whole meridian Legendre functions are sums of the same waves, so that a sum over equally spaced places turns
+    the sums over waves into coefficients, one degree at a time. The place at angle x and that at 360 degrees - x give
+    the same products: half of the circle counts twice.
+    """
     max_degree = sums.shape[0] - 1
-    series = legendre_series(max_degree)
+    circle, analysis = circle_analysis(max_degree)
+    at_places = np.empty((2 * max_degree + 1, max_degree + 1))
+    for parity in (0, 1):
+        orders = slice((max_degree + parity) % 2, None, 2)
+        at_places[orders] = (analysis[parity].T @ sums[:, orders]).T
     coefficients = np.empty((max_degree + 1) ** 2)
-    for order in range(-max_degree, max_degree + 1):
-        of_degree = series[abs(order), abs(order) :]
-        coefficients[columns_of_order(order, max_degree)] = of_degree @ sums[:, max_degree + order]
+    for degree, block in enumerate(legendre(np.cos(circle), np.sin(circle), max_degree)):
+        first = degree * degree + degree
+        coefficients[first : first + degree + 1] = np.einsum("mp,mp->m", block, at_places[max_degree:][: degree + 1])
+        negative = at_places[max_degree - degree : max_degree][::-1]
+        coefficients[first - degree : first] = np.einsum("mp,mp->m", block[1:], negative)[::-1]
     return coefficients
 
 
@@ -241,12 +254,18 @@ def moments(coefficients: FloatArray) -> tuple[float, FloatArray, FloatArray]:
 
     ``coefficients`` describe the domain to degree 2 L. The covariance is divided by the total weight.
     """
-    max_degree = degree_of(coefficients.size) // 2
-    total = float(coefficients[0] * np.sqrt(4.0 * np.pi))
-    mean = coefficients[: (max_degree + 1) ** 2] / total
+    total, mean = total_and_mean(coefficients)
     covariance = second_moment(coefficients / total)
     covariance -= np.outer(mean, mean)
     return total, mean, covariance
+
+
+def total_and_mean(coefficients: FloatArray) -> tuple[float, FloatArray]:
+    """Total weight and mean (D,) of the harmonics of degree <= L over a domain described to degree 2 L."""
+    n_harmonics = (degree_of(coefficients.size) // 2 + 1) ** 2
+    # The harmonic of degree 0 is 1 / sqrt(4 pi).
+    total = float(coefficients[0] * np.sqrt(4.0 * np.pi))
+    return total, coefficients[:n_harmonics] / total
 
 
 def second_moment(coefficients: FloatArray) -> FloatArray:
@@ -256,12 +275,15 @@ def second_moment(coefficients: FloatArray) -> FloatArray:
     latitudes times 4 L + 1 longitudes integrate it exactly.
     """
     max_degree = degree_of(coefficients.size) // 2
-    sines, weights = np.polynomial.legendre.leggauss(2 * max_degree + 1)
-    table = legendre_by_order(sines, np.sqrt(1.0 - sines**2), 2 * max_degree)
     # Harmonics of different order do not covary over a zonal domain: one small integral for each order is enough.
     if is_zonal(coefficients):
-        by_latitude = coefficients[columns_of_order(0, 2 * max_degree)] @ table[0]
-        return _zonal_integrals(table[: max_degree + 1], 2.0 * np.pi * weights * by_latitude)
+        result = np.zeros(((max_degree + 1) ** 2,) * 2)
+        for order, block in enumerate(zonal_second_moments(coefficients)):
+            for columns in (columns_of_order(sign * order, max_degree) for sign in (1, -1)):
+                result[np.ix_(columns, columns)] = block
+        return result
+    sines, weights = np.polynomial.legendre.leggauss(2 * max_degree + 1)
+    table = legendre_by_order(sines, np.sqrt(1.0 - sines**2), 2 * max_degree)
     n_lon = 4 * max_degree + 1
     factors = trigonometric(2.0 * np.pi / n_lon * np.arange(n_lon, dtype=np.float64), 2 * max_degree)
     values = sum_over_degrees(table, coefficients[np.newaxis])[:, :, 0].T @ factors
@@ -276,15 +298,18 @@ def is_zonal(coefficients: FloatArray) -> bool:
     return not coefficients[degrees_and_orders(degree_of(coefficients.size))[1] != 0].any()
 
 
-def _zonal_integrals(table: list[FloatArray], weight: FloatArray) -> FloatArray:
-    """Integrals of products of harmonics when the weight depends on latitude only; pairs of two orders are zero."""
-    max_degree = len(table) - 1
-    result = np.zeros(((max_degree + 1) ** 2,) * 2)
-    for order in range(-max_degree, max_degree + 1):
-        columns = columns_of_order(order, max_degree)
-        legendre = table[abs(order)][: columns.size]
-        result[np.ix_(columns, columns)] = (legendre * weight) @ legendre.T
-    return result
+def zonal_second_moments(coefficients: FloatArray) -> Iterator[FloatArray]:
+    """Yield the blocks of the second moment of a zonal domain, of order 0 to L: (L + 1 - m, L + 1 - m)."""
+    max_degree = degree_of(coefficients.size) // 2
+    sines, weights = np.polynomial.legendre.leggauss(2 * max_degree + 1)
+    cosines = np.sqrt(1.0 - sines**2)
+    of_order_0 = coefficients[columns_of_order(0, 2 * max_degree)]
+    by_latitude = sum(
+        c * block[0] for c, block in zip(of_order_0, legendre(sines, cosines, 2 * max_degree), strict=True)
+    )
+    weights *= 2.0 * np.pi * by_latitude
+    for table in legendre_by_order(sines, cosines, max_degree):
+        yield (table * weights) @ table.T
 
 
 def _product_integrals(table: list[FloatArray], by_latitude: FloatArray) -> FloatArray:

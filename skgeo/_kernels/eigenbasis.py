@@ -30,6 +30,8 @@ _MIN_GAP_RESOLUTIONS = 5.0
 _EQUAL_RELATIVE = 1e-6
 # Harmonics whose squared parts in a span are this close, relative to the largest, are tied: the first is chosen.
 _TIE_RELATIVE = 1e-4
+# What harmonics still hold of a span is updated for all of them after this number of rows at most.
+_MAX_RECENT_ROWS = 32
 # Up to this share of all eigenvectors, finding them one by one is faster than finding all together.
 _RECOMPUTE_BELOW_SHARE = 1.0 / 3.0
 # Tolerance when the cumulative variance is compared with the fraction that n_components asks for.
@@ -54,23 +56,27 @@ def canonical_eigenbasis(
     mean_square: float,
     *,
     n_wanted: int | None = None,
-    blocks: list[npt.NDArray[np.int_]] | None = None,
 ) -> Eigenbasis:
     """Resolvable eigenvectors of a covariance (D - 1, D - 1), largest first, the same on every machine.
 
-    The constant harmonic, which has no variance, is left out: column j belongs to harmonic j + 1. ``mean_square`` is
-    the squared norm of the mean that was subtracted: it sets the rounding of the covariance. At least ``n_wanted``
-    components are found, or all that the domain supports if these are fewer; None finds all. ``blocks`` lists the
-    columns of each diagonal block, for a covariance that is zero outside of such blocks.
+    The constant harmonic, which has no variance, is left out: column j belongs to harmonic j + 1. ``mean_square`` and
+    ``n_wanted`` are those of :func:`canonical_solution`.
     """
-    n_harmonics = covariance.shape[0]
+    solution = solve_matrix(covariance, n_wanted)
+    return canonical_solution(solution, len(covariance), mean_square, n_wanted=n_wanted)
+
+
+def canonical_solution(
+    solution: "Solution", n_harmonics: int, mean_square: float, *, n_wanted: int | None = None
+) -> Eigenbasis:
+    """The unique basis of an eigenproblem of ``n_harmonics`` harmonics that has been solved.
+
+    ``mean_square`` is the squared norm of the mean that was subtracted: it sets the rounding of the covariance. At
+    least ``n_wanted`` components are found, or all that the domain supports if these are fewer; None finds all. The
+    solution may lack eigenvalues that are rounding.
+    """
+    values, leading = solution
     wanted = n_harmonics if n_wanted is None else n_wanted
-    if blocks is not None:
-        values, leading = _solve_blocks(covariance, blocks)
-    elif wanted <= _RECOMPUTE_BELOW_SHARE * n_harmonics:
-        values, leading = _solve_few(covariance)
-    else:
-        values, leading = _solve_all(covariance)
     # Eigenvalues below the floor are rounding: no component is made of them.
     floor = _RESOLUTION * degree_of(n_harmonics + 1) * (values[0] + mean_square)
     n_supported = max((group.stop for group in _groups(values, floor) if values[group.stop - 1] > floor), default=0)
@@ -85,6 +91,11 @@ def canonical_eigenbasis(
             variance.append(np.square(inside) @ values[group])
     found = np.vstack(components)
     return Eigenbasis(found, np.concatenate(variance), n_supported, _whole_sizes(found, groups))
+
+
+def no_eigenbasis(n_harmonics: int) -> Eigenbasis:
+    """The basis of a domain without weight."""
+    return Eigenbasis(np.empty((0, n_harmonics - 1)), np.empty(0), 0, np.empty(0, dtype=int))
 
 
 def number_wanted(n_components: int | float | str | None, shannon_number: float) -> int | None:
@@ -111,6 +122,12 @@ def number_to_keep(
 
 Solution = tuple[FloatArray, Callable[[int], FloatArray]]
 """All eigenvalues, descending, and a function that returns a given number of leading eigenvectors in columns."""
+
+
+def solve_matrix(covariance: FloatArray, n_wanted: int | None = None) -> Solution:
+    """Solve the eigenproblem of a covariance (D - 1, D - 1), with eigenvectors one by one if few are wanted."""
+    few = n_wanted is not None and n_wanted <= _RECOMPUTE_BELOW_SHARE * covariance.shape[0]
+    return _solve_few(covariance) if few else _solve_all(covariance)
 
 
 def _solve_all(covariance: FloatArray) -> Solution:
@@ -142,17 +159,30 @@ def _solve_few(covariance: FloatArray) -> Solution:
     return values[::-1], leading
 
 
-def _solve_blocks(covariance: FloatArray, blocks: list[npt.NDArray[np.int_]]) -> Solution:
-    """Eigenvectors of each diagonal block, sorted together by eigenvalue."""
-    size = covariance.shape[0]
-    values, vectors = np.empty(size), np.zeros((size, size))
-    start = 0
-    for block in blocks:
-        columns = slice(start, start + block.size)
-        values[columns], vectors[block, columns] = linalg.eigh(covariance[np.ix_(block, block)])
-        start += block.size
-    order = np.argsort(values, kind="stable")[::-1]
-    return values[order], lambda count: vectors[:, order[:count]]
+def solve_blocks(blocks: list[tuple[list[npt.NDArray[np.int_]], FloatArray]]) -> Solution:
+    """Solve the eigenproblem of a covariance that is zero outside of diagonal blocks.
+
+    Each block is a square matrix and the lists of columns (one or more) where the covariance has this matrix.
+    """
+    values, places, parts = [], [], []
+    for number, (lists, block) in enumerate(blocks):
+        of_block, vectors = linalg.eigh(block)
+        for columns in lists:
+            values.append(of_block)
+            places += [(number, columns, i) for i in range(of_block.size)]
+        parts.append(vectors)
+    every = np.concatenate(values)
+    order = np.argsort(every, kind="stable")[::-1]
+
+    def leading(count: int) -> FloatArray:
+        """The first ``count`` eigenvectors."""
+        found = np.zeros((every.size, count))
+        for column, place in enumerate(order[:count]):
+            number, rows, i = places[place]
+            found[rows, column] = parts[number][:, i]
+        return found
+
+    return every[order], leading
 
 
 def _groups(values: FloatArray, floor: float) -> list[slice]:
@@ -173,16 +203,38 @@ def _canonical_rows(span: FloatArray, n_rows: int) -> tuple[FloatArray, FloatArr
     # If the span is the whole space, the rows are the harmonics themselves.
     if size == n_harmonics:
         return np.eye(n_rows, size), span[:n_rows]
-    rows = np.empty((n_rows, n_harmonics))
-    held = np.einsum("dg,dg->d", span, span)
+    mixing = np.empty((n_rows, size))
+    held, n_removed = np.einsum("dg,dg->d", span, span), 0
     for i in range(n_rows):
-        harmonic = int(np.argmax(held >= held.max() * (1.0 - _TIE_RELATIVE)))
-        taken = rows[:i]
-        row = span @ span[harmonic] - taken[:, harmonic] @ taken
+        harmonic = _fullest(held, span, mixing[n_removed:i])
+        # None: rows since the last update may decide between many harmonics.
+        if harmonic is None:
+            held -= np.square(span @ mixing[n_removed:i].T).sum(axis=1)
+            n_removed = i
+            harmonic = int(np.argmax(held >= held.max() * (1.0 - _TIE_RELATIVE)))
+        taken = mixing[:i]
+        row = span[harmonic] - (taken @ span[harmonic]) @ taken
         row -= (taken @ row) @ taken  # a second time, against rounding
-        rows[i] = row / np.linalg.norm(row)
-        held -= np.square(rows[i])
-    return rows, rows @ span
+        mixing[i] = row / np.linalg.norm(row)
+    return mixing @ span.T, mixing
+
+
+def _fullest(held: FloatArray, span: FloatArray, recent: FloatArray) -> int | None:
+    """The harmonic of which most remains in a span after some recent rows were taken out, ties to the first.
+
+    ``held`` (D,) is how much of each harmonic the span held before these rows: an upper bound. Only harmonics whose
+    bound reaches the most that remains are worked out. Returns None if there are many of them, or many recent rows.
+    """
+    if len(recent) > _MAX_RECENT_ROWS:
+        return None
+    n_first = min(_MAX_RECENT_ROWS, held.size)
+    first = np.argpartition(held, -n_first)[-n_first:]
+    least = float((held[first] - np.square(span[first] @ recent.T).sum(axis=1)).max())
+    candidates = np.flatnonzero(held >= least * (1.0 - _TIE_RELATIVE))
+    if candidates.size > max(_MAX_RECENT_ROWS, held.size // _MAX_RECENT_ROWS):
+        return None
+    remains = held[candidates] - np.square(span[candidates] @ recent.T).sum(axis=1)
+    return int(candidates[np.argmax(remains >= remains.max() * (1.0 - _TIE_RELATIVE))])
 
 
 def _whole_sizes(components: FloatArray, groups: list[slice]) -> npt.NDArray[np.int_]:

@@ -180,6 +180,21 @@ def legendre_series(max_degree: int) -> FloatArray:
     return series
 
 
+def circle_analysis(max_degree: int) -> tuple[FloatArray, FloatArray]:
+    """Colatitudes (L + 1,) on half of a meridian circle, and matrices from values there to waves (2, L + 1, L + 1).
+
+    The first matrix gives the cosines of 0 to L times colatitude in even functions on the circle, the second the sines
+    in odd functions. The colatitudes are half of 2 L + 1 equally spaced places: each but the pole stands for two places.
+    """
+    n_places = 2 * max_degree + 1
+    wave = np.arange(max_degree + 1)
+    # Reducing the product modulo the number of places first keeps the angles exact to rounding.
+    angles = 2.0 * np.pi / n_places * (np.outer(wave, wave) % n_places)
+    share = np.where(wave == 0, 1.0, 2.0)
+    analysis = share[:, np.newaxis] * share / n_places * np.stack([np.cos(angles), np.sin(angles)])
+    return angles[min(1, max_degree)], analysis
+
+
 def point_waves(
     latitude: FloatArray, longitude: FloatArray, max_degree: int, dtype: npt.DTypeLike
 ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:

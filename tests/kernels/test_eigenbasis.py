@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skgeo._kernels import eigenbasis as _eigenbasis
-from skgeo._kernels.eigenbasis import canonical_eigenbasis
+from skgeo._kernels.eigenbasis import canonical_eigenbasis, canonical_solution, solve_blocks
 
 
 def random_rotation(rng, size):
@@ -87,12 +87,14 @@ def test_a_few_components_are_the_first_of_all(n_wanted, multiplicity):
 
 def test_blocks_are_solved_one_by_one_to_the_same_basis():
     rng = np.random.default_rng(7)
-    blocks = [np.array([4, 0, 7]), np.array([2]), np.array([1, 3, 5, 6])]
-    matrix = np.zeros((8, 8))
-    for block in blocks:
-        part = rng.normal(size=(block.size, block.size))
-        matrix[np.ix_(block, block)] = part @ part.T
-    whole, apart = canonical_eigenbasis(matrix, 0.0), canonical_eigenbasis(matrix, 0.0, blocks=blocks)
+    lists = [[np.array([4, 0, 7])], [np.array([2]), np.array([8])], [np.array([1, 3, 5, 6])]]
+    matrix, blocks = np.zeros((9, 9)), []
+    for columns in lists:
+        part = rng.normal(size=(columns[0].size, columns[0].size))
+        blocks.append((columns, part @ part.T))
+        for rows in columns:
+            matrix[np.ix_(rows, rows)] = part @ part.T
+    whole, apart = canonical_eigenbasis(matrix, 0.0), canonical_solution(solve_blocks(blocks), 9, 0.0)
     assert_allclose(apart.variance, whole.variance, rtol=1e-12)
     assert_allclose(apart.components, whole.components, atol=1e-12)
 

@@ -93,9 +93,9 @@ def watch(monkeypatch, place):
 @pytest.mark.parametrize(
     ("place", "work"),
     [
-        ("skgeo._pca.canonical_eigenbasis", lambda: SphericalHarmonicPCA(4).fit(GRID)),
-        ("skgeo._pca.canonical_eigenbasis", lambda: SphericalHarmonicPCA(4).partial_fit(POINTS)),
-        ("skgeo._pca.canonical_eigenbasis", lambda: PatchPositionEncoder(SphericalHarmonicPCA(4)).fit(GRID.patches(3))),
+        ("skgeo._pca.domain_eigenbasis", lambda: SphericalHarmonicPCA(4).fit(GRID)),
+        ("skgeo._pca.domain_eigenbasis", lambda: SphericalHarmonicPCA(4).partial_fit(POINTS)),
+        ("skgeo._pca.domain_eigenbasis", lambda: PatchPositionEncoder(SphericalHarmonicPCA(4)).fit(GRID.patches(3))),
         ("skgeo._kernels.domain._wave_sums", lambda: SphericalHarmonicPCA(4).fit(GRID)),
         (
             "skgeo._kernels.harmonic_gp.second_moment",
@@ -117,7 +117,7 @@ def test_small_matrices_have_one_thread(monkeypatch, place, work):
 
 
 def test_large_matrices_have_all_threads(monkeypatch):
-    seen = watch(monkeypatch, "skgeo._pca.canonical_eigenbasis")
+    seen = watch(monkeypatch, "skgeo._pca.domain_eigenbasis")
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
         for large in (26, 25):

@@ -1,0 +1,150 @@
+"""Kernel: products of the covariance of harmonics over a domain with vectors; the covariance is never formed.
+
+A product has three steps. Legendre functions turn the coefficients of each vector into waves in longitude on
+Gauss-Legendre parallels. On each parallel, a matrix of pairs of orders multiplies the waves by the weight function of
+the domain. Legendre functions then integrate the waves over latitude. All three steps are exact, as in
+``domain.second_moment``. A product takes some 2 (2 L + 1) ** 3 multiply-adds; the matrix that is not formed has
+(L + 1) ** 4 entries.
+
+Vectors are columns (D - 1, n). Their rows are the harmonics of ``columns_by_order`` but for the constant.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from skgeo._kernels.harmonics import columns_by_order, degree_of, legendre, legendre_by_order
+from skgeo._typing import FloatArray
+
+# The matrices of all parallels are kept if they take at most this many values (128 MB), or else made for each product.
+_MAX_KEPT_VALUES = 2**24
+# The waves of all parallels for one block of vectors have about this many values (64 MB).
+_BLOCK_WAVES = 2**23
+# Making the matrices again for each block of vectors is little work for blocks of this many vectors.
+_MIN_BLOCK_VECTORS = 128
+
+
+class CovarianceProducts:
+    """The covariance of harmonics over a domain, scaled by a prior, as a function of blocks of vectors.
+
+    ``coefficients`` describe the domain to degree 2 L; ``root`` (D,) is the prior standard deviation of each harmonic,
+    in the order of columns ``l * l + l + m``. The constant harmonic is left out.
+    """
+
+    def __init__(self, coefficients: FloatArray, root: FloatArray) -> None:
+        self.max_degree = degree_of(coefficients.size) // 2
+        columns = columns_by_order(self.max_degree)
+        self.columns = columns[1:] - 1
+        # Half of the parallels: those of the north mirror them. Both halves have the equator, with half its weight.
+        sines, weights = np.polynomial.legendre.leggauss(2 * self.max_degree + 1)
+        sines, weights = sines[self.max_degree :], weights[self.max_degree :]
+        sines[0], weights[0] = 0.0, weights[0] / 2.0
+        self._legendre = legendre_by_order(sines, np.sqrt(1.0 - sines**2), self.max_degree)
+        total = float(coefficients[0] * np.sqrt(4.0 * np.pi))
+        self._mean = coefficients[columns] / total
+        self._root = root[columns[1:], np.newaxis]
+        self._waves = weight_waves(coefficients / total, sines) * np.concatenate([weights, weights])
+        n_values = self._waves.shape[1] * (2 * self.max_degree + 1) ** 2
+        kept = n_values <= _MAX_KEPT_VALUES
+        self._kept = [_wave_products(waves) for waves in self._waves.T] if kept else None
+        # A product works on this many vectors at a time.
+        self.block = max(_MIN_BLOCK_VECTORS, _BLOCK_WAVES // (self._waves.shape[1] * (2 * self.max_degree + 1)))
+
+    def __call__(self, vectors: FloatArray) -> FloatArray:
+        """The covariance times vectors (D - 1, n)."""
+        product = np.empty_like(vectors)
+        for start in range(0, vectors.shape[1], self.block):
+            part = slice(start, start + self.block)
+            scaled = np.zeros((self._mean.size, vectors[:, part].shape[1]))
+            np.multiply(vectors[:, part], self._root, out=scaled[1:])
+            waves = self._synthesis(scaled)
+            for parallel in range(waves.shape[1]):
+                waves[:, parallel] = self._products_on(parallel) @ waves[:, parallel]
+            centring = np.outer(self._mean, self._mean @ scaled)
+            self._analysis(waves, scaled)
+            scaled -= centring
+            np.multiply(scaled[1:], self._root, out=product[:, part])
+        return product
+
+    def _products_on(self, parallel: int) -> FloatArray:
+        return _wave_products(self._waves[:, parallel]) if self._kept is None else self._kept[parallel]
+
+    def _orders(self) -> "zip[tuple[int, slice, FloatArray]]":
+        """For each order: the row of its wave, the rows of its harmonics, and its Legendre functions (n, n_half)."""
+        waves, rows, tables, start = [], [], [], 0
+        for order, table in enumerate(self._legendre):
+            for wave in (order, self.max_degree + order)[: 1 + (order > 0)]:
+                waves.append(wave)
+                rows.append(slice(start, start + len(table)))
+                tables.append(table)
+                start += len(table)
+        return zip(waves, rows, tables, strict=True)
+
+    def _synthesis(self, vectors: FloatArray) -> FloatArray:
+        """Waves (2 L + 1, n_parallels, n) of vectors (D, n): cosines of order 0 to L, then sines of order 1 to L."""
+        half = self.max_degree + 1
+        waves = np.empty((2 * self.max_degree + 1, 2 * half, vectors.shape[1]))
+        for wave, rows, table in self._orders():
+            # Legendre functions whose degree has the parity of the order are even in latitude, all others are odd.
+            even, odd = (table[parity::2].T @ vectors[rows][parity::2] for parity in (0, 1))
+            np.add(even, odd, out=waves[wave, :half])
+            np.subtract(even, odd, out=waves[wave, half:])
+        return waves
+
+    def _analysis(self, waves: FloatArray, out: FloatArray) -> None:
+        """Write the integrals of waves times Legendre functions into ``out`` (D, n)."""
+        half = self.max_degree + 1
+        for wave, rows, table in self._orders():
+            north, south = waves[wave, :half], waves[wave, half:]
+            out[rows][0::2] = table[0::2] @ (north + south)
+            out[rows][1::2] = table[1::2] @ (north - south)
+
+
+def weight_waves(coefficients: FloatArray, sines: FloatArray) -> FloatArray:
+    """The weight function on the parallels of sines, then on those of -sines: factors (4 L + 1, n) of ``trig_m``."""
+    degree = degree_of(coefficients.size)
+    sums = np.zeros((2, 2 * degree + 1, sines.size))
+    for n, block in enumerate(legendre(sines, np.sqrt(1.0 - sines**2), degree)):
+        of_degree = coefficients[n * n : (n + 1) ** 2, np.newaxis]
+        # Sums over degrees of the parity of the order, and over the others, which change sign in the south.
+        parity = (n + np.arange(n + 1)) % 2
+        for odd in (0, 1):
+            chosen = np.flatnonzero(parity == odd)
+            sums[odd, degree + chosen] += of_degree[n + chosen] * block[chosen]
+            chosen = chosen[chosen > 0]
+            sums[odd, degree - chosen] += of_degree[n - chosen] * block[chosen]
+    return np.concatenate([sums[0] + sums[1], sums[0] - sums[1]], axis=1)
+
+
+def _wave_products(waves: FloatArray) -> FloatArray:
+    """Integrals along a parallel of a weight times all pairs of waves (2 L + 1, 2 L + 1), of order 0 to L.
+
+    ``waves`` (4 L + 1,) are the factors of ``trig_m`` in the weight. Products of cosines and sines are sums of
+    cosines and sines of the sum and of the difference of their orders.
+    """
+    degree = waves.size // 2
+    order = degree // 2
+    cosine = np.sqrt(2.0) * np.pi * waves[degree:]
+    cosine[0] *= np.sqrt(2.0)
+    sine = np.concatenate([[0.0], np.sqrt(2.0) * np.pi * waves[degree - 1 :: -1]])
+    sums, differences = _windows(cosine, order), _windows(_mirrored(cosine, 1.0, order), order)[::-1]
+    products = np.empty((2 * order + 1, 2 * order + 1))
+    np.add(differences, sums, out=products[: order + 1, : order + 1])
+    np.subtract(differences[1:, 1:], sums[1:, 1:], out=products[order + 1 :, order + 1 :])
+    sums, differences = _windows(sine, order), _windows(_mirrored(sine, -1.0, order), order)[::-1]
+    np.add(differences[:, 1:], sums[:, 1:], out=products[: order + 1, order + 1 :])
+    # The wave of order 0 is 1, and not the square root of 2.
+    products[0] /= np.sqrt(2.0)
+    products[: order + 1, 0] /= np.sqrt(2.0)
+    products[order + 1 :, : order + 1] = products[: order + 1, order + 1 :].T
+    return products
+
+
+def _mirrored(values: FloatArray, sign: float, order: int) -> FloatArray:
+    """Values at -order .. order, from those at 0 .. order."""
+    return np.concatenate([sign * values[order:0:-1], values[: order + 1]])
+
+
+def _windows(values: FloatArray, order: int) -> npt.NDArray[np.float64]:
+    """The matrix ``values[i + j]`` for i and j from 0 to ``order``, a view."""
+    return sliding_window_view(values[: 2 * order + 1], order + 1)
