@@ -41,7 +41,7 @@ INPUT = (
 #: Files to change, each with the tests that run: first those that should notice, and if they do not, more.
 TESTS = {
     "skgeo/_kernels/axis_gaps.py": ("test_grid.py", "input/test_bounds.py input/test_from_xarray.py"),
-    "skgeo/_kernels/cell_corners.py": ("test_cells.py", "input/test_conventions.py fuzz"),
+    "skgeo/_kernels/cell_corners.py": ("test_cells.py kernels/test_cell_corners.py", "input/test_conventions.py fuzz"),
     "skgeo/_kernels/cell_places.py": ("test_cells.py", "input/test_conventions.py fuzz"),
     "skgeo/_kernels/clusters.py": ("model_selection/test_splitters.py", "model_selection/test_degree_and_leakage.py"),
     "skgeo/_kernels/domain.py": ("kernels/test_domain.py", "test_pca.py"),
@@ -68,7 +68,10 @@ TESTS = {
         "input/test_bad_input.py input/test_frames.py input/test_poles.py",
         f"{INPUT} fuzz",
     ),
-    "skgeo/_places.py": ("test_composition.py input/test_frames.py", f"{INPUT} test_cells.py test_grid.py fuzz"),
+    "skgeo/_places.py": (
+        "test_composition.py input/test_frames.py gaussian_process/test_mean.py",
+        f"{INPUT} test_cells.py test_grid.py model_selection fuzz",
+    ),
 }
 OTHER_COMPARISON = {
     ast.Lt: ast.LtE,
