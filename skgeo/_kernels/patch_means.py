@@ -108,6 +108,7 @@ class _PixelMeans:
         values = np.empty((lat.size, self.over_clip.shape[0]), dtype=self.dtype)
         for block in row_blocks(lat.size, budget=self.point_map.block):
             self.point_map.fill(lat[block], lon[block], values[block])
+        # Patch p, row r of pixels, column c of pixels, component k.
         return np.einsum("pr,prck->pk", weight, values.reshape(*shape, -1))
 
     def _by_rows(self, latitude: FloatArray, longitude: FloatArray, weight: Floats, bounds: list[int]) -> Floats:
@@ -121,6 +122,8 @@ class _PixelMeans:
         for group, (start, stop) in enumerate(pairwise(bounds)):
             for block in row_blocks(stop - start, n_lon * n_lat * n_components, BLOCK_VALUES // 2):
                 part = slice(start + block.start, start + block.stop)
+                # One matrix product gives the map at all pixels of the block: the factors of longitude of its pieces
+                # and columns, times the coefficients of the rows that the pieces share.
                 values = soft_clip(factors[part].reshape(-1, factors.shape[2]) @ rows[:, group], self.clip)
                 by_row = values.reshape(-1, n_lon, n_lat, n_components).sum(axis=1)
                 means[part] = np.einsum("r,prk->pk", weight[group], by_row)
@@ -131,10 +134,12 @@ def _sorted_pieces(patches: Boxes) -> tuple[Boxes, Integers]:
     """Pieces of at most _PIECE_PIXELS pixels a side, and the patch of each; similar pieces are neighbours."""
     parent = np.arange(patches.south.size)
     south, north, west, east, n_lat, n_lon = patches
+    # Cut along latitude, then cut the pieces along longitude.
     parent, n_lat, south, north = _cut(parent, n_lat, south, north)
     west, east, n_lon = west[parent], east[parent], n_lon[parent]
     index, n_lon, west, east = _cut(np.arange(parent.size), n_lon, west, east)
     pieces = Boxes(south[index], north[index], west, east, n_lat[index], n_lon)
+    # The last key counts first: pixel counts, then latitudes. Pieces with the same rows of pixels become neighbours.
     order = np.lexsort((pieces.west, pieces.north, pieces.south, pieces.n_lon, pieces.n_lat))
     return pieces.take(order), parent[index][order]
 
@@ -143,7 +148,7 @@ def _cut(
     index: Integers, count: Integers, low: FloatArray, high: FloatArray
 ) -> tuple[Integers, Integers, FloatArray, FloatArray]:
     """Cut intervals of ``count`` pixels into intervals of at most _PIECE_PIXELS; each keeps its ``index``."""
-    n_pieces = -(-count // _PIECE_PIXELS)
+    n_pieces = -(-count // _PIECE_PIXELS)  # rounded up
     whole = np.repeat(np.arange(count.size), n_pieces)
     first = _PIECE_PIXELS * (np.arange(whole.size) - (np.cumsum(n_pieces) - n_pieces)[whole])
     last = np.minimum(first + _PIECE_PIXELS, count[whole])
@@ -160,6 +165,8 @@ def _batches(pieces: Boxes, coefficients: FloatArray) -> list[slice]:
     for start, stop in pairwise([0, *change.tolist(), pieces.south.size]):
         n_groups = max(1, np.count_nonzero(new[start:stop]))
         n_lat, n_lon = int(pieces.n_lat[start]), int(pieces.n_lon[start])
+        # Numbers that one piece needs: its part of the coefficients of rows, which pieces of one group share, or an
+        # eighth of its pixels, which are computed in smaller blocks.
         row_values = n_lat * n_factors * n_components * n_groups // (stop - start)
         values = max(row_values, n_lat * n_lon * n_components // 8)
         parts = row_blocks(stop - start, values, 2 * BLOCK_VALUES)

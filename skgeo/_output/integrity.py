@@ -197,7 +197,7 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
                     os.chown(temporary, old.st_uid, old.st_gid)
             os.chmod(temporary, stat.S_IMODE(old.st_mode))
         os.replace(temporary, target)
-    except BaseException:  # Ctrl-C must not leave the temporary file either
+    except BaseException:  # Ctrl-C as well must not leave the temporary file
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise

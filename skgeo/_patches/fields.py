@@ -165,6 +165,7 @@ class PatchFields:
         array([[1., 4., 7.],
                [3., 6., 9.]])
         """
+        # The user was warned of the cells in no patch when the patches were cut.
         options = {"partial": partial, "min_fraction": min_fraction, "quiet": True}
         labelled = _is_labelled(values, "values")
         if labelled:
@@ -217,6 +218,7 @@ def cut_dataset(grid: Any, obj: Any, cut: Cut, fill_value: Any) -> Any:
     if hasattr(obj, "data_vars"):
         # Variables bring their coordinates with them only if these are coordinates of the Dataset.
         obj = obj.set_coords(names)
+    # Variables without the dimensions of the grid are left out, and so are latitude and longitude.
     fields = [field for field in fields_of(obj) if dims <= set(field.dims) and field.name not in names]
     if not fields:
         raise CoordinateError(f"No variable has the dimensions {tuple(dims)} of the grid: there is nothing to cut.")
@@ -233,6 +235,7 @@ def cut_labelled(grid: Any, field: Any, cut: Cut, fill_value: Any, labels: dict[
     """The values of a DataArray in patches, with its coordinates off the grid and the labels of the patches."""
     aligned, dims = align_field(field, grid)
     kept = _kept_coordinates(aligned, dims)
+    # The labels of the patches would replace coordinates of the field with the same name.
     taken = sorted(map(str, {*aligned.dims[:-2], *kept, field.name} & {*DIMS, *labels}))
     if taken:
         raise ValueError(
@@ -314,6 +317,7 @@ def _agrees(grid: Any, coordinates: Any, cut: Cut) -> bool:
     for name in (name for name in names if name in coordinates):
         dims = (own[name][0],) if isinstance(own[name][0], str) else own[name][0]
         apart = own[name][1] - np.asarray(coordinates[name].transpose(*dims), dtype=np.float64)
+        # Longitudes may differ by whole turns, and missing pixels have no centre to compare.
         if name in ("west", "east", "longitude"):
             apart = (apart + 180.0) % 360.0 - 180.0
         if not (np.abs(apart[np.isfinite(apart)]) <= _SAME_EDGE).all():

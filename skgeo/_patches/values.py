@@ -259,7 +259,10 @@ def _mean_of_overlaps(
         at = (..., rows[chosen, i], columns[chosen, j])
         pixel: Any = values[..., chosen, i, j]
         known = pixel == pixel  # False for NaN
-        share = known * 1.0 if weights is None else known * _like(weights[chosen, i, j], values)
+        share = known * 1.0
+        if weights is not None:
+            weight_of_pixel = weights[chosen, i, j]
+            share = known * (values.real.new_tensor(weight_of_pixel) if tensor else weight_of_pixel)
         # An infinite value without a weight would be NaN in the sum.
         filled = pixel.masked_fill(share == 0.0, 0.0) if tensor else np.where(share > 0.0, pixel, 0.0)
         # The mean of opposite infinities is NaN, without a warning of NumPy.
@@ -272,8 +275,3 @@ def _mean_of_overlaps(
         return mean.to(dtype)
     weight[absent] = np.nan
     return (total / weight).astype(dtype, copy=False)
-
-
-def _like(weights: npt.NDArray[np.float64], values: Any) -> Any:
-    """Weights as an array or tensor like the values."""
-    return values.real.new_tensor(weights) if is_tensor(values) else weights

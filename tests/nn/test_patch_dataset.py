@@ -68,7 +68,7 @@ def test_samples_without_windows_are_the_patches_at_all_times(options):
         assert_array_equal(sample["patches"], patches[number])
         assert "features" not in sample
     assert_array_equal(dataset[-1]["values"], dataset[len(dataset) - 1]["values"])
-    with pytest.raises(IndexError, match="of "):
+    with pytest.raises(IndexError, match="expected an integer"):
         dataset[len(dataset)]
 
 
