@@ -11,10 +11,10 @@ Others, with more threads, with the BLAS kernels of older processors (OPENBLAS_C
 other versions of numpy and scipy, load the same files and embed again, and fit anew and embed. The interpreters given
 need numpy, scipy and scikit-learn only. Writes reproducibility.json and reproducibility.rst.
 
-With ``--domains`` bases of random domains are fitted by processes with different kernels. The first process fits each
-domain as it is and in all its other descriptions (longitudes + 360, rows reversed, chunks, ...); each of the others fits
-the domain as it is and, up to degree 20, in one other description. All fits are compared with the first one: in the
-domain, edges and corners included, and anywhere on Earth. Writes random_domains.json and random_domains.rst.
+With ``--domains`` processes with different kernels fit bases of random domains. The first process fits each domain as
+it is and in all its other descriptions (longitudes + 360, rows reversed, chunks, ...). Each of the others fits the
+domain as it is and, up to degree 20, in one other description. All fits are compared with the first one: in the domain,
+edges and corners included, and anywhere on Earth. Writes random_domains.json and random_domains.rst.
 """
 
 import argparse

@@ -146,8 +146,8 @@ def check_sample_weight(
     largest = float(weight.max(initial=0.0))
     if not allow_all_zero and largest < _MIN_LARGEST_WEIGHT:
         raise ValueError(
-            f"sample_weight has values up to {format_number(largest)}: expected {_MIN_LARGEST_WEIGHT:g} and more for the "
-            "largest. Multiply all weights by the same number: the result is the same."
+            f"sample_weight has values up to {format_number(largest)}: expected a largest one of "
+            f"{_MIN_LARGEST_WEIGHT:g} or more. Multiply all weights by the same number: the result is the same."
         )
     return weight.reshape(shape)
 
