@@ -288,8 +288,9 @@ def test_wheels_of_something_else_are_refused(arrays, tmp_path, monkeypatch):
     with pytest.raises(ModelFileError, match=f"other.whl is no file of GeoCLIP .*it is a wheel without {MEMBER}"):
         load_geoclip(path)
     path = write_wheel(tmp_path / "large.whl", arrays)
-    monkeypatch.setattr("skgeo.nn._geoclip_file._MAX_MEMBER_BYTES", 100)
-    with pytest.raises(ModelFileError, match=r"large.whl is no file .* bytes, more than 100"):
+    monkeypatch.setattr("skgeo.nn._geoclip_file._MIN_LIMIT_BYTES", 100)
+    monkeypatch.setattr("skgeo.nn._geoclip_file._MAX_INFLATION", 0)
+    with pytest.raises(ModelFileError, match=r"large.whl is no file .* bytes, and the file has \d+"):
         load_geoclip(path)
 
 
