@@ -46,9 +46,7 @@ def check_file_hash(path: str | os.PathLike[str], expected: str | None) -> bool:
     """
     # A pipe makes the reader wait for a writer, and some devices have no end.
     if not os.path.isdir(path) and not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(
-            errno.EINVAL, "A model is read from a regular file, and this is a pipe or a device", os.fsdecode(path)
-        )
+        raise OSError(errno.EINVAL, "Models are in regular files, and this is a pipe or a device", os.fsdecode(path))
     if expected is None:
         return False
     valid = isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected) is not None

@@ -1355,6 +1355,21 @@ def test_only_regular_files_are_replaced(tmp_path):
     assert os.stat("/dev/null").st_mode & 0o170000 == 0o020000
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+@pytest.mark.parametrize("sha256", [None, "0" * 64])
+def test_only_regular_files_are_read(sha256, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match=f"Models are in regular files, and this is a pipe or a device: '{path}'"):
+            skgeo.load(path, sha256=sha256)
+
+
+def test_an_error_of_the_system_names_the_file_that_the_user_named(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        skgeo.save(PatchScaleFeaturizer(), tmp_path / "absent" / "model.npz")
+    assert caught.value.filename == str(tmp_path / "absent" / "model.npz")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have names in UTF-8 only")
 def test_names_that_are_not_utf8_work(tmp_path):
     path = os.fsencode(tmp_path) + b"/\xff.npz"
