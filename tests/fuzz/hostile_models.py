@@ -141,8 +141,9 @@ def _use(model, X):
         return
     clone(model)
     copy.deepcopy(model)
-    if isinstance(model, OneHotEncoder) and any(values.dtype.kind in "UO" for values in model.categories_):
-        X = X.astype(str)  # an encoder of texts takes texts
+    if isinstance(model, OneHotEncoder):  # columns with categories that are texts take texts
+        kinds = [str if values.dtype.kind in "UO" else float for values in model.categories_]
+        X = np.array([[kind(value) for kind, value in zip(kinds, row, strict=True)] for row in X], dtype=object)
     try:
         getattr(model, "transform", getattr(model, "predict", None))(X)
     except NotFittedError:  # as a model that was saved before its fit
