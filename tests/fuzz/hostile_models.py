@@ -141,6 +141,10 @@ def _use(model, X):
         return
     clone(model)
     copy.deepcopy(model)
+    # The last object of a file may be a part of the model, which takes fewer columns.
+    width = getattr(model, "n_features_in_", None)
+    if isinstance(width, int) and width < X.shape[1]:
+        X = X[:, :width]
     if isinstance(model, OneHotEncoder):  # columns with categories that are texts take texts
         kinds = [str if values.dtype.kind in "UO" else float for values in model.categories_]
         X = np.array([[kind(value) for kind, value in zip(kinds, row, strict=True)] for row in X], dtype=object)
