@@ -146,6 +146,7 @@ def compare_random(n_domains, minutes, out):
     rows, end = [], time.monotonic() + 60 * minutes
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folders = [Path(name, str(number)) for number in range(len(KERNELS))]
+        processes = []
         for number, (kernel, folder) in enumerate(zip(KERNELS[::-1], folders, strict=True)):
             folder.mkdir()
             (folder / "taken").write_text("0")
@@ -153,9 +154,10 @@ def compare_random(n_domains, minutes, out):
             variables = {"OMP_NUM_THREADS": str(1 + number % 2), "OPENBLAS_CORETYPE": kernel, "PYTHONPATH": str(ROOT)}
             environment = {**os.environ, **variables}
             command = [sys.executable, __file__, "--work", "domains", "--domains", str(n_domains), folder]
-            stack.callback(subprocess.Popen(command, env=environment).kill)
+            processes.append(subprocess.Popen(command, env=environment))
+            stack.callback(processes[-1].kill)
         for seed in range(n_domains):
-            rows.append(compare_one(seed, [take(folder, seed) for folder in folders]))
+            rows.append(compare_one(seed, [take(*each, seed) for each in zip(folders, processes, strict=True)]))
             print(rows[-1], flush=True)
             if time.monotonic() > end:
                 break
@@ -167,13 +169,12 @@ def compare_random(n_domains, minutes, out):
             raise SystemExit(f"{figure}: embeddings differ by more than {bound}")
 
 
-def take(folder, seed, patience=900):
+def take(folder, process, seed):
     """What a process fitted for one domain; the file is removed."""
     path = folder / f"{seed}.npz"
-    end = time.monotonic() + patience
     while not path.exists():
-        if time.monotonic() > end:
-            raise SystemExit(f"{path} does not come")
+        if process.poll() not in (None, 0):
+            raise SystemExit(f"process {folder.name} ended with {process.returncode} before domain {seed}")
         time.sleep(0.02)
     with np.load(path) as arrays:
         fits = dict(arrays)
