@@ -1304,6 +1304,20 @@ def test_schemas_accept_what_fits_of_scikit_learn_give(tmp_path):
         assert_same(skgeo.load(tmp_path / "model.npz"), model)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"feature_name_combiner": {"scalar_type": "<f4"}}, "feature_name_combiner is a type, which only dtype may be"),
+        ({"_infrequent_enabled": True}, "_infrequent_indices is None: expected a list of 1"),
+    ],
+)
+def test_forged_encoders_of_categories_are_refused(change, message, tmp_path):
+    skgeo.save(preprocessing.OneHotEncoder().fit([["a"], ["b"]]), tmp_path / "model.npz")
+    forge(tmp_path / "model.npz", lambda metadata, _: metadata["objects"][-1]["state"].update(change))
+    with pytest.raises(ModelFileError, match=message):
+        skgeo.load(tmp_path / "model.npz")
+
+
 def test_threads_do_not_travel(tmp_path):
     skgeo.save(SphericalHarmonicPCA(1, n_jobs=7).fit(POINTS), tmp_path / "model.npz")
     assert skgeo.load(tmp_path / "model.npz").n_jobs is None
