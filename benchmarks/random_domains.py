@@ -6,7 +6,7 @@ from skgeo import LatLonGrid, SphericalHarmonicPCA
 
 KINDS = ("box", "land", "fraction", "band", "points", "two boxes", "cap", "speckled")
 DEGREES = (5, 6, 7, 8, 9, 10, 10, 12, 14, 16, 18, 20, 20), (24, 28, 32, 36, 40)
-N_INSIDE, N_ANYWHERE = 1500, 4000
+N_INSIDE, N_ANYWHERE = 1000, 2000
 
 
 class Domain:
@@ -19,6 +19,7 @@ class Domain:
         self.spectrum = "matern" if rng.random() < 0.2 else None
         if self.kind == "points":
             self.inside, self.descriptions = points(rng)
+            self.descriptions["in chunks"] = chunked(self.inside, rng)
             return
         make = field if self.kind in ("land", "fraction", "speckled") else box
         latitude, longitude, mask = make(rng, self.kind)
@@ -76,9 +77,17 @@ def descriptions(latitude, longitude, mask, rng):
     yield "longitudes + 360", LatLonGrid(latitude, longitude + 360, mask)
     yield "rows reversed", LatLonGrid(latitude[::-1], longitude, mask[::-1])
     yield "columns reversed", LatLonGrid(latitude, longitude[::-1], mask[:, ::-1])
+    yield "in chunks", LatLonGrid(latitude, longitude, chunked(mask, rng))
     if np.ptp(longitude) > 350:
         by = int(rng.integers(1, longitude.size))
         yield "rolled", LatLonGrid(latitude, np.roll(longitude, by), np.roll(mask, by, axis=1))
+
+
+def chunked(array, rng):
+    """A dask array with chunks of a few rows each."""
+    import dask.array
+
+    return dask.array.from_array(array, chunks=(int(rng.integers(1, len(array))), array.shape[1]))
 
 
 def inside(grid, mask, rng):

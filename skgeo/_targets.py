@@ -9,7 +9,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from skgeo._validation import MIN_SQUARABLE, check_magnitude, check_parameter
+from skgeo._validation import check_parameter, check_squarable
 
 __all__ = ["check_known", "class_weights", "read_classes", "read_values"]
 
@@ -42,10 +42,7 @@ def read_values(y: Any, name: str) -> npt.NDArray[np.float64]:
             "numbers that are text first."
         )
     target: npt.NDArray[np.float64] = check_array(y, ensure_2d=False, dtype=np.float64, input_name=name)
-    check_magnitude(name, target)
-    largest = float(np.abs(target).max(initial=0.0))
-    if 0.0 < largest < MIN_SQUARABLE:
-        raise ValueError(f"{name} has values up to {largest:.3g}: expected {MIN_SQUARABLE:g} and more. Scale {name}.")
+    check_squarable(name, target)
     return target
 
 

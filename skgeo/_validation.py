@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.numbers import check_numbers, format_number, shortened
+from skgeo._input.numbers import check_numbers, detached, format_number, shortened
 from skgeo._kernels.threads import no_progress
 
 # Range of positive numbers whose squares, and sums of squares, neither overflow nor become zero.
 MIN_SQUARABLE, MAX_SQUARABLE = 1e-100, 1e100
+# The largest of all sample weights is at least this: products of it with areas have all their digits.
+_MIN_LARGEST_WEIGHT = 1e-280
 # Seconds of work after which a bar appears that verbose=None shows.
 DELAY = 2.0
 
@@ -48,6 +50,14 @@ def check_magnitude(name: str, values: npt.NDArray[Any], limit: float = MAX_SQUA
     largest = float(np.abs(values).max(initial=0.0))
     if largest > limit:
         raise ValueError(f"{name} has values up to {largest:.3g}: expected at most {limit:g}. Change their unit.")
+
+
+def check_squarable(name: str, values: npt.NDArray[Any]) -> None:
+    """Raise ValueError if the squares of values overflow, or all squares vanish beside values that are not zero."""
+    check_magnitude(name, values)
+    largest = float(np.abs(values).max(initial=0.0))
+    if 0.0 < largest < MIN_SQUARABLE:
+        raise ValueError(f"{name} has values up to {largest:.3g}: expected {MIN_SQUARABLE:g} and more. Scale {name}.")
 
 
 def check_degree(value: Any) -> int:
@@ -117,7 +127,7 @@ def check_sample_weight(
     """Weights of the given shape, from an array of that shape or a flat one: finite, not negative, not all zero."""
     if np.ma.is_masked(sample_weight):
         raise ValueError("sample_weight has masked values: fill them, sample_weight.filled(0), to leave samples out.")
-    values = np.asarray(sample_weight)
+    values = np.asarray(detached(sample_weight))
     if values.dtype.kind == "b":  # a selection
         values = values.astype(np.float64)
     weight = check_numbers(values, "sample_weight").astype(np.float64)
@@ -132,6 +142,13 @@ def check_sample_weight(
     check_magnitude("sample_weight", weight, 1e300)  # their sum is a number
     if not allow_all_zero and not weight.any():
         raise ValueError("sample_weight is all zero: no sample counts. Give at least one positive weight.")
+    # Numbers below 2e-308 have few digits. Beside a larger weight their error does not matter.
+    largest = float(weight.max(initial=0.0))
+    if not allow_all_zero and largest < _MIN_LARGEST_WEIGHT:
+        raise ValueError(
+            f"sample_weight has values up to {format_number(largest)}: expected a largest one of "
+            f"{_MIN_LARGEST_WEIGHT:g} or more. Multiply all weights by the same number: the result is the same."
+        )
     return weight.reshape(shape)
 
 

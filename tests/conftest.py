@@ -20,6 +20,7 @@ NEEDS = {
     "estimators.py": ("torch",),
     "experiments": ("torch", "xarray", "plot"),
     "fuzz/test_findings.py": ("torch", "pandas", "xarray"),
+    "gaussian_process/test_mean.py": ("pandas", "plot"),
     "input/test_chunks.py": ("xarray",),
     "input/test_conventions.py": ("xarray",),
     "input/test_from_xarray.py": ("xarray",),

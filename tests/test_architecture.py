@@ -155,6 +155,7 @@ def test_abstract_methods_are_enforced(base, method):
         lacking()
 
 
+@pytest.mark.xarray
 def test_chains_of_own_classes_are_short():
     def depth(cls):
         return 1 + max((depth(base) for base in cls.__bases__ if base.__module__.startswith("skgeo")), default=0)

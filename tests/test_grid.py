@@ -586,6 +586,15 @@ def test_a_chunked_mask_of_objects():
 # The report
 
 
+def test_the_report_names_the_first_cell_in_a_flagged_row_or_column():
+    from skgeo._output.grid_report import _axes_check, count_check
+
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        rows, columns = (rng.random(size) < 0.3 for size in rng.integers(1, 5, 2))
+        assert _axes_check("cells", rows, columns) == count_check("cells", rows[:, np.newaxis] | columns)
+
+
 def test_the_report_is_data_and_text():
     pandas = pytest.importorskip("pandas")
     grid = LatLonGrid(LAT, LON, np.arange(LAT.size * LON.size).reshape(LAT.size, LON.size) % 2)

@@ -487,3 +487,13 @@ def test_a_selection_may_be_the_weight():
     chosen = points[:, 1] > 0
     got = SphericalHarmonicPCA(3).fit(points, sample_weight=chosen)
     assert_allclose(got.transform(points), SphericalHarmonicPCA(3).fit(points[chosen]).transform(points), atol=1e-9)
+
+
+def test_weights_that_are_all_tiny_are_refused():
+    points = reference.uniform_points(50)
+    with pytest.raises(ValueError, match="sample_weight has values up to 9.9.*e-311: expected a largest one"):
+        SphericalHarmonicPCA(2).fit(points, sample_weight=np.full(50, 1e-310))
+    weight = np.linspace(0.0, 1.0, 50)
+    expected = SphericalHarmonicPCA(2).fit(points, sample_weight=weight)
+    got = SphericalHarmonicPCA(2).fit(points, sample_weight=np.where(weight == 0.0, 5e-324, weight))
+    assert_allclose(got.components_, expected.components_, atol=1e-12)

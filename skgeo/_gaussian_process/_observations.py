@@ -7,6 +7,7 @@ import numpy.typing as npt
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length
 
 from skgeo._input.coordinates import masked_to_nan
+from skgeo._input.numbers import detached
 from skgeo._kernels.matern import SMOOTHNESS_RANGE
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._places import points_with_weights
@@ -14,8 +15,8 @@ from skgeo._typing import FloatArray, Integers
 from skgeo._validation import (
     MAX_SQUARABLE,
     MIN_SQUARABLE,
-    check_magnitude,
     check_parameter,
+    check_squarable,
     is_real,
 )
 from skgeo._values_at_places import Places
@@ -67,7 +68,7 @@ def _read_target(
     ``shape`` is the shape of the grid, if X is one: y may have it, too.
     """
     # check_array reads the values under a mask, too: make them NaN first.
-    y = masked_to_nan(y)
+    y = masked_to_nan(detached(y))
     target = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite=False, input_name="y")
     if shape is not None and target.shape == shape:
         target = target.ravel()
@@ -76,7 +77,7 @@ def _read_target(
     check_consistent_length(kept, target)
     # Observations of weight zero may be missing.
     assert_all_finite(target[kept], input_name="y")
-    check_magnitude("y", target[kept])
+    check_squarable("y", target[kept])
     return target[kept].reshape(np.count_nonzero(kept), -1), target.ndim == 1
 
 

@@ -239,7 +239,7 @@ def check_mask_values(mask: npt.ArrayLike) -> npt.NDArray[Any]:
     """Check a mask, or a block of a mask, and return it as a new array."""
     if np.ma.is_masked(mask):
         raise CoordinateError("mask has masked values: fill them, mask.filled(0), to leave those cells out.")
-    values = np.array(mask)
+    values = np.array(detached(mask))
     if values.dtype == object:
         values = _plain_mask(values)
     # NaN is refused, not taken for False: it says that the mask is unknown there.

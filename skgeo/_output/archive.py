@@ -14,7 +14,7 @@ import numpy.typing as npt
 from skgeo._output.integrity import check_start, damaged_file_error, sha256
 from skgeo._output.model_tree import PLAIN_KINDS
 
-__all__ = ["METADATA", "describe", "pack", "unpack"]
+__all__ = ["METADATA", "check_directory", "describe", "pack", "unpack"]
 
 # Name of the first entry. It stands at a fixed position, so that the first bytes show whether skgeo wrote the file.
 METADATA = "skgeo.json"
@@ -68,7 +68,7 @@ def unpack(path: str | os.PathLike[str], file: str, format_name: str) -> tuple[b
         check_start(file, start, known, format_name)
         length = stream.seek(0, os.SEEK_END)
         try:
-            _check_directory(stream, length)
+            check_directory(stream, length)
             with zipfile.ZipFile(stream) as archive:
                 # The list comes from the file: check it before any entry is read.
                 listed = archive.infolist()
@@ -93,8 +93,11 @@ def unpack(path: str | os.PathLike[str], file: str, format_name: str) -> tuple[b
             raise damaged_file_error(file, error) from error
 
 
-def _check_directory(stream: BinaryIO, length: int) -> None:
-    """Refuse an archive with a directory of very many entries, before zipfile makes an object of each."""
+def check_directory(stream: BinaryIO, length: int) -> None:
+    """Raise ValueError if an archive lists very many entries, before zipfile makes an object of each.
+
+    ``length`` is that of the archive in bytes. The position in the stream changes.
+    """
     # The record at the end of the file has its signature, numbers of disks and entries, and the size of the directory.
     # An archive of skgeo has no comment after it.
     stream.seek(max(0, length - 22))

@@ -147,9 +147,23 @@ def area_checks(total: float, domain: float, *, tolerance: float = 1e-9) -> list
 def count_check(name: str, flags: npt.NDArray[np.bool_], *, problem: bool = True, note: str = "") -> Check:
     """The number of flagged cells and the index of the first one; a problem if not zero, unless ``problem=False``."""
     count = int(np.count_nonzero(flags))
+    first = np.unravel_index(int(flags.argmax()), flags.shape) if count else ()
+    return _count(name, count, tuple(map(int, first)), problem, note)
+
+
+def _axes_check(name: str, rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_]) -> Check:
+    """The line of the cells that lie in a flagged row or in a flagged column. No array has the shape of the grid."""
+    n_rows, n_columns = int(np.count_nonzero(rows)), int(np.count_nonzero(columns))
+    count = n_rows * columns.size + n_columns * rows.size - n_rows * n_columns
+    # Row 0 has the first cell if the row or any column is flagged.
+    first = (0, 0) if rows[0] else (0, int(columns.argmax())) if n_columns else (int(rows.argmax()), 0)
+    return _count(name, count, first, problem=True)
+
+
+def _count(name: str, count: int, first: tuple[int, ...], problem: bool, note: str = "") -> Check:
+    """The line of a number of cells with the index of the first one."""
     if count:
-        first = ", ".join(map(str, np.argwhere(flags)[0].tolist()))
-        note = f"first at ({first})" + (f"; {note}" if note else "")
+        note = f"first at ({', '.join(map(str, first))})" + (f"; {note}" if note else "")
     return Check(name, count, "cells", problem and count > 0, note if count else "")
 
 
@@ -163,16 +177,16 @@ def lat_lon_checks(grid: Any) -> list[Check]:
     rows, columns = grid.latitude_edges, grid.longitude_edges
     heights, widths = grid._heights_and_widths()
     # LatLonGrid has put the two edges of each cell in ascending order: a width of zero or less is an error.
-    turned = (np.diff(rows, axis=1) <= 0.0) | (np.diff(columns, axis=1) <= 0.0).T
+    turned = np.diff(rows, axis=1)[:, 0] <= 0.0, np.diff(columns, axis=1)[:, 0] <= 0.0
     # Columns may repeat a meridian a turn apart, as 0 and 360 do.
     same = np.isin(grid.longitude % 360.0, _repeated(grid.longitude % 360.0))
     left = 360.0 - float(widths.sum()) * 180.0 / np.pi
     return [
         *area_checks(float(heights.sum() * widths.sum()), grid.domain_area(radius=1.0)),
-        count_check("cells_without_area", np.outer(heights, widths) <= 0.0),
-        count_check("corners_out_of_order", turned),
-        count_check("overlapping_cells", _overlap(rows)[:, np.newaxis] | _overlap(columns % 360.0, turn=360.0)),
-        count_check("coincident_cells", np.broadcast_to(same, grid.shape)),
+        _axes_check("cells_without_area", heights <= 0.0, widths <= 0.0),
+        _axes_check("corners_out_of_order", *turned),
+        _axes_check("overlapping_cells", _overlap(rows), _overlap(columns % 360.0, turn=360.0)),
+        _axes_check("coincident_cells", np.zeros(rows.shape[0], dtype=bool), same),
         *(_gap_check(name, axis) for name, axis in (("latitude", rows), ("longitude", columns))),
         Check("closed", grid.closed, note="" if grid.closed else f"{left:g} degrees of longitude are in no column"),
         *source_checks(grid._sources),

@@ -42,8 +42,11 @@ def sha256(content: Any) -> str:
 def check_file_hash(path: str | os.PathLike[str], expected: str | None) -> bool:
     """Raise ModelFileError unless the SHA-256 of a file is the one that the caller knows. Returns whether one is known.
 
-    The file is read in pieces, whatever its size.
+    The file is read in pieces, whatever its size. OSError is raised if ``path`` is no regular file.
     """
+    # A pipe makes the reader wait for a writer, and some devices have no end.
+    if not os.path.isdir(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "Models are in regular files, and this is a pipe or a device", os.fsdecode(path))
     if expected is None:
         return False
     valid = isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected) is not None
@@ -197,9 +200,12 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
                     os.chown(temporary, old.st_uid, old.st_gid)
             os.chmod(temporary, stat.S_IMODE(old.st_mode))
         os.replace(temporary, target)
-    except BaseException:  # Ctrl-C as well must not leave the temporary file
+    except BaseException as error:  # Ctrl-C as well must not leave the temporary file
         with contextlib.suppress(OSError):
             os.remove(temporary)
+        # The user knows the name of the file and not that of the temporary file.
+        if isinstance(error, OSError) and error.filename == temporary:
+            error.filename = os.fsdecode(path)
         raise
 
 

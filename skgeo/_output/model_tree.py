@@ -228,8 +228,4 @@ def _plain_dtype(text: str) -> np.dtype[Any]:
 
 def _is_scalar_type(value: type[np.generic]) -> bool:
     """Whether arrays can hold this type: numpy.float64 is such a type, the abstract numpy.floating is not."""
-    try:
-        dtype = np.dtype(value)
-    except TypeError:
-        return False
-    return dtype.kind in PLAIN_KINDS and dtype.type is value
+    return value in np.sctypeDict.values() and np.dtype(value).kind in PLAIN_KINDS

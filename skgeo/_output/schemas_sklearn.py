@@ -148,6 +148,22 @@ def _categories(state: Mapping[str, Any], sizes: Sizes) -> None:
             for index, length in zip(dropped, lengths, strict=True):
                 whole = isinstance(index, int | np.integer) and 0 <= index < length
                 check(name, index is None or whole, index, "None or the index of a category")
+    if state["_infrequent_enabled"]:
+        _rare_categories(state, lengths)
+
+
+def _rare_categories(state: Mapping[str, Any], lengths: list[int]) -> None:
+    """Each column has the indices of its rare categories, and the index of each category in the output; or neither."""
+    names = ("_infrequent_indices", "_default_to_infrequent_mappings")
+    for name in names:
+        values = state.get(name)
+        check(name, isinstance(values, list) and len(values) == len(lengths), values, f"a list of {len(lengths)}")
+    for rare, mapping, length in zip(*(state[name] for name in names), lengths, strict=True):
+        if rare is None and mapping is None:
+            continue
+        Array(("rare",), "iu", low=0, high=length - 1).check(names[0], rare, {})
+        Array((length,), "iu", low=0, high=length - rare.size).check(names[1], mapping, {})
+        check(names[0], np.unique(rare).size == rare.size, rare, "indices, each one once")
 
 
 def _columns(state: Mapping[str, Any], sizes: Sizes) -> None:

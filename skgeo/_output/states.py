@@ -119,6 +119,10 @@ def _check_name(key: Any, cls: type, schema: Schema, parameters: set[str]) -> No
 def _check_parameters(name: str, model: Any, *, fitted: bool) -> None:
     """Raise ValueError if a fitted model has parameters that its ``fit`` refuses; of scikit-learn, any model."""
     if name.startswith("sklearn."):
+        # The constraints take any callable for some parameters, and the types of NumPy can be called.
+        types = [key for key, value in vars(model).items() if isinstance(value, type) and key != "dtype"]
+        if types:
+            raise ValueError(f"{name}.{types[0]} is a type, which only dtype may be")
         # The class has the constraints of its parameters. FrozenEstimator has none.
         if hasattr(type(model), "_parameter_constraints"):
             model._validate_params()

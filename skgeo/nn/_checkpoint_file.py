@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from skgeo._output.files import load, save
+from skgeo._output.integrity import reraise_as_model_file_error
 from skgeo._typing import Immutable
-from skgeo.nn._torch_state import RandomNumbers, initial_state
+from skgeo.nn._torch_state import RandomNumbers, check_arrays_fit, initial_state
 from skgeo.nn._training import FrozenAndTrained, Samples, Settings
 
 __all__ = ["CheckpointFile", "TrainingState", "fingerprint"]
@@ -60,13 +62,36 @@ class CheckpointFile:
                 "or more, or another file."
             )
 
-    def read(self) -> dict[str, Any] | None:
-        """The state after the last finished epoch, or None if there is no file."""
-        return None if self._kept is None else self._kept.state
+    def read(self, module: nn.Module) -> dict[str, Any] | None:
+        """The state after the last finished epoch, or None if there is no file.
+
+        Raises ModelFileError if the state cannot be one of this module: the file can be forged.
+        """
+        if self._kept is None:
+            return None
+        with reraise_as_model_file_error(os.fsdecode(self._path), ValueError, RuntimeError):
+            _check_state(module, self._kept.state)
+        return self._kept.state
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file by one with this state."""
         save(TrainingState(seed=self._seed, fingerprint=self._fingerprint, state=state), self._path)
+
+
+def _check_state(module: nn.Module, state: dict[str, Any]) -> None:
+    """Raise ValueError or RuntimeError unless a training of this module can be in this state."""
+    check_arrays_fit(module, state["weights"], state["moments"])
+    n_epochs, n_validated = len(state["losses"]), len(state["validation_losses"])
+    _, best_epoch, kept = state["best"]
+    if n_validated not in (0, n_epochs) or best_epoch > n_validated:
+        raise ValueError(f"it has {n_epochs} losses, {n_validated} of validation, and the best epoch {best_epoch}")
+    # Weights are kept after the best epoch, unless those of the last epoch are wanted.
+    if kept:
+        check_arrays_fit(module, kept, {})
+    if "cpu" not in state["generators"]:
+        raise ValueError("it has no random numbers of the CPU")
+    # torch compares the state with the form of its own.
+    torch.Generator().set_state(torch.tensor(state["generators"]["cpu"]))
 
 
 def fingerprint(

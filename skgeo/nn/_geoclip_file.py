@@ -1,5 +1,6 @@
 """Published files of GeoCLIP."""
 
+import errno
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from skgeo._output.archive import check_directory
 from skgeo.exceptions import ModelFileError
 from skgeo.nn._geoclip_weights import GeoCLIPWeights
 from skgeo.nn._pretrained_encoder import PretrainedEncoder
@@ -18,8 +20,10 @@ __all__ = ["load_geoclip"]
 _PART = re.compile(r"(?P<prefix>.*?)(?P<name>LocEnc\d+\.(?:capsule|head)\.\d+\.(?:weight|bias|b))")
 # The only file of the wheel that is read.
 _MEMBER = "geoclip/model/weights/location_encoder_weights.pth"
-# The largest size of this file that is read: the published file has 38 MB.
-_MAX_MEMBER_BYTES = 2**30
+# Weights are almost random numbers, which compression makes a little shorter: the file that is read has at most this
+# number of times the bytes of the wheel, and a megabyte.
+_MAX_INFLATION, _MIN_LIMIT_BYTES = 4, 2**20
+_ZIP_START = b"PK\x03\x04"
 # The names of the weights and of the settings in a folder.
 _WEIGHTS, _CONFIG = "model.safetensors", "config.json"
 _MODEL_TYPES = ("geoclip-location-encoder", "geoclip-geolocation")
@@ -131,23 +135,35 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
 
 def _read_member(file: WeightFile) -> bytes | None:
     """The weights in a wheel; None if the file is no wheel. Files of torch are zip archives, too."""
-    if not zipfile.is_zipfile(file.path):
-        return None
     try:
-        with zipfile.ZipFile(file.path) as archive:
-            if _MEMBER not in archive.namelist():
-                if any(name.endswith(".dist-info/WHEEL") for name in archive.namelist()):
-                    raise file.foreign(f"it is a wheel without {_MEMBER}")
+        with open(file.path, "rb") as stream:
+            if stream.read(len(_ZIP_START)) != _ZIP_START:
                 return None
-            # Compressed bytes can stand for a thousand times as many: the archive says how many before they are read.
-            size = archive.getinfo(_MEMBER).file_size
-            if size > _MAX_MEMBER_BYTES:
-                raise file.foreign(f"{_MEMBER} in it has {size} bytes, more than {_MAX_MEMBER_BYTES}")
-            return archive.read(_MEMBER)
-    except (ModelFileError, OSError):
+            length = stream.seek(0, os.SEEK_END)
+            check_directory(stream, length)
+            with zipfile.ZipFile(stream) as archive:
+                return _member_of(archive, length, file)
+    except ModelFileError:
         raise
     except Exception as error:  # zipfile raises a dozen types of errors on damaged archives
+        # A seek to a position that the archive declares is "invalid"; other errors of the system are no damage.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise file.foreign("it is cut short, damaged or of another kind") from error
+
+
+def _member_of(archive: zipfile.ZipFile, length: int, file: WeightFile) -> bytes | None:
+    """The weights in an archive of ``length`` bytes; None if the archive is no wheel."""
+    names = archive.namelist()
+    if _MEMBER not in names:
+        if any(name.endswith(".dist-info/WHEEL") for name in names):
+            raise file.foreign(f"it is a wheel without {_MEMBER}")
+        return None
+    # Compressed bytes can stand for a thousand times as many: the archive says how many before they are read.
+    size = archive.getinfo(_MEMBER).file_size
+    if size > _MAX_INFLATION * length + _MIN_LIMIT_BYTES:
+        raise file.foreign(f"{_MEMBER} in it has {size} bytes, and the file has {length}")
+    return archive.read(_MEMBER)
 
 
 def _check_config(path: Path, weights: GeoCLIPWeights) -> None:

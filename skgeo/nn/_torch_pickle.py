@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, ClassVar
 
+from skgeo._output.archive import check_directory
 from skgeo._validation import warn_caller
 from skgeo.exceptions import ModelFileWarning
 
@@ -43,6 +44,7 @@ def check_torch_file(stream: BinaryIO, file: str, *, hash_known: bool = False) -
             # The old format is a few pickles and then the bytes of the tensors.
             content = stream.read(_MAX_PICKLE)
         else:
+            check_directory(stream, length)
             with zipfile.ZipFile(stream) as archive:
                 content = _read_archive(archive, length, hash_known=hash_known)
         _check_pickles(content, length, old=old)

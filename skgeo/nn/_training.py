@@ -67,8 +67,8 @@ class Settings:
 class Checkpointer(Protocol):
     """Keeps the state of a training, so that the training can go on after an interruption."""
 
-    def read(self) -> dict[str, Any] | None:
-        """The state after the last finished epoch, or None if the training is new."""
+    def read(self, module: nn.Module) -> dict[str, Any] | None:
+        """The state of the module after the last finished epoch, or None if the training is new."""
 
     def write(self, state: dict[str, Any]) -> None:
         """Keep the state after an epoch."""
@@ -121,7 +121,7 @@ def train(
     # The smallest validation loss, its epoch (from 1), and the weights after this epoch.
     best: tuple[float, int, Arrays] = np.inf, 0, {}
     # 3. The state of an interrupted training, if there is one.
-    state = None if checkpointer is None else checkpointer.read()
+    state = None if checkpointer is None else checkpointer.read(module)
     if state is not None:
         losses, validation_losses, best = state["losses"], state["validation_losses"], state["best"]
         _restore_state(module, optimizer, numbers, state)

@@ -1,13 +1,15 @@
 """Model files that were made to do harm, with valid hashes: loading refuses them, or gives a model that works.
 
     python tests/fuzz/hostile_files.py --files 20000   # a quarter of an hour
-    python tests/fuzz/hostile_files.py --quick         # 600 files, for CI
+    python tests/fuzz/hostile_files.py --quick         # 250 files, for CI
     python tests/fuzz/hostile_files.py --only grids --files 3000 --seed 3
 
-A file of a real model is changed in one to three places (names, values, arrays, classes), and sealed anew. The
-contract: ``load`` raises ModelFileError, or gives a model of which every method works on valid input. Loading takes at
-most SECONDS of computing, and memory of at most FACTOR times the file and SLACK. Writes hostile_files.json: files by
-format, refusals, failures, longest time, largest memory.
+A file of a real model is changed in one to three places (names, values, arrays, classes), and sealed anew. Files of
+``ContrastiveLocationEncoder.fit(checkpoint=)`` are among them. The contract: ``load`` raises ModelFileError, or gives a
+model of which every method works on valid input. Loading takes at most SECONDS of computing, and memory of at most
+FACTOR times the file and SLACK. Checkpoints of other projects are damaged, or their pickles are forged: a loader raises
+ModelFileError, or gives an encoder that works; a damaged file with checksums gives no other numbers. Writes
+hostile_files.json: files by format, refusals, failures, longest time, largest memory.
 """
 
 import argparse
@@ -24,10 +26,12 @@ import traceback
 import warnings
 import zipfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from hostile_checkpoints import CHECKPOINTS, Checkpoint, check_checkpoint, expected_of
 from hostile_models import MODELS, MODULES, use, use_module
 from sklearn.exceptions import InconsistentVersionWarning
 
@@ -71,7 +75,7 @@ NAMES = [
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--files", type=int, default=20_000)
-    parser.add_argument("--quick", action="store_true", help="600 files")
+    parser.add_argument("--quick", action="store_true", help="250 files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="names of models, comma between")
     parser.add_argument("--show", action="store_true", help="print the traceback of each kind of failure")
@@ -79,7 +83,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     campaign = Campaign(options)
-    campaign.run(600 if options.quick else options.files)
+    campaign.run(250 if options.quick else options.files)
     failures = campaign.report()
     if not options.quick and not options.only:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -109,6 +113,12 @@ class Campaign:
             (skgeo.save if kind == "npz" else nn.save)(model, self.path)
             prepared.append((kind, name, Npz(self.path) if kind == "npz" else Safetensors(self.path), data))
             (use if kind == "npz" else use_module)(model, data)  # the valid model works
+        for name, (write, load, has_checksums) in CHECKPOINTS.items():
+            if chosen is None or name in chosen:
+                write(self.path)
+                prepared.append(
+                    ("checkpoint", name, Checkpoint(self.path), (load, expected_of(write, load), has_checksums))
+                )
         for number in range(n_files):
             kind, name, content, data = prepared[number % len(prepared)]
             rng = np.random.default_rng([self.options.seed, number])
@@ -118,15 +128,19 @@ class Campaign:
                 forged.write(self.path)
             except (TypeError, ValueError, OverflowError, KeyError, IndexError, RuntimeError):
                 continue  # no such file can be written
-            self.try_file(kind, name, data, story)
+            load, then = (skgeo.load, use) if kind == "npz" else (nn.load, use_module)
+            if kind == "checkpoint":
+                load, expected, has_checksums = data
+                then, data = partial(check_checkpoint, same=has_checksums and not forged.forged), expected
+            self.try_file(kind, name, load, then, data, story)
 
-    def try_file(self, kind, name, data, story):
+    def try_file(self, kind, name, load, then, data, story):
         self.counts[kind] += 1
         size = self.path.stat().st_size
         start, before = time.process_time(), reset_peak()
         model = None
         try:
-            model = quietly(skgeo.load if kind == "npz" else nn.load, self.path)
+            model = quietly(load, self.path)
         except ModelFileError:
             self.refused[kind] += 1
         except BaseException as error:
@@ -137,7 +151,7 @@ class Campaign:
             self.fail(kind, name, "limits", RuntimeError(f"{seconds:.1f} s, {memory / 2**20:.0f} MB"), story)
         if model is not None:
             try:
-                quietly(use if kind == "npz" else use_module, model, data)
+                quietly(then, model, data)
             except BaseException as error:
                 self.fail(kind, name, "use", error, story)
 

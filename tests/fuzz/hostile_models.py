@@ -2,9 +2,12 @@
 
 import copy
 import re
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
+from hostile_checkpoints import geoclip_state
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -15,6 +18,7 @@ from sklearn.linear_model import BayesianRidge, LogisticRegression, Ridge, Ridge
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, PolynomialFeatures, QuantileTransformer, StandardScaler
 
+import skgeo
 from skgeo import (
     CellGrid,
     LatLonGrid,
@@ -27,6 +31,8 @@ from skgeo import (
 )
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import GridEncoder, RandomFourierEncoder, SphericalHarmonics
+from skgeo.exceptions import ModelFileError
+from skgeo.nn._checkpoint_file import TrainingState
 
 PLACES = fibonacci_lattice(24)
 VALUES = PLACES[:, 0] / 90
@@ -89,6 +95,14 @@ MODELS = {
         PLACES,
     ),
     "satclip": (satclip, PLACES),
+    "geoclip": (lambda: geoclip(), PLACES),
+    "training": (lambda: training(), None),
+    "generators": (
+        lambda: make_union(RandomFourierEncoder(4, random_state=np.random.RandomState(0)), SphericalHarmonics(1)).fit(
+            PLACES
+        ),
+        PLACES,
+    ),
     "pipeline": (lambda: make_pipeline(SphericalHarmonics(2), StandardScaler(), Ridge()).fit(PLACES, VALUES), PLACES),
     "logistic": (lambda: make_pipeline(SphericalHarmonics(2), LogisticRegression()).fit(PLACES, LABELS), PLACES),
     "columns": (
@@ -119,13 +133,21 @@ def use(model, X):
 
 def _use(model, X):
     repr(model)
+    if isinstance(model, TrainingState):
+        go_on(model)
+        return
     if isinstance(model, LatLonGrid | CellGrid):
         use_grid(model)
         return
     clone(model)
     copy.deepcopy(model)
-    if isinstance(model, OneHotEncoder) and any(values.dtype.kind in "UO" for values in model.categories_):
-        X = X.astype(str)  # an encoder of texts takes texts
+    # The last object of a file may be a part of the model, which takes fewer columns.
+    width = getattr(model, "n_features_in_", None)
+    if isinstance(width, int) and width < X.shape[1]:
+        X = X[:, :width]
+    if isinstance(model, OneHotEncoder):  # columns with categories that are texts take texts
+        kinds = [str if values.dtype.kind in "UO" else float for values in model.categories_]
+        X = np.array([[kind(value) for kind, value in zip(kinds, row, strict=True)] for row in X], dtype=object)
     try:
         getattr(model, "transform", getattr(model, "predict", None))(X)
     except NotFittedError:  # as a model that was saved before its fit
@@ -156,6 +178,37 @@ def _use(model, X):
         model.to_torch()(torch.tensor(X, dtype=torch.float32))
 
 
+def training():
+    """The content of a checkpoint after one epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        contrastive(1).fit(PLACES, FEATURES, checkpoint=Path(folder) / "state")
+        return skgeo.load(Path(folder) / "state")
+
+
+def contrastive(max_epochs):
+    return nn.ContrastiveLocationEncoder("wrap", "linear", embed_dim=4, **SHORT | {"max_epochs": max_epochs})
+
+
+def go_on(state):
+    """Go on with a training. A state of another training is refused; a loss may be too large."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        skgeo.save(state, path)
+        try:
+            encoder = contrastive(2).fit(PLACES, FEATURES, checkpoint=path)
+        except ModelFileError:
+            return
+        except ValueError as error:
+            if not re.match("checkpoint=|max_epochs=|learning_rate=", str(error)):
+                raise
+            return
+    assert np.isfinite(encoder.transform(PLACES)).all()
+
+
+def geoclip():
+    return nn.PretrainedEncoder(nn.GeoCLIPWeights({k: v.numpy() for k, v in geoclip_state().items()})).fit(PLACES)
+
+
 def use_grid(grid):
     areas = grid.cell_areas()
     assert areas.shape == grid.shape
@@ -178,6 +231,12 @@ MODULES = {
     "pca": (lambda: SphericalHarmonicPCA(2).fit(GRID).to_torch(), torch.zeros(2, 2)),
     "harmonics": (lambda: nn.Harmonics(2), torch.zeros(2, 2)),
     "encoder": (lambda: GridEncoder(3).fit(PLACES).to_torch(), torch.zeros(2, 2)),
+    "patches": (
+        lambda: PatchPositionEncoder(SphericalHarmonicPCA(1), average="exact").fit(PATCHES).to_torch(),
+        torch.tensor([[0.0, 10.0, 0.0, 10.0, 2.0, 2.0]]),
+    ),
+    "bias": (lambda: nn.GreatCircleBias(2, hidden_dim=3), torch.tensor([[0.0, 10.0, 0.0, 10.0, 2.0, 2.0]] * 2)),
+    "geoclip module": (lambda: geoclip().to_torch(), torch.zeros(2, 2)),
     "scale": (lambda: nn.PatchScale(), torch.tensor([[0.0, 10.0, 0.0, 10.0, 2.0, 2.0]])),
     "location": (
         lambda: nn.LocationEncoder(nn.Harmonics(1), nn.SirenNet(4, 2, hidden_dim=3), [0.0, 1.0], [1.0, 2.0]),
@@ -202,4 +261,13 @@ def use_module(module, inputs):
 
 
 #: Modules that take places or features in any dtype.
-PLACE_MODULES = ("LocationEncoder", "PatchProjectionHead", "HarmonicPCA", "Harmonics", "EncoderModule", "PatchScale")
+PLACE_MODULES = (
+    "GreatCircleBias",
+    "PatchPosition",
+    "LocationEncoder",
+    "PatchProjectionHead",
+    "HarmonicPCA",
+    "Harmonics",
+    "EncoderModule",
+    "PatchScale",
+)

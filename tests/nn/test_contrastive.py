@@ -669,3 +669,30 @@ def test_the_checkpoint_holds_no_code(tmp_path):
     with np.load(tmp_path / "state.npz", allow_pickle=False) as stored:
         metadata = json.loads(stored["skgeo.json"])
     assert metadata["objects"][-1]["class"] == "skgeo.nn.TrainingState"
+
+
+def other(state, key, change):
+    """The state of a checkpoint with one part changed."""
+    return state | {key: change(state[key])}
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "reason"),
+    [
+        ("weights", lambda weights: {}, r"weights_ has \[\]: expected"),
+        ("weights", lambda weights: {name: values[np.newaxis] for name, values in weights.items()}, "has shape"),
+        ("moments", lambda moments: dict(list(moments.items())[1:]), "_moments are not those of"),
+        ("moments", lambda moments: {name: -abs(values) - 1 for name, values in moments.items()}, "below zero"),
+        ("validation_losses", lambda losses: [0.5, 0.5, 0.5], "1 losses, 3 of validation"),
+        ("best", lambda best: (best[0], 7, best[2]), "the best epoch 7"),
+        ("generators", lambda generators: {}, "no random numbers of the CPU"),
+        ("generators", lambda generators: {"cpu": generators["cpu"][:9]}, "holds no model that this skgeo can build"),
+    ],
+)
+def test_forged_states_are_refused(key, change, reason, tmp_path):
+    path = tmp_path / "state.npz"
+    encoder(max_epochs=1).fit(PLACES, IMAGES, checkpoint=path)
+    kept = skgeo.load(path)
+    skgeo.save(type(kept)(**vars(kept) | {"state": other(kept.state, key, change)}), path)
+    with pytest.raises(ModelFileError, match=reason):
+        encoder(max_epochs=2).fit(PLACES, IMAGES, checkpoint=path)

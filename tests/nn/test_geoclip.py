@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import sys
 import zipfile
 from types import ModuleType
@@ -288,8 +289,18 @@ def test_wheels_of_something_else_are_refused(arrays, tmp_path, monkeypatch):
     with pytest.raises(ModelFileError, match=f"other.whl is no file of GeoCLIP .*it is a wheel without {MEMBER}"):
         load_geoclip(path)
     path = write_wheel(tmp_path / "large.whl", arrays)
-    monkeypatch.setattr("skgeo.nn._geoclip_file._MAX_MEMBER_BYTES", 100)
-    with pytest.raises(ModelFileError, match=r"large.whl is no file .* bytes, more than 100"):
+    monkeypatch.setattr("skgeo.nn._geoclip_file._MIN_LIMIT_BYTES", 100)
+    monkeypatch.setattr("skgeo.nn._geoclip_file._MAX_INFLATION", 0)
+    with pytest.raises(ModelFileError, match=r"large.whl is no file .* bytes, and the file has \d+"):
+        load_geoclip(path)
+
+
+def test_an_archive_on_several_disks_is_refused(arrays, tmp_path):
+    path = write_wheel(tmp_path / "geoclip.whl", arrays)
+    content = path.read_bytes()
+    # The locator of a second end record says that there are two disks.
+    path.write_bytes(content[:-22] + b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 2) + content[-22:])
+    with pytest.raises(ModelFileError, match="cut short, damaged or of another kind"):
         load_geoclip(path)
 
 

@@ -505,6 +505,7 @@ def test_a_seed_takes_no_more_memory_than_its_file(tmp_path):
         skgeo.load(path)
 
 
+@pytest.mark.torch
 def test_every_public_estimator_has_its_public_name_in_files(tmp_path):
     from skgeo import nn
 
@@ -886,11 +887,15 @@ def test_altered_files_are_refused(what, small):
             [],
         ),
         # Public names that are no estimators: functions, modules, exceptions, reports, torch modules.
-        *("skgeo.save", "skgeo.exceptions", "skgeo.GridReport", "skgeo.exceptions.ModelFileError", "skgeo.nn.MLP"),
-        *("skgeo.nn.load", "skgeo.nn.compute_features", "sklearn.linear_model.ridge_regression", "sklearn.base.clone"),
+        *("skgeo.save", "skgeo.exceptions", "skgeo.GridReport", "skgeo.exceptions.ModelFileError"),
+        *("sklearn.linear_model.ridge_regression", "sklearn.base.clone"),
+        *(
+            pytest.param(f"skgeo.nn.{name}", marks=pytest.mark.torch)
+            for name in ("MLP", "load", "compute_features", "__loader__")
+        ),
         # Estimators by private paths, and attributes of modules and classes.
         *("skgeo._pca.SphericalHarmonicPCA", "skgeo.encoders._wrap.WrapEncoder", "skgeo.encoders.FormulaEncoder"),
-        *("skgeo.nn._checkpoint_file.TrainingState", "skgeo.nn.__loader__", "skgeo.WrapEncoder", "skgeo.__doc__"),
+        *("skgeo.nn._checkpoint_file.TrainingState", "skgeo.WrapEncoder", "skgeo.__doc__"),
         *("skgeo.PatchScaleFeaturizer.fit", "skgeo.encoders", "numpy.random.default_rng", "numpy.random.MT19937"),
     ],
 )
@@ -1285,7 +1290,7 @@ def of_many_forms():
         yield preprocessing.KBinsDiscretizer(3, encode=encode, strategy="uniform").fit(X)
     for options in (
         {"add_indicator": True},
-        {"strategy": "constant", "fill_value": 1.0},
+        {"strategy": "constant", "fill_value": 1.0, "keep_empty_features": True},
         {"keep_empty_features": True},
     ):
         yield SimpleImputer(**options).fit(missing)
@@ -1297,6 +1302,20 @@ def test_schemas_accept_what_fits_of_scikit_learn_give(tmp_path):
     for model in models:
         skgeo.save(model, tmp_path / "model.npz")
         assert_same(skgeo.load(tmp_path / "model.npz"), model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"feature_name_combiner": {"scalar_type": "<f4"}}, "feature_name_combiner is a type, which only dtype may be"),
+        ({"_infrequent_enabled": True}, "_infrequent_indices is None: expected a list of 1"),
+    ],
+)
+def test_forged_encoders_of_categories_are_refused(change, message, tmp_path):
+    skgeo.save(preprocessing.OneHotEncoder().fit([["a"], ["b"]]), tmp_path / "model.npz")
+    forge(tmp_path / "model.npz", lambda metadata, _: metadata["objects"][-1]["state"].update(change))
+    with pytest.raises(ModelFileError, match=message):
+        skgeo.load(tmp_path / "model.npz")
 
 
 def test_threads_do_not_travel(tmp_path):
@@ -1348,6 +1367,21 @@ def test_only_regular_files_are_replaced(tmp_path):
         skgeo.save(PatchScaleFeaturizer(), "/dev/null")
     assert sorted(os.listdir(tmp_path)) == before
     assert os.stat("/dev/null").st_mode & 0o170000 == 0o020000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+@pytest.mark.parametrize("sha256", [None, "0" * 64])
+def test_only_regular_files_are_read(sha256, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match=f"Models are in regular files, and this is a pipe or a device: '{path}'"):
+            skgeo.load(path, sha256=sha256)
+
+
+def test_an_error_of_the_system_names_the_file_that_the_user_named(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        skgeo.save(PatchScaleFeaturizer(), tmp_path / "absent" / "model.npz")
+    assert caught.value.filename == str(tmp_path / "absent" / "model.npz")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have names in UTF-8 only")
