@@ -1,7 +1,8 @@
 """Kernel: the hyperparameters of a Gaussian process with the largest likelihood.
 
-A grid of length scales and noise ratios on few places finds the start of a search with gradients for one smoothness. The
-searches for the others start from its end. No search has more than a fixed number of steps. Large data are represented by some thousand places.
+A grid of length scales and noise ratios on few places finds the start of a search with gradients, for one smoothness.
+The search for the next smoothness starts from the end of the one before. No search has more than a fixed number of
+steps. Large data are represented by some thousand places.
 """
 
 import math
