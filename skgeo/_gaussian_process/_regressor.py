@@ -155,9 +155,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     Observations at one place (to half a millimetre) are merged into their weighted mean without loss: their deviations
     from it tell of the noise. The search for the hyperparameters looks at 5,000 places at most: one half of these are
     spread, and the other half are clusters of neighbours. Its likelihood is exact up to 500 places, and that of
-    neighbours beyond. For the smoothness 3/2, or a given one, it starts from the best point of a grid of noises and of
-    length scales, which reach from the spacing of the places to their extent. The search for each other smoothness
-    starts from the end of the one before.
+    neighbours beyond. For each smoothness it starts from the best point of a grid of noises and of length scales, which
+    reach from the spacing of the places to their extent.
 
     The nearest observations of a prediction are groups of up to 64 observations, where the noise is so large, and the
     observations so dense, that the field varies within a group by next to nothing beside the noise of its mean.
