@@ -2,8 +2,8 @@
 
 A grid of length scales and noise ratios on few places finds the start of a search with gradients, for each smoothness.
 The end of a search is no good start for the next smoothness: a rough kernel may take noise for the field, and without
-noise the likelihood is flat in the noise. No search has more than a fixed number of steps. Large data are represented by
-some thousand places.
+noise the likelihood is flat in the noise. No search has more than a fixed number of steps. Large data are represented
+by some thousand places.
 """
 
 import math
