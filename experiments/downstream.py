@@ -1,6 +1,6 @@
 """Which features of a place help which model on which data, in random and blocked folds, all chosen inside the folds.
 
-    python -m experiments.downstream            # an hour and a half on two cores; may be stopped and started again
+    python -m experiments.downstream            # two hours on two cores; may be stopped and started again
     python -m experiments.downstream --quick    # one field, few models, seconds; fails if features do not help
 
 Fields are sampled at random places; the models see latitude and longitude only. Penalties, degrees, scales, widths and
@@ -61,7 +61,7 @@ def result(model, choices, X, y, kind, size_km, seed):
 
 
 def cells(options):
-    """Every combination of seed, data, size, folds and model; a run that is stopped has whole seeds."""
+    """Every combination of seed, data, size, folds and model, by seed: a run that is stopped has whole seeds."""
     data = data_sets()
     names = ["smooth field"] if options.quick else data
     seeds, sizes = ((0,), (500,)) if options.quick else (SEEDS, SIZES)

@@ -20,15 +20,15 @@ def report(rows, models, folder):
 
 
 def summarise(rows):
-    """Scores of all seeds, by number of places, folds, data and model."""
+    """Scores by seed, by number of places, folds, data and model. A run that was stopped lacks some seeds."""
     scores = {}
     for row in sorted(rows, key=lambda row: row["seed"]):
         sizes = sorted(
             {other["block_km"] for other in rows if other["data"] == row["data"]}, key=lambda size: size or 0
         )
         key = row["n"], FOLDS[sizes.index(row["block_km"])], row["data"], row["model"]
-        scores.setdefault(key, []).append(row["score"])
-    return {key: np.array(values) for key, values in scores.items()}
+        scores.setdefault(key, {})[row["seed"]] = row["score"]
+    return scores
 
 
 def tabs(scores, models):
@@ -44,19 +44,31 @@ def table(scores, models, n, folds):
     data, models = data_of(scores), tried(scores, models, n)
     yield "model", *data
     best = {
-        name: max((scores.get((n, folds, name, model), [-np.inf]) for model in models), key=np.mean) for name in data
+        name: max((scores.get((n, folds, name, model), {0: -np.inf}) for model in models), key=mean) for name in data
     }
     for model in models:
         yield model, *(cell(scores.get((n, folds, name, model)), best[name]) for name in data)
 
 
 def cell(values, best):
-    """Mean and deviation, bold if the best is ahead by less than the deviation of the difference."""
+    """Mean and deviation, bold if the best is ahead by less than the deviation of the difference.
+
+    One seed has no deviation, and is bold if it is not behind.
+    """
     if values is None:
         return ""
-    text = mean_and_deviation(values.mean(), values.std(ddof=1), 2)
-    behind = best - values
-    return f"**{text}**" if behind.mean() <= behind.std(ddof=1) else text
+    text = mean_and_deviation(mean(values), deviation(list(values.values())), 2)
+    behind = [best[seed] - values[seed] for seed in best.keys() & values.keys()]
+    return f"**{text}**" if behind and np.mean(behind) <= (deviation(behind) or 0.0) else text
+
+
+def mean(scores):
+    return float(np.mean(list(scores.values())))
+
+
+def deviation(values):
+    """None for a single value."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def data_of(scores):
@@ -95,10 +107,11 @@ def _panel(ax, scores, models):
     """Scores by folds and model, each kind of folds in its colour."""
     for folds, colour, marker in zip(FOLDS, COLOURS, MARKERS, strict=True):
         places = np.array([place for place, model in enumerate(models) if (folds, model) in scores])
-        values = np.array([scores[folds, models[place]] for place in places])
-        mean, deviation = values.mean(axis=1), values.std(axis=1, ddof=1)
-        shown, style = mean >= LOWEST, {"color": colour, "ms": 4}
-        ax.errorbar(mean[shown], places[shown], xerr=deviation[shown], fmt=marker, lw=1, label=folds, **style)
+        values = [scores[folds, models[place]] for place in places]
+        means = np.array([mean(value) for value in values])
+        spread = np.array([deviation(list(value.values())) or 0.0 for value in values])
+        shown, style = means >= LOWEST, {"color": colour, "ms": 4}
+        ax.errorbar(means[shown], places[shown], xerr=spread[shown], fmt=marker, lw=1, label=folds, **style)
         ax.plot(np.full(np.sum(~shown), LOWEST), places[~shown], "<", **style)
     ax.set_yticks(range(len(models)), models, fontsize=8)
     ax.grid(linewidth=0.3)

@@ -3,9 +3,10 @@
     python -m experiments.land_ocean_gp            # ten minutes on one core
     python -m experiments.land_ocean_gp --quick    # small, under 20 seconds; fails if the process is badly calibrated
 
-Two data sets: the published land-ocean points, of which 5,000 train, 5,000 choose among candidates by their log loss,
-and the test points are looked at once; and labels drawn from made fields, with folds of blocks of 2,000 km and three
-seeds.
+There are two data sets. The first has the published land-ocean points: 5,000 points train, 5,000 points choose among
+the candidates by their log loss, and the test points are looked at once. The second has labels that are drawn from made
+fields, with folds of blocks of 2,000 km and three seeds.
+
 Scores are accuracy, log loss, and the expected calibration error over ten bins of equal width. Writes
 land_ocean_gp.json, land_ocean_gp.rst and land_ocean_gp_reliability.rst.
 """

@@ -13,8 +13,8 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationEstimator, restore_on_error, table_for
-from skgeo._gaussian_process._mean import split_covariates
 from skgeo._input.columns import column_values, frame_columns
+from skgeo._input.covariates import split_covariates
 from skgeo._input.numbers import as_numbers
 from skgeo._places import points_in_degrees
 from skgeo._targets import check_known, read_classes

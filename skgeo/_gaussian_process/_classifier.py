@@ -7,10 +7,10 @@ import numpy.typing as npt
 from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationEstimator, restore_on_error
+from skgeo._gaussian_process._labels import check_mean_weight, flat_labels
 from skgeo._gaussian_process._observations import EARTH_RADIUS_KM, check_hyperparameters
 from skgeo._kernels.gp_class_search import find_kernel
 from skgeo._kernels.gp_classification import (
@@ -38,10 +38,6 @@ _METHODS = ("auto", "exact", "neighbours")
 _MAX_AUTO_EXACT = 1000
 # The exact process keeps some matrices of n x n numbers: 0.8 GB each at this number.
 _MAX_EXACT = 10_000
-# Weights whose mean is beyond these are hardly numbers of observations.
-_ORDINARY_MEAN_WEIGHT = (0.01, 100.0)
-# Beyond these, rounding decides.
-_MEAN_WEIGHT_RANGE = (1e-6, 1e6)
 
 
 class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
@@ -191,7 +187,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         y : array-like of shape (n_samples,), or that of the grid
             Classes: text, integers or booleans. Those of weight zero are not read.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
-            A label of weight w counts as w labels at its place. Those of weight zero are left out.
+            A label of weight w counts as w labels at its place: its probability enters the likelihood with the power w.
+            Those of weight zero are left out.
 
         Returns
         -------
@@ -302,7 +299,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         kept = weight > 0.0
         if not kept.any():
             raise ValueError("sample_weight and the mask of X leave no label: nothing can be learned.")
-        target = read_classes(_flat_labels(y, getattr(places, "shape", None), kept), "y")
+        target = read_classes(flat_labels(y, getattr(places, "shape", None), kept), "y")
         weight = weight[kept]
         self.classes_, codes = np.unique(target, return_inverse=True)
         if len(self.classes_) < 2:
@@ -310,7 +307,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
                 f"y has one class only, {self.classes_.tolist()[0]!r}: at least two classes are needed, in samples of "
                 "positive weight."
             )
-        _check_mean_weight(weight)
+        check_mean_weight(weight)
         weight = weight * class_weights(self.class_weight, self.classes_, target, weight)[codes]
         counted = weight > 0.0
         indicator = np.eye(len(self.classes_))[codes[counted]]
@@ -379,32 +376,3 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         valid = is_integer(self.n_neighbors) and self.n_neighbors >= 1
         check_parameter("n_neighbors", self.n_neighbors, valid, "an integer, at least 1")
         check_n_jobs(self.n_jobs)
-
-
-def _flat_labels(y: Any, shape: tuple[int, ...] | None, kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    """The labels (n,) that count; ``shape`` is the shape of the grid, if X is one, which y may have, too."""
-    masked = np.ma.getmaskarray(y).ravel() if isinstance(y, np.ma.MaskedArray) else None
-    labels = np.asarray(y)
-    labels = labels.ravel() if shape is not None and labels.shape == shape else column_or_1d(labels, warn=True)
-    check_consistent_length(kept, labels)
-    if masked is not None and masked[kept].any():
-        raise ValueError("y is masked where weights are positive: give these samples the weight 0, or a class.")
-    return np.asarray(labels[kept])
-
-
-def _check_mean_weight(weight: FloatArray) -> None:
-    """Warn of weights that are hardly numbers of observations, such as areas; raise ValueError for extreme ones."""
-    low, high = _MEAN_WEIGHT_RANGE
-    mean = float(weight.mean())
-    if not low <= mean <= high:
-        raise ValueError(
-            f"sample_weight has a mean of {mean:.3g}: expected from {low:g} to {high:g}, as a label of weight w counts "
-            "as w labels. Divide the weights by their mean."
-        )
-    low, high = _ORDINARY_MEAN_WEIGHT
-    if not low <= mean <= high:
-        warn_caller(
-            f"sample_weight has a mean of {mean:.3g}: a label of weight w counts as w labels. Divide the weights by "
-            "their mean if they are meant relative to each other.",
-            UserWarning,
-        )

@@ -12,11 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._base import restore_on_error
 from skgeo._gaussian_process._mean import CovariateEstimator
 from skgeo._gaussian_process._observations import (
-    TrainingData,
     read_observations,
     read_theta,
 )
-from skgeo._gaussian_process._process import Process, check_options, fitted_process
+from skgeo._gaussian_process._process import Process, check_options, check_resumed, fitted_process
 from skgeo._places import in_memory
 from skgeo._typing import FloatArray
 from skgeo._validation import check_parameter, is_integer
@@ -154,9 +153,10 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     the likelihood (restricted maximum likelihood), and its uncertainty is a part of the deviation.
 
     Observations at one place (to half a millimetre) are merged into their weighted mean without loss: their deviations
-    from it tell of the noise. The search for the hyperparameters starts from the best of a grid of noises and of length
-    scales, from the spacing of the places to their extent. It looks at 5,000 places at most, of which half are spread
-    and half are clusters of neighbours. Up to 500 places its likelihood is exact, beyond it is that of neighbours.
+    from it tell of the noise. The search for the hyperparameters looks at 5,000 places at most: one half of these are
+    spread, and the other half are clusters of neighbours. Its likelihood is exact up to 500 places, and that of
+    neighbours beyond. For each smoothness it starts from the best point of a grid of noises and of length scales, which
+    reach from the spacing of the places to their extent.
 
     The nearest observations of a prediction are groups of up to 64 observations, where the noise is so large, and the
     observations so dense, that the field varies within a group by next to nothing beside the noise of its mean.
@@ -398,22 +398,11 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
                 self._warn_radians(places)
             data = self._with_covariates(read_observations(places, y, sample_weight), covariates)
             if resume:
-                self._check_resumed(data)
+                check_resumed(self, data)
             process = self._fit_process(data, self._state if resume else None)
             self._flat = self._flat if resume else data.flat
             self._store(process)
         return self
-
-    def _check_resumed(self, data: TrainingData) -> None:
-        """Raise ValueError unless a part fits the earlier parts."""
-        n_before = self._state["mean"].size
-        if data.targets.shape[1] != n_before:
-            raise ValueError(f"y has {data.targets.shape[1]} outputs: expected {n_before}, as at first.")
-        if (self.method == "harmonics") != (self.method_ == "harmonics"):
-            raise ValueError(
-                f"method={self.method!r} differs from that of the earlier parts, {self.method_!r}: use fit to start "
-                "anew."
-            )
 
     def _store(self, process: Process) -> None:
         """Set the fitted attributes."""

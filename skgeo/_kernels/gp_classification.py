@@ -154,8 +154,8 @@ def _power_moments(sign: FloatArray, power: FloatArray, mean: FloatArray, varian
     """As :func:`_moments`, (3, e), of the logistic function to powers (e,) between 0 and 1.
 
     For z = ``sign * x`` the function is ``(1 + exp(-z))^-power``, and for negative z ``exp(power * z)`` times
-    ``(1 + exp(z))^-power``. With u = exp(-abs(z)), a polynomial in u is ``(1 + u)^-power`` to 1e-9. So the function is a
-    sum of exponentials on each side of zero, whose means over half of a normal distribution are known.
+    ``(1 + exp(z))^-power``. With u = exp(-abs(z)), a polynomial in u is ``(1 + u)^-power`` to 1e-9. So the function is
+    a sum of exponentials on each side of zero, whose means over half of a normal distribution are known.
     """
     degrees = np.arange(_POWER_NODES.size)
     # Of small powers the polynomial is 1 and a small rest: the rest keeps its digits.

@@ -1,7 +1,9 @@
 """Kernel: the hyperparameters of a Gaussian process with the largest likelihood.
 
-A grid of length scales and noise ratios on few places finds the start of a search with gradients for one smoothness. The
-searches for the others start from its end. No search has more than a fixed number of steps. Large data are represented by some thousand places.
+A grid of length scales and noise ratios on few places finds the start of a search with gradients, for each smoothness.
+The end of a search is no good start for the next smoothness: a rough kernel may take noise for the field, and without
+noise the likelihood is flat in the noise. No search has more than a fixed number of steps. Large data are represented
+by some thousand places.
 """
 
 import math
@@ -104,15 +106,13 @@ def find_hyperparameters(
         problem = _Problem(process, part, n_targets, given)
 
     if given.smoothness is not None:
-        nu = float(given.smoothness)
-        return _climb(problem, nu, _best_start(coarse, nu, bounds), bounds).at
-    # The likelihood has one maximum in the smoothness: walk while it rises, to smoother kernels or to rougher ones. The
-    # place of the maximum changes little from one smoothness to the next: the next search starts from it.
+        return _climb(problem, coarse, float(given.smoothness), bounds).at
+    # The likelihood has one maximum in the smoothness: walk while it rises, to smoother kernels or to rougher ones.
     first = SMOOTHNESS[1]
-    best = _climb(problem, first, _best_start(coarse, first, bounds), bounds)
+    best = _climb(problem, coarse, first, bounds)
     for others in (SMOOTHNESS[2:], SMOOTHNESS[:1]):
         for nu in others:
-            found = _climb(problem, nu, np.log([best.at.length, best.at.ratio]), bounds)
+            found = _climb(problem, coarse, nu, bounds)
             if found.value <= best.value:
                 break
             best = found
@@ -152,9 +152,10 @@ class _Loss:
         return -self.scale * found.value, -self.scale * gradient
 
 
-def _climb(problem: _Problem, smoothness: float, start: FloatArray, bounds: FloatArray) -> _Maximum:
-    """The end of the search from a start (log length, log ratio)."""
+def _climb(problem: _Problem, coarse: _Problem, smoothness: float, bounds: FloatArray) -> _Maximum:
+    """The end of a search that starts from the best point of a grid, where the likelihood is that of few places."""
     loss, limits = _Loss(problem, smoothness), cast("Any", bounds)
+    start = _best_start(coarse, smoothness, bounds)
     minimize(loss, start, (), "L-BFGS-B", True, bounds=limits, options=_OPTIONS)
     if loss.best is None:
         raise linalg.LinAlgError("The likelihood has no value at any of the hyperparameters.")

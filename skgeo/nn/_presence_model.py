@@ -9,8 +9,8 @@ from scipy import sparse
 from scipy.special import expit
 
 from skgeo._base import Places
-from skgeo._gaussian_process._mean import covariate_numbers, split_covariates
 from skgeo._input.columns import frame_columns
+from skgeo._input.covariates import covariate_numbers, split_covariates
 from skgeo._targets import check_known, read_classes
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 from skgeo.nn._backgrounds import Background, read_background, uniform_background
