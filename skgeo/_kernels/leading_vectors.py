@@ -29,7 +29,7 @@ _SEED = 0
 
 
 class Products(Protocol):
-    """A symmetric matrix as a function of vectors (D, n), best in blocks; row i of a vector belongs to ``columns[i]``."""
+    """A symmetric matrix as a function of vectors (D, n); row i of a vector belongs to column ``columns[i]``."""
 
     columns: npt.NDArray[np.int_]
     block: int
