@@ -127,10 +127,10 @@ class SphericalHarmonicPCA(InverseTransformer):
     Notes
     -----
     The covariance of harmonics over a domain follows from the harmonic coefficients of its weight function to
-    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Time and memory of a region follow the number
-    of components k that it supports [2]_: a box of 30 x 50 degrees takes 1 s and 0.3 GB at degree 60, and 6 s and 0.5 GB
-    at degree 100. ``components_`` holds 8 k (L + 1)^2 bytes, in memory and in files. ``transform`` interpolates points
-    of a region in a table, to 1e-9, where the table is at most half as large as ``components_``.
+    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Time and memory of a region follow the
+    number of components k that it supports [2]_: a box of 30 x 50 degrees takes 1 s and 0.3 GB at degree 60, and 6 s
+    and 0.5 GB at degree 100. ``components_`` holds 8 k (L + 1)^2 bytes, in memory and in files. ``transform``
+    interpolates points of a region in a table, to 1e-9, where the table is at most half as large as ``components_``.
 
     Eigenvalues below 1e-9 L times (the
     largest plus the squared norm of the mean) are rounding, and their components are left out. Where eigenvalues

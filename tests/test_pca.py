@@ -311,7 +311,7 @@ def test_components_that_hold_less_than_the_coordinates_of_a_region_warn():
     )
     # Enough components, few places, a grid, and places all over the Earth give no warning.
     SphericalHarmonicPCA(40, 0.99).fit(points)
-    SphericalHarmonicPCA(40, "shannon").fit(points[:8])
+    SphericalHarmonicPCA(40, "shannon").fit(points[:4])
     SphericalHarmonicPCA(10, "shannon").fit(box_grid(5))
     SphericalHarmonicPCA(4, 5).fit(reference.uniform_points(100))
 
