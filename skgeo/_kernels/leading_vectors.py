@@ -14,8 +14,8 @@ from scipy import linalg
 
 from skgeo._typing import FloatArray
 
-# Random vectors are taken in blocks of this share of their length, within bounds: products with large blocks are faster,
-# and small blocks find fewer vectors too many.
+# Random vectors are taken in blocks of this share of their length, within bounds: products with large blocks are
+# faster, and small blocks find fewer vectors too many.
 _BLOCK_SHARE = 1.0 / 256.0
 _MIN_BLOCK_VECTORS = 64
 _MAX_BLOCK_VECTORS = 128
