@@ -49,8 +49,9 @@ class SphericalHarmonicPCA(InverseTransformer):
     n_components : int, float, "shannon" or None, default=None
         How many components to keep: a number up to (L + 1)^2 - 1, a fraction in (0, 1) of the variance, the Shannon
         number N = (L + 1)^2 A / 4 pi of the domain of area A, or all that the domain supports, about N + 13 sqrt(N).
-        In a region None is what models need: the last components hold its edges, and "shannon" and fractions below
-        0.999 leave them out. Components beyond what the domain supports come out as exact zeros, with a warning.
+        The last components of a region hold its edges, which "shannon" and fractions leave out: take None where there
+        are four rows of data for each component, else 0.99 or a lower degree. Components beyond what the domain
+        supports come out as exact zeros, with a warning.
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
         Prior variance of each degree. None weighs all harmonics alike. ``"matern"`` is
         ``matern_spectrum(max_degree)``: the components are then the Karhunen-Loeve basis, over the domain, of a
