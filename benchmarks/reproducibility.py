@@ -40,6 +40,7 @@ DOMAINS = {
     "sea, L=10, 96 components": {"max_degree": 10, "n_components": 96},
     "land, L=20, Shannon number": {"max_degree": 20, "n_components": "shannon"},
     "a box of 30 x 50 degrees, L=20, all components": {"max_degree": 20},
+    "a box of 30 x 50 degrees, L=60, all components": {"max_degree": 60},
 }
 
 

@@ -7,6 +7,7 @@ comes, with no number of threads given to anything: on a quiet machine, and besi
     python benchmarks/run.py                # about an hour, 8 GB of memory, on a machine that does nothing else
     python benchmarks/run.py --quick        # small, under two minutes: only to see that all results are right
     python benchmarks/run.py --threads defaults busy --only "fit, sea, 720"     # these rows anew, the others are kept
+    python benchmarks/run.py --only degrees                                     # all rows and curves of regions
 """
 
 import argparse
@@ -238,6 +239,8 @@ def main():
                     path.write_text(json.dumps(result, indent=1))
     if not options.only:
         result["growth"] = growth(quick=options.quick)
+    # The rows of regions and their curves belong together: --only degrees measures both.
+    if options.only in ("", "degrees"):
         result["regions"] = regions(quick=options.quick)
         path.write_text(json.dumps(result, indent=1))
     draw(result, options.out / "benchmark.png")

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${1:-python}
 
-for experiment in contrastive downstream location_time patch_transfer pretrained resolution; do
+for experiment in contrastive downstream location_time patch_transfer pretrained regional resolution; do
   echo "=== experiments/$experiment.py --quick"
   "$python" -m "experiments.$experiment" --quick
 done

@@ -85,7 +85,7 @@ def _callers() -> Iterator[FrameType]:
 def warn_few_components(
     latitude: FloatArray, longitude: FloatArray, asked: object, kept: int, supported: int, share: float
 ) -> None:
-    """Warn if ``kept`` components hold too small a ``share`` of the variance of the coordinates of points in a region."""
+    """Warn if ``kept`` components hold a small ``share`` of the variance of the coordinates of points in a region."""
     places = np.column_stack([latitude[:_MAX_COUNTED_POINTS], longitude[:_MAX_COUNTED_POINTS]])
     if share < _MIN_COORDINATE_SHARE and len(np.unique(places, axis=0)) > _MIN_PLACES_PER_COMPONENT * kept:
         warn_once_a_search(

@@ -48,8 +48,10 @@ class SphericalHarmonicPCA(InverseTransformer):
         Largest degree L of the harmonics, at least 1. The finest detail is half a wavelength, 180 / L degrees.
     n_components : int, float, "shannon" or None, default=None
         How many components to keep: a number up to (L + 1)^2 - 1, a fraction in (0, 1) of the variance, the Shannon
-        number (L + 1)^2 A / 4 pi of the domain of area A, or all that the domain supports. Components beyond what
-        the domain supports come out as exact zeros, with a warning.
+        number N = (L + 1)^2 A / 4 pi of the domain of area A, or all that the domain supports, about N + 13 sqrt(N).
+        The last components of a region hold its edges, which "shannon" and fractions leave out: take None where there
+        are four rows of data for each component, else 0.99 or a lower degree. Components beyond what the domain
+        supports come out as exact zeros, with a warning.
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
         Prior variance of each degree. None weighs all harmonics alike. ``"matern"`` is
         ``matern_spectrum(max_degree)``: the components are then the Karhunen-Loeve basis, over the domain, of a
@@ -115,8 +117,9 @@ class SphericalHarmonicPCA(InverseTransformer):
     Warns
     -----
     ResolutionWarning
-        From ``fit``, if the domain supports fewer components than asked for, or the number asked for cuts through
-        components of equal variance: no selection of these is better than another.
+        From ``fit``, if the domain supports fewer components than asked for; if the number asked for cuts through
+        components of equal variance: no selection of these is better than another; or if the components of a region
+        hold less than 95 % of the variance of the coordinates, for many more points.
 
     See Also
     --------
@@ -125,7 +128,12 @@ class SphericalHarmonicPCA(InverseTransformer):
     Notes
     -----
     The covariance of harmonics over a domain follows from the harmonic coefficients of its weight function to
-    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Eigenvalues below 1e-9 L times (the
+    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Time and memory of a region follow the
+    number of components k that it supports [2]_: a box of 30 x 50 degrees takes 1 s and 0.3 GB at degree 60, and 6 s
+    and 0.5 GB at degree 100. ``components_`` holds 8 k (L + 1)^2 bytes, in memory and in files. ``transform``
+    interpolates points of a region in a table, to 1e-9, where the table is at most half as large as ``components_``.
+
+    Eigenvalues below 1e-9 L times (the
     largest plus the squared norm of the mean) are rounding, and their components are left out. Where eigenvalues
     coincide to 1e-6, or to five times that floor, the basis is the one closest to single harmonics, lowest
     degree first; on the whole globe the components are the harmonics.
@@ -137,6 +145,8 @@ class SphericalHarmonicPCA(InverseTransformer):
     ----------
     .. [1] Simons, F. J., Dahlen, F. A. & Wieczorek, M. A. (2006). Spatiospectral concentration on a sphere.
        SIAM Review 48(3), 504-536.
+    .. [2] Halko, N., Martinsson, P. G. & Tropp, J. A. (2011). Finding structure with randomness. SIAM Review 53(2),
+       217-288.
 
     Examples
     --------
@@ -224,7 +234,7 @@ class SphericalHarmonicPCA(InverseTransformer):
 
         Notes
         -----
-        Each call solves the eigenproblem anew, in milliseconds at degree 10 and about a second at degree 40. Cells of
+        Each call solves the eigenproblem anew, in the time of ``fit``. Cells of
         grids weigh steradians, points do not: to mix them, give points their areas over cos(latitude) as weights.
         """
         return self._fit(X, sample_weight, partial=True)

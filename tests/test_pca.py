@@ -226,6 +226,18 @@ def test_same_region_same_output(max_degree, box):
         assert_same_embedding(SphericalHarmonicPCA(max_degree).fit(other), expected, grid, name)
 
 
+def test_same_region_same_output_at_a_degree_whose_covariance_is_not_formed(monkeypatch):
+    monkeypatch.setattr(domain_basis, "solve_matrix", None)
+    expected = SphericalHarmonicPCA(30).fit(box_grid(1))
+    grid = box_grid(0.5)
+    halves = SphericalHarmonicPCA(30)
+    for columns in (slice(None, 50), slice(50, None)):
+        halves.partial_fit(LatLonGrid(grid.latitude, grid.longitude[columns]))
+    turned = SphericalHarmonicPCA(30).fit(LatLonGrid(grid.latitude[::-1], grid.longitude + 360))
+    for got in (halves, turned):
+        assert_same_embedding(got, expected, grid)
+
+
 @pytest.mark.filterwarnings("ignore::skgeo.exceptions.ResolutionWarning")
 @pytest.mark.parametrize("order", ["forward", "backward", "shuffled"])
 def test_chunks_in_any_order_give_the_same_output(order):
@@ -299,7 +311,7 @@ def test_components_that_hold_less_than_the_coordinates_of_a_region_warn():
     )
     # Enough components, few places, a grid, and places all over the Earth give no warning.
     SphericalHarmonicPCA(40, 0.99).fit(points)
-    SphericalHarmonicPCA(40, "shannon").fit(points[:8])
+    SphericalHarmonicPCA(40, "shannon").fit(points[:4])
     SphericalHarmonicPCA(10, "shannon").fit(box_grid(5))
     SphericalHarmonicPCA(4, 5).fit(reference.uniform_points(100))
 

@@ -9,6 +9,8 @@ the domain. Legendre functions then integrate the waves over latitude. All three
 Vectors are columns (D - 1, n). Their rows are the harmonics of ``columns_by_order`` but for the constant.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
@@ -67,18 +69,16 @@ class CovarianceProducts:
         return product
 
     def _products_on(self, parallel: int) -> FloatArray:
+        """The matrix of pairs of waves on a parallel."""
         return _wave_products(self._waves[:, parallel]) if self._kept is None else self._kept[parallel]
 
-    def _orders(self) -> "zip[tuple[int, slice, FloatArray]]":
+    def _orders(self) -> Iterator[tuple[int, slice, FloatArray]]:
         """For each order: the row of its wave, the rows of its harmonics, and its Legendre functions (n, n_half)."""
-        waves, rows, tables, start = [], [], [], 0
+        start = 0
         for order, table in enumerate(self._legendre):
             for wave in (order, self.max_degree + order)[: 1 + (order > 0)]:
-                waves.append(wave)
-                rows.append(slice(start, start + len(table)))
-                tables.append(table)
+                yield wave, slice(start, start + len(table)), table
                 start += len(table)
-        return zip(waves, rows, tables, strict=True)
 
     def _synthesis(self, vectors: FloatArray) -> FloatArray:
         """Waves (2 L + 1, n_parallels, n) of vectors (D, n): cosines of order 0 to L, then sines of order 1 to L."""

@@ -81,16 +81,16 @@ def canonical_solution(
     floor = _RESOLUTION * degree_of(n_harmonics + 1) * (values[0] + mean_square)
     n_supported = max((group.stop for group in _groups(values, floor) if values[group.stop - 1] > floor), default=0)
     groups = _groups(values[:n_supported], _MIN_GAP_RESOLUTIONS * floor)
-    vectors = leading(max((group.stop for group in groups if group.start < wanted), default=0))
-    components, variance = [np.empty((0, n_harmonics))], [np.empty(0)]
-    for group in groups:
-        if group.start < wanted:
-            # One component more than wanted tells whether the last wanted one ends a degree.
-            rows, inside = _canonical_rows(vectors[:, group], min(group.stop, wanted + 1) - group.start)
-            components.append(rows)
-            variance.append(np.square(inside) @ values[group])
-    found = np.vstack(components)
-    return Eigenbasis(found, np.concatenate(variance), n_supported, _whole_sizes(found, groups))
+    groups_wanted = [group for group in groups if group.start < wanted]
+    vectors = leading(max((group.stop for group in groups_wanted), default=0))
+    # One component more than wanted tells whether the last wanted one ends a degree.
+    n_found = min(vectors.shape[1], wanted + 1)
+    components, variance = np.empty((n_found, n_harmonics)), np.empty(n_found)
+    for group in groups_wanted:
+        rows = slice(group.start, min(group.stop, n_found))
+        components[rows], inside = _canonical_rows(vectors[:, group], rows.stop - rows.start)
+        variance[rows] = np.square(inside) @ values[group]
+    return Eigenbasis(components, variance, n_supported, _whole_sizes(components, groups))
 
 
 def no_eigenbasis(n_harmonics: int) -> Eigenbasis:

@@ -181,10 +181,10 @@ def legendre_series(max_degree: int) -> FloatArray:
 
 
 def circle_analysis(max_degree: int) -> tuple[FloatArray, FloatArray]:
-    """Colatitudes (L + 1,) on half of a meridian circle, and matrices from values there to waves (2, L + 1, L + 1).
+    """Colatitudes (L + 1,) on half of a circle of longitude; matrices from values to waves (2, L + 1, L + 1).
 
     The first matrix gives the cosines of 0 to L times colatitude in even functions on the circle, the second the sines
-    in odd functions. The colatitudes are half of 2 L + 1 equally spaced places: each but the pole stands for two places.
+    in odd functions. The colatitudes are half of 2 L + 1 equally spaced places: each but the pole stands for two.
     """
     n_places = 2 * max_degree + 1
     wave = np.arange(max_degree + 1)

@@ -14,9 +14,9 @@ from scipy import linalg
 
 from skgeo._typing import FloatArray
 
-# A block has this share of the vectors found so far, within these bounds: few blocks, and few vectors too many. The
-# time to make a block orthonormal grows with the square of its size.
-_BLOCK_SHARE = 1.0 / 6.0
+# Random vectors are taken in blocks of this share of their length, within bounds: products with large blocks are
+# faster, and small blocks find fewer vectors too many.
+_BLOCK_SHARE = 1.0 / 256.0
 _MIN_BLOCK_VECTORS = 64
 _MAX_BLOCK_VECTORS = 128
 # Rounding of products with random vectors was measured at 0.2 to 4 times this: the rounding of one number, times the
@@ -24,12 +24,13 @@ _MAX_BLOCK_VECTORS = 128
 _MAX_ROUNDING = 8.0
 # Vectors of length one that are shorter than this outside of the span are not yet orthogonal to the span.
 _SHORT = 0.5
+_MAX_TURNS = 4
 # The seed of the random vectors. They change eigenvectors by rounding only.
 _SEED = 0
 
 
 class Products(Protocol):
-    """A symmetric matrix as a function of vectors (D, n), best in blocks; row i of a vector belongs to ``columns[i]``."""
+    """A symmetric matrix as a function of vectors (D, n); row i of a vector belongs to column ``columns[i]``."""
 
     columns: npt.NDArray[np.int_]
     block: int
@@ -69,24 +70,26 @@ def _span(products: Products, mean_square: float, max_vectors: int) -> FloatArra
     """Orthonormal rows (n, D) that span the eigenvectors above rounding; None if there are more than a limit."""
     size, random = products.columns.size, np.random.default_rng(_SEED)
     basis, largest = np.empty((0, size)), 0.0
+    n_vectors = min(max(_MIN_BLOCK_VECTORS, int(_BLOCK_SHARE * size)), _MAX_BLOCK_VECTORS)
     while True:
-        n_vectors = min(max(_MIN_BLOCK_VECTORS, int(_BLOCK_SHARE * len(basis))), _MAX_BLOCK_VECTORS)
         if len(basis) + n_vectors > max_vectors:
             return None
         block = np.ascontiguousarray(products(random.standard_normal((size, n_vectors))).T)
-        # The longest product with vectors of length one is less than the largest eigenvalue.
+        # A vector that is a product already grows by about the largest eigenvalue in the next product.
         if not len(basis):
-            largest = float(np.linalg.norm(block @ (block[0] / np.linalg.norm(block[0])))) / np.sqrt(n_vectors)
+            first = block[0] / max(float(np.linalg.norm(block[0])), np.finfo(np.float64).tiny)
+            largest = float(np.linalg.norm(block @ first)) / np.sqrt(n_vectors)
         block -= (block @ basis.T) @ basis
         rounding = np.finfo(np.float64).eps * np.sqrt(size) * (largest + mean_square)
         length = float(np.sqrt(np.mean(np.square(np.linalg.norm(block, axis=1)))))
         block = _orthonormal(block)
         # Short vectors were rounding within the span: what is left of them needs another turn.
-        shortest = 0.0
-        while shortest < _SHORT:
+        for _ in range(_MAX_TURNS):
             block -= (block @ basis.T) @ basis
             shortest = float(np.linalg.norm(block, axis=1).min())
             block = _orthonormal(block)
+            if shortest > _SHORT:
+                break
         n_found = len(basis)
         basis.resize((n_found + n_vectors, size), refcheck=False)
         basis[n_found:] = block

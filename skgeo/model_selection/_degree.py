@@ -53,6 +53,12 @@ _MAX_MEASURED_PLACES = 10_000
 _BLOCK_WIDTH_DISTANCES = 4.0
 # Default number of degrees that select_max_degree compares.
 _N_CANDIDATE_DEGREES = 6
+# The number of components that a domain supports was measured at N + 13 sqrt(N) + 8, with its Shannon number N.
+_TRANSITION, _FEWEST = 13.0, 8.0
+# A region covers at most this share of the sphere.
+_MAX_REGION_SHARE = 0.25
+# Linear models on more components for each place were worse than models on fewer (experiments/regional.py).
+_MAX_COMPONENTS_PER_PLACE = 0.25
 # The mean of unit vectors that is shorter than this has no direction: the places are all around the Earth.
 _MIN_MEAN_LENGTH = 1e-9
 
@@ -85,6 +91,9 @@ class DegreeSuggestion:
     shannon_number : float
         (L + 1)^2 times the share of the sphere that the domain covers: the number of combinations of harmonics that lie
         inside the domain.
+    n_components : int
+        About how many components ``SphericalHarmonicPCA(max_degree)`` keeps: the Shannon number, and the combinations
+        that lie partly in the domain.
     rank : int
         Largest number of independent columns of harmonics at these places: the smaller of ``n_harmonics`` and
         ``n_places``.
@@ -107,6 +116,7 @@ class DegreeSuggestion:
     n_places: int
     n_harmonics: int
     shannon_number: float
+    n_components: int
     rank: int
 
     def __str__(self) -> str:
@@ -132,7 +142,8 @@ def suggest_max_degree(
     resolution_km : float, default=None
         The finest detail that you need, in km.
     largest : int, default=60
-        Largest degree that is suggested: the work grows with the fourth to sixth power of the degree.
+        Largest degree that is suggested: the number of harmonics is its square, and the work grows with the fourth to
+        sixth power of the degree. In a region :class:`~skgeo.SphericalHarmonicPCA` takes degrees up to some hundreds.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
 
@@ -205,6 +216,9 @@ def _suggestion(
         f". At this degree half a wavelength is {_km(wavelength / 2.0)}, and {inside} of {n_harmonics:,} harmonics "
         "lie in the domain."
     )
+    n_components = min(n_harmonics - 1, round(shannon + _TRANSITION * math.sqrt(shannon) + _FEWEST))
+    if area < _MAX_REGION_SHARE * 4.0 * math.pi:
+        reason += _advice_in_a_region(degree, n_components, len(vectors))
     return DegreeSuggestion(
         max_degree=degree,
         reason=reason,
@@ -216,8 +230,23 @@ def _suggestion(
         n_places=len(vectors),
         n_harmonics=n_harmonics,
         shannon_number=shannon,
+        n_components=n_components,
         rank=min(n_harmonics, len(vectors)),
     )
+
+
+def _advice_in_a_region(degree: int, n_components: int, n_places: int) -> str:
+    """What to take in a region, for which harmonics of the whole sphere have many columns too many."""
+    advice = (
+        f" In this region SphericalHarmonicPCA({degree}) keeps about {n_components:,} components, in place of "
+        f"{(degree + 1) ** 2:,} harmonics."
+    )
+    if n_components > _MAX_COMPONENTS_PER_PLACE * n_places:
+        advice += (
+            f" That is more than a quarter of {n_places:,} places: search lower degrees, too, with select_max_degree, "
+            "and try spectrum='matern'."
+        )
+    return advice
 
 
 def select_max_degree(

@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import reference
-from skgeo import LatLonGrid, SphericalHarmonicPCA
+from skgeo import LatLonGrid, SphericalHarmonicPCA, matern_spectrum
 from skgeo._kernels import domain as _domain
-from skgeo._kernels import domain_basis
+from skgeo._kernels import domain_basis, eigenbasis
 from skgeo._kernels.covariance_products import CovarianceProducts
 from skgeo._kernels.leading_vectors import solve_by_products
 
@@ -144,23 +144,15 @@ def test_orders_of_a_zonal_domain_are_those_of_its_covariance(south, spectrum):
     band = LatLonGrid((latitude[:-1] + latitude[1:]) / 2, np.arange(5, 360, 10.0))
     by_orders = SphericalHarmonicPCA(6, spectrum=spectrum, clip=None).fit(band)
     points, weights = reference.gauss_box(south, 50, 0, 360, n=30)
-    root = np.sqrt(np.ones(7) if spectrum is None else by_orders_spectrum())[np.sqrt(np.arange(49)).astype(int)]
+    prior = np.ones(7) if spectrum is None else matern_spectrum(6)
+    root = np.sqrt(prior)[np.sqrt(np.arange(49)).astype(int)]
     expected = np.linalg.eigvalsh(covariance_of(points, weights, root, 6))[::-1]
     assert_allclose(by_orders.explained_variance_, expected[: by_orders.n_components_], rtol=1e-6, atol=1e-8)
 
 
-def by_orders_spectrum():
-    from skgeo import matern_spectrum
-
-    return matern_spectrum(6)
-
-
 def test_few_components_of_a_large_span_are_those_of_all(monkeypatch):
     # The choice of harmonics within a group looks at those only that may be chosen.
-    random = np.random.default_rng(3)
-    from skgeo._kernels import eigenbasis
-
-    span = np.linalg.qr(random.standard_normal((300, 90)))[0]
+    span = np.linalg.qr(np.random.default_rng(3).standard_normal((300, 90)))[0]
     few = eigenbasis._canonical_rows(span, 90)[0]
     monkeypatch.setattr(eigenbasis, "_fullest", lambda *given: None)
     every = eigenbasis._canonical_rows(span, 90)[0]

@@ -176,6 +176,17 @@ def test_a_region_of_the_globe_as_dense_has_the_same_degree():
     assert corners < found.extent_km < 1.3 * corners
 
 
+@pytest.mark.parametrize(("size", "degree"), [(10, 40), (30, 20), (50, 12)])
+def test_advice_in_a_region_names_the_components_of_its_basis(size, degree):
+    grid = LatLonGrid(np.arange(size / 20, size, size / 10), np.arange(size / 20, size, size / 10))
+    found = suggest_max_degree(grid, resolution_km=20015 / degree, largest=100)
+    kept = SphericalHarmonicPCA(found.max_degree).fit(grid).n_components_
+    assert found.n_components == pytest.approx(kept, rel=0.2)
+    assert f"SphericalHarmonicPCA({found.max_degree}) keeps about {found.n_components} components" in found.reason
+    assert ("a quarter of 100 places" in found.reason) == (found.n_components > 25)
+    assert "region" not in suggest_max_degree(LATTICE).reason
+
+
 def test_copies_of_a_place_count_once():
     assert suggest_max_degree(np.repeat(LATTICE, 5, axis=0)) == suggest_max_degree(LATTICE)
 
