@@ -157,7 +157,7 @@ def test_frames_go_by_the_names_of_classes():
         ({"prior_weight": -0.1}, "prior_weight=-0.1"),
         ({"class_prior": "uniform"}, "class_prior='uniform': expected 'flat', 'empirical' or an array"),
         ({"class_prior": [1.0, 1.0]}, "expected 3 positive numbers"),
-        ({"cv": 1}, "cv=1: expected None, an integer, at least 2, or a splitter"),
+        ({"cv": 1}, "cv=1: expected None, an integer, at least 2, a splitter, or an iterable"),
     ],
 )
 def test_wrong_parameters_are_named(options, message):
