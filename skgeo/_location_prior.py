@@ -8,7 +8,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
@@ -118,7 +119,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         Divisor of the logarithms of image probabilities. "fit" minimises the log loss of the product.
     prior_weight : "fit" or float, default=1
         Factor of the logarithms of the prior. "fit" finds it together with the temperature.
-    cv : int, splitter or None, default=None
+    cv : int, splitter, iterable of splits or None, default=None
         Folds in which a prior that is not frozen predicts the places of ``fit``, to choose the temperature. None is 5
         folds.
     coordinates : (str, str) or None, default=None
@@ -224,22 +225,25 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         with restore_on_error(self):
             target = read_classes(y, "y")
             frozen = isinstance(self.prior, FrozenEstimator)
-            self.classes_ = np.asarray(self.prior.classes_) if frozen else np.unique(target)
-            if len(self.classes_) < 2:
-                raise ValueError(f"y has one class only, {self.classes_.tolist()}: at least two classes are needed.")
-            points, image = self._read(X, reset=True)
-            check_consistent_length(points, target)
-            check_known(target, self.classes_, "y")
             weight = np.ones(len(target))
             if sample_weight is not None:
                 weight = check_sample_weight(sample_weight, weight.shape)
+            self.classes_ = np.asarray(self.prior.classes_) if frozen else np.unique(target[weight > 0.0])
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"y has one class only, {self.classes_.tolist()}: at least two classes are needed, in samples of "
+                    "positive weight."
+                )
+            points, image = self._read(X, reset=True)
+            check_consistent_length(points, target)
+            check_known(target[weight > 0.0], self.classes_, "y")
             codes = np.argmax(target[:, np.newaxis] == self.classes_, axis=1)
             counts = np.bincount(codes, weights=weight, minlength=len(self.classes_))
-            given = (
-                counts if isinstance(self.class_prior, str) and self.class_prior == "empirical" else self.class_prior
-            )
-            self.class_prior_ = _class_shares(None if isinstance(given, str) else given, len(self.classes_))
-            place = self._fit_prior(points, target, None if sample_weight is None else weight)
+            empirical = isinstance(self.class_prior, str) and self.class_prior == "empirical"
+            flat = isinstance(self.class_prior, str) and not empirical
+            given = counts if empirical else self.class_prior
+            self.class_prior_ = _class_shares(None if flat else given, len(self.classes_))
+            place = self._fit_prior(points, target, weight, weighted=sample_weight is not None)
             self._fit_temperature(image, place, codes, weight)
         return self
 
@@ -274,7 +278,8 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         -------
         ndarray of shape (n_samples,)
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[chosen]
 
     def _read(self, X: Any, *, reset: bool, **options: Any) -> Any:
         """Places (n, 2) in degrees and image probabilities (n, n_classes); ``options`` are those of the base."""
@@ -282,6 +287,8 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         split = split_covariates(X, self.coordinates, columns_of_fit)
         names = [str(name) for name in self.classes_]
         if split is None:
+            # What is wrong in the coordinates is said first.
+            super()._read(X, reset=False)
             raise ValueError(
                 f"X, a {type(X).__name__}, has no image probabilities: expected {2 + len(names)} columns, latitude, "
                 f"longitude and one for each class."
@@ -299,17 +306,29 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         # Coordinates reach the reader of places apart from the other columns.
         return []
 
-    def _fit_prior(self, points: FloatArray, target: npt.NDArray[Any], weight: FloatArray | None) -> FloatArray:
+    def _fit_prior(
+        self, points: FloatArray, target: npt.NDArray[Any], weight: FloatArray, *, weighted: bool
+    ) -> FloatArray:
         """The probabilities (n, n_classes) of a prior that has not learned from the same places."""
         if isinstance(self.prior, FrozenEstimator):
             self.prior_ = self.prior
             return np.asarray(self.prior_.predict_proba(table_for(self.prior_, points)))
-        options = {} if weight is None else {"sample_weight": weight}
+
+        def fitted(rows: npt.NDArray[np.intp]) -> Any:
+            # Samples of weight zero are left out.
+            rows = rows[weight[rows] > 0.0]
+            return _fit_clone(self.prior, points[rows], target[rows], weight[rows] if weighted else None)
+
         place = np.ones((len(points), len(self.classes_)))
         if "fit" in (self.temperature, self.prior_weight):
-            place = cross_val_predict(self.prior, points, target, cv=self.cv, method="predict_proba", params=options)
-        self.prior_ = clone(self.prior).fit(points, target, **options)
-        return np.asarray(place)
+            for train, test in check_cv(self.cv, target, classifier=True).split(points, target):
+                model = fitted(train)
+                # A fold may lack a class, of which its model says nothing.
+                columns = np.searchsorted(self.classes_, model.classes_)
+                place[test] = _SMALLEST
+                place[np.ix_(test, columns)] = model.predict_proba(points[test])
+        self.prior_ = fitted(np.arange(len(points)))
+        return place
 
     def _fit_temperature(
         self, image: FloatArray, place: FloatArray, codes: npt.NDArray[np.intp], weight: FloatArray
@@ -347,8 +366,17 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         known = not isinstance(self.class_prior, str) or self.class_prior in ("flat", "empirical")
         check_parameter("class_prior", self.class_prior, known, "'flat', 'empirical' or an array of numbers")
         cv = self.cv
-        valid = cv is None or hasattr(cv, "split") or (is_integer(cv) and cv >= 2)
-        check_parameter("cv", cv, valid, "None, an integer, at least 2, or a splitter")
+        splits = not isinstance(cv, str) and (hasattr(cv, "split") or hasattr(cv, "__iter__"))
+        valid = cv is None or splits or (is_integer(cv) and cv >= 2)
+        check_parameter("cv", cv, valid, "None, an integer, at least 2, a splitter, or an iterable of splits")
+
+
+def _fit_clone(prior: Any, points: FloatArray, target: npt.NDArray[Any], weight: FloatArray | None) -> Any:
+    """A clone of a prior, fitted with weights, which the last step of a Pipeline takes."""
+    model, name = clone(prior), "sample_weight"
+    if isinstance(model, Pipeline):
+        name = f"{model.steps[-1][0]}__sample_weight"
+    return model.fit(points, target) if weight is None else model.fit(points, target, **{name: weight})
 
 
 def _image_columns(table: Any, names: list[str]) -> FloatArray:

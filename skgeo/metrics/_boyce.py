@@ -86,8 +86,11 @@ def continuous_boyce_index(
     check_parameter("window_width", width, is_real(width) and width >= 0, "a positive number or None")
     low, high = min(presences.min(), background.min()), max(presences.max(), background.max())
     starts = np.linspace(low, max(low, high - width), n_windows)
-    found = _share_between(presences, presence_weight, starts, starts + width)
-    expected = _share_between(background, area, starts, starts + width)
+    ends = starts + width
+    # Rounding must not leave the largest score out of the last window.
+    ends[-1] = max(ends[-1], high)
+    found = _share_between(presences, presence_weight, starts, ends)
+    expected = _share_between(background, area, starts, ends)
     known = expected > 0.0
     # Rounding as in ecospat, so that ratios that are equal but for rounding errors are equal.
     ratio = np.round(found[known] / expected[known], 10)

@@ -39,7 +39,7 @@ from readings import cell_conventions, grid_conventions, table_conventions
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline, make_union
 
 import skgeo
@@ -878,6 +878,56 @@ def location_model(cls, source):
 entry("nn.LocationClassifier", 0.5)(partial(location_model, nn.LocationClassifier))
 entry("nn.LocationRegressor", 0.5)(partial(location_model, nn.LocationRegressor))
 # Another model of places is one more line like these: entry("nn.Name", 0.5)(partial(location_model, nn.Name)).
+
+
+PRESENCE_ONLY = {
+    "loss": Parameter(("full", "ssdl", "maxent", "poisson"), (*NO_CHOICE, None)),
+    "positive_weight": Parameter((None, 2, 30.0), NO_POSITIVE),
+    "background": Parameter(("uniform", "records"), (*JUNK[:3], "sea", None, 5)),
+    "n_background": Parameter((5, 20), NO_COUNT),
+    "class_weight": Parameter((None, "balanced"), (*JUNK[:3], "even", 5)),
+    "covariates": Parameter((False,), NO_FLAG),
+}
+
+
+@entry("nn.PresenceOnlyClassifier", 0.5)
+def presence_only(source):
+    """Records of species, and their ranges elsewhere."""
+    chosen, fine = parameters(source, NEURAL | LOCATION | PRESENCE_ONLY)
+    settings = {"encoder": "wrap", "network": "linear", "max_epochs": 1, "random_state": 0, "n_background": 20} | chosen
+    if not fine and settings["network"] == "linear" and {"hidden_dim", "n_layers", "dropout"} & set(chosen):
+        settings["network"] = "mlp"
+    model = nn.PresenceOnlyClassifier(**settings)
+    if not fine:
+        attempt(lambda: model.fit(lattice(20), np.arange(20) % 2), False, owner=model)
+        return
+    given, y, options, valid = _samples(source, model, partial(targets, classes=True), least=5, weighted=30)
+    fitted = attempt(lambda: model.fit(given.X, y, **options), None if valid is True else valid, owner=model)
+    if fitted is Refused:
+        return
+    where, shares = _asked(source, model, model.predict_proba)
+    if shares is Refused:
+        return
+    right(shares.shape == (len(where.plain), len(model.classes_)), "predictions are missing")
+    right(bool(((shares >= 0.0) & (shares <= 1.0)).all()), "no probabilities", shares)
+
+
+@entry("LocationPriorClassifier", 0.3, "combine_with_image_scores")
+def location_prior(source):
+    """Image probabilities and a prior of places."""
+    rng = np.random.default_rng(0)
+    spec = {
+        "temperature": Parameter(("fit", 1.0, 2), (*NO_POSITIVE[:4], "best")),
+        "prior_weight": Parameter((1.0, "fit", 0.5), (*JUNK[:3], "best", -1)),
+        "class_prior": Parameter(("flat", "empirical", [1.0, 2.0]), ("even", [1.0], [0.0, 1.0], [np.nan, 1.0])),
+    }
+    chosen, fine = parameters(source, spec)
+    X, y = np.column_stack([lattice(30), rng.dirichlet(np.ones(2), 30)]), np.arange(30) % 2
+    model = skgeo.LocationPriorClassifier(LogisticRegression(), **chosen)
+    if attempt(lambda: model.fit(X, y), fine, owner=model) is Refused:
+        return
+    shares = model.predict_proba(X)
+    right(np.isfinite(shares).all() and np.allclose(shares.sum(axis=1), 1.0), "no probabilities", shares)
 
 
 PROCESS = {

@@ -89,6 +89,10 @@ MODELS = {
         lambda: nn.LocationClassifier(SphericalHarmonicPCA(1), "siren", hidden_dim=4, **SHORT).fit(PLACES, LABELS),
         PLACES,
     ),
+    "presence_only": (
+        lambda: nn.PresenceOnlyClassifier("wrap", "siren", hidden_dim=4, n_background=9, **SHORT).fit(PLACES, LABELS),
+        PLACES,
+    ),
     "head": (lambda: nn.ProjectionHeadRegressor(2, embed_dim=3, **SHORT).fit(FEATURES, VALUES), FEATURES),
     "contrastive": (
         lambda: nn.ContrastiveLocationEncoder("wrap", "linear", embed_dim=4, **SHORT).fit(PLACES, FEATURES),
