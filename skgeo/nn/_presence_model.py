@@ -8,11 +8,11 @@ import torch
 from scipy import sparse
 from scipy.special import expit
 
-from skgeo._base import Places
 from skgeo._input.columns import frame_columns
 from skgeo._input.covariates import covariate_numbers, split_covariates
 from skgeo._targets import check_known, read_classes
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
+from skgeo._values_at_places import Places
 from skgeo.nn._backgrounds import Background, read_background, uniform_background
 from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe, network_skeleton
 from skgeo.nn._location_estimators import LocationModel
