@@ -1312,7 +1312,7 @@ def test_schemas_accept_what_fits_of_scikit_learn_give(tmp_path):
     ],
 )
 def test_forged_encoders_of_categories_are_refused(change, message, tmp_path):
-    skgeo.save(preprocessing.OneHotEncoder().fit([["a"], ["b"]]), tmp_path / "model.npz")
+    skgeo.save(OneHotEncoder().fit([["a"], ["b"]]), tmp_path / "model.npz")
     forge(tmp_path / "model.npz", lambda metadata, _: metadata["objects"][-1]["state"].update(change))
     with pytest.raises(ModelFileError, match=message):
         skgeo.load(tmp_path / "model.npz")
