@@ -61,12 +61,12 @@ _MATERN: dict[str, Rule] = {
     "precision": squarable(("used", "used")),
     "value": Number(),
 }
-# The first prediction of nearest neighbours adds groups of near observations, and keeps them.
+# A fit of nearest neighbours adds groups of near observations, with the columns that the mean uses.
 _GROUPED: dict[str, Rule] = _MATERN | {
     "groups": Dict(
         rules={
             "vectors": Array(("groups", 3), low=-1.0 - _UNIT_TOLERANCE, high=1.0 + _UNIT_TOLERANCE, double=True),
-            "columns": squarable(("groups", "columns")),
+            "columns": squarable(("groups", "used columns")),
             "noise": Array(("groups",), low=0.0, high=LARGE, double=True),
         }
     )
@@ -116,6 +116,12 @@ def _check_regressor(state: Mapping[str, Any], sizes: Sizes) -> None:
         check("factor", bool((np.diagonal(factor) > 0.0).all()), factor, "positive numbers on the diagonal")
         return
     check("_state", "observations" in process, sorted(process), f"the state of method_={state['method_']!r}")
+    grouped = state["method_"] == "neighbours"
+    check("_state", ("groups" in process) == grouped, sorted(process), "groups with method_='neighbours' only")
+    if grouped:
+        n_used = sizes["outputs"] + sizes["used"]
+        check("groups", sizes["used columns"] == n_used, sizes["used columns"], f"{n_used} columns")
+        _check_vectors(process["groups"]["vectors"])
     observations = process["observations"]
     _check_vectors(observations["vectors"])
     n_design, n_columns = sizes["design"], sizes["outputs"] + sizes["design"]

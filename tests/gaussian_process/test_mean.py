@@ -415,6 +415,15 @@ def test_files(tmp_path):
         skgeo.save(gp(DecisionTreeRegressor()).fit(X, Y), tmp_path / "tree.npz")
 
 
+def test_files_of_neighbours_without_a_column_that_says_nothing(tmp_path):
+    table = X.assign(constant=1.0)
+    with pytest.warns(UserWarning, match="are left out"):
+        model = gp(method="neighbours", n_neighbors=10).fit(table, Y)
+    skgeo.save(model, tmp_path / "model.npz")
+    new = NEW.assign(constant=1.0)
+    assert (skgeo.load(tmp_path / "model.npz").predict(new) == model.predict(new)).all()
+
+
 GRID = LatLonGrid(np.arange(-20.0, 21.0, 10.0), np.arange(0.0, 50.0, 10.0), mask=np.arange(25).reshape(5, 5) > 2)
 
 
