@@ -26,6 +26,7 @@ from skgeo._input.cf import (
 from skgeo._input.cf_cells import Found, areas_of, bounds_of, vertices_of, warn_lost
 from skgeo._input.cf_values import in_degrees
 from skgeo._input.chunks import map_cells
+from skgeo._input.conventions.recognise import convention, lost_grid, read_native
 from skgeo._input.coordinates import SINGLE_ROUNDING
 from skgeo._input.mask_alignment import align_mask
 from skgeo._input.numbers import format_number
@@ -42,9 +43,12 @@ _FACES = re.compile(r"n?(cube_?)?(faces?|tiles?|panels?|f)|ncube|grid_?tiles?", 
 def layout(obj: Any) -> str:
     """The kind of the places of an object: "grid", "cells" or "points".
 
-    Cells have two dimensions, or one dimension and areas or corners. Points have one dimension and neither.
+    Cells have two dimensions, or one dimension and areas or corners, or a convention of their own. Points have one
+    dimension and none of these.
     """
-    latitude, longitude = find_both(check_object(obj, "an array of (latitude, longitude) rows"), 1)
+    if convention(check_object(obj, "an array of (latitude, longitude) rows")) is not None:
+        return "cells"
+    latitude, longitude = _find_places(obj, 1)
     if latitude.ndim == longitude.ndim == 1 and latitude.dims == longitude.dims:
         return "cells" if _have_sizes(obj, latitude, longitude) else "points"
     if latitude.ndim > 1 and set(latitude.dims) == set(longitude.dims):
@@ -52,6 +56,17 @@ def layout(obj: Any) -> str:
     # Two axes are a grid, unless coordinates of more dimensions show that the axes only number rows and columns.
     axes = latitude.ndim == longitude.ndim == 1
     return "cells" if axes and truer(obj, latitude, longitude) is not None else "grid"
+
+
+def _find_places(obj: Any, ndim: int) -> tuple[Any, Any]:
+    """Latitude and longitude; an error about absent ones says where the places of a mesh were lost."""
+    try:
+        return find_both(obj, ndim)
+    except CoordinateError as error:
+        lost = lost_grid(obj)
+        if not lost:
+            raise
+        raise CoordinateError(f"{error}{lost}") from None
 
 
 def _have_sizes(obj: Any, latitude: Any, longitude: Any) -> bool:
@@ -128,6 +143,8 @@ def all_true_mask_like(obj: Any, ndim: int = 1) -> Any:
 
     With such a mask, the embedding of the cells is chunked, too.
     """
+    if ndim > 1:
+        obj = read_native(obj).obj
     latitude, longitude = find_both(obj, ndim)
     dims = tuple(dict.fromkeys(latitude.dims + longitude.dims))
     chunks = _chunks(obj, dims)
@@ -151,6 +168,8 @@ def read_cells(obj: Any, mask: Any = None, *, centres: bool = False) -> dict[str
 
     Cells on faces have three dimensions or more: they are put into one. With ``centres`` areas are not read.
     """
+    native = read_native(check_object(obj, "CellGrid(latitude, longitude)"))
+    obj = native.obj
     latitude, longitude = axes = find_cells(obj)
     arrays: dict[str, Any] = {
         "latitude": in_degrees(latitude).data,
@@ -160,15 +179,17 @@ def read_cells(obj: Any, mask: Any = None, *, centres: bool = False) -> dict[str
     if centres:
         arrays |= {"areas": UNUSED, "vertices": None}
     else:
-        around = vertices_of(obj, latitude, longitude)
-        arrays |= _read_sizes(obj, axes, (arrays["latitude"], arrays["longitude"]), around)
-        arrays["sources"] = _say_sources(obj, axes, mask, around, "none") | arrays["sources"]
+        around = native.vertices or vertices_of(obj, latitude, longitude)
+        areas = native.areas or areas_of(obj, latitude.dims)
+        arrays |= _read_sizes(obj, axes, (arrays["latitude"], arrays["longitude"]), around, areas)
+        said = {"convention": native.words}
+        arrays["sources"] = said | _say_sources(obj, axes, mask, around, "none") | arrays["sources"]
     return {name: _in_a_row(array, latitude.ndim) for name, array in arrays.items()} if latitude.ndim > 2 else arrays
 
 
 def find_cells(obj: Any) -> tuple[Any, Any]:
     """Latitude and longitude of cells, on the same dimensions in the same order, those of faces first."""
-    latitude, longitude = find_both(check_object(obj, "CellGrid(latitude, longitude)"), 2)
+    latitude, longitude = _find_places(check_object(obj, "CellGrid(latitude, longitude)"), 2)
     if 0 in (latitude.ndim, longitude.ndim):
         refuse_scalar(latitude, longitude)
     if set(latitude.dims) != set(longitude.dims):
@@ -190,14 +211,15 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
     return latitude, longitude.transpose(*latitude.dims)
 
 
-def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: Sequence[Found]) -> dict[str, Any]:
+def _read_sizes(
+    obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: Sequence[Found], areas: Found
+) -> dict[str, Any]:
     """The areas of cells and their source, else their vertices; on faces, else areas from neighbours on the same face.
 
     ``axes`` are latitude and longitude as stored, ``degrees`` their values in degrees, ``around`` their bounds.
     """
     latitude = axes[0]
     # Areas in the file come first: they are those of the model that made the data.
-    areas = areas_of(obj, latitude.dims)
     if areas.values is not None:
         return {"areas": areas.values.data, "vertices": None, "sources": {"areas": f"{areas.name} {areas.how}"}}
     corners: list[Any] = [None if found.values is None else found.values.data for found in around]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: The parts of a grid whose sources are reported, in the order of the report.
-SOURCES = ("coordinates", "bounds", "areas", "mask")
+SOURCES = ("convention", "coordinates", "bounds", "areas", "mask")
 
 # Degrees. A smaller overlap of two cells is rounding.
 _ROUNDING = 1e-9

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from skgeo._input.cf import KINDS, CoordinateKind, find_both, variables_of
 from skgeo._input.cf_cells import bounds_of, find_areas
 from skgeo._input.cf_values import angle_unit, attribute
+from skgeo._input.conventions.recognise import read_native
 from skgeo._input.from_xarray import find_cells
 from skgeo._input.patch_table import read_patch_table
 from skgeo._validation import check_parameter, import_optional
@@ -216,6 +217,7 @@ def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
     A data variable of the object becomes a data variable: two objects that disagree whether a variable is a coordinate
     do not merge.
     """
+    obj = obj if regular else read_native(obj).obj
     axes = find_both(obj, 1) if regular else find_cells(obj)
     dims = tuple(dict.fromkeys(axes[0].dims + axes[1].dims))
     shape, known = tuple(obj.sizes[dim] for dim in dims), variables_of(obj)
