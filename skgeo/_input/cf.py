@@ -34,14 +34,14 @@ LATITUDE = CoordinateKind(
     "latitude",
     ("degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"),
     "y",
-    (*LATITUDE_NAMES, "nav_lat", "geolat", "xlat", "xlat_m", "latcell", "grid_center_lat"),
+    (*LATITUDE_NAMES, "nav_lat", "geolat", "xlat", "xlat_m", "latcell", "grid_center_lat", "grid_latt"),
     "clat",
 )
 LONGITUDE = CoordinateKind(
     "longitude",
     ("degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"),
     "x",
-    (*LONGITUDE_NAMES, "nav_lon", "geolon", "xlong", "xlong_m", "loncell", "grid_center_lon"),
+    (*LONGITUDE_NAMES, "nav_lon", "geolon", "xlong", "xlong_m", "loncell", "grid_center_lon", "grid_lont"),
     "clon",
 )
 

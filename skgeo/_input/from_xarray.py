@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skgeo._input.area_check import check_areas_of_corners
 from skgeo._input.cell_areas import UNUSED
 from skgeo._input.cf import (
     KINDS,
@@ -221,6 +222,8 @@ def _read_sizes(
     latitude = axes[0]
     # Areas in the file come first: they are those of the model that made the data.
     if areas.values is not None:
+        if all(found.values is not None for found in around):
+            check_areas_of_corners(areas.values.data, areas.name, degrees, [found.values.data for found in around])
         return {"areas": areas.values.data, "vertices": None, "sources": {"areas": f"{areas.name} {areas.how}"}}
     corners: list[Any] = [None if found.values is None else found.values.data for found in around]
     if any(corner is None for corner in corners):

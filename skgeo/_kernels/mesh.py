@@ -64,6 +64,6 @@ def _add_dual_areas(areas: FloatArray, latitude: FloatArray, longitude: FloatArr
         around = np.stack([own, own + after, centre[here], own + before], axis=1)
         places = degrees_of_vectors(around)
         inside = degrees_of_vectors(around.mean(axis=1))
-        part, states = cell_polygons(*inside.T, places[..., 0], places[..., 1])
+        part, states = cell_polygons(inside[:, 0], inside[:, 1], places[..., 0], places[..., 1])
         part[states == EMPTY] = 0.0
         np.add.at(areas, connectivity[here, i], part)

@@ -430,3 +430,79 @@ def test_points_that_are_no_rings_stay_points():
     said = points(latitude[north], longitude[north], GRIB_gridType="reduced_gg")
     with pytest.raises(CoordinateError, match=r"reduced Gaussian grid \(GRIB_gridType of 't'\), but .* A region: add"):
         said.skgeo.grid()
+
+
+# Edges and corners that neighbours share
+
+
+def test_edges_of_regular_grids():
+    edges = np.array([-90.0, -70, -30, 0, 10, 50, 90]), np.array([0.0, 50, 100, 200, 360])
+    middles = [(each[1:] + each[:-1]) / 2 for each in edges]
+    area = np.diff(np.sin(np.radians(edges[0])))[:, None] * np.radians(np.diff(edges[1]))
+    for names in (("lat_b", "lon_b"), ("lat_edges", "lon_edges"), ("any", "other")):
+        obj = xr.Dataset(coords={"lat": middles[0], "lon": middles[1]})
+        obj["t"] = (("lat", "lon"), np.ones(area.shape))
+        for axis, name, each in zip(("lat", "lon"), names, edges, strict=True):
+            obj[name] = (f"{axis}_edge", each)
+            if names[0] == "any":
+                obj[axis].attrs["bounds"] = name
+        assert_allclose(obj.skgeo.grid().cell_areas(1), area, rtol=1e-12)
+    mixed = obj.assign({name: (obj[name].dims, np.radians(obj[name].values), {"units": "radians"}) for name in names})
+    assert_allclose(mixed.skgeo.grid().cell_areas(1), area, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("geolat", "geolon", "geolat_c", "geolon_c"),
+        ("lat", "lon", "lat_b", "lon_b"),
+        ("lat_rho", "lon_rho", "lat_vert", "lon_vert"),
+    ],
+)
+def test_corners_of_curvilinear_grids_are_shared(names):
+    row, column = np.meshgrid(np.arange(7.0), np.arange(9.0), indexing="ij")
+    corners = 50 + row - column / 10, 5 + column * 1.5 + row / 5
+    centres = [(each[1:, 1:] + each[:-1, :-1] + each[1:, :-1] + each[:-1, 1:]) / 4 for each in corners]
+    around = [np.stack([each[:-1, :-1], each[:-1, 1:], each[1:, 1:], each[1:, :-1]], axis=-1) for each in corners]
+    areas = excess(vectors(*around).reshape(-1, 4, 3)).reshape(6, 8)
+    obj = xr.Dataset({"t": (("yh", "xh"), np.ones((6, 8)))})
+    for name, values, dims in zip(names, (*centres, *corners), (("yh", "xh"),) * 2 + (("yq", "xq"),) * 2, strict=True):
+        obj[name] = (dims, values)
+    cells = check(obj.set_coords(names[:2]), areas, rtol=1e-9)
+    assert cells.check()["bounds"].startswith(names[2])
+    check(obj.set_coords(names).chunk(yh=3), areas, rtol=1e-9)
+
+
+def test_cubed_sphere_of_fv3_is_one_grid():
+    from test_conventions import cube
+
+    centres, corners, areas = cube(6)
+    obj = xr.Dataset({"t": (("time", "tile", "grid_yt", "grid_xt"), np.ones((1, 6, 6, 6)))})
+    for axis, (name, units) in enumerate((("lat", "degrees_N"), ("lon", "degrees_E"))):
+        obj[f"grid_{name}t"] = (("tile", "grid_yt", "grid_xt"), centres[axis], {"units": units})
+        obj[f"grid_{name}"] = (("tile", "grid_y", "grid_x"), corners[axis], {"units": units})
+    cells = check(obj, areas, rtol=1e-9)
+    assert cells.shape == (216,)
+
+
+# Areas
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("m2", 1), ("km2", 1e-6), ("cm^2", 1e4), ("steradian", 1 / R2), ("radian2", 1 / R2)]
+)
+def test_units_of_areas(unit, factor):
+    obj, areas = icon()
+    obj = obj.assign(cell_area=("cell", areas["cell"] * R2 * factor, {"units": unit, "standard_name": "cell_area"}))
+    check(obj, areas["cell"])
+
+
+def test_areas_one_factor_away_from_the_corners_are_noticed():
+    obj, areas = icon()
+    obj["cell_area"] = obj.cell_area * 1.21
+    with pytest.warns(CoordinateWarning, match="'cell_area' are 1.21 times those of the polygons of their corners"):
+        with pytest.raises(CoordinateError, match="1.21 times as large as the Earth"):
+            CellGrid.from_xarray(obj)
+    obj["cell_area"] = obj.cell_area / 2
+    with pytest.warns(CoordinateWarning, match="'cell_area' are 0.605 times"):
+        CellGrid.from_xarray(obj)

@@ -80,8 +80,8 @@ def _mapping(obj: Any) -> Any:
             or "healpix_nside" in said
         ):
             return variable
-    said = {str(name).lower() for name in obj.attrs}
-    return obj if hasattr(obj, "data_vars") and {"healpix_nside", "healpix_level"} & said else None
+    known = {str(name).lower() for name in obj.attrs}
+    return obj if hasattr(obj, "data_vars") and {"healpix_nside", "healpix_level"} & known else None
 
 
 def _pixels(mapping: Any) -> Pixels:

@@ -30,7 +30,7 @@ def read(obj: Any) -> Native:
     (latitude, longitude), values, said = found
     counts = find_rings(*values)
     areas = None if counts is None else ring_areas(values[0], counts)
-    if areas is None:
+    if counts is None or areas is None:
         raise CoordinateError(
             f"The data are on a reduced Gaussian grid ({said}), but {latitude.name!r} and {longitude.name!r} are no "
             "full circles of latitude from pole to pole, each with its points one after the other. A region: add the "
@@ -49,7 +49,7 @@ def read(obj: Any) -> Native:
 def _rings(obj: Any) -> Any:
     """Both coordinates of points on rings, their values and the attribute that says so; None for anything else."""
     try:
-        axes = [find(obj, kind, 1) for kind in (LATITUDE, LONGITUDE)]
+        axes: list[Any] = [find(obj, kind, 1) for kind in (LATITUDE, LONGITUDE)]
     except CoordinateError:
         return None  # several latitudes: the reader of coordinates says so
     if any(axis is None or axis.ndim != 1 for axis in axes) or axes[0].dims != axes[1].dims:

@@ -64,10 +64,10 @@ def read(obj: Any) -> Native:
             f"{on_edges} lie on the edges of the mesh {mesh.variable.name!r}: an edge has no area. Bring them to faces "
             "or nodes first, for instance as the mean over the edges of a face (face_edge_connectivity)."
         )
-    name = variables[str(mesh.variable.attrs["face_node_connectivity"]).strip()]
-    start = name.attrs.get("start_index")
+    links = variables[str(mesh.variable.attrs["face_node_connectivity"]).strip()]
+    start = links.attrs.get("start_index")
     polygons, said = read_connectivity(
-        name.transpose(mesh.faces, ...), node_latitude.size, None if start is None else int(start)
+        links.transpose(mesh.faces, ...), node_latitude.size, None if start is None else int(start)
     )
     of = f"mesh {mesh.variable.name!r}, {polygons.name!r} with {said}"
     if on_nodes and not on_faces:
@@ -106,9 +106,9 @@ def _dual(obj: Any, mesh: Mesh, polygons: Connectivity, nodes: tuple[Any, Any], 
         return Native(cells, f"UGRID: dual cells around nodes of {of}", found)
     xarray = import_optional("xarray", "from_xarray", "xarray")
     areas = xarray.DataArray(dual_cells(polygons, *nodes), dims=(mesh.nodes,))
-    known = [name for name, variable in variables_of(cells).items() if is_area(variable)]
-    found = None if known else Found("dual cells", areas, "between centroids and middles of sides")
-    return Native(cells, f"UGRID: dual cells around nodes of {of}", found)
+    known = any(is_area(variable) for variable in variables_of(cells).values())
+    computed = Found("dual cells", areas, "between centroids and middles of sides")
+    return Native(cells, f"UGRID: dual cells around nodes of {of}", None if known else computed)
 
 
 def _topologies(obj: Any) -> list[Any]:
