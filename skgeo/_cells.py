@@ -8,11 +8,13 @@ import numpy.typing as npt
 
 from skgeo._input.axes import check_mask
 from skgeo._input.cell_areas import NOTHING, UNUSED, check_cells, read_areas, read_centres
+from skgeo._input.cell_patches import is_members
 from skgeo._input.chunks import aligned, is_lazy
 from skgeo._input.coordinates import warn_radians
 from skgeo._input.from_xarray import read_cells
 from skgeo._input.patch_cut import cut_patches, describe_patches
 from skgeo._kernels.sphere import EARTH_RADIUS
+from skgeo._output.cell_patches import CellPatches, cell_stacks
 from skgeo._output.cell_report import cell_checks
 from skgeo._output.grid_report import GridReport
 from skgeo._output.patch_fields import PatchFields
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["CellGrid"]
 
 
-class CellGrid(Labelled, PatchFields, Immutable):
+class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
     """An immutable set of cells given by their centres: rows and columns that bend, or no order at all.
 
     For the two-dimensional latitudes and longitudes of ocean models (tripolar grids), regional models (rotated or
@@ -341,19 +343,20 @@ class CellGrid(Labelled, PatchFields, Immutable):
 
     def patches(
         self,
-        patch_size: int | tuple[int, int],
+        patch_size: Any,
         stride: int | tuple[int, int] | None = None,
         *,
         partial: bool | None = None,
         min_fraction: float = 0.0,
         return_index: bool = False,
     ) -> Any:
-        """Cut the rows and columns into patches: stacks of pixel centres, which the patch transformers accept.
+        """Cut the cells into patches: stacks of pixel centres, which the patch transformers accept.
 
         Parameters
         ----------
-        patch_size : int or (int, int)
-            Pixels along rows and columns.
+        patch_size : int, (int, int) or array of shape (n_patches, n_cells)
+            Pixels along rows and columns; or the cells of each patch, from :meth:`patch_members`, for cells in any
+            order. The other parameters then have no effect.
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         partial : False, default=None
@@ -365,8 +368,9 @@ class CellGrid(Labelled, PatchFields, Immutable):
 
         Returns
         -------
-        patches : ndarray of shape (n_patches, n_rows, n_columns, 2)
-            (latitude, longitude) of each pixel in degrees, NaN where missing.
+        patches : ndarray of shape (n_patches, n_rows, n_columns, 2), or (n_patches, n_cells, 3)
+            (latitude, longitude) of each pixel in degrees, NaN where missing; with the cells of each patch also their
+            areas in square metres.
         index : ndarray of shape (n_patches, 2)
             Row and column of each first pixel. Only with ``return_index=True``.
 
@@ -397,6 +401,9 @@ class CellGrid(Labelled, PatchFields, Immutable):
         28.5 km along rows, 35.0 km along columns
         """
         check_flag("return_index", return_index)
+        if is_members(patch_size):
+            stacks = cell_stacks(self, patch_size)
+            return (stacks, np.asarray(patch_size)) if return_index else stacks
         cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
         patches = describe_patches(self, cut)
         return (patches, cut.first) if return_index else patches

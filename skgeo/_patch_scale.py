@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import PatchTransformer, restore_on_error
 from skgeo._input.patch_table import Patches, PixelStack
+from skgeo._kernels.cell_groups import group_extents
 from skgeo._kernels.sphere import EARTH_RADIUS, descriptors, extents, stack_extents
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_radius
@@ -136,7 +137,9 @@ class PatchScaleFeaturizer(PatchTransformer):
     def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         radius = float(self.earth_radius)
         # Both branches give sizes on the unit sphere. A stack has the same number of pixels in every patch.
-        if isinstance(patches, PixelStack):
+        if isinstance(patches, PixelStack) and patches.areas is not None:
+            (lon, lat, area), (n_lat, n_lon) = _cell_extents(patches, patches.areas)
+        elif isinstance(patches, PixelStack):
             (lon, lat, area), (n_lat, n_lon) = _stack_extents(patches), patches.latitude.shape[1:]
         else:
             (lon, lat, area), (n_lat, n_lon) = extents(*patches.boxes[:4]), patches.boxes[4:]
@@ -159,6 +162,16 @@ class PatchScaleFeaturizer(PatchTransformer):
 
     def _feature_names(self) -> list[str]:
         return [f"log_{name}" if self.log else name for name in DESCRIPTORS]
+
+
+def _cell_extents(
+    patches: PixelStack, areas: FloatArray
+) -> tuple[tuple[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+    """Extents on the unit sphere of patches of cells in any order, and numbers of square cells along both of them."""
+    lon, lat, area = group_extents(patches.latitude[:, 0], patches.longitude[:, 0], areas[:, 0] / EARTH_RADIUS**2)
+    count = np.isfinite(patches.latitude[:, 0]).sum(axis=1)
+    n_lat = np.sqrt(count * lat / lon)
+    return (lon, lat, area), (n_lat, count / n_lat)
 
 
 def _stack_extents(patches: PixelStack) -> tuple[FloatArray, FloatArray, FloatArray]:

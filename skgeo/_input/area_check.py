@@ -43,8 +43,8 @@ def check_areas_of_corners(areas: Any, name: Any, degrees: Sequence[Any], corner
     low, middle, high = np.quantile(factors, (0.1, 0.5, 0.9))
     if abs(middle - 1.0) > _SAME and high - low <= _ALIKE * middle:
         warn_caller(
-            f"The areas {name!r} are {middle:.6g} times those of the polygons of their corners, in all cells alike: are "
-            "they in another unit, or on another sphere? Correct their attribute units, or leave them out, "
+            f"The areas {name!r} are {middle:.6g} times those of the polygons of their corners, in all cells alike: "
+            "are they in another unit, or on another sphere? Correct their attribute units, or leave them out, "
             f"obj.drop_vars({name!r}).",
             CoordinateWarning,
         )

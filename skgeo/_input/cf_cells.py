@@ -21,7 +21,6 @@ from skgeo._input.chunks import is_lazy
 from skgeo._validation import import_optional, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-
 # Names of corners that neighbours share: xESMF, MOM6, pyroms, GEOS.
 _SHARED_CORNERS = re.compile(r"(corner_|geo|grid_)?(?P<kind>lat|lon)(itude|s)?_?(b|c|corners?|vert|vertices|edges?|q)")
 

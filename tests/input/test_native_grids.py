@@ -466,8 +466,10 @@ def test_corners_of_curvilinear_grids_are_shared(names):
     around = [np.stack([each[:-1, :-1], each[:-1, 1:], each[1:, 1:], each[1:, :-1]], axis=-1) for each in corners]
     areas = excess(vectors(*around).reshape(-1, 4, 3)).reshape(6, 8)
     obj = xr.Dataset({"t": (("yh", "xh"), np.ones((6, 8)))})
-    for name, values, dims in zip(names, (*centres, *corners), (("yh", "xh"),) * 2 + (("yq", "xq"),) * 2, strict=True):
-        obj[name] = (dims, values)
+    dims = (("yh", "xh"), ("yh", "xh"), ("yq", "xq"), ("yq", "xq"))
+    for i, (name, values, along) in enumerate(zip(names, (*centres, *corners), dims, strict=True)):
+        units = {"units": ("degree_north", "degree_east")[i % 2]} if "rho" in names[0] else {}
+        obj[name] = (along, values, units)
     cells = check(obj.set_coords(names[:2]), areas, rtol=1e-9)
     assert cells.check()["bounds"].startswith(names[2])
     check(obj.set_coords(names).chunk(yh=3), areas, rtol=1e-9)
@@ -498,11 +500,13 @@ def test_units_of_areas(unit, factor):
 
 
 def test_areas_one_factor_away_from_the_corners_are_noticed():
-    obj, areas = icon()
+    obj = icon()[0]
     obj["cell_area"] = obj.cell_area * 1.21
-    with pytest.warns(CoordinateWarning, match="'cell_area' are 1.21 times those of the polygons of their corners"):
-        with pytest.raises(CoordinateError, match="1.21 times as large as the Earth"):
-            CellGrid.from_xarray(obj)
+    with (
+        pytest.warns(CoordinateWarning, match="'cell_area' are 1.21 times those of the polygons of their corners"),
+        pytest.raises(CoordinateError, match="1.21 times as large as the Earth"),
+    ):
+        CellGrid.from_xarray(obj)
     obj["cell_area"] = obj.cell_area / 2
     with pytest.warns(CoordinateWarning, match="'cell_area' are 0.605 times"):
         CellGrid.from_xarray(obj)
