@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._input.cell_patches import check_members, find_members, put_members, take_members
-from skgeo._input.cf import KINDS, find_pair
+from skgeo._input.cf import KINDS, fields_of, find_pair
 from skgeo._input.chunks import computed
 from skgeo._input.conventions.recognise import read_native
 from skgeo._input.field_alignment import align_field
+from skgeo._input.from_xarray import find_cells
 from skgeo._kernels.cell_groups import group_middles
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._typing import FloatArray, Integers
@@ -156,6 +157,22 @@ def cell_values(cells: Any, field: Any, members: Any, fill_value: Any, return_va
             kept[kind.name] = (_DIMS, places[..., i], {"standard_name": kind.name, "units": kind.units[0]})
     found = xarray.DataArray(values, kept, (*dims, *_DIMS), name=field.name, attrs=field.attrs)
     return (found, xarray.DataArray(valid, dims=_DIMS, name="valid")) if return_valid else found
+
+
+def cell_dataset(cells: Any, obj: Any, members: Any, fill_value: Any) -> Any:
+    """A Dataset of all variables of an xarray object on the cells, in patches, with ``valid`` as a coordinate."""
+    xarray = import_optional("xarray", "patches", "xarray")
+    native = read_native(obj).obj
+    axes = find_cells(native)
+    names = [axis.name for axis in axes]
+    native = native.set_coords(names) if hasattr(native, "data_vars") else native
+    dims = set(axes[0].dims)
+    fields = [field for field in fields_of(native) if dims <= set(field.dims) and field.name not in names]
+    if not fields:
+        raise CoordinateError(f"No variable has the dimensions {tuple(dims)} of the cells: there is nothing to cut.")
+    table = check_members(members, int(np.prod(cells.shape)))
+    values = {field.name or "values": cell_values(cells, field, table, fill_value, False) for field in fields}
+    return xarray.Dataset(values).assign_coords(valid=(_DIMS, valid_members(cells, table)))
 
 
 def valid_members(cells: Any, table: Integers) -> npt.NDArray[np.bool_]:
