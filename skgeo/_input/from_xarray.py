@@ -144,6 +144,9 @@ def all_true_mask_like(obj: Any, ndim: int = 1) -> Any:
 
     With such a mask, the embedding of the cells is chunked, too.
     """
+    # A convention may compute centres: ask for chunks first, which most objects do not have.
+    if not any(variable.chunks for variable in (*variables_of(obj).values(), *_itself(obj))):
+        return None
     if ndim > 1:
         obj = read_native(obj).obj
     latitude, longitude = find_both(obj, ndim)
@@ -155,11 +158,16 @@ def all_true_mask_like(obj: Any, ndim: int = 1) -> Any:
     return import_optional("dask.array", "chunked data", "xarray").ones(shape, chunks=chunks, dtype=bool)
 
 
+def _itself(obj: Any) -> list[Any]:
+    """A DataArray in a list, as its coordinates do not contain it; an empty list for a Dataset."""
+    return [] if hasattr(obj, "data_vars") else [obj]
+
+
 def _chunks(obj: Any, dims: tuple[Hashable, ...]) -> tuple[tuple[int, ...], ...] | None:
     """Chunks along the given dimensions, from the first variable with chunks; None if no variable has any."""
     # Variables that come later do not replace the chunks of earlier ones.
     sizes: dict[Hashable, tuple[int, ...]] = {}
-    for variable in (*variables_of(obj).values(), *([] if hasattr(obj, "data_vars") else [obj])):
+    for variable in (*variables_of(obj).values(), *_itself(obj)):
         sizes = {**variable.chunksizes, **sizes}
     return tuple(sizes.get(dim, (obj.sizes[dim],)) for dim in dims) if set(dims) & set(sizes) else None
 

@@ -71,7 +71,7 @@ def group_extents(
         total = weight.sum(axis=1)
         share = weight / np.where(total > 0.0, total, 1.0)[:, np.newaxis]
         within = np.sum(share * weight, axis=1) / 12.0
-        for out, along in zip(found, _equidistant(latitude[part], longitude[part], middles[part]), strict=False):
+        for out, along in zip(found, equidistant(latitude[part], longitude[part], middles[part]), strict=False):
             along = np.nan_to_num(along)
             mean = np.sum(share * along, axis=1)
             variance = np.sum(share * (along - mean[:, np.newaxis]) ** 2, axis=1)
@@ -80,7 +80,7 @@ def group_extents(
     return found[0], found[1], found[2]
 
 
-def _equidistant(latitude: FloatArray, longitude: FloatArray, middles: FloatArray) -> tuple[FloatArray, FloatArray]:
+def equidistant(latitude: FloatArray, longitude: FloatArray, middles: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Eastward and northward azimuthal equidistant coordinates (n, k) of places about middles (n, 2), in radians."""
     places = unit_vectors(latitude, longitude)
     centre = unit_vectors(middles[:, 0], middles[:, 1])
