@@ -136,7 +136,9 @@ class PatchScaleFeaturizer(PatchTransformer):
 
     def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         radius = float(self.earth_radius)
-        # Both branches give sizes on the unit sphere. A stack has the same number of pixels in every patch.
+        # All branches give sizes on the unit sphere. A stack has the same number of pixels in every patch.
+        n_lat: Any
+        n_lon: Any
         if isinstance(patches, PixelStack) and patches.areas is not None:
             (lon, lat, area), (n_lat, n_lon) = _cell_extents(patches, patches.areas)
         elif isinstance(patches, PixelStack):

@@ -196,13 +196,14 @@ def _by_position(field: Any, cells: Any) -> tuple[Any, tuple[Any, ...]]:
     A field in one dimension without coordinates, such as one on a mesh, is taken in its order.
     """
     native = read_native(field).obj if len(cells.shape) == 1 and _is_recognised(field) else field
+    dims: tuple[Any, ...]
     if len(cells.shape) == 1 and all(axis is None for axis in find_pair(native, 2)):
-        found = [dim for dim, size in native.sizes.items() if size == cells.shape[0]]
-        if len(found) != 1:
+        dims = tuple(dim for dim, size in native.sizes.items() if size == cells.shape[0])
+        if len(dims) != 1:
             raise CoordinateError(
                 f"field has the dimensions {dict(native.sizes)}: expected one of the {cells.shape[0]} cells."
             )
-        aligned, dims = native.transpose(..., *found), (found[0],)
+        aligned = native.transpose(..., *dims)
     else:
         aligned, dims = align_field(native, cells)
     return aligned.data, tuple(dim for dim in aligned.dims if dim not in dims)

@@ -260,8 +260,10 @@ def _patch_coordinates(patches: Any) -> dict[Hashable, Any]:
     if np.ndim(patches) == 3:
         cells = np.asarray(patches)
         check_parameter("patches.shape", cells.shape, cells.shape[2] == 3, "(n_patches, n_cells, 3)")
-        places = {kind.name: (("patch", "pixel"), cells[..., i], _cf(kind)) for i, kind in enumerate(KINDS)}
-        return {**places, "cell_area": (("patch", "pixel"), cells[..., 2], _AREA)}
+        places: dict[Hashable, Any] = {
+            kind.name: (("patch", "pixel"), cells[..., i], _cf(kind)) for i, kind in enumerate(KINDS)
+        }
+        return dict(places) | {"cell_area": (("patch", "pixel"), cells[..., 2], _AREA)}
     if np.ndim(patches) == 4:
         stacks = np.asarray(patches)
         check_parameter("patches.shape", stacks.shape, stacks.shape[3] == 2, "(n_patches, 6) or (n_patches, h, w, 2)")

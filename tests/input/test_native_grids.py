@@ -208,6 +208,16 @@ def test_ugrid_that_is_wrong_is_refused_with_a_cure():
         projected[name] = projected[name].assign_attrs(units="m", standard_name="projection_x_coordinate")
     with pytest.raises(CoordinateError, match=r"expected a latitude and a longitude .* reproject"):
         projected.skgeo.grid()
+    lost = whole.copy(deep=True)
+    lost.mesh_node_y[2] = np.nan
+    for given in (lost, lost.chunk(nface=5)):
+        with pytest.raises(
+            CoordinateError, match="Node 2, counted from zero, is a corner of a polygon and has no coor"
+        ):
+            given.skgeo.grid().domain_area()
+    whole.mesh_face_nodes.attrs["start_index"] = "one"
+    with pytest.raises(CoordinateError, match="start_index 'one': expected 0 or 1"):
+        whole.skgeo.grid()
     # centres of other faces
     shifted = ugrid(nodes, faces, centres=True)
     shifted["mesh_face_x"] = shifted.mesh_face_x + 180

@@ -131,6 +131,10 @@ def corners(connectivity: Connectivity, latitude: Any, longitude: Any) -> tuple[
     """Corners of polygons as the vertices of cells, in degrees."""
     degrees = _nodes_in_degrees(latitude, longitude)
     how = f"by {connectivity.name}"
+    if not is_lazy(connectivity.nodes) and any(np.isnan(values).any() for values in degrees):
+        for begin in range(0, len(connectivity.nodes), _CELLS):
+            for values in degrees:
+                _gathered(connectivity.nodes[begin : begin + _CELLS], values=values)
     found = []
     for axis, values in zip((latitude, longitude), degrees, strict=True):
         if is_lazy(connectivity.nodes):
@@ -153,7 +157,15 @@ class _Bare:
 
 
 def _gathered(nodes: Integers, *, values: FloatArray) -> FloatArray:
-    return corners_of(values, nodes)
+    """Values at the corners of a block of polygons; a node without coordinates is no missing corner, and refused."""
+    around = corners_of(values, nodes)
+    lost = np.isnan(around) & (nodes >= 0)
+    if lost.any():
+        raise CoordinateError(
+            f"Node {nodes[lost][0]}, counted from zero, is a corner of a polygon and has no coordinates; so have "
+            f"{np.unique(nodes[lost]).size} nodes in all: give their coordinates, or leave out the polygons."
+        )
+    return around
 
 
 def _nodes_in_degrees(latitude: Any, longitude: Any) -> list[FloatArray]:

@@ -63,7 +63,8 @@ def _rings(obj: Any) -> Any:
         return None
     values = [np.asarray(each, dtype=np.float64) for each in computed(*(in_degrees(axis).data for axis in axes))]
     counts = None if said else find_rings(*values)
-    if not said and (counts is None or ring_areas(values[0], counts) is None):
+    # Rings of one length are a regular grid as a table: its rows stay points, as they are in a DataFrame.
+    if not said and (counts is None or np.ptp(counts) == 0 or ring_areas(values[0], counts) is None):
         return None
     return None if _has_sizes(obj, axes) else (axes, values, said)
 

@@ -65,14 +65,21 @@ def read(obj: Any) -> Native:
             "or nodes first, for instance as the mean over the edges of a face (face_edge_connectivity)."
         )
     links = variables[str(mesh.variable.attrs["face_node_connectivity"]).strip()]
-    start = links.attrs.get("start_index")
-    polygons, said = read_connectivity(
-        links.transpose(mesh.faces, ...), node_latitude.size, None if start is None else int(start)
-    )
+    polygons, said = read_connectivity(links.transpose(mesh.faces, ...), node_latitude.size, _start_index(links))
     of = f"mesh {mesh.variable.name!r}, {polygons.name!r} with {said}"
     if on_nodes and not on_faces:
         return _dual(obj, mesh, polygons, (node_latitude, node_longitude), of)
     return _faces(obj, mesh, polygons, (node_latitude, node_longitude), of)
+
+
+def _start_index(links: Any) -> int | None:
+    """The number of the first node by the attribute of a connectivity; None without the attribute."""
+    start = links.attrs.get("start_index")
+    try:
+        return None if start is None else int(start)
+    except (TypeError, ValueError):
+        assignment = f"obj[{str(links.name)!r}].attrs['start_index'] = 0"
+        raise CoordinateError(f"{links.name!r} has start_index {start!r}: expected 0 or 1, {assignment}.") from None
 
 
 def _faces(obj: Any, mesh: Mesh, polygons: Connectivity, nodes: tuple[Any, Any], of: str) -> Native:
