@@ -175,6 +175,21 @@ def test_ugrid_of_fesom_has_areas_at_nodes_by_level():
     assert cells.check()["areas"] == "nod_area by its name"
 
 
+def test_fesom_by_names():
+    nodes, faces = icosahedron(1)
+    latitude, longitude = degrees(nodes)
+    obj = xr.Dataset({"elements": (("n3", "elem"), faces.T + 1), "sst": (("time", "nod2"), np.ones((1, len(nodes))))})
+    obj["lon"], obj["lat"] = ("nod2", longitude), ("nod2", latitude)
+    duals = dual_areas(latitude, longitude, faces)
+    assert check(obj, duals).check()["convention"].startswith("FESOM: dual cells around nodes")
+    triangles = obj.assign(u=("elem", np.ones(len(faces)))).drop_vars("sst")
+    check(triangles, excess(nodes[faces]))
+    with pytest.raises(
+        CoordinateError, match="no latitude and longitude along 'nod2': add lat and lon from fesom.mesh"
+    ):
+        obj.drop_vars(["lon", "lat"]).skgeo.grid()
+
+
 def test_ugrid_that_is_wrong_is_refused_with_a_cure():
     nodes, faces, areas = prisms()
     obj = ugrid(nodes, faces, data="edge")

@@ -5,11 +5,11 @@ from types import ModuleType
 from typing import Any
 
 from skgeo._input.cf import attribute_or_encoding, variables_of
-from skgeo._input.conventions import healpix, icon, mpas, oasis, reduced, ugrid
+from skgeo._input.conventions import fesom, healpix, icon, mpas, oasis, reduced, ugrid
 from skgeo._input.conventions.native import Native
 
 # Conventions by attributes come before those by names, and these before rings, whose places must be read.
-_CONVENTIONS: tuple[ModuleType, ...] = (healpix, ugrid, mpas, icon, oasis, reduced)
+_CONVENTIONS: tuple[ModuleType, ...] = (healpix, ugrid, mpas, icon, fesom, oasis, reduced)
 
 
 def convention(obj: Any) -> ModuleType | None:
