@@ -169,17 +169,21 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
     def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
         """Read the cells of an xarray object: its coordinates, their bounds, cell areas and a mask, nothing else.
 
-        Latitude and longitude are recognised as by :meth:`skgeo.LatLonGrid.from_xarray`, those of two dimensions first.
-        Vertices are the bounds of the coordinates, in units of their own, or those that share corners, as GEOS has
-        them; both edges of each cell, ``(cell, 2)``, are boxes between parallels and meridians. Areas are those of
-        ``cell_measures``, of a variable with the standard name ``cell_area`` or of a name such as ``grid_area``, in
-        any unit of area, on the Earth (m2, km2) or the unit sphere (sr, radian^2). Cells on the faces of a cube come
-        one after the other, in one dimension. Times along which coordinates do not change are left out.
+        The method recognises HEALPix, UGRID, ICON, MPAS, FESOM, SCRIP, OASIS, cubed spheres and reduced Gaussian grids;
+        :meth:`check` names the convention, and the guide of grids says what is exact in each. All other objects are
+        read by the CF conventions. Latitude and longitude are found as by :meth:`skgeo.LatLonGrid.from_xarray`; those
+        of two dimensions come first. Vertices are the bounds of the coordinates, in units of their own, or corners
+        that neighbours share, with one row and one column more. Both edges of each cell, ``(cell, 2)``, are boxes
+        between parallels and meridians. Areas are those of ``cell_measures``, of the standard name ``cell_area`` or of
+        a name such as ``grid_area``, in any unit of area, on the Earth (m2, km2) or the unit sphere (sr, radian^2).
+        Cells on the faces of a cube come one after the other, in one dimension. The order of the cells is that of the
+        file. Times along which coordinates do not change are left out.
 
         Parameters
         ----------
         obj : xarray.Dataset or xarray.DataArray
-            An object with latitude and longitude on the same one or two dimensions, and faces.
+            An object with latitude and longitude on the same one or two dimensions, and faces; or one of the
+            conventions above.
         mask : None, str, xarray.DataArray or array-like, default=None
             The domain, as for :meth:`skgeo.LatLonGrid.from_xarray`: ``"valid"`` is where no value is ever missing.
 
@@ -194,12 +198,13 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
             If latitude or longitude are absent, ambiguous, on different dimensions or change in time; if units are
             those of no angle or no area; if the mask lies elsewhere; and as from the constructor.
         ImportError
-            Without xarray.
+            Without xarray; for HEALPix, without the package healpix.
 
         Warns
         -----
         CoordinateWarning
-            If coordinates name vertices that the object lacks, and it has no areas; and as from the constructor.
+            If coordinates name vertices that the object lacks, and it has no areas; if the areas of the file are one
+            factor away from those of its corners; and as from the constructor.
 
         Examples
         --------

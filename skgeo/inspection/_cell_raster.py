@@ -23,6 +23,8 @@ _MOST_PIXELS = 1200, 600
 _PIXELS_PER_CELL = 3.0
 # A pixel farther from the nearest centre than this multiple of the side of the cell is outside of all cells.
 _REACH = 1.1
+# Share of the sphere from which on cells fill it.
+_WHOLE = 0.99
 
 
 class CellRaster(NamedTuple):
@@ -50,7 +52,9 @@ def cell_raster(grid: CellGrid) -> CellRaster:
     places = unit_vectors(*np.meshgrid(pixels.latitude, pixels.longitude, indexing="ij"))
     # Chords are as long as arcs for the small distances that matter here.
     distance, found = tree.query(places.reshape(-1, 3), workers=1)
-    inside = (distance <= _REACH * side[found]).reshape(pixels.shape)
+    # Cells that fill the sphere leave no pixel outside. Long cells at poles reach farther than their area says.
+    whole = angles.sum() > _WHOLE * 4.0 * np.pi
+    inside = (whole | (distance <= _REACH * side[found])).reshape(pixels.shape)
     return CellRaster(pixels, present[found].reshape(pixels.shape), inside)
 
 
