@@ -52,7 +52,7 @@ _LENGTHS = ("m", "meter", "meters", "metre", "metres", "km", "kilometer", "kilom
 _ROTATED = ("grid_latitude", "grid_longitude", "rlat", "rlon")
 _PROJECTED = ("projection_y_coordinate", "projection_x_coordinate", "x", "y", "easting", "northing")
 # Words in the name of a variable that holds edges or corners of cells.
-_BOUNDS_NAME = re.compile(r"(_|^)(bnds|bounds|vertices|corners?)(_|$)", re.IGNORECASE)
+_BOUNDS_NAME = re.compile(r"(_|^)(bnds|bounds|vertices|corners?)(_|$)|_(b|edges?)$", re.IGNORECASE)
 # Names of the dimension that counts the edges or corners of a cell. A variable that has it beside others is no centre.
 _CORNERS = re.compile(
     r"n_?v\d*|(n|axis_n|grid_)?_?(bnds?|bounds?|vert|vertex|vertices|corners?|crn)(_.*|\d*)?", re.IGNORECASE

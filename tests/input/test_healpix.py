@@ -95,6 +95,15 @@ def test_xdggs_and_grib():
             obj.skgeo.grid()
 
 
+def test_attributes_of_the_dataset_say_it():
+    obj = xr.Dataset({"t": ("cell", np.ones(N))}, attrs={"healpix_nside": 4, "healpix_order": "nested"})
+    cells = obj.skgeo.grid()
+    assert_allclose(cells.latitude, centres(True)[0], atol=1e-12)
+    assert cells.check()["convention"].endswith("by the attributes of the object")
+    with pytest.raises(CoordinateError, match=re.escape("expected 'nested' or 'ring'. Say which, obj.attrs['indexing")):
+        obj.assign_attrs(healpix_order="?").skgeo.grid()
+
+
 def test_areas_of_the_file_do_not_replace_equal_areas():
     obj = healpix_file(SAID["cf"])
     obj["cell_area"] = ("cell", np.ones(N), {"units": "m2", "standard_name": "cell_area"})

@@ -212,6 +212,9 @@ def test_ugrid_that_is_wrong_is_refused_with_a_cure():
     whole = ugrid(nodes, faces)
     with pytest.raises(CoordinateError, match="'t' lies on the mesh 'mesh', which the object does not have"):
         whole["t"].skgeo.grid()
+    alone = ugrid(nodes, faces, centres=True).set_coords(["mesh_face_x", "mesh_face_y"])["t"]
+    with pytest.warns(CoordinateWarning, match="areas of 17 cells are unknown"):
+        assert CellGrid.from_xarray(alone).shape == (17,)
     two = whole.merge(whole[["mesh"]].rename(mesh="other"))
     del two.t.attrs["mesh"]
     with pytest.raises(CoordinateError, match=r"More than one mesh: \['mesh', 'other'\]"):
@@ -354,6 +357,11 @@ def test_icon_cells_vertices_and_edges():
             "vertex": "ICON: cells around vertices", "edge": "ICON: cells around edges"
         }[data]  # fmt: skip
         check(given.drop_vars("dual_area"), areas[data])
+    whole = icon(data="vertex")[0].assign(cell_sea_land_mask=("cell", np.ones(80, dtype=np.int32)))
+    check(whole, areas["vertex"])  # numbers of the grid file are no data
+    assert CellGrid.from_xarray(
+        obj.assign(cell_sea_land_mask=whole.cell_sea_land_mask), "cell_sea_land_mask"
+    ).mask.all()
     data = obj[["t"]].rename(cell="ncells")
     with pytest.raises(CoordinateError, match=r"'t' lies on an unstructured mesh \(dimension 'ncells'\)"):
         data.skgeo.grid()
@@ -472,6 +480,13 @@ def test_edges_of_regular_grids():
             if names[0] == "any":
                 obj[axis].attrs["bounds"] = name
         assert_allclose(obj.skgeo.grid().cell_areas(1), area, rtol=1e-12)
+    said = obj.assign(
+        {
+            name: obj[name].assign_attrs(units=f"degrees_{way}")
+            for name, way in zip(names, ("north", "east"), strict=True)
+        }
+    )
+    assert said.skgeo.grid().shape == area.shape  # edges with units do not take the place of centres without
     mixed = obj.assign({name: (obj[name].dims, np.radians(obj[name].values), {"units": "radians"}) for name in names})
     assert_allclose(mixed.skgeo.grid().cell_areas(1), area, rtol=1e-12)
 

@@ -25,6 +25,8 @@ _INDICES = ("healpix_index", "cell", "cell_ids", "cell_id", "cell_index", "pix",
 _COMPARED = 1000
 # Largest level whose cells can be numbered by 64 bits.
 _LARGEST_LEVEL = 29
+# The words for attributes of the object itself, in place of the name of a variable.
+_OBJECT = "the attributes of the object"
 
 
 class Pixels(NamedTuple):
@@ -87,11 +89,11 @@ def _mapping(obj: Any) -> Any:
 def _pixels(mapping: Any) -> Pixels:
     """Number and order of cells from the attributes of a grid mapping; refused if they are absent or unknown."""
     attributes = {str(name).lower(): value for name, value in mapping.attrs.items()}
-    name = str(getattr(mapping, "name", None) or "the attributes of the object")
+    name = _name_of(mapping)
     nside = next((attributes[key] for key in _SIDES if key in attributes), None)
     level = next((attributes[key] for key in _LEVELS if key in attributes), None)
     order = next((str(attributes[key]).strip().lower() for key in _ORDERS if key in attributes), "")
-    assign = f"obj[{name!r}].attrs" if getattr(mapping, "name", None) is not None else "obj.attrs"
+    assign = "obj.attrs" if name == _OBJECT else f"obj[{name!r}].attrs"
     try:
         if nside is None and level is not None and 0 <= int(level) <= _LARGEST_LEVEL:
             nside = 2 ** int(level)
@@ -119,7 +121,12 @@ def _pixels(mapping: Any) -> Pixels:
         raise CoordinateError(
             f"{name!r} is a nested HEALPix grid with nside={side}: the nested order needs a power of two. Is it 'ring'?"
         )
-    return Pixels(side, nested, name if name.startswith("the ") else f"{name!r}")
+    return Pixels(side, nested, name if name == _OBJECT else f"{name!r}")
+
+
+def _name_of(mapping: Any) -> str:
+    """The name of a variable that describes the grid; the attributes of a Dataset have none."""
+    return _OBJECT if hasattr(mapping, "data_vars") or mapping.name is None else str(mapping.name)
 
 
 def _numbers(obj: Any, pixels: Pixels, mapping: Any) -> tuple[Hashable, Any]:
@@ -129,7 +136,7 @@ def _numbers(obj: Any, pixels: Pixels, mapping: Any) -> tuple[Hashable, Any]:
     if index is not None:
         return index.dims[0], _checked_numbers(index, n_cells, pixels)
     fields = [variables.get(name, obj) for dim in obj.dims for name in fields_along(obj, dim)]
-    mapped = [field for field in fields if attribute_or_encoding(field, "grid_mapping") == str(mapping.name)]
+    mapped = [field for field in fields if attribute_or_encoding(field, "grid_mapping") == _name_of(mapping)]
     sizes = {dim: size for field in mapped or fields for dim, size in field.sizes.items()} or dict(obj.sizes)
     found = [dim for dim, size in sizes.items() if size == n_cells]
     if len(found) != 1:

@@ -1,5 +1,6 @@
 """ICON: triangles, and the cells around their vertices and edges, in radians, under the names of its grid files."""
 
+import re
 from collections.abc import Hashable
 from typing import Any
 
@@ -16,6 +17,10 @@ _AREAS = {"c": "cell_area", "v": "dual_area", "e": ""}
 
 # First words of the names of variables that link parts of the mesh, and that measure edges.
 _LINKS = ("edge", "edges", "vertex", "vertices", "cell", "cells", "neighbor", "adjacent", "orientation", "parent")
+# Names of variables of grid files with a number for each part of the mesh: no data, but some of them are masks.
+_NUMBERS = re.compile(
+    r"refin_[cev]_ctrl|(cell|edge|vertex)_(index|sea_land_mask|no_of_domains)|phys_(cell|edge)_id|parent_\w+"
+)
 _SIZES = ("edge_", "dual_edge_length", "zonal_normal", "meridional_normal")
 
 
@@ -32,7 +37,8 @@ def read(obj: Any) -> Native:
     kinds = [kind for kind in _KINDS if _has(variables, kind)]
     dims = {kind: variables[f"{kind}lat"].dims[0] for kind in kinds}
     mesh = _describes(variables, set(dims.values()))
-    data = {kind: fields_along(obj, dims[kind], mesh) for kind in kinds}
+    numbers = [name for name in variables if _NUMBERS.fullmatch(str(name))]
+    data = {kind: fields_along(obj, dims[kind], [*mesh, *numbers]) for kind in kinds}
     kind = next((each for each in kinds if data[each]), kinds[0])
     dim = dims[kind]
     axes = [with_unit(variables[f"{kind}{name}"], i) for i, name in enumerate(("lat", "lon"))]

@@ -1,5 +1,6 @@
 """MPAS: Voronoi cells and the triangles between them, in radians on a sphere whose radius the file gives."""
 
+import re
 from collections.abc import Hashable
 from typing import Any
 
@@ -17,6 +18,11 @@ _VERTICES = ("latVertex", "lonVertex", "cellsOnVertex", "latCell", "lonCell", "a
 # Dimensions of a mesh. A variable that has one of these beside the cells describes the mesh, and is no data.
 _DIMS = ("nCells", "nVertices", "nEdges")
 _LINKS = ("maxEdges", "maxEdges2", "TWO", "FIFTEEN", "TWENTYONE", "vertexDegree", "R3")
+# Names of variables that describe the parts of a mesh.
+_DESCRIBES = re.compile(
+    r"(lat|lon|x|y|z|f|area|angle|dc|dv|meshDensity|nEdgesOn|kiteAreasOn|bdyMask)(Cell|Vertex|Edge|Triangle)?"
+    r"|indexTo\w+ID"
+)
 
 
 def applies(obj: Any) -> bool:
@@ -52,9 +58,7 @@ def read(obj: Any) -> Native:
 
 def _data_along(obj: Any, dim: Hashable, links: list[Hashable]) -> list[Hashable]:
     """Names of data along a dimension of the mesh. Variables that describe the mesh itself are no data."""
-    describe = [name for name in fields_along(obj, dim, links) if str(name).endswith(("Cell", "Vertex", "Edge"))]
-    known = {"areaTriangle", "kiteAreasOnVertex", "meshDensity", "fCell", "fVertex", "fEdge"}
-    return fields_along(obj, dim, {*links, *describe, *known})
+    return [name for name in fields_along(obj, dim, links) if not _DESCRIBES.fullmatch(str(name))]
 
 
 def _vertices(variables: Any, names: tuple[str, ...], dim: Hashable) -> tuple[Found, Found] | None:

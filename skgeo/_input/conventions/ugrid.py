@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
-from skgeo._input.cf import KINDS, identification_rank, is_area, is_place, variables_of
+from skgeo._input.cf import KINDS, find, identification_rank, is_area, is_place, variables_of
 from skgeo._input.cf_cells import Found
 from skgeo._input.cf_values import attribute, in_square_metres
 from skgeo._input.conventions.mesh import Connectivity, centres, corners, dual_cells, read_connectivity
@@ -41,8 +41,13 @@ def applies(obj: Any) -> bool:
     """Whether a variable describes a mesh, or the data say that they lie on one."""
     if _topologies(obj):
         return True
-    field = None if hasattr(obj, "data_vars") else obj
-    return field is not None and "mesh" in field.attrs and "location" in field.attrs
+    if hasattr(obj, "data_vars") or not {"mesh", "location"} <= set(obj.attrs):
+        return False
+    # A variable may have brought the places of its faces with it: these are coordinates as any others.
+    try:
+        return all(find(obj, kind, 1) is None for kind in KINDS)
+    except CoordinateError:
+        return False
 
 
 def read(obj: Any) -> Native:
