@@ -114,7 +114,9 @@ def _check_one_unit(bounds: Any, axis: Any) -> None:
 
 def _median_way(one: Any, other: Any) -> float:
     """The median difference of angles in degrees, across the seam where this is shorter."""
-    return float(np.nanmedian(np.abs((one - other + 180.0) % 360.0 - 180.0)))
+    # Infinite values are missing, as NaN is.
+    with np.errstate(invalid="ignore"):
+        return float(np.nanmedian(np.abs((one - other + 180.0) % 360.0 - 180.0)))
 
 
 def _without_time(variable: Any, keep: tuple[Hashable, ...], n_more: int) -> Any:

@@ -304,6 +304,11 @@ def test_mpas_cells_and_vertices(units):
         mpas(data="nEdges")[0].skgeo.grid()
     with pytest.raises(CoordinateError, match="'t' lies on an unstructured mesh .*merge it, xr.merge"):
         obj["t"].skgeo.grid()
+    part = mpas(2, units=None)[0].isel(nCells=slice(0, 2)).drop_vars("areaCell")
+    with pytest.warns(
+        CoordinateWarning, match="'latCell' and 'lonCell' have no units, and are read as radians, as MPAS"
+    ):
+        CellGrid.from_xarray(part)
     with pytest.raises(CoordinateError, match="is a plane"):
         obj.assign_attrs(on_a_sphere="NO").skgeo.grid()
 

@@ -8,7 +8,7 @@ from skgeo._input.cf import attribute_or_encoding, variables_of
 from skgeo._input.cf_cells import Found
 from skgeo._input.cf_values import area_unit, attribute, in_degrees, in_square_metres
 from skgeo._input.conventions.mesh import corners, read_connectivity
-from skgeo._input.conventions.native import Native, fields_along, only_cells, replaced, with_unit
+from skgeo._input.conventions.native import Native, fields_along, only_cells, replaced, with_units
 
 # The letter of cells, vertices and edges in names such as clat, vlat and elat, and their words.
 _KINDS = {"c": "triangles", "v": "cells around vertices", "e": "cells around edges"}
@@ -41,7 +41,7 @@ def read(obj: Any) -> Native:
     data = {kind: fields_along(obj, dims[kind], [*mesh, *numbers]) for kind in kinds}
     kind = next((each for each in kinds if data[each]), kinds[0])
     dim = dims[kind]
-    axes = [with_unit(variables[f"{kind}{name}"], i) for i, name in enumerate(("lat", "lon"))]
+    axes = with_units([variables[f"{kind}{name}"] for name in ("lat", "lon")], "ICON")
     vertices = _vertices(variables, kind, dim)
     # Other areas, places and corners of a grid file belong to other parts of the mesh.
     own = [f"{kind}{axis}{end}" for axis in ("lat", "lon") for end in ("", "_vertices")]
@@ -99,7 +99,7 @@ def _vertices(variables: Any, kind: str, dim: Hashable) -> tuple[Found, Found] |
     links = variables.get("vertex_of_cell")
     if kind != "c" or links is None or not _has(variables, "v") or dim not in links.dims:
         return None
-    nodes = [with_unit(variables[name], kind) for kind, name in enumerate(("vlat", "vlon"))]
+    nodes = with_units([variables[name] for name in ("vlat", "vlon")], "ICON")
     polygons, _ = read_connectivity(links.transpose(dim, ...), nodes[0].size, 1)
     return corners(polygons, *nodes)
 

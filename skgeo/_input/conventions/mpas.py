@@ -8,7 +8,7 @@ from skgeo._input.cf import variables_of
 from skgeo._input.cf_cells import Found
 from skgeo._input.cf_values import area_unit, attribute, decoded
 from skgeo._input.conventions.mesh import corners, read_connectivity
-from skgeo._input.conventions.native import Native, fields_along, only_cells, replaced, with_unit
+from skgeo._input.conventions.native import Native, fields_along, only_cells, replaced, with_units
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo.exceptions import CoordinateError
 
@@ -46,7 +46,7 @@ def read(obj: Any) -> Native:
     on_vertices = bool(data["nVertices"]) and not data["nCells"]
     names = _VERTICES if on_vertices or "latCell" not in variables else _CELLS
     where = "triangles around vertices" if names is _VERTICES else "cells"
-    axes = [with_unit(variables[name], kind) for kind, name in enumerate(names[:2])]
+    axes = with_units([variables[name] for name in names[:2]], "MPAS")
     dim = axes[0].dims[0]
     vertices = _vertices(variables, names, dim)
     areas = _areas(obj, variables, names[5], dim)
@@ -67,7 +67,7 @@ def _vertices(variables: Any, names: tuple[str, ...], dim: Hashable) -> tuple[Fo
     if not {connectivity, latitude, longitude} <= set(variables):
         return None
     counts = variables.get("nEdgesOnCell") if connectivity == "verticesOnCell" else None
-    nodes = [with_unit(variables[name], kind) for kind, name in enumerate((latitude, longitude))]
+    nodes = with_units([variables[name] for name in (latitude, longitude)], "MPAS")
     # MPAS counts from one. A zero marks a missing corner or a cell beyond the rim of a region.
     links = variables[connectivity].transpose(dim, ...)
     links = links.assign_attrs(_FillValue=0)

@@ -8,7 +8,9 @@ import numpy as np
 from skgeo._input.cf import KINDS, attribute_or_encoding, is_area, is_place, variables_of
 from skgeo._input.cf_cells import Found
 from skgeo._input.cf_values import angle_unit, area_unit, attribute
-from skgeo._input.chunks import is_lazy
+from skgeo._input.chunks import computed
+from skgeo._validation import warn_caller
+from skgeo.exceptions import CoordinateWarning
 
 #: The CF attributes of latitude and longitude in degrees.
 IN_DEGREES = tuple({"standard_name": kind.name, "units": kind.units[0]} for kind in KINDS)
@@ -71,17 +73,34 @@ def free_names(obj: Any, names: Sequence[str]) -> list[str]:
     return [f"{name}_of_cells" if name in taken else name for name in names]
 
 
-def with_unit(axis: Any, kind: int) -> Any:
-    """A coordinate of a model whose files are in radians, with its unit and standard name; its values do not change.
+def with_units(axes: Sequence[Any], model: str) -> list[Any]:
+    """Latitude and longitude of a model whose files are in radians, with units and standard names; values stay.
 
-    ``kind`` is 0 for latitudes and 1 for longitudes. Values without a unit are radians if they are within one turn.
+    Values without a unit are radians if they are within one turn. A warning says so where they may be degrees: where
+    latitudes spread over less than a quarter of a turn.
     """
-    said = {"standard_name": IN_DEGREES[kind]["standard_name"]}
-    if angle_unit(attribute(axis, "units")) == "":
-        values = axis.data
-        within = is_lazy(values) or not values.size or np.nanmax(np.abs(values)) <= 2.0 * np.pi * (1.0 + 1e-6)
-        said["units"] = "radians" if within else "degrees"
-    return axis.assign_attrs(said)
+    unsaid = [axis for axis in axes if angle_unit(attribute(axis, "units")) == ""]
+    unit = "degrees"
+    if unsaid:
+        values = [np.asarray(each, dtype=np.float64) for each in computed(*(axis.data for axis in unsaid))]
+        finite = [each[np.isfinite(each)] for each in values]
+        largest = max((float(np.abs(each).max(initial=0.0)) for each in finite), default=0.0)
+        if largest <= 2.0 * np.pi * (1.0 + 1e-6):
+            unit = "radians"
+            latitude = finite[0] if unsaid[0] is axes[0] else np.array([0.0, np.pi])
+            if np.ptp(latitude) <= np.pi / 2.0 if latitude.size else True:
+                names = " and ".join(repr(axis.name) for axis in unsaid)
+                warn_caller(
+                    f"{names} have no units, and are read as radians, as {model} writes them. Say so, "
+                    f"obj[{str(unsaid[0].name)!r}].attrs['units'] = 'radians', or 'degrees'.",
+                    CoordinateWarning,
+                )
+    return [
+        axis.assign_attrs(
+            {"standard_name": said["standard_name"]} | ({"units": unit} if any(axis is each for each in unsaid) else {})
+        )
+        for axis, said in zip(axes, IN_DEGREES, strict=True)
+    ]
 
 
 def replaced(obj: Any, axes: Iterable[Any]) -> Any:
