@@ -142,6 +142,14 @@ def test_numbers_that_are_wrong(numbers, message):
         healpix_file(SAID["cf"], np.array(numbers)).skgeo.grid()
 
 
+def test_chunked_numbers_that_are_wrong():
+    pytest.importorskip("dask.array")
+    numbers = xr.DataArray(np.array([1, 500]), dims="place").chunk(place=1)
+    obj = healpix_file(SAID["cf"], np.array([0, 1]), "place").drop_vars("place").assign(healpix_index=numbers)
+    with pytest.raises(CoordinateError, match="numbers of HEALPix cells are 500 to 500: expected 0 to 191"):
+        obj.skgeo.grid().latitude.compute()
+
+
 def test_lost_grid_mapping_is_named():
     obj = healpix_file(SAID["cf"]).reset_coords("crs")["t"]
     with pytest.raises(CoordinateError, match=re.escape("'t' has the grid mapping 'crs', which the object does not")):

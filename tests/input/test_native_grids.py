@@ -228,7 +228,7 @@ def test_ugrid_that_is_wrong_is_refused_with_a_cure():
         projected.skgeo.grid()
     lost = whole.copy(deep=True)
     lost.mesh_node_y[2] = np.nan
-    for given in (lost, lost.chunk(nface=5)):
+    for given in (lost, lost.chunk(nface=5), lost.rename(t="s").drop_vars("s").assign(t=("nnode", np.ones(15)))):
         with pytest.raises(
             CoordinateError, match="Node 2, counted from zero, is a corner of a polygon and has no coor"
         ):

@@ -200,9 +200,15 @@ def _centres(numbers: Any, pixels: Pixels) -> tuple[Any, Any]:
 
 
 def _block_centres(numbers: Any, pixels: Pixels) -> Any:
-    """Latitudes and longitudes (2, n) of cells."""
+    """Latitudes and longitudes (2, n) of cells; numbers of other cells are refused, as the package does not."""
+    numbers, n_cells = np.asarray(numbers), 12 * pixels.nside**2
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < n_cells):
+        raise CoordinateError(
+            f"The numbers of HEALPix cells are {numbers.min()} to {numbers.max()}: expected 0 to {n_cells - 1}, for "
+            f"nside={pixels.nside}."
+        )
     healpix = import_optional("healpix", "a HEALPix grid", "healpix")
-    longitude, latitude = healpix.pix2ang(pixels.nside, np.asarray(numbers), nest=pixels.nested, lonlat=True)
+    longitude, latitude = healpix.pix2ang(pixels.nside, numbers.astype(np.int64), nest=pixels.nested, lonlat=True)
     return np.stack([latitude, longitude])
 
 

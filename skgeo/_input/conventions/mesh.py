@@ -131,10 +131,8 @@ def corners(connectivity: Connectivity, latitude: Any, longitude: Any) -> tuple[
     """Corners of polygons as the vertices of cells, in degrees."""
     degrees = _nodes_in_degrees(latitude, longitude)
     how = f"by {connectivity.name}"
-    if not is_lazy(connectivity.nodes) and any(np.isnan(values).any() for values in degrees):
-        for begin in range(0, len(connectivity.nodes), _CELLS):
-            for values in degrees:
-                _gathered(connectivity.nodes[begin : begin + _CELLS], values=values)
+    if not is_lazy(connectivity.nodes):
+        _check_nodes(connectivity.nodes, degrees)
     found = []
     for axis, values in zip((latitude, longitude), degrees, strict=True):
         if is_lazy(connectivity.nodes):
@@ -149,6 +147,14 @@ def corners(connectivity: Connectivity, latitude: Any, longitude: Any) -> tuple[
     return found[0], found[1]
 
 
+def _check_nodes(nodes: Integers, degrees: list[FloatArray]) -> None:
+    """Refuse polygons with a node that has no coordinates."""
+    for values in degrees:
+        if not np.isfinite(values).all():
+            for begin in range(0, len(nodes), _CELLS):
+                _gathered(nodes[begin : begin + _CELLS], values=values)
+
+
 class _Bare:
     """An array in the place of a DataArray: its values are ``data``."""
 
@@ -159,7 +165,7 @@ class _Bare:
 def _gathered(nodes: Integers, *, values: FloatArray) -> FloatArray:
     """Values at the corners of a block of polygons; a node without coordinates is no missing corner, and refused."""
     around = corners_of(values, nodes)
-    lost = np.isnan(around) & (nodes >= 0)
+    lost = ~np.isfinite(around) & (nodes >= 0)
     if lost.any():
         raise CoordinateError(
             f"Node {nodes[lost][0]}, counted from zero, is a corner of a polygon and has no coordinates; so have "
@@ -199,5 +205,6 @@ def _block_centres(nodes: Integers, *, degrees: list[FloatArray]) -> Any:
 def dual_cells(connectivity: Connectivity, latitude: Any, longitude: Any) -> FloatArray:
     """Areas (n_nodes,) in square metres of the dual cells around nodes; a chunked connectivity is computed."""
     (nodes,) = computed(connectivity.nodes)
-    north, east = _nodes_in_degrees(latitude, longitude)
+    north, east = degrees = _nodes_in_degrees(latitude, longitude)
+    _check_nodes(nodes, degrees)
     return dual_areas(north, east, nodes) * EARTH_RADIUS**2
