@@ -55,6 +55,8 @@ class PatchScaleFeaturizer(PatchTransformer):
 
     Patches of a curvilinear grid or a swath, given as the centres of their pixels, are measured along their own rows
     (``lon``) and columns (``lat``): by the mean great-circle distance of neighbouring pixels, times their number.
+    Patches of cells in any order, which come with the areas of cells, are measured eastward (``lon``) and northward
+    (``lat``) at their middle: by the sides of the rectangle with the same variance. Their pixels count as squares.
 
     Parameters
     ----------
@@ -117,7 +119,8 @@ class PatchScaleFeaturizer(PatchTransformer):
         ----------
         X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
             A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or the (latitude,
-            longitude) of the pixels of patches.
+            longitude) of the pixels of patches; or (n_patches, n_cells, 3), with the areas of cells in square metres,
+            from :meth:`skgeo.CellGrid.patches`.
         y : None
             Ignored.
 

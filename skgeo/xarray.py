@@ -53,7 +53,7 @@ def patches_to_xarray(
         Features, NumPy or dask; lazy values stay lazy.
     patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, h, w, 2)
         A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or stacks of pixel centres,
-        (latitude, longitude) in degrees.
+        (latitude, longitude) in degrees; or stacks (n_patches, n_cells, 3) of cells, with their areas in m2.
     names : sequence of str of length k, default=None
         Names of the features. None means those of the estimator, if there is one.
     estimator : fitted transformer, default=None

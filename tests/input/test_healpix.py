@@ -150,6 +150,12 @@ def test_chunked_numbers_that_are_wrong():
         obj.skgeo.grid().latitude.compute()
 
 
+def test_regular_grids_that_keep_the_grid_mapping_of_their_source():
+    axes = {"lat": np.arange(-85.0, 90, 10), "lon": np.arange(5.0, 360, 10)}
+    obj = xr.Dataset({"t": (("lat", "lon"), np.ones((18, 36)), {"grid_mapping": "crs"})}, axes)
+    assert repr(obj.assign(crs=((), 0, SAID["cf"])).skgeo.grid()).startswith("LatLonGrid(18 x 36")
+
+
 def test_lost_grid_mapping_is_named():
     obj = healpix_file(SAID["cf"]).reset_coords("crs")["t"]
     with pytest.raises(CoordinateError, match=re.escape("'t' has the grid mapping 'crs', which the object does not")):

@@ -38,8 +38,17 @@ class Pixels(NamedTuple):
 
 
 def applies(obj: Any) -> bool:
-    """Whether a grid mapping, or an attribute of the data, says HEALPix."""
-    return _mapping(obj) is not None
+    """Whether a grid mapping, or an attribute of the data, says HEALPix.
+
+    Data that were brought to a regular grid often keep the grid mapping of their source: axes are more certain.
+    """
+    if _mapping(obj) is None:
+        return False
+    try:
+        latitude, longitude = (find(obj, kind, 1) for kind in (LATITUDE, LONGITUDE))
+    except CoordinateError:
+        return True
+    return latitude is None or longitude is None or latitude.dims == longitude.dims
 
 
 def read(obj: Any) -> Native:
