@@ -275,6 +275,8 @@ def _box_areas(latitude: Any, longitude: Any, rows: Any, columns: Any) -> Any:
 
 def _areas_on_faces(latitude: Any, longitude: Any) -> Any:
     """Areas (..., h, w) in square metres, from the distances to the neighbours on the same face."""
+    # Infinite coordinates are missing. np.where of a dask array gives a dask array.
+    latitude, longitude = (np.where(np.isfinite(axis), axis, np.nan) for axis in (latitude, longitude))
     if latitude.ndim == 2:
         return map_cells(cell_areas, latitude, longitude, halo=1) * EARTH_RADIUS**2
     return np.stack([_areas_on_faces(*face) for face in zip(latitude, longitude, strict=True)])

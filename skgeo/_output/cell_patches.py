@@ -120,7 +120,7 @@ class CellPatches:
         >>> middles, sizes = cells.patch_middles([[0, 1], [2, 3]])
         >>> (middles + 0.0).round(2)
         array([[  0.  ,   5.  ],
-               [  0.  , 104.93]])
+               [  0.  , 104.96]])
         >>> sizes.round()
         array([1414., 2000.])
         """
