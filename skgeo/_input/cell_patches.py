@@ -18,6 +18,8 @@ from skgeo._validation import check_parameter, import_optional, is_integer, is_r
 _LARGEST_LEVEL = 24
 # Share by which the areas of HEALPix cells may differ from each other: the rounding of single precision.
 _EQUAL = 1e-6
+# Slots of squares of HEALPix cells, a cell: with more, cells come one after the other.
+_MOST_SLOTS_A_CELL = 64
 # Blocks on the sphere that are smaller than this, in km, are no patches.
 _SMALLEST_BLOCK = 1e-3
 
@@ -80,7 +82,10 @@ def _healpix_members(
         steps = own - level
         children = np.where(numbers >= 0, numbers & (4**steps - 1), 0)
         parents = np.where(numbers >= 0, numbers >> (2 * steps), -1)
-        found = members_in_slots(parents, row_major(children, steps), 4**steps)
+        # A few cells in a large pixel would leave most slots of the square free.
+        n_slots = np.unique(parents[parents >= 0]).size * 4**steps
+        few = n_slots > _MOST_SLOTS_A_CELL * np.count_nonzero(numbers >= 0)
+        found = None if few else members_in_slots(parents, row_major(children, steps), 4**steps)
         if found is not None:
             return *found, True
     return *members_of(_pixels(healpix, level, latitude, longitude)), False

@@ -295,6 +295,8 @@ def test_mpas_cells_and_vertices(units):
     for given in (obj, obj.chunk(nCells=10), obj.drop_vars("areaCell"), mpas(radius=1.0, units=units)[0]):
         cells = check(given, areas, rtol=1e-9)
         assert cells.shape == areas.shape
+    angles = obj.assign(areaCell=("nCells", areas, {"units": "radian2"}))
+    check(angles, areas, rtol=1e-9)
     assert obj.skgeo.grid().check()["convention"] == "MPAS: cells"
     embedded = obj.skgeo.transform(SphericalHarmonicPCA(2).fit(obj))
     merged = xr.merge([obj, embedded], join="exact", compat="equals")

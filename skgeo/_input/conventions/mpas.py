@@ -80,18 +80,24 @@ def _areas(obj: Any, variables: Any, name: str, dim: Hashable) -> Found | None:
     if name not in variables or variables[name].dims != (dim,):
         return None
     areas = decoded(variables[name])
-    units = attribute(areas, "units")
-    radius = obj.attrs.get("sphere_radius")
-    if radius is not None and float(radius) > 0.0:
-        scale, said = (EARTH_RADIUS / float(radius)) ** 2, f"on a sphere of {float(radius):g}"
-        # Units of square metres are those of the file's own sphere. A factor of another unit comes on top.
-        factor = area_unit(units) if units not in ("", "1", "none", "unitless", "-") else None
-        scale *= factor if factor is not None and factor < EARTH_RADIUS else 1.0
-    elif units in ("", "1", "none", "unitless", "-"):
-        return None
+    factor = area_unit(attribute(areas, "units"))
+    radius = _radius(obj)
+    if factor is not None and factor >= EARTH_RADIUS:
+        scale, said = factor, f"in {areas.attrs['units']}"  # a square angle: an area on the unit sphere
+    elif radius is not None:
+        # Square metres are those of the file's own sphere.
+        scale, said = (EARTH_RADIUS / radius) ** 2 * (factor or 1.0), f"on a sphere of {radius:g} m"
+    elif factor is not None:
+        scale, said = factor, f"in {areas.attrs['units']}"
     else:
-        factor, said = area_unit(units), f"in {areas.attrs['units']}"
-        if factor is None:
-            return None
-        scale = factor
+        return None
     return Found(name, areas.copy(data=areas.data * scale), said)
+
+
+def _radius(obj: Any) -> float | None:
+    """The radius of the sphere of a file in metres; None if it has none, or no positive number."""
+    try:
+        radius = float(obj.attrs.get("sphere_radius", "nan"))
+    except (TypeError, ValueError):
+        return None
+    return radius if 0.0 < radius < float("inf") else None
