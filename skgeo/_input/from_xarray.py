@@ -177,13 +177,14 @@ def read_cells(obj: Any, mask: Any = None, *, centres: bool = False) -> dict[str
 
     Cells on faces have three dimensions or more: they are put into one. With ``centres`` areas are not read.
     """
-    native = read_native(check_object(obj, "CellGrid(latitude, longitude)"))
+    given = check_object(obj, "CellGrid(latitude, longitude)")
+    native = read_native(given)
     obj = native.obj
     latitude, longitude = axes = find_cells(obj)
     arrays: dict[str, Any] = {
         "latitude": in_degrees(latitude).data,
         "longitude": in_degrees(longitude).data,
-        "mask": _read_mask(obj, mask, latitude, longitude),
+        "mask": _read_mask(obj, mask, latitude, longitude, native=convention(given) is not None),
     }
     if centres:
         arrays |= {"areas": UNUSED, "vertices": None}
@@ -308,17 +309,20 @@ def read_points(obj: Any, *, centres: bool = False) -> Any:
     return da.stack([da.asarray(axis.data).rechunk(chunks) for axis in (latitude, longitude)], axis=1)
 
 
-def _read_mask(obj: Any, mask: Any, latitude: Any, longitude: Any) -> Any:
-    """The mask as an array along the dimensions of the grid; a lazy mask stays lazy."""
+def _read_mask(obj: Any, mask: Any, latitude: Any, longitude: Any, *, native: bool = False) -> Any:
+    """The mask as an array along the dimensions of the grid; a lazy mask stays lazy.
+
+    ``native`` says that the object needs its other variables: no cure may select a part of them.
+    """
     xarray = import_optional("xarray", "from_xarray", "xarray")
     if isinstance(mask, str):
-        mask = _named_mask(obj, mask, latitude, longitude)
+        mask = _named_mask(obj, mask, latitude, longitude, native)
     if isinstance(mask, xarray.Dataset):
         raise CoordinateError(f"mask is a Dataset: select one of its variables {list(map(str, mask.data_vars))}.")
     return align_mask(mask, obj, latitude, longitude) if isinstance(mask, xarray.DataArray) else mask
 
 
-def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any) -> Any:
+def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any, native: bool) -> Any:
     """The variable with this name; for "valid", a mask of the cells where the variable of the grid is never missing."""
     variables, dims = variables_of(obj), tuple(dict.fromkeys(latitude.dims + longitude.dims))
     if name != "valid":
@@ -332,7 +336,10 @@ def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any) -> Any:
         fields = [field for field in fields_of(obj) if set(dims) <= set(field.dims) and field.name not in places]
         if len(fields) != 1:
             names = [str(field.name) for field in fields]
-            cure = f"select one, {with_geometry(obj, fields[0].name)}" if names else "give a mask"
+            cure = f"select one, {with_geometry(obj, fields[0].name)}" if names and not native else "give a mask"
+            if names and native:
+                more = [dim for dim in fields[0].dims if dim not in dims]
+                cure += f", mask=obj[{fields[0].name!r}].notnull()" + (f".all({more})" if more else "")
             raise CoordinateError(f"mask='valid': {len(fields)} variables have the dimensions {dims}, {names}: {cure}.")
         obj = fields[0]
     # A cell is valid where no time, level or member of the variable is missing.

@@ -243,6 +243,20 @@ def test_ugrid_that_is_wrong_is_refused_with_a_cure():
         shifted.skgeo.grid()
 
 
+def test_valid_of_a_mesh_with_several_variables():
+    nodes, faces, areas = prisms()
+    obj = ugrid(nodes, faces)
+    obj["s"] = obj.t.where(np.arange(17) > 3)
+    with pytest.raises(
+        CoordinateError, match=r"2 variables .* \['t', 's'\]: give a mask, mask=obj\['t'\].notnull"
+    ) as error:
+        CellGrid.from_xarray(obj, "valid")
+    cure = re.search(r"mask=(obj.*)\.$", str(error.value))[1].replace("'t'", "'s'")
+    mask = eval(cure, {"obj": obj})
+    assert_array_equal(CellGrid.from_xarray(obj, mask).mask, np.arange(17) > 3)
+    assert_allclose(CellGrid.from_xarray(obj.drop_vars("t"), "valid").domain_area(1), areas[4:].sum())
+
+
 def test_ugrid_with_duplicated_nodes_and_radians():
     nodes, faces, areas = prisms()
     apart = np.arange(faces.size).reshape(faces.shape)
