@@ -124,8 +124,10 @@ def check(obj, areas, rtol=1e-12):
 # UGRID
 
 
-@pytest.mark.parametrize("centres", [False, True])
-@pytest.mark.parametrize(("start", "fill", "said"), [(0, None, True), (1, -999, True), (1, 99, True), (1, None, False)])
+@pytest.mark.parametrize(
+    ("start", "fill", "said", "centres"),
+    [(0, None, True, False), (1, -999, True, True), (1, 99, True, False), (1, None, False, True)],
+)
 def test_ugrid_polygons(start, fill, said, centres):
     nodes, faces, areas = prisms()
     assert_allclose(areas.sum(), ALL)
