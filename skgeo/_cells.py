@@ -15,6 +15,8 @@ from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._output.cell_report import cell_checks
 from skgeo._output.grid_report import GridReport
 from skgeo._output.to_xarray import Labelled
+from skgeo._patches.cell_fields import CellPatches, cell_stacks
+from skgeo._patches.cell_members import is_members
 from skgeo._patches.cut import cut_patches, describe_patches
 from skgeo._patches.fields import PatchFields
 from skgeo._typing import Immutable
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["CellGrid"]
 
 
-class CellGrid(Labelled, PatchFields, Immutable):
+class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
     """An immutable set of cells given by their centres: rows and columns that bend, or no order at all.
 
     For the two-dimensional latitudes and longitudes of ocean models (tripolar grids), regional models (rotated or
@@ -169,17 +171,21 @@ class CellGrid(Labelled, PatchFields, Immutable):
     def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
         """Read the cells of an xarray object: its coordinates, their bounds, cell areas and a mask, nothing else.
 
-        Latitude and longitude are recognised as by :meth:`skgeo.LatLonGrid.from_xarray`, those of two dimensions first.
-        Vertices are the bounds of the coordinates, in units of their own, or those that share corners, as GEOS has
-        them; both edges of each cell, ``(cell, 2)``, are boxes between parallels and meridians. Areas are those of
-        ``cell_measures``, of a variable with the standard name ``cell_area`` or of a name such as ``grid_area``, in
-        any unit of area, on the Earth (m2, km2) or the unit sphere (sr, radian^2). Cells on the faces of a cube come
-        one after the other, in one dimension. Times along which coordinates do not change are left out.
+        The method recognises HEALPix, UGRID, ICON, MPAS, FESOM, SCRIP, OASIS, cubed spheres and reduced Gaussian grids;
+        :meth:`check` names the convention, and the guide of grids says what is exact in each. All other objects are
+        read by the CF conventions. Latitude and longitude are found as by :meth:`skgeo.LatLonGrid.from_xarray`; those
+        of two dimensions come first. Vertices are the bounds of the coordinates, in units of their own, or corners
+        that neighbours share, with one row and one column more. Both edges of each cell, ``(cell, 2)``, are boxes
+        between parallels and meridians. Areas are those of ``cell_measures``, of the standard name ``cell_area`` or of
+        a name such as ``grid_area``, in any unit of area, on the Earth (m2, km2) or the unit sphere (sr, radian^2).
+        Cells on the faces of a cube come one after the other, in one dimension. The order of the cells is that of the
+        file. Times along which coordinates do not change are left out.
 
         Parameters
         ----------
         obj : xarray.Dataset or xarray.DataArray
-            An object with latitude and longitude on the same one or two dimensions, and faces.
+            An object with latitude and longitude on the same one or two dimensions, and faces; or one of the
+            conventions above.
         mask : None, str, xarray.DataArray or array-like, default=None
             The domain, as for :meth:`skgeo.LatLonGrid.from_xarray`: ``"valid"`` is where no value is ever missing.
 
@@ -194,12 +200,13 @@ class CellGrid(Labelled, PatchFields, Immutable):
             If latitude or longitude are absent, ambiguous, on different dimensions or change in time; if units are
             those of no angle or no area; if the mask lies elsewhere; and as from the constructor.
         ImportError
-            Without xarray.
+            Without xarray; for HEALPix, without the package healpix.
 
         Warns
         -----
         CoordinateWarning
-            If coordinates name vertices that the object lacks, and it has no areas; and as from the constructor.
+            If coordinates name vertices that the object lacks, and it has no areas; if the areas of the file are one
+            factor away from those of its corners; and as from the constructor.
 
         Examples
         --------
@@ -345,19 +352,20 @@ class CellGrid(Labelled, PatchFields, Immutable):
 
     def patches(
         self,
-        patch_size: int | tuple[int, int],
+        patch_size: Any,
         stride: int | tuple[int, int] | None = None,
         *,
         partial: bool | None = None,
         min_fraction: float = 0.0,
         return_index: bool = False,
     ) -> Any:
-        """Cut the rows and columns into patches: stacks of pixel centres, which the patch transformers accept.
+        """Cut the cells into patches: stacks of pixel centres, which the patch transformers accept.
 
         Parameters
         ----------
-        patch_size : int or (int, int)
-            Pixels along rows and columns.
+        patch_size : int, (int, int) or array of shape (n_patches, n_cells)
+            Pixels along rows and columns; or the cells of each patch, from :meth:`patch_members`, for cells in any
+            order. The other parameters then have no effect.
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         partial : False, default=None
@@ -369,8 +377,9 @@ class CellGrid(Labelled, PatchFields, Immutable):
 
         Returns
         -------
-        patches : ndarray of shape (n_patches, n_rows, n_columns, 2)
-            (latitude, longitude) of each pixel in degrees, NaN where missing.
+        patches : ndarray of shape (n_patches, n_rows, n_columns, 2), or (n_patches, n_cells, 3)
+            (latitude, longitude) of each pixel in degrees, NaN where missing; with the cells of each patch also their
+            areas in square metres.
         index : ndarray of shape (n_patches, 2)
             Row and column of each first pixel. Only with ``return_index=True``.
 
@@ -402,6 +411,9 @@ class CellGrid(Labelled, PatchFields, Immutable):
         28.5 km along rows, 35.0 km along columns
         """
         check_flag("return_index", return_index)
+        if is_members(patch_size):
+            stacks = cell_stacks(self, patch_size)
+            return (stacks, np.asarray(patch_size)) if return_index else stacks
         cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
         patches = describe_patches(self, cut)
         return (patches, cut.first) if return_index else patches

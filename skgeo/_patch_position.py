@@ -166,7 +166,8 @@ class PatchPositionEncoder(PatchTransformer):
         ----------
         X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
             A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or the (latitude,
-            longitude) of the pixels of patches.
+            longitude) of the pixels of patches; or (n_patches, n_cells, 3), with the areas of cells in square metres,
+            from :meth:`skgeo.CellGrid.patches`.
         y : None
             Ignored.
 

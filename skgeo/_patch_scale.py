@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import PatchTransformer, restore_on_error
 from skgeo._input.patch_table import Patches, PixelStack
+from skgeo._kernels.cell_groups import group_extents
 from skgeo._kernels.sphere import EARTH_RADIUS, descriptors, extents, stack_extents
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_radius
@@ -54,6 +55,8 @@ class PatchScaleFeaturizer(PatchTransformer):
 
     Patches of a curvilinear grid or a swath, given as the centres of their pixels, are measured along their own rows
     (``lon``) and columns (``lat``): by the mean great-circle distance of neighbouring pixels, times their number.
+    Patches of cells in any order, which come with the areas of cells, are measured eastward (``lon``) and northward
+    (``lat``) at their middle: by the sides of the rectangle with the same variance. Their pixels count as squares.
 
     Parameters
     ----------
@@ -116,7 +119,8 @@ class PatchScaleFeaturizer(PatchTransformer):
         ----------
         X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
             A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or the (latitude,
-            longitude) of the pixels of patches.
+            longitude) of the pixels of patches; or (n_patches, n_cells, 3), with the areas of cells in square metres,
+            from :meth:`skgeo.CellGrid.patches`.
         y : None
             Ignored.
 
@@ -135,8 +139,12 @@ class PatchScaleFeaturizer(PatchTransformer):
 
     def _patch_features(self, patches: Patches | PixelStack) -> npt.NDArray[np.floating]:
         radius = float(self.earth_radius)
-        # Both branches give sizes on the unit sphere. A stack has the same number of pixels in every patch.
-        if isinstance(patches, PixelStack):
+        # All branches give sizes on the unit sphere. A stack has the same number of pixels in every patch.
+        n_lat: Any
+        n_lon: Any
+        if isinstance(patches, PixelStack) and patches.areas is not None:
+            (lon, lat, area), (n_lat, n_lon) = _cell_extents(patches, patches.areas)
+        elif isinstance(patches, PixelStack):
             (lon, lat, area), (n_lat, n_lon) = _stack_extents(patches), patches.latitude.shape[1:]
         else:
             (lon, lat, area), (n_lat, n_lon) = extents(*patches.boxes[:4]), patches.boxes[4:]
@@ -159,6 +167,16 @@ class PatchScaleFeaturizer(PatchTransformer):
 
     def _feature_names(self) -> list[str]:
         return [f"log_{name}" if self.log else name for name in DESCRIPTORS]
+
+
+def _cell_extents(
+    patches: PixelStack, areas: FloatArray
+) -> tuple[tuple[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+    """Extents on the unit sphere of patches of cells in any order, and numbers of square cells along both of them."""
+    lon, lat, area = group_extents(patches.latitude[:, 0], patches.longitude[:, 0], areas[:, 0] / EARTH_RADIUS**2)
+    count = np.isfinite(patches.latitude[:, 0]).sum(axis=1)
+    n_lat = np.sqrt(count * lat / lon)
+    return (lon, lat, area), (n_lat, count / n_lat)
 
 
 def _stack_extents(patches: PixelStack) -> tuple[FloatArray, FloatArray, FloatArray]:

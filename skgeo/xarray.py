@@ -22,6 +22,8 @@ from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._input.from_xarray import layout, read_cells
 from skgeo._output.to_xarray import label_cells, label_patches
+from skgeo._patches.cell_fields import cell_dataset
+from skgeo._patches.cell_members import is_members
 from skgeo._patches.cut import cut_patches, patch_frame
 from skgeo._patches.fields import cut_dataset
 from skgeo._validation import import_optional
@@ -52,7 +54,7 @@ def patches_to_xarray(
         Features, NumPy or dask; lazy values stay lazy.
     patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, h, w, 2)
         A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or stacks of pixel centres,
-        (latitude, longitude) in degrees.
+        (latitude, longitude) in degrees; or stacks (n_patches, n_cells, 3) of cells, with their areas in m2.
     names : sequence of str of length k, default=None
         Names of the features. None means those of the estimator, if there is one.
     estimator : fitted transformer, default=None
@@ -175,7 +177,7 @@ class SkgeoAccessor:
 
     def patches(
         self,
-        patch_size: int | tuple[int, int],
+        patch_size: Any,
         stride: int | tuple[int, int] | None = None,
         *,
         mask: Any = None,
@@ -187,8 +189,9 @@ class SkgeoAccessor:
 
         Parameters
         ----------
-        patch_size : int or (int, int)
-            Pixels along latitude and longitude.
+        patch_size : int, (int, int) or array of shape (n_patches, n_cells)
+            Pixels along latitude and longitude; of cells in any order, the cells of each patch, from
+            :meth:`skgeo.CellGrid.patch_members`.
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         mask : None, str, xarray.DataArray or array-like, default=None
@@ -222,13 +225,15 @@ class SkgeoAccessor:
         True
         """
         grid = self.grid(mask)
+        if is_members(patch_size) and isinstance(grid, CellGrid):
+            return cell_dataset(grid, self._obj, patch_size, fill_value)
         cut = cut_patches(grid, patch_size, stride, partial=partial, min_fraction=min_fraction)
         return cut_dataset(grid, self._obj, cut, fill_value)
 
     def patch_features(
         self,
         features: Any,
-        patch_size: int | tuple[int, int],
+        patch_size: Any,
         stride: int | tuple[int, int] | None = None,
         *,
         mask: Any = None,
@@ -241,8 +246,9 @@ class SkgeoAccessor:
         ----------
         features : fitted transformer of patch tables
             For instance a union of :class:`skgeo.PatchPositionEncoder` and :class:`skgeo.PatchScaleFeaturizer`.
-        patch_size : int or (int, int)
-            Pixels along latitude and longitude.
+        patch_size : int, (int, int) or array of shape (n_patches, n_cells)
+            Pixels along latitude and longitude; of cells in any order, the cells of each patch, from
+            :meth:`skgeo.CellGrid.patch_members`.
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         mask : None, str, xarray.DataArray or array-like, default=None
@@ -259,6 +265,9 @@ class SkgeoAccessor:
             As from :func:`patches_to_xarray`, with the row and column of each patch.
         """
         grid = self.grid(mask)
+        if is_members(patch_size) and isinstance(grid, CellGrid):
+            stacks = grid.patches(patch_size)
+            return patches_to_xarray(features.transform(stacks), stacks, estimator=features)
         patches, index = grid.patches(patch_size, stride, partial=partial, min_fraction=min_fraction, return_index=True)
         # Features that were fitted on a DataFrame may expect the columns in another order: give them names.
         named = patches.ndim == 2 and hasattr(features, "feature_names_in_")

@@ -24,6 +24,7 @@ NEEDS = {
     "input/test_chunks.py": ("xarray",),
     "input/test_conventions.py": ("xarray",),
     "input/test_from_xarray.py": ("xarray",),
+    "input/test_native_grids.py": ("xarray",),
     "inspection": ("plot", "pandas"),
     "model_selection": ("pandas",),
     "sample_networks.py": ("torch",),

@@ -131,8 +131,8 @@ def test_contributing_guide_shows_the_plan():
     files = {path.name for path in PACKAGE.glob("*.py")}
     folders = {f"{path.name}/" for path in PACKAGE.iterdir() if path.is_dir() and list(path.glob("*.py"))}
     listed = ("_kernels", "_input", "_output", "_patches", "nn")
-    inner = {f"{folder}/{path.name}" for folder in listed for path in (PACKAGE / folder).glob("*.py")}
-    assert named == files | folders | inner - {f"{folder}/__init__.py" for folder in listed}
+    inner = {path.relative_to(PACKAGE).as_posix() for folder in listed for path in (PACKAGE / folder).rglob("*.py")}
+    assert named == files | folders | {path for path in inner if not path.endswith("/__init__.py")}
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,8 @@ def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Ar
     """Areas of cells from their vertices, a pair of latitudes and longitudes."""
     (latitude, longitude), shape = centres, centres[0].shape
     pair = isinstance(vertices, tuple | list) and len(vertices) == 2
-    corners = [_read(axis, "vertices") for axis in vertices] if pair else []
+    # Corners are numbers only from here on: blocks of them are converted one after the other.
+    corners = [axis if hasattr(axis, "shape") else _read(axis, "vertices") for axis in vertices] if pair else []
     if len(corners) != 2 or any(axis.shape[:-1] != shape or axis.shape[-1] < 3 for axis in corners):
         raise CoordinateError(
             f"vertices have the shapes {[axis.shape for axis in corners]}: expected a pair, latitudes and "

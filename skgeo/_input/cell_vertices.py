@@ -1,21 +1,25 @@
 """Areas of cells from their corners, and error messages that name the probable reason of wrong corners."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_longitude
+from skgeo._input.coordinates import POLE, as_numbers_with_nan, check_longitude, within_usual
 from skgeo._input.numbers import format_number
 from skgeo._kernels.cell_corners import CROSSED, FAR, FLAT, OUTSIDE, SORTED, States, cell_polygons
 from skgeo._kernels.sphere import unit_vectors
+from skgeo._kernels.threads import row_blocks
 from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateError
 
 #: The share in [0, 1] of each cell that belongs to the domain, or None for whole cells.
 Mask = npt.NDArray[Any] | None
 
+# Corners that are converted and checked at a time: 2 MB for latitudes and as much for longitudes.
+_BLOCK_VALUES = 2**18
 # Largest number of wrong cells that are examined to find the reason.
 _SAMPLE = 200
 # A change of units or order is the reason if it makes more than this share of the examined cells good. The same factor
@@ -55,32 +59,37 @@ def format_place(latitude: FloatArray, longitude: FloatArray, position: int) -> 
 
 def angles_of_blocks(latitude: FloatArray, longitude: FloatArray, *arrays: npt.NDArray[Any]) -> FloatArray:
     """Solid angles of a block of cells; ``arrays`` are the latitudes and longitudes of corners, and the mask if any."""
-    corners = [as_numbers_with_nan(axis, "vertices") for axis in arrays[:2]]
-    return checked_polygons(latitude, longitude, corners[0], corners[1], *arrays[2:])[0]
+    return checked_polygons(latitude, longitude, arrays[0], arrays[1], *arrays[2:])[0]
 
 
 def checked_polygons(
-    latitude: FloatArray,
-    longitude: FloatArray,
-    corner_latitude: FloatArray,
-    corner_longitude: FloatArray,
-    mask: Mask = None,
+    latitude: FloatArray, longitude: FloatArray, corner_latitude: Any, corner_longitude: Any, mask: Mask = None
 ) -> tuple[FloatArray, States]:
     """Solid angles of cells with these vertices, and their states; refused if a cell in the domain has wrong vertices.
 
-    Cells outside the domain with wrong vertices have the area zero.
+    Corners (..., k) are arrays, or anything that has a shape and gives arrays for slices and positions of cells. Cells
+    outside the domain with wrong vertices have the area zero.
     """
-    corners = [axis.astype(np.float64) for axis in (corner_latitude, corner_longitude)]
-    outside = np.flatnonzero(np.abs(corners[0]) > POLE)
-    if outside.size:
+    corners = (corner_latitude, corner_longitude)
+    areas, states = np.empty(latitude.shape), np.empty(latitude.shape, dtype=np.uint8)
+    # Blocks of rows are converted and checked one after the other: a copy of all corners would take 64 bytes a cell.
+    blocks = row_blocks(latitude.shape[0], math.prod(corner_latitude.shape[1:]), _BLOCK_VALUES)
+    n_beyond, example, unusual = 0, 0.0, False
+    for rows in blocks:
+        north, east = (_numbers(axis, rows) for axis in corners)
+        beyond = np.flatnonzero(np.abs(north) > POLE)
+        example = float(north.flat[beyond[0]]) if beyond.size and not n_beyond else example
+        n_beyond += beyond.size
+        unusual |= not within_usual(east)
+        if not n_beyond:
+            areas[rows], states[rows] = cell_polygons(latitude[rows], longitude[rows], north.clip(-90.0, 90.0), east)
+    if n_beyond:
         raise CoordinateError(
-            f"vertices have latitudes outside [-90, 90] degrees, {outside.size} of them: "
-            f"{format_number(corners[0].flat[outside[0]])}. Latitudes come first. Swapped, projected, or a fill value "
-            "that is not marked as missing?"
+            f"vertices have latitudes outside [-90, 90] degrees, {n_beyond} of them: {format_number(example)}. "
+            "Latitudes come first. Swapped, projected, or a fill value that is not marked as missing?"
         )
-    check_longitude(corners[1], "vertices=")
-    corners[0] = corners[0].clip(-90.0, 90.0)
-    areas, states = cell_polygons(latitude, longitude, *corners)
+    if unusual:
+        check_longitude(_numbers(corner_longitude, slice(None)), "vertices=")
     # The numbers of the states from FAR on are errors.
     wrong = states >= FAR
     if not wrong.any():
@@ -91,8 +100,19 @@ def checked_polygons(
     return np.where(wrong, 0.0, areas), states
 
 
+def _numbers(corners: Any, rows: Any) -> FloatArray:
+    """The corners of some rows of cells in float64, NaN where they are missing."""
+    return as_numbers_with_nan(corners[rows], "vertices").astype(np.float64, copy=False)
+
+
+def _corners_at(corners: Any, cells: npt.NDArray[np.intp]) -> FloatArray:
+    """The corners (m, k) of cells at positions in C order."""
+    index = np.unravel_index(cells, corners.shape[:-1])
+    return _numbers(corners, index if len(index) > 1 else index[0])
+
+
 def _refuse_vertices(
-    states: States, faulty: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, *corners: FloatArray
+    states: States, faulty: npt.NDArray[np.intp], latitude: FloatArray, longitude: FloatArray, *corners: Any
 ) -> NoReturn:
     """Raise CoordinateError with the most frequent fault of the faulty cells, and its reason if this is plain."""
     counts = np.bincount(states.flat[faulty], minlength=OUTSIDE + 1)
@@ -100,7 +120,7 @@ def _refuse_vertices(
     cells = faulty[states.flat[faulty] == state]
     first, shape = int(cells[0]), states.shape
     # The farthest corner of the first cell shows a fill value or a wrong unit at a glance.
-    around = [axis.reshape(-1, axis.shape[-1])[first] for axis in corners]
+    around = [_corners_at(axis, cells[:1])[0] for axis in corners]
     distances = _degrees_apart(latitude.flat[first], longitude.flat[first], *around)
     corner = int(np.nanargmax(distances))
     what, cure = _FAULTS[np.uint8(state)]
@@ -119,12 +139,12 @@ def _degrees_apart(latitude: Any, longitude: Any, latitudes: FloatArray, longitu
     return np.degrees(2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0)))
 
 
-def _explanation(faulty: npt.NDArray[np.intp], *arrays: FloatArray) -> str:
+def _explanation(faulty: npt.NDArray[np.intp], *arrays: Any) -> str:
     """The change of units or order, in words, that makes most of a sample of faulty cells good; empty if none does."""
     # The sample is spread evenly over the faulty cells.
     sample = faulty[:: -(-faulty.size // _SAMPLE)]
     latitude, longitude = (axis.ravel()[sample] for axis in arrays[:2])
-    corners = [axis.reshape(-1, axis.shape[-1])[sample] for axis in arrays[2:]]
+    corners = [_corners_at(axis, sample) for axis in arrays[2:]]
     size = _sizes(latitude, longitude, *corners)
     # A change that puts latitudes beyond a pole is no explanation.
     for reason, (one, other), around in _suspicions(latitude, longitude, *corners):

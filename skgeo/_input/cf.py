@@ -34,14 +34,14 @@ LATITUDE = CoordinateKind(
     "latitude",
     ("degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"),
     "y",
-    (*LATITUDE_NAMES, "nav_lat", "geolat", "xlat", "xlat_m", "latcell", "grid_center_lat"),
+    (*LATITUDE_NAMES, "nav_lat", "geolat", "xlat", "xlat_m", "latcell", "grid_center_lat", "grid_latt"),
     "clat",
 )
 LONGITUDE = CoordinateKind(
     "longitude",
     ("degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"),
     "x",
-    (*LONGITUDE_NAMES, "nav_lon", "geolon", "xlong", "xlong_m", "loncell", "grid_center_lon"),
+    (*LONGITUDE_NAMES, "nav_lon", "geolon", "xlong", "xlong_m", "loncell", "grid_center_lon", "grid_lont"),
     "clon",
 )
 
@@ -52,7 +52,7 @@ _LENGTHS = ("m", "meter", "meters", "metre", "metres", "km", "kilometer", "kilom
 _ROTATED = ("grid_latitude", "grid_longitude", "rlat", "rlon")
 _PROJECTED = ("projection_y_coordinate", "projection_x_coordinate", "x", "y", "easting", "northing")
 # Words in the name of a variable that holds edges or corners of cells.
-_BOUNDS_NAME = re.compile(r"(_|^)(bnds|bounds|vertices|corners?)(_|$)", re.IGNORECASE)
+_BOUNDS_NAME = re.compile(r"(_|^)(bnds|bounds|vertices|corners?)(_|$)|_(b|edges?)$", re.IGNORECASE)
 # Names of the dimension that counts the edges or corners of a cell. A variable that has it beside others is no centre.
 _CORNERS = re.compile(
     r"n_?v\d*|(n|axis_n|grid_)?_?(bnds?|bounds?|vert|vertex|vertices|corners?|crn)(_.*|\d*)?", re.IGNORECASE

@@ -1,5 +1,6 @@
 """Bounds, vertices and areas of the cells around coordinates, read from xarray objects (CF conventions, chapter 7)."""
 
+import re
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ from skgeo._input.cf_values import area_unit, attribute, in_degrees, in_square_m
 from skgeo._input.chunks import is_lazy
 from skgeo._validation import import_optional, warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
+
+# Names of corners that neighbours share: xESMF, MOM6, pyroms, GEOS.
+_SHARED_CORNERS = re.compile(r"(corner_|geo|grid_)?(?P<kind>lat|lon)(itude|s)?_?(b|c|corners?|vert|vertices|edges?|q)")
 
 
 class Found(NamedTuple):
@@ -49,10 +53,16 @@ def bounds_of(obj: Any, axis: Any, kind: CoordinateKind, fewest: float, most: fl
     usual = [f"{name}_{end}" for name in names for end in ("bnds", "bounds", "vertices")]
     usual += [f"{start}_{name}" for name in names for start in ("bnds", "bounds", "vertices")]
     usual += [str(axis.name).lower().replace("center", "corner")]
+    # n + 1 edges of n cells, as regridding tools write them.
+    usual += [f"{name}{end}" for name in names for end in ("_b", "b", "_edges", "_edge")] if most == 2 else []
     by_name = {str(name).lower(): name for name in variables if name != axis.name}
     for name in (named, *(by_name.get(each) for each in usual)):
         if name is None or name not in variables:
             continue
+        if most == 2 and _are_edges(variables[name], axis):
+            pairs = _edge_pairs(in_degrees(variables[name], of=axis), axis)
+            _check_one_unit(pairs, axis)
+            return Found(name, pairs, f"named by {axis.name}" if name == named else "by its name")
         bounds = _without_time(variables[name], axis.dims, 1)
         corners = [dim for dim in bounds.dims if dim not in axis.dims]
         if len(corners) == 1 and set(axis.dims) < set(bounds.dims) and fewest <= bounds.sizes[corners[0]] <= most:
@@ -67,6 +77,18 @@ def bounds_of(obj: Any, axis: Any, kind: CoordinateKind, fewest: float, most: fl
                 f"and one of the edges. Correct them, or obj.drop_vars({name!r}) for edges midway between the centres."
             )
     return Found(named or None, None)
+
+
+def _are_edges(variable: Any, axis: Any) -> bool:
+    """Whether a variable holds the n + 1 edges of the n cells along an axis."""
+    return axis.ndim == variable.ndim == 1 and variable.size == axis.size + 1 and variable.dtype.kind in "iuf"
+
+
+def _edge_pairs(edges: Any, axis: Any) -> Any:
+    """Both edges (n, 2) of each cell, from n + 1 edges that neighbours share."""
+    xarray = import_optional("xarray", "from_xarray", "xarray")
+    pairs = np.stack([edges.data[:-1], edges.data[1:]], axis=-1)
+    return xarray.DataArray(pairs, dims=(*axis.dims, "edge"), name=edges.name)
 
 
 def _check_one_unit(bounds: Any, axis: Any) -> None:
@@ -92,7 +114,9 @@ def _check_one_unit(bounds: Any, axis: Any) -> None:
 
 def _median_way(one: Any, other: Any) -> float:
     """The median difference of angles in degrees, across the seam where this is shorter."""
-    return float(np.nanmedian(np.abs((one - other + 180.0) % 360.0 - 180.0)))
+    # Infinite values are missing, as NaN is.
+    with np.errstate(invalid="ignore"):
+        return float(np.nanmedian(np.abs((one - other + 180.0) % 360.0 - 180.0)))
 
 
 def _without_time(variable: Any, keep: tuple[Hashable, ...], n_more: int) -> Any:
@@ -147,19 +171,20 @@ def vertices_of(obj: Any, latitude: Any, longitude: Any) -> tuple[Found, Found]:
 
 
 def _corner_array(obj: Any, axis: Any, kind: CoordinateKind) -> Any:
-    """Corners in degrees that neighbours share, (..., h + 1, w + 1) for (..., h, w) cells, as GEOS writes them."""
+    """Corners in degrees that neighbours share, (..., h + 1, w + 1) for (..., h, w) cells, as GEOS and MOM6 have them.
+
+    They have the marks of a latitude or longitude, or a name such as lat_b.
+    """
     faces = axis.dims[:-2]
     for name, corner in variables_of(obj).items():
-        if (
-            "corner" not in str(name).lower()
-            or identification_rank(corner, kind) is None
-            or not set(faces) < set(corner.dims)
-        ):
+        named = _SHARED_CORNERS.fullmatch(str(name).lower())
+        known = identification_rank(corner, kind) is not None or (named and named["kind"] == kind.name[:3])
+        if not known or name == axis.name or not set(faces) < set(corner.dims):
             continue
         # Both dimensions must be one longer than those of the cells.
         more = tuple(size for dim, size in corner.sizes.items() if dim not in faces)
         if more == tuple(axis.sizes[dim] + 1 for dim in axis.dims[-2:]):
-            return in_degrees(corner.transpose(*faces, ...))
+            return in_degrees(corner.transpose(*faces, ...), of=axis)
     return None
 
 

@@ -279,6 +279,15 @@ def radian_span(latitude: FloatArray, longitude: FloatArray) -> tuple[float, flo
     return (float(np.ptp(latitude)), east - west) if inside else None
 
 
+def within_usual(longitude: FloatArray) -> bool:
+    """Whether no longitude is outside of the range that people write down; NaN is ignored. No copies are made."""
+    low, high = _USUAL_LONGITUDES
+    if not longitude.size:
+        return True
+    west, east = np.fmin.reduce(longitude, axis=None), np.fmax.reduce(longitude, axis=None)
+    return not (west < low or east > high)
+
+
 def check_longitude(longitude: FloatArray, name: str) -> None:
     """Refuse longitudes beyond LARGEST_LONGITUDE, such as 1e20 and 9.97e36: they are fill values, no angles.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skgeo._input.area_check import check_areas_of_corners
 from skgeo._input.cell_areas import UNUSED
 from skgeo._input.cf import (
     KINDS,
@@ -26,6 +27,7 @@ from skgeo._input.cf import (
 from skgeo._input.cf_cells import Found, areas_of, bounds_of, vertices_of, warn_lost
 from skgeo._input.cf_values import in_degrees
 from skgeo._input.chunks import map_cells
+from skgeo._input.conventions.recognise import convention, lost_grid, read_native
 from skgeo._input.coordinates import SINGLE_ROUNDING
 from skgeo._input.mask_alignment import align_mask
 from skgeo._input.numbers import format_number
@@ -42,9 +44,12 @@ _FACES = re.compile(r"n?(cube_?)?(faces?|tiles?|panels?|f)|ncube|grid_?tiles?", 
 def layout(obj: Any) -> str:
     """The kind of the places of an object: "grid", "cells" or "points".
 
-    Cells have two dimensions, or one dimension and areas or corners. Points have one dimension and neither.
+    Cells have two dimensions, or one dimension and areas or corners, or a convention of their own. Points have one
+    dimension and none of these.
     """
-    latitude, longitude = find_both(check_object(obj, "an array of (latitude, longitude) rows"), 1)
+    if convention(check_object(obj, "an array of (latitude, longitude) rows")) is not None:
+        return "cells"
+    latitude, longitude = _find_places(obj, 1)
     if latitude.ndim == longitude.ndim == 1 and latitude.dims == longitude.dims:
         return "cells" if _have_sizes(obj, latitude, longitude) else "points"
     if latitude.ndim > 1 and set(latitude.dims) == set(longitude.dims):
@@ -52,6 +57,17 @@ def layout(obj: Any) -> str:
     # Two axes are a grid, unless coordinates of more dimensions show that the axes only number rows and columns.
     axes = latitude.ndim == longitude.ndim == 1
     return "cells" if axes and truer(obj, latitude, longitude) is not None else "grid"
+
+
+def _find_places(obj: Any, ndim: int) -> tuple[Any, Any]:
+    """Latitude and longitude; an error about absent ones says where the places of a mesh were lost."""
+    try:
+        return find_both(obj, ndim)
+    except CoordinateError as error:
+        lost = lost_grid(obj)
+        if not lost:
+            raise
+        raise CoordinateError(f"{error}{lost}") from None
 
 
 def _have_sizes(obj: Any, latitude: Any, longitude: Any) -> bool:
@@ -128,6 +144,11 @@ def all_true_mask_like(obj: Any, ndim: int = 1) -> Any:
 
     With such a mask, the embedding of the cells is chunked, too.
     """
+    # A convention may compute centres: ask for chunks first, which most objects do not have.
+    if not any(variable.chunks for variable in (*variables_of(obj).values(), *_itself(obj))):
+        return None
+    if ndim > 1:
+        obj = read_native(obj).obj
     latitude, longitude = find_both(obj, ndim)
     dims = tuple(dict.fromkeys(latitude.dims + longitude.dims))
     chunks = _chunks(obj, dims)
@@ -137,11 +158,16 @@ def all_true_mask_like(obj: Any, ndim: int = 1) -> Any:
     return import_optional("dask.array", "chunked data", "xarray").ones(shape, chunks=chunks, dtype=bool)
 
 
+def _itself(obj: Any) -> list[Any]:
+    """A DataArray in a list, as its coordinates do not contain it; an empty list for a Dataset."""
+    return [] if hasattr(obj, "data_vars") else [obj]
+
+
 def _chunks(obj: Any, dims: tuple[Hashable, ...]) -> tuple[tuple[int, ...], ...] | None:
     """Chunks along the given dimensions, from the first variable with chunks; None if no variable has any."""
     # Variables that come later do not replace the chunks of earlier ones.
     sizes: dict[Hashable, tuple[int, ...]] = {}
-    for variable in (*variables_of(obj).values(), *([] if hasattr(obj, "data_vars") else [obj])):
+    for variable in (*variables_of(obj).values(), *_itself(obj)):
         sizes = {**variable.chunksizes, **sizes}
     return tuple(sizes.get(dim, (obj.sizes[dim],)) for dim in dims) if set(dims) & set(sizes) else None
 
@@ -151,24 +177,29 @@ def read_cells(obj: Any, mask: Any = None, *, centres: bool = False) -> dict[str
 
     Cells on faces have three dimensions or more: they are put into one. With ``centres`` areas are not read.
     """
+    given = check_object(obj, "CellGrid(latitude, longitude)")
+    native = read_native(given)
+    obj = native.obj
     latitude, longitude = axes = find_cells(obj)
     arrays: dict[str, Any] = {
         "latitude": in_degrees(latitude).data,
         "longitude": in_degrees(longitude).data,
-        "mask": _read_mask(obj, mask, latitude, longitude),
+        "mask": _read_mask(obj, mask, latitude, longitude, native=convention(given) is not None),
     }
     if centres:
         arrays |= {"areas": UNUSED, "vertices": None}
     else:
-        around = vertices_of(obj, latitude, longitude)
-        arrays |= _read_sizes(obj, axes, (arrays["latitude"], arrays["longitude"]), around)
-        arrays["sources"] = _say_sources(obj, axes, mask, around, "none") | arrays["sources"]
+        around = native.vertices or vertices_of(obj, latitude, longitude)
+        areas = native.areas or areas_of(obj, latitude.dims)
+        arrays |= _read_sizes(obj, axes, (arrays["latitude"], arrays["longitude"]), around, areas)
+        said = {"convention": native.words}
+        arrays["sources"] = said | _say_sources(obj, axes, mask, around, "none") | arrays["sources"]
     return {name: _in_a_row(array, latitude.ndim) for name, array in arrays.items()} if latitude.ndim > 2 else arrays
 
 
 def find_cells(obj: Any) -> tuple[Any, Any]:
     """Latitude and longitude of cells, on the same dimensions in the same order, those of faces first."""
-    latitude, longitude = find_both(check_object(obj, "CellGrid(latitude, longitude)"), 2)
+    latitude, longitude = _find_places(check_object(obj, "CellGrid(latitude, longitude)"), 2)
     if 0 in (latitude.ndim, longitude.ndim):
         refuse_scalar(latitude, longitude)
     if set(latitude.dims) != set(longitude.dims):
@@ -190,15 +221,18 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
     return latitude, longitude.transpose(*latitude.dims)
 
 
-def _read_sizes(obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: Sequence[Found]) -> dict[str, Any]:
+def _read_sizes(
+    obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: Sequence[Found], areas: Found
+) -> dict[str, Any]:
     """The areas of cells and their source, else their vertices; on faces, else areas from neighbours on the same face.
 
     ``axes`` are latitude and longitude as stored, ``degrees`` their values in degrees, ``around`` their bounds.
     """
     latitude = axes[0]
     # Areas in the file come first: they are those of the model that made the data.
-    areas = areas_of(obj, latitude.dims)
     if areas.values is not None:
+        if all(found.values is not None for found in around):
+            check_areas_of_corners(areas.values.data, areas.name, degrees, [found.values.data for found in around])
         return {"areas": areas.values.data, "vertices": None, "sources": {"areas": f"{areas.name} {areas.how}"}}
     corners: list[Any] = [None if found.values is None else found.values.data for found in around]
     if any(corner is None for corner in corners):
@@ -242,6 +276,8 @@ def _box_areas(latitude: Any, longitude: Any, rows: Any, columns: Any) -> Any:
 
 def _areas_on_faces(latitude: Any, longitude: Any) -> Any:
     """Areas (..., h, w) in square metres, from the distances to the neighbours on the same face."""
+    # Infinite coordinates are missing. np.where of a dask array gives a dask array.
+    latitude, longitude = (np.where(np.isfinite(axis), axis, np.nan) for axis in (latitude, longitude))
     if latitude.ndim == 2:
         return map_cells(cell_areas, latitude, longitude, halo=1) * EARTH_RADIUS**2
     return np.stack([_areas_on_faces(*face) for face in zip(latitude, longitude, strict=True)])
@@ -273,17 +309,20 @@ def read_points(obj: Any, *, centres: bool = False) -> Any:
     return da.stack([da.asarray(axis.data).rechunk(chunks) for axis in (latitude, longitude)], axis=1)
 
 
-def _read_mask(obj: Any, mask: Any, latitude: Any, longitude: Any) -> Any:
-    """The mask as an array along the dimensions of the grid; a lazy mask stays lazy."""
+def _read_mask(obj: Any, mask: Any, latitude: Any, longitude: Any, *, native: bool = False) -> Any:
+    """The mask as an array along the dimensions of the grid; a lazy mask stays lazy.
+
+    ``native`` says that the object needs its other variables: no cure may select a part of them.
+    """
     xarray = import_optional("xarray", "from_xarray", "xarray")
     if isinstance(mask, str):
-        mask = _named_mask(obj, mask, latitude, longitude)
+        mask = _named_mask(obj, mask, latitude, longitude, native)
     if isinstance(mask, xarray.Dataset):
         raise CoordinateError(f"mask is a Dataset: select one of its variables {list(map(str, mask.data_vars))}.")
     return align_mask(mask, obj, latitude, longitude) if isinstance(mask, xarray.DataArray) else mask
 
 
-def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any) -> Any:
+def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any, native: bool) -> Any:
     """The variable with this name; for "valid", a mask of the cells where the variable of the grid is never missing."""
     variables, dims = variables_of(obj), tuple(dict.fromkeys(latitude.dims + longitude.dims))
     if name != "valid":
@@ -297,7 +336,10 @@ def _named_mask(obj: Any, name: str, latitude: Any, longitude: Any) -> Any:
         fields = [field for field in fields_of(obj) if set(dims) <= set(field.dims) and field.name not in places]
         if len(fields) != 1:
             names = [str(field.name) for field in fields]
-            cure = f"select one, {with_geometry(obj, fields[0].name)}" if names else "give a mask"
+            cure = f"select one, {with_geometry(obj, fields[0].name)}" if names and not native else "give a mask"
+            if names and native:
+                more = [dim for dim in fields[0].dims if dim not in dims]
+                cure += f", mask=obj[{fields[0].name!r}].notnull()" + (f".all({more})" if more else "")
             raise CoordinateError(f"mask='valid': {len(fields)} variables have the dimensions {dims}, {names}: {cure}.")
         obj = fields[0]
     # A cell is valid where no time, level or member of the variable is missing.

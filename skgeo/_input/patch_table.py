@@ -40,11 +40,15 @@ class Patches(NamedTuple):
 
 
 class PixelStack(NamedTuple):
-    """The pixel centres (n, h, w) of patches in degrees, NaN where missing, and the dtype of the values given."""
+    """The pixel centres (n, h, w) of patches in degrees, NaN where missing, and the dtype of the values given.
+
+    ``areas`` are those of the pixels in square metres; None leaves them to the distances between neighbours.
+    """
 
     latitude: FloatArray
     longitude: FloatArray
     dtype: np.dtype[np.floating]
+    areas: FloatArray | None = None
 
 
 def _read_stack(X: npt.ArrayLike) -> PixelStack:
@@ -65,12 +69,31 @@ def _read_stack(X: npt.ArrayLike) -> PixelStack:
     return PixelStack(latitude, longitude, table.dtype)
 
 
+def _read_cell_stack(X: npt.ArrayLike) -> PixelStack:
+    """Read a stack (n, k, 3) of cells in any order, with latitude, longitude and area, and check it."""
+    table = as_numbers_with_nan(X, "X")
+    if table.size == 0:
+        raise CoordinateError(f"X has shape {table.shape}: expected (n_patches, n_cells, 3), and none of them zero.")
+    stack = _read_stack(table[:, np.newaxis, :, :2])
+    areas = table[:, np.newaxis, :, 2].astype(np.float64)
+    present = np.isfinite(stack.latitude)
+    bad = np.flatnonzero((present & ~(areas >= 0.0)).any(axis=(1, 2)) | ~(np.nan_to_num(areas) > 0.0).any(axis=(1, 2)))
+    if bad.size:
+        raise CoordinateError(
+            f"X has {bad.size} patches whose cells have no areas, first row {bad[0]}: the third number of a cell is "
+            "its area in square metres, as from CellGrid.patches(members)."
+        )
+    return stack._replace(dtype=table.dtype, areas=np.where(present, areas, np.nan))
+
+
 def read_table_or_stack(X: Any, columns_of_array: Sequence[str] = ()) -> Patches | PixelStack:
-    """Read a stack of pixel centres if X has four dimensions, else a patch table."""
+    """Read a stack of pixel centres if X has four dimensions, of cells if it has three, else a patch table."""
     if isinstance(X, list | tuple):
         # A ragged list is no array: read_table refuses it with a cure.
         with suppress(ValueError):
-            X = np.asarray(X) if np.ndim(X) == 4 else X
+            X = np.asarray(X) if np.ndim(X) in (3, 4) else X
+    if getattr(X, "ndim", 0) == 3 and X.shape[-1] == 3:
+        return _read_cell_stack(X)
     return _read_stack(X) if getattr(X, "ndim", 0) == 4 else read_patch_table(X, columns_of_array)
 
 

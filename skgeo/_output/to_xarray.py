@@ -11,6 +11,7 @@ import numpy.typing as npt
 from skgeo._input.cf import KINDS, CoordinateKind, find_both, variables_of
 from skgeo._input.cf_cells import bounds_of, find_areas
 from skgeo._input.cf_values import angle_unit, attribute
+from skgeo._input.conventions.recognise import read_native
 from skgeo._input.from_xarray import find_cells
 from skgeo._input.patch_table import read_patch_table
 from skgeo._validation import check_parameter, import_optional
@@ -216,6 +217,7 @@ def _labels_like(cells: Any, obj: Any, regular: bool) -> Labels:
     A data variable of the object becomes a data variable: two objects that disagree whether a variable is a coordinate
     do not merge.
     """
+    obj = obj if regular else read_native(obj).obj
     axes = find_both(obj, 1) if regular else find_cells(obj)
     dims = tuple(dict.fromkeys(axes[0].dims + axes[1].dims))
     shape, known = tuple(obj.sizes[dim] for dim in dims), variables_of(obj)
@@ -254,7 +256,14 @@ def _cf(kind: CoordinateKind) -> dict[str, str]:
 
 
 def _patch_coordinates(patches: Any) -> dict[Hashable, Any]:
-    """Edges and pixel counts of a patch table, or the pixel centres of stacks of pixels."""
+    """Edges and pixel counts of a patch table, or the centres of stacks of pixels or of cells with their areas."""
+    if np.ndim(patches) == 3:
+        cells = np.asarray(patches)
+        check_parameter("patches.shape", cells.shape, cells.shape[2] == 3, "(n_patches, n_cells, 3)")
+        places: dict[Hashable, Any] = {
+            kind.name: (("patch", "pixel"), cells[..., i], _cf(kind)) for i, kind in enumerate(KINDS)
+        }
+        return dict(places) | {"cell_area": (("patch", "pixel"), cells[..., 2], _AREA)}
     if np.ndim(patches) == 4:
         stacks = np.asarray(patches)
         check_parameter("patches.shape", stacks.shape, stacks.shape[3] == 2, "(n_patches, 6) or (n_patches, h, w, 2)")

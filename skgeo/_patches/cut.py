@@ -86,7 +86,10 @@ def _cut_grid(grid: Any, sizes: Pair, strides: Pair, partial: bool | None, min_f
 def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min_fraction: float, quiet: bool) -> Cut:
     """The patches of a CellGrid with a pixel that has a place."""
     if len(cells.shape) != 2:
-        raise CoordinateError(f"The {cells.shape[0]} cells have no rows and columns to cut patches from.")
+        raise CoordinateError(
+            f"The {cells.shape[0]} cells have no rows and columns to cut patches from: give the cells of each patch, "
+            "cells.patch_members(block_size_km=500)."
+        )
     dropped = partial is None or partial is False
     check_parameter("partial", partial, dropped, "None or False: all patches of a stack have one shape")
     names = ("rows", "columns")

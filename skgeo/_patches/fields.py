@@ -10,6 +10,8 @@ from skgeo._input.chunks import computed
 from skgeo._input.field_alignment import align_field
 from skgeo._input.from_xarray import find_cells
 from skgeo._output.to_xarray import _attributes, _labels_of, _patch_coordinates, _without_fill
+from skgeo._patches.cell_fields import cell_values, joined_cells
+from skgeo._patches.cell_members import is_members
 from skgeo._patches.cut import Cut, cut_patches, describe_patches
 from skgeo._patches.values import as_field, check_field, check_fill, cut_field, pixels_of, put_back
 from skgeo._validation import check_flag, check_parameter, import_optional
@@ -45,8 +47,8 @@ class PatchFields:
             Values of the cells, of shape (..., n_rows, n_columns), with any dimensions in front, such as time and
             channel, in the rows and columns of the grid. A DataArray has latitudes and longitudes. They bring it to
             the order of the grid, and its dimensions may be in any order.
-        patch_size : int or (int, int)
-            Pixels along rows and columns.
+        patch_size : int, (int, int) or array of shape (n_patches, n_cells)
+            Pixels along rows and columns; of a CellGrid, also the cells of each patch, from ``patch_members``.
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         partial : bool, default=None
@@ -62,7 +64,7 @@ class PatchFields:
 
         Returns
         -------
-        values : array of shape (..., n_patches, h, w)
+        values : array of shape (..., n_patches, h, w), or (..., n_patches, n_cells) with the cells of each patch
             The type and the dtype are those of the field. From a dask array they are lazy, and a patch needs only the
             chunks that its row of patches touches. From a tensor they are a differentiable tensor. An array may be a
             read-only view of the field. A DataArray has the edges, or the pixel centres, of the patches as coordinates.
@@ -103,6 +105,8 @@ class PatchFields:
         True
         """
         check_flag("return_valid", return_valid)
+        if is_members(patch_size) and hasattr(self, "solid_angles"):
+            return cell_values(self, field, patch_size, fill_value, return_valid)
         cut = cut_patches(self, patch_size, stride, partial=partial, min_fraction=min_fraction)
         labels = cut_coordinates(self, cut) if _is_labelled(field, "field") else None
         values = (
@@ -131,7 +135,7 @@ class PatchFields:
             Values of shape (..., n_patches, h, w), as from :meth:`patch_values`. NaN counts as no value. A labelled
             DataArray says itself, by its coordinates row and column, where its patches lie: it may hold some of them,
             in any order.
-        patch_size : int or (int, int), default=None
+        patch_size : int, (int, int) or array of shape (n_patches, n_cells), default=None
             As for :meth:`patch_values`. A labelled DataArray needs neither this nor the next three.
         stride : int or (int, int), default=None
             As for :meth:`patch_values`.
@@ -165,6 +169,8 @@ class PatchFields:
         array([[1., 4., 7.],
                [3., 6., 9.]])
         """
+        if is_members(patch_size) and hasattr(self, "solid_angles"):
+            return joined_cells(self, values, patch_size)
         # The user was warned of the cells in no patch when the patches were cut.
         options = {"partial": partial, "min_fraction": min_fraction, "quiet": True}
         labelled = _is_labelled(values, "values")

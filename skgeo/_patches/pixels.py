@@ -44,7 +44,10 @@ def stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
     # Read whole patches, because areas need the neighbours of a pixel. Then cut large patches into blocks.
     for start in range(0, len(stack.latitude), length):
         latitude, longitude = (axis[start : start + length] for axis in stack[:2])
-        area = cell_areas(latitude, longitude)
+        if stack.areas is None:
+            area = cell_areas(latitude, longitude)
+        else:
+            area = np.nan_to_num(stack.areas[start : start + length])
         area[~area.any(axis=(1, 2))] = 1.0
         present = np.isfinite(latitude)
         patch = start + np.nonzero(present)[0]
@@ -56,7 +59,7 @@ def stacked_pixels(stack: PixelStack) -> Iterator[Pixels]:
 
 def distinct_stacked_pixels(stack: PixelStack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Centres of the pixels of all stacks, each place once, and their areas in square metres, zero if unknown."""
-    area = cell_areas(stack.latitude, stack.longitude) * EARTH_RADIUS**2
+    area = stack.areas if stack.areas is not None else cell_areas(stack.latitude, stack.longitude) * EARTH_RADIUS**2
     present = np.isfinite(stack.latitude)
     points = np.column_stack([stack.latitude[present], stack.longitude[present]])
     rounded = np.round(np.column_stack([points[:, 0], np.mod(points[:, 1], 360.0)]) / _SAME_PLACE)

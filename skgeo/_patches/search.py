@@ -24,6 +24,11 @@ def find_patches(grid: Any, patches: Patches | PixelStack) -> Cut:
     if isinstance(patches, PixelStack) != hasattr(grid, "solid_angles"):
         given = "a stack of pixel centres" if isinstance(patches, PixelStack) else "a patch table"
         raise CoordinateError(f"X is {given}, and grid is a {type(grid).__name__}: give the grid that X was cut from.")
+    if isinstance(patches, PixelStack) and patches.areas is not None:
+        raise CoordinateError(
+            "X has cells with their areas, (n_patches, n_cells, 3), and grid= finds windows of pixels: leave grid out. "
+            "For a mask, multiply the areas by the share of each cell that is inside, X[..., 2] *= share."
+        )
     if isinstance(patches, PixelStack):
         cut, found = _find_stacks(grid, patches)
     else:

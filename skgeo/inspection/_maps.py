@@ -11,6 +11,7 @@ from skgeo._cells import CellGrid
 from skgeo._typing import FloatArray
 from skgeo._validation import check_flag, check_parameter, import_optional, is_real
 from skgeo.inspection._arguments import Grid
+from skgeo.inspection._cell_raster import CellRaster, cell_raster, has_raster
 from skgeo.inspection._map_shapes import (
     any_of_four,
     cell_corners,
@@ -84,6 +85,7 @@ class Map:
     ) -> None:
         check_flag("coastlines", coastlines)
         self.ax: Any = ax
+        self._raster: tuple[CellGrid, CellRaster] | None = None
         own = _projection(projection, center, extent)  # checks the arguments for axes of cartopy, too
         self.projection = GivenProjection(ax.projection) if is_geographic(ax) else own  # type: ignore[attr-defined]
         # The artist that everything on the map is clipped to; None if the frame of the axes does that.
@@ -107,8 +109,8 @@ class Map:
             values = np.where(hidden[..., np.newaxis] if coloured else hidden, np.nan, values)
         if coloured:
             values = np.where(np.isfinite(values), values, float(MASKED))
-        # Cells in a list have no neighbours to draw corners between: they are dots.
-        if isinstance(grid, CellGrid) and len(grid.shape) == 1:
+        # Few cells in a list, and those of unknown size, are dots.
+        if isinstance(grid, CellGrid) and len(grid.shape) == 1 and not has_raster(grid):
             dots = {"s": 8.0, "linewidths": 0.0, "plotnonfinite": True, **style}
             return self.points(grid.latitude, grid.longitude, values, **dots)
         style = {"rasterized": True, "zorder": 1.0, **style}
@@ -172,6 +174,15 @@ class Map:
 
     def _meshes(self, grid: Grid, values: npt.NDArray[Any]) -> Iterator[tuple[FloatArray, FloatArray, Any, Any]]:
         """For each mesh: x and y of the corners, values of the cells, and whether each cell is on the map."""
+        if isinstance(grid, CellGrid) and has_raster(grid):
+            # A map draws several columns of the same cells: their search for nearest cells is done once.
+            if self._raster is None or self._raster[0] is not grid:
+                self._raster = grid, cell_raster(grid)
+            pixels, nearest, inside = self._raster[1]
+            for mesh in grid_meshes(pixels, self.projection):
+                cells = nearest[mesh.rows][:, mesh.columns]
+                yield mesh.x, mesh.y, values[cells], mesh.shown & inside[mesh.rows][:, mesh.columns]
+            return
         if isinstance(grid, CellGrid):
             latitude, longitude = cell_corners(grid)
             relative = self.projection.relative(longitude)

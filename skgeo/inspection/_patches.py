@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import ConvexHull
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._input.patch_table import Patches, PixelStack
+from skgeo._kernels.cell_groups import equidistant, group_middles
 from skgeo._kernels.sphere import Boxes
 from skgeo._patch_scale import DESCRIPTORS, PatchScaleFeaturizer
 from skgeo._places import ChunkedRows, read_patches
@@ -239,7 +241,8 @@ def _outlines(patches: Patches | PixelStack | ChunkedRows) -> tuple[list[FloatAr
         boxes: Boxes = patches.boxes
         return box_rings(boxes), padded(extent_of(boxes))
     assert isinstance(patches, PixelStack)  # nothing stays chunked here
-    rings = [_border(latitude, longitude) for latitude, longitude in zip(*patches[:2], strict=True)]
+    border = _border if patches.areas is None else _hull
+    rings = [border(latitude, longitude) for latitude, longitude in zip(*patches[:2], strict=True)]
     return rings, padded(extent_of(np.concatenate(rings)))
 
 
@@ -249,6 +252,19 @@ def _border(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
     # First row forwards, last column, last row backwards, first column.
     ring = np.concatenate([pixels[0], pixels[1:, -1], pixels[-1, -2::-1], pixels[-2:0:-1, 0]])
     return ring[np.isfinite(ring).all(axis=1)]
+
+
+def _hull(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    """The centres (n, 2) of the outermost cells of a patch of cells in any order, around it."""
+    centres = np.column_stack([latitude.ravel(), longitude.ravel()])
+    centres = centres[np.isfinite(centres).all(axis=1)]
+    one = centres[np.newaxis]
+    middle = group_middles(one[..., 0], one[..., 1], np.ones(one.shape[:2]))
+    flat = np.column_stack([along[0] for along in equidistant(one[..., 0], one[..., 1], middle)])
+    # Fewer than three cells, or cells on one line, have no hull: they are their own outline.
+    if len(flat) < 3 or np.linalg.matrix_rank(flat - flat.mean(axis=0), tol=1e-9) < 2:
+        return centres
+    return np.asarray(centres[ConvexHull(flat).vertices])
 
 
 def _colour_style(values: FloatArray, cmap: Any, vmin: float | None, vmax: float | None) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from inputs import (
     targets,
     weights,
 )
-from readings import cell_conventions, grid_conventions, table_conventions
+from readings import cell_conventions, grid_conventions, mesh_conventions, table_conventions
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
@@ -715,6 +715,7 @@ def from_xarray(source):
 
 entry("grid conventions", 6.0)(grid_conventions)
 entry("cell conventions", 6.0)(cell_conventions)
+entry("mesh conventions", 4.0)(mesh_conventions)
 entry("table conventions", 4.0)(table_conventions)
 
 

@@ -13,6 +13,7 @@ from conventions import regular_grid
 from meshes import vectors
 from models import unstructured
 from tables import any_table, frame, patch_radians, some_places
+from topologies import topology
 
 import skgeo
 import skgeo.xarray
@@ -206,6 +207,11 @@ def grid_conventions(source):
 def cell_conventions(source):
     """Cells of curvilinear and unstructured grids as files hold them."""
     hold(unstructured(source), source)
+
+
+def mesh_conventions(source):
+    """Meshes by their nodes and connectivity, as files hold them."""
+    hold(topology(source), source)
 
 
 # --- tables

@@ -1,0 +1,260 @@
+"""HEALPix: cells of equal area, recognised by their grid mapping; centres come from the package ``healpix``."""
+
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skgeo._input.cf import LATITUDE, LONGITUDE, attribute_or_encoding, find, is_area, is_place, variables_of
+from skgeo._input.cf_cells import Found
+from skgeo._input.cf_values import attribute, in_degrees
+from skgeo._input.chunks import is_lazy
+from skgeo._input.conventions.native import Native, fields_along, only_cells, with_places
+from skgeo._kernels.sphere import EARTH_RADIUS, unit_vectors
+from skgeo._validation import import_optional
+from skgeo.exceptions import CoordinateError
+
+# Attributes that hold the number of cells along the side of a base pixel, or its binary logarithm.
+_SIDES = ("healpix_nside", "nside", "grib_nside")
+_LEVELS = ("refinement_level", "healpix_level", "healpix_zoom", "level", "zoom")
+_ORDERS = ("indexing_scheme", "healpix_order", "healpix_ordering", "grib_orderingconvention", "ordering", "order")
+_NESTED, _RING = ("nested", "nest", "nested_scheme"), ("ring", "ring_scheme")
+# Names of variables with the numbers of the cells of a regional file.
+_INDICES = ("healpix_index", "cell", "cell_ids", "cell_id", "cell_index", "pix", "ipix", "pixel", "healpix")
+# Latitudes and longitudes that a file has beside the numbers of cells are compared for this many cells.
+_COMPARED = 1000
+# Largest level whose cells can be numbered by 64 bits.
+_LARGEST_LEVEL = 29
+# The words for attributes of the object itself, in place of the name of a variable.
+_OBJECT = "the attributes of the object"
+
+
+class Pixels(NamedTuple):
+    """The number of cells along the side of a base pixel, their order, and the variable that says so."""
+
+    nside: int
+    nested: bool
+    source: str
+
+
+def applies(obj: Any) -> bool:
+    """Whether a grid mapping, or an attribute of the data, says HEALPix.
+
+    Data that were brought to a regular grid often keep the grid mapping of their source: axes are more certain.
+    """
+    if _mapping(obj) is None:
+        return False
+    try:
+        latitude, longitude = (find(obj, kind, 1) for kind in (LATITUDE, LONGITUDE))
+    except CoordinateError:
+        return True
+    return latitude is None or longitude is None or latitude.dims == longitude.dims
+
+
+def read(obj: Any) -> Native:
+    """The cells of a HEALPix grid, all of the sphere or a part of it, with exact areas."""
+    mapping = _mapping(obj)
+    assert mapping is not None
+    pixels = _pixels(mapping)
+    dim, numbers = _numbers(obj, pixels, mapping)
+    own = [find(_along(obj, dim), kind, 1) for kind in (LATITUDE, LONGITUDE)]
+    areas = [name for name, variable in variables_of(obj).items() if dim in variable.dims and is_area(variable)]
+    scheme = "nested" if pixels.nested else "ring"
+    words = f"HEALPix: nside {pixels.nside}, {scheme}, by {pixels.source}"
+    if all(axis is not None for axis in own):
+        _compare(own, numbers, pixels)
+        places = own
+    else:
+        latitude, longitude = _centres(numbers, pixels)
+        places = None
+    obj = only_cells(obj, dim, (), areas)
+    if places is None:
+        others = [name for name, variable in variables_of(obj).items() if is_place(variable)]
+        obj = with_places(only_cells(obj, dim, (), others), dim, ("latitude", "longitude"), (latitude, longitude))
+    size = obj.sizes[dim]
+    area = 4.0 * np.pi * EARTH_RADIUS**2 / (12 * pixels.nside**2)
+    full = _full(size, area, numbers)
+    xarray = import_optional("xarray", "from_xarray", "xarray")
+    found = Found("equal areas", xarray.DataArray(full, dims=(dim,)), "of HEALPix")
+    return Native(obj, words, found)
+
+
+def _mapping(obj: Any) -> Any:
+    """The variable whose attributes describe a HEALPix grid; None if there is none."""
+    variables = [*variables_of(obj).values(), *([] if hasattr(obj, "data_vars") else [obj])]
+    for variable in variables:
+        said = {str(name).lower(): str(value).strip().lower() for name, value in variable.attrs.items()}
+        if (
+            said.get("grid_mapping_name") == "healpix"
+            or said.get("grid_name") == "healpix"
+            or said.get("grib_gridtype") == "healpix"
+            or "healpix_nside" in said
+        ):
+            return variable
+    known = {str(name).lower() for name in obj.attrs}
+    return obj if hasattr(obj, "data_vars") and {"healpix_nside", "healpix_level"} & known else None
+
+
+def _pixels(mapping: Any) -> Pixels:
+    """Number and order of cells from the attributes of a grid mapping; refused if they are absent or unknown."""
+    attributes = {str(name).lower(): value for name, value in mapping.attrs.items()}
+    name = _name_of(mapping)
+    nside = next((attributes[key] for key in _SIDES if key in attributes), None)
+    level = next((attributes[key] for key in _LEVELS if key in attributes), None)
+    order = next((str(attributes[key]).strip().lower() for key in _ORDERS if key in attributes), "")
+    assign = "obj.attrs" if name == _OBJECT else f"obj[{name!r}].attrs"
+    try:
+        if nside is None and level is not None and 0 <= int(level) <= _LARGEST_LEVEL:
+            nside = 2 ** int(level)
+        side = int(nside)  # type: ignore[arg-type]
+        known = side == float(nside) and 1 <= side <= 2**_LARGEST_LEVEL  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        known, side = False, 0
+    if not known:
+        raise CoordinateError(
+            f"{name!r} is a HEALPix grid with nside={nside!r} and refinement_level={level!r}: expected a whole number, "
+            f"{assign}['healpix_nside'] = 64, or {assign}['refinement_level'] = 6."
+        )
+    if level is not None and str(level).strip().isdigit() and 2 ** min(int(level), 60) != side:
+        raise CoordinateError(
+            f"{name!r} is a HEALPix grid with nside={side} and refinement_level={level}, which is nside "
+            f"{2 ** min(int(level), 60)}: correct one of the two, {assign}."
+        )
+    if order not in (*_NESTED, *_RING):
+        raise CoordinateError(
+            f"{name!r} is a HEALPix grid with the order {order!r}: expected 'nested' or 'ring'. Say which, "
+            f"{assign}['indexing_scheme'] = 'nested'; cells of several levels (nested_unique) are not read."
+        )
+    nested = order in _NESTED
+    if nested and side & (side - 1):
+        raise CoordinateError(
+            f"{name!r} is a nested HEALPix grid with nside={side}: the nested order needs a power of two. Is it 'ring'?"
+        )
+    return Pixels(side, nested, name if name == _OBJECT else f"{name!r}")
+
+
+def _name_of(mapping: Any) -> str:
+    """The name of a variable that describes the grid; the attributes of a Dataset have none."""
+    return _OBJECT if hasattr(mapping, "data_vars") or mapping.name is None else str(mapping.name)
+
+
+def _numbers(obj: Any, pixels: Pixels, mapping: Any) -> tuple[Hashable, Any]:
+    """The dimension of the cells, and the number of each cell; chunked data have chunked numbers."""
+    n_cells, variables = 12 * pixels.nside**2, variables_of(obj)
+    index = _index_variable(variables, mapping)
+    if index is not None:
+        return index.dims[0], _checked_numbers(index, n_cells, pixels)
+    fields = [variables.get(name, obj) for dim in obj.dims for name in fields_along(obj, dim)]
+    mapped = [field for field in fields if attribute_or_encoding(field, "grid_mapping") == _name_of(mapping)]
+    sizes = {dim: size for field in mapped or fields for dim, size in field.sizes.items()} or dict(obj.sizes)
+    found = [dim for dim, size in sizes.items() if size == n_cells]
+    if len(found) != 1:
+        raise CoordinateError(
+            f"A HEALPix grid with nside={pixels.nside} has {n_cells} cells, and the object has the dimensions {sizes}: "
+            "where cells are missing, give the number of each cell that is there, obj.assign_coords(healpix_index="
+            "('cell', numbers)); where a variable has other cells, select one grid, obj[['t', 'crs']]."
+        )
+    chunks = next((dict(field.chunksizes)[found[0]] for field in fields if found[0] in field.chunksizes), None)
+    if chunks is None:
+        return found[0], np.arange(n_cells)
+    da = import_optional("dask.array", "chunked data", "xarray")
+    return found[0], da.arange(n_cells, chunks=(chunks,))
+
+
+def _index_variable(variables: Any, mapping: Any) -> Any:
+    """The variable with the numbers of the cells; None if there is none."""
+    if getattr(mapping, "ndim", 0) == 1 and mapping.dtype.kind in "iu":
+        return mapping  # xdggs: the numbers themselves have the attributes of the grid
+    flat = [variable for variable in variables.values() if variable.ndim == 1]
+    for variable in flat:
+        if attribute(variable, "standard_name") == "healpix_index":
+            return variable
+    whole = [variable for variable in flat if variable.dtype.kind in "iuf" and not is_place(variable)]
+    named = {str(variable.name).lower(): variable for variable in whole}
+    return next((named[name] for name in _INDICES if name in named), None)
+
+
+def _checked_numbers(index: Any, n_cells: int, pixels: Pixels) -> Any:
+    """The numbers of cells; refused if they are none of this grid, or one is there twice."""
+    values = index.data
+    if is_lazy(values):
+        return values
+    values = np.asarray(values)
+    whole = values.astype(np.int64) if values.dtype.kind != "f" or np.isfinite(values).all() else None
+    if whole is None or (whole != values).any() or whole.min(initial=0) < 0 or whole.max(initial=0) >= n_cells:
+        raise CoordinateError(
+            f"{index.name!r} has numbers from {values.min()} to {values.max()}: the cells of "
+            f"HEALPix with nside={pixels.nside} have whole numbers from 0 to {n_cells - 1}. Correct nside or the "
+            "numbers, or drop cells without a number."
+        )
+    ordered = np.sort(whole)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if twice.size:
+        raise CoordinateError(
+            f"{index.name!r} has cell {twice[0]} more than once, and {twice.size} such numbers in all: drop them, "
+            f"obj.drop_duplicates({index.dims[0]!r})."
+        )
+    return whole
+
+
+def _centres(numbers: Any, pixels: Pixels) -> tuple[Any, Any]:
+    """Latitudes and longitudes of cells in degrees, block by block if the numbers are chunked."""
+    if not is_lazy(numbers):
+        places = _block_centres(numbers, pixels)
+        return places[0], places[1]
+    da = import_optional("dask.array", "chunked data", "xarray")
+    meta = np.empty((0, 0))
+    places = da.map_blocks(_block_centres, numbers, pixels, new_axis=0, chunks=((2,), numbers.chunks[0]), meta=meta)
+    return places[0], places[1]
+
+
+def _block_centres(numbers: Any, pixels: Pixels) -> Any:
+    """Latitudes and longitudes (2, n) of cells; numbers of other cells are refused, as the package does not."""
+    numbers, n_cells = np.asarray(numbers), 12 * pixels.nside**2
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < n_cells):
+        raise CoordinateError(
+            f"The numbers of HEALPix cells are {numbers.min()} to {numbers.max()}: expected 0 to {n_cells - 1}, for "
+            f"nside={pixels.nside}."
+        )
+    healpix = import_optional("healpix", "a HEALPix grid", "healpix")
+    longitude, latitude = healpix.pix2ang(pixels.nside, numbers.astype(np.int64), nest=pixels.nested, lonlat=True)
+    return np.stack([latitude, longitude])
+
+
+def _full(size: int, value: float, numbers: Any) -> Any:
+    """An array of equal values, in the chunks of the numbers of cells."""
+    if not is_lazy(numbers):
+        return np.full(size, value)
+    return import_optional("dask.array", "chunked data", "xarray").full(size, value, chunks=(numbers.chunks[0],))
+
+
+def _along(obj: Any, dim: Hashable) -> Any:
+    """The object with its variables along one dimension alone."""
+    others = [name for name, variable in variables_of(obj).items() if variable.dims != (dim,)]
+    return obj.drop_vars(others)
+
+
+def _compare(own: list[Any], numbers: Any, pixels: Pixels) -> None:
+    """Refuse latitudes and longitudes of a file that are not those of its HEALPix cells, as with the other order."""
+    if any(is_lazy(axis.data) for axis in own) or is_lazy(numbers):
+        return
+    sample = np.unique(np.linspace(0, numbers.size - 1, min(numbers.size, _COMPARED)).astype(np.intp))
+    given = unit_vectors(*(np.asarray(in_degrees(axis).data, dtype=np.float64)[sample] for axis in own))
+    width = np.sqrt(4.0 * np.pi / (12 * pixels.nside**2))
+
+    def wrong(nested: bool) -> int:
+        expected = unit_vectors(*_block_centres(numbers[sample], pixels._replace(nested=nested)))
+        return int(np.count_nonzero(~(np.linalg.norm(given - expected, axis=-1) < width / 4.0)))
+
+    n_wrong = wrong(pixels.nested)
+    if n_wrong:
+        power = not pixels.nside & (pixels.nside - 1)
+        other = "ring" if pixels.nested else "nested"
+        turned = power and not wrong(not pixels.nested)
+        cure = (
+            f"They are those of the order {other!r}: say so" if turned else "Correct nside or the order, or drop them"
+        )
+        raise CoordinateError(
+            f"{own[0].name!r} and {own[1].name!r} are not the centres of the HEALPix cells with nside={pixels.nside} "
+            f"in {n_wrong} of {sample.size} cells. {cure} (attributes of {pixels.source})."
+        )

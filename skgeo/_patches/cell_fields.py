@@ -1,0 +1,214 @@
+"""A mixin of cells: patches of cells without rows and columns, with their places, areas and values."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from skgeo._input.cf import KINDS, fields_of, find_pair
+from skgeo._input.chunks import computed
+from skgeo._input.conventions.recognise import read_native
+from skgeo._input.field_alignment import align_field
+from skgeo._input.from_xarray import find_cells
+from skgeo._kernels.cell_groups import group_middles
+from skgeo._kernels.sphere import EARTH_RADIUS
+from skgeo._patches.cell_members import check_members, find_members, put_members, take_members
+from skgeo._typing import FloatArray, Integers
+from skgeo._validation import check_flag, import_optional
+from skgeo.exceptions import CoordinateError
+
+# Dimensions of values in patches: number of the patch, and of the cell in it.
+_DIMS = ("patch", "pixel")
+
+
+class CellPatches:
+    """A mixin of cells: ``patch_members`` says which cells belong to each patch of cells in any order."""
+
+    def patch_members(
+        self,
+        *,
+        healpix_level: int | None = None,
+        block_size_km: float | None = None,
+        labels: npt.ArrayLike | None = None,
+        min_fraction: float = 0.0,
+        return_labels: bool = False,
+    ) -> Any:
+        """The cells of each patch, for cells in any order: by HEALPix pixels, by blocks of equal area, or by labels.
+
+        The result takes the place of ``patch_size`` in :meth:`patches`, :meth:`patch_values` and
+        :meth:`from_patches`. Give one of the three first parameters.
+
+        Parameters
+        ----------
+        healpix_level : int, default=None
+            A patch is a HEALPix pixel of this level: 12 * 4**level pixels cover the sphere. It holds the cells whose
+            centres lie in it. HEALPix cells come in rows and columns of a square: with 16 x 16 cells in a patch,
+            ``values.reshape(..., 16, 16)`` is an image.
+        block_size_km : float, default=None
+            A patch is a block of equal area with about this side in km. Blocks are those of the splitters, numbered
+            from north to south.
+        labels : array-like of the shape of the grid, default=None
+            The patch of each cell: numbers or names. None, NaN and negative numbers are no patch.
+        min_fraction : float, default=0
+            Keep patches of whose area at least this fraction is inside the mask.
+        return_labels : bool, default=False
+            Also return the label of each patch: the number of the HEALPix pixel in nested order, the number of the
+            block, or the label.
+
+        Returns
+        -------
+        members : ndarray of shape (n_patches, n_cells)
+            Positions of the cells in C order, -1 where a patch has fewer cells. Patches are in the order of their
+            labels.
+        labels : ndarray of shape (n_patches,)
+            Only with ``return_labels=True``.
+
+        Raises
+        ------
+        ValueError
+            If not one of the three parameters is given, or one is not what it accepts; if ``min_fraction`` keeps
+            nothing.
+        ImportError
+            With ``healpix_level``, without the package healpix.
+
+        Examples
+        --------
+        Six cells around the equator, in patches by their continents:
+
+        >>> from skgeo import CellGrid
+        >>> cells = CellGrid([0, 0, 0, 0, 0, 0], [0, 10, 20, 100, 110, 120], areas=[1e12] * 6)
+        >>> members = cells.patch_members(labels=["Africa"] * 3 + ["Asia"] * 2 + [None])
+        >>> members
+        array([[ 0,  1,  2],
+               [ 3,  4, -1]])
+        >>> cells.patch_values([[1.0, 2, 3, 4, 5, 6]], members)
+        array([[[ 1.,  2.,  3.],
+                [ 4.,  5., nan]]])
+        >>> cells.patches(members).shape
+        (2, 3, 3)
+        """
+        check_flag("return_labels", return_labels)
+        members, names = find_members(self, healpix_level, block_size_km, labels, min_fraction)
+        return (members, names) if return_labels else members
+
+    def patch_middles(self, members: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Middles and sizes of patches, as :class:`skgeo.nn.GreatCircleBias` takes them.
+
+        Parameters
+        ----------
+        members : array-like of shape (n_patches, n_cells)
+            The cells of each patch, from :meth:`patch_members`.
+
+        Returns
+        -------
+        middles : ndarray of shape (n_patches, 2)
+            Latitude and longitude in degrees of the centroid of each patch, weighted by the areas of cells.
+        sizes : ndarray of shape (n_patches,)
+            The root of the area of each patch in km.
+
+        Raises
+        ------
+        CoordinateError
+            If the areas of the cells are unknown.
+        ValueError
+            If ``members`` are no cells of the grid.
+
+        Examples
+        --------
+        >>> from skgeo import CellGrid
+        >>> cells = CellGrid([0, 0, 0, 0], [0, 10, 100, 120], areas=[1e12, 1e12, 3e12, 1e12])
+        >>> middles, sizes = cells.patch_middles([[0, 1], [2, 3]])
+        >>> (middles + 0.0).round(2)
+        array([[  0.  ,   5.  ],
+               [  0.  , 104.96]])
+        >>> sizes.round()
+        array([1414., 2000.])
+        """
+        stack = cell_stacks(self, members)
+        middles = group_middles(stack[..., 0], stack[..., 1], stack[..., 2])
+        return middles, np.sqrt(np.nansum(stack[..., 2], axis=1)) / 1e3
+
+
+def cell_stacks(cells: Any, members: Any) -> FloatArray:
+    """Latitude and longitude in degrees, and area in square metres (n, k, 3), of the cells of patches; NaN for none."""
+    table = check_members(members, int(np.prod(cells.shape)))
+    latitude, longitude, angles = computed(cells.latitude, cells.longitude, cells._require_solid_angles())
+    absent = table < 0
+    values = [each.ravel()[np.where(absent, 0, table)] for each in (latitude, longitude, angles * EARTH_RADIUS**2)]
+    stack = np.stack(values, axis=-1)
+    stack[absent | ~np.isfinite(stack[..., 0])] = np.nan
+    return stack
+
+
+def cell_values(cells: Any, field: Any, members: Any, fill_value: Any, return_valid: bool) -> Any:
+    """The values (..., n, k) of a field in patches, labelled if the field is; see ``patch_values``."""
+    table = check_members(members, int(np.prod(cells.shape)))
+    labelled = hasattr(field, "dims") and hasattr(field, "coords")
+    plain, dims = _by_position(field, cells) if labelled else (field, ())
+    values = take_members(plain, table, cells.shape, fill_value)
+    valid = valid_members(cells, table)
+    if not labelled:
+        return (values, valid) if return_valid else values
+    xarray = import_optional("xarray", "labelled fields", "xarray")
+    kept = {name: each.variable for name, each in field.coords.items() if not set(each.dims) - set(dims)}
+    places = cell_stacks(cells, table) if cells.solid_angles is not None else None
+    if places is not None:
+        for i, kind in enumerate(KINDS):
+            kept[kind.name] = (_DIMS, places[..., i], {"standard_name": kind.name, "units": kind.units[0]})
+    found = xarray.DataArray(values, kept, (*dims, *_DIMS), name=field.name, attrs=field.attrs)
+    return (found, xarray.DataArray(valid, dims=_DIMS, name="valid")) if return_valid else found
+
+
+def cell_dataset(cells: Any, obj: Any, members: Any, fill_value: Any) -> Any:
+    """A Dataset of all variables of an xarray object on the cells, in patches, with ``valid`` as a coordinate."""
+    xarray = import_optional("xarray", "patches", "xarray")
+    native = read_native(obj).obj
+    axes = find_cells(native)
+    names = [axis.name for axis in axes]
+    native = native.set_coords(names) if hasattr(native, "data_vars") else native
+    dims = set(axes[0].dims)
+    fields = [field for field in fields_of(native) if dims <= set(field.dims) and field.name not in names]
+    if not fields:
+        raise CoordinateError(f"No variable has the dimensions {tuple(dims)} of the cells: there is nothing to cut.")
+    table = check_members(members, int(np.prod(cells.shape)))
+    values = {field.name or "values": cell_values(cells, field, table, fill_value, False) for field in fields}
+    return xarray.Dataset(values).assign_coords(valid=(_DIMS, valid_members(cells, table)))
+
+
+def valid_members(cells: Any, table: Integers) -> npt.NDArray[np.bool_]:
+    """Which slots (n, k) of patches hold a cell that has a place and is inside the mask."""
+    latitude, mask = computed(cells.latitude, cells.mask)
+    kept = np.isfinite(latitude).ravel()
+    if mask is not None:
+        kept &= np.asarray(mask).ravel() > 0
+    return (table >= 0) & kept[np.where(table < 0, 0, table)]
+
+
+def joined_cells(cells: Any, values: Any, members: Any) -> Any:
+    """The field (..., *shape) of values (..., n, k) in patches; see ``from_patches``."""
+    table = check_members(members, int(np.prod(cells.shape)))
+    return put_members(getattr(values, "data", values) if hasattr(values, "coords") else values, table, cells.shape)
+
+
+def _by_position(field: Any, cells: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The values of a DataArray with its cells last, and its other dimensions; its coordinates are compared.
+
+    A field in one dimension without coordinates, such as one on a mesh, is taken in its order.
+    """
+    native = read_native(field).obj if len(cells.shape) == 1 and _is_recognised(field) else field
+    dims: tuple[Any, ...]
+    if len(cells.shape) == 1 and all(axis is None for axis in find_pair(native, 2)):
+        dims = tuple(dim for dim, size in native.sizes.items() if size == cells.shape[0])
+        if len(dims) != 1:
+            raise CoordinateError(
+                f"field has the dimensions {dict(native.sizes)}: expected one of the {cells.shape[0]} cells."
+            )
+        aligned = native.transpose(..., *dims)
+    else:
+        aligned, dims = align_field(native, cells)
+    return aligned.data, tuple(dim for dim in aligned.dims if dim not in dims)
+
+
+def _is_recognised(field: Any) -> bool:
+    """Whether a field says its grid itself. A field on a mesh that it left behind does not."""
+    return not ("mesh" in field.attrs and "location" in field.attrs)
