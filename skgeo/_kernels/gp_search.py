@@ -89,10 +89,10 @@ def find_hyperparameters(
     n_design = data.columns.shape[1] - n_targets
     # As many coefficients as observations leave nothing to learn from.
     if data.multiplicity.sum() <= n_design:
-        found = given.smoothness or _DEFAULT_SMOOTHNESS, given.length or _DEFAULT_LENGTH
+        smoothness, length = given.smoothness or _DEFAULT_SMOOTHNESS, given.length or _DEFAULT_LENGTH
         variance = 1.0 if given.variance is None else given.variance
         ratio = _DEFAULT_RATIO if given.noise is None else given.noise / variance
-        return Hyperparameters(variance, found[1], found[0], max(ratio, RATIO_BOUNDS[0]))
+        return Hyperparameters(variance, length, smoothness, max(ratio, RATIO_BOUNDS[0]))
     bounds = _bounds(data, given)
     small = _part(data, n_targets, _START_PLACES)
     coarse = _Problem(ExactGP(small.vectors, small.weight), small, n_targets, given)

@@ -59,7 +59,7 @@ def ring_areas(latitude: FloatArray, counts: Integers) -> tuple[FloatArray, str]
         gaussian, weights = gauss_legendre(rings.size)
         if np.abs(np.sort(rings) - gaussian).max() <= _ROUNDED:
             return 2.0 * np.pi * weights / counts, "Gauss-Legendre weights of the rings"
-    heights = band_heights(*latitude_edges(rings).T)
+    heights = band_heights(*latitude_edges(rings, 0.0, 0.0).T)
     # Rings that do not fill the sphere are a part of a grid, or have gaps: nothing tells where their cells end.
     if abs(heights.sum() - 2.0) > _FILLED:
         return None

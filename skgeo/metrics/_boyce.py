@@ -73,7 +73,7 @@ def continuous_boyce_index(
     >>> import numpy as np
     >>> from skgeo.metrics import continuous_boyce_index
     >>> background = np.linspace(0, 1, 2001)
-    >>> records = np.sqrt(np.linspace(0, 1, 500))  # their density rises in proportion to the score
+    >>> records = np.sqrt(np.linspace(0, 1, 500))  # their density rises with the score
     >>> round(continuous_boyce_index(records, background), 2)
     1.0
     >>> round(continuous_boyce_index(1 - records, background), 2)

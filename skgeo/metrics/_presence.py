@@ -48,7 +48,9 @@ def mean_species_score(
     >>> import numpy as np
     >>> from skgeo.metrics import mean_species_score
     >>> occurrence = np.array([[1, 0, 1], [0, -1, 1], [1, 1, 1], [0, 0, 1]])
-    >>> scores = np.array([[0.9, 0.2, 0.5], [0.1, 0.9, 0.5], [0.8, 0.7, 0.5], [0.85, 0.1, 0.5]])
+    >>> scores = np.array(
+    ...     [[0.9, 0.2, 0.5], [0.1, 0.9, 0.5], [0.8, 0.7, 0.5], [0.85, 0.1, 0.5]]
+    ... )
     >>> mean_species_score(occurrence, scores, return_all=True)  # the third species was found everywhere
     array([0.75, 1.  ,  nan])
     >>> round(mean_species_score(occurrence, scores), 3)

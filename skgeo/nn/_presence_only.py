@@ -189,7 +189,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     >>> import numpy as np
     >>> from skgeo.nn import PresenceOnlyClassifier
     >>> rng = np.random.default_rng(0)
-    >>> latitude = np.concatenate([rng.normal(60, 8, 100), rng.normal(0, 8, 100)]).clip(-90, 90)
+    >>> latitude = np.concatenate([rng.normal(60, 8, 100), rng.normal(0, 8, 100)])
+    >>> latitude = latitude.clip(-90, 90)
     >>> records = np.column_stack([latitude, rng.uniform(-180, 180, 200)])
     >>> species = np.repeat(["northern", "tropical"], 100)
     >>> model = PresenceOnlyClassifier("cartesian3d", n_background=2000, max_epochs=100, random_state=0)
