@@ -201,6 +201,8 @@ def table(results, models):
 
 def cell(scores):
     """R2 of the three fields; a score below zero is worse than the mean of all rows."""
+    if np.isnan(scores).any():
+        return "not measured"
     return ", ".join(f"{max(score, -1.0):.2f}" for score in scores)
 
 

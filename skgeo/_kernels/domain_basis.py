@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from skgeo._kernels.covariance_products import CovarianceProducts
 from skgeo._kernels.domain import is_zonal, moments, total_and_mean, zonal_second_moments
+from skgeo._kernels.domain_products import CovarianceProducts
 from skgeo._kernels.eigenbasis import Eigenbasis, Solution, canonical_solution, solve_blocks, solve_matrix
 from skgeo._kernels.harmonics import columns_of_order, degree_of
 from skgeo._kernels.leading_vectors import solve_by_products

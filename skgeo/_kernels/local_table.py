@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._kernels.covariance_products import weight_waves
+from skgeo._kernels.domain_products import weight_waves
 from skgeo._kernels.evaluate import map_points, soft_clip
 from skgeo._kernels.harmonics import (
     circle_analysis,

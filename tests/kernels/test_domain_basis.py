@@ -8,7 +8,7 @@ import reference
 from skgeo import LatLonGrid, SphericalHarmonicPCA, matern_spectrum
 from skgeo._kernels import domain as _domain
 from skgeo._kernels import domain_basis, eigenbasis
-from skgeo._kernels.covariance_products import CovarianceProducts
+from skgeo._kernels.domain_products import CovarianceProducts
 from skgeo._kernels.leading_vectors import solve_by_products
 
 
@@ -34,8 +34,8 @@ def test_products_in_blocks_without_kept_matrices(monkeypatch):
     coefficients = _domain.point_coefficients(*np.ascontiguousarray(points.T), np.ones(50), 8)
     vectors = np.random.default_rng(0).standard_normal((24, 200))
     expected = CovarianceProducts(coefficients, np.ones(25))(vectors)
-    monkeypatch.setattr("skgeo._kernels.covariance_products._MAX_KEPT_VALUES", 0)
-    monkeypatch.setattr("skgeo._kernels.covariance_products._BLOCK_WAVES", 0)
+    monkeypatch.setattr("skgeo._kernels.domain_products._MAX_KEPT_VALUES", 0)
+    monkeypatch.setattr("skgeo._kernels.domain_products._BLOCK_WAVES", 0)
     products = CovarianceProducts(coefficients, np.ones(25))
     assert products.block == 128
     assert_allclose(products(vectors), expected, rtol=0, atol=1e-14)
