@@ -5,6 +5,7 @@ shapes, ranges, and sizes that several attributes share.
 """
 
 import math
+from collections import UserList
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -223,6 +224,8 @@ class ListOf:
 
     def check(self, where: str, value: Any, sizes: Sizes) -> None:
         """Check the length and every element."""
+        # scikit-learn 1.6 has a UserList that warns when it is read: take the list inside.
+        value = value.data if isinstance(value, UserList) else value
         check(where, isinstance(value, self.kind), value, "a list")
         if self.size is not None:
             expected = sizes.setdefault(self.size, len(value))

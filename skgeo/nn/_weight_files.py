@@ -195,6 +195,11 @@ def _scalar(dtype: _NumpyType, content: bytes) -> Any:
     return np.frombuffer(content, plain, 1)[0].item()
 
 
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Stands for the function that makes the bytes of scalars in old pickles. torch 2.4 does not know its name."""
+    return text.encode("latin1")
+
+
 def _dictionary(cls: type, *args: Any) -> dict[Any, Any]:
     """Stands for the ``__new__`` of a subclass of dict: torch fills plain dicts only."""
     return dict(*args)
@@ -230,6 +235,7 @@ _DICTIONARIES = (
 _STAND_INS: list[Any] = [
     *(_named(_path_text, name) for name in _PATHS),
     *(_named(_scalar, name) for name in _SCALARS),
+    _named(_encode, "_codecs.encode"),
     # Lightning keeps hyperparameters in a dict whose keys are attributes, too.
     *(type("AttributeDict", (), {"__new__": _dictionary, "__module__": module}) for module in _DICTIONARIES),
     type("dtype", (_NumpyType,), {"__module__": "numpy"}),
@@ -240,7 +246,8 @@ _STAND_INS: list[Any] = [
 def _plain_values_allowed() -> Iterator[None]:
     """Let torch.load read the stand-ins, too. Names that the user allowed stay allowed."""
     with _ALLOWED_NAMES_LOCK:
-        before = torch.serialization.get_safe_globals()
+        # torch 2.4 gives the list itself, which the next line would extend.
+        before = list(torch.serialization.get_safe_globals())
         torch.serialization.add_safe_globals(_STAND_INS)
         try:
             yield
