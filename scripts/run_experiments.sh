@@ -9,7 +9,7 @@ for experiment in contrastive downstream location_time patch_transfer pretrained
   "$python" -m "experiments.$experiment" --quick
 done
 if [ -f ../shared/data/location_encoder_recipes.json ]; then
-  for experiment in land_ocean land_ocean_models land_ocean_gp checkerboard; do
+  for experiment in land_ocean land_ocean_models land_ocean_gp checkerboard species; do
     echo "=== experiments/$experiment.py --quick"
     "$python" -m "experiments.$experiment" --quick
   done

@@ -4,15 +4,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._kernels.sphere import EARTH_RADIUS
+from skgeo._input.coordinates import warn_radians
+from skgeo._kernels.sphere import EARTH_RADIUS, unit_vectors
 from skgeo._places import points_in_degrees, read_places
-from skgeo._validation import check_parameter, check_scaled_weight
-from skgeo.exceptions import CoordinateError
+from skgeo._validation import check_parameter, check_scaled_weight, warn_caller
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-__all__ = ["Background", "read_background", "uniform_background"]
+__all__ = ["Background", "read_background", "uniform_background", "warn_of_records_outside"]
 
 _ACCEPTED = (
     "'uniform', 'records', a LatLonGrid, CellGrid or xarray object, or places as an array or a DataFrame, with the "
@@ -57,6 +59,7 @@ def read_background(value: Any, coordinates: tuple[str, str] | None, weight: npt
         check_parameter("background_weight", weight, weight is None, "None: cells of a grid have areas")
         weights, known = _cell_weights(places), True
     else:
+        warn_radians(*points.T)
         weights, known = np.ones(len(points)), weight is not None
         if weight is not None:
             try:
@@ -68,6 +71,24 @@ def read_background(value: Any, coordinates: tuple[str, str] | None, weight: npt
         raise ValueError("background has no place: its mask leaves none of its cells.")
     total = float(weights[kept].sum())
     return Background(points[kept], weights[kept] / total, total if known else 1.0, np.flatnonzero(kept))
+
+
+def warn_of_records_outside(records: npt.NDArray[Any], background: Background) -> None:
+    """Warn if most records lie far from all cells of a background, as with the mask of the sea for that of the land.
+
+    ``records`` are the places (n, 2). Far is three times the mean width of a cell.
+    """
+    width = 3.0 * np.sqrt(background.area / len(background.points))
+    cells = cKDTree(unit_vectors(*background.points.T))
+    # The chord is shorter than the arc: some records are taken for nearer than they are.
+    distance = EARTH_RADIUS / 1e3 * cells.query(unit_vectors(*records[:, :2].T.astype(np.float64)))[0]
+    outside = int(np.count_nonzero(distance > width))
+    if outside > 0.5 * len(records):
+        warn_caller(
+            f"{outside} of {len(records)} records are more than {width:.0f} km from all cells of background: is its "
+            "mask inverted, or is it another region? True is inside of the domain.",
+            CoordinateWarning,
+        )
 
 
 def _cell_weights(grid: LatLonGrid | CellGrid) -> npt.NDArray[np.float64]:

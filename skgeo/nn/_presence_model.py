@@ -10,10 +10,11 @@ from scipy.special import expit
 
 from skgeo._input.columns import frame_columns
 from skgeo._input.covariates import covariate_numbers, split_covariates
+from skgeo._places import as_grid
 from skgeo._targets import check_known, read_classes
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 from skgeo._values_at_places import Places
-from skgeo.nn._backgrounds import Background, read_background, uniform_background
+from skgeo.nn._backgrounds import Background, read_background, uniform_background, warn_of_records_outside
 from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe, network_skeleton
 from skgeo.nn._location_estimators import LocationModel
 from skgeo.nn._presence_losses import PRESENCE_LOSSES, PresenceOnlyLoss, log_mean_exp
@@ -131,6 +132,8 @@ class PresenceOnlyModel(LocationModel):
             raise ValueError(
                 f"y has no record of the species {missing[:5]}, {len(missing)} in all: drop their columns."
             )
+        if len(set(self.classes_.tolist())) < len(self.classes_):
+            raise ValueError("y has columns with the same name: expected each species once.")
         self._check_parameters()
         self.n_records_ = counts
         self._class_weights = self._weights_of_species(counts)
@@ -240,6 +243,8 @@ class PresenceOnlyModel(LocationModel):
             found = uniform_background(int(self.n_background), np.random.RandomState(self._seed % 2**32))
         else:
             found = read_background(value, self.coordinates, self.background_weight)
+            if as_grid(value) is not None:
+                warn_of_records_outside(inputs, found)
         parts = [found.points] if covariates is None else [found.points, covariates[found.rows]]
         self.background_ = np.column_stack(parts)
         return found

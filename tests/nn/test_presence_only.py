@@ -22,7 +22,7 @@ from reference import vectors
 from skgeo import CellGrid, LatLonGrid
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 from skgeo.metrics import PresenceOnlyScorer
 from skgeo.nn import PresenceOnlyClassifier
 from skgeo.nn._presence_losses import PRESENCE_LOSSES, PresenceOnlyLoss
@@ -319,7 +319,9 @@ def test_cells_count_by_area_inside_of_the_mask():
     assert_allclose(model.background_weight_, areas / areas.sum(), rtol=1e-12)
     latitude, longitude = np.meshgrid([50.0, np.nan], [10.0, 20.0], indexing="ij")
     cells = CellGrid(latitude, longitude, areas=np.array([[1e9, 3e9], [1e9, 1e9]]))
-    assert_allclose(model.set_params(background=cells).fit(PLACES, SPECIES).background_weight_, [0.25, 0.75])
+    with pytest.warns(CoordinateWarning, match="from all cells of background"):
+        model.set_params(background=cells).fit(PLACES, SPECIES)
+    assert_allclose(model.background_weight_, [0.25, 0.75])
     xarray = pytest.importorskip("xarray")
     mask = xarray.DataArray(
         GRID.mask, coords={"lat": GRID.latitude, "lon": GRID.longitude}, dims=("lat", "lon"), name="land"
@@ -377,8 +379,19 @@ def test_wrong_parameters_are_named(options, message):
     assert "_species_columns" not in vars(model)
 
 
+def test_doubtful_backgrounds_are_warned_of():
+    sea = LatLonGrid(GRID.latitude, GRID.longitude, mask=np.broadcast_to(np.abs(GRID.longitude - 220) < 60, GRID.shape))
+    with pytest.warns(CoordinateWarning, match=r"54 of 54 records are more than \d+ km from all cells of background"):
+        PresenceOnlyClassifier(background=sea, **QUICK).fit(PLACES, SPECIES)
+    with pytest.warns(CoordinateWarning, match="X lies within the range of radians"):
+        PresenceOnlyClassifier(background=np.radians(LATTICE), **QUICK).fit(PLACES, SPECIES)
+
+
 def test_wrong_targets_are_named():
     model = PresenceOnlyClassifier(**QUICK)
+    twice = pd.DataFrame(SPECIES[:, np.newaxis] == np.unique(SPECIES), columns=["a", "b", "a"])
+    with pytest.raises(ValueError, match="y has columns with the same name: expected each species once"):
+        model.fit(PLACES, twice)
     counts = np.tile([0, 2, 1], (60, 1))
     for y, message in [
         (counts, r"Unknown label type.*zeros and ones.*use y > 0"),
