@@ -51,7 +51,8 @@ def mean_species_score(
     >>> scores = np.array(
     ...     [[0.9, 0.2, 0.5], [0.1, 0.9, 0.5], [0.8, 0.7, 0.5], [0.85, 0.1, 0.5]]
     ... )
-    >>> mean_species_score(occurrence, scores, return_all=True)  # the third species was found everywhere
+    >>> # The third species was found everywhere.
+    >>> mean_species_score(occurrence, scores, return_all=True)
     array([0.75, 1.  ,  nan])
     >>> round(mean_species_score(occurrence, scores), 3)
     0.875

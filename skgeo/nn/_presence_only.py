@@ -193,7 +193,9 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     >>> latitude = latitude.clip(-90, 90)
     >>> records = np.column_stack([latitude, rng.uniform(-180, 180, 200)])
     >>> species = np.repeat(["northern", "tropical"], 100)
-    >>> model = PresenceOnlyClassifier("cartesian3d", n_background=2000, max_epochs=100, random_state=0)
+    >>> model = PresenceOnlyClassifier(
+    ...     "cartesian3d", n_background=2000, max_epochs=100, random_state=0
+    ... )
     >>> share = model.fit(records, species).predict_proba([[60, 10], [0, 10], [-80, 10]])
     >>> (share > 0.5).tolist()
     [[True, False], [False, True], [False, False]]
