@@ -83,7 +83,9 @@ class HarmonicProcess:
             if not normalize_y:
                 mean, scale = np.zeros_like(mean), np.ones_like(scale)
             evidence = Evidence(sums, mean, scale)
-            values = _search(evidence, given, normalize_y)
+            # One observation leaves nothing to learn from once its own value is the mean.
+            searched = sums.n_observations > int(normalize_y)
+            values = _search(evidence, given, normalize_y) if searched else _start(given)
             posterior = _posterior_at(evidence, values)
             value = evidence(matern_kernel(values), values["noise"])[0]
         state = {"value": value, "mean": mean, "scale": scale, "sums": sums._asdict(), "posterior": posterior._asdict()}
@@ -180,9 +182,14 @@ def _sums(data: TrainingData, max_degree: int, before: dict[str, Any] | None) ->
     return earlier.merged_with(sums)
 
 
+def _start(given: Given) -> dict[str, float]:
+    """The hyperparameters where the search starts: ordinary values for those that are not given."""
+    return {name: _START[name] if value is None else float(value) for name, value in given.items()}
+
+
 def _search(evidence: Evidence, given: Given, normalize_y: bool) -> dict[str, float]:
     """The hyperparameters with the largest likelihood; those that are given keep their values."""
-    values = {name: _START[name] if value is None else float(value) for name, value in given.items()}
+    values = _start(given)
     free = [name for name in HYPERPARAMETERS if given[name] is None]
     if not free:
         return values

@@ -378,6 +378,11 @@ def test_constant_targets_and_single_observations():
     assert single.noise_std_ == pytest.approx(math.sqrt(0.1))
 
 
+def test_one_observation_says_nothing_of_the_antipode():
+    std = learned(10).fit([[10.0, 20.0]], [5.0]).predict([[10.0, 20.0], [-10.0, -160.0]], return_std=True)[1]
+    assert std == pytest.approx([math.sqrt(0.1 / 1.1), 1.0], rel=1e-3)  # the conjugate normal, and the prior
+
+
 def test_files_keep_predictions_and_sums(tmp_path):
     model = learned(4).fit(X, Y2)
     skgeo.save(model, tmp_path / "model.npz")
