@@ -56,6 +56,7 @@ TESTS = {
     "skgeo/_kernels/gp_search.py": ("gaussian_process/test_regressor.py", "gaussian_process"),
     "skgeo/_kernels/grouped_places.py": ("gaussian_process/test_regressor.py", "gaussian_process"),
     "skgeo/_kernels/harmonic_gp.py": ("gaussian_process/test_harmonic_process.py", "gaussian_process"),
+    "skgeo/_kernels/logistic_moments.py": ("gaussian_process/test_classifier.py", "gaussian_process"),
     "skgeo/_kernels/harmonics.py": ("kernels/test_harmonics.py", "kernels test_pca.py"),
     "skgeo/_kernels/matern.py": ("gaussian_process/test_matern_kernel.py", "gaussian_process"),
     "skgeo/_kernels/neighbour_gp.py": ("gaussian_process/test_regressor.py", "gaussian_process"),

@@ -392,7 +392,6 @@ _WITH_IMAGES = (
     "check_sample_weights_list",
     "check_sample_weights_not_an_array",
     "check_sample_weights_not_overwritten",
-    "check_sample_weights_pandas_series",
     "check_sample_weights_shape",
     "check_supervised_y_2d",
 )
@@ -411,6 +410,7 @@ def expected_failed_checks(estimator):
         return dict.fromkeys(_OF_EACH_SPECIES, EACH_SPECIES)
     if isinstance(estimator, LocationPriorClassifier):
         failing = dict.fromkeys(_WITH_IMAGES, IMAGE_COLUMNS) | {"check_fit2d_1feature": TWO_COLUMNS}
+        failing |= {"check_sample_weights_pandas_series": BY_NAME}
         return failing | dict.fromkeys(_TWO_WIDE_AROUND_100, IN_DEGREES)
     if isinstance(estimator, ProjectionHeadClassifier):
         return {"check_classifiers_train": TWO_FEATURES}

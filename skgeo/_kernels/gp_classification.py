@@ -18,8 +18,8 @@ from scipy import linalg, sparse
 from scipy.linalg import lapack
 from scipy.sparse.linalg import LinearOperator, cg, splu
 from scipy.spatial.distance import cdist
-from scipy.special import log_ndtr, logsumexp
 
+from skgeo._kernels.logistic_moments import label_moments, moments
 from skgeo._kernels.matern import matern, matern_with_slope
 from skgeo._kernels.neighbour_gp import JITTER, Conditional, condition_on_nearest, earlier_neighbours, prior_factor
 from skgeo._kernels.threads import Advance, blas_threads_for, no_progress, row_blocks
@@ -31,32 +31,14 @@ CONSTANT_VARIANCE = 25.0
 _DAMPING, _MAX_STEPS = 0.65, 60
 # The steps end when the logarithm of the likelihood, or the means in deviations, change by less than this.
 _VALUE_TOLERANCE, _MEAN_TOLERANCE = 1e-7, 0.02
+# Weights from here on are whole labels. Sums of weights miss 1 by rounding, and the moments of powers by 1e-9.
+_WHOLE_LABEL = 1.0 - 1e-9
 # The precision of the sites of a place stays above this: labels that are certain in any case tell nothing.
 _MIN_PRECISION = 1e-10
 # Residuals of conjugate gradients over the right side: of the steps, of the constant, and of the end.
 _STEP_TOLERANCE, _RESPONSE_TOLERANCE, _END_TOLERANCE, _MAX_CG_STEPS = 1e-3, 1e-2, 1e-8, 1000
 # Variances take this multiple of the neighbours of the prior: labels are noisy, so that many of them count.
 _VARIANCE_FACTOR = 2
-_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
-
-# The logistic function as a mixture of normal distribution functions, right to 2e-9: its moments under a normal
-# distribution are then sums (Monahan & Stefanski 1992, Handbook of the Logistic Distribution, section 22.3).
-_LOG_SHARES = np.log(
-    [
-        0.003246343272134, 0.051517477033972, 0.195077912673858, 0.315569823632818,
-        0.274149576158423, 0.131076880695470, 0.027912418727972, 0.001449567805354,
-    ]
-)  # fmt: skip
-_SCALES = np.array(
-    [
-        1.365340806296348, 1.059523971016916, 0.830791313765644, 0.650732166639391,
-        0.508135425366489, 0.396313345166341, 0.308904252267995, 0.238212616409306,
-    ]
-)  # fmt: skip
-
-# Nodes from 0 to 1, and the matrix that turns values there into the coefficients of a polynomial: the degree is 12.
-_POWER_NODES = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, 13))
-_POWER_FIT = np.linalg.inv(np.vander(_POWER_NODES, increasing=True)).T
 
 
 class Labels(NamedTuple):
@@ -126,11 +108,11 @@ def match_moments(labels: Labels, sites: Sites, mean: FloatArray, variance: Floa
     """Sites that match moments, from the posterior mean and variance (n,) at the places (equations 3.56 to 3.59)."""
     variance, mean = variance[labels.place], mean[labels.place]
     # One label of the entry is left out. An entry of less than one label, the power w of a factor, is left out whole.
-    share = np.minimum(labels.weight, 1.0)
+    share = np.where(labels.weight < _WHOLE_LABEL, labels.weight, 1.0)
     precision, shift = share * sites.precision, share * sites.shift
     cavity = 1.0 / (1.0 / variance - precision)
     centre = cavity * (mean / variance - shift)
-    log_mass, slope, curvature = _label_moments(labels.sign, share, centre, cavity)
+    log_mass, slope, curvature = label_moments(labels.sign, share, centre, cavity)
     rest = share * (1.0 + cavity * curvature)
     found = Sites(-curvature / rest, (slope - centre * curvature) / rest)
     # The factor with which a site has the mass of its label, for the sites as they are.
@@ -139,60 +121,10 @@ def match_moments(labels: Labels, sites: Sites, mean: FloatArray, variance: Floa
     return Matched(found, (log_mass + 0.5 * np.log(spread) + 0.5 * product / spread) / share)
 
 
-def _label_moments(
-    sign: FloatArray, share: FloatArray, mean: FloatArray, variance: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """As :func:`_moments`, of the logistic function to the powers ``share``, which are at most 1."""
-    found = np.array(_moments(sign, mean, variance))
-    part = share < 1.0
-    if part.any():
-        found[:, part] = _power_moments(sign[part], share[part], mean[part], variance[part])
-    return found[0], found[1], found[2]
-
-
-def _power_moments(sign: FloatArray, power: FloatArray, mean: FloatArray, variance: FloatArray) -> FloatArray:
-    """As :func:`_moments`, (3, e), of the logistic function to powers (e,) between 0 and 1.
-
-    For z = ``sign * x`` the function is ``(1 + exp(-z))^-power``, and for negative z ``exp(power * z)`` times
-    ``(1 + exp(z))^-power``. With u = exp(-abs(z)), a polynomial in u is ``(1 + u)^-power`` to 1e-9. So the function is
-    a sum of exponentials on each side of zero, whose means over half of a normal distribution are known.
-    """
-    degrees = np.arange(_POWER_NODES.size)
-    # Of small powers the polynomial is 1 and a small rest: the rest keeps its digits.
-    coefficients = np.expm1(-power[:, np.newaxis] * np.log1p(_POWER_NODES)) @ _POWER_FIT
-    coefficients[:, 0] += 1.0
-    coefficients = np.hstack([coefficients, coefficients])
-    rates = np.hstack([np.tile(-degrees, (power.size, 1)), power[:, np.newaxis] + degrees])
-    side = np.repeat([1.0, -1.0], degrees.size)
-    centre, square = (sign * mean)[:, np.newaxis], variance[:, np.newaxis]
-    log_terms = rates * centre + 0.5 * rates * rates * square
-    log_terms += log_ndtr(side * (centre + rates * square) / np.sqrt(square))
-    log_mass = logsumexp(log_terms, axis=1, b=coefficients)
-    terms = coefficients * np.exp(log_terms - log_mass[:, np.newaxis])
-    # The function and its slope are continuous at zero: derivatives have no terms from there.
-    slope, second = (terms * rates).sum(axis=1), (terms * rates * rates).sum(axis=1)
-    return np.array([log_mass, sign * slope, second - slope**2])
-
-
-def _moments(sign: FloatArray, mean: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The logarithm of the mean logistic function of ``sign * x`` for normal x, and two derivatives by the mean."""
-    scale = _SCALES / np.sqrt(1.0 + np.square(_SCALES) * variance[..., np.newaxis])
-    z = scale * (sign * mean)[..., np.newaxis]
-    log_distribution = log_ndtr(z)
-    log_terms = _LOG_SHARES + log_distribution
-    log_mass = logsumexp(log_terms, axis=-1)
-    share = np.exp(log_terms - log_mass[..., np.newaxis])
-    # The density over the distribution function.
-    ratio = np.exp(-0.5 * z * z - _HALF_LOG_2PI - log_distribution)
-    slope = np.einsum("...k,...k->...", share, ratio * scale)
-    curvature = -np.einsum("...k,...k->...", share, z * ratio * scale * scale) - slope**2
-    return log_mass, sign * slope, curvature
-
-
 def averaged_log_odds(mean: FloatArray, variance: FloatArray) -> FloatArray:
     """Log odds of the mean probability of class 1, over log odds with a normal distribution."""
     one = np.ones_like(mean)
-    return np.asarray(_moments(one, mean, variance)[0] - _moments(-one, mean, variance)[0])
+    return np.asarray(moments(one, mean, variance)[0] - moments(-one, mean, variance)[0])
 
 
 # --- exact

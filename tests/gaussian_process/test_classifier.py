@@ -22,13 +22,13 @@ from skgeo._kernels.gp_classification import (
     CONSTANT_VARIANCE,
     Kernel,
     Labels,
-    _power_moments,
     averaged_log_odds,
     exact_likelihood,
     neighbour_posterior,
     predict_exact,
     predict_nearest,
 )
+from skgeo._kernels.logistic_moments import power_moments
 from skgeo.inspection import PredictionMapDisplay
 
 KERNEL = Kernel(30.0, 0.5, 1.5)
@@ -145,11 +145,17 @@ def test_moments_of_powers_beside_quadrature(power, mean, variance):
     low, middle, high = (power_log_mass(power, mean + shift, variance) / power for shift in (-step, 0.0, step))
     for sign in (1.0, -1.0):
         log_mass, slope, curvature = (
-            _power_moments(sign * one, power * one, sign * mean * one, variance * one)[:, 0] / power
+            power_moments(sign * one, power * one, sign * mean * one, variance * one)[:, 0] / power
         )
         assert log_mass == pytest.approx(middle, rel=1e-7)
         assert sign * slope == pytest.approx((high - low) / (2 * step), rel=1e-3, abs=1e-6)
         assert curvature == pytest.approx((high - 2 * middle + low) / step**2, rel=1e-3, abs=1e-5)
+
+
+def test_moments_of_powers_do_not_amplify_rounding():
+    power, one = 0.9 * (1.0 + np.arange(12) * 2.3e-16), np.ones(12)
+    for moments in power_moments(one, power, 0.5 * one, 125.0 * one):
+        assert np.ptp(moments) <= 1e-11 * np.abs(moments[0])
 
 
 def test_one_label_of_any_weight_is_exact():
