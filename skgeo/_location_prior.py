@@ -74,6 +74,8 @@ def combine_with_image_scores(
 
     Notes
     -----
+    scikit-learn's ``CalibratedClassifierCV(method="temperature")`` finds a temperature without places.
+
     Probabilities below 1e-12 are taken for 1e-12.
 
     References
@@ -137,7 +139,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         As given or found.
     n_features_in_ : int
         2, latitude and longitude; and the number of classes.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
     Raises
@@ -150,7 +152,6 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
     See Also
     --------
     skgeo.combine_with_image_scores : The formula alone.
-    sklearn.calibration.CalibratedClassifierCV : Temperatures without places.
 
     Notes
     -----
