@@ -85,7 +85,7 @@ def combine_with_image_scores(
 
     Examples
     --------
-    The image could be of either of two species, of which one lives here:
+    The image may show either of two species. One species lives here:
 
     >>> from skgeo import combine_with_image_scores
     >>> combine_with_image_scores([[0.5, 0.4, 0.1]], [[0.05, 0.9, 0.9]]).round(2)
@@ -319,7 +319,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
             return np.asarray(self.prior_.predict_proba(table_for(self.prior_, points)))
 
         def fitted(rows: npt.NDArray[np.intp]) -> Any:
-            # Samples of weight zero are left out.
+            """A clone of the prior, fitted on these rows without those of weight zero."""
             rows = rows[weight[rows] > 0.0]
             return _fit_clone(self.prior, points[rows], target[rows], weight[rows] if weighted else None)
 
@@ -327,7 +327,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         if "fit" in (self.temperature, self.prior_weight):
             for train, test in check_cv(self.cv, target, classifier=True).split(points, target):
                 model = fitted(train)
-                # A fold may lack a class, of which its model says nothing.
+                # A fold may lack a class. The model of the fold has no probability of this class.
                 columns = np.searchsorted(self.classes_, model.classes_)
                 place[test] = _SMALLEST
                 place[np.ix_(test, columns)] = model.predict_proba(points[test])
@@ -344,6 +344,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         share, rows = weight / weight.sum(), np.arange(len(codes))
 
         def loss(factors: FloatArray) -> tuple[float, FloatArray]:
+            """The log loss at the inverse temperature and the weight of the prior, and its gradient (2,)."""
             logits = np.tensordot(factors, terms, axes=1)
             each = logsumexp(logits, axis=1) - logits[rows, codes]
             expected = np.sum(np.exp(log_softmax(logits, axis=1)) * terms, axis=2)

@@ -136,7 +136,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     --------
     skgeo.LocationPriorClassifier : Multiplies the probabilities of an image classifier with these.
     skgeo.metrics.PresenceOnlyScorer : Scores candidates of a search against one background.
-    skgeo.nn.LocationClassifier : For labels of which a place has exactly one.
+    skgeo.nn.LocationClassifier : Each place has exactly one label.
 
     Notes
     -----
