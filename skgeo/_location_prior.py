@@ -300,10 +300,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         points = points_in_degrees(super()._read(split.coordinates, reset=reset, **options))
         if reset:
             self.n_features_in_ = 2 + len(names)
-            if hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
-            if split.columns is not None:
-                self.feature_names_in_ = np.asarray(split.columns, dtype=object)
+            self._remember_names(split.columns)
         return points, _image_columns(split.covariates, names)
 
     def _columns_in_fit(self) -> list[str]:
