@@ -22,6 +22,7 @@ from skgeo._grid import LatLonGrid
 from skgeo._input.chunks import chunked_rows, lazy_cells, lazy_rows
 from skgeo._input.columns import coordinate_columns, listed
 from skgeo._input.coordinates import Points, warn_radians
+from skgeo._input.covariates import CovariateTable, check_n_covariates, split_covariates
 from skgeo._input.patch_table import Patches, PixelStack
 from skgeo._places import ChunkedRows, read_patches, read_places
 from skgeo._typing import FloatArray
@@ -165,6 +166,9 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
     missing: str = "error"
     add_indicator: bool = False
     verbose: bool | None = None
+    # Of an estimator that takes covariates: their number in the fit, and their names if X had names.
+    _n_covariates: int = 0
+    _covariate_names: list[str] | None = None
 
     def _read(self, X: Any, *, reset: bool, chunked: bool = False, centres: bool = True) -> Any:
         """Turn X into points, a grid or cells; with ``chunked`` rows of dask stay chunked.
@@ -194,6 +198,26 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
             if not places.named:
                 warn_swapped_on_the_way(self, self.coordinates)
         return places
+
+    def _read_table(self, X: Any, lacking: str, *, reset: bool, **options: Any) -> tuple[Any, CovariateTable]:
+        """The places of a table and its other columns; with ``lacking`` as its words, ValueError if there are none.
+
+        ``options`` are those of :meth:`_read` for the places.
+        """
+        split = split_covariates(X, self.coordinates, [] if reset else list(getattr(self, "feature_names_in_", ())))
+        if split is None:
+            # What is wrong in the coordinates is said first.
+            LocationEstimator._read(self, X, reset=False)
+            raise ValueError(lacking)
+        # An array of another width has its coordinates at other positions: refuse it before they are read.
+        if not reset and split.columns is None:
+            check_n_covariates(split.covariates, self._n_covariates, type(self).__name__)
+        places = LocationEstimator._read(self, split.coordinates, reset=reset, **options)
+        if reset:
+            self._n_covariates, self._covariate_names = split.covariates.shape[1], split.names
+            self.n_features_in_ = 2 + self._n_covariates if split.columns is None else len(split.columns)
+            self._remember_names(split.columns)
+        return places, split
 
     def _check_input_parameters(self) -> None:
         """Raise ValueError if a parameter on the reading of X is invalid."""

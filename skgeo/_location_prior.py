@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import LocationEstimator, restore_on_error, table_for
 from skgeo._input.columns import column_values, frame_columns
-from skgeo._input.covariates import split_covariates
 from skgeo._input.numbers import as_numbers
 from skgeo._places import points_in_degrees
 from skgeo._targets import check_known, read_classes
@@ -138,7 +137,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
     temperature_, prior_weight_ : float
         As given or found.
     n_features_in_ : int
-        2, latitude and longitude; and the number of classes.
+        2, latitude and longitude; and the number of image probabilities.
     feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
@@ -287,21 +286,13 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
 
     def _read(self, X: Any, *, reset: bool, **options: Any) -> Any:
         """Places (n, 2) in degrees and image probabilities (n, n_classes); ``options`` are those of the base."""
-        columns_of_fit = [] if reset else list(getattr(self, "feature_names_in_", ()))
-        split = split_covariates(X, self.coordinates, columns_of_fit)
         names = [str(name) for name in self.classes_]
-        if split is None:
-            # What is wrong in the coordinates is said first.
-            super()._read(X, reset=False)
-            raise ValueError(
-                f"X, a {type(X).__name__}, has no image probabilities: expected {2 + len(names)} columns, latitude, "
-                f"longitude and one for each class."
-            )
-        points = points_in_degrees(super()._read(split.coordinates, reset=reset, **options))
-        if reset:
-            self.n_features_in_ = 2 + len(names)
-            self._remember_names(split.columns)
-        return points, _image_columns(split.covariates, names)
+        lacking = (
+            f"X, a {type(X).__name__}, has no image probabilities: expected {2 + len(names)} columns, latitude, "
+            "longitude and one for each class."
+        )
+        places, split = self._read_table(X, lacking, reset=reset, **options)
+        return points_in_degrees(places), _image_columns(split.covariates, names)
 
     def _columns_in_fit(self) -> list[str]:
         # Coordinates reach the reader of places apart from the other columns.

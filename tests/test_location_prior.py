@@ -137,7 +137,7 @@ def test_frames_go_by_the_names_of_classes():
     assert_allclose(named.predict_proba(frame.assign(day=3.0)), model.predict_proba(X), rtol=1e-12)
     with pytest.raises(ValueError, match=r"X has no column for the classes \['a'\], 1 in all"):
         named.predict(frame.drop(columns="a"))
-    with pytest.raises(ValueError, match="X has 4 features, but 5 are expected: latitude, longitude, and"):
+    with pytest.raises(ValueError, match="X has 4 features, but LocationPriorClassifier is expecting 5"):
         model.predict(X[:, :4])
     with pytest.raises(ValueError, match="has no image probabilities: expected 5 columns"):
         model.predict(PLACES)

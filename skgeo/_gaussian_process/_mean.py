@@ -20,17 +20,15 @@ from skgeo._gaussian_process._observations import TrainingData
 from skgeo._gaussian_process._process import Process, fit_process
 from skgeo._input.columns import listed
 from skgeo._input.covariates import (
-    CovariateTable,
     covariate_numbers,
+    covariates_in_order,
     names_of,
     refuse_covariates,
-    select_columns,
-    split_covariates,
 )
 from skgeo._typing import FloatArray
 from skgeo._validation import check_parameter, is_integer, warn_caller
 from skgeo._values_at_places import Places
-from skgeo.exceptions import CoordinateError, CoordinateWarning
+from skgeo.exceptions import CoordinateError
 
 _EXPECTED = "a DataFrame with the coordinates and the covariates, or an array (latitude, longitude, covariates)"
 
@@ -43,9 +41,6 @@ class CovariateEstimator(LocationEstimator):
 
     mean: Any
     cv: Any
-    # Number of covariates in the fit, and their names if X had names.
-    _n_covariates: int
-    _covariate_names: list[str] | None
 
     def _read_with_covariates(self, X: Any, *, reset: bool) -> tuple[Places, Any]:
         """The places of X, and its covariates; None if the mean is a constant. ``reset`` remembers the columns."""
@@ -58,22 +53,13 @@ class CovariateEstimator(LocationEstimator):
             except CoordinateError:
                 refuse_covariates(X, self.coordinates)
                 raise
-        split = split_covariates(X, self.coordinates, [] if reset else list(getattr(self, "feature_names_in_", ())))
-        if split is None:
-            # What is wrong in the coordinates is said first.
-            self._read(X, reset=False)
-            raise ValueError(
-                f"X, a {type(X).__name__}, has no covariates for the mean: expected {_EXPECTED}; for a map, "
-                "one row for each of its cells. Only mean='constant' needs no covariates."
-            )
-        if not reset:
-            covariates = self._in_order_of_fit(split)
-            return self._read(split.coordinates, reset=False), covariates
-        places: Places = self._read(split.coordinates, reset=True)
-        self._n_covariates, self._covariate_names = split.covariates.shape[1], split.names
-        self.n_features_in_ = 2 + self._n_covariates if split.columns is None else len(split.columns)
-        self._remember_names(split.columns)
-        return places, split.covariates
+        lacking = (
+            f"X, a {type(X).__name__}, has no covariates for the mean: expected {_EXPECTED}; for a map, one row for "
+            "each of its cells. Only mean='constant' needs no covariates."
+        )
+        places, split = self._read_table(X, lacking, reset=reset)
+        args = self._covariate_names, self._n_covariates, type(self).__name__
+        return places, split.covariates if reset else covariates_in_order(split.covariates, *args)
 
     def _mean_kind(self) -> str:
         """What the parameter ``mean`` is: "constant", "linear" or "regressor"."""
@@ -82,37 +68,6 @@ class CovariateEstimator(LocationEstimator):
     def _columns_in_fit(self) -> list[str]:
         # Where there are covariates, arrays reach ``_read`` as (latitude, longitude).
         return [] if getattr(self, "_n_covariates", 0) else super()._columns_in_fit()
-
-    def _in_order_of_fit(self, split: CovariateTable) -> Any:
-        """The covariates in the order of the fit; raises ValueError if there are others."""
-        known, given = self._covariate_names, split.names
-        if known is not None and given is not None:
-            lacking, unknown = ([name for name in a if name not in b] for a, b in ((known, given), (given, known)))
-            if lacking or unknown:
-                raise ValueError(
-                    f"X has other covariates than in fit: it lacks {listed(lacking)}, and {listed(unknown)} are new. "
-                    f"Expected {listed(known)} beside the coordinates."
-                )
-            return select_columns(split.covariates, known)
-        if split.covariates.shape[1] != self._n_covariates:
-            # These words are those of scikit-learn, whose checks look for them.
-            raise ValueError(
-                f"X has {split.covariates.shape[1] + 2} features, but {type(self).__name__} is expecting "
-                f"{self._n_covariates + 2} features as input: two coordinates, and the covariates of the fit."
-            )
-        if given is not None:
-            warn_caller(
-                f"X has feature names, but {type(self).__name__} was fitted without feature names: its covariates are "
-                f"taken to be {listed(given)}, in this order. Fit on a DataFrame.",
-                CoordinateWarning,
-            )
-        if known is not None:
-            warn_caller(
-                f"X does not have valid feature names, but {type(self).__name__} was fitted with feature names: its "
-                f"columns are taken to be {listed(self.feature_names_in_.tolist())}, as in fit. Pass a DataFrame.",
-                CoordinateWarning,
-            )
-        return split.covariates
 
     def _with_covariates(self, data: TrainingData, covariates: Any) -> TrainingData:
         """The data with the covariates of their mean: those of X, or predictions of a regressor."""

@@ -10,8 +10,8 @@ from skgeo._input.columns import column_values, coordinate_columns, frame_column
 from skgeo._input.coordinates import Points
 from skgeo._input.numbers import as_numbers, format_rows
 from skgeo._typing import FloatArray
-from skgeo._validation import check_magnitude, libraries_of
-from skgeo.exceptions import CoordinateError
+from skgeo._validation import check_magnitude, libraries_of, warn_caller
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 #: What to do with covariates that hold no numbers.
 ENCODE = (
@@ -80,6 +80,52 @@ def refuse_covariates(X: Any, names: tuple[str, str] | None) -> None:
         f"X has the columns {listed(columns)}: mean='constant' expects latitude and longitude only; surplus: "
         f"{listed(others)}. Drop them, or take them as covariates with mean='linear' or a regressor as mean."
     ) from None
+
+
+def covariates_in_order(
+    covariates: Any, names: list[str] | None, n_covariates: int, model: str, parameter: str = "X"
+) -> Any:
+    """Covariates in the order of those of a fit: ``names`` are theirs, None if X had no names in the fit.
+
+    ``model`` is the class of the estimator, and ``parameter`` holds the covariates. Raises ValueError if the covariates
+    are others than in the fit.
+    """
+    given = frame_columns(covariates)
+    if names is not None and given is not None:
+        lacking, unknown = ([name for name in a if name not in b] for a, b in ((names, given), (given, names)))
+        if lacking or unknown:
+            raise ValueError(
+                f"{parameter} has other covariates than in fit: it lacks {listed(lacking)}, and {listed(unknown)} are "
+                f"new. Expected {listed(names)} beside the coordinates."
+            )
+        return select_columns(covariates, names)
+    check_n_covariates(covariates, n_covariates, model, parameter)
+    if given is not None:
+        warn_caller(
+            f"{parameter} has feature names, but {model} was fitted without feature names: its covariates are taken to "
+            f"be {listed(given)}, in this order. Fit on a DataFrame.",
+            CoordinateWarning,
+        )
+    if names is not None:
+        warn_caller(
+            f"{parameter} does not have valid feature names, but {model} was fitted with feature names: its covariates "
+            f"are taken to be {listed(names)}, as in fit. Pass a DataFrame.",
+            CoordinateWarning,
+        )
+    return covariates
+
+
+def check_n_covariates(covariates: Any, n_covariates: int, model: str, parameter: str = "X") -> None:
+    """Raise ValueError if there are more or fewer covariates than in the fit."""
+    shape = np.shape(covariates)
+    if len(shape) != 2:
+        raise ValueError(f"{parameter} has covariates of shape {shape}: expected (n, {n_covariates}).")
+    if shape[1] != n_covariates:
+        # These words are those of scikit-learn, whose checks look for them.
+        raise ValueError(
+            f"{parameter} has {shape[1] + 2} features, but {model} is expecting {n_covariates + 2} features as input: "
+            "two coordinates, and the other columns of the fit."
+        )
 
 
 def select_columns(X: Any, names: list[str]) -> Any:

@@ -213,6 +213,8 @@ SCHEMAS: dict[str, Schema] = GAUSSIAN_PROCESSES | {
         {
             "n_features_in_": Integer(1, size="features"),
             "classes_": AnyOf((Labels(), Strings(("classes",)))),
+            "_n_covariates": Integer(2),
+            "_covariate_names": AnyOf((Text(optional=True), ListOf(Text()))),
             "prior_": Part(("predict_proba",)),
             "class_prior_": Array(("classes",), low=POSITIVE, high=1.0),
             "temperature_": Number(low=POSITIVE),

@@ -8,8 +8,7 @@ import torch
 from scipy import sparse
 from scipy.special import expit
 
-from skgeo._input.columns import frame_columns
-from skgeo._input.covariates import covariate_numbers, split_covariates
+from skgeo._input.covariates import covariate_numbers, covariates_in_order, split_covariates
 from skgeo._places import as_grid
 from skgeo._targets import check_known, read_classes
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
@@ -43,8 +42,6 @@ class PresenceOnlyModel(LocationModel):
     class_weight: dict[Any, float] | str | None
     covariates: bool
     classes_: npt.NDArray[Any]
-    _n_covariates: int = 0
-    _covariate_names: list[str] | None = None
     # Columns of an indicator matrix, while fit runs.
     _species_columns: list[str] | None = None
 
@@ -59,37 +56,22 @@ class PresenceOnlyModel(LocationModel):
             if reset:
                 self._n_covariates, self._covariate_names = 0, None
             return super()._read(X, reset=reset, **options)
-        split = split_covariates(X, self.coordinates, [] if reset else list(getattr(self, "feature_names_in_", ())))
-        if split is None:
-            raise ValueError(
-                f"covariates=True: X, a {type(X).__name__}, has no covariates beside latitude and longitude: expected "
-                f"{_EXPECTED}."
-            )
-        places = super()._read(split.coordinates, reset=reset, **options)
-        if reset:
-            self._n_covariates, self._covariate_names = split.covariates.shape[1], split.names
-            self.n_features_in_ = 2 + self._n_covariates if split.columns is None else len(split.columns)
-            self._remember_names(split.columns)
+        lacking = (
+            f"covariates=True: X, a {type(X).__name__}, has no covariates beside latitude and longitude: expected "
+            f"{_EXPECTED}."
+        )
+        places, split = self._read_table(X, lacking, reset=reset, **options)
         return _PlacesAndCovariates(places, self._numbers(split.covariates))
 
     def _columns_in_fit(self) -> list[str]:
         # With covariates, arrays reach the reader of places as (latitude, longitude).
         return [] if getattr(self, "_n_covariates", 0) else super()._columns_in_fit()
 
-    def _numbers(self, covariates: Any) -> npt.NDArray[np.float64]:
-        """Covariates (n, n_covariates) as numbers, in the order of the fit."""
-        names, given = self._covariate_names, frame_columns(covariates)
-        if names is not None and given is not None:
-            lacking = [name for name in names if name not in given]
-            if lacking or len(given) != len(names):
-                raise ValueError(f"X has the covariates {given}: expected {names}, as in fit.")
-            covariates = covariates.select(names) if hasattr(covariates, "column_names") else covariates[names]
-        if np.ndim(covariates) != 2 or np.shape(covariates)[1] != self._n_covariates:
-            raise ValueError(
-                f"X has covariates of shape {np.shape(covariates)}: expected {self._n_covariates} columns beside the "
-                "coordinates, as in fit."
-            )
-        return covariate_numbers(covariates, names, "covariates=True")
+    def _numbers(self, covariates: Any, parameter: str = "X") -> npt.NDArray[np.float64]:
+        """Covariates (n, n_covariates) as numbers, in the order of the fit; ``parameter`` holds them."""
+        names = self._covariate_names
+        ordered = covariates_in_order(covariates, names, self._n_covariates, type(self).__name__, parameter)
+        return covariate_numbers(ordered, names, "covariates=True")
 
     def _inputs(
         self, places: Any, sample_weight: npt.ArrayLike | None = None
@@ -230,7 +212,7 @@ class PresenceOnlyModel(LocationModel):
             split = split_covariates(value, self.coordinates, [])
             if split is None:
                 raise ValueError(f"background has no covariates: expected {_EXPECTED}, as X has.")
-            value, covariates = split.coordinates, self._numbers(split.covariates)
+            value, covariates = split.coordinates, self._numbers(split.covariates, "background")
         elif self._n_covariates:
             raise ValueError(
                 f"background={value!r} has no covariates, and covariates=True: expected 'records', or {_EXPECTED}."
@@ -299,7 +281,7 @@ class PresenceOnlyModel(LocationModel):
         if len(covariates) != len(kept):
             raise ValueError(f"covariates has {len(covariates)} rows: expected {len(kept)}, one for each cell.")
         rows = covariates.iloc[kept] if hasattr(covariates, "iloc") else np.asarray(covariates)[kept]
-        return [self._numbers(rows)]
+        return [self._numbers(rows, "covariates")]
 
     def _columns_of(self, species: Any) -> npt.NDArray[np.intp]:
         """Numbers of the columns of some species."""
