@@ -9,13 +9,14 @@ the domain. Legendre functions then integrate the waves over latitude. All three
 Vectors are columns (D - 1, n). Their rows are the harmonics of ``columns_by_order`` but for the constant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from skgeo._kernels.harmonics import columns_by_order, degree_of, legendre, legendre_by_order
+from skgeo._kernels.threads import n_blas_threads, run_in_threads
 from skgeo._typing import FloatArray
 
 # The matrices of all parallels are kept if they take at most this many values (128 MB), or else made for each product.
@@ -23,7 +24,9 @@ _MAX_KEPT_VALUES = 2**24
 # The waves of all parallels for one block of vectors have about this many values (64 MB).
 _BLOCK_WAVES = 2**23
 # Making the matrices again for each block of vectors is little work for blocks of this many vectors.
-_MIN_BLOCK_VECTORS = 128
+_MIN_BLOCK_VECTORS = 256
+# The orders and the parallels are cut into this many parts a thread: threads that others keep waiting do fewer parts.
+_SLICES_PER_THREAD = 4
 
 
 class CovarianceProducts:
@@ -37,11 +40,12 @@ class CovarianceProducts:
         self.max_degree = degree_of(coefficients.size) // 2
         columns = columns_by_order(self.max_degree)
         self.columns = columns[1:] - 1
+        self._n_threads = n_blas_threads()
         # Half of the parallels: those of the north mirror them. Both halves have the equator, with half its weight.
         sines, weights = np.polynomial.legendre.leggauss(2 * self.max_degree + 1)
         sines, weights = sines[self.max_degree :], weights[self.max_degree :]
         sines[0], weights[0] = 0.0, weights[0] / 2.0
-        self._legendre = legendre_by_order(sines, np.sqrt(1.0 - sines**2), self.max_degree)
+        self._orders = _rows_of_orders(legendre_by_order(sines, np.sqrt(1.0 - sines**2), self.max_degree))
         total = float(coefficients[0] * np.sqrt(4.0 * np.pi))
         self._mean = coefficients[columns] / total
         self._root = root[columns[1:], np.newaxis]
@@ -60,44 +64,69 @@ class CovarianceProducts:
             scaled = np.zeros((self._mean.size, vectors[:, part].shape[1]))
             np.multiply(vectors[:, part], self._root, out=scaled[1:])
             waves = self._synthesis(scaled)
-            for parallel in range(waves.shape[1]):
-                waves[:, parallel] = self._products_on(parallel) @ waves[:, parallel]
+            self._multiply(waves)
             centring = np.outer(self._mean, self._mean @ scaled)
             self._analysis(waves, scaled)
             scaled -= centring
             np.multiply(scaled[1:], self._root, out=product[:, part])
         return product
 
-    def _products_on(self, parallel: int) -> FloatArray:
-        """The matrix of pairs of waves on a parallel."""
-        return _wave_products(self._waves[:, parallel]) if self._kept is None else self._kept[parallel]
-
-    def _orders(self) -> Iterator[tuple[int, slice, FloatArray]]:
-        """For each order: the row of its wave, the rows of its harmonics, and its Legendre functions (n, n_half)."""
-        start = 0
-        for order, table in enumerate(self._legendre):
-            for wave in (order, self.max_degree + order)[: 1 + (order > 0)]:
-                yield wave, slice(start, start + len(table)), table
-                start += len(table)
-
     def _synthesis(self, vectors: FloatArray) -> FloatArray:
         """Waves (2 L + 1, n_parallels, n) of vectors (D, n): cosines of order 0 to L, then sines of order 1 to L."""
         half = self.max_degree + 1
         waves = np.empty((2 * self.max_degree + 1, 2 * half, vectors.shape[1]))
-        for wave, rows, table in self._orders():
-            # Legendre functions whose degree has the parity of the order are even in latitude, all others are odd.
-            even, odd = (table[parity::2].T @ vectors[rows][parity::2] for parity in (0, 1))
-            np.add(even, odd, out=waves[wave, :half])
-            np.subtract(even, odd, out=waves[wave, half:])
+
+        def work(part: slice) -> None:
+            """The waves of some orders."""
+            for wave, rows, table in self._orders[part]:
+                # Legendre functions whose degree has the parity of the order are even in latitude, all others are odd.
+                even, odd = (table[parity::2].T @ vectors[rows][parity::2] for parity in (0, 1))
+                np.add(even, odd, out=waves[wave, :half])
+                np.subtract(even, odd, out=waves[wave, half:])
+
+        self._in_threads(work)
         return waves
+
+    def _multiply(self, waves: FloatArray) -> None:
+        """Multiply waves by the weight function, on each parallel."""
+
+        def work(part: slice) -> None:
+            """The waves on some parallels."""
+            for parallel in range(waves.shape[1])[part]:
+                kept = self._kept
+                products = _wave_products(self._waves[:, parallel]) if kept is None else kept[parallel]
+                waves[:, parallel] = products @ waves[:, parallel]
+
+        self._in_threads(work)
 
     def _analysis(self, waves: FloatArray, out: FloatArray) -> None:
         """Write the integrals of waves times Legendre functions into ``out`` (D, n)."""
         half = self.max_degree + 1
-        for wave, rows, table in self._orders():
-            north, south = waves[wave, :half], waves[wave, half:]
-            out[rows][0::2] = table[0::2] @ (north + south)
-            out[rows][1::2] = table[1::2] @ (north - south)
+
+        def work(part: slice) -> None:
+            """The integrals of some orders."""
+            for wave, rows, table in self._orders[part]:
+                north, south = waves[wave, :half], waves[wave, half:]
+                out[rows][0::2] = table[0::2] @ (north + south)
+                out[rows][1::2] = table[1::2] @ (north - south)
+
+        self._in_threads(work)
+
+    def _in_threads(self, work: Callable[[slice], None]) -> None:
+        """Call ``work`` with slices that together take every order, or every parallel, once."""
+        # Orders have unequal work: a slice takes every n-th of them.
+        n_slices = 1 if self._n_threads == 1 else _SLICES_PER_THREAD * self._n_threads
+        run_in_threads(work, [slice(start, None, n_slices) for start in range(n_slices)], self._n_threads)
+
+
+def _rows_of_orders(legendre: list[FloatArray]) -> list[tuple[int, slice, FloatArray]]:
+    """For each order: the row of its wave, the rows of its harmonics, and its Legendre functions (n, n_half)."""
+    orders, start, max_degree = [], 0, len(legendre) - 1
+    for order, table in enumerate(legendre):
+        for wave in (order, max_degree + order)[: 1 + (order > 0)]:
+            orders.append((wave, slice(start, start + len(table)), table))
+            start += len(table)
+    return orders
 
 
 def weight_waves(coefficients: FloatArray, sines: FloatArray) -> FloatArray:

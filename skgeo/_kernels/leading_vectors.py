@@ -12,19 +12,27 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
+from skgeo._kernels.threads import (
+    blas_threads_for,
+    n_blas_threads,
+    one_blas_thread,
+    product_in_threads,
+)
 from skgeo._typing import FloatArray
 
 # Random vectors are taken in blocks of this share of their length, within bounds: products with large blocks are
 # faster, and small blocks find fewer vectors too many.
-_BLOCK_SHARE = 1.0 / 256.0
+_BLOCK_SHARE = 1.0 / 160.0
 _MIN_BLOCK_VECTORS = 64
-_MAX_BLOCK_VECTORS = 128
+_MAX_BLOCK_VECTORS = 256
 # Rounding of products with random vectors was measured at 0.2 to 4 times this: the rounding of one number, times the
 # length of the vector, times the largest eigenvalue plus the squared norm of the mean.
 _MAX_ROUNDING = 8.0
-# Vectors of length one that are shorter than this outside of the span are not yet orthogonal to the span.
+# If a combination of length one is shorter than this outside of the span, it is not yet orthogonal to the span.
 _SHORT = 0.5
 _MAX_TURNS = 4
+# Where the squares of lengths in a block differ by more, the block is made orthonormal by a QR factorisation.
+_MIN_SQUARE_SHARE = 1e-8
 # The seed of the random vectors. They change eigenvectors by rounding only.
 _SEED = 0
 
@@ -46,27 +54,31 @@ def solve_by_products(
     The eigenvectors are columns (D, count), their rows in the order 0 to D - 1. Returns None if more than
     ``max_vectors`` vectors would be needed: the domain is too large for this way.
     """
-    basis = _span(products, mean_square, max_vectors)
-    if basis is None:
-        return None
-    n_vectors = len(basis)
-    within = np.empty((n_vectors, n_vectors))
-    for start in range(0, n_vectors, products.block):
-        part = slice(start, start + products.block)
-        within[:, part] = basis @ products(np.ascontiguousarray(basis[part].T))
+    # BLAS has one thread: two threads of BLAS would wait for each other at every step of the small products here.
+    n_threads = n_blas_threads()
+    with one_blas_thread():
+        basis = _span(products, mean_square, max_vectors, n_threads)
+        if basis is None:
+            return None
+        n_vectors = len(basis)
+        within = np.empty((n_vectors, n_vectors))
+        for start in range(0, n_vectors, products.block):
+            part = slice(start, start + products.block)
+            within[:, part] = product_in_threads(basis, products(np.ascontiguousarray(basis[part].T)), n_threads)
     within += within.T.copy()
     within *= 0.5
-    values, vectors = linalg.eigh(within, overwrite_a=True, check_finite=False, driver="evd")
+    with blas_threads_for(n_vectors):
+        values, vectors = linalg.eigh(within, overwrite_a=True, check_finite=False, driver="evd")
     place = np.argsort(products.columns)
 
     def leading(count: int) -> FloatArray:
         """The first ``count`` eigenvectors."""
-        return (basis.T @ vectors[:, ::-1][:, :count])[place]
+        return product_in_threads(basis.T, vectors[:, ::-1][:, :count], n_threads)[place]
 
     return values[::-1], leading
 
 
-def _span(products: Products, mean_square: float, max_vectors: int) -> FloatArray | None:
+def _span(products: Products, mean_square: float, max_vectors: int, n_threads: int) -> FloatArray | None:
     """Orthonormal rows (n, D) that span the eigenvectors above rounding; None if there are more than a limit."""
     size, random = products.columns.size, np.random.default_rng(_SEED)
     basis, largest = np.empty((0, size)), 0.0
@@ -79,15 +91,14 @@ def _span(products: Products, mean_square: float, max_vectors: int) -> FloatArra
         if not len(basis):
             first = block[0] / max(float(np.linalg.norm(block[0])), np.finfo(np.float64).tiny)
             largest = float(np.linalg.norm(block @ first)) / np.sqrt(n_vectors)
-        block -= (block @ basis.T) @ basis
+        _subtract_span(block, basis, n_threads)
         rounding = np.finfo(np.float64).eps * np.sqrt(size) * (largest + mean_square)
         length = float(np.sqrt(np.mean(np.square(np.linalg.norm(block, axis=1)))))
-        block = _orthonormal(block)
-        # Short vectors were rounding within the span: what is left of them needs another turn.
+        block, _ = _orthonormal(block, n_threads)
+        # Vectors that were rounding within the span are not yet orthogonal to the span: they need another turn.
         for _ in range(_MAX_TURNS):
-            block -= (block @ basis.T) @ basis
-            shortest = float(np.linalg.norm(block, axis=1).min())
-            block = _orthonormal(block)
+            _subtract_span(block, basis, n_threads)
+            block, shortest = _orthonormal(block, n_threads)
             if shortest > _SHORT:
                 break
         n_found = len(basis)
@@ -97,7 +108,21 @@ def _span(products: Products, mean_square: float, max_vectors: int) -> FloatArra
             return basis
 
 
-def _orthonormal(rows: FloatArray) -> FloatArray:
-    """Orthonormal rows with the span of rows (n, D), which are overwritten."""
-    vectors, _ = linalg.qr(rows.T, mode="economic", overwrite_a=True, check_finite=False)
-    return np.asarray(vectors.T, dtype=np.float64)
+def _subtract_span(block: FloatArray, basis: FloatArray, n_threads: int) -> None:
+    """Subtract from rows (n, D) what lies in the span of orthonormal rows."""
+    within = product_in_threads(basis, block.T, n_threads)
+    block -= product_in_threads(basis.T, within, n_threads).T
+
+
+def _orthonormal(rows: FloatArray, n_threads: int) -> tuple[FloatArray, float]:
+    """Orthonormal rows with the span of rows (n, D), and the length of their shortest combination of length one.
+
+    The rows that come out are orthonormal to rounding if those that come in are far from dependent.
+    """
+    squares, vectors = linalg.eigh(rows @ rows.T, driver="evd", check_finite=False)
+    shortest = float(np.sqrt(max(squares[0], 0.0)))
+    # The eigenvectors of the Gram matrix are faster than a QR factorisation, and lose the square of the condition.
+    if squares[0] > _MIN_SQUARE_SHARE * squares[-1]:
+        return product_in_threads(rows.T, vectors / np.sqrt(squares), n_threads).T, shortest
+    factor, _ = linalg.qr(rows.T, mode="economic", check_finite=False)
+    return np.asarray(factor.T, dtype=np.float64), shortest

@@ -5,17 +5,24 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from types import FrameType
 from typing import Any, ClassVar
 
+import numpy as np
 import scipy.linalg  # noqa: F401  loads scipy's BLAS: _libraries() finds loaded libraries only
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
+
+from skgeo._typing import FloatArray
 
 # Square matrices with fewer rows are faster on one thread: see benchmarks/blas_threads.py.
 _MIN_THREADED_ROWS = 2000
+
+# A block of so many rows of a matrix product is worth a thread.
+_PRODUCT_ROWS = 512
 
 #: A function that kernels call with the number of points, cells or pixels that they have just finished.
 Advance = Callable[[int], object]
@@ -47,17 +54,17 @@ def run_in_threads(
 
     BLAS has one thread meanwhile: the matrix products of one part are too small for more threads.
     """
-    # joblib would start as many threads as it is told to, however few parts and cores there are.
-    if n_jobs is not None and n_jobs > 0:
-        n_jobs = max(1, min(n_jobs, cpu_count(), len(parts)))
     # Two contexts: if Ctrl-C keeps one of them from being left, the other one releases both.
     with one_blas_thread(), one_blas_thread():
-        if len(parts) == 1:
-            then(parts[0], work(parts[0]))
+        n_threads = min(effective_n_jobs(n_jobs), cpu_count(), len(parts))
+        if n_threads <= 1:
+            for part in parts:
+                then(part, work(part))
             return
-        results = Parallel(n_jobs, backend="threading", return_as="generator")(delayed(work)(part) for part in parts)
-        for part, result in zip(parts, results, strict=True):
-            then(part, result)
+        # joblib's own threads look for results every 10 ms only, which is longer than many parts take.
+        with ThreadPoolExecutor(n_threads) as pool:
+            for part, result in zip(parts, pool.map(work, parts), strict=True):
+                then(part, result)
 
 
 def fill_in_threads(
@@ -74,6 +81,15 @@ def fill_in_threads(
         advance(places_per_row * (block.stop - block.start))
 
     run_in_threads(fill, blocks, n_jobs, then)
+
+
+def product_in_threads(left: FloatArray, right: FloatArray, n_threads: int) -> FloatArray:
+    """The matrix product, a thread for each block of rows of ``left``; the sums do not depend on ``n_threads``."""
+    out = np.empty((len(left), right.shape[1]))
+    run_in_threads(
+        lambda part: np.matmul(left[part], right, out=out[part]), row_blocks(len(left), 1, _PRODUCT_ROWS), n_threads
+    )
+    return out
 
 
 class one_blas_thread:  # noqa: N801
@@ -120,6 +136,11 @@ class one_blas_thread:  # noqa: N801
 def blas_threads_for(n_rows: int) -> AbstractContextManager[None]:
     """A context that gives BLAS one thread for square matrices of ``n_rows`` rows; for large ones it does nothing."""
     return one_blas_thread() if n_rows < _MIN_THREADED_ROWS else nullcontext()
+
+
+def n_blas_threads() -> int:
+    """The number of threads that BLAS has now: that of the cores, or what the user or a context here allows."""
+    return min(library.get_num_threads() for library in _libraries())
 
 
 class _Limit:

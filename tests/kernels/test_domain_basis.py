@@ -32,12 +32,12 @@ def test_products_are_those_of_the_covariance(max_degree):
 def test_products_in_blocks_without_kept_matrices(monkeypatch):
     points = reference.uniform_points(50, seed=3)
     coefficients = _domain.point_coefficients(*np.ascontiguousarray(points.T), np.ones(50), 8)
-    vectors = np.random.default_rng(0).standard_normal((24, 200))
+    vectors = np.random.default_rng(0).standard_normal((24, 300))
     expected = CovarianceProducts(coefficients, np.ones(25))(vectors)
     monkeypatch.setattr("skgeo._kernels.domain_products._MAX_KEPT_VALUES", 0)
     monkeypatch.setattr("skgeo._kernels.domain_products._BLOCK_WAVES", 0)
     products = CovarianceProducts(coefficients, np.ones(25))
-    assert products.block == 128
+    assert products.block == 256
     assert_allclose(products(vectors), expected, rtol=0, atol=1e-14)
 
 
@@ -61,11 +61,24 @@ def test_eigenvectors_above_rounding_are_found(n_values):
     values[:n_values] = np.geomspace(1.0, 1e-12, n_values)
     matrix = Matrix(values, seed=1)
     found, leading = solve_by_products(matrix, 0.0, 400)
-    assert_allclose(found[:n_values], values[:n_values], rtol=0, atol=1e-15)
+    assert_allclose(found[:n_values], values[:n_values], rtol=0, atol=2e-15)
     vectors = leading(n_values)
     expected = matrix.matrix[::-1, ::-1]
     assert_allclose(expected @ vectors, vectors * values[:n_values], rtol=0, atol=3e-15)
     assert_allclose(vectors.T @ vectors, np.eye(n_values), atol=1e-13)
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    points = reference.uniform_points(300, seed=3) * [0.2, 0.2]
+    coefficients = _domain.point_coefficients(*np.ascontiguousarray(points.T), np.ones(300), 2 * 24)
+    found = []
+    for n_threads in (1, 3):
+        for module in ("leading_vectors", "domain_products"):
+            monkeypatch.setattr(f"skgeo._kernels.{module}.n_blas_threads", lambda n_threads=n_threads: n_threads)
+        values, leading = solve_by_products(CovarianceProducts(coefficients, np.ones(625)), 0.0, 625)
+        found.append((values, leading(50)))
+    assert_array_equal(found[0][0], found[1][0])
+    assert_array_equal(found[0][1], found[1][1])
 
 
 def test_too_many_eigenvectors_are_left_to_another_way():
