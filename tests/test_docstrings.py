@@ -124,3 +124,27 @@ def test_code_of_pages_is_not_cut_off():
 def test_examples_of_docstrings_are_not_cut_off():
     texts = {path.relative_to(ROOT).as_posix(): "\n\n".join(docstrings(path)) for path in MODULES}
     assert too_wide(texts) == {}
+
+
+def functions(path):
+    """All functions and classes of a file, each with whether it is a method."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    bodies = [parent.body for parent in ast.walk(tree) if isinstance(parent, ast.ClassDef)]
+    # Signatures for type checkers stand in "if TYPE_CHECKING:".
+    bodies += [node.body for body in bodies for node in body if isinstance(node, ast.If)]
+    methods = {id(node) for body in bodies for node in body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node, id(node) in methods
+
+
+def test_every_function_has_a_docstring_or_overrides_one_that_has():
+    found = [(path, *each) for path in sorted((ROOT / "skgeo").rglob("*.py")) for each in functions(path)]
+    assert len(found) > 1000
+    documented = {node.name for _, node, is_method in found if is_method and ast.get_docstring(node)}
+    lacking = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
+        for path, node, is_method in found
+        if not ast.get_docstring(node) and not (is_method and (node.name.startswith("__") or node.name in documented))
+    ]
+    assert lacking == []

@@ -159,10 +159,12 @@ class HarmonicProcess:
 
     @property
     def _posterior(self) -> Posterior:
+        """The distribution of the weights of the harmonics, given the data."""
         return Posterior(**self.state["posterior"])
 
     @property
     def _max_degree(self) -> int:
+        """The degree of the harmonics, from the size of their covariance."""
         return math.isqrt(len(self._posterior.factor)) - 1
 
     def _map(self, places: Places, coefficients: FloatArray) -> FloatArray:

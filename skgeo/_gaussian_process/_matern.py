@@ -95,6 +95,7 @@ class MaternProcess:
         return process
 
     def _fit_hyperparameters(self, given: Given) -> None:
+        """Find the hyperparameters that the user left open, by the largest likelihood."""
         length = given["length_scale_km"]
         fixed = Fixed(
             given["variance"], None if length is None else length / EARTH_RADIUS_KM, given["smoothness"], given["noise"]
@@ -297,14 +298,17 @@ class MaternProcess:
 
     @property
     def _n_near(self) -> int:
+        """The number of observations near a place from which its prediction comes."""
         return _PREDICTION_FACTOR * self.n_neighbors
 
     @property
     def _kernel(self) -> tuple[float, float]:
+        """The length scale in radians, and the smoothness."""
         return self.values["length_scale_km"] / EARTH_RADIUS_KM, self.values["smoothness"]
 
     @property
     def _ratio(self) -> float:
+        """The variance of the noise, divided by the variance of the field."""
         return self.values["noise"] / self.values["variance"]
 
     def _factor(self) -> FloatArray:

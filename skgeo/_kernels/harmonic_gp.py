@@ -140,6 +140,7 @@ class Matern(NamedTuple):
         return high
 
     def _kappa_square(self) -> float:
+        """The square of the rate, per radian, at which the Matern covariance falls."""
         return 2.0 * self.smoothness / self.length_scale**2
 
 

@@ -110,6 +110,7 @@ class NeighbourGP:
         )
 
     def _block_gram(self, rows: slice, columns: FloatArray, kernel: tuple[float, float], ratio: float) -> Gram:
+        """The part of some observations in the products of all columns, and its derivatives."""
         near, pairs = self.neighbours[rows], self._pairs
         value, slope = matern_with_slope(self._block_chords(rows), *kernel)
         absent = near < 0

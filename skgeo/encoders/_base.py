@@ -103,9 +103,11 @@ class FormulaEncoder(FixedEncoder):
         return fill_at_places(places, len(self._embedding_names()), places.dtype, *writes, verbose=self.verbose)
 
     def _write_points(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
+        """Write the terms of points (n,) into ``out``."""
         self._write(latitude[:, np.newaxis], longitude[:, np.newaxis], out, advance)
 
     def _write_grid(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:
+        """Write the terms of a grid between its two axes into ``out``."""
         self._write(latitude[:, np.newaxis, np.newaxis], longitude[:, np.newaxis], out, advance)
 
     def _write(self, latitude: FloatArray, longitude: FloatArray, out: Floats, advance: Advance) -> None:

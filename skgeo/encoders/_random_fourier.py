@@ -146,9 +146,11 @@ class RandomFourierEncoder(FormulaEncoder):
         return self
 
     def _n_waves(self) -> int:
+        """The number of waves: a cosine and a sine each, the last sine left out if their number is odd."""
         return -(-int(self.n_components) // 2)
 
     def _own_parameters(self) -> dict[str, Any]:
+        """The parameters of the formula, without the seed."""
         # The torch module and its file hold the vectors: they need no seed, which may be a RandomState.
         own = super()._own_parameters()
         del own["random_state"]

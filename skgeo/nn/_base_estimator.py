@@ -202,6 +202,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
     def _samples(
         self, inputs: npt.NDArray[Any], target: npt.NDArray[Any], weight: npt.NDArray[Any], name: str = "y"
     ) -> Samples:
+        """The samples of the training: inputs, encoded targets and weights."""
         return Samples(inputs, *self._encode_target(target, weight, name))
 
     def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:

@@ -249,6 +249,7 @@ class PresenceOnlyModel(LocationModel):
         return predict(model.frozen, model.trained, inputs, self.device).astype(np.float64)
 
     def _probabilities(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Probabilities of presence, by the formula of the loss."""
         if self._loss_name in ("maxent", "poisson"):
             # Far beyond the records the exponential overflows to infinity, whose probability is 1.
             with np.errstate(over="ignore"):
@@ -256,6 +257,7 @@ class PresenceOnlyModel(LocationModel):
         return expit(logits)
 
     def _covariate_scaling(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+        """Means and deviations of the covariates; None if there are none."""
         return (self._covariate_mean, self._covariate_scale) if self._n_covariates else None
 
     def _skeleton(self) -> torch.nn.Module:

@@ -199,6 +199,7 @@ def centres(connectivity: Connectivity, latitude: Any, longitude: Any) -> tuple[
 
 
 def _block_centres(nodes: Integers, *, degrees: list[FloatArray]) -> Any:
+    """The centres of a block of polygons, whose corners are numbers of nodes."""
     return polygon_centres(*(corners_of(axis, nodes) for axis in degrees))
 
 
