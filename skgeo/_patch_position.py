@@ -340,7 +340,7 @@ def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
 
 def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
     """Fit an encoder on the union of patches: on the area of the union if the encoder can, else on the pixels."""
-    if isinstance(encoder, FixedEncoder):
+    if isinstance(encoder, FixedEncoder) and not encoder._learns_places:
         # Such an encoder learns nothing from places, so that one place is enough.
         points, weight = np.array([[90.0, 0.0]]), np.ones(1)
     elif isinstance(patches, PixelStack):

@@ -153,11 +153,12 @@ def degrees_of_vectors(vectors: FloatArray) -> FloatArray:
     return np.degrees(np.stack([np.arctan2(z, np.hypot(x, y)), np.arctan2(y, x)], axis=-1))
 
 
-def fibonacci_lattice(n: int) -> FloatArray:
-    """Latitude, ascending, and longitude (n, 2) in degrees of n points on a spiral; each stands for the same area."""
-    index = np.arange(n)
+def fibonacci_lattice(n: int, first: int = 0, stop: int | None = None) -> FloatArray:
+    """Latitude, ascending, and longitude in degrees of n points on a spiral, or of points first to stop - 1 of them."""
+    index = np.arange(first, n if stop is None else stop)
     latitude = np.degrees(np.arcsin((2.0 * index + 1.0 - n) / n))
-    turns = np.fmod(index * ((np.sqrt(5.0) - 1.0) / 2.0), 1.0)  # 1 / golden ratio
+    # A turn has 2^64 parts, and a step is a turn over the golden ratio. Products of uint64 drop whole turns exactly.
+    turns = index.astype(np.uint64) * np.uint64(11400714819323198485) / 2.0**64
     return np.column_stack([latitude, 360.0 * turns - 360.0 * (turns >= 0.5)])
 
 

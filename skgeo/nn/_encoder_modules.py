@@ -25,9 +25,9 @@ class EncoderModule(nn.Module):
 
     Parameters
     ----------
-    encoder : Cartesian3DEncoder, DirectEncoder, GridEncoder, RandomFourierEncoder, SphereCEncoder, SphereMEncoder, \
-TheoryEncoder or WrapEncoder
-        The encoder, fitted or not; a RandomFourierEncoder fitted.
+    encoder : Cartesian3DEncoder, DirectEncoder, GridEncoder, RadialBasisEncoder, RandomFourierEncoder, SphereCEncoder, \
+SphereMEncoder, TheoryEncoder or WrapEncoder
+        The encoder, fitted or not; RadialBasisEncoder and RandomFourierEncoder fitted.
 
     Raises
     ------
@@ -71,7 +71,7 @@ TheoryEncoder or WrapEncoder
             )
         encoder._check_parameters()
         self.encoder = type(encoder)(**encoder._own_parameters())
-        self.n_outputs = len(self.encoder._embedding_names())
+        self.n_outputs = len(encoder._embedding_names())
         # The constants of the given encoder: a random encoder draws them in its fit.
         self._names = tuple(encoder._constants())
         for name, values in encoder._constants().items():
