@@ -40,7 +40,7 @@ PENALTIES = np.logspace(-12, 1, 27)
 
 
 def on_rows(max_degree, n_components=None, **parameters):
-    """A basis of the training rows, of which every one counts the same."""
+    """A basis of the training rows; all rows have the same weight."""
     return lambda region: SphericalHarmonicPCA(max_degree, n_components, area_weighted=False, **parameters)
 
 
@@ -114,7 +114,7 @@ def linear(*encoders):
 
 
 def random_waves():
-    """Random Fourier features of some length scales, of which the training rows choose one."""
+    """Random Fourier features; folds of the training rows choose one of some length scales."""
     lengths = 100.0, 300.0, 1000.0, 3000.0
     return [always(RandomFourierEncoder(500, length_scale_km=each, random_state=0)) for each in lengths]
 

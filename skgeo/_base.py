@@ -82,14 +82,18 @@ class GeoEstimator(ABC):
         names = list(getattr(self, "feature_names_in_", ()))
         return names if len(names) == self._n_columns else []
 
+    def _remember_names(self, columns: list[str] | None) -> None:
+        """Set ``feature_names_in_`` to the columns of X, or remove the names of an earlier fit: None if X has none."""
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        if columns is not None:
+            self.feature_names_in_ = np.asarray(columns, dtype=object)
+
     def _settle_names(self, columns: list[str] | None, named: bool, *, reset: bool) -> None:
         """With ``reset`` remember the columns of X; else warn if X has no column names, but X of the fit had."""
         if reset:
             self.n_features_in_ = self._n_columns if columns is None else len(columns)
-            if columns is not None:
-                self.feature_names_in_ = np.asarray(columns, dtype=object)
-            elif hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
+            self._remember_names(columns)
         # An array is read in the order of the columns of the fit. The user may have another order in mind: warn.
         elif not named and self._columns_in_fit():
             warn_caller(

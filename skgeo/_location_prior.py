@@ -74,6 +74,8 @@ def combine_with_image_scores(
 
     Notes
     -----
+    scikit-learn's ``CalibratedClassifierCV(method="temperature")`` finds a temperature without places.
+
     Probabilities below 1e-12 are taken for 1e-12.
 
     References
@@ -83,7 +85,7 @@ def combine_with_image_scores(
 
     Examples
     --------
-    The image could be of either of two species, of which one lives here:
+    The image may show either of two species. One species lives here:
 
     >>> from skgeo import combine_with_image_scores
     >>> combine_with_image_scores([[0.5, 0.4, 0.1]], [[0.05, 0.9, 0.9]]).round(2)
@@ -137,7 +139,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         As given or found.
     n_features_in_ : int
         2, latitude and longitude; and the number of classes.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
     Raises
@@ -150,7 +152,6 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
     See Also
     --------
     skgeo.combine_with_image_scores : The formula alone.
-    sklearn.calibration.CalibratedClassifierCV : Temperatures without places.
 
     Notes
     -----
@@ -299,10 +300,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         points = points_in_degrees(super()._read(split.coordinates, reset=reset, **options))
         if reset:
             self.n_features_in_ = 2 + len(names)
-            if hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
-            if split.columns is not None:
-                self.feature_names_in_ = np.asarray(split.columns, dtype=object)
+            self._remember_names(split.columns)
         return points, _image_columns(split.covariates, names)
 
     def _columns_in_fit(self) -> list[str]:
@@ -318,7 +316,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
             return np.asarray(self.prior_.predict_proba(table_for(self.prior_, points)))
 
         def fitted(rows: npt.NDArray[np.intp]) -> Any:
-            # Samples of weight zero are left out.
+            """A clone of the prior, fitted on these rows without those of weight zero."""
             rows = rows[weight[rows] > 0.0]
             return _fit_clone(self.prior, points[rows], target[rows], weight[rows] if weighted else None)
 
@@ -326,7 +324,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         if "fit" in (self.temperature, self.prior_weight):
             for train, test in check_cv(self.cv, target, classifier=True).split(points, target):
                 model = fitted(train)
-                # A fold may lack a class, of which its model says nothing.
+                # A fold may lack a class. The model of the fold has no probability of this class.
                 columns = np.searchsorted(self.classes_, model.classes_)
                 place[test] = _SMALLEST
                 place[np.ix_(test, columns)] = model.predict_proba(points[test])
@@ -343,6 +341,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         share, rows = weight / weight.sum(), np.arange(len(codes))
 
         def loss(factors: FloatArray) -> tuple[float, FloatArray]:
+            """The log loss at the inverse temperature and the weight of the prior, and its gradient (2,)."""
             logits = np.tensordot(factors, terms, axes=1)
             each = logsumexp(logits, axis=1) - logits[rows, codes]
             expected = np.sum(np.exp(log_softmax(logits, axis=1)) * terms, axis=2)

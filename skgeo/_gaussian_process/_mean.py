@@ -72,10 +72,7 @@ class CovariateEstimator(LocationEstimator):
         places: Places = self._read(split.coordinates, reset=True)
         self._n_covariates, self._covariate_names = split.covariates.shape[1], split.names
         self.n_features_in_ = 2 + self._n_covariates if split.columns is None else len(split.columns)
-        # ``_read`` has remembered the columns of the coordinates.
-        _forget(self, "feature_names_in_")
-        if split.columns is not None:
-            self.feature_names_in_ = np.asarray(split.columns, dtype=object)
+        self._remember_names(split.columns)
         return places, split.covariates
 
     def _mean_kind(self) -> str:

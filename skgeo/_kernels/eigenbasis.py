@@ -220,7 +220,7 @@ def _canonical_rows(span: FloatArray, n_rows: int) -> tuple[FloatArray, FloatArr
 
 
 def _fullest(held: FloatArray, span: FloatArray, recent: FloatArray) -> int | None:
-    """The harmonic of which most remains in a span after some recent rows were taken out, ties to the first.
+    """The harmonic that a span holds most of, without its part in some recent rows; the first of equal ones.
 
     ``held`` (D,) is how much of each harmonic the span held before these rows: an upper bound. Only harmonics whose
     bound reaches the most that remains are worked out. Returns None if there are many of them, or many recent rows.

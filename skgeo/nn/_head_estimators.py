@@ -199,7 +199,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     Raises
     ------
     ValueError
-        From ``fit``, if a parameter is invalid, or X has no more than ``n_scale`` features.
+        From ``fit``, if a parameter is invalid, or if X has ``n_scale`` features or fewer.
 
     See Also
     --------
@@ -339,7 +339,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     Raises
     ------
     ValueError
-        From ``fit``, if a parameter is invalid, or X has no more than ``n_scale`` features.
+        From ``fit``, if a parameter is invalid, or if X has ``n_scale`` features or fewer.
 
     See Also
     --------

@@ -69,11 +69,7 @@ class PresenceOnlyModel(LocationModel):
         if reset:
             self._n_covariates, self._covariate_names = split.covariates.shape[1], split.names
             self.n_features_in_ = 2 + self._n_covariates if split.columns is None else len(split.columns)
-            # super()._read has remembered the columns of the coordinates.
-            if hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
-            if split.columns is not None:
-                self.feature_names_in_ = np.asarray(split.columns, dtype=object)
+            self._remember_names(split.columns)
         return _PlacesAndCovariates(places, self._numbers(split.covariates))
 
     def _columns_in_fit(self) -> list[str]:

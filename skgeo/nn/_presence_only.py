@@ -121,7 +121,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         Epoch after which the weights were kept, from 1.
     n_features_in_ : int
         2, latitude and longitude; and the number of covariates.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
     Raises
@@ -136,7 +136,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     --------
     skgeo.LocationPriorClassifier : Multiplies the probabilities of an image classifier with these.
     skgeo.metrics.PresenceOnlyScorer : Scores candidates of a search against one background.
-    skgeo.nn.LocationClassifier : For labels of which a place has exactly one.
+    skgeo.nn.LocationClassifier : Each place has exactly one label.
 
     Notes
     -----

@@ -211,3 +211,14 @@ def test_points_and_grids_take_little_memory_beyond_their_output():
     axes = np.linspace(-90, 90, 250), np.linspace(0, 359, 400)
     assert grown(lambda: map_grid(*axes, coefficients, 3.0, out.reshape(250, 400, 16))) < 30
     assert grown(lambda: SphericalHarmonicPCA(20, 16).fit(points)) < 60
+
+
+def test_maps_with_large_coefficients_are_evaluated_in_double_precision():
+    ordinary, large = np.ones((1, 441)), np.full((1, 441), 1e6)
+    latitude, longitude = reference.uniform_points(200).T
+    for coefficients in (ordinary, large, np.vstack([ordinary, large])):
+        out = {dtype: np.empty((200, len(coefficients)), dtype) for dtype in (np.float32, np.float64)}
+        for dtype in out:
+            map_points(latitude, longitude, coefficients, None, out[dtype])
+        scale = np.abs(out[np.float64]).max(axis=0)
+        assert (np.abs(out[np.float32] - out[np.float64]).max(axis=0) <= 1e-5 * scale).all()

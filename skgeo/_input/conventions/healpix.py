@@ -243,6 +243,7 @@ def _compare(own: list[Any], numbers: Any, pixels: Pixels) -> None:
     width = np.sqrt(4.0 * np.pi / (12 * pixels.nside**2))
 
     def wrong(nested: bool) -> int:
+        """The number of sampled cells whose centres in the file differ from those of this order."""
         expected = unit_vectors(*_block_centres(numbers[sample], pixels._replace(nested=nested)))
         return int(np.count_nonzero(~(np.linalg.norm(given - expected, axis=-1) < width / 4.0)))
 

@@ -13,7 +13,7 @@ _CONVENTIONS: tuple[ModuleType, ...] = (healpix, ugrid, mpas, icon, fesom, oasis
 
 
 def convention(obj: Any) -> ModuleType | None:
-    """The convention of an object, of which only attributes and names are read; None if CF coordinates say all."""
+    """The convention of an object, by its attributes and names alone; None if CF coordinates are enough."""
     return next((each for each in _CONVENTIONS if each.applies(obj)), None)
 
 

@@ -186,7 +186,7 @@ def _coordinates(variables: Any, mesh: Any, part: str, absent_ok: bool = False) 
         for i, kind in enumerate(KINDS):
             if identification_rank(variables[name], kind) is not None:
                 found[i] = variables[name]
-    # Names such as mesh2d_node_x say no more than their letter: the order of the convention is longitude, latitude.
+    # Names such as mesh2d_node_x do not name a latitude. The convention lists the longitude first.
     if any(each is None for each in found) and len(names) == 2 and _are_angles(variables, names):
         found = [variables[names[1]], variables[names[0]]]
     if not absent_ok and any(each is None for each in found):
