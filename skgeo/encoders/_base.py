@@ -30,7 +30,7 @@ class FixedEncoder(LocationTransformer):
 
     _public_module = "skgeo.encoders"
     _missing_policies: tuple[str, ...] = ("error", "nan")
-    # Whether fit learns where places are, as the exception.
+    # RadialBasisEncoder is the exception: its fit learns where the places are.
     _learns_places = False
 
     def fit(self, X: Any, y: object = None) -> Self:

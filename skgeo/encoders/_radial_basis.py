@@ -8,10 +8,9 @@ from scipy.spatial import KDTree
 from sklearn.utils.validation import check_is_fitted
 
 from skgeo._base import restore_on_error
-from skgeo._input.chunks import computed
 from skgeo._kernels.sphere import EARTH_RADIUS, fibonacci_lattice, unit_vectors
 from skgeo._kernels.threads import row_blocks
-from skgeo._places import points_in_degrees
+from skgeo._places import points_with_weights
 from skgeo._typing import FloatArray
 from skgeo._validation import check_parameter, is_real
 from skgeo.encoders._base import FormulaEncoder, sin_cos
@@ -26,19 +25,20 @@ _MOST_ANCHORS = 20_000
 
 
 class RadialBasisEncoder(FormulaEncoder):
-    """Gaussians of the distance from anchors, which stand evenly around the training places: radial basis functions.
+    """Radial basis functions: Gaussians of the distance from anchors, which are spread evenly around the training places.
 
     The anchors are the points of a Fibonacci lattice on the globe [1]_ that lie within two spacings of a training
-    place. For each anchor there is the column exp(-d^2 / (2 s^2)), where d is the straight distance of the place from
-    the anchor through the Earth, and s is the spacing. A linear model on these columns is a weighted sum of bumps.
+    place. Each anchor has one column exp(-d^2 / (2 s^2)), where d is the straight distance from the anchor to the place,
+    and s is the spacing. A linear model on these columns is a sum of bumps. The encoder of [2]_ has random training
+    places as anchors.
 
-    One column for each anchor, ``rbf0``, ``rbf1`` and so on, from south to north.
+    The columns are ``rbf0``, ``rbf1`` and so on, in the order of the anchors from south to north.
 
     Parameters
     ----------
     spacing_km : float, default=1000
-        Spacing of the anchors and deviation of the Gaussians in km, at least 0.01: each anchor stands for
-        spacing_km^2. Half of the spacing gives up to four times as many columns. It is worth a search.
+        Spacing of the anchors and standard deviation of the Gaussians in km, at least 0.01. Each anchor stands for an
+        area of spacing_km^2: half of the spacing gives up to four times as many columns. Choose it by a grid search.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -78,16 +78,21 @@ class RadialBasisEncoder(FormulaEncoder):
 
     Notes
     -----
-    Smooth everywhere on the sphere, the antimeridian and the poles included. ``fit`` is deterministic. The order of the
-    places does not matter, and neither does the number of places at the same spot. Places farther than a few spacings
-    from all anchors have columns close to 0, so that a linear model predicts its intercept there. On the whole globe
-    there are about 4 pi (6371 / spacing_km)^2 anchors, 510 for 1000 km, and never fewer than 12. On a grid, ``fit``
-    uses the cells inside the mask.
+    The columns are smooth everywhere on the sphere, also at the antimeridian and at the poles. The anchors depend on
+    where the training places are, and not on their order, their number or weights. A lattice of the whole globe has
+    4 pi (6371 / spacing_km)^2 points, 510 for 1000 km, and 12 or more for any spacing. A place that is many spacings
+    from all anchors has columns close to 0: a linear model predicts its intercept there.
+
+    A grid is fitted on its cells inside the mask.
+
+    TEXT_WIDTH
 
     References
     ----------
     .. [1] Gonzalez, A. (2010). Measurement of areas on a sphere using Fibonacci and latitude-longitude lattices.
        Mathematical Geosciences 42, 49-64.
+    .. [2] Mai, G., Janowicz, K., Yan, B., Zhu, R., Cai, L. & Lao, N. (2020). Multi-scale representation learning for
+       spatial feature distributions using grid cells. International Conference on Learning Representations.
 
     Examples
     --------
@@ -108,8 +113,8 @@ class RadialBasisEncoder(FormulaEncoder):
     >>> from sklearn.pipeline import make_pipeline
     >>> y = np.sin(X[:, 0]) + np.cos(X[:, 1])
     >>> model = make_pipeline(RadialBasisEncoder(100), Ridge(0.01))
-    >>> round(model.fit(X[:150], y[:150]).score(X[150:], y[150:]), 2)
-    0.99
+    >>> round(model.fit(X[:150], y[:150]).score(X[150:], y[150:]), 1)
+    1.0
     """
 
     anchors_: FloatArray
@@ -147,13 +152,17 @@ class RadialBasisEncoder(FormulaEncoder):
         """
         self._check_parameters()
         with restore_on_error(self):
-            latitude, longitude = _present_places(self._read(X, reset=True))
-            self.anchors_ = self._choose_anchors(latitude, longitude)
+            points, weight = points_with_weights(self._read(X, reset=True))
+            # Places that are missing, and cells outside the mask, have the weight zero.
+            present = points[weight > 0.0]
+            if len(present) == 0:
+                raise CoordinateError("X has no place: all places are missing or outside the mask. Expected at least one.")
+            self.anchors_ = self._choose_anchors(*present.T)
         return self
 
     def _choose_anchors(self, latitude: FloatArray, longitude: FloatArray) -> FloatArray:
         """The lattice points within two spacings of a place, as unit vectors from south to north."""
-        # No place lies farther than one spacing from all points of the lattice: there is always an anchor.
+        # A point of the lattice lies within one spacing of every place, so that there is always an anchor.
         reach = 2.0 * self._spacing()
         n_points = max(12, round(4.0 * math.pi / self._spacing() ** 2))
         # The lattice rises from the sine -1 to the sine 1 in equal steps: only points near these latitudes are made.
@@ -209,15 +218,3 @@ class RadialBasisEncoder(FormulaEncoder):
     def _embedding_names(self) -> list[str]:
         check_is_fitted(self)
         return [f"rbf{i}" for i in range(len(self.anchors_))]
-
-
-def _present_places(places: Any) -> tuple[FloatArray, FloatArray]:
-    """Latitude and longitude of all places that are not missing, and of the cells inside the mask of a grid."""
-    latitude, longitude = points_in_degrees(places).T
-    present = np.isfinite(latitude)
-    if getattr(places, "mask", None) is not None:
-        (mask,) = computed(places.mask)
-        present &= mask.ravel() > 0.0
-    if not present.any():
-        raise CoordinateError("X has no place: all places are missing or outside the mask. Expected one place or more.")
-    return latitude[present], longitude[present]
