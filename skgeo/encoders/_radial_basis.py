@@ -25,12 +25,12 @@ _MOST_ANCHORS = 20_000
 
 
 class RadialBasisEncoder(FormulaEncoder):
-    """Radial basis functions: Gaussians of the distance from anchors, which are spread evenly around the training places.
+    """Radial basis functions: Gaussians of the distance from anchors, spread evenly around the training places.
 
     The anchors are the points of a Fibonacci lattice on the globe [1]_ that lie within two spacings of a training
-    place. Each anchor has one column exp(-d^2 / (2 s^2)), where d is the straight distance from the anchor to the place,
-    and s is the spacing. A linear model on these columns is a sum of bumps. The encoder of [2]_ has random training
-    places as anchors.
+    place. Each anchor has one column exp(-d^2 / (2 s^2)), where d is the straight distance from the anchor to the
+    place, and s is the spacing. A linear model on these columns is a sum of bumps. The encoder of [2]_ has random
+    training places as anchors.
 
     The columns are ``rbf0``, ``rbf1`` and so on, in the order of the anchors from south to north.
 
@@ -156,7 +156,9 @@ class RadialBasisEncoder(FormulaEncoder):
             # Places that are missing, and cells outside the mask, have the weight zero.
             present = points[weight > 0.0]
             if len(present) == 0:
-                raise CoordinateError("X has no place: all places are missing or outside the mask. Expected at least one.")
+                raise CoordinateError(
+                    "X has no place: all are missing or outside the mask. Expected at least one place."
+                )
             self.anchors_ = self._choose_anchors(*present.T)
         return self
 

@@ -321,14 +321,20 @@ def test_anchors_do_not_depend_on_the_order_of_places():
     assert_array_equal(missing.anchors_, expected)
 
 
-@pytest.mark.parametrize("place", [[48.0, 11.0], [89.999, 20.0], [-90.0, 0.0]])
-def test_anchors_a_hundred_metres_apart(place):
-    places = np.array([place, np.add(place, [0.001, 0.0])]).clip(-90.0, 90.0)
-    encoder = RadialBasisEncoder(0.1).fit(places)
-    # Each anchor stands for the square of the spacing, so that no place is far from an anchor.
-    assert (encoder.transform(places).max(axis=1) > np.exp(-0.5)).all()
-    gaps = pdist(encoder.anchors_) * 63710.088  # in spacings
-    assert 0.5 < gaps.min() < 1.2
+@pytest.mark.parametrize(("spacing", "latitude"), [(0.1, -90.0), (0.1, 89.999), (1.0, 48.0), (500.0, 0.0)])
+def test_anchors_are_as_far_apart_as_the_spacing_says(spacing, latitude):
+    encoder = RadialBasisEncoder(spacing).fit([[latitude, 20.0]])
+    gaps = pdist(encoder.anchors_) * 6371.0088 / spacing
+    assert 0.7 < gaps.min() < 1.1
+
+
+@pytest.mark.parametrize("spacing", [1e6, 6000.0, 3000.0, 1234.0, 500.0])
+def test_every_place_has_an_anchor_within_the_spacing(spacing):
+    places = np.vstack([EDGES, reference.uniform_points(2000, seed=4)])
+    nearest = RadialBasisEncoder(spacing).fit(places).transform(places).max(axis=1)
+    assert (nearest > np.exp(-0.5)).all()
+    alone = RadialBasisEncoder(spacing).fit(places[:1]).transform(places[:1])
+    assert alone.max() == pytest.approx(nearest[0], rel=1e-9)
 
 
 def test_anchors_stand_near_the_cells_inside_the_mask():
@@ -363,7 +369,7 @@ def test_radial_basis_refuses_what_it_cannot_do():
     with pytest.raises(ValueError, match=r"spacing_km=100.0 gives more than 20,000 anchors near the places of X: exp"):
         RadialBasisEncoder(100.0).fit(reference.uniform_points(20_000, seed=2))
     encoder = RadialBasisEncoder(missing="nan")
-    with pytest.raises(CoordinateError, match="X has no place: all places are missing or outside the mask. Expected at least one"):
+    with pytest.raises(CoordinateError, match="X has no place: all are missing or outside the mask"):
         encoder.fit(np.full((3, 2), np.nan))
     assert not hasattr(encoder, "n_features_in_")
 
