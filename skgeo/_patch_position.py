@@ -196,7 +196,10 @@ class PatchPositionEncoder(PatchTransformer):
         known = isinstance(self.average, str) and self.average in ("pixels", "exact")
         check_parameter("average", self.average, known, "'pixels' or 'exact'")
         usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
-        accepted = "None or an instance of a transformer of (latitude, longitude) points"
+        accepted = (
+            "None or an instance of a transformer of (latitude, longitude) points; skgeo.nn.PretrainedEncoder makes one "
+            "of a torch module"
+        )
         check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
         known = self.grid is None or isinstance(self.grid, LatLonGrid | CellGrid)
         check_parameter("grid", self.grid, known, "None, a LatLonGrid or a CellGrid")

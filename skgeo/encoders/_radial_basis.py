@@ -18,8 +18,8 @@ from skgeo.exceptions import CoordinateError
 
 __all__ = ["RadialBasisEncoder"]
 
-# The lattice of the smallest spacing has 5e12 points. Their numbers are exact in float64.
-_LEAST_KM = 0.01
+# The lattice of the smallest spacing has 5e10 points on the globe, and 1e6 points within two spacings of a parallel.
+_LEAST_KM = 0.1
 _MOST_LATTICE_POINTS = 10_000_000
 _MOST_ANCHORS = 20_000
 
@@ -37,7 +37,7 @@ class RadialBasisEncoder(FormulaEncoder):
     Parameters
     ----------
     spacing_km : float, default=1000
-        Spacing of the anchors and standard deviation of the Gaussians in km, at least 0.01. Each anchor stands for an
+        Spacing of the anchors and standard deviation of the Gaussians in km, at least 0.1. Each anchor stands for an
         area of spacing_km^2: half of the spacing gives up to four times as many columns. Choose it by a grid search.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,

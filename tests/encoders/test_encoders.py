@@ -358,8 +358,8 @@ def test_patches_have_anchors_near_their_pixels():
 
 
 def test_radial_basis_refuses_what_it_cannot_do():
-    for spacing in (0, 0.001, -1.0, np.nan, np.inf, "1", True):
-        message = re.escape(f"spacing_km={spacing!r}: expected a number of km, at least 0.01")
+    for spacing in (0, 0.09, -1.0, np.nan, np.inf, "1", True):
+        message = re.escape(f"spacing_km={spacing!r}: expected a number of km, at least 0.1")
         with pytest.raises(ValueError, match=message):
             RadialBasisEncoder(spacing).fit(PLACES)
     with pytest.raises(

@@ -144,7 +144,7 @@ TRANSFORMERS = {
     "encoders.TheoryEncoder": (encoders.TheoryEncoder, SCALED),
     "encoders.RadialBasisEncoder": (
         encoders.RadialBasisEncoder,
-        {"spacing_km": Parameter((1000, 3e3, 1e6), (*JUNK, 0, -1.0, 1e-3))},
+        {"spacing_km": Parameter((1000, 3e3, 1e6), (*JUNK, 0, -1.0, 1e-2))},
     ),
     "encoders.RandomFourierEncoder": (
         encoders.RandomFourierEncoder,
