@@ -83,9 +83,13 @@ class RadialBasisEncoder(FormulaEncoder):
     4 pi (6371 / spacing_km)^2 points, 510 for 1000 km, and 12 or more for any spacing. A place that is many spacings
     from all anchors has columns close to 0: a linear model predicts its intercept there.
 
-    A grid is fitted on its cells inside the mask.
+    ``fit`` on a grid looks at the cells inside the mask.
 
-    TEXT_WIDTH
+    ``experiments/downstream.py`` gave the width of the Gaussians and the reach of two spacings: ridge regressions on
+    500 places, R2 of a rough field in Europe and accuracy of land and ocean. Anchors within one spacing of a place lose
+    0.020 and 0.002, and anchors within three spacings gain 0.001 and nothing. Gaussians of 1.4 spacings and of the same
+    width in km, which have twice the columns, gain 0.004 to 0.013 and 0.002. Gaussians of 0.7 spacings lose 0.057 and
+    0.008.
 
     References
     ----------
