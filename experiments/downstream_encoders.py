@@ -1,48 +1,33 @@
-"""Location encoders of other packages that skgeo does not have, for downstream.py: cells, anchors and waves."""
+"""Location encoders of other packages that skgeo does not have, for downstream.py: cells and waves."""
 
 import numpy as np
 from scipy.spatial import KDTree
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skgeo.datasets import fibonacci_lattice
-from skgeo.encoders import Cartesian3DEncoder
-
-EARTH_RADIUS_KM = 6371.0088
+from skgeo.encoders import Cartesian3DEncoder, RadialBasisEncoder
 
 
 def unit_vectors(X):
     return Cartesian3DEncoder().fit_transform(np.asarray(X, dtype=float))
 
 
-class Lattice(TransformerMixin, BaseEstimator):
-    """A base: the points of a Fibonacci lattice with this spacing that lie near the training places."""
+class CellEncoder(TransformerMixin, BaseEstimator):
+    """One column for each cell, 1 in the cell of the place, as the tiles of TorchSpatial, with cells of equal area.
+
+    The middles of the cells are the anchors of RadialBasisEncoder.
+    """
 
     def __init__(self, spacing_km=1000.0):
         self.spacing_km = spacing_km
 
     def fit(self, X, y=None):
-        spacing = self.spacing_km / EARTH_RADIUS_KM
-        points = unit_vectors(fibonacci_lattice(max(12, round(4 * np.pi / spacing**2))))
-        distance, _ = KDTree(unit_vectors(X)).query(points)
-        self.anchors_ = points[distance <= max(2.0 * spacing, distance.min())]
+        self.anchors_ = RadialBasisEncoder(self.spacing_km).fit(X).anchors_
         return self
-
-
-class CellEncoder(Lattice):
-    """One column for each cell, 1 in the cell of the place, as the tiles of TorchSpatial, with cells of equal area."""
 
     def transform(self, X):
         columns = np.zeros((len(X), len(self.anchors_)))
         columns[np.arange(len(X)), KDTree(self.anchors_).query(unit_vectors(X))[1]] = 1.0
         return columns
-
-
-class AnchorEncoder(Lattice):
-    """One column for each anchor, a Gaussian of the distance from it: the radial basis functions of TorchSpatial."""
-
-    def transform(self, X):
-        square = ((unit_vectors(X)[:, None] - self.anchors_) ** 2).sum(axis=-1)
-        return np.exp(-0.5 * square / (self.spacing_km / EARTH_RADIUS_KM) ** 2)
 
 
 class NeRFEncoder(TransformerMixin, BaseEstimator):

@@ -15,13 +15,14 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from benchmarks.sampling import uniform
-from experiments.downstream_encoders import AnchorEncoder, CellEncoder, DoubleFourierEncoder, NeRFEncoder
+from experiments.downstream_encoders import CellEncoder, DoubleFourierEncoder, NeRFEncoder
 from skgeo import LatLonGrid, SphericalGaussianProcessRegressor, SphericalHarmonicPCA, matern_spectrum
 from skgeo.datasets import make_land_ocean
 from skgeo.encoders import (
     Cartesian3DEncoder,
     DirectEncoder,
     GridEncoder,
+    RadialBasisEncoder,
     RandomFourierEncoder,
     SphereCEncoder,
     SphereMEncoder,
@@ -130,7 +131,7 @@ def models(degree, bases=None, block_km=1000.0):
             {"encoder__length_scale_km": [150.0, 450.0, 1500.0, 4500.0]},
         ),
         "cells": ([CellEncoder()], spacings),
-        "anchors": ([AnchorEncoder()], spacings),
+        "anchors": ([RadialBasisEncoder()], spacings),
         "NeRF": ([NeRFEncoder()], {"encoder__n_octaves": [2, 3, 4, 6, 8]}),
         "double Fourier": ([DoubleFourierEncoder()], scales),
         "harmonics": ([SphericalHarmonics(min_degree=1)], degrees),

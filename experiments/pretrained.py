@@ -1,4 +1,4 @@
-"""When do pretrained embeddings help? Harmonics, GeoCLIP and both side by side, in random and blocked folds.
+"""When do pretrained embeddings help? A Gaussian process, harmonics, GeoCLIP, and harmonics with GeoCLIP, in all folds.
 
     python -m experiments.pretrained --geoclip geoclip-1.3.0-py3-none-any.whl              # minutes
     python -m experiments.pretrained --geoclip geoclip-1.3.0-py3-none-any.whl --quick      # one field, one seed
@@ -7,16 +7,18 @@
 variable GEOCLIP_WHEEL may name it in place of ``--geoclip``. ``--table FILE`` adds measurements: a CSV file with the
 columns latitude, longitude and targets.
 
-All models are ridge regressions on fixed features, computed with their Gram matrices: harmonics with a Matern spectrum
-to degree 30, the 512 columns of GeoCLIP, both, and harmonics with the columns of GeoCLIP's network before training, as
-a control. The columns of GeoCLIP are standardised, and each set of features has a mean square of one. The penalty, and
-the weight of the embedding beside the harmonics, are chosen by three folds of the same kind within the training folds.
-The score is that of all held-out predictions together: R2 for numbers, accuracy for land and ocean. Writes
-pretrained.json and .rst.
+One model is an exact Gaussian process with skgeo's defaults. The other models are ridge regressions on fixed
+features, computed with their Gram matrices: harmonics with a Matern spectrum to degree 30, the 512 columns of
+GeoCLIP, both, and harmonics with the columns of GeoCLIP's network before training, as a control. The columns of
+GeoCLIP are standardised, and each set of features has a mean square of one. Three folds of the same kind within the
+training folds choose the penalty, and the weight of the embedding beside the harmonics. The score is that of all
+held-out predictions together: R2 for numbers, accuracy for land and ocean, where models predict 1 and -1. Writes
+pretrained.json and .rst. Scores that are in pretrained.json are not computed again.
 """
 
 import argparse
 import itertools
+import json
 import os
 import warnings
 from pathlib import Path
@@ -29,6 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.tables import list_table, mean_and_deviation, write_rows
 from experiments.downstream import folds
 from experiments.downstream_models import SHARED, data_sets
+from skgeo import SphericalGaussianProcessRegressor
 from skgeo.encoders import SphericalHarmonics
 from skgeo.nn import GeoCLIPWeights, PretrainedEncoder, load_geoclip
 
@@ -37,7 +40,8 @@ N_PLACES = 1000
 PENALTIES = np.logspace(-5, 0, 6)
 WEIGHTS = (0.1, 1.0, 10.0)
 FOLDS = ("random folds", "small blocks", "large blocks")
-MODELS = ("harmonics", "GeoCLIP", "harmonics and GeoCLIP", "harmonics and untrained network")
+PROCESS = "Gaussian process"
+MODELS = (PROCESS, "harmonics", "GeoCLIP", "harmonics and GeoCLIP", "harmonics and untrained network")
 
 
 def untrained(seed=0):
@@ -67,13 +71,17 @@ def predict(products, train, test, y, penalty):
     return mean + products[np.ix_(test, train)] @ cho_solve(factor, y[train] - mean)
 
 
-def scores_of(grams, X, y, kind, size_km, seed):
+def scores_of(models, grams, X, y, kind, size_km, seed):
     """Score of each model: the predictions of five outer folds, with the choices of three inner ones."""
     target = np.where(y, 1.0, -1.0) if y.dtype == bool else y
-    predicted = {model: np.empty(len(y)) for model in MODELS}
+    predicted = {model: np.empty(len(y)) for model in models}
     for train, test in folds(kind, size_km, seed, 5).split(X, y):
         inner = [(train[a], train[b]) for a, b in folds(kind, size_km, seed + 1, 3).split(X[train], y[train])]
-        for model in MODELS:
+        for model in models:
+            if model == PROCESS:
+                process = SphericalGaussianProcessRegressor(method="exact").fit(X[train], target[train])
+                predicted[model][test] = process.predict(X[test])
+                continue
             best = np.inf
             for products, penalty in itertools.product(candidates(grams, model), PENALTIES):
                 error = sum(np.sum((target[b] - predict(products, a, b, target, penalty)) ** 2) for a, b in inner)
@@ -81,8 +89,8 @@ def scores_of(grams, X, y, kind, size_km, seed):
                     best, choice = error, (products, penalty)
             predicted[model][test] = predict(choice[0], train, test, target, choice[1])
     if y.dtype == bool:
-        return {model: accuracy_score(y, values > 0) for model, values in predicted.items()}
-    return {model: r2_score(y, values) for model, values in predicted.items()}
+        return {model: float(accuracy_score(y, values > 0)) for model, values in predicted.items()}
+    return {model: float(r2_score(y, values)) for model, values in predicted.items()}
 
 
 def candidates(grams, model):
@@ -90,6 +98,15 @@ def candidates(grams, model):
     first, second = grams["harmonics"], grams["untrained" if "untrained" in model else "GeoCLIP"]
     alone = {"harmonics": [first], "GeoCLIP": [second]}.get(model)
     return alone or [first + weight * second for weight in WEIGHTS]
+
+
+def grams_of(X, encoders):
+    """The products of samples for each set of features. The columns of networks are standardised first."""
+    tables = {name: encoder.fit_transform(X) for name, encoder in encoders.items()}
+    return {
+        name: gram(table if name == "harmonics" else StandardScaler().fit_transform(table))
+        for name, table in tables.items()
+    }
 
 
 # ---- fields
@@ -177,27 +194,26 @@ def main():
         "GeoCLIP": load_geoclip(options.geoclip).set_params(dtype="float32"),
         "untrained": untrained(),
     }
-    rows, seeds, n_places = [], (0,) if options.quick else SEEDS, 300 if options.quick else N_PLACES
-    chosen = fields(options.table)
+    seeds, n_places, path = SEEDS, N_PLACES, options.out / "pretrained.json"
+    chosen, rows = fields(options.table), {}
     if options.quick:
-        chosen = {"land and ocean": chosen["land and ocean"]}
+        chosen, seeds, n_places = {"land and ocean": chosen["land and ocean"]}, (0,), 300
+    elif path.exists():
+        rows = {(row["data"], row["folds"], row["seed"]): row for row in json.loads(path.read_text())}
     for seed, (name, (sample, blocks)) in itertools.product(seeds, chosen.items()):
         X, y = sample(n_places, seed)
-        tables = {key: encoder.fit_transform(X) for key, encoder in encoders.items()}
-        scaled = {
-            key: values if key == "harmonics" else StandardScaler().fit_transform(values)
-            for key, values in tables.items()
-        }
-        grams = {key: gram(values) for key, values in scaled.items()}
+        grams = None
         for kind, size_km in zip(FOLDS, (None, *blocks), strict=True):
-            found = scores_of(grams, X, y, "random" if size_km is None else "blocks", size_km, seed)
             label = kind if size_km is None else f"{size_km:,} km blocks"
-            rows.append(
-                {"data": name, "folds": label, "seed": seed, "n": len(y)} | {k: float(v) for k, v in found.items()}
-            )
-            print(name, label, seed, {key: round(value, 3) for key, value in found.items()}, flush=True)
+            row = rows.setdefault((name, label, seed), {"data": name, "folds": label, "seed": seed, "n": len(y)})
+            models = [model for model in MODELS if model not in row]
+            if set(models) - {PROCESS} and grams is None:
+                grams = grams_of(X, encoders)
+            row |= scores_of(models, grams, X, y, "random" if size_km is None else "blocks", size_km, seed)
+            print(name, label, seed, {model: round(row[model], 3) for model in MODELS}, flush=True)
             if not options.quick:
-                write_rows(rows, options.out / "pretrained.json")
+                write_rows(list(rows.values()), path)
+    rows = list(rows.values())
     if options.quick:
         if rows[0]["harmonics and GeoCLIP"] < 0.7:
             raise SystemExit("the union of harmonics and GeoCLIP knows nothing of land and ocean")

@@ -196,7 +196,10 @@ class PatchPositionEncoder(PatchTransformer):
         known = isinstance(self.average, str) and self.average in ("pixels", "exact")
         check_parameter("average", self.average, known, "'pixels' or 'exact'")
         usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
-        accepted = "None or an instance of a transformer of (latitude, longitude) points"
+        accepted = (
+            "None or an instance of a transformer of (latitude, longitude) points; skgeo.nn.PretrainedEncoder makes one "
+            "of a torch module"
+        )
         check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
         known = self.grid is None or isinstance(self.grid, LatLonGrid | CellGrid)
         check_parameter("grid", self.grid, known, "None, a LatLonGrid or a CellGrid")
@@ -340,7 +343,7 @@ def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
 
 def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
     """Fit an encoder on the union of patches: on the area of the union if the encoder can, else on the pixels."""
-    if isinstance(encoder, FixedEncoder):
+    if isinstance(encoder, FixedEncoder) and not encoder._learns_places:
         # Such an encoder learns nothing from places, so that one place is enough.
         points, weight = np.array([[90.0, 0.0]]), np.ones(1)
     elif isinstance(patches, PixelStack):

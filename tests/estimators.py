@@ -28,6 +28,7 @@ from skgeo.encoders import (
     Cartesian3DEncoder,
     DirectEncoder,
     GridEncoder,
+    RadialBasisEncoder,
     RandomFourierEncoder,
     SphereCEncoder,
     SphereMEncoder,
@@ -99,6 +100,10 @@ class AnyDirectEncoder(AnyPoints, DirectEncoder):
 
 
 class AnyGridEncoder(AnyPoints, GridEncoder):
+    pass
+
+
+class AnyRadialBasisEncoder(AnyPoints, RadialBasisEncoder):
     pass
 
 
@@ -250,6 +255,7 @@ ANY_TABLE = [
     AnyCartesian3DEncoder(),
     AnyDirectEncoder(),
     AnyGridEncoder(3),
+    AnyRadialBasisEncoder(8000.0),
     AnyRandomFourierEncoder(8, random_state=0),
     AnySphereCEncoder(2, plus=True, units="radians"),
     AnySphereMEncoder(2, periodic=True),
@@ -282,6 +288,7 @@ STRICT = [
     Cartesian3DEncoder(),
     DirectEncoder(),
     GridEncoder(),
+    RadialBasisEncoder(8000.0),
     RandomFourierEncoder(8),
     SphereCEncoder(),
     SphereMEncoder(),

@@ -153,11 +153,16 @@ def degrees_of_vectors(vectors: FloatArray) -> FloatArray:
     return np.degrees(np.stack([np.arctan2(z, np.hypot(x, y)), np.arctan2(y, x)], axis=-1))
 
 
-def fibonacci_lattice(n: int) -> FloatArray:
-    """Latitude, ascending, and longitude (n, 2) in degrees of n points on a spiral; each stands for the same area."""
-    index = np.arange(n)
+def fibonacci_lattice(n: int, first: int = 0, stop: int | None = None) -> FloatArray:
+    """Latitude, ascending, and longitude in degrees of n points on a spiral, or of its points first to stop - 1.
+
+    Each point stands for the same area.
+    """
+    index = np.arange(first, n if stop is None else stop)
     latitude = np.degrees(np.arcsin((2.0 * index + 1.0 - n) / n))
-    turns = np.fmod(index * ((np.sqrt(5.0) - 1.0) / 2.0), 1.0)  # 1 / golden ratio
+    # A turn is 2^64 units, and a step is 2^64 / golden ratio of them. Products of uint64 drop whole turns and do not
+    # round. Products of float64 would move points of a lattice of 10^10 points by more than their distance.
+    turns = index.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C16) / 2.0**64
     return np.column_stack([latitude, 360.0 * turns - 360.0 * (turns >= 0.5)])
 
 

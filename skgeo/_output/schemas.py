@@ -77,6 +77,13 @@ def _check_mask(state: Mapping[str, Any], shape: tuple[int, ...]) -> None:
     check("mask", mask is None or (mask.shape == shape and bool(mask.any())), mask, f"shape {shape}, not all zero")
 
 
+def _check_anchors(state: Mapping[str, Any], sizes: Sizes) -> None:
+    """There is at least one anchor, and anchors are vectors of length one."""
+    anchors = state["anchors_"]
+    valid = len(anchors) > 0 and bool((abs(np.linalg.norm(anchors, axis=1) - 1.0) < 1e-9).all())
+    check("anchors_", valid, anchors, "vectors of length one, at least one of them")
+
+
 def _check_waves(state: Mapping[str, Any], sizes: Sizes) -> None:
     """There are two columns, cosine and sine, for each random wave."""
     columns = state.get("n_components")
@@ -204,6 +211,9 @@ SCHEMAS: dict[str, Schema] = GAUSSIAN_PROCESSES | {
         },
         _NAMED,
         check_degrees,
+    ),
+    "skgeo.encoders.RadialBasisEncoder": Schema(
+        _PLACES | {"anchors_": squarable(("anchors", 3))}, _NAMED, _check_anchors
     ),
     "skgeo.encoders.RandomFourierEncoder": Schema(
         _PLACES | {"frequencies_": squarable(("waves", 3))}, _NAMED, _check_waves

@@ -3,6 +3,7 @@
 from skgeo.encoders._cartesian_3d import Cartesian3DEncoder
 from skgeo.encoders._direct import DirectEncoder
 from skgeo.encoders._grid_encoder import GridEncoder
+from skgeo.encoders._radial_basis import RadialBasisEncoder
 from skgeo.encoders._random_fourier import RandomFourierEncoder
 from skgeo.encoders._sphere_c import SphereCEncoder
 from skgeo.encoders._sphere_m import SphereMEncoder
@@ -14,6 +15,7 @@ __all__ = [
     "Cartesian3DEncoder",
     "DirectEncoder",
     "GridEncoder",
+    "RadialBasisEncoder",
     "RandomFourierEncoder",
     "SphereCEncoder",
     "SphereMEncoder",

@@ -30,6 +30,8 @@ class FixedEncoder(LocationTransformer):
 
     _public_module = "skgeo.encoders"
     _missing_policies: tuple[str, ...] = ("error", "nan")
+    # RadialBasisEncoder is the exception: its fit learns where the places are.
+    _learns_places = False
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Check the parameters and the coordinates; nothing is learned from them.

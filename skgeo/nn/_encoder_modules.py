@@ -25,9 +25,9 @@ class EncoderModule(nn.Module):
 
     Parameters
     ----------
-    encoder : Cartesian3DEncoder, DirectEncoder, GridEncoder, RandomFourierEncoder, SphereCEncoder, SphereMEncoder, \
-TheoryEncoder or WrapEncoder
-        The encoder, fitted or not; a RandomFourierEncoder fitted.
+    encoder : Cartesian3DEncoder, DirectEncoder, GridEncoder, RadialBasisEncoder, RandomFourierEncoder, \
+SphereCEncoder, SphereMEncoder, TheoryEncoder or WrapEncoder
+        The encoder. RadialBasisEncoder and RandomFourierEncoder must be fitted; others need not be.
 
     Raises
     ------
@@ -71,8 +71,8 @@ TheoryEncoder or WrapEncoder
             )
         encoder._check_parameters()
         self.encoder = type(encoder)(**encoder._own_parameters())
-        self.n_outputs = len(self.encoder._embedding_names())
-        # The constants of the given encoder: a random encoder draws them in its fit.
+        self.n_outputs = len(encoder._embedding_names())
+        # The constants of the given encoder: a random encoder draws them in its fit, and one with anchors finds them.
         self._names = tuple(encoder._constants())
         for name, values in encoder._constants().items():
             # Two constants may be one array. A safetensors file refuses tensors that share memory: copy each constant.

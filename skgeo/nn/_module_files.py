@@ -240,7 +240,10 @@ def _build_pca(arguments: Mapping[str, Any], kind: type[HarmonicPCA] = HarmonicP
 
 def _encoder_arguments(module: EncoderModule) -> dict[str, object]:
     """The class of the encoder and the parameters of its formula."""
-    return {"encoder": type(module.encoder).__name__, "parameters": module.encoder._own_parameters()}
+    arguments = {"encoder": type(module.encoder).__name__, "parameters": module.encoder._own_parameters()}
+    # The number of anchors does not follow from the parameters.
+    learned = isinstance(module.encoder, encoders.RadialBasisEncoder)
+    return arguments | ({"n_outputs": module.n_outputs} if learned else {})
 
 
 def _build_encoder_module(arguments: Mapping[str, Any]) -> EncoderModule:
@@ -249,7 +252,11 @@ def _build_encoder_module(arguments: Mapping[str, Any]) -> EncoderModule:
     name = arguments["encoder"]
     if name not in encoders.__all__:
         raise ValueError(f"encoder={name!r} is not in skgeo.encoders")
-    return EncoderModule(getattr(encoders, name)(**arguments["parameters"]))
+    encoder = getattr(encoders, name)(**arguments["parameters"])
+    # The anchors are among the tensors of the file: zeros of the same shape stand for them until these are read.
+    if isinstance(encoder, encoders.RadialBasisEncoder):
+        encoder.anchors_ = np.zeros((arguments["n_outputs"], 3))
+    return EncoderModule(encoder)
 
 
 def _harmonics_arguments(module: Harmonics) -> dict[str, object]:

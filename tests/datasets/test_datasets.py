@@ -2,6 +2,7 @@ import io
 import pickle
 from importlib import resources
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.stats
@@ -9,6 +10,7 @@ import scipy.stats
 from paths import SHARED_DATA, needs_shared_data
 from reference import vectors
 from skgeo import LatLonGrid, SphericalHarmonicPCA
+from skgeo._kernels.sphere import fibonacci_lattice as lattice_kernel
 from skgeo.datasets import fibonacci_lattice, load_land_mask, make_checkerboard, make_land_ocean
 
 LAND = load_land_mask()
@@ -180,13 +182,25 @@ def test_fibonacci_lattice_is_even(n):
     assert ((X[:, 1] >= -180) & (X[:, 1] < 180)).all()
     # each point stands for a band of the same area
     np.testing.assert_allclose(np.sin(np.radians(X[:, 0])), (np.arange(n) + 0.5) * 2 / n - 1, atol=1e-12)
-    np.testing.assert_allclose(np.diff(X[:, 1]) % 360, 360 * 2 / (1 + 5**0.5), atol=1e-9)  # the golden angle
+    np.testing.assert_allclose(np.diff(X[:, 1]) % 360, 360 * 2 / (1 + 5**0.5), atol=1e-12)  # the golden angle
     if n >= 200:  # neighbours are about as far apart everywhere, as points of so many equal cells are
         cosine = vectors(X) @ vectors(X).T
         np.fill_diagonal(cosine, -1.0)
         nearest = np.degrees(np.arccos(cosine.max(axis=1)))
         assert nearest.min() / np.sqrt(41253 / n) > 0.7
         assert nearest.max() / np.sqrt(41253 / n) < 1.1
+
+
+def test_longitudes_of_a_large_lattice_are_exact():
+    n, first = 5 * 10**12, 4 * 10**12 + 7
+    index = np.arange(first, first + 5)
+    with mpmath.workdps(40):
+        turns = [int(i) * (mpmath.sqrt(5) - 1) / 2 for i in index]
+        expected = [float(360 * (turn - mpmath.nint(turn))) for turn in turns]
+    latitude, longitude = lattice_kernel(n, first, first + 5).T
+    np.testing.assert_allclose(longitude, expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.sin(np.radians(latitude)), (2.0 * index + 1.0 - n) / n, rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(lattice_kernel(100, 20, 30), fibonacci_lattice(100)[20:30])
 
 
 def test_land_ocean_is_the_mask_at_uniform_places():

@@ -11,18 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import cdist, pdist
 from scipy.special import eval_legendre
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.gaussian_process.kernels import RBF, Matern
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline, make_union
 
 import reference
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA, encoders, matern_spectrum
+from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import (
     Cartesian3DEncoder,
     DirectEncoder,
     GridEncoder,
+    RadialBasisEncoder,
     RandomFourierEncoder,
     SphereCEncoder,
     SphereMEncoder,
@@ -48,6 +52,7 @@ PLAIN = {
     "direct": DirectEncoder,
     "cartesian": Cartesian3DEncoder,
     "wrap": WrapEncoder,
+    "anchors": lambda: RadialBasisEncoder(8000.0),
     "random fourier": lambda: RandomFourierEncoder(8, 2000.0, random_state=0),
 }
 ALL = {
@@ -286,10 +291,93 @@ def test_parameters_of_random_waves_are_checked(parameters, message):
     assert not hasattr(encoder, "n_features_in_")
 
 
+REGION = np.random.default_rng(3).uniform([45.0, 170.0], [55.0, 195.0], (40, 2))
+
+
+def cartesian(places):
+    """Unit vectors by the formula of textbooks."""
+    latitude, longitude = np.radians(places).T
+    return np.column_stack([C(latitude) * C(longitude), C(latitude) * S(longitude), S(latitude)])
+
+
+@pytest.mark.parametrize(("spacing", "places"), [(300.0, REGION), (700.0, PLACES), (2000.0, EDGES), (50.0, [[-90, 7]])])
+def test_anchors_are_the_lattice_near_the_places(spacing, places):
+    encoder = RadialBasisEncoder(spacing).fit(places)
+    width = spacing / 6371.0088
+    lattice = cartesian(fibonacci_lattice(round(4 * np.pi / width**2)))
+    distance = cdist(lattice, cartesian(places)).min(axis=1)
+    assert_allclose(encoder.anchors_, lattice[distance <= 2 * width], rtol=0, atol=1e-9)
+    expected = np.exp(-(cdist(cartesian(PLACES), encoder.anchors_) ** 2) / (2 * width**2))
+    assert_allclose(encoder.transform(PLACES), expected, rtol=0, atol=1e-12)
+
+
+def test_anchors_do_not_depend_on_the_order_of_places():
+    expected = RadialBasisEncoder(300.0).fit(REGION).anchors_
+    # Backwards, three places twice, and longitudes of another convention.
+    again = np.concatenate((REGION[::-1], REGION[:3]))
+    again[:, 1] += 360.0
+    assert_array_equal(RadialBasisEncoder(300.0).fit(again).anchors_, expected)
+    missing = RadialBasisEncoder(300.0, missing="nan").fit(np.vstack([REGION, [[np.nan, 1.0]]]))
+    assert_array_equal(missing.anchors_, expected)
+
+
+@pytest.mark.parametrize(("spacing", "latitude"), [(0.1, -90.0), (0.1, 89.999), (1.0, 48.0), (500.0, 0.0)])
+def test_anchors_are_as_far_apart_as_the_spacing_says(spacing, latitude):
+    encoder = RadialBasisEncoder(spacing).fit([[latitude, 20.0]])
+    gaps = pdist(encoder.anchors_) * 6371.0088 / spacing
+    assert 0.7 < gaps.min() < 1.1
+
+
+@pytest.mark.parametrize("spacing", [1e6, 6000.0, 3000.0, 1234.0, 500.0])
+def test_every_place_has_an_anchor_within_the_spacing(spacing):
+    places = np.vstack([EDGES, reference.uniform_points(2000, seed=4)])
+    nearest = RadialBasisEncoder(spacing).fit(places).transform(places).max(axis=1)
+    assert (nearest > np.exp(-0.5)).all()
+    alone = RadialBasisEncoder(spacing).fit(places[:1]).transform(places[:1])
+    assert alone.max() == pytest.approx(nearest[0], rel=1e-9)
+
+
+def test_anchors_stand_near_the_cells_inside_the_mask():
+    mask = np.zeros(GRID.shape)
+    mask[12:14, 3] = 0.5, 1.0
+    inside = GRID.points()[np.flatnonzero(mask)]
+    expected = RadialBasisEncoder(400.0).fit(inside).anchors_
+    assert_array_equal(
+        RadialBasisEncoder(400.0).fit(LatLonGrid(GRID.latitude, GRID.longitude, mask)).anchors_, expected
+    )
+    latitude, longitude = GRID.points().T.reshape(2, *GRID.shape).copy()
+    latitude[0, 0] = longitude[0, 0] = np.nan
+    cells = CellGrid(latitude, longitude, mask=mask)
+    assert_array_equal(RadialBasisEncoder(400.0, missing="nan").fit(cells).anchors_, expected)
+
+
+def test_patches_have_anchors_near_their_pixels():
+    patches = GRID.patches((2, 2))[:2]
+    encoder = PatchPositionEncoder(RadialBasisEncoder(500.0)).fit(patches).encoder_
+    assert (encoder.anchors_[:, 2] < -0.8).all()
+
+
+def test_radial_basis_refuses_what_it_cannot_do():
+    for spacing in (0, 0.09, -1.0, np.nan, np.inf, "1", True):
+        message = re.escape(f"spacing_km={spacing!r}: expected a number of km, at least 0.1")
+        with pytest.raises(ValueError, match=message):
+            RadialBasisEncoder(spacing).fit(PLACES)
+    with pytest.raises(
+        ValueError, match=r"spacing_km=0.5 gives .* lattice points to search: expected at most 10,000,000"
+    ):
+        RadialBasisEncoder(0.5).fit(REGION)
+    with pytest.raises(ValueError, match=r"spacing_km=100.0 gives more than 20,000 anchors near the places of X: exp"):
+        RadialBasisEncoder(100.0).fit(reference.uniform_points(20_000, seed=2))
+    encoder = RadialBasisEncoder(missing="nan")
+    with pytest.raises(CoordinateError, match="X has no place: all are missing or outside the mask"):
+        encoder.fit(np.full((3, 2), np.nan))
+    assert not hasattr(encoder, "n_features_in_")
+
+
 # ---- symmetries and conventions
 
 #: Encoders whose columns mix the two sides of the equator, or of a meridian.
-UNMIRRORED = {"theory", "harmonics", "weighted", "random"}
+UNMIRRORED = {"theory", "harmonics", "weighted", "anchors", "random"}
 COORDINATES = st.integers(-90 * 1024, 90 * 1024), st.integers(-180 * 1024, 180 * 1024 - 1), st.integers(-3, 3)
 
 
@@ -341,6 +429,7 @@ ON_PAGE = {
     "SphereMEncoder": "spherem",
     "SphereMEncoder(plus=True)": "spherem plus",
     "SphericalHarmonics": "harmonics",
+    "RadialBasisEncoder": "anchors",
     "RandomFourierEncoder": "random fourier",
 }
 
@@ -382,7 +471,13 @@ def test_page_is_right_about_continuity(row, kind):
 @pytest.mark.parametrize("row", ON_PAGE)
 def test_page_is_right_about_the_number_of_columns(row):
     encoder = ALL[ON_PAGE[row]]
-    formula = page_rows()[row][0].replace("(L + 1)\\ :sup:`2`", "7 ** 2").replace(" S", " * 3").replace("n", "8")
+    formula = (
+        page_rows()[row][0]
+        .replace("(L + 1)\\ :sup:`2`", "7 ** 2")
+        .replace(" S", " * 3")
+        .replace("A", "12")
+        .replace("n", "8")
+    )
     Z = encoder.fit_transform(PLACES)
     assert Z.shape[1] == eval(formula) == len(set(encoder.get_feature_names_out()))
 
@@ -645,6 +740,8 @@ def test_twins_refuse_what_they_cannot_be_of(torch):
         nn.EncoderModule(SphericalHarmonics())
     with pytest.raises(ValueError, match="n_scales=0: expected"):
         nn.EncoderModule(GridEncoder(0))
+    with pytest.raises(NotFittedError):
+        nn.EncoderModule(RadialBasisEncoder())
     with pytest.raises(ValueError, match="min_degree=3: expected an integer from 0 to max_degree=2"):
         nn.Harmonics(2, min_degree=3)
     for twin in (nn.EncoderModule(WrapEncoder()), nn.Harmonics(2)):

@@ -142,6 +142,10 @@ TRANSFORMERS = {
     "encoders.WrapEncoder": (encoders.WrapEncoder, {}),
     "encoders.GridEncoder": (encoders.GridEncoder, SCALED),
     "encoders.TheoryEncoder": (encoders.TheoryEncoder, SCALED),
+    "encoders.RadialBasisEncoder": (
+        encoders.RadialBasisEncoder,
+        {"spacing_km": Parameter((1000, 3e3, 1e6), (*JUNK, 0, -1.0, 1e-2))},
+    ),
     "encoders.RandomFourierEncoder": (
         encoders.RandomFourierEncoder,
         {

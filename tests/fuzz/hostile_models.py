@@ -30,7 +30,7 @@ from skgeo import (
     nn,
 )
 from skgeo.datasets import fibonacci_lattice
-from skgeo.encoders import GridEncoder, RandomFourierEncoder, SphericalHarmonics
+from skgeo.encoders import GridEncoder, RadialBasisEncoder, RandomFourierEncoder, SphericalHarmonics
 from skgeo.exceptions import ModelFileError
 from skgeo.nn._checkpoint_file import TrainingState
 
@@ -74,6 +74,7 @@ MODELS = {
         np.column_stack([PLACES, VALUES]),
     ),
     "labels": (lambda: SphericalGaussianProcessClassifier().fit(PLACES, LABELS), PLACES),
+    "anchors": (lambda: RadialBasisEncoder(8000.0).fit(PLACES), PLACES),
     "fourier": (lambda: RandomFourierEncoder(4, random_state=0).fit(PLACES), PLACES),
     "harmonics": (lambda: SphericalHarmonics(2, spectrum=[1, 0.5, 0.25]).fit(PLACES), PLACES),
     "scales": (lambda: GridEncoder(3).fit(PLACES), PLACES),

@@ -20,7 +20,7 @@ from processes import run_python
 from samples import GRID, PATCHES
 from skgeo import PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA, __version__
 from skgeo import nn as geo_nn
-from skgeo.encoders import SphereMEncoder, WrapEncoder
+from skgeo.encoders import RadialBasisEncoder, SphereMEncoder, WrapEncoder
 from skgeo.exceptions import ModelFileError, VersionWarning
 from skgeo.nn import GreatCircleBias, HarmonicPCA, PatchPosition, PatchProjectionHead, PatchScale
 
@@ -54,6 +54,7 @@ MODULES = {
     "attention bias": (lambda: GreatCircleBias(3), PATCHES),
     "attention bias, numpy's widths": (lambda: GreatCircleBias(*np.int8([3, 5])).bfloat16(), PATCHES),
     "encoder": (lambda: geo_nn.EncoderModule(SphereMEncoder(3, plus=True, periodic=True)), GRID.points()),
+    "encoder with anchors": (lambda: RadialBasisEncoder(3000.0).fit([[10.0, 20.0]]).to_torch(), GRID.points()),
     "encoder without scales": (lambda: geo_nn.EncoderModule(WrapEncoder()), GRID.points()),
     "plain harmonics": (lambda: geo_nn.Harmonics(5, min_degree=2, spectrum="matern"), GRID.points()),
     "plain harmonics in float32": (lambda: geo_nn.Harmonics(3).float(), GRID.points()),
