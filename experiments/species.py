@@ -1,6 +1,7 @@
 """Ranges of 104 species from presence-only records, and what ranges are worth to an image classifier.
 
-    python -m experiments.species            # half an hour on one core; elapid is compared if it is installed
+    python -m experiments.species            # an hour on one core; elapid is compared if it is installed
+    python -m experiments.species --geoclip geoclip-1.3.0-py3-none-any.whl --only GeoCLIP,mean --seeds 1
     python -m experiments.species --quick    # one region, few models, under 20 seconds; fails if a range is not learned
 
 Records and sites of three regions (Elith et al. 2020). Models learn from the coordinates of presence-only records:
@@ -10,11 +11,12 @@ for some models with 10,000 places of the region. Every model has one set of par
 lengths are shares of the size of the region. The lengths of random Fourier features and of kernel densities were set
 after a look at the scores of few candidates in South America and New South Wales.
 
-The second table draws images: each is of a species at a site where it was found, and the scores of the image alone name
+The other tables draw images: each is of a species at a site where it was found, and the scores of the image alone name
 the right species in 60 of 100 cases. A location prior is combined with them by LocationPriorClassifier, whose
 temperature and weight come from one half of the images; the other half is counted.
 
-Writes species.json, species.rst and species_images.rst after every model.
+Writes species.json and its tables after every run of a model, and leaves out runs that species.json has. ``--geoclip``
+names the wheel of GeoCLIP (see experiments/pretrained.py), whose embedding is one of the encoders.
 """
 
 import argparse
@@ -46,7 +48,7 @@ from skgeo.encoders import (
     WrapEncoder,
 )
 from skgeo.metrics import mean_species_score
-from skgeo.nn import PresenceOnlyClassifier
+from skgeo.nn import PresenceOnlyClassifier, load_geoclip
 
 REGIONS = {"can": "Ontario", "sa": "South America", "nsw": "New South Wales"}
 BACKGROUNDS = ("records", "region")
@@ -168,12 +170,16 @@ def density(region, background, seed):
     return scores
 
 
-def encoders():
-    """Encoders by name, as functions of the size of a region in km."""
+def encoders(geoclip=None):
+    """Encoders by name, as functions of the size of a region in km. ``geoclip`` is the file of the weights."""
     degrees = 180.0 / (np.pi * EARTH_KM)
-    return {
+    trained = {}
+    if geoclip is not None:
+        weights = load_geoclip(geoclip).set_params(dtype="float32")
+        trained["GeoCLIP"] = lambda size: make_pipeline(weights, StandardScaler())
+    return trained | {
         "raw": lambda size: make_pipeline(Cartesian3DEncoder(), StandardScaler()),
-        "Wrap": lambda size: WrapEncoder(),
+        "Wrap": lambda size: make_pipeline(WrapEncoder(), StandardScaler()),
         "Grid": lambda size: GridEncoder(16, min_scale=0.3 * size * degrees),
         "harmonics": lambda size: SphericalHarmonics(20),
         "Matern harmonics": lambda size: SphericalHarmonics(20, min_degree=1, spectrum=matern_spectrum(20, nu=1.0)),
@@ -182,14 +188,17 @@ def encoders():
 
 
 #: Options of the networks by name. The published FcNet is four times as wide and twice as deep.
-NETWORKS = {"siren": {}, "linear": {"learning_rate": 1e-2}, "fcnet": {"hidden_dim": 64, "n_layers": 2}}
+NETWORKS = {"linear": {"learning_rate": 1e-2}, "fcnet": {"hidden_dim": 64, "n_layers": 2}, "siren": {}}
 #: Models that are compared with the region as background, too. Models without random numbers run once.
-BOTH = ("kernel density", "logistic regression", "random Fourier, siren")
+BOTH = (
+    *("kernel density", "logistic regression", "boosting", "Maxent (elapid)"),
+    *("random Fourier, siren", "random Fourier, siren, mean of 4", "random Fourier, linear, maxent"),
+)
 ONCE = ("kernel density", "logistic regression")
 
 
-def models():
-    """All models by name."""
+def models(geoclip=None):
+    """All models by name; those with GeoCLIP need the file of its weights."""
     peers = {"kernel density": density, "logistic regression": partial(one_by_one, logistic)}
     fourier = encoders()["random Fourier"]
     maximum = {"loss": "maxent", "learning_rate": 1e-2, "weight_decay": 1e-4}
@@ -201,7 +210,7 @@ def models():
     ours = {
         f"{name}, {network}": partial(neural, encoder, network, **options)
         for network, options in NETWORKS.items()
-        for name, encoder in encoders().items()
+        for name, encoder in encoders(geoclip).items()
     }
     late = {
         "boosting": partial(one_by_one, boosting),
@@ -272,9 +281,9 @@ def mean_and_deviation(rows, form):
 
 
 def auc_table(found):
-    """One row for each model: mean AUC of each region and background, and seconds of CPU."""
+    """One row for each model: mean AUC of each region and background, and seconds of CPU; the best model first."""
     yield "model", *(f"{REGIONS[name]}, {side}" for name in REGIONS for side in BACKGROUNDS), "species", "seconds"
-    for model, parts in found.items():
+    for model, parts in sorted(found.items(), key=mean_auc, reverse=True):
         cells, spread, seconds = [], [], []
         for name in REGIONS:
             for side in BACKGROUNDS:
@@ -286,14 +295,34 @@ def auc_table(found):
             yield model, *cells, f"{np.mean(spread):.2f}", f"{np.mean(seconds):.1f}"
 
 
+def mean_auc(item):
+    """The mean AUC over the regions with the records as background, of a name and its results; 0 if some lack."""
+    runs = [item[1].get(f"{name} records", {}) for name in REGIONS]
+    return np.mean([np.nanmean(run["auc"]) for each in runs for run in each.values()]) if all(runs) else 0.0
+
+
 def gain_table(found):
-    """One row for each model: points that the prior adds to 60 % in each region, with the target group."""
+    """One row for each encoder: points that the prior adds to 60 % with each network, means over the regions."""
+    names = [name.removesuffix(", siren") for name in found if name.endswith(", siren")]
+    yield "encoder", "linear", "FcNet", "Siren"
+    for encoder in names:
+        gains = [mean_gains(found.get(f"{encoder}, {network}", {})) for network in NETWORKS]
+        yield encoder, *(mean_and_deviation(each, "+.1f") if each else "-" for each in gains)
+
+
+def gain_table_of_others(found):
+    """One row for each model that is no pair of encoder and network: points that the prior adds in each region."""
     yield "prior", *REGIONS.values(), "mean"
     for model, parts in found.items():
-        runs = {name: [run["gain"] for run in parts.get(f"{name} records", {}).values()] for name in REGIONS}
-        if all(runs.values()):
-            mean = np.mean([np.mean(each) for each in runs.values()])
-            yield model, *(mean_and_deviation(each, "+.1f") for each in runs.values()), f"{mean:+.1f}"
+        if mean_gains(parts) and not model.endswith(tuple(f", {network}" for network in NETWORKS)):
+            runs = [[run["gain"] for run in parts[f"{name} records"].values()] for name in REGIONS]
+            yield model, *(mean_and_deviation(each, "+.1f") for each in runs), f"{np.mean(mean_gains(parts)):+.1f}"
+
+
+def mean_gains(parts):
+    """Points that a prior adds, a mean over the regions for each seed that all regions have."""
+    runs = [parts.get(f"{name} records", {}) for name in REGIONS]
+    return [np.mean([each[seed]["gain"] for each in runs]) for seed in sorted(set.intersection(*map(set, runs)))]
 
 
 def write(found, out):
@@ -301,6 +330,7 @@ def write(found, out):
     (out / "species.json").write_text(json.dumps(found, indent=1) + "\n")
     write_table(auc_table(found), out / "species.rst")
     write_table(gain_table(found), out / "species_images.rst")
+    write_table(gain_table_of_others(found), out / "species_images_others.rst")
 
 
 def run_all(regions, chosen, seeds, out):
@@ -335,18 +365,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one region, few models, without files")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", default="", help="models whose names contain this text")
+    parser.add_argument("--only", default="", help="models whose names contain one of these texts, comma between")
+    parser.add_argument("--geoclip", type=Path, help="file of the weights of GeoCLIP")
     parser.add_argument("--data", type=Path, default=land_ocean.DATA, help="folder of the regions")
     parser.add_argument("--out", type=Path, default=land_ocean.HERE / "results")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    every = models()
+    every = models(options.geoclip)
     if options.quick:
         region = read(options.data, "sa")
         row = evaluate(region, every["random Fourier, linear, maxent"], "region", 0)
         print(f"AUC {np.nanmean(row['auc']):.3f}, {row['gain']:+.1f} points, {row['seconds']:.1f} s")
         return 0 if np.nanmean(row["auc"]) > 0.75 and row["gain"] > 0.0 else 1
-    chosen = {name: model for name, model in every.items() if options.only in name}
+    texts = options.only.split(",")
+    chosen = {name: model for name, model in every.items() if any(text in name for text in texts)}
     run_all({name: read(options.data, name) for name in REGIONS}, chosen, options.seeds, options.out)
     return 0
 

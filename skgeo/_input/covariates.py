@@ -18,6 +18,8 @@ ENCODE = (
     "Turn them into numbers first, for instance with OneHotEncoder in a ColumnTransformer, or let mean= be a Pipeline "
     "that begins with such a ColumnTransformer."
 )
+# The cure of models without the parameter mean.
+_ENCODE_OR_DROP = "Turn them into numbers first, for instance with OneHotEncoder in a ColumnTransformer, or drop them."
 
 
 class CovariateTable(NamedTuple):
@@ -137,7 +139,8 @@ def covariate_numbers(covariates: Any, names: list[str] | None, parameter: str =
     """The covariates (n, p) as numbers; raises ValueError if some are none. ``parameter`` says who asks for them."""
     texts = columns_without_numbers(covariates)
     if texts:
-        raise ValueError(f"{parameter}: the covariates {listed(texts)} hold no numbers. {ENCODE}")
+        cure = ENCODE if parameter.startswith("mean") else _ENCODE_OR_DROP
+        raise ValueError(f"{parameter}: the covariates {listed(texts)} hold no numbers. {cure}")
     values = np.column_stack([as_numbers(column, str(name)).astype(np.float64) for name, column in _items(covariates)])
     bad = ~np.isfinite(values)
     if bad.any():

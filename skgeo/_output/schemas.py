@@ -135,9 +135,10 @@ _HEAD: dict[str, Rule] = {
     "scale_std_": Array(("descriptors",), low=POSITIVE, high=LARGE),
 }
 _CLASSIFIER: dict[str, Rule] = {"classes_": Labels(), "_class_weights": Array(("classes",), low=0.0)}
+# Columns of an indicator matrix stay in their order.
+_SPECIES = AnyOf((Labels(), Array(("classes",), "iuf"), Strings(("classes",))))
 _PRESENCE_ONLY: dict[str, Rule] = {
-    # Columns of an indicator matrix stay in their order.
-    "classes_": AnyOf((Labels(), Strings(("classes",)))),
+    "classes_": _SPECIES,
     "_class_weights": Array(("classes",), low=0.0),
     "n_features_in_": Integer(1, size="features"),
     "_multilabel": Flag(),
@@ -222,7 +223,7 @@ SCHEMAS: dict[str, Schema] = GAUSSIAN_PROCESSES | {
     "skgeo.LocationPriorClassifier": Schema(
         {
             "n_features_in_": Integer(1, size="features"),
-            "classes_": AnyOf((Labels(), Strings(("classes",)))),
+            "classes_": _SPECIES,
             "_n_covariates": Integer(2),
             "_covariate_names": AnyOf((Text(optional=True), ListOf(Text()))),
             "prior_": Part(("predict_proba",)),

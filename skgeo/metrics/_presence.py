@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
+from skgeo._input.columns import frame_columns
+from skgeo._input.covariates import select_columns
 from skgeo._validation import check_parameter, check_sample_weight, warn_caller
 
-__all__ = ["mean_presence_auc", "mean_species_score", "presence_matrix"]
+__all__ = ["in_order_of", "is_matrix", "mean_presence_auc", "mean_species_score", "presence_matrix"]
 
 
 def mean_species_score(
@@ -149,13 +151,39 @@ def mean_presence_auc(
     return float(np.mean(each))
 
 
+def is_matrix(values: npt.NDArray[Any]) -> bool:
+    """Whether a target is a matrix of indicators. One column is, if it has zeros and ones, else it holds labels."""
+    if values.ndim != 2 or values.shape[1] > 1:
+        return values.ndim == 2
+    return values.dtype.kind in "biuf" and bool(np.isin(values, (0, 1)).all())
+
+
+def in_order_of(y: Any, species: list[Any], name: str = "y") -> Any:
+    """A frame of indicators with its columns in the order of the species of the fit; any other y as it is.
+
+    ValueError if the columns are other species. Models that learned from an array have numbers for names: their columns
+    stay in place.
+    """
+    columns = frame_columns(y)
+    if columns is None or len(columns) < 2 or columns == species or not any(isinstance(each, str) for each in species):
+        return y
+    if sorted(columns, key=str) != sorted(species, key=str):
+        others = [each for each in columns if each not in species] or [each for each in species if each not in columns]
+        raise ValueError(
+            f"{name} has {len(columns)} columns, and the fit had {len(species)} species: expected the same names, "
+            f"which {others[:5]} are not."
+        )
+    return select_columns(y, species)
+
+
 def presence_matrix(y: Any, classes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which species (n_records, n_species) each record has, from labels (n,) or indicators (n, n_species).
 
     Records of other species than ``classes`` have none of them: a warning says how many there are.
     """
+    y = in_order_of(y, classes.tolist())
     target = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-    if target.ndim == 2 and target.shape[1] > 1:
+    if is_matrix(target) and (target.shape[1] > 1 or len(classes) == 1):
         check_parameter("y", target.shape, target.shape[1] == len(classes), f"a matrix with {len(classes)} columns")
         return target.astype(bool)
     labels = target.ravel().tolist()

@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from skgeo._callers import warn_once_a_search
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._input.coordinates import warn_radians
 from skgeo._kernels.sphere import EARTH_RADIUS, unit_vectors
 from skgeo._places import points_in_degrees, read_places
-from skgeo._validation import check_parameter, check_scaled_weight, warn_caller
+from skgeo._validation import check_parameter, check_scaled_weight
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 __all__ = ["Background", "read_background", "uniform_background", "warn_of_records_outside"]
@@ -74,7 +75,7 @@ def read_background(value: Any, coordinates: tuple[str, str] | None, weight: npt
 
 
 def warn_of_records_outside(records: npt.NDArray[Any], background: Background) -> None:
-    """Warn if most records lie far from all cells of a background, as with the mask of the sea for that of the land.
+    """Warn if a tenth of the records lie far from all cells of a background, as with an inverted mask.
 
     ``records`` are the places (n, 2). Far is three times the mean width of a cell.
     """
@@ -83,10 +84,10 @@ def warn_of_records_outside(records: npt.NDArray[Any], background: Background) -
     # The chord is shorter than the arc: some records are taken for nearer than they are.
     distance = EARTH_RADIUS / 1e3 * cells.query(unit_vectors(*records[:, :2].T.astype(np.float64)))[0]
     outside = int(np.count_nonzero(distance > width))
-    if outside > 0.5 * len(records):
-        warn_caller(
+    if outside > 0.1 * len(records):
+        warn_once_a_search(
             f"{outside} of {len(records)} records are more than {width:.0f} km from all cells of background: is its "
-            "mask inverted, or is it another region? True is inside of the domain.",
+            "mask inverted, or is it another region? True is inside of the domain. Leave out records from elsewhere.",
             CoordinateWarning,
         )
 

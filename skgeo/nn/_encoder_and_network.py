@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 from torch import Tensor, nn
 
@@ -74,6 +76,9 @@ def fit_encoder(encoder: Any, points: npt.NDArray[Any], weight: npt.NDArray[np.f
     if isinstance(encoder, nn.Module):
         encoder = PretrainedEncoder(encoder)
     fitted = clone(ENCODERS[encoder] if isinstance(encoder, str) else encoder)
+    learns_alone = isinstance(fitted, FrozenEstimator) or not get_tags(fitted).target_tags.required
+    accepted = "a transformer that learns from places alone, or FrozenEstimator(encoder) of a fitted one"
+    check_parameter("encoder", encoder, learns_alone, accepted)
     with warnings.catch_warnings():
         # The model has read the same places and has warned already.
         warnings.simplefilter("ignore", CoordinateWarning)

@@ -13,6 +13,7 @@ from skgeo._places import as_grid
 from skgeo._targets import check_known, read_classes
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 from skgeo._values_at_places import Places
+from skgeo.metrics._presence import is_matrix
 from skgeo.nn._backgrounds import Background, read_background, uniform_background, warn_of_records_outside
 from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe, network_skeleton
 from skgeo.nn._location_estimators import LocationModel
@@ -71,7 +72,7 @@ class PresenceOnlyModel(LocationModel):
         """Covariates (n, n_covariates) as numbers, in the order of the fit; ``parameter`` holds them."""
         names = self._covariate_names
         ordered = covariates_in_order(covariates, names, self._n_covariates, type(self).__name__, parameter)
-        return covariate_numbers(ordered, names, "covariates=True")
+        return covariate_numbers(ordered, names, "covariates=True" if parameter == "X" else parameter)
 
     def _inputs(
         self, places: Any, sample_weight: npt.ArrayLike | None = None
@@ -86,7 +87,7 @@ class PresenceOnlyModel(LocationModel):
     def _check_target(self, y: Any, name: str) -> npt.NDArray[Any]:
         matrix: Any = y
         values = matrix.toarray() if sparse.issparse(y) else np.asarray(y)
-        if values.ndim != 2 or values.shape[1] == 1:
+        if not is_matrix(values):
             return read_classes(y, name)
         valid = values.dtype.kind in "biuf" and bool(np.isin(values, (0, 1)).all())
         if not valid:
@@ -103,12 +104,18 @@ class PresenceOnlyModel(LocationModel):
             self.classes_ = np.arange(target.shape[1]) if names is None else _as_classes(names)
             counts = weight @ target
         else:
+            if target.dtype.kind == "b":
+                raise ValueError(
+                    "y holds True and False: expected the species of each record. If True says that the species was "
+                    "seen, give a matrix of one column, y[:, None], or the records alone, X[y], with a label."
+                )
             self.classes_, codes = np.unique(target, return_inverse=True)
             counts = np.bincount(codes, weights=weight)
         if not (counts > 0.0).all():
             missing = self.classes_[counts == 0.0].tolist()
             raise ValueError(
-                f"y has no record of the species {missing[:5]}, {len(missing)} in all: drop their columns."
+                f"y has no record of the species {missing[:5]}, {len(missing)} in all: drop their columns. Folds of a "
+                "cross-validation may lack rare species: give it one label a record instead of a matrix."
             )
         if len(set(self.classes_.tolist())) < len(self.classes_):
             raise ValueError("y has columns with the same name: expected each species once.")

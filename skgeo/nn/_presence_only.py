@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skgeo._input.columns import frame_columns
 from skgeo._places import as_grid
 from skgeo._validation import check_parameter
-from skgeo.metrics._presence import mean_presence_auc, presence_matrix
+from skgeo.metrics._presence import in_order_of, mean_presence_auc, presence_matrix
 from skgeo.nn._networks import LocationEncoder
 from skgeo.nn._presence_model import PresenceOnlyModel
 from skgeo.nn._training import predict_blocks
@@ -45,7 +45,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         * "uniform" are ``n_background`` random places of the sphere, uniform by area, as in [1]_.
         * A LatLonGrid, CellGrid or xarray object is a domain: its cells count by their area inside of the mask.
         * An array or a DataFrame holds places, such as those of the records of a whole group of species. Records
-          against the records of their group (a target group, [5]_) compare effort with the same effort.
+          against the records of their group (a target group, [5]_) compare effort with the same effort. A file of
+          :func:`skgeo.save` holds the array, ``background.to_numpy()``, and no DataFrame.
         * "records" are the training records of all species in X: the target group of X itself.
     n_background : int, default=10000
         Number of places of the background "uniform".
@@ -274,7 +275,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
             Places of the records as (latitude, longitude) in degrees, with the covariates behind them or in any columns
             of a frame.
         y : array-like of shape (n_records,), or array, DataFrame or sparse matrix of shape (n_records, n_species)
-            The species of each record, texts or numbers; or which species were seen at each place, zeros and ones.
+            The species of each record, texts or numbers; or which species were seen at each place, zeros and ones. One
+            species has a matrix of one column: an array (n_records,) of zeros and ones holds two species, 0 and 1.
         sample_weight : array-like of shape (n_records,), default=None
             Weights of the records, such as 1 / effort. Records of weight zero are left out.
         X_val, y_val, sample_weight_val : array-like, default=None
@@ -292,6 +294,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         """
         # Names of species, which the array of the target does not have.
         self._species_columns = frame_columns(y)
+        if self._species_columns is not None:
+            y_val = in_order_of(y_val, self._species_columns, "y_val")
         try:
             return super().fit(X, y, sample_weight, X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
         finally:
@@ -403,7 +407,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         X : array-like
             As for ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_species)
-            As for ``fit``. Species without a record here are left out of the mean.
+            As for ``fit``; a frame has its columns in any order. Species without a record here are left out of the
+            mean.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the records.
 
@@ -415,6 +420,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         """
         check_is_fitted(self)
         inputs, kept, weight = self._read_inputs(X, sample_weight, reset=False)
+        y = in_order_of(y, self.classes_.tolist())
         present = presence_matrix(self._read_target(y, kept), self.classes_)
         return mean_presence_auc(
             present,

@@ -157,10 +157,10 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
         """Width of the embedding."""
         if isinstance(self.model, PretrainedWeights):
             return self.model.n_outputs
-        # Two places show the shape of the output.
-        places = torch.zeros(2, 2, dtype=torch.float64)
+        # Two places show the shape of the output. They need numbers, also while a file is checked on the meta device.
         try:
-            with torch.no_grad():
+            with torch.no_grad(), torch.device("cpu"):
+                places = torch.zeros(2, 2, dtype=torch.float64)
                 output = LocationEncoder(*self._encoder_and_network())(places)
         except (IndexError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(

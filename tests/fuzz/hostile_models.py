@@ -43,6 +43,7 @@ PATCHES = GRID.patches((2, 3))
 TABLE = np.random.default_rng(0).normal(size=(24, 3))
 FEATURES = np.random.default_rng(1).normal(size=(24, 5))
 SHORT = {"max_epochs": 1, "patience": None, "random_state": 0}
+IMAGES = np.random.default_rng(2).dirichlet(np.ones(2), 24)
 
 
 def satclip():
@@ -54,6 +55,17 @@ def satclip():
 
 def network(**options):
     return nn.LocationRegressor("wrap", "mlp", hidden_dim=4, **SHORT, **options)
+
+
+def presence_with_covariates():
+    table, species = np.column_stack([PLACES, VALUES]), np.column_stack([LABELS == "north", VALUES > -0.5]).astype(int)
+    settings = {"background": table, "covariates": True, "loss": "maxent", "hidden_dim": 4} | SHORT
+    return nn.PresenceOnlyClassifier("wrap", "siren", **settings).fit(table, species)
+
+
+def location_prior():
+    prior = nn.PresenceOnlyClassifier("wrap", "linear", n_background=9, **SHORT)
+    return skgeo.LocationPriorClassifier(prior, cv=2, prior_weight="fit").fit(np.column_stack([PLACES, IMAGES]), LABELS)
 
 
 #: Functions that make a model, and what it takes: places, patches, a table of numbers.
@@ -94,6 +106,8 @@ MODELS = {
         lambda: nn.PresenceOnlyClassifier("wrap", "siren", hidden_dim=4, n_background=9, **SHORT).fit(PLACES, LABELS),
         PLACES,
     ),
+    "presence_covariates": (lambda: presence_with_covariates(), np.column_stack([PLACES, VALUES])),
+    "location_prior": (lambda: location_prior(), np.column_stack([PLACES, IMAGES])),
     "head": (lambda: nn.ProjectionHeadRegressor(2, embed_dim=3, **SHORT).fit(FEATURES, VALUES), FEATURES),
     "contrastive": (
         lambda: nn.ContrastiveLocationEncoder("wrap", "linear", embed_dim=4, **SHORT).fit(PLACES, FEATURES),
@@ -171,6 +185,9 @@ def _use(model, X):
         model.inverse_transform(model.transform(X))
     if isinstance(model, nn.ContrastiveLocationEncoder):
         model.similarity(X, FEATURES)
+    if isinstance(model, nn.PresenceOnlyClassifier):
+        covariates = np.ones((GRID.points().shape[0], X.shape[1] - 2)) if X.shape[1] > 2 else None
+        assert model.predict_map(GRID, covariates=covariates).shape == (*GRID.shape, len(model.classes_))
     if hasattr(model, "partial_fit"):
         try:
             copy.deepcopy(model).partial_fit(X, LABELS if hasattr(model, "classes_") else VALUES)
@@ -179,6 +196,7 @@ def _use(model, X):
             if not re.match("learning_rate=|noise=|y has the class", str(error)):
                 raise
     has_module = not getattr(model, "add_indicator", False) and getattr(model, "average", "exact") == "exact"
+    has_module &= not (isinstance(model, nn.PresenceOnlyClassifier) and X.shape[1] > 2)  # no covariates
     if hasattr(model, "to_torch") and has_module:
         model.to_torch()(torch.tensor(X, dtype=torch.float32))
 

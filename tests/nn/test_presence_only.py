@@ -18,13 +18,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skgeo
+from estimators import geoclip_arrays
 from reference import vectors
 from skgeo import CellGrid, LatLonGrid
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 from skgeo.metrics import PresenceOnlyScorer
-from skgeo.nn import PresenceOnlyClassifier
+from skgeo.nn import (
+    ContrastiveLocationEncoder,
+    GeoCLIPWeights,
+    PresenceOnlyClassifier,
+    PretrainedEncoder,
+    SatCLIPWeights,
+)
 from skgeo.nn._presence_losses import PRESENCE_LOSSES, PresenceOnlyLoss
 from skgeo.nn._training import FrozenAndTrained, Samples, _Presences
 
@@ -215,6 +222,37 @@ def test_a_matrix_of_indicators_is_as_good_as_labels():
     assert_array_equal(labels.n_records_, [30, 20, 10])
 
 
+def test_a_matrix_of_one_column_is_one_species():
+    seen = SPECIES == "a"
+    settings = QUICK | {"loss": "maxent", "patience": None, "dtype": "float64"}
+    labels = PresenceOnlyClassifier("wrap", **settings).fit(PLACES[seen], SPECIES[seen])
+    for y in (seen[:, np.newaxis], pd.DataFrame({"a": seen})):
+        # Rows without the species have no loss.
+        model = PresenceOnlyClassifier("wrap", **settings, batch_size=None).fit(PLACES, y)
+        again = clone(model).fit(PLACES[seen], y[seen])
+        assert_allclose(model.predict_proba(PLACES), again.predict_proba(PLACES), rtol=0.02)
+        assert model.predict_proba(PLACES).shape == labels.predict_proba(PLACES).shape == (60, 1)
+        assert model.classes_.tolist() == [0 if isinstance(y, np.ndarray) else "a"]
+        assert_array_equal(model.n_records_, [30])
+        assert 0.0 < model.score(PLACES, y) <= 1.0
+    with pytest.raises(ValueError, match="y holds True and False: expected the species of each record"):
+        model.fit(PLACES, seen)
+
+
+def test_columns_of_indicators_go_by_name():
+    frame = pd.DataFrame(SPECIES[:, np.newaxis] == np.unique(SPECIES), columns=["x", "b", "a"])
+    other = frame[["a", "x", "b"]]
+    model = PresenceOnlyClassifier("wrap", **QUICK).fit(PLACES, frame, X_val=PLACES, y_val=frame)
+    assert model.score(PLACES, other) == model.score(PLACES, frame)
+    scorer = PresenceOnlyScorer(LATTICE)
+    assert scorer(model, PLACES, other) == scorer(model, PLACES, frame)
+    again = clone(model).fit(PLACES, frame, X_val=PLACES, y_val=other)
+    assert_array_equal(again.validation_loss_curve_, model.validation_loss_curve_)
+    for wrong in (other.rename(columns={"b": "q"}), other[["a", "b"]]):
+        with pytest.raises(ValueError, match=r"y has \d columns, and the fit had 3 species: expected the same names"):
+            model.score(PLACES, wrong)
+
+
 def test_a_weight_of_two_counts_as_two_records():
     weight = np.where(PLACES[:, 1] > 20, 2, 1) * np.where(SPECIES == "c", 3, 1)
     weight[:4] = 0
@@ -300,12 +338,31 @@ def test_transformers_and_frozen_embeddings():
     frozen = PresenceOnlyClassifier(FrozenEstimator(fitted), "linear", background=GRID, **EXACTLY, max_epochs=5)
     frozen.fit(PLACES, SPECIES)
     assert_array_equal(frozen.encoder_.transform(PLACES), fitted.transform(PLACES))
-    module = PresenceOnlyClassifier(lambda_module(), "linear", background=GRID, **EXACTLY, max_epochs=5)
+    own = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh()).double()
+    module = PresenceOnlyClassifier(own, "linear", background=GRID, **EXACTLY, max_epochs=5)
     assert module.fit(PLACES, SPECIES).predict(PLACES).shape == (60,)
 
 
-def lambda_module():
-    return torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh()).double()
+def test_pretrained_embeddings(tmp_path):
+    rng = np.random.default_rng(0)
+    contrastive = ContrastiveLocationEncoder("wrap", "linear", embed_dim=4, max_epochs=1, patience=None, random_state=0)
+    contrastive.fit(PLACES, rng.normal(size=(60, 5)))
+    shapes = {"layers.0.weight": (8, 9), "layers.0.bias": 8, "last_layer.weight": (4, 8), "last_layer.bias": 4}
+    encoders = [
+        PretrainedEncoder(GeoCLIPWeights(geoclip_arrays(3, 6, 10, 8))),
+        PretrainedEncoder(SatCLIPWeights({name: rng.normal(size=shape) for name, shape in shapes.items()})),
+        PretrainedEncoder(contrastive.to_torch()),
+        FrozenEstimator(contrastive),
+    ]
+    for encoder in encoders:
+        model = PresenceOnlyClassifier(encoder, "linear", background=GRID, **EXACTLY, max_epochs=2).fit(PLACES, SPECIES)
+        # A linear network on the columns of the embedding.
+        logits = clone(encoder).fit(PLACES, None).transform(PLACES) @ model.weights_["weight"].T
+        assert_allclose(model.decision_function(PLACES), logits + model.weights_.get("bias", 0.0), rtol=1e-5, atol=1e-6)
+        skgeo.save(model, tmp_path / "model.npz")
+        assert_array_equal(skgeo.load(tmp_path / "model.npz").predict_proba(PLACES), model.predict_proba(PLACES))
+    with pytest.raises(ValueError, match=r"encoder=Contrast.*expected .* FrozenEstimator\(encoder\) of a fitted one"):
+        PresenceOnlyClassifier(contrastive, **QUICK).fit(PLACES, SPECIES)
 
 
 # Backgrounds
@@ -383,6 +440,14 @@ def test_doubtful_backgrounds_are_warned_of():
     sea = LatLonGrid(GRID.latitude, GRID.longitude, mask=np.broadcast_to(np.abs(GRID.longitude - 220) < 60, GRID.shape))
     with pytest.warns(CoordinateWarning, match=r"54 of 54 records are more than \d+ km from all cells of background"):
         PresenceOnlyClassifier(background=sea, **QUICK).fit(PLACES, SPECIES)
+    # A quarter of the records in another region is doubtful, too; a search warns once.
+    south = LatLonGrid(np.arange(-89.0, 30), GRID.longitude)
+    few = PLACES[:, 0] < 25.0
+    few[np.flatnonzero(~few)[:10]] = True
+    search = GridSearchCV(PresenceOnlyClassifier(background=south, **QUICK), {"loss": ["full", "maxent"]}, cv=2)
+    with pytest.warns(CoordinateWarning, match="Leave out records from elsewhere") as found:
+        search.fit(PLACES[few], np.where(SPECIES[few] == "c", "c", "b"))
+    assert len(found) == 1
     with pytest.warns(CoordinateWarning, match="X lies within the range of radians"):
         PresenceOnlyClassifier(background=np.radians(LATTICE), **QUICK).fit(PLACES, SPECIES)
 
@@ -462,6 +527,16 @@ def test_missing_covariates_are_named():
     ]:
         with pytest.raises(ValueError, match=message):
             clone(model).set_params(**options).fit(frame, SPECIES)
+    for options, table, message in [
+        (
+            {"background": background.assign(height=np.nan)},
+            frame,
+            r"^background: the covariates \['height'\] contain NaN",
+        ),
+        ({}, frame.assign(wet="yes"), r"\['wet'\] hold no numbers.* in a ColumnTransformer, or drop them\.$"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            clone(model).set_params(**options).fit(table, SPECIES)
     with pytest.raises(ValueError, match="NaN or infinity in 1 row, first row 3: drop or impute these rows first"):
         model.fit(frame.assign(height=np.where(np.arange(60) == 3, np.nan, 1.0)), SPECIES)
     model.fit(frame, SPECIES)
@@ -502,6 +577,18 @@ def test_maps_follow_the_mask_and_the_chosen_species():
         model.predict_map(PLACES)
 
 
+def test_ranges_across_the_antimeridian():
+    places = np.column_stack([PLACES[:, 0], PLACES[:, 1] + 160.0])
+    around = np.where(places[:, 1] > 180.0, places[:, 1] - 360.0, places[:, 1])
+    frame = pd.DataFrame({"decimalLongitude": around, "decimalLatitude": places[:, 0]})
+    latitude, longitude = np.arange(-55.0, 75, 10), np.arange(135.0, 226, 10)
+    east = LatLonGrid(latitude, longitude)
+    west = LatLonGrid(latitude, np.where(longitude > 180, longitude - 360, longitude))
+    one = PresenceOnlyClassifier("cartesian3d", background=east, **QUICK).fit(places, SPECIES)
+    other = PresenceOnlyClassifier("cartesian3d", background=west, **QUICK).fit(frame, SPECIES)
+    assert_allclose(other.predict_map(west), one.predict_map(east), rtol=1e-4)
+
+
 def test_predictions_are_the_species_of_the_largest_score():
     model = PresenceOnlyClassifier("cartesian3d", learning_rate=0.02, max_epochs=60, n_background=500, random_state=0)
     model.fit(PLACES, SPECIES)
@@ -537,6 +624,9 @@ def test_files_of_covariates_and_indicators(tmp_path):
     skgeo.save(model, tmp_path / "model.npz")
     loaded = skgeo.load(tmp_path / "model.npz")
     assert loaded.classes_.tolist() == ["z", "y", "x"]
+    model.fit(frame, y.set_axis([10, 5, 7], axis=1))
+    skgeo.save(model, tmp_path / "model.npz")
+    assert skgeo.load(tmp_path / "model.npz").classes_.tolist() == [10, 5, 7]
     assert_array_equal(loaded.predict_proba(frame), model.predict_proba(frame))
 
 
