@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skgeo._base import LocationTransformer, PatchTransformer, restore_on_error, table_for
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._input.patch_table import Patches, PixelStack
+from skgeo._input.patch_table import Patches, PixelStack, has_areas
 from skgeo._kernels.harmonics import sin_cos_latitude
 from skgeo._kernels.patch_means import area_means, map_area_means, map_pixel_means
 from skgeo._kernels.threads import Advance
@@ -28,7 +28,7 @@ from skgeo._patches.pixels import (
     stacked_pixels,
     table_pixels,
 )
-from skgeo._patches.search import cells_of, covered_cells, find_patches, grid_pixels, in_memory
+from skgeo._patches.search import cells_of, covered_cells, find_patches, grid_pixels, in_memory, mask_stack
 from skgeo._pca import SphericalHarmonicPCA
 from skgeo._validation import check_parameter, check_verbose, progress
 from skgeo.encoders._base import FixedEncoder
@@ -182,7 +182,11 @@ class PatchPositionEncoder(PatchTransformer):
             patches = self._read(X, reset=True)
             if self.average == "exact":
                 _check_exact(encoder, patches)
-            cut = None if self.grid is None else find_patches(self.grid, patches)
+            # Cells in any order bring their areas: the mask of the grid changes these.
+            if self.grid is not None and has_areas(patches):
+                patches, cut = mask_stack(self.grid, patches), None
+            else:
+                cut = None if self.grid is None else find_patches(self.grid, patches)
             if isinstance(encoder, FrozenEstimator):
                 check_is_fitted(encoder, msg="The encoder in FrozenEstimator is not fitted: fit it before freezing it.")
             elif cut is not None:
@@ -211,7 +215,12 @@ class PatchPositionEncoder(PatchTransformer):
         encoder = _unfrozen(self.encoder_)
         if self.average == "exact":
             return self._integrate(encoder, _check_exact(encoder, patches))
-        if self.grid is not None:
+        if self.grid is not None and has_areas(patches):
+            masked = mask_stack(self.grid, patches)
+            # A patch without a cell inside the mask is the mean over all of its cells.
+            empty = ~(np.nan_to_num(masked.areas) > 0.0).any(axis=(1, 2), keepdims=True)
+            patches = masked._replace(areas=np.where(empty, patches.areas, masked.areas))
+        elif self.grid is not None:
             cut = find_patches(self.grid, patches)
             with progress(int(cut.counts.prod(axis=1).sum()), "pixel", shown=self.verbose) as advance:
                 means = self._average(len(cut.first), grid_pixels(self.grid, cut, PIXELS_AT_A_TIME), advance)
@@ -239,31 +248,36 @@ class PatchPositionEncoder(PatchTransformer):
             return out
 
     def to_torch(self) -> "PatchPosition":
-        """``transform`` as a differentiable torch module, for ``average="exact"``.
+        """``transform`` as a differentiable torch module.
 
         Returns
         -------
         skgeo.nn.PatchPosition
-            Maps patch tables (..., 6) to features (..., k).
+            Maps patch tables (..., 6) to features (..., k); with ``average="pixels"``, stacks of cells
+            (..., n_cells, 3).
 
         Raises
         ------
         ValueError
-            With ``average="pixels"``.
+            If the encoder is no map of harmonics, or with ``grid``.
         """
         check_is_fitted(self)
         from skgeo.nn._transformer_modules import PatchPosition  # needs torch
 
-        if self.average != "exact":
+        encoder = _unfrozen(self.encoder_)
+        mapped = not getattr(encoder, "add_indicator", False) and _is_valid(encoder, "harmonic_map", "transform")
+        if self.grid is not None or not mapped or encoder.harmonic_map() is None:
+            given = f"the encoder {type(encoder).__name__}" if self.grid is None else "grid="
             raise ValueError(
-                "average='pixels' has no torch module: expected average='exact', the mean over the area of the patch."
+                f"{given} has no torch module: expected an encoder of harmonics, and grid=None. With average='exact' "
+                "the module takes patch tables, with average='pixels' stacks of cells with their areas."
             )
         coefficients, clip = _unfrozen(self.encoder_).harmonic_map()
         if coefficients.ndim == 1:
             # One factor for each of the last harmonics.
             missing = (int(_unfrozen(self.encoder_).max_degree) + 1) ** 2 - coefficients.size
             coefficients = np.pad(np.diag(coefficients), ((0, 0), (missing, 0)))
-        return PatchPosition(coefficients, clip)
+        return PatchPosition(coefficients, clip, self.average)
 
     def _integrate(self, encoder: Any, patches: Patches) -> npt.NDArray[np.floating]:
         """The mean of an encoder of harmonics over the areas of patches."""
@@ -348,6 +362,12 @@ def _fit_encoder(encoder: Any, patches: Patches | PixelStack) -> None:
         points, weight = np.array([[90.0, 0.0]]), np.ones(1)
     elif isinstance(patches, PixelStack):
         points, weight = distinct_stacked_pixels(patches)
+        if has_areas(patches):
+            if not weight.any():
+                raise CoordinateError(
+                    "grid: no patch has a cell inside the mask, so that there is no domain to fit on."
+                )
+            points, weight = points[weight > 0.0], weight[weight > 0.0]
         if isinstance(encoder, LocationTransformer):
             encoder.fit(CellGrid._of_places(points[:, 0], points[:, 1], weight if weight.any() else None))
             return

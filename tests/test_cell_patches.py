@@ -64,6 +64,34 @@ def test_extents_of_squares_are_their_sides():
     assert_allclose(one[:3], [2e5, 2e5, 4e10], rtol=1e-9)  # a square cell alone
 
 
+def test_a_mask_weighs_the_cells_of_a_position(regular):
+    _, cells, labels, _ = regular
+    share = np.clip(cells.latitude / 20, 0, 1)
+    masked = CellGrid(cells.latitude, cells.longitude, share, areas=cells.cell_areas())
+    members = cells.patch_members(labels=labels)
+    stacks = cells.patches(members)
+    basis = SphericalHarmonicPCA(3).fit(cells)
+    weights = stacks[..., 2] * share[members]
+    outside = ~weights.any(axis=1)
+    assert 0 < outside.sum() < 100
+    weights[outside] = stacks[outside][..., 2]  # the mean over all cells of a patch
+    values = basis.transform(cells)[members]
+    expected = np.einsum("nk,nkf->nf", weights / weights.sum(axis=1, keepdims=True), values)
+    position = PatchPositionEncoder(FrozenEstimator(basis), grid=masked)
+    for given in (stacks, stacks[::-1]):
+        found = position.fit_transform(given)
+        assert_allclose(found if given is stacks else found[::-1], expected, atol=1e-12)
+    fitted = PatchPositionEncoder(SphericalHarmonicPCA(3), grid=masked).fit(stacks).encoder_
+    assert_allclose(fitted.shannon_number_, SphericalHarmonicPCA(3).fit(masked).shannon_number_, rtol=1e-12)
+    with pytest.raises(CoordinateError, match="X has 162 patches whose pixels are no cells of the grid"):
+        position.transform(stacks + [0.001, 0, 0])
+    with pytest.raises(CoordinateError, match="X is a stack of cells, and grid is a LatLonGrid"):
+        PatchPositionEncoder(grid=regular[0]).fit(stacks)
+    south = CellGrid(cells.latitude, cells.longitude, cells.latitude < -80, areas=cells.cell_areas())
+    with pytest.raises(CoordinateError, match="no patch has a cell inside the mask"):
+        PatchPositionEncoder(SphericalHarmonicPCA(2), grid=south).fit(stacks[100:])
+
+
 def test_values_and_back(regular):
     torch = pytest.importorskip("torch")
     da = pytest.importorskip("dask.array")
@@ -250,6 +278,7 @@ def test_pictures_of_patches_and_cells(regular):
     from matplotlib import pyplot
 
     from skgeo.inspection import EmbeddingMapDisplay, PatchDisplay
+    from skgeo.inspection._cell_raster import cell_raster
 
     _, cells, labels, _ = regular
     stacks = cells.patches(cells.patch_members(labels=labels))
@@ -264,6 +293,24 @@ def test_pictures_of_patches_and_cells(regular):
     middles = (corners[:-1, :-1, 1] + corners[1:, 1:, 1]) / 2
     assert_allclose(values, middles, atol=1.01)
     assert values.size >= 4 * labels.size
+    # cells of unknown area reach as far as their neighbours
+    with pytest.warns(match="are unknown"):
+        unknown = CellGrid(cells.latitude, cells.longitude)
+    again = EmbeddingMapDisplay.from_embedding(
+        np.column_stack([cells.latitude]), unknown, 0, projection="plate_carree", coastlines=False
+    )
+    whole = again.mappable_.get_array()
+    assert not np.ma.getmaskarray(whole).any()
+    rows = again.mappable_.get_coordinates()[..., 1]
+    assert_allclose(whole, (rows[:-1, :-1] + rows[1:, 1:]) / 2, atol=1.01)
+    near = np.flatnonzero(np.abs(cells.latitude) + np.abs(cells.longitude - 180) < 30)  # a rhomb
+    with pytest.warns(match="are unknown"):
+        rhomb = CellGrid(cells.latitude[near], cells.longitude[near])
+    raster = cell_raster(rhomb)
+    row, column = np.meshgrid(raster.pixels.latitude, raster.pixels.longitude % 360, indexing="ij")
+    away = np.abs(row) + np.abs(column - 180)
+    assert raster.inside[away < 29].all()
+    assert not raster.inside[away > 34].any()
     # a region without cells around it stays empty
     part = np.flatnonzero((np.abs(cells.latitude) < 20) & (np.abs(cells.longitude - 180) < 20))
     some = CellGrid(cells.latitude[part], cells.longitude[part], areas=cells.cell_areas()[part])

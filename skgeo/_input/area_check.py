@@ -1,22 +1,145 @@
-"""Areas that a file gives, compared with those of the corners that it gives: a wrong unit changes all alike."""
+"""Areas that are wrong in all cells alike: their sum beside the sphere, the distances of centres, and the corners.
 
+A wrong unit or another sphere multiplies all areas by one factor. Cells that fill the sphere show the factor exactly.
+"""
+
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from skgeo._input.cell_vertices import format_cell
 from skgeo._input.chunks import is_lazy
 from skgeo._kernels.cell_corners import SORTED, cell_polygons
+from skgeo._kernels.cell_places import area_shares, blocks_filled
 from skgeo._kernels.sphere import EARTH_RADIUS
+from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
-from skgeo.exceptions import CoordinateWarning
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-# Cells that are compared, spread over the grid.
+#: The sources of areas, in the words of reports and messages.
+GIVEN, VERTICES = "as given", "computed from the vertices"
+NEIGHBOURS, NOTHING = "computed from the distances to neighbouring centres", "none: all cells weigh the same"
+
+#: Largest sum of all areas, in areas of the sphere. Rounding and coarse polygons explain the excess over 1.
+LARGEST_SHARE = 1.001
+# Cells that fill the sphere may sum to this share less than the sphere: models have radii from 6367 km to 6378 km.
+_MISSING_SHARE = 0.01
+# A gap of this many blocks may leave a centre in each block. With fewer blocks the sum is compared less strictly.
+_GAP_BLOCKS = 4.0
+# Cells that are compared with their corners, spread over the grid.
 _SAMPLE = 300
 # Areas of all cells that are larger or smaller by one factor beyond this are in another unit, or on another sphere.
 _SAME = 0.01
 # Share by which the factors of most cells agree, if one unit is the reason.
 _ALIKE = 0.02
+# Usual sums of the areas, as shares of the box around all cells. Only areas outside this range are examined closely.
+_SHARES_OF_BOX = (1e-4, 1e2)
+# Smallest and largest area as a share of the squared distance to the nearest centre. If most areas are beyond, they are
+# no areas of cells, not even of fields or lakes far apart.
+_SMALLEST_SHARE, _LARGEST_SHARE = 1e-9, 1e5
+# Usual areas as shares of the squared distance to the nearest centre. A unit that brings most cells into this range is
+# the true unit. Cells of a mesh are near 1, and cells between meridians and parallels have shares up to 10. Scattered
+# cells have a wider spread.
+_USUAL_SHARES = (1.0 / 4.0, 16.0)
+# Smallest number of cells that can show a wrong unit: a few islands may have any size.
+_FEWEST_CELLS = 10
+# Square metres in the units that areas are often in by mistake, and the words for these units.
+_MISTAKEN_UNITS = {
+    EARTH_RADIUS**2: "those of a unit sphere: areas * 6371008.8**2, or of an xarray variable the units 'sr'",
+    1e6: "square kilometres: areas * 1e6, or of an xarray variable the units 'km2'",
+    1e-6: "square metres in units 'km2': areas / 1e6, or of an xarray variable the units 'm2'",
+}
+
+
+def largest_share(shape: tuple[int, ...], source: str) -> float:
+    """Largest sum of the areas of cells, in areas of the sphere.
+
+    Areas from neighbours are areas on tangent planes. Tangent planes are larger than the sphere where rows are high.
+    """
+    half = np.pi / min(shape) / 2.0
+    return LARGEST_SHARE * (half / math.sin(half) if source == NEIGHBOURS else 1.0)
+
+
+def wrong_sum(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, source: str) -> str:
+    """The words for the sum of the areas of cells that fill the sphere and sum to another area; empty if all is well.
+
+    ``weight`` are the areas on the unit sphere, zero for cells that do not count. Cells fill the sphere if each of up
+    to 3000 blocks of equal area has a centre. Areas from neighbours are approximate, and are not compared.
+    """
+    share = float(weight.sum()) / (4.0 * np.pi)
+    if source.startswith(NEIGHBOURS) or not share or 1.0 - _MISSING_SHARE <= share <= LARGEST_SHARE:
+        return ""
+    n_blocks = blocks_filled(latitude, longitude, weight > 0.0)
+    if not n_blocks or (share < 1.0 and share >= 1.0 - _GAP_BLOCKS / n_blocks):
+        return ""
+    words = f"cells fill the sphere, and their areas sum to {share:.6g} times its area"
+    if source == VERTICES:
+        return f"{words}: the corners of neighbours do not meet. Correct the vertices"
+    found = [unit for factor, unit in _MISTAKEN_UNITS.items() if abs(share * factor - 1.0) <= _MISSING_SHARE]
+    if found:
+        return f"{words}. They seem to be {found[0]}"
+    return (
+        f"{words}: that of a sphere with a radius of {EARTH_RADIUS * math.sqrt(share):.7g} m. Give the areas on a "
+        f"sphere of {EARTH_RADIUS:.8g} m, areas / {share:.6g}, or correct the units of the variable"
+    )
+
+
+def check_sum(
+    latitude: FloatArray,
+    longitude: FloatArray,
+    weight: FloatArray,
+    share: float,
+    again: npt.NDArray[np.intp],
+    source: str,
+) -> None:
+    """Refuse cells that together are larger than the sphere; warn of cells that fill it, and sum to less.
+
+    ``weight`` are the areas of cells in the domain, ``share`` is the sum of their parts inside in areas of the sphere,
+    and ``again`` has the cells that are there twice.
+    """
+    reason = "" if again.size else wrong_sum(latitude, longitude, weight, source)
+    if share > largest_share(weight.shape, source):
+        largest = np.atleast_1d(np.argmax(weight))
+        found = [f"the largest, at {format_cell(largest, weight.shape)}, has {weight.max() * EARTH_RADIUS**2:.4g} m2"]
+        if again.size:
+            found.append(f"{again.size} are at the place of another one, the first at {format_cell(again, weight.shape)}")
+        cure = (
+            "Mask what is there twice, mask=, such as a second column at 0 and 360 or a halo, and what overlaps; give "
+            "areas in square metres; corners of cells are vertices="
+        )
+        raise CoordinateError(
+            f"The cells are {share:.6g} times as large as the Earth together; {', and '.join(found)}. Their areas are "
+            f"{source}. {f'The {reason}' if reason else cure}."
+        )
+    if reason:
+        warn_caller(f"The {weight.size} {reason}.", CoordinateWarning)
+    elif source == GIVEN:
+        _check_distances(latitude, longitude, weight)
+
+
+def _check_distances(latitude: FloatArray, longitude: FloatArray, weight: FloatArray) -> None:
+    """Warn of areas that differ by orders of magnitude from the squared distances of the centres.
+
+    A single cell may have any area, for instance that of the land in it. Only most cells together show the unit.
+    """
+    shares = area_shares(latitude, longitude, weight, _SHARES_OF_BOX)
+    if shares is None:
+        return
+    # The middle 80 % of the cells decide.
+    low, high = np.quantile(shares, (0.1, 0.9))
+    least, most = _USUAL_SHARES
+    units = _MISTAKEN_UNITS.items() if shares.size >= _FEWEST_CELLS else ()
+    found = [words for unit, words in units if least < low * unit and high * unit < most]
+    if found or high < _SMALLEST_SHARE or low > _LARGEST_SHARE:
+        reason = f"They seem to be {found[0]}." if found else "Are they in another unit, or weights?"
+        warn_caller(
+            f"areas are {np.median(shares):.2g} times the squared distance to the nearest centre, in the median, and "
+            f"{weight.sum() * EARTH_RADIUS**2:.4g} m2 together. areas are in square metres. {reason}",
+            CoordinateWarning,
+        )
 
 
 def check_areas_of_corners(areas: Any, name: Any, degrees: Sequence[Any], corners: Sequence[Any]) -> None:

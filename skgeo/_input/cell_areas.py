@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._input.area_check import GIVEN, LARGEST_SHARE, NEIGHBOURS, NOTHING, VERTICES, check_sum
 from skgeo._input.cell_vertices import Mask, angles_of_blocks, cells_inside, checked_polygons, format_cell, format_place
 from skgeo._input.chunks import aligned, is_lazy, map_cells
 from skgeo._input.coordinates import as_numbers_with_nan, checked_latitudes, checked_longitudes
@@ -16,7 +17,6 @@ from skgeo._kernels.cell_corners import EMPTY, SORTED
 from skgeo._kernels.cell_places import (
     MOST_COPIES,
     Shared,
-    area_shares,
     copies,
     elsewhere,
     piled,
@@ -28,32 +28,11 @@ from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-#: The sources of areas, in the words of reports and messages.
-GIVEN, VERTICES = "as given", "computed from the vertices"
-NEIGHBOURS, NOTHING = "computed from the distances to neighbouring centres", "none: all cells weigh the same"
 #: Takes the place of areas where only the centres of cells matter: areas are then not checked, and none are needed.
 UNUSED = "none: only the centres matter"
 
-#: Largest sum of all areas, in areas of the sphere. Rounding and coarse polygons explain the excess over 1.
-LARGEST_SHARE = 1.001
 # Largest share of cells at the place of another cell. With more of them, the coordinates are no centres of cells.
 _MANY_COPIES = 0.25
-# Usual sums of the areas, as shares of the box around all cells. Only areas outside this range are examined closely.
-_SHARES_OF_BOX = (1e-4, 1e2)
-# Smallest and largest area as a share of the squared distance to the nearest centre. If most areas are beyond, they are
-# no areas of cells, not even of fields or lakes far apart.
-_SMALLEST_SHARE, _LARGEST_SHARE = 1e-9, 1e5
-# Usual areas as shares of the squared distance to the nearest centre. A unit that brings most cells into this range is
-# the true unit. Cells of a mesh are near 1, and cells between meridians and parallels have shares up to 10. Scattered
-# cells have a wider spread.
-_USUAL_SHARES = (1.0 / 4.0, 16.0)
-# Smallest number of cells that can show a wrong unit: a few islands may have any size.
-_FEWEST_CELLS = 10
-# Square metres in the units that areas are often in by mistake, and the words for these units.
-_MISTAKEN_UNITS = {
-    EARTH_RADIUS**2: "those of a unit sphere: areas * 6371008.8**2, or of an xarray variable the units 'sr'",
-    1e6: "square kilometres: areas * 1e6, or of an xarray variable the units 'km2'",
-}
 
 
 class Areas(NamedTuple):
@@ -178,10 +157,13 @@ def _given_angles(latitude: FloatArray, areas: FloatArray) -> FloatArray:
     angles = np.nan_to_num(np.where(np.isnan(latitude), 0.0, areas)) / EARTH_RADIUS**2
     large = np.flatnonzero(angles > LARGEST_SHARE * 4.0 * np.pi)
     if large.size:
+        # A few large areas are fill values. If most areas are large, they are in another unit.
+        most = 2 * large.size > np.count_nonzero(angles)
+        reason = "Is it a fill value that is not marked as missing? Make it NaN."
         raise CoordinateError(
             f"areas of {large.size} cells are larger than the Earth, the first at {format_cell(large, areas.shape)}: "
-            f"{areas.flat[large[0]]:g} m2. Is it a fill value that is not marked as missing? Make it NaN. "
-            "Areas are in square metres."
+            f"{areas.flat[large[0]]:g} m2. {'Are they in another unit?' if most else reason} Areas are in square "
+            "metres; correct the units of an xarray variable."
         )
     return angles
 
@@ -251,13 +233,13 @@ def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas
         if pile.size:
             _refuse_fill(pile, latitude, longitude, "at one place")
     again = copies(shared, weight, beside=areas.source == NEIGHBOURS)
-    _check_total(weight if mask is None else weight * mask, again, areas.source)
+    share = float((weight if mask is None else weight * mask).sum()) / (4.0 * np.pi)
+    check_sum(latitude, longitude, weight, share, again, areas.source)
     if again.size:
         _report_copies(again, weight, areas.source)
     if areas.source == NEIGHBOURS:
         _warn_without_area(np.flatnonzero(inside & (areas.angles == 0.0)), latitude, longitude)
     if areas.source == GIVEN:
-        _check_unit_of_areas(latitude, longitude, weight)
         for pole, cells in polar_piles(latitude, weight):
             warn_caller(
                 f"{cells.size} cells are at latitude {pole:g}, the first at {format_cell(cells, latitude.shape)}, and "
@@ -265,31 +247,6 @@ def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas
                 "mask=.",
                 CoordinateWarning,
             )
-
-
-def largest_share(shape: tuple[int, ...], source: str) -> float:
-    """Largest sum of the areas of cells, in areas of the sphere.
-
-    Areas from neighbours are areas on tangent planes. Tangent planes are larger than the sphere where rows are high.
-    """
-    half = np.pi / min(shape) / 2.0
-    return LARGEST_SHARE * (half / math.sin(half) if source == NEIGHBOURS else 1.0)
-
-
-def _check_total(weight: FloatArray, again: npt.NDArray[np.intp], source: str) -> None:
-    """Refuse cells that together are larger than the sphere; the message names the largest cell and the copies."""
-    share = float(weight.sum()) / (4.0 * np.pi)
-    if share <= largest_share(weight.shape, source):
-        return
-    largest = np.atleast_1d(np.argmax(weight))
-    found = [f"the largest, at {format_cell(largest, weight.shape)}, has {weight.max() * EARTH_RADIUS**2:.4g} m2"]
-    if again.size:
-        found.append(f"{again.size} are at the place of another one, the first at {format_cell(again, weight.shape)}")
-    raise CoordinateError(
-        f"The cells are {share:.6g} times as large as the Earth together; {', and '.join(found)}. Their areas are "
-        f"{source}. Mask what is there twice, mask=, such as a second column at 0 and 360 or a halo, and what overlaps;"
-        " give areas in square metres; corners of cells are vertices=."
-    )
 
 
 def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str) -> None:
@@ -312,27 +269,5 @@ def _warn_without_area(cells: npt.NDArray[np.intp], latitude: FloatArray, longit
             f"{cells.size} cells have no area, the first at {format_cell(cells, latitude.shape)}, "
             f"{format_place(latitude, longitude, int(cells[0]))}: they are at the place of their neighbours. Give "
             "areas= or vertices=, or mask them, mask=.",
-            CoordinateWarning,
-        )
-
-
-def _check_unit_of_areas(latitude: FloatArray, longitude: FloatArray, weight: FloatArray) -> None:
-    """Warn of areas that differ by orders of magnitude from the squared distances of the centres.
-
-    A single cell may have any area, for instance that of the land in it. Only most cells together show the unit.
-    """
-    shares = area_shares(latitude, longitude, weight, _SHARES_OF_BOX)
-    if shares is None:
-        return
-    # The middle 80 % of the cells decide.
-    low, high = np.quantile(shares, (0.1, 0.9))
-    least, most = _USUAL_SHARES
-    units = _MISTAKEN_UNITS.items() if shares.size >= _FEWEST_CELLS else ()
-    found = [words for unit, words in units if least < low * unit and high * unit < most]
-    if found or high < _SMALLEST_SHARE or low > _LARGEST_SHARE:
-        reason = f"They seem to be {found[0]}." if found else "Are they in another unit, or weights?"
-        warn_caller(
-            f"areas are {np.median(shares):.2g} times the squared distance to the nearest centre, in the median, and "
-            f"{weight.sum() * EARTH_RADIUS**2:.4g} m2 together. areas are in square metres. {reason}",
             CoordinateWarning,
         )

@@ -434,4 +434,7 @@ def variables_of(obj: Any) -> dict[Hashable, Any]:
 
 def attribute_or_encoding(variable: Any, name: str) -> str:
     """The value of an attribute that names other variables. xarray moves some of these to the encoding."""
-    return str(variable.attrs.get(name, variable.encoding.get(name, "")))
+    value = variable.attrs.get(name, variable.encoding.get(name, ""))
+    # Some writers store a list of strings in the place of one text with blanks.
+    listed = isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1
+    return " ".join(map(str, value)) if listed else str(value)

@@ -65,8 +65,12 @@ def _order_of_cells(field: Any, cells: Any) -> dict[Hashable, slice]:
     own = [np.asarray(values, dtype=np.float64) for values in own]
     wanted = computed(cells.latitude, cells.longitude)
     near = cell_tolerance(own[1], *wanted)
+    # Cells on faces come one after the other in the grid.
+    in_a_row = wanted[0].ndim == 1 < own[0].ndim and own[0].size == wanted[0].size
     for dims in permutations(range(own[0].ndim)):
         turned = [values.transpose(dims) for values in own]
+        if in_a_row and places_meet(turned[0].ravel(), turned[1].ravel(), wanted[0], wanted[1], near):
+            return {axes[0].dims[dim]: slice(None) for dim in dims}
         if turned[0].shape != wanted[0].shape:
             continue
         for turns in product((slice(None), slice(None, None, -1)), repeat=len(dims)):

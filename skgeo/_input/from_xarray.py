@@ -50,6 +50,9 @@ def layout(obj: Any) -> str:
     if convention(check_object(obj, "an array of (latitude, longitude) rows")) is not None:
         return "cells"
     latitude, longitude = _find_places(obj, 1)
+    # An axis beside a coordinate of more dimensions only numbers the rows or columns of cells.
+    if latitude.ndim != longitude.ndim:
+        latitude, longitude = _find_places(obj, 2)
     if latitude.ndim == longitude.ndim == 1 and latitude.dims == longitude.dims:
         return "cells" if _have_sizes(obj, latitude, longitude) else "points"
     if latitude.ndim > 1 and set(latitude.dims) == set(longitude.dims):

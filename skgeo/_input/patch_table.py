@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,11 @@ class PixelStack(NamedTuple):
     longitude: FloatArray
     dtype: np.dtype[np.floating]
     areas: FloatArray | None = None
+
+
+def has_areas(patches: "Patches | PixelStack") -> TypeGuard[PixelStack]:
+    """Whether patches are stacks of cells in any order, which have areas."""
+    return isinstance(patches, PixelStack) and patches.areas is not None
 
 
 def _read_stack(X: npt.ArrayLike) -> PixelStack:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from skgeo._kernels.equal_area import band_counts, block_of
 from skgeo._kernels.sphere import band_heights, unit_vectors
 from skgeo._typing import Bools, FloatArray, Integers
 
@@ -27,6 +28,8 @@ _SAME_AREA = 1e-6
 _SAMPLE_CELLS = 500
 # An odd number: products with it fill 64 bits.
 _MIX = np.int64(-7046029254386353131)
+# Blocks of equal area that show whether cells fill the sphere, and cells in each block in the mean.
+_FEWEST_BLOCKS, _MOST_BLOCKS, _CELLS_PER_BLOCK = 50, 3000, 8
 # Cells at a time: what belongs to them stays in the cache.
 _CELLS = 2**16
 
@@ -177,6 +180,29 @@ def area_shares(
     nearest = np.where(distances > np.radians(_SAME_PLACE), distances, np.inf).min(axis=1)
     known = np.isfinite(nearest)
     return area.flat[sample[known]] / nearest[known] ** 2 if known.any() else None
+
+
+def blocks_filled(latitude: FloatArray, longitude: FloatArray, counted: Bools) -> int:
+    """The number of blocks of equal area that cover the sphere, if each has the centre of a counted cell; else zero.
+
+    The number grows with that of the cells, and a block holds 8 cells in the mean: a gap of the cells is found from
+    the size of a few blocks on. Fewer cells than 400 tell nothing.
+    """
+    n_blocks = min(_MOST_BLOCKS, latitude.size // _CELLS_PER_BLOCK)
+    if n_blocks < _FEWEST_BLOCKS:
+        return 0
+    # The first and last blocks are caps at the poles, which cells of a region or of the sea alone do not reach.
+    cap = 2.0 * np.degrees(np.arcsin(np.sqrt(1.0 / n_blocks)))
+    reach = [extreme(latitude, initial=0.0, where=counted) for extreme in (np.min, np.max)]
+    if reach[0] > cap - 90.0 or reach[1] < 90.0 - cap:
+        return 0
+    counts = band_counts(n_blocks)
+    filled = np.zeros(n_blocks, dtype=bool)
+    north, east, chosen = latitude.ravel(), longitude.ravel(), counted.ravel()
+    for start in range(0, north.size, _CELLS):
+        part = slice(start, start + _CELLS)
+        filled[block_of(unit_vectors(north[part][chosen[part]], east[part][chosen[part]]), counts)] = True
+    return n_blocks if filled.all() else 0
 
 
 def inside_shares(areas: npt.NDArray[Any], inside: npt.NDArray[Any]) -> FloatArray:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from skgeo._input.cell_areas import NEIGHBOURS, NOTHING, largest_share
+from skgeo._input.area_check import NEIGHBOURS, NOTHING, largest_share, wrong_sum
 from skgeo._input.chunks import computed
 from skgeo._kernels.cell_places import copies, polar_piles, shared_places
 from skgeo._kernels.sphere import cell_areas
@@ -30,7 +30,9 @@ def cell_checks(cells: Any) -> tuple[Check, ...]:
     else:
         domain = float((weight if mask is None else weight * mask).sum())
         allowed = largest_share(latitude.shape, source) - 1.0
-        checks += area_checks(float(angles.sum()), domain, tolerance=allowed)
+        total, part = area_checks(float(angles.sum()), domain, tolerance=allowed)
+        reason = wrong_sum(latitude, longitude, angles, source)
+        checks += [total._replace(problem=True, note=f"{total.note}: {reason}") if reason else total, part]
         checks.append(count_check("cells_without_area", inside & (angles == 0.0)))
     if in_order is not None:
         sorted_cells = _flags(in_order, latitude.shape)

@@ -1,5 +1,6 @@
 """A mixin of cells: patches of cells without rows and columns, with their places, areas and values."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from skgeo._input.cf import KINDS, fields_of, find_pair
 from skgeo._input.chunks import computed
 from skgeo._input.conventions.recognise import read_native
-from skgeo._input.field_alignment import align_field
+from skgeo._input.field_alignment import field_order
 from skgeo._input.from_xarray import find_cells
 from skgeo._kernels.cell_groups import group_middles
 from skgeo._kernels.sphere import EARTH_RADIUS
@@ -190,23 +191,39 @@ def joined_cells(cells: Any, values: Any, members: Any) -> Any:
     return put_members(getattr(values, "data", values) if hasattr(values, "coords") else values, table, cells.shape)
 
 
-def _by_position(field: Any, cells: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The values of a DataArray with its cells last, and its other dimensions; its coordinates are compared.
+def fields_on_cells(obj: Any, cells: Any) -> tuple[list[Any], dict[Hashable, Any]]:
+    """The variables of an xarray object on cells, their dimensions in space, and the slices that put them in order."""
+    native, names, order = _in_order(obj, cells)
+    return [each for each in fields_of(native) if set(order) <= set(each.dims) and each.name not in names], order
+
+
+def _in_order(obj: Any, cells: Any) -> tuple[Any, list[Hashable], dict[Hashable, Any]]:
+    """An object with CF coordinates, the names of these, and slices that bring its dimensions to the order of cells.
 
     A field in one dimension without coordinates, such as one on a mesh, is taken in its order.
     """
-    native = read_native(field).obj if len(cells.shape) == 1 and _is_recognised(field) else field
-    dims: tuple[Any, ...]
-    if len(cells.shape) == 1 and all(axis is None for axis in find_pair(native, 2)):
-        dims = tuple(dim for dim, size in native.sizes.items() if size == cells.shape[0])
+    flat = len(cells.shape) == 1
+    native = read_native(obj).obj if flat and _is_recognised(obj) else obj
+    if flat and all(axis is None for axis in find_pair(native, 2)):
+        dims = [dim for dim, size in native.sizes.items() if size == cells.shape[0]]
         if len(dims) != 1:
             raise CoordinateError(
                 f"field has the dimensions {dict(native.sizes)}: expected one of the {cells.shape[0]} cells."
             )
-        aligned = native.transpose(..., *dims)
-    else:
-        aligned, dims = align_field(native, cells)
-    return aligned.data, tuple(dim for dim in aligned.dims if dim not in dims)
+        return native, [], {dims[0]: slice(None)}
+    names = [axis.name for axis in find_cells(native)]
+    native = native.set_coords(names) if hasattr(native, "data_vars") else native
+    return native, names, field_order(native, cells)
+
+
+def _by_position(field: Any, cells: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The values of a DataArray with its cells last, and its other dimensions; its coordinates are compared."""
+    native, _, order = _in_order(field, cells)
+    aligned = native.isel(order).transpose(..., *order)
+    leading = aligned.dims[: aligned.ndim - len(order)]
+    # Cells on faces of a cube have three dimensions in the file, and one in the grid.
+    values = aligned.data.reshape((*aligned.shape[: len(leading)], *cells.shape))
+    return values, leading
 
 
 def _is_recognised(field: Any) -> bool:

@@ -180,10 +180,16 @@ def _flat(field: Any, shape: tuple[int, ...], name: str) -> Any:
     given, n_cells = tuple(field.shape), math.prod(shape)
     if len(shape) > 1 and given[-len(shape) :] == shape:
         return field.reshape((*given[: -len(shape)], n_cells))
+    check_flat(field, shape, name)
+    return field
+
+
+def check_flat(field: Any, shape: tuple[int, ...], name: str = "field") -> None:
+    """Refuse a field whose last dimension is not that of the cells."""
+    given, n_cells = tuple(field.shape), math.prod(shape)
     if given[-1:] != (n_cells,):
         cure = f": its cells come first, np.moveaxis({name}, 0, -1)" if given[:1] == (n_cells,) else ""
         raise ValueError(f"{name} has shape {given}: expected (..., {n_cells}), the cells of the grid{cure}.")
-    return field
 
 
 def _take_chunks(flat: Any, index: Integers, absent: Any, fill: Any) -> Any:

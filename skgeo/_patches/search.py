@@ -24,22 +24,42 @@ def find_patches(grid: Any, patches: Patches | PixelStack) -> Cut:
     if isinstance(patches, PixelStack) != hasattr(grid, "solid_angles"):
         given = "a stack of pixel centres" if isinstance(patches, PixelStack) else "a patch table"
         raise CoordinateError(f"X is {given}, and grid is a {type(grid).__name__}: give the grid that X was cut from.")
-    if isinstance(patches, PixelStack) and patches.areas is not None:
-        raise CoordinateError(
-            "X has cells with their areas, (n_patches, n_cells, 3), and grid= finds windows of pixels: leave grid out. "
-            "For a mask, multiply the areas by the share of each cell that is inside, X[..., 2] *= share."
-        )
     if isinstance(patches, PixelStack):
         cut, found = _find_stacks(grid, patches)
     else:
         cut, found = _find_boxes(grid, patches.boxes)
+    _refuse_lost(found)
+    return cut
+
+
+def _refuse_lost(found: Bools) -> None:
+    """Refuse patches that are not in the grid."""
     lost = np.flatnonzero(~found)
     if lost.size:
         raise CoordinateError(
             f"X has {lost.size} patches whose pixels are no cells of the grid, first row {lost[0]}: give the grid that "
             "they were cut from, set_params(grid=...)."
         )
-    return cut
+
+
+def mask_stack(grid: Any, stack: PixelStack) -> PixelStack:
+    """A stack of cells in any order whose areas are those inside the mask of the grid that they were cut from.
+
+    The cells of the grid are found by their centres. A patch without a cell inside has no area in the result.
+    """
+    if not hasattr(grid, "solid_angles"):
+        raise CoordinateError(f"X is a stack of cells, and grid is a {type(grid).__name__}: give the grid of X.")
+    assert stack.areas is not None
+    grid = in_memory(grid)
+    centres = [axis.astype(stack.dtype).astype(np.float64).ravel() for axis in (grid.latitude, grid.longitude)]
+    places, wanted = centres[0] + 1j * centres[1], stack.latitude + 1j * stack.longitude
+    # Cells at one place have one mask.
+    order = np.argsort(places, kind="stable")
+    at = order[np.minimum(np.searchsorted(places[order], wanted), places.size - 1)]
+    present = np.isfinite(stack.latitude)
+    _refuse_lost(((places[at] == wanted) | ~present).all(axis=(1, 2)))
+    inside = 1.0 if grid.mask is None else np.asarray(grid.mask, dtype=np.float64).ravel()[at]
+    return stack._replace(areas=stack.areas * inside)
 
 
 def _find_boxes(grid: Any, boxes: Boxes) -> tuple[Cut, Any]:

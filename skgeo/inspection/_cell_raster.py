@@ -11,7 +11,9 @@ from scipy.spatial import cKDTree
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
 from skgeo._input.chunks import computed
+from skgeo._kernels.cell_places import blocks_filled
 from skgeo._kernels.sphere import unit_vectors
+from skgeo._typing import FloatArray
 from skgeo.exceptions import CoordinateWarning
 from skgeo.inspection._projections import Extent, extent_of
 
@@ -23,6 +25,10 @@ _MOST_PIXELS = 1200, 600
 _PIXELS_PER_CELL = 3.0
 # A pixel farther from the nearest centre than this multiple of the side of the cell is outside of all cells.
 _REACH = 1.1
+# Cells of unknown area are as wide as the way to this neighbour: a triangle has three.
+_NEIGHBOURS = 3
+# Cells whose spacing decides on the size of pixels.
+_SAMPLE_CELLS = 1000
 # Share of the sphere from which on cells fill it.
 _WHOLE = 0.99
 
@@ -36,26 +42,49 @@ class CellRaster(NamedTuple):
 
 
 def has_raster(grid: object) -> bool:
-    """Whether a grid is one of cells in any order that are drawn as a raster: their areas say how far they reach."""
-    if not isinstance(grid, CellGrid) or len(grid.shape) != 1 or grid.solid_angles is None:
-        return False
-    return grid.shape[0] >= FEWEST_CELLS
+    """Whether a grid is one of cells in any order that are drawn as a raster."""
+    return isinstance(grid, CellGrid) and len(grid.shape) == 1 and grid.shape[0] >= FEWEST_CELLS
 
 
 def cell_raster(grid: CellGrid) -> CellRaster:
     """The nearest cells of pixels that cover all cells of a grid in one dimension."""
     latitude, longitude, angles = computed(grid.latitude, grid.longitude, grid.solid_angles)
-    present = np.flatnonzero(np.isfinite(latitude) & (angles > 0.0))
-    side = np.sqrt(angles[present])
-    pixels = _pixels(extent_of(grid), math.degrees(float(np.median(side))))
-    tree = cKDTree(unit_vectors(latitude[present], longitude[present]))
+    counted = np.isfinite(latitude) if angles is None else np.isfinite(latitude) & (angles > 0.0)
+    present = np.flatnonzero(counted)
+    centres = unit_vectors(latitude[present], longitude[present])
+    tree = cKDTree(centres)
+    # The sides of cells of unknown area follow from their neighbours, of which a sample tells the usual one.
+    some = np.arange(0, present.size, -(-present.size // _SAMPLE_CELLS))
+    sides = _spacings(tree, centres[some]) if angles is None else np.sqrt(angles[present])
+    pixels = _pixels(extent_of(grid), math.degrees(float(np.median(sides))))
     places = unit_vectors(*np.meshgrid(pixels.latitude, pixels.longitude, indexing="ij"))
     # Chords are as long as arcs for the small distances that matter here.
     distance, found = tree.query(places.reshape(-1, 3), workers=1)
-    # Cells that fill the sphere leave no pixel outside. Long cells at poles reach farther than their area says.
-    whole = angles.sum() > _WHOLE * 4.0 * np.pi
-    inside = (whole | (distance <= _REACH * side[found])).reshape(pixels.shape)
+    if angles is None:
+        inside = blocks_filled(latitude, longitude, counted) > 0 or _reached(tree, centres, distance, found, pixels)
+    else:
+        # Cells that fill the sphere leave no pixel outside. Long cells at poles reach farther than their area says.
+        inside = angles.sum() > _WHOLE * 4.0 * np.pi or distance <= _REACH * sides[found]
+    inside = np.broadcast_to(inside, distance.shape).reshape(pixels.shape)
     return CellRaster(pixels, present[found].reshape(pixels.shape), inside)
+
+
+def _spacings(tree: cKDTree, centres: FloatArray) -> FloatArray:
+    """Distances (n,) from the centres of cells to their third neighbours: about the sides of cells of a mesh."""
+    number = min(_NEIGHBOURS + 1, tree.n)
+    distance: FloatArray = tree.query(centres, k=[number], workers=1)[0][:, 0]
+    return distance
+
+
+def _reached(
+    tree: cKDTree, centres: FloatArray, distance: FloatArray, found: npt.NDArray[np.intp], pixels: LatLonGrid
+) -> npt.NDArray[np.bool_]:
+    """Whether pixels lie in their nearest cells, whose areas are unknown; ``distance`` and ``found`` are flat."""
+    # Most pixels of dense cells are closer to the centre than to the next pixel: no neighbours need be searched.
+    inside = distance <= math.radians(float(np.diff(pixels.latitude_edges[0])[0]))
+    cells, number = np.unique(found[~inside], return_inverse=True)
+    inside[~inside] = distance[~inside] <= _REACH * _spacings(tree, centres[cells])[number]
+    return inside
 
 
 def _pixels(extent: Extent, side: float) -> LatLonGrid:

@@ -109,7 +109,7 @@ class Map:
             values = np.where(hidden[..., np.newaxis] if coloured else hidden, np.nan, values)
         if coloured:
             values = np.where(np.isfinite(values), values, float(MASKED))
-        # Few cells in a list, and those of unknown size, are dots.
+        # Few cells in a list are dots.
         if isinstance(grid, CellGrid) and len(grid.shape) == 1 and not has_raster(grid):
             dots = {"s": 8.0, "linewidths": 0.0, "plotnonfinite": True, **style}
             return self.points(grid.latitude, grid.longitude, values, **dots)

@@ -82,6 +82,8 @@ def check_works(module: nn.Module) -> None:
 
 def _example(module: nn.Module) -> Tensor:
     """A valid input of one row."""
+    if isinstance(module, PatchPosition) and module.average == "pixels":
+        return torch.tensor([[[10.0, 20.0, 1e12]]], dtype=torch.float64)
     if isinstance(module, PatchScale | PatchPosition | GreatCircleBias):
         return torch.tensor([[0.0, 10.0, 0.0, 10.0, 2.0, 2.0]], dtype=torch.float64)
     if isinstance(module, PatchProjectionHead):

@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 from skgeo._input.patch_table import PATCH_COLUMNS
 from skgeo._kernels.sphere import EARTH_RADIUS
 from skgeo._validation import check_parameter, is_real
+from skgeo.nn._cell_stacks import CELL_COLUMNS, cell_middles, is_cells
 from skgeo.nn._networks import check_widths
 from skgeo.nn._transformer_modules import check_places, check_tensor, cos_degrees, middles
 
@@ -70,7 +71,8 @@ class GreatCircleBias(nn.Module):
     -----
     With d the length in one unit, e the eastward and n the northward part, the network sees asinh(e), asinh(n),
     log(1 + d^2) / 2, exp(1 - sqrt(1 + d^2)) and exp(-d^2 / 2), in both units. The size of a pair is the mean of the
-    sizes of the two, each the root of its area. The middle of a patch is halfway between its edges.
+    sizes of the two, each the root of its area. The middle of a patch is halfway between its edges; that of a stack of
+    cells is their centroid, weighted by areas, as from :meth:`skgeo.CellGrid.patch_middles`.
 
     Parts of the displacement are those of the azimuthal equidistant projection about the first patch [1]_. The angle
     comes from squared sines of half angles, as sums without cancellation: in single precision, displacements of a
@@ -138,11 +140,13 @@ class GreatCircleBias(nn.Module):
 
         Parameters
         ----------
-        patches : Tensor of shape (..., n, 6) or (..., n, 2)
+        patches : Tensor of shape (..., n, 6), (..., n, n_cells, 3) or (..., n, 2)
             Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); east below west is beyond
-            the antimeridian. With ``size``, the middles of patches: latitude, longitude in degrees.
+            the antimeridian. Or stacks of cells, from :meth:`skgeo.CellGrid.patches`: latitude, longitude (degrees)
+            and area (square metres), NaN where a patch has fewer cells. With ``size``, the middles of patches:
+            latitude, longitude in degrees.
         size : Tensor of shape (..., n), float or None, default=None
-            The sizes of patches in km, the roots of their areas; None takes them from the table.
+            The sizes of patches in km, the roots of their areas; None takes them from the table or the cells.
 
         Returns
         -------
@@ -150,7 +154,11 @@ class GreatCircleBias(nn.Module):
             In the dtype of the parameters, or that of ``torch.autocast``. Entry (i, j) is added to the logit of the
             attention of patch i, the query, to patch j, the key.
         """
-        points, size = _places(patches) if size is None else _given_places(patches, size)
+        if size is not None:
+            points, size = _given_places(patches, size)
+        else:
+            cells = is_cells(patches) and patches.ndim > 2
+            points, size = _cell_places(patches) if cells else _places(patches)
         if torch.compiler.is_compiling() or size.numel() * size.shape[-1] <= _PAIRS_AT_A_TIME:
             return self._pairs(points, size, points, size)
         n_rows = max(1, _PAIRS_AT_A_TIME // size.numel())
@@ -204,6 +212,13 @@ def _places(patches: Tensor) -> tuple[Tensor, Tensor]:
     latitude, longitude, height, width = middles(wide)
     area = torch.deg2rad(width) * 2.0 * torch.sin(torch.deg2rad(height / 2.0)) * cos_degrees(latitude)
     return torch.stack([latitude, longitude], dim=-1), _RADIUS_KM * torch.sqrt(area + _SMALLEST)
+
+
+def _cell_places(stacks: Tensor) -> tuple[Tensor, Tensor]:
+    """Middles (..., n, 2) of stacks of cells in degrees, weighted by areas, and the roots of their areas in km."""
+    latitude, longitude, area = cell_middles(check_places(stacks, CELL_COLUMNS))
+    points = torch.rad2deg(torch.stack([latitude, longitude], dim=-1))
+    return points, _RADIUS_KM * torch.sqrt(area + _SMALLEST)
 
 
 def _given_places(points: Tensor, size: Tensor | float) -> tuple[Tensor, Tensor]:

@@ -232,7 +232,8 @@ def _pca_arguments(module: HarmonicPCA) -> dict[str, object]:
 def _build_pca(arguments: Mapping[str, Any], kind: type[HarmonicPCA] = HarmonicPCA) -> HarmonicPCA:
     """A module with empty coefficients of the right shape, which load_state_dict replaces."""
     # The constructor transforms its map to a Fourier series, which is replaced here. The smallest map saves time.
-    module = kind(np.zeros((1, 1)), arguments["clip"])
+    more = {"average": arguments["average"]} if "average" in arguments else {}
+    module = kind(np.zeros((1, 1)), arguments["clip"], **more)
     width = arguments["max_degree"] + 1
     module.coefficients = torch.empty(2, width, width, arguments["n_components"])
     return module
@@ -327,7 +328,9 @@ _MODULE_CLASSES = {
     "skgeo.nn.GreatCircleBias": SavedClass(GreatCircleBias, _bias_arguments, lambda kw: GreatCircleBias(**kw)),
     "skgeo.nn.HarmonicPCA": SavedClass(HarmonicPCA, _pca_arguments, _build_pca),
     "skgeo.nn.Harmonics": SavedClass(Harmonics, _harmonics_arguments, lambda kw: Harmonics(**kw)),
-    "skgeo.nn.PatchPosition": SavedClass(PatchPosition, _pca_arguments, lambda kw: _build_pca(kw, PatchPosition)),
+    "skgeo.nn.PatchPosition": SavedClass(
+        PatchPosition, lambda m: _pca_arguments(m) | {"average": m.average}, lambda kw: _build_pca(kw, PatchPosition)
+    ),
     "skgeo.nn.PatchProjectionHead": SavedClass(
         PatchProjectionHead, _head_arguments, lambda kw: PatchProjectionHead(**kw)
     ),

@@ -1,6 +1,5 @@
 """A torch dataset of patches of a field: values, validity, features and the patch table, read one sample at a time."""
 
-from collections.abc import Hashable
 from itertools import product
 from typing import Any
 
@@ -12,16 +11,16 @@ from torch.utils.data import Dataset
 
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._input.cf import fields_of, find_both
-from skgeo._input.chunks import is_lazy
-from skgeo._input.field_alignment import field_order
-from skgeo._input.from_xarray import find_cells, layout
+from skgeo._input.from_xarray import layout
 from skgeo._kernels.axis_gaps import contiguous_blocks
+from skgeo._patches.cell_fields import cell_stacks, valid_members
+from skgeo._patches.cell_members import check_members, is_members
 from skgeo._patches.cut import Cut, cut_patches, describe_patches, patch_frame
 from skgeo._patches.fields import valid_pixels
-from skgeo._patches.values import as_field, bounding_box, check_field, cut_field
+from skgeo._patches.values import bounding_box, cut_field
 from skgeo._typing import Integers
 from skgeo._validation import check_pair, check_parameter, is_real
+from skgeo.nn._field_readers import LabelledField, PlainField
 
 __all__ = ["PatchDataset"]
 
@@ -30,7 +29,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
     """Patches of a field at its times, or windows of neighbouring patches, as samples for a ``DataLoader``.
 
     A sample is one patch at one time. With ``window=(k, l)`` it is k x l neighbouring patches at one time, a sample for
-    a transformer: each patch becomes a token.
+    a transformer: each patch becomes a token. Patches of cells in any order, such as HEALPix, are given by the cells of
+    each, and windows by the patches of each.
 
     The constructor computes positions, validity and features. The values of a sample are read when the sample is
     requested. From a DataArray that was opened from Zarr or NetCDF, only the chunks that the sample touches are read.
@@ -42,10 +42,13 @@ class PatchDataset(Dataset[dict[str, Any]]):
     ----------
     field : xarray.DataArray, xarray.Dataset, or array of shape (..., n_rows, n_columns)
         An array has the dimensions (time, channel, row, column), (time, row, column) or (row, column): of NumPy, dask,
-        Zarr or HDF5, or a tensor, in the rows and columns of ``grid``. The dimensions of a DataArray are known by
-        their names and coordinates. The variables of a Dataset are the channels, one after the other.
-    patch_size : int or (int, int)
-        Pixels along rows and columns.
+        Zarr or HDF5, or a tensor, in the rows and columns of ``grid``. Cells in any order have one dimension in the
+        place of row and column. The dimensions of a DataArray are known by their names and coordinates. The variables
+        of a Dataset are the channels, one after the other.
+    patch_size : int, (int, int) or array of shape (n_patches, n_cells)
+        Pixels along rows and columns; of a CellGrid, also the cells of each patch, from
+        :meth:`skgeo.CellGrid.patch_members`. ``stride``, ``partial`` and ``min_fraction`` are then those of
+        ``patch_members``.
     stride : int or (int, int), default=None
         Pixels from one patch to the next; None means ``patch_size``: no overlap.
     grid : LatLonGrid or CellGrid, default=None
@@ -55,8 +58,9 @@ class PatchDataset(Dataset[dict[str, Any]]):
         As for :meth:`skgeo.LatLonGrid.patches`.
     min_fraction : float, default=0
         Keep patches with at least this fraction of their area inside the mask.
-    window : int or (int, int), default=None
-        Patches along rows and columns in a sample. None means one patch, without the dimension of tokens.
+    window : int, (int, int) or array of shape (n_windows, n_tokens), default=None
+        Patches along rows and columns in a sample. None means one patch, without the dimension of tokens. For patches
+        given by their cells, the numbers of the patches of each window: ``np.arange(n_patches)[np.newaxis]`` has all.
     window_stride : int or (int, int), default=None
         Patches from one window to the next; None means ``window``: no overlap.
     features : fitted transformer of patch tables, or array-like of shape (n_patches, n_features), default=None
@@ -73,11 +77,11 @@ class PatchDataset(Dataset[dict[str, Any]]):
     ----------
     grid : LatLonGrid or CellGrid
         The grid of the field.
-    patches : ndarray of shape (n_patches, 6), or (n_patches, h, w, 2) of a CellGrid
-        The patch table, or the pixel centres, as from ``grid.patches``.
-    index : ndarray of shape (n_patches, 2)
-        Row and column of the first pixel of each patch.
-    windows : ndarray of shape (n_windows, k * l), or (n_patches, 1)
+    patches : ndarray of shape (n_patches, 6), or (n_patches, h, w, 2) or (n_patches, n_cells, 3) of a CellGrid
+        The patch table, the pixel centres, or places and areas of cells, as from ``grid.patches``.
+    index : ndarray of shape (n_patches, 2), or (n_patches, n_cells)
+        Row and column of the first pixel of each patch, or its cells.
+    windows : ndarray of shape (n_windows, n_tokens), or (n_patches, 1)
         Numbers of the patches of each window, rows first. Across the seam of a closed circle windows continue. No
         window has a patch that ``min_fraction`` drops, or crosses a gap of the grid.
     features : Tensor of shape (n_patches, n_features) or None
@@ -101,7 +105,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
     Notes
     -----
     Sample ``time * n_windows + w`` is the window w at a time. It is a dictionary; T is the number of tokens, and its
-    dimension is absent without a window:
+    dimension is absent without a window. For patches given by their cells, ``n_cells`` takes the place of (h, w):
 
     ============  ======================  ===================================================================
     key           shape                   holds
@@ -109,7 +113,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
     ``values``    (T, n_channels, h, w)   the values; ``fill_value`` where they are not valid
     ``valid``     (T, n_channels, h, w)   True where the value is not NaN, inside the patch and inside the mask
     ``features``  (T, n_features)         the features, if there are any
-    ``patches``   (T, 6)                  rows of the patch table in float64, or pixel centres (T, h, w, 2)
+    ``patches``   (T, 6)                  rows of the patch table in float64, or stacks (T, h, w, 2), (T, n_cells, 3)
     ``number``    (T,)                    numbers of the patches, for ``grid.from_patches``
     ``time``      ()                      number of the time, for the attribute ``times``
     ============  ======================  ===================================================================
@@ -165,16 +169,28 @@ class PatchDataset(Dataset[dict[str, Any]]):
         check_parameter("grid", grid, isinstance(grid, LatLonGrid | CellGrid), wanted)
         assert grid is not None
         self.grid = grid
-        self._cut = cut_patches(grid, patch_size, stride, partial=partial, min_fraction=min_fraction)
-        self.patches, self.index = describe_patches(grid, self._cut), self._cut.first
-        self._valid = valid_pixels(grid, self._cut)
-        self._source = _LabelledField(field, grid, channel_dim) if labelled else _PlainField(field, grid, channel_dim)
+        self._cut: Cut | None = None
+        if is_members(patch_size) and isinstance(grid, CellGrid):
+            usual = stride is None and partial is None and min_fraction == 0.0
+            given = (stride, partial, min_fraction)
+            check_parameter("stride, partial, min_fraction", given, usual, "none of them with the cells of each patch")
+            self.index = check_members(patch_size, int(np.prod(grid.shape)))
+            self.patches, self._valid = cell_stacks(grid, self.index), valid_members(grid, self.index)
+        else:
+            self._cut = cut_patches(grid, patch_size, stride, partial=partial, min_fraction=min_fraction)
+            self.patches, self.index = describe_patches(grid, self._cut), self._cut.first
+            self._valid = valid_pixels(grid, self._cut)
+        self._source = (LabelledField if labelled else PlainField)(field, grid, channel_dim)
         self.times = self._source.times
         self._tokens = window is not None
         given = "None without window=, which says how many patches are in one"
         check_parameter("window_stride", window_stride, self._tokens or window_stride is None, given)
         self.windows = np.arange(len(self.index))[:, np.newaxis]
-        if window is not None:
+        if window is not None and self._cut is None:
+            check_parameter("window_stride", window_stride, window_stride is None, "None: window has all patches")
+            self.windows = _given_windows(window, len(self.index))
+        elif window is not None:
+            assert self._cut is not None
             shape = check_pair(window, "window")
             strides = shape if window_stride is None else check_pair(window_stride, "window_stride")
             self.windows = _windows(self._cut, grid, shape, strides)
@@ -188,17 +204,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
             raise IndexError(f"sample={sample}: expected an integer from {-len(self)} to {len(self) - 1}.")
         time, window = divmod(int(sample) % len(self), len(self.windows))
         number = self.windows[window]
-        cut = self._cut.take(number)
-        # Columns beyond the seam continue those before it.
-        beyond = cut.first[:, 1] < cut.first[0, 1]
-        cut.first[:, 1] += self.grid.shape[1] * beyond
-        # Read the box around the patches once, and cut it into patches.
-        local, rows, columns = bounding_box(cut, self.grid.shape[1])
-        box = self._source.read(time, rows, columns)
-        patches = cut_field(box, local, np.nan)
-        # Copy the values, because patches may be a read-only view of the field.
-        values = patches if isinstance(patches, Tensor) else torch.from_numpy(np.array(patches))
-        values = values.to(self._dtype).movedim(-3, 0)
+        values = self._read_cells(time, number) if self._cut is None else self._read_pixels(time, number, self._cut)
+        values = values.to(self._dtype).movedim(1, 0)
         valid = torch.from_numpy(self._valid[number])[:, np.newaxis] & ~values.isnan()
         item: dict[str, Any] = {
             "values": values.masked_fill(~valid, self._fill_value),
@@ -211,6 +218,27 @@ class PatchDataset(Dataset[dict[str, Any]]):
         # Without windows, a sample is a single patch and not a sequence of one patch.
         item = item if self._tokens else {name: each[0] for name, each in item.items()}
         return item | {"time": time}
+
+    def _read_pixels(self, time: int, number: Integers, patches: Cut) -> Tensor:
+        """Values (channel, T, h, w) of patches, NaN beyond the patches."""
+        cut = patches.take(number)
+        # Columns beyond the seam continue those before it.
+        beyond = cut.first[:, 1] < cut.first[0, 1]
+        cut.first[:, 1] += self.grid.shape[1] * beyond
+        # Read the box around the patches once, and cut it into patches.
+        local, rows, columns = bounding_box(cut, self.grid.shape[1])
+        values = cut_field(self._source.read(time, rows, columns), local, np.nan)
+        # Copy the values, because patches may be a read-only view of the field.
+        return values if isinstance(values, Tensor) else torch.from_numpy(np.array(values))
+
+    def _read_cells(self, time: int, number: Integers) -> Tensor:
+        """Values (channel, T, n_cells) of patches given by their cells, NaN where a patch has fewer cells."""
+        members = self.index[number]
+        present = members >= 0
+        read = torch.as_tensor(self._source.read_cells(time, members[present]))
+        values = read.new_full((len(read), *members.shape), torch.nan)
+        values[:, torch.from_numpy(present)] = read
+        return values
 
     def _check_features(self, features: Any) -> Tensor:
         """The features of all patches as a tensor."""
@@ -225,124 +253,15 @@ class PatchDataset(Dataset[dict[str, Any]]):
         return torch.as_tensor(table, dtype=self._dtype)
 
 
-class _PlainField:
-    """An array (time, channel, row, column), or with fewer dimensions, that is read by slices."""
-
-    def __init__(self, field: Any, grid: LatLonGrid | CellGrid, channel_dim: str | None) -> None:
-        check_parameter("channel_dim", channel_dim, channel_dim is None, "None for an array: its channels are second")
-        # Zarr and HDF5 arrays have a shape and slices, and are no NumPy arrays. They are read when a sample is read.
-        sliced = hasattr(field, "shape") and hasattr(field, "dtype") and not hasattr(field, "columns")
-        self.array = field if sliced else as_field(field, "field")
-        check_field(self.array, grid.shape)
-        n_dimensions = len(self.array.shape)
-        shapes = "(time, channel, n_rows, n_columns), (time, n_rows, n_columns) or (n_rows, n_columns)"
-        check_parameter("field.shape", tuple(self.array.shape), n_dimensions <= 4, shapes)
-        _check_numbers(self.array.dtype)
-        self.times = list(range(self.array.shape[0] if n_dimensions > 2 else 1))
-
-    def read(self, time: int, rows: slice, columns: list[slice]) -> Any:
-        """Values (channel, row, column) of a box."""
-        place: tuple[Any, ...] = (time, slice(None))[: len(self.array.shape) - 2]
-        box = _beside([_loaded(self.array[(*place, rows, part)]) for part in columns])
-        return box.reshape(-1, *box.shape[-2:])
-
-
-class _LabelledField:
-    """A DataArray, or the variables of a Dataset, one channel after the other."""
-
-    def __init__(self, field: Any, grid: LatLonGrid | CellGrid, channel_dim: str | None) -> None:
-        axes = find_cells(field) if isinstance(grid, CellGrid) else find_both(field, 1)
-        names = [axis.name for axis in axes]
-        if hasattr(field, "data_vars"):
-            field = field.set_coords(names)
-        dims = {dim for axis in axes for dim in axis.dims}
-        self.arrays = [each for each in fields_of(field) if dims <= set(each.dims) and each.name not in names]
-        accepted = f"an object with variables along {sorted(map(str, dims))}"
-        check_parameter("field", [str(each.name) for each in fields_of(field)], bool(self.arrays), accepted)
-        # All variables of one object share their coordinates.
-        order = field_order(self.arrays[0], grid)
-        self.dims = tuple(order)
-        self.positions = [np.arange(n)[order[dim]] for dim, n in zip(self.dims, grid.shape, strict=True)]
-        self.channel_dim = channel_dim
-        leading = [tuple(dim for dim in each.dims if dim not in (*self.dims, channel_dim)) for each in self.arrays]
-        if len({frozenset(each) for each in leading}) > 1:
-            said = {str(each.name): each.dims for each in self.arrays}
-            raise ValueError(f"field has variables of different dimensions, {said}: select some, field[[...]].")
-        has_channels = channel_dim is None or any(channel_dim in each.dims for each in self.arrays)
-        check_parameter("channel_dim", channel_dim, has_channels, f"None or one of {self.arrays[0].dims}")
-        for each in self.arrays:
-            _check_numbers(each.dtype)
-        self.leading: tuple[Hashable, ...] = leading[0]
-        self.sizes = tuple(self.arrays[0].sizes[dim] for dim in self.leading)
-        labels = [
-            list(field.coords[dim].values) if dim in field.coords else list(range(size))
-            for dim, size in zip(self.leading, self.sizes, strict=True)
-        ]
-        self.times = _products(labels)
-
-    def read(self, time: int, rows: slice, columns: list[slice]) -> npt.NDArray[Any]:
-        """Values (channel, row, column) of a box."""
-        at = np.unravel_index(time, self.sizes) if self.sizes else ()
-        place = {dim: int(number) for dim, number in zip(self.leading, at, strict=True)}
-        channels = []
-        for array in self.arrays:
-            parts = []
-            for part in columns:
-                within = {
-                    dim: _as_slice(each[of])
-                    for dim, each, of in zip(self.dims, self.positions, (rows, part), strict=True)
-                }
-                box = array.isel(place | within)
-                # Put the dimensions in order after reading: a file is read fastest in its own order.
-                order = [box.dims.index(dim) for dim in (*(set(box.dims) - set(self.dims)), *self.dims)]
-                parts.append(_loaded(box.data).transpose(order))
-            joined = _beside(parts)
-            channels.append(joined.reshape(-1, *joined.shape[-2:]))
-        return np.concatenate(channels)
-
-
-def _products(labels: list[list[Any]]) -> list[Any]:
-    """All combinations of labels; the last label varies fastest. For one dimension, the labels themselves."""
-    if len(labels) == 1:
-        return labels[0]
-    combined: list[Any] = [()]
-    for along in labels:
-        combined = [(*before, label) for before in combined for label in along]
-    return combined if labels else [0]
-
-
-def _as_slice(positions: Integers) -> Any:
-    """Positions as a slice if they are consecutive, because files are read fastest by slices; else the positions."""
-    if len(positions) == 1:
-        return slice(int(positions[0]), int(positions[0]) + 1)
-    step = int(positions[1] - positions[0])
-    if abs(step) != 1 or (np.diff(positions) != step).any():
-        return positions
-    stop = int(positions[-1]) + step
-    return slice(int(positions[0]), None if stop < 0 else stop, step)
-
-
-def _loaded(values: Any) -> Any:
-    """Values in memory, in floating point. dask computes in this thread: its workers could block those of a loader."""
-    if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        return values if values.is_floating_point() else values.double()
-    values = values.compute(scheduler="synchronous") if is_lazy(values) else values
-    # Variables of netCDF4 are read as masked arrays.
-    return np.asarray(np.ma.filled(values.astype(np.result_type(values.dtype, np.float32), copy=False), np.nan))
-
-
-def _beside(parts: list[Any]) -> Any:
-    """Parts of rows, joined along the columns."""
-    if len(parts) == 1:
-        return parts[0]
-    return torch.cat(parts, dim=-1) if isinstance(parts[0], Tensor) else np.concatenate(parts, axis=-1)
-
-
-def _check_numbers(dtype: Any) -> None:
-    """Refuse a field of other values than real numbers and booleans."""
-    real = dtype != torch.complex64 and dtype != torch.complex128 if isinstance(dtype, torch.dtype) else None
-    check_parameter("field.dtype", dtype, np.dtype(dtype).kind in "fiub" if real is None else real, "real numbers")
+def _given_windows(window: Any, n_patches: int) -> Integers:
+    """The numbers of patches of windows that the caller gives; refused unless each is a patch."""
+    numbers = np.asarray(window)
+    table = numbers.ndim == 2 and numbers.dtype.kind in "iu" and numbers.size > 0
+    wanted = "the numbers of the patches of each window, (n_windows, n_tokens): cells have no rows and columns"
+    check_parameter("window", f"an array of {numbers.dtype}, {numbers.shape}", table, wanted)
+    known = bool(numbers.min() >= 0 and numbers.max() < n_patches)
+    check_parameter("window", f"{numbers.min()} to {numbers.max()}", known, f"numbers from 0 to {n_patches - 1}")
+    return numbers.astype(np.intp)
 
 
 def _windows(cut: Cut, grid: Any, shape: tuple[int, int], strides: tuple[int, int]) -> Integers:

@@ -11,7 +11,8 @@ from skgeo._input.patch_table import PATCH_COLUMNS
 from skgeo._kernels.harmonics import columns_of_order, degree_of, legendre_series
 from skgeo._kernels.sphere import EARTH_RADIUS, descriptors
 from skgeo._typing import FloatArray
-from skgeo._validation import check_clip, check_radius
+from skgeo._validation import check_clip, check_parameter, check_radius
+from skgeo.nn._cell_stacks import CELL_COLUMNS, cell_extents, is_cells, known_cells
 
 __all__ = ["HarmonicPCA", "PatchPosition", "PatchScale"]
 
@@ -187,15 +188,23 @@ class PatchScale(nn.Module):
 
         Parameters
         ----------
-        patches : Tensor of shape (..., 6)
+        patches : Tensor of shape (..., 6) or (..., n_cells, 3)
             Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). East below west is
-            beyond the antimeridian.
+            beyond the antimeridian. Or stacks of cells: latitude, longitude (degrees), area (square metres).
 
         Returns
         -------
         Tensor of shape (..., 10)
             The descriptors, in the dtype of ``patches``; integers give that of the buffer.
         """
+        if is_cells(patches):
+            radius = self.earth_radius
+            lon, lat, area, count = cell_extents(patches.to(torch.promote_types(patches.dtype, radius.dtype)))
+            # The cells count as squares.
+            n_lat = torch.sqrt(count * lat / lon)
+            parts = descriptors(lon * radius, lat * radius, area * radius**2, count / n_lat, n_lat, radius)
+            table = torch.stack(parts, dim=-1)
+            return like(patches, torch.log(table) if self.log else table)
         check_last(patches, "patches", PATCH_COLUMNS)
         wide = patches.to(torch.promote_types(patches.dtype, self.earth_radius.dtype))
         latitude, _, height, width = middles(wide)
@@ -223,6 +232,9 @@ class PatchPosition(HarmonicPCA):
         The map of the harmonics, (l, m) at column ``l * l + l + m``; a constant rides on the first.
     clip : float or None, default=None
         Bound of the output; None does not clip.
+    average : "exact" or "pixels", default="exact"
+        "exact" takes patch tables: the clipped mean over the area of a patch. "pixels" takes stacks of cells: the mean
+        of the clipped values at the centres of the cells, weighted by their areas.
 
     Attributes
     ----------
@@ -232,8 +244,8 @@ class PatchPosition(HarmonicPCA):
     Raises
     ------
     ValueError
-        If ``affine`` has another shape or ``clip`` is not positive; from a call, if the last dimension is not 6 or the
-        numbers are not real.
+        If ``affine`` has another shape, or ``clip`` or ``average`` is not what they accept; from a call, if the last
+        dimension is not 6, or 3 for stacks of cells, or the numbers are not real.
     TypeError
         From a call with anything but a tensor.
 
@@ -260,20 +272,38 @@ class PatchPosition(HarmonicPCA):
     tensor([[0.5000]])
     """
 
+    def __init__(self, affine: npt.ArrayLike, clip: float | None = None, average: str = "exact") -> None:
+        super().__init__(affine, clip)
+        check_parameter("average", average, average in ("exact", "pixels"), "'exact' or 'pixels'")
+        self.average = average
+
     def forward(self, patches: Tensor) -> Tensor:
         """Embed patches.
 
         Parameters
         ----------
-        patches : Tensor of shape (..., 6)
+        patches : Tensor of shape (..., 6) or (..., n_cells, 3)
             Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). East below west is
-            beyond the antimeridian.
+            beyond the antimeridian. With ``average="pixels"``, stacks of cells: latitude, longitude (degrees), area
+            (square metres), NaN where a patch has fewer cells.
 
         Returns
         -------
         Tensor of shape (..., k)
             In the dtype of ``patches``; integers give that of the buffer.
         """
+        if self.average == "pixels":
+            if isinstance(patches, Tensor) and not is_cells(patches):
+                raise ValueError(
+                    f"patches has shape {tuple(patches.shape)}: average='pixels' takes stacks of cells, "
+                    "(..., n_cells, 3): latitude, longitude, area. Patch tables need average='exact'."
+                )
+            check_last(patches, "patches", CELL_COLUMNS)
+            wide = patches.to(torch.promote_types(patches.dtype, self.coefficients.dtype))
+            *places, area, _ = known_cells(wide)
+            values = super().forward(torch.rad2deg(torch.stack(places, dim=-1)))
+            weight = area / area.sum(dim=-1, keepdim=True)
+            return like(patches, (values * weight[..., None]).sum(dim=-2))
         check_last(patches, "patches", PATCH_COLUMNS)
         wide = patches.to(torch.promote_types(patches.dtype, self.coefficients.dtype))
         latitude, longitude, height, width = (each.unsqueeze(-1) for each in middles(wide))

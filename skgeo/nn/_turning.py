@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from skgeo._input.patch_table import PATCH_COLUMNS
+from skgeo.nn._cell_stacks import CELL_COLUMNS, is_cells
 from skgeo.nn._transformer_modules import check_places
 
 __all__ = ["turn_patches"]
@@ -18,17 +19,17 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
 
     Parameters
     ----------
-    patches : Tensor of shape (..., n, 6) or more columns
-        Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); further columns are kept. All
-        dimensions before the last two count samples.
+    patches : Tensor of shape (..., n, 6) or more columns, or (..., n, n_cells, 3)
+        Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); further columns are kept. Or
+        stacks of cells: latitude, longitude (degrees), area. All dimensions before n count samples.
     generator : torch.Generator or None, default=None
         Where the angles come from; None is torch's own.
 
     Returns
     -------
     Tensor of the shape of ``patches``
-        The tables with other west and east edges; west is from -180 to 180. In the dtype of ``patches``; integers give
-        float64.
+        The tables with other west and east edges, or the stacks with other longitudes; west, or the longitude of a
+        cell, is from -180 to 180. In the dtype of ``patches``; integers give float64.
 
     Raises
     ------
@@ -60,16 +61,21 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
             [-105.,  -95.],
             [ 165.,  175.]], dtype=torch.float64)
     """
-    wide = check_places(patches, PATCH_COLUMNS, more=True)
+    cells = is_cells(patches) and patches.ndim > 2
+    wide = check_places(patches, CELL_COLUMNS if cells else PATCH_COLUMNS, more=not cells)
     if not (generator is None or isinstance(generator, torch.Generator)):
         raise TypeError(
             f"generator={generator!r}: expected a torch.Generator, such as torch.Generator().manual_seed(0), or None."
         )
     # A generator draws on its own device only. Angles are drawn in float64: they are the same for every dtype.
     device = wide.device if generator is None else generator.device
-    angle = torch.rand(*wide.shape[:-2], 1, generator=generator, device=device, dtype=torch.float64)
+    samples = wide.shape[:-3] if cells else wide.shape[:-2]
+    angle = torch.rand(*samples, 1, generator=generator, device=device, dtype=torch.float64)
     turn = 360.0 * angle.to(wide.device, wide.dtype)
-    west = wide[..., 2].detach()
-    # Whole turns bring the western edge of each patch back, and keep the digits of the edges.
+    west = wide[..., 1].detach() if cells else wide[..., 2].detach()
+    turn = turn[..., None] if cells else turn
+    # Whole turns bring the western edge of each patch, or each cell, back, and keep the digits of longitudes.
     turn = turn - 360.0 * torch.floor((west + turn + 180.0) / 360.0)
+    if cells:
+        return torch.stack([wide[..., 0], wide[..., 1] + turn, wide[..., 2]], dim=-1)
     return torch.cat([wide[..., :2], wide[..., 2:4] + turn[..., None], wide[..., 4:]], dim=-1)

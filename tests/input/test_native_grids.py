@@ -145,6 +145,10 @@ def test_ugrid_polygons(start, fill, said, centres):
     if fill is not None:  # clockwise corners, the missing ones first
         backwards["mesh_face_nodes"] = backwards.mesh_face_nodes[:, ::-1].assign_attrs(obj.mesh_face_nodes.attrs)
         check(backwards, areas)
+    listed = obj.copy(deep=True)
+    listed.mesh.attrs["node_coordinates"] = ["mesh_node_x", "mesh_node_y"]  # an attribute of several strings
+    listed.mesh_face_nodes.attrs |= {"start_index": np.array([start])} if said else {}
+    check(listed, areas)
     fortran = obj.assign(mesh_face_nodes=obj.mesh_face_nodes.T)
     fortran.mesh.attrs["face_dimension"] = "nface"
     check(fortran, areas)
@@ -327,6 +331,10 @@ def test_mpas_cells_and_vertices(units):
         CoordinateWarning, match="'latCell' and 'lonCell' have no units, and are read as radians, as MPAS"
     ):
         CellGrid.from_xarray(part)
+    lacks = obj.drop_vars("areaCell")
+    lacks["verticesOnCell"] = lacks.verticesOnCell.where((lacks.nCells != 3) | (lacks.maxEdges != 1), 0)
+    with pytest.warns(CoordinateWarning, match="1 cells have no corners, the first at 3: they weigh nothing"):
+        assert_allclose(CellGrid.from_xarray(lacks).cell_areas(1), np.where(np.arange(areas.size) == 3, 0, areas))
     with pytest.raises(CoordinateError, match="is a plane"):
         obj.assign_attrs(on_a_sphere="NO").skgeo.grid()
 
@@ -548,6 +556,16 @@ def test_cubed_sphere_of_fv3_is_one_grid():
         obj[f"grid_{name}"] = (("tile", "grid_y", "grid_x"), corners[axis], {"units": units})
     cells = check(obj, areas, rtol=1e-9)
     assert cells.shape == (216,)
+    # Axes that only number rows and columns, in the units of places.
+    numbered = obj.assign_coords(grid_yt=("grid_yt", np.arange(6.0), {"units": "degrees_N", "cartesian_axis": "Y"}))
+    assert check(numbered, areas, rtol=1e-9).shape == (216,)
+    # Patches of labelled fields: one for each face.
+    members = cells.patch_members(labels=np.repeat(np.arange(6), 36))
+    field = obj.t.copy(data=np.arange(216.0).reshape(1, 6, 6, 6))
+    field = obj.assign(t=field).set_coords(["grid_latt", "grid_lont"])["t"]
+    for given in (field, field.transpose("grid_xt", "time", "tile", "grid_yt")):
+        assert_array_equal(cells.patch_values(given, members).values.squeeze(), np.arange(216).reshape(6, 36))
+
 
 
 # Areas

@@ -280,3 +280,110 @@ def test_zarr_arrays_are_read_by_the_chunks_of_a_sample(store, monkeypatch):
     monkeypatch.setattr(zarr.Array, "__getitem__", lambda self, place: read.append(place) or get(self, place))
     assert_array_equal(dataset[20]["values"], PatchDataset(FIELD, (3, 4), grid=GRID)[20]["values"])
     assert read == [(1, slice(None), slice(0, 3), slice(8, 12))]
+
+
+# Cells in any order
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """Cells of a grid of 10 degrees in random order, a mask, and the cells of 18 patches, one of which is smaller."""
+    grid = LatLonGrid(np.arange(-85.0, 90, 10), np.arange(5.0, 360, 10))
+    order = np.random.default_rng(0).permutation(grid.points().shape[0])
+    row, column = np.divmod(order, 36)
+    labels = np.where(order == 0, -1, row // 6 * 6 + column // 6)
+    areas = grid.cell_areas().ravel()[order]
+    mask = row > 1
+    found = CellGrid(*grid.points()[order].T, mask, areas=areas)
+    return found, found.patch_members(labels=labels)
+
+
+def test_samples_of_cells_are_the_values_of_their_cells(cells):
+    da = pytest.importorskip("dask.array")
+    grid, members = cells
+    field = np.random.default_rng(1).normal(size=(3, 2, grid.shape[0])).astype(np.float32)
+    field[1, 0, members[4, 2]] = np.nan
+    array = xr.DataArray(field, {"lat": ("cell", grid.latitude), "lon": ("cell", grid.longitude)},
+                         ("time", "level", "cell"))  # fmt: skip
+    wanted, inside = grid.patch_values(field, members, return_valid=True)
+    union = make_union(PatchPositionEncoder(SphericalHarmonicPCA(2)), PatchScaleFeaturizer()).fit(grid.patches(members))
+    windows = np.array([[0, 5, 17, 2], [3, 4, 1, 0]])
+    for given, options in (
+        (field, {}),
+        (torch.from_numpy(field), {}),
+        (da.from_array(field, chunks=(1, 1, 100)), {}),
+        (array, {"channel_dim": "level"}),
+        (array[..., ::-1], {"channel_dim": "level"}),
+    ):
+        single = PatchDataset(given, members, grid=grid, **options)
+        assert len(single) == 3 * 18
+        for time, number in ((0, 0), (1, 4), (2, 17)):
+            sample = single[18 * time + number]
+            valid = inside[number] & ~np.isnan(wanted[time, :, number])
+            assert_array_equal(sample["valid"], valid)
+            assert_array_equal(sample["values"], np.where(valid, wanted[time, :, number], 0))
+            assert_array_equal(sample["patches"], grid.patches(members)[number])
+        dataset = PatchDataset(given, members, grid=grid, window=windows, features=union, **options)
+        assert len(dataset) == 6
+        sample = dataset[3]
+        assert sample["values"].shape == (4, 2, 36)
+        assert_array_equal(sample["number"], windows[1])
+        assert_array_equal(sample["values"][2], single[18 + 1]["values"])
+        assert_allclose(sample["features"], union.transform(grid.patches(members))[windows[1]], rtol=1e-5)
+
+
+def test_healpix_files_are_read_without_places():
+    pytest.importorskip("healpix")
+    field = np.arange(2.0 * 768).reshape(2, 768)
+    mapping = {"grid_mapping_name": "healpix", "refinement_level": 3, "indexing_scheme": "nested"}
+    obj = xr.Dataset({"t": (("time", "cell"), field), "s": (("time", "cell"), -field), "crs": ((), 0, mapping)})
+    members = CellGrid.from_xarray(obj).patch_members(healpix_level=1)
+    dataset = PatchDataset(obj, members, window=np.arange(48)[np.newaxis])
+    assert len(dataset) == 2
+    values = dataset[1]["values"]
+    assert values.shape == (48, 2, 16)
+    assert_array_equal(values[:, 0], field[1][members])
+    assert_array_equal(values[:, 1], -field[1][members])
+    assert_array_equal(members // 16, np.arange(48)[:, np.newaxis].repeat(16, 1))
+
+
+def test_only_the_cells_of_a_sample_are_read(cells):
+    class Counted:
+        def __init__(self, values):
+            self.values, self.shape, self.dtype, self.n_read = values, values.shape, values.dtype, 0
+
+        def __getitem__(self, index):
+            part = self.values[index]
+            self.n_read += part.size
+            return part
+
+    n = 48 * 4096
+    healpix = CellGrid(np.linspace(-89, 89, n), np.zeros(n), areas=np.full(n, 1e9))
+    field = Counted(np.arange(n, dtype=np.float64)[np.newaxis])
+    dataset = PatchDataset(field, np.arange(n).reshape(48, 4096)[:, ::-1], grid=healpix, window=[[3, 40]])
+    assert_array_equal(dataset[0]["values"][1, 0], np.arange(41 * 4096 - 1, 40 * 4096 - 1, -1))
+    assert field.n_read == 2 * 4096
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": (2, 2)}, r"the numbers of the patches of each window, \(n_windows, n_tokens\)"),
+        ({"window": [[0, 18]]}, "window='0 to 18': expected numbers from 0 to 17"),
+        ({"window": [[0, 1]], "window_stride": 2}, "window_stride=2: expected None: window has all patches"),
+        ({"min_fraction": 0.5}, "stride, partial, min_fraction=.* none of them with the cells of each patch"),
+        ({"features": np.ones((3, 2))}, r"features.shape=\(3, 2\): expected numbers of shape \(18, n_features\)"),
+    ],
+)
+def test_options_of_cells_that_are_wrong(cells, options, message):
+    grid, members = cells
+    with pytest.raises(ValueError, match=message):
+        PatchDataset(np.zeros(grid.shape), members, grid=grid, **options)
+
+
+def test_fields_of_cells_that_are_wrong(cells):
+    grid, members = cells
+    with pytest.raises(ValueError, match=r"field has shape \(648, 2\): .*np.moveaxis\(field, 0, -1\)"):
+        PatchDataset(np.zeros((648, 2)), members, grid=grid)
+    with pytest.raises(ValueError, match=r"expected \(time, channel, n_cells\), \(time, n_cells\) or \(n_cells,\)"):
+        PatchDataset(np.zeros((1, 2, 3, 648)), members, grid=grid)

@@ -130,7 +130,10 @@ def test_gradients_of_the_module():
     assert torch.autograd.gradcheck(lambda edges: twin(torch.cat([edges, boxes[:, 4:].detach()], 1)), moved, atol=1e-5)
 
 
-def test_pixel_means_have_no_module():
+def test_pixel_means_of_tables_have_no_module():
     encoder = PatchPositionEncoder().fit(PATCHES)
-    with pytest.raises(ValueError, match="average='pixels' has no torch module: expected average='exact'"):
-        encoder.to_torch()
+    with pytest.raises(ValueError, match="takes stacks of cells.* Patch tables need average='exact'"):
+        encoder.to_torch()(TABLES)
+    masked = PatchPositionEncoder(grid=LatLonGrid([-45.0, 45], [0.0, 90, 180, 270])).fit([[0, 90, -45, 45, 1, 1]])
+    with pytest.raises(ValueError, match="grid= has no torch module: expected an encoder of harmonics, and grid=None"):
+        masked.to_torch()

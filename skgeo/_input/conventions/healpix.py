@@ -19,6 +19,8 @@ _SIDES = ("healpix_nside", "nside", "grib_nside")
 _LEVELS = ("refinement_level", "healpix_level", "healpix_zoom", "level", "zoom")
 _ORDERS = ("indexing_scheme", "healpix_order", "healpix_ordering", "grib_orderingconvention", "ordering", "order")
 _NESTED, _RING = ("nested", "nest", "nested_scheme"), ("ring", "ring_scheme")
+# Cells of several levels: the number of a cell is 4 * 4**level plus its number in nested order.
+_UNIQUE = ("nested_unique", "nuniq", "nuniq_scheme", "unique", "uniq")
 # Names of variables with the numbers of the cells of a regional file.
 _INDICES = ("healpix_index", "cell", "cell_ids", "cell_id", "cell_index", "pix", "ipix", "pixel", "healpix")
 # Latitudes and longitudes that a file has beside the numbers of cells are compared for this many cells.
@@ -30,11 +32,24 @@ _OBJECT = "the attributes of the object"
 
 
 class Pixels(NamedTuple):
-    """The number of cells along the side of a base pixel, their order, and the variable that says so."""
+    """The number of cells along the side of a base pixel, their order, and the variable that says so.
+
+    Cells of several levels have the number zero along the side: their own numbers tell the level.
+    """
 
     nside: int
     nested: bool
     source: str
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The smallest and the largest number of a cell."""
+        return (0, 12 * self.nside**2 - 1) if self.nside else (4, 4 ** (_LARGEST_LEVEL + 2) - 1)
+
+    def __str__(self) -> str:
+        """The grid in words."""
+        scheme = "nested" if self.nested else "ring"
+        return f"nside {self.nside}, {scheme}" if self.nside else "cells of several levels, nested_unique"
 
 
 def applies(obj: Any) -> bool:
@@ -59,8 +74,7 @@ def read(obj: Any) -> Native:
     dim, numbers = _numbers(obj, pixels, mapping)
     own = [find(_along(obj, dim), kind, 1) for kind in (LATITUDE, LONGITUDE)]
     areas = [name for name, variable in variables_of(obj).items() if dim in variable.dims and is_area(variable)]
-    scheme = "nested" if pixels.nested else "ring"
-    words = f"HEALPix: nside {pixels.nside}, {scheme}, by {pixels.source}"
+    words = f"HEALPix: {pixels}, by {pixels.source}"
     if all(axis is not None for axis in own):
         _compare(own, numbers, pixels)
         places = own
@@ -71,11 +85,9 @@ def read(obj: Any) -> Native:
     if places is None:
         others = [name for name, variable in variables_of(obj).items() if is_place(variable)]
         obj = with_places(only_cells(obj, dim, (), others), dim, ("latitude", "longitude"), (latitude, longitude))
-    size = obj.sizes[dim]
-    area = 4.0 * np.pi * EARTH_RADIUS**2 / (12 * pixels.nside**2)
-    full = _full(size, area, numbers)
     xarray = import_optional("xarray", "from_xarray", "xarray")
-    found = Found("equal areas", xarray.DataArray(full, dims=(dim,)), "of HEALPix")
+    areas_of_cells = xarray.DataArray(_areas(numbers, pixels), dims=(dim,))
+    found = Found("equal areas" if pixels.nside else "areas of levels", areas_of_cells, "of HEALPix")
     return Native(obj, words, found)
 
 
@@ -97,12 +109,16 @@ def _mapping(obj: Any) -> Any:
 
 def _pixels(mapping: Any) -> Pixels:
     """Number and order of cells from the attributes of a grid mapping; refused if they are absent or unknown."""
-    attributes = {str(name).lower(): value for name, value in mapping.attrs.items()}
+    # Some readers give an attribute as an array with one element.
+    attributes = {str(name).lower(): getattr(value, "flat", [value])[0] for name, value in mapping.attrs.items()}
     name = _name_of(mapping)
     nside = next((attributes[key] for key in _SIDES if key in attributes), None)
     level = next((attributes[key] for key in _LEVELS if key in attributes), None)
     order = next((str(attributes[key]).strip().lower() for key in _ORDERS if key in attributes), "")
     assign = "obj.attrs" if name == _OBJECT else f"obj[{name!r}].attrs"
+    source = name if name == _OBJECT else f"{name!r}"
+    if order in _UNIQUE:
+        return Pixels(0, True, source)
     try:
         if nside is None and level is not None and 0 <= int(level) <= _LARGEST_LEVEL:
             nside = 2 ** int(level)
@@ -122,15 +138,15 @@ def _pixels(mapping: Any) -> Pixels:
         )
     if order not in (*_NESTED, *_RING):
         raise CoordinateError(
-            f"{name!r} is a HEALPix grid with the order {order!r}: expected 'nested' or 'ring'. Say which, "
-            f"{assign}['indexing_scheme'] = 'nested'; cells of several levels (nested_unique) are not read."
+            f"{name!r} is a HEALPix grid with the order {order!r}: expected 'nested', 'ring' or 'nested_unique'. Say "
+            f"which, {assign}['indexing_scheme'] = 'nested'."
         )
     nested = order in _NESTED
     if nested and side & (side - 1):
         raise CoordinateError(
             f"{name!r} is a nested HEALPix grid with nside={side}: the nested order needs a power of two. Is it 'ring'?"
         )
-    return Pixels(side, nested, name if name == _OBJECT else f"{name!r}")
+    return Pixels(side, nested, source)
 
 
 def _name_of(mapping: Any) -> str:
@@ -143,7 +159,12 @@ def _numbers(obj: Any, pixels: Pixels, mapping: Any) -> tuple[Hashable, Any]:
     n_cells, variables = 12 * pixels.nside**2, variables_of(obj)
     index = _index_variable(variables, mapping)
     if index is not None:
-        return index.dims[0], _checked_numbers(index, n_cells, pixels)
+        return index.dims[0], _checked_numbers(index, pixels)
+    if not pixels.nside:
+        raise CoordinateError(
+            f"A HEALPix grid of several levels ({pixels.source}) needs the number of each cell: add it, "
+            "obj.assign_coords(healpix_index=('cell', numbers)) with 4 * 4**level + number in nested order."
+        )
     fields = [variables.get(name, obj) for dim in obj.dims for name in fields_along(obj, dim)]
     mapped = [field for field in fields if attribute_or_encoding(field, "grid_mapping") == _name_of(mapping)]
     sizes = {dim: size for field in mapped or fields for dim, size in field.sizes.items()} or dict(obj.sizes)
@@ -174,17 +195,19 @@ def _index_variable(variables: Any, mapping: Any) -> Any:
     return next((named[name] for name in _INDICES if name in named), None)
 
 
-def _checked_numbers(index: Any, n_cells: int, pixels: Pixels) -> Any:
+def _checked_numbers(index: Any, pixels: Pixels) -> Any:
     """The numbers of cells; refused if they are none of this grid, or one is there twice."""
     values = index.data
     if is_lazy(values):
         return values
     values = np.asarray(values)
+    lowest, highest = pixels.numbers
     whole = values.astype(np.int64) if values.dtype.kind != "f" or np.isfinite(values).all() else None
-    if whole is None or (whole != values).any() or whole.min(initial=0) < 0 or whole.max(initial=0) >= n_cells:
+    outside = whole is None or whole.min(initial=lowest) < lowest or whole.max(initial=lowest) > highest
+    if whole is None or outside or (whole != values).any():
         raise CoordinateError(
             f"{index.name!r} has numbers from {values.min()} to {values.max()}: the cells of "
-            f"HEALPix with nside={pixels.nside} have whole numbers from 0 to {n_cells - 1}. Correct nside or the "
+            f"HEALPix with {_in_words(pixels)} have whole numbers from {lowest} to {highest}. Correct nside or the "
             "numbers, or drop cells without a number."
         )
     ordered = np.sort(whole)
@@ -194,7 +217,36 @@ def _checked_numbers(index: Any, n_cells: int, pixels: Pixels) -> Any:
             f"{index.name!r} has cell {twice[0]} more than once, and {twice.size} such numbers in all: drop them, "
             f"obj.drop_duplicates({index.dims[0]!r})."
         )
+    if not pixels.nside:
+        _refuse_parents(index.name, ordered)
     return whole
+
+
+def _refuse_parents(name: Hashable, numbers: Any) -> None:
+    """Refuse cells of several levels of which one holds another: they would count twice."""
+    level, number = _levels(numbers)
+    # The first descendant of each cell at the largest level, and the number of descendants.
+    shift = 2 * (_LARGEST_LEVEL - level)
+    order = np.argsort(number << shift, kind="stable")
+    first, numbers = (number << shift)[order], numbers[order]
+    holds = np.flatnonzero(first[1:] < first[:-1] + (np.int64(1) << shift[order][:-1]))
+    if holds.size:
+        one, other = numbers[holds[0]], numbers[holds[0] + 1]
+        raise CoordinateError(
+            f"{name!r} has the cells {one} and {other} of two levels at one place, and {holds.size} such pairs in all: "
+            "drop the coarser or the finer ones."
+        )
+
+
+def _levels(numbers: Any) -> tuple[Any, Any]:
+    """The level and the number in nested order of cells of several levels."""
+    level, number = import_optional("healpix", "a HEALPix grid", "healpix").uniq2pix(numbers, nest=True)
+    return np.asarray(level, dtype=np.int64), np.asarray(number, dtype=np.int64)
+
+
+def _in_words(pixels: Pixels) -> str:
+    """The grid in the words of errors."""
+    return f"nside={pixels.nside}" if pixels.nside else "several levels"
 
 
 def _centres(numbers: Any, pixels: Pixels) -> tuple[Any, Any]:
@@ -210,22 +262,38 @@ def _centres(numbers: Any, pixels: Pixels) -> tuple[Any, Any]:
 
 def _block_centres(numbers: Any, pixels: Pixels) -> Any:
     """Latitudes and longitudes (2, n) of cells; numbers of other cells are refused, as the package does not."""
-    numbers, n_cells = np.asarray(numbers), 12 * pixels.nside**2
-    if numbers.size and not (numbers.min() >= 0 and numbers.max() < n_cells):
+    numbers, (lowest, highest) = np.asarray(numbers), pixels.numbers
+    if numbers.size and not (numbers.min() >= lowest and numbers.max() <= highest):
         raise CoordinateError(
-            f"The numbers of HEALPix cells are {numbers.min()} to {numbers.max()}: expected 0 to {n_cells - 1}, for "
-            f"nside={pixels.nside}."
+            f"The numbers of HEALPix cells are {numbers.min()} to {numbers.max()}: expected {lowest} to {highest}, for "
+            f"{_in_words(pixels)}."
         )
     healpix = import_optional("healpix", "a HEALPix grid", "healpix")
-    longitude, latitude = healpix.pix2ang(pixels.nside, numbers.astype(np.int64), nest=pixels.nested, lonlat=True)
-    return np.stack([latitude, longitude])
+    numbers = numbers.astype(np.int64)
+    places = np.empty((2, numbers.size))
+    # The package takes the cells of one level at a time.
+    levels, numbers = (None, numbers) if pixels.nside else _levels(numbers)
+    for level in [None] if levels is None else np.unique(levels):
+        nside, own = (pixels.nside, slice(None)) if level is None else (2 ** int(level), levels == level)
+        places[::-1, own] = healpix.pix2ang(nside, numbers[own], nest=pixels.nested, lonlat=True)
+    return places
 
 
-def _full(size: int, value: float, numbers: Any) -> Any:
-    """An array of equal values, in the chunks of the numbers of cells."""
-    if not is_lazy(numbers):
-        return np.full(size, value)
-    return import_optional("dask.array", "chunked data", "xarray").full(size, value, chunks=(numbers.chunks[0],))
+def _areas(numbers: Any, pixels: Pixels) -> Any:
+    """Areas of cells in square metres, in the chunks of the numbers of cells."""
+    if pixels.nside:
+        value = 4.0 * np.pi * EARTH_RADIUS**2 / (12 * pixels.nside**2)
+        if not is_lazy(numbers):
+            return np.full(numbers.size, value)
+        da = import_optional("dask.array", "chunked data", "xarray")
+        return da.full(numbers.size, value, chunks=(numbers.chunks[0],))
+    return numbers.map_blocks(_level_areas, dtype=np.float64) if is_lazy(numbers) else _level_areas(numbers)
+
+
+def _level_areas(numbers: Any) -> Any:
+    """Areas in square metres of cells of several levels."""
+    level, _ = _levels(np.asarray(numbers).astype(np.int64))
+    return 4.0 * np.pi * EARTH_RADIUS**2 / 12.0 / 4.0**level
 
 
 def _along(obj: Any, dim: Hashable) -> Any:
@@ -240,7 +308,7 @@ def _compare(own: list[Any], numbers: Any, pixels: Pixels) -> None:
         return
     sample = np.unique(np.linspace(0, numbers.size - 1, min(numbers.size, _COMPARED)).astype(np.intp))
     given = unit_vectors(*(np.asarray(in_degrees(axis).data, dtype=np.float64)[sample] for axis in own))
-    width = np.sqrt(4.0 * np.pi / (12 * pixels.nside**2))
+    width = np.sqrt(_areas(numbers[sample], pixels)) / EARTH_RADIUS
 
     def wrong(nested: bool) -> int:
         """The number of sampled cells whose centres in the file differ from those of this order."""
@@ -249,13 +317,13 @@ def _compare(own: list[Any], numbers: Any, pixels: Pixels) -> None:
 
     n_wrong = wrong(pixels.nested)
     if n_wrong:
-        power = not pixels.nside & (pixels.nside - 1)
+        power = pixels.nside and not pixels.nside & (pixels.nside - 1)
         other = "ring" if pixels.nested else "nested"
         turned = power and not wrong(not pixels.nested)
         cure = (
             f"They are those of the order {other!r}: say so" if turned else "Correct nside or the order, or drop them"
         )
         raise CoordinateError(
-            f"{own[0].name!r} and {own[1].name!r} are not the centres of the HEALPix cells with nside={pixels.nside} "
+            f"{own[0].name!r} and {own[1].name!r} are not the centres of the HEALPix cells with {_in_words(pixels)} "
             f"in {n_wrong} of {sample.size} cells. {cure} (attributes of {pixels.source})."
         )

@@ -94,12 +94,16 @@ def _from_zero(values: Any, counts: Any = None, *, start: int, fill: list[float]
 
 
 def _absent(values: Any, counts: Any, fill: list[float]) -> Any:
-    """Which corners (n, k) are missing: NaN, negative or fill values, and those beyond the count of the polygon."""
+    """Which corners (n, k) are missing: NaN, negative or fill values, and those beyond the count of the polygon.
+
+    A polygon that lacks a corner below its count has no corners at all: the others enclose another area.
+    """
     absent = ~(values >= 0)
     for each in fill:
         absent |= values == each
     if counts is not None:
-        absent |= np.arange(values.shape[-1]) >= counts
+        beyond = np.arange(values.shape[-1]) >= counts
+        absent |= beyond | (absent & ~beyond).any(axis=-1, keepdims=True)
     return absent
 
 

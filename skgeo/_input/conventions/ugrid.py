@@ -81,7 +81,7 @@ def _start_index(links: Any) -> int | None:
     """The number of the first node by the attribute of a connectivity; None without the attribute."""
     start = links.attrs.get("start_index")
     try:
-        return None if start is None else int(start)
+        return None if start is None else int(getattr(start, "flat", [start])[0])
     except (TypeError, ValueError):
         assignment = f"obj[{str(links.name)!r}].attrs['start_index'] = 0"
         raise CoordinateError(f"{links.name!r} has start_index {start!r}: expected 0 or 1, {assignment}.") from None
