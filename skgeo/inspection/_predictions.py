@@ -128,7 +128,7 @@ class PredictionMapDisplay:
 
     def __init__(
         self,
-        values: npt.ArrayLike,
+        values: "npt.ArrayLike",
         places: Any,
         *,
         label: str = "prediction",
