@@ -5,6 +5,9 @@
 
 import os
 import re
+import shutil
+from importlib.resources import files
+from pathlib import Path
 
 from docutils import nodes
 
@@ -46,6 +49,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"skgeo {release}"
 html_static_path = ["_static"]
 html_css_files = ["skgeo.css"]
+mathjax_path = "mathjax/tex-mml-chtml.js"  # a copy: pages show formulas without a network
 html_favicon = "_static/logo.svg"
 toc_object_entries_show_parents = "hide"
 html_show_sourcelink = False
@@ -142,6 +146,17 @@ def number_citations(app, doctree, docname):
             text.parent.replace(text, nodes.Text(f"[{found[1]}]"))
 
 
+def copy_mathjax(app, error):
+    """Copy the parts of MathJax that draw TeX, its fonts and its licence beside the pages."""
+    if error or app.builder.format != "html":
+        return
+    source, target = files("mathjax") / "static" / "mathjax", Path(app.outdir) / "_static" / "mathjax"
+    shutil.copytree(source / "es5" / "output" / "chtml", target / "output" / "chtml", dirs_exist_ok=True)
+    for file in ("es5/tex-mml-chtml.js", "LICENSE"):
+        shutil.copy(source / file, target)
+
+
 def setup(app):
     app.connect("include-read", show_markdown)
+    app.connect("build-finished", copy_mathjax)
     app.connect("doctree-resolved", number_citations)

@@ -146,7 +146,7 @@ class Browser:
         found = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in found:
             raise RuntimeError(found["exceptionDetails"]["exception"]["description"])
-        return found["result"]["value"]
+        return found["result"].get("value")
 
     def picture(self):
         """The whole page as PNG."""

@@ -36,6 +36,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, help="folder for the pictures")
     options = parser.parse_args()
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
     for name, draw in PICTURES.items():
         results = ROOT / f"{name}.json"
         path = options.out / f"{results.stem}.png" if options.out else results.with_suffix(".png")
