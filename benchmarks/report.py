@@ -1,61 +1,97 @@
 """The results as a picture and as a table for the documentation."""
 
 from growth import COMPONENTS, DEGREE
+from pictures import BLUE, GREEN, GREY, ORANGE, PURPLE, YELLOW, drawing, name_lines
 from tables import list_table
 
-KINDS = {"straightforward": "tab:red", "scikit-learn": "tab:orange", "sphericart": "tab:purple", "skgeo": "tab:blue"}
+# Colour, marker and name of each kind of contender.
+KINDS = {
+    "straightforward": (ORANGE, "o", "straightforward: harmonics of SciPy at all pixels"),
+    "scikit-learn": (YELLOW, "s", "scikit-learn: the same, then its PCA"),
+    "sphericart": (PURPLE, "^", "sphericart: compiled harmonics, then NumPy"),
+    "limit": (GREY, "|", "one step of the work alone, as named"),
+    "skgeo": (BLUE, "D", "skgeo with another setting, as named"),
+}
 
 
+@drawing
 def draw(result, path):
-    """One line a workload, with the times of all contenders beside skgeo; below, the curves of growth."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
+    """One row a workload, with the times of all contenders beside skgeo; below, the curves of growth."""
     import matplotlib.pyplot as plt
 
     threads = min((row["threads"] for row in result["rows"] if isinstance(row["threads"], int)), default=1)
-    rows = [row for row in result["rows"] if row["threads"] == threads and row["ratio"] < float("inf")]
-    titles = list(dict.fromkeys(row["workload"] for row in rows))[::-1]
-    height = 0.35 * len(titles) + 1
-    figure, (ratios, curves, areas) = plt.subplots(
-        3, 1, figsize=(9, height + 7), height_ratios=[height, 3.5, 3.5], layout="constrained"
-    )
-    for kind, colour in (KINDS | {"limit": "0.5"}).items():
-        chosen = [row for row in rows if row["contender"].startswith(kind)]
-        places = [titles.index(row["workload"]) for row in chosen]
-        values = [row["ratio"] for row in chosen]
-        ratios.scatter(values, places, 60, colour, "|" if kind == "limit" else "o", label=kind)
-        below = kind in ("limit", "scikit-learn")
-        for row, value, place in zip(chosen, values, places, strict=True):
-            if kind != "skgeo":
-                part = " (part of the work)" if " of the " in row["contender"] else ""
-                where = (-4, -11) if below else (3, 4)
-                text = f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
-                ratios.annotate(text + part, (value, place), where, textcoords="offset points", fontsize=7)
-    ratios.set(xscale="log", xlabel=f"time / time of skgeo, {threads} thread(s)", yticks=range(len(titles)))
-    ratios.set_yticklabels(titles, fontsize=8)
-    ratios.axvline(1, color="tab:blue", linewidth=0.8, zorder=0)
-    ratios.grid(axis="y", linewidth=0.3)
-    ratios.margins(x=0.12)
-    ratios.legend(fontsize=8, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    for curve in result["growth"]:
+    rows = [row for row in result["rows"] if row["threads"] == threads and 0 < row["ratio"] < float("inf")]
+    # A workload that only skgeo does has nothing to compare.
+    titles = [row["workload"] for row in rows if row["contender"] != "skgeo"]
+    titles = list(dict.fromkeys(titles))[::-1]
+    height = 0.36 * len(titles) + 1
+    regions = result.get("regions", [])
+    panels = [height, 3.2] + [3.2] * bool(regions)
+    figure, axes = plt.subplots(len(panels), 1, figsize=(9, sum(panels)), height_ratios=panels, layout="constrained")
+    draw_ratios([row for row in rows if row["workload"] in titles], titles, axes[0])
+    axes[0].set_xlabel(f"time / time of skgeo ({'one thread' if threads == 1 else f'{threads} threads'})")
+    draw_growth(result["growth"], axes[1])
+    if regions:
+        draw_regions(regions, axes[2])
+    figure.savefig(path)
+
+
+def draw_ratios(rows, titles, ax):
+    """The times of all contenders of each workload, as multiples of the time of skgeo."""
+    ax.axvline(1, color=BLUE, linewidth=1.5)
+    for kind, (colour, marker, name) in KINDS.items():
+        chosen = [row for row in rows if row["contender"].startswith(kind) and row["contender"] != "skgeo"]
+        for row in chosen:
+            # "limit: product" and "skgeo, float32" are named beside their marks, and "a tenth of the points" too.
+            what = row["contender"].removeprefix(kind).lstrip(":, ")
+            ratio = f"{row['ratio']:,.0f}" if row["ratio"] >= 100 else f"{row['ratio']:.2g}"
+            left = row["ratio"] < 1
+            place = titles.index(row["workload"])
+            ax.annotate(
+                f"{ratio}, {what}" if what else ratio,
+                (row["ratio"], place),
+                (-5 if left else 5, 5 if kind in ("limit", "scikit-learn") else -5),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                va="center",
+                fontsize=6.5,
+                color="0.25",
+            )
+        values, places = [row["ratio"] for row in chosen], [titles.index(row["workload"]) for row in chosen]
+        ax.plot(values, places, marker, color=colour, markersize=9 if marker == "|" else 5, label=name)
+    ax.set(xscale="log", yticks=range(len(titles)), ylim=(-0.6, len(titles) - 0.4))
+    ax.set_yticklabels(titles)
+    # Text stands beside the outermost marks.
+    low, high = ax.get_xlim()
+    ax.set_xlim(low / 12, high * 12)
+    ax.text(1, len(titles) - 0.45, "skgeo", color=BLUE, ha="center", va="bottom", fontweight="bold")
+    ax.legend(fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.35, 1.02))
+
+
+def draw_growth(curves, ax):
+    """Seconds against the number of points or pixels, a curve for each kind of work."""
+    lines = []
+    for curve, colour in zip(curves, (BLUE, ORANGE, GREEN, PURPLE, YELLOW), strict=False):
         label = f"{curve['title']}: exponent {curve['exponent']:.2f}"
-        curves.loglog(curve["sizes"], curve["seconds"], marker="o", label=label)
-    curves.set(xlabel="points or pixels", ylabel=f"seconds, 1 thread, L={DEGREE}, k={COMPONENTS}")
-    if result["growth"]:
-        curves.legend(fontsize=8)
-    draw_regions(result.get("regions", []), areas)
-    figure.savefig(path, dpi=150)
+        lines += ax.loglog(curve["sizes"], curve["seconds"], "o-", color=colour, label=label)
+    ax.set(xlabel="points or pixels", ylabel=f"seconds (one thread,\nL = {DEGREE}, k = {COMPONENTS})")
+    ax.set_title("Time against the amount of data")
+    if lines:
+        name_lines(ax, lines)
 
 
-def draw_regions(curves, axes):
+def draw_regions(curves, ax):
     """Seconds of a fit against the degree, a curve for each share of the sphere."""
-    for curve in curves:
-        label = f"{curve['size']} x {curve['size']} degrees, {curve['share']:.2%} of the sphere"
-        axes.loglog(curve["degrees"], curve["seconds"], marker="o", label=label)
-    axes.set(xlabel="degree L", ylabel="seconds of fit, 1 thread, all components")
-    if curves:
-        axes.legend(fontsize=8)
+    lines = []
+    for curve, colour in zip(curves, (BLUE, ORANGE, GREEN, PURPLE, YELLOW), strict=False):
+        label = f"{curve['size']}° x {curve['size']}°, {curve['share']:.2%} of the sphere"
+        lines += ax.loglog(curve["degrees"], curve["seconds"], "o-", color=colour, label=label)
+    degrees = sorted({degree for curve in curves for degree in curve["degrees"]})
+    ax.set_xticks(degrees, [str(degree) for degree in degrees])
+    ax.minorticks_off()
+    ax.set(xlabel="degree L", ylabel="seconds of fit\n(one thread, all components)")
+    ax.set_title("Time of a region against the degree")
+    name_lines(ax, lines)
 
 
 def write_text(result, path):

@@ -4,6 +4,12 @@
 """
 
 import os
+import re
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+from docutils import nodes
 
 from skgeo import __version__
 
@@ -13,6 +19,7 @@ project_copyright = author
 version = release = __version__
 
 extensions = [
+    "matplotlib.sphinxext.plot_directive",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
@@ -22,7 +29,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "gallery/GALLERY_HEADER.rst"]
+exclude_patterns = ["_build"]
 nitpicky = True  # roles that lead nowhere are warnings; links of pages are checked by scripts/check_links.py
 
 if os.environ.get("SKGEO_INTERSPHINX"):
@@ -42,12 +49,17 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"skgeo {release}"
 html_static_path = ["_static"]
 html_css_files = ["skgeo.css"]
+mathjax_path = "mathjax/tex-mml-chtml.js"  # a copy: pages show formulas without a network
+html_favicon = "_static/logo.svg"
 toc_object_entries_show_parents = "hide"
 html_show_sourcelink = False
 html_theme_options = {
+    "logo": {"text": "skgeo", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "icon_links": [{"name": "Source code", "url": "https://github.com/skgeo/skgeo", "icon": "fa-brands fa-github"}],
     "secondary_sidebar_items": ["page-toc"],
-    "show_prev_next": False,
-    "header_links_before_dropdown": 5,
+    "show_prev_next": True,
+    # More do not fit in one row of a window of 1024 pixels, which scripts/check_pages.py looks at.
+    "header_links_before_dropdown": 4,
 }
 # Pages that have no others below them leave the room of the left column to the text.
 html_sidebars = {"*": [], "gallery/*": []}
@@ -56,6 +68,7 @@ html_sidebars = {"*": [], "gallery/*": []}
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
+    "copyfile_regex": r"index[.]rst",  # ours has sections
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "doc_module": ("skgeo",),
@@ -65,13 +78,21 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_signature": False,
     "min_reported_time": 3600,  # else pages would say how long a script took on this machine
+    "write_computation_times": False,
+    "ignore_repr_types": r"skgeo\.inspection",  # the picture says more than the address of the display
 }
+# The front page draws the picture that its code makes.
+plot_formats = [("png", 150)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 # A class is one page with our own methods; those inherited from scikit-learn and torch are documented there.
 autosummary_generate = True
 autodoc_typehints = "none"
+python_maximum_signature_line_length = 80  # longer signatures have one parameter a line
 autodoc_default_options = {
     "members": True,
     "inherited-members": (
@@ -105,3 +126,37 @@ numpydoc_validation_checks = {
     "SS04",  # without leading spaces
     "YD01",  # what is yielded is documented
 }
+
+
+def show_markdown(app, path, parent, content):
+    """Turn the Markdown of the changelog into reStructuredText: headings, code and links are all that it has."""
+    if path.name != "CHANGELOG.md":
+        return
+    text = re.sub(r"`([^`]+)`", r"``\1``", content[0])
+    text = re.sub(r"\[([^]]+)\]\(([^)]+)\)", r"`\1 <\2>`__", text)
+    for marks, line in (("#", "="), ("##", "-"), ("###", "~")):
+        text = re.sub(rf"^{marks} (.+)$", lambda m, line=line: f"{m[1]}\n{line * len(m[1])}", text, flags=re.MULTILINE)
+    content[0] = text
+
+
+def number_citations(app, doctree, docname):
+    """Show citations in the reference by their numbers: numpydoc gives them names such as [R880299bbd220-1]."""
+    for text in list(doctree.findall(nodes.Text)):
+        if found := re.fullmatch(r"\[R[0-9a-f]{10,}-(\d+)\]", text):
+            text.parent.replace(text, nodes.Text(f"[{found[1]}]"))
+
+
+def copy_mathjax(app, error):
+    """Copy the parts of MathJax that draw TeX, its fonts and its licence beside the pages."""
+    if error or app.builder.format != "html":
+        return
+    source, target = files("mathjax") / "static" / "mathjax", Path(app.outdir) / "_static" / "mathjax"
+    shutil.copytree(source / "es5" / "output" / "chtml", target / "output" / "chtml", dirs_exist_ok=True)
+    for file in ("es5/tex-mml-chtml.js", "LICENSE"):
+        shutil.copy(source / file, target)
+
+
+def setup(app):
+    app.connect("include-read", show_markdown)
+    app.connect("build-finished", copy_mathjax)
+    app.connect("doctree-resolved", number_citations)

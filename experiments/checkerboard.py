@@ -17,12 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.pictures import BLUE, GREEN, ORANGE, drawing
 from benchmarks.tables import replace_text, write_table
 from experiments import land_ocean
 from skgeo.datasets import make_checkerboard
 
 BANDS = np.arange(-90, 91, 10)
 QUICK = ("direct-linear", "spherical_harmonics-linear")
+LINES = {"linear": (ORANGE, "o"), "fcnet": (GREEN, "s"), "siren": (BLUE, "^")}  # colour and marker of a network
 POLAR = 70  # degrees of latitude from which the poles are counted
 
 
@@ -47,28 +49,25 @@ def run(cell, recipe, training, n_test=50_000):
     }
 
 
+@drawing
 def draw(rows, path):
-    """Accuracy by latitude, a panel for each network."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
+    """Accuracy by latitude: a panel for each encoder, a line for each network."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.9), sharey=True, layout="constrained")
-    colors = dict(zip(land_ocean.ENCODERS, plt.get_cmap("tab10").colors, strict=True))
-    for network, ax in zip(land_ocean.NETWORKS, axes, strict=True):
-        for row in (row for row in rows if row["cell"].endswith(f"-{network}")):
-            encoder = row["cell"].rpartition("-")[0]
-            bold = (
-                {"lw": 2.5, "color": "k"} if encoder == "spherical_harmonics" else {"lw": 1.1, "color": colors[encoder]}
-            )
-            ax.plot((BANDS[1:] + BANDS[:-1]) / 2, row["bands"], label=land_ocean.TITLES[encoder], **bold)
-        ax.set(title=land_ocean.TITLES[network], xlabel="latitude", xticks=range(-90, 91, 30), ylim=(0, 100))
-        ax.grid(linewidth=0.3)
-    axes[0].set_ylabel("test accuracy, %")
-    handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
-    figure.savefig(path, dpi=150)
+    by_cell = {row["cell"]: row["bands"] for row in rows}
+    figure, axes = plt.subplots(2, 5, figsize=(9, 4.4), sharex=True, sharey=True, layout="constrained")
+    for encoder, ax in zip(land_ocean.ENCODERS, axes.flat, strict=True):
+        for network, (colour, marker) in LINES.items():
+            bands = by_cell.get(f"{encoder}-{network}")
+            if bands:
+                middles = (BANDS[1:] + BANDS[:-1]) / 2
+                style = {"color": colour, "marker": marker, "markersize": 2.5, "linewidth": 1.2}
+                ax.plot(middles, bands, label=land_ocean.TITLES[network], **style)
+        ax.set(title=land_ocean.TITLES[encoder], xticks=range(-90, 91, 45), xlim=(-90, 90), ylim=(0, 100))
+    figure.supxlabel("latitude (°N)", fontsize=9)
+    figure.supylabel("accuracy at new places (%)", fontsize=9)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    figure.savefig(path)
 
 
 def table(rows):

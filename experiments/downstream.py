@@ -5,7 +5,7 @@
 
 Fields are sampled at random places; the models see latitude and longitude only. Penalties, degrees, scales, widths and
 leaves are chosen by folds of the same kind within the training folds, and kept with the result. The score is that of
-all held-out predictions together: R2 for numbers, accuracy for land and ocean. Harmonics go as far as the spacing of
+all held-out predictions together: R² for numbers, accuracy for land and ocean. Harmonics go as far as the spacing of
 the places allows, 40 at most; the basis of a region is fitted once, on a grid of it, to degree 60. ERA-Interim and
 California housing are left out where they are not there. Writes downstream.json, .rst and .png; what is in the first
 already is not computed again.

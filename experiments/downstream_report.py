@@ -4,12 +4,12 @@ from textwrap import indent
 
 import numpy as np
 
+from benchmarks.pictures import BLUE, GREY, ORANGE, drawing
 from benchmarks.tables import list_table, mean_and_deviation
 
 FOLDS = ("random folds", "small blocks", "large blocks")
-COLOURS = ("0.6", "tab:blue", "tab:red")
 MARKERS = ("o", "s", "D")
-LOWEST = -0.2  # what is drawn
+LARGEST = 0.8  # the farthest behind that is drawn
 
 
 def report(rows, models, folder):
@@ -80,38 +80,62 @@ def tried(scores, models, n):
     return [model for model in models if any(key[0] == n and key[3] == model for key in scores)]
 
 
+@drawing
 def draw(scores, models, path):
-    """A panel for each data set with the larger number of places: all models in three kinds of folds."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
+    """A panel for the globe and one for the region: how far each model is behind the best, in three kinds of folds."""
     import matplotlib.pyplot as plt
 
-    n, data = max(key[0] for key in scores), data_of(scores)
-    models = tried(scores, models, n)
-    figure, axes = plt.subplots(2, -(-len(data) // 2), figsize=(10, 9.5), sharey=True, layout="constrained")
-    for ax, name in zip(axes.ravel(), data, strict=False):
-        _panel(ax, {key[1:4:2]: values for key, values in scores.items() if key[::2] == (n, name)}, models)
-        ax.set_title(name.replace(", ", ",\n", 1), fontsize=10)
-    for ax in axes.ravel()[len(data) :]:
-        ax.set_axis_off()
-    axes[0, 0].set_ylim(len(models) - 0.5, -0.5)
-    note = f"R2, or accuracy of land and ocean, {n:,} places; right is better, and a triangle is below {LOWEST}"
-    figure.supxlabel(note, fontsize=10)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    n = max(key[0] for key in scores)
+    regional = [name for name in data_of(scores) if "Europe" in name]
+    panels = {
+        "Fields of the globe": [name for name in data_of(scores) if name not in regional],
+        "Fields of a region": regional,
+    }
+    panels = {title: data for title, data in panels.items() if data}
+    figure, axes = plt.subplots(1, len(panels), figsize=(10, 5.4), squeeze=False, layout="constrained")
+    for ax, (title, data) in zip(axes.flat, panels.items(), strict=True):
+        draw_shortfalls(shortfalls(scores, models, n, data), ax)
+        ax.set_title(f"{title} ({len(data)})")
+    figure.supxlabel(
+        f"score below the best model (R², or share of right classes; mean over fields), {n:,} places", fontsize=9
+    )
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    figure.savefig(path)
 
 
-def _panel(ax, scores, models):
-    """Scores by folds and model, each kind of folds in its colour."""
-    for folds, colour, marker in zip(FOLDS, COLOURS, MARKERS, strict=True):
-        places = np.array([place for place, model in enumerate(models) if (folds, model) in scores])
-        values = [scores[folds, models[place]] for place in places]
-        means = np.array([mean(value) for value in values])
-        spread = np.array([deviation(list(value.values())) or 0.0 for value in values])
-        shown, style = means >= LOWEST, {"color": colour, "ms": 4}
-        ax.errorbar(means[shown], places[shown], xerr=spread[shown], fmt=marker, lw=1, label=folds, **style)
-        ax.plot(np.full(np.sum(~shown), LOWEST), places[~shown], "<", **style)
-    ax.set_yticks(range(len(models)), models, fontsize=8)
-    ax.grid(linewidth=0.3)
+def shortfalls(scores, models, n, data):
+    """For each model: how far it is behind the best in each kind of folds, and in how many cells it is level with it.
+
+    Means over the fields that a model can do; the smallest mean comes first.
+    """
+    behind, level = {}, {}
+    for model in models:
+        for folds in FOLDS:
+            for name in data:
+                others = {other: scores.get((n, folds, name, other)) for other in models}
+                own = others[model]
+                if own is None:
+                    continue
+                best = max(filter(None, others.values()), key=mean)
+                behind.setdefault(model, {}).setdefault(folds, []).append(mean(best) - mean(own))
+                level.setdefault(model, []).append(cell(own, best).startswith("**"))
+    means = {
+        model: {folds: float(np.mean(values)) for folds, values in found.items()} for model, found in behind.items()
+    }
+    order = sorted(means, key=lambda model: np.mean(list(means[model].values())))
+    return {model: (means[model], sum(level[model]), len(level[model])) for model in order}
+
+
+def draw_shortfalls(rows, ax):
+    """A row for each model: three marks, and at the right in how many of its cells it is level with the best."""
+    for folds, colour, marker in zip(FOLDS, (GREY, BLUE, ORANGE), MARKERS, strict=True):
+        values = np.array([means[folds] for means, _, _ in rows.values()])
+        # What is farther behind than the axis reaches is an arrow at its end.
+        shown, places = values <= LARGEST, np.arange(len(rows))
+        ax.plot(values[shown], places[shown], marker, color=colour, label=folds)
+        ax.plot(np.full(np.sum(~shown), LARGEST), places[~shown], ">", color=colour)
+    for place, (_, level, cells) in enumerate(rows.values()):
+        ax.text(1.02, place, f"{level} of {cells}", transform=ax.get_yaxis_transform(), fontsize=8, va="center")
+    ax.text(1.02, -1.1, "level with\nthe best", transform=ax.get_yaxis_transform(), fontsize=8, va="center")
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set(xlim=(-0.02, LARGEST + 0.02), ylim=(len(rows) - 0.5, -0.5))

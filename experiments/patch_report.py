@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from benchmarks.pictures import BLUE, GREY, ORANGE, drawing
 from benchmarks.tables import mean_and_deviation, write_table
 from experiments.patch_baselines import BASELINES
 from experiments.patch_fields import TESTS
@@ -44,27 +45,27 @@ def table(rows, data, group, variants, tests):
         yield name, *("" if summary is None else mean_and_deviation(*summary) for summary in found)
 
 
+@drawing
 def draw(rows, path):
     """A panel for each test: the share of variance that variants leave, with deviations, and kriging as a line."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, len(TESTS), figsize=(13, 9), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(2, len(TESTS), figsize=(11, 8), sharey=True, layout="constrained")
     for panels, data in zip(axes, TITLES, strict=True):
         for ax, test in zip(panels, TESTS, strict=True):
             _panel(ax, rows, data, test)
-        panels[0].set_ylabel(TITLES[data])
-    for ax, test in zip(axes[0], TESTS, strict=True):
-        ax.set_title(TESTS[test], fontsize=10)
-    figure.supxlabel("variance of hidden pixels that is not explained, %; left is better", fontsize=10)
-    label = "index of the window told or learned"
-    axes[0][0].plot([], [], "s", color="0.3", label=label)
-    axes[0][0].plot([], [], "o", color="0.3", label="no index")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", frameon=False, ncols=3)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+            if ax.axison:
+                ax.set_title(TESTS[test].replace(" by ", "\nby "), fontsize=9, fontweight="normal")
+        panels[0].set_ylabel(TITLES[data], fontweight="bold")
+    figure.supxlabel("variance of hidden pixels that is not explained (%); less is better", fontsize=9)
+    handles = [
+        plt.Line2D([], [], color=BLUE, marker="o", linestyle="", label="with features of skgeo"),
+        plt.Line2D([], [], color=GREY, marker="o", linestyle="", label="without"),
+        plt.Line2D([], [], color=GREY, marker="s", linestyle="", label="with the index of the patch in its window"),
+        plt.Line2D([], [], color=ORANGE, label="kriging of the visible pixels"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    figure.savefig(path)
 
 
 def _panel(ax, rows, data, test):
@@ -76,13 +77,20 @@ def _panel(ax, rows, data, test):
     names = list(VARIANTS)[::-1]
     for place, name in enumerate(names):
         mean, deviation = summarise(rows, data, "main", name, test) or (np.nan, None)
-        colour = "tab:blue" if "skgeo" in name else "0.3"
+        colour = BLUE if "skgeo" in name else GREY
         marker = "s" if "index" in name or name == "learned" else "o"
-        ax.errorbar(100 - mean, place, xerr=deviation, fmt=marker, color=colour, capsize=2)
-    ax.axvline(100 - reference[0], color="tab:red", linewidth=1, label="kriging of the visible pixels")
-    ax.set_yticks(range(len(names)), names, fontsize=8)
+        # A deviation as large as the mean would reach to minus infinity.
+        left, reach = 100 - mean, deviation or 0.0
+        spread = [[min(reach, 0.9 * left)], [reach]]
+        ax.errorbar(left, place, xerr=spread, fmt=marker, color=colour, linewidth=1, markersize=4)
+        # Variants with a bias stand apart from those without, and those with an index too.
+        if place and ("bias" in name) + 2 * ("+ index" in name) != ("bias" in names[place - 1]) + 2 * (
+            "+ index" in names[place - 1]
+        ):
+            ax.axhline(place - 0.5, color="0.7", linewidth=0.8)
+    ax.axvline(100 - reference[0], color=ORANGE, linewidth=1.2)
+    ax.set_yticks(range(len(names)), names)
     ax.set_xscale("log")
-    ax.set_xlim(0.8, 130)
-    ax.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
+    ax.set_xlim(0.6, 130)
+    ax.set_xticks([1, 10, 100], ["1", "10", "100"])
     ax.minorticks_off()
-    ax.grid(linewidth=0.3)

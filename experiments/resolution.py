@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from benchmarks.pictures import BLUE, GREY, drawing
 from benchmarks.sampling import uniform
 from skgeo.datasets import fibonacci_lattice
 from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
@@ -79,28 +80,38 @@ def board(n_cells, n_points, seed):
     return points, np.random.default_rng(2).integers(16, size=n_cells)[nearest]
 
 
+@drawing
 def draw(curves, path):
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
-    colors = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(curves)))
-    for row, color in zip(curves, colors, strict=True):
-        left.semilogx(row["spacing"], row["accuracy"], "o-", color=color, markersize=3, label=f"L = {row['degree']}")
-        left.axvline(90 / row["degree"], color=color, linestyle=":", linewidth=1)
-    left.axhline(RESOLVED, color="0.6", linewidth=0.8)
-    left.set(xlabel="distance of cells (degrees)", ylabel="accuracy", title="a linear layer; dotted: 180 / (2 L)")
+    """Accuracy against the spacing of the cells; and the spacing that each degree resolves."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[3, 2], layout="constrained")
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(curves)))
+    for row, colour in zip(curves, colours, strict=True):
+        left.semilogx(row["spacing"], row["accuracy"], "o-", color=colour, markersize=3)
+        left.axvline(90 / row["degree"], color=colour, linestyle=":", linewidth=1)
+        # Each curve ends at its left, below the others.
+        place = (row["spacing"][-1], row["accuracy"][-1])
+        style = {"textcoords": "offset points", "ha": "center", "va": "top", "fontsize": 8, "color": colour}
+        left.annotate(f"L = {row['degree']}", place, (0, -5), **style)
+    left.axhline(RESOLVED, color=GREY, linewidth=1)
+    left.text(36, RESOLVED, "resolved from here on", fontsize=8, color=GREY, ha="right", va="bottom")
+    left.set(xlabel="distance between cells (degrees); dotted: 90 / L", ylabel="accuracy of a linear layer")
+    left.set(title="Finer and finer checkerboards", ylim=(0.55, 1))
     ticks = [3, 4, 6, 9, 13, 18, 27, 36]
     left.set_xticks(ticks, [str(each) for each in ticks])
     left.minorticks_off()
-    left.legend(frameon=False, fontsize=8)
     degree = np.array([row["degree"] for row in curves])
-    right.loglog(degree, 90 / degree, color="0.6", label="180 / (2 L)")
-    right.loglog(degree, [row["resolved"] for row in curves], "o", color="tab:blue", label="measured")
-    right.set(xlabel="degree L", ylabel="degrees", title="smallest checkerboard that is resolved")
+    right.loglog(degree, 90 / degree, color=GREY)
+    right.loglog(degree, [row["resolved"] for row in curves], "o", color=BLUE)
+    right.annotate("90 / L", (7, 90 / 7), (8, 4), textcoords="offset points", fontsize=8, color=GREY)
+    measured = (7, curves[1]["resolved"])
+    right.annotate(
+        "measured", measured, (-4, -8), textcoords="offset points", fontsize=8, color=BLUE, ha="right", va="top"
+    )
+    right.set(xlabel="degree L", ylabel="distance (degrees)", title="Finest board that is resolved")
     right.set_xticks(degree, [str(each) for each in degree])
     right.set_yticks([3, 5, 8, 12, 18], ["3", "5", "8", "12", "18"])
     right.minorticks_off()
-    right.legend(frameon=False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    figure.savefig(path)
 
 
 if __name__ == "__main__":

@@ -123,12 +123,12 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
 
     def __init__(
         self,
-        latitude: npt.ArrayLike,
-        longitude: npt.ArrayLike,
-        mask: npt.ArrayLike | None = None,
+        latitude: "npt.ArrayLike",
+        longitude: "npt.ArrayLike",
+        mask: "npt.ArrayLike | None" = None,
         *,
-        areas: npt.ArrayLike | None = None,
-        vertices: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        areas: "npt.ArrayLike | None" = None,
+        vertices: "tuple[npt.ArrayLike, npt.ArrayLike] | None" = None,
     ) -> None:
         north, east, dtype = read_centres(latitude, longitude)
         centres, shape = (north, east), north.shape

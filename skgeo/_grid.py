@@ -113,12 +113,12 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
 
     def __init__(
         self,
-        latitude: npt.ArrayLike,
-        longitude: npt.ArrayLike,
-        mask: npt.ArrayLike | None = None,
+        latitude: "npt.ArrayLike",
+        longitude: "npt.ArrayLike",
+        mask: "npt.ArrayLike | None" = None,
         *,
-        latitude_bounds: npt.ArrayLike | None = None,
-        longitude_bounds: npt.ArrayLike | None = None,
+        latitude_bounds: "npt.ArrayLike | None" = None,
+        longitude_bounds: "npt.ArrayLike | None" = None,
     ) -> None:
         (latitude, dtype), (longitude, other) = check_axis(latitude, "latitude"), check_axis(longitude, "longitude")
         warn_radian_axes(latitude, longitude)

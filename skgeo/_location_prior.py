@@ -30,10 +30,10 @@ _INVERSE_TEMPERATURES, _WEIGHTS = (1e-2, 1e2), (0.0, 1e2)
 
 
 def combine_with_image_scores(
-    image_probabilities: npt.ArrayLike,
-    prior: npt.ArrayLike,
+    image_probabilities: "npt.ArrayLike",
+    prior: "npt.ArrayLike",
     *,
-    class_prior: npt.ArrayLike | None = None,
+    class_prior: "npt.ArrayLike | None" = None,
     temperature: float = 1.0,
     prior_weight: float = 1.0,
 ) -> npt.NDArray[np.float64]:
@@ -190,7 +190,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         self,
         prior: Any,
         *,
-        class_prior: str | npt.ArrayLike = "flat",
+        class_prior: "str | npt.ArrayLike" = "flat",
         temperature: str | float = "fit",
         prior_weight: str | float = 1.0,
         cv: Any = None,
@@ -203,7 +203,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         self.cv = cv
         self.coordinates = coordinates
 
-    def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: "npt.ArrayLike | None" = None) -> Self:
         """Fit the prior unless it is frozen, and choose the temperature.
 
         Parameters

@@ -172,7 +172,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         max_degree: int = 10,
         n_components: int | float | str | None = None,
         *,
-        spectrum: str | npt.ArrayLike | None = None,
+        spectrum: "str | npt.ArrayLike | None" = None,
         clip: float | None = 3.0,
         area_weighted: bool = True,
         coordinates: tuple[str, str] | None = None,
@@ -192,7 +192,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X: Any, y: object = None, sample_weight: npt.ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: object = None, sample_weight: "npt.ArrayLike | None" = None) -> Self:
         """Learn the mean, the components and their scale over a domain.
 
         Parameters
@@ -211,7 +211,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         """
         return self._fit(X, sample_weight, partial=False)
 
-    def partial_fit(self, X: Any, y: object = None, sample_weight: npt.ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: Any, y: object = None, sample_weight: "npt.ArrayLike | None" = None) -> Self:
         """Add a part of the domain to what was learned so far; the order of the parts does not matter.
 
         Parameters

@@ -11,7 +11,7 @@ from skgeo._validation import check_degree, check_parameter, is_real
 __all__ = ["degree_wavelength_km", "matern_spectrum"]
 
 
-def degree_wavelength_km(degree: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def degree_wavelength_km(degree: "npt.ArrayLike") -> npt.NDArray[np.float64]:
     """Wavelength on the ground of harmonics of a degree, 2 pi R / degree: 40,030 km over the degree.
 
     The finest detail of these harmonics is half a wavelength, 180 / degree degrees.

@@ -44,7 +44,7 @@ def patches_to_xarray(
     names: Sequence[str] | None = None,
     *,
     estimator: Any = None,
-    index: npt.ArrayLike | None = None,
+    index: "npt.ArrayLike | None" = None,
 ) -> xr.Dataset:
     """Label features of patches with their edges, pixels, names and units; ready for NetCDF and Zarr.
 

@@ -7,6 +7,7 @@ are broad and lie in the open Pacific. Later patterns are finer and follow the c
 the sea. On land its values have no meaning.
 """
 
+# sphinx_gallery_thumbnail_number = 2
 from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo.datasets import load_land_mask
 from skgeo.inspection import BasisDisplay, EmbeddingMapDisplay, SpectrumDisplay
@@ -19,7 +20,9 @@ BasisDisplay.from_estimator(basis, [0, 1, 5, 10, 40, 80], grid=sea)
 # %%
 # The same components on the globe, seen from above the Pacific:
 
-BasisDisplay.from_estimator(basis, [0, 1, 40], grid=sea, projection="orthographic", center=(0, -150))
+BasisDisplay.from_estimator(
+    basis, [0, 1, 40], grid=sea, projection="orthographic", center=(0, -150)
+)
 
 # %%
 # Three components together as the colours of a map. Places of similar colours have similar values in all three

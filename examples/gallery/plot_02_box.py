@@ -7,6 +7,7 @@ the mean, these are the Slepian functions of the region: the functions up to a g
 Their number follows from the area and the degree, and is called the Shannon number.
 """
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -29,8 +30,12 @@ figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 for degree in (10, 20, 40):
     basis = SphericalHarmonicPCA(max_degree=degree).fit(box)
     concentration = basis.explained_variance_ * area
-    (line,) = ax.plot(concentration, label=f"L = {degree}")
+    (line,) = ax.plot(concentration)
     ax.axvline(basis.shannon_number_, color=line.get_color(), linestyle=":")
-ax.set(xlabel="component (dotted: Shannon number)", ylabel="share of the energy inside", xlim=(0, 90))
-ax.legend()
+    ax.text(basis.shannon_number_ + 1, 0.95, f"L = {degree}", color=line.get_color())
+ax.set(
+    xlabel="component (dotted: Shannon number)",
+    ylabel="share of the energy inside",
+    xlim=(0, 90),
+)
 plt.show()

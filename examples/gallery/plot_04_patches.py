@@ -9,7 +9,12 @@ the highest latitudes 60 km. :class:`~skgeo.PatchScaleFeaturizer` gives a model 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo import (
+    LatLonGrid,
+    PatchPositionEncoder,
+    PatchScaleFeaturizer,
+    SphericalHarmonicPCA,
+)
 from skgeo.datasets import load_land_mask
 from skgeo.inspection import PatchDisplay
 
@@ -24,18 +29,20 @@ PatchDisplay.from_patches(patches, "area")
 PatchDisplay.from_patches(patches, "anisotropy")
 
 # %%
-# The left map shows a real field in the same patches, the share of land. The right map shows the first feature of their
+# The upper map shows a real field in the same patches, the share of land. The lower map shows the first feature of their
 # position: the mean of the first component of a basis of the land over the pixels, weighted by their areas.
 
 basis = SphericalHarmonicPCA(max_degree=10, n_components=64).fit(grid)
 position = PatchPositionEncoder(basis).fit(patches)
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+figure, (upper, lower) = plt.subplots(2, 1, figsize=(6.5, 7), layout="constrained")
 share = grid.patch_values(land.fraction, (16, 16), min_fraction=0.3).mean(axis=(1, 2))
-PatchDisplay(patches, share, label="share of land").plot(left)
-PatchDisplay.from_estimator(position, patches, 0, ax=right)
+PatchDisplay(patches, share, label="share of land").plot(upper)
+display = PatchDisplay.from_estimator(position, patches, 0, ax=lower)
+display.colorbar_.set_label("first feature of the position", fontsize="small")
 
 # %%
-# The last picture shows all ten descriptors from pole to pole.
+# The last picture shows all ten descriptors from pole to pole. They are natural logarithms of metres, of square metres,
+# of ratios and of degrees of harmonics.
 
 scale = PatchScaleFeaturizer().fit(patches)
 names, values = scale.get_feature_names_out(), scale.transform(patches)
@@ -47,4 +54,5 @@ for ax, name, column in zip(axes.flat, names, values.T, strict=True):
     ax.set_title(name, fontsize=8)
     ax.tick_params(labelsize=7)
 figure.supxlabel("latitude of the centre of the patch (°N)", fontsize=9)
+figure.supylabel("natural logarithm", fontsize=9)
 plt.show()

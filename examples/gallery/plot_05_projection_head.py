@@ -14,20 +14,27 @@ import torch
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_union
 
-from skgeo import LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
+from skgeo import (
+    LatLonGrid,
+    PatchPositionEncoder,
+    PatchScaleFeaturizer,
+    SphericalHarmonicPCA,
+)
 from skgeo.datasets import load_land_mask
 from skgeo.nn import GreatCircleBias, PatchProjectionHead
 
 land = load_land_mask()
 grid = LatLonGrid(land.latitude, land.longitude)
 patches = grid.patches((12, 12))
-pixels = grid.patch_values(torch.from_numpy(land.fraction.astype(np.float32)), (12, 12)).flatten(1)
+field = torch.from_numpy(land.fraction.astype(np.float32))
+pixels = grid.patch_values(field, (12, 12)).flatten(1)
 
 # %%
 # The features of all patches are computed once. The head and the bias are trained with the transformer.
 
 basis = SphericalHarmonicPCA(max_degree=15, n_components=120).fit(grid)
-features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer()).fit(patches)
+position = PatchPositionEncoder(FrozenEstimator(basis))
+features = make_union(position, PatchScaleFeaturizer()).fit(patches)
 Z = torch.from_numpy(features.transform(patches)).float()
 table = torch.from_numpy(patches)
 
@@ -38,7 +45,9 @@ class Filler(torch.nn.Module):
     def __init__(self, head=None, bias=None, width=64):
         super().__init__()
         self.embed, self.head, self.bias = torch.nn.Linear(144, width), head, bias
-        layer = torch.nn.TransformerEncoderLayer(width, 4, 128, dropout=0.0, batch_first=True, norm_first=True)
+        layer = torch.nn.TransformerEncoderLayer(
+            width, 4, 128, dropout=0.0, batch_first=True, norm_first=True
+        )
         self.layers = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
         self.out = torch.nn.Linear(width, 144)
 
@@ -86,8 +95,12 @@ for name, make in cases.items():
 # helps with fields that the model has not seen (:doc:`/experiments`).
 
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-for name, values in losses.items():
-    ax.plot(values / pixels.var().item(), label=name)
-ax.set(xlabel="training step", ylabel="error of hidden patches / variance", ylim=(0, 1.2))
-ax.legend()
+for (name, values), style in zip(losses.items(), ("-", "-", "--"), strict=True):
+    ax.plot(values / pixels.var().item(), style, label=name)
+ax.set(
+    xlabel="training step",
+    ylabel="squared error of hidden patches\n/ variance of the field",
+    ylim=(0, None),
+)
+ax.legend(frameon=False)
 plt.show()

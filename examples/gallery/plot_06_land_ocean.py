@@ -12,7 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skgeo.datasets import make_land_ocean
-from skgeo.encoders import Cartesian3DEncoder, DirectEncoder, GridEncoder, SphereMEncoder, SphericalHarmonics
+from skgeo.encoders import (
+    Cartesian3DEncoder,
+    DirectEncoder,
+    GridEncoder,
+    SphereMEncoder,
+    SphericalHarmonics,
+)
 from skgeo.inspection import PredictionMapDisplay
 
 X, is_land = make_land_ocean(5000, random_state=0)
@@ -25,10 +31,16 @@ encoders = [
     SphericalHarmonics(20, spectrum="matern"),
     SphericalHarmonics(40, spectrum="matern"),
 ]
-figure, axes = plt.subplots(3, 2, figsize=(8, 6.6), layout="constrained")
+figure, axes = plt.subplots(3, 2, figsize=(8, 7.4), layout="constrained")
 for ax, encoder in zip(axes.flat, encoders, strict=True):
-    model = make_pipeline(encoder, LogisticRegression(C=10, max_iter=1000)).fit(X, is_land)
-    PredictionMapDisplay.from_estimator(model, ax=ax, colorbar=False)
-    name = type(encoder).__name__ + (f", L = {encoder.max_degree}" if hasattr(encoder, "max_degree") else "")
+    model = make_pipeline(encoder, LogisticRegression(C=10, max_iter=1000))
+    model.fit(X, is_land)
+    display = PredictionMapDisplay.from_estimator(model, ax=ax, colorbar=False)
+    display.mappable_.set_clim(0, 1)
+    name = type(encoder).__name__
+    if hasattr(encoder, "max_degree"):
+        name += f", L = {encoder.max_degree}"
     ax.set_title(f"{name}: {model.score(X_new, is_land_new):.1%}", fontsize=9)
+bar = figure.colorbar(display.mappable_, ax=axes, shrink=0.5, location="bottom")
+bar.set_label("probability of land")
 plt.show()

@@ -20,17 +20,24 @@ from skgeo.encoders import DirectEncoder, SphericalHarmonics, WrapEncoder
 X, label = make_checkerboard(8000, n_support=400, random_state=0)
 X_new, label_new = make_checkerboard(40_000, n_support=400, random_state=1)
 models = {
-    "latitude, longitude; neighbours": make_pipeline(DirectEncoder(), KNeighborsClassifier(3)),
-    "their sines and cosines; neighbours": make_pipeline(WrapEncoder(), KNeighborsClassifier(3)),
-    "harmonics, L = 10; neighbours": make_pipeline(SphericalHarmonics(10), KNeighborsClassifier(3)),
-    "harmonics, L = 20; linear": make_pipeline(SphericalHarmonics(20), LogisticRegression(C=100, max_iter=300)),
+    "latitude, longitude; neighbours": (DirectEncoder(), KNeighborsClassifier(3)),
+    "sines and cosines; neighbours": (WrapEncoder(), KNeighborsClassifier(3)),
+    "harmonics, L = 10; neighbours": (SphericalHarmonics(10), KNeighborsClassifier(3)),
+    "harmonics, L = 20; linear": (
+        SphericalHarmonics(20),
+        LogisticRegression(C=100, max_iter=300),
+    ),
 }
-band = np.digitize(np.abs(X_new[:, 0]), edges := np.array([0, 15, 30, 45, 60, 70, 80, 90])) - 1
+edges = np.array([0, 15, 30, 45, 60, 70, 80, 90])
+band = np.digitize(np.abs(X_new[:, 0]), edges) - 1
 figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
-for name, model in models.items():
-    right = model.fit(X, label).predict(X_new) == label_new
+styles = ("o-", "s--", "^-", "D-")
+for (name, steps), style in zip(models.items(), styles, strict=True):
+    right = make_pipeline(*steps).fit(X, label).predict(X_new) == label_new
     accuracy = [right[band == number].mean() for number in range(len(edges) - 1)]
-    ax.plot((edges[:-1] + edges[1:]) / 2, accuracy, marker="o", label=f"{name}: {right.mean():.1%}")
-ax.set(xlabel="latitude, north or south (degrees)", ylabel="accuracy", ylim=(0, 1), xticks=edges)
-ax.legend()
+    middles = (edges[:-1] + edges[1:]) / 2
+    ax.plot(middles, accuracy, style, label=f"{name}: {right.mean():.1%}")
+ax.set(xlabel="latitude, north or south (degrees)", ylabel="accuracy")
+ax.set(xticks=edges, ylim=(0.5, 1))
+ax.legend(frameon=False)
 plt.show()

@@ -7,6 +7,7 @@ model that copies its neighbours gets a good score. In a region without data, th
 the model in such regions.
 """
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
@@ -22,9 +23,12 @@ from skgeo.model_selection import BufferedKFold, SphericalBlockKFold, leakage_re
 # km.
 
 rng = np.random.default_rng(0)
-X = np.column_stack([np.degrees(np.arcsin(rng.uniform(0.5, 0.87, 1500))), rng.uniform(-10, 40, 1500)])
+X = np.column_stack(
+    [np.degrees(np.arcsin(rng.uniform(0.5, 0.87, 1500))), rng.uniform(-10, 40, 1500)]
+)
 spectrum = matern_spectrum(80, nu=0.5, kappa=19.0)
-y = SphericalHarmonics(80, spectrum=spectrum).fit_transform(X) @ rng.standard_normal(81**2)
+harmonics = SphericalHarmonics(80, spectrum=spectrum).fit_transform(X)
+y = harmonics @ rng.standard_normal(81**2)
 
 # %%
 # The maps show random folds, folds of blocks, and blocks with a gap of 200 km around the test places. Samples in the

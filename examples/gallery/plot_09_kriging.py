@@ -28,7 +28,9 @@ waves, phases = rng.normal(0, 8, (40, 3)), rng.uniform(0, 2 * np.pi, 40)
 
 def sample(n):
     """Places all over the globe, and the field without noise."""
-    X = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)])
+    X = np.column_stack(
+        [np.degrees(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(-180, 180, n)]
+    )
     return X, np.sqrt(2 / 40) * np.cos(xyz(X) @ waves.T + phases).sum(axis=1)
 
 
@@ -37,14 +39,19 @@ kernel = ConstantKernel() * Matern(0.3, nu=2.5) + WhiteKernel(0.01)
 exact = GaussianProcessRegressor(kernel, alpha=0, normalize_y=True)
 ours = SphericalGaussianProcessRegressor(smoothness=2.5)
 rows = {"exact, scikit-learn": [], "SphericalGaussianProcessRegressor": []}
-for name, sizes in zip(rows, ([250, 500, 1000], [250, 1000, 4000, 16_000]), strict=True):
+all_sizes = ([250, 500, 1000], [250, 1000, 4000, 16_000])
+for name, sizes in zip(rows, all_sizes, strict=True):
     for n in sizes:
         X, y = sample(n)
         y = y + 0.1 * rng.standard_normal(n)
         start = time.perf_counter()
-        is_exact = name.startswith("exact")
-        mean = exact.fit(xyz(X), y).predict(xyz(X_test)) if is_exact else ours.fit(X, y).predict(X_test)
-        rows[name].append((n, time.perf_counter() - start, np.sqrt(np.mean((mean - truth) ** 2)) / truth.std()))
+        if name.startswith("exact"):
+            mean = exact.fit(xyz(X), y).predict(xyz(X_test))
+        else:
+            mean = ours.fit(X, y).predict(X_test)
+        seconds = time.perf_counter() - start
+        error = np.sqrt(np.mean((mean - truth) ** 2)) / truth.std()
+        rows[name].append((n, seconds, error))
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 for name, row in rows.items():
@@ -53,5 +60,10 @@ for name, row in rows.items():
     right.loglog(n, error, marker="o", label=name)
 left.set(xlabel="observations", ylabel="seconds, fit and predict")
 right.set(xlabel="observations", ylabel="error / deviation of the field")
-figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
+for ax, ticks in ((left, [0.1, 0.3, 1, 3, 10]), (right, [0.03, 0.1, 0.3, 1])):
+    ax.set_xticks([250, 1000, 4000, 16_000], ["250", "1,000", "4,000", "16,000"])
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+handles = left.get_legend_handles_labels()
+figure.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
 plt.show()

@@ -22,14 +22,20 @@ from skgeo.nn import ContrastiveLocationEncoder
 
 land = load_land_mask()
 rng = np.random.default_rng(0)
-X = np.column_stack([np.degrees(np.arcsin(rng.uniform(-1, 1, 4000))), rng.uniform(-180, 180, 4000)])
+X = np.column_stack(
+    [np.degrees(np.arcsin(rng.uniform(-1, 1, 4000))), rng.uniform(-180, 180, 4000)]
+)
 row, column = ((X[:, 0] + 90) * 2).astype(int), ((X[:, 1] + 180) * 2).astype(int)
 
 
 def land_around(reach):
     """Share of land within some cells of half a degree."""
     offset = range(-reach, reach + 1, 2)
-    cells = [land.fraction[np.clip(row + i, 0, 359), (column + j) % 720] for i in offset for j in offset]
+    cells = [
+        land.fraction[np.clip(row + i, 0, 359), (column + j) % 720]
+        for i in offset
+        for j in offset
+    ]
     return np.mean(cells, axis=0)
 
 
@@ -42,7 +48,12 @@ seen = np.column_stack([land_around(2), land_around(6), warmth])
 # differences less weight.
 
 encoder = ContrastiveLocationEncoder(
-    SphericalHarmonics(12), embed_dim=32, hidden_dim=128, temperature=0.2, max_epochs=30, random_state=0
+    SphericalHarmonics(12),
+    embed_dim=32,
+    hidden_dim=128,
+    temperature=0.2,
+    max_epochs=30,
+    random_state=0,
 ).fit(X, seen)
 print(encoder.retrieval_)
 
@@ -56,4 +67,6 @@ SimilarityDisplay.from_estimator(encoder, (23.0, 10.0), grid=globe)
 # %%
 # The similarity of harmonics without training depends on the distance only.
 
-SimilarityDisplay.from_estimator(SphericalHarmonics(12).fit(X), (23.0, 10.0), grid=globe)
+SimilarityDisplay.from_estimator(
+    SphericalHarmonics(12).fit(X), (23.0, 10.0), grid=globe
+)

@@ -22,7 +22,9 @@ def read(block_info):
     """One block of the fine mask, as if it were read from a file."""
     (south, north), (west, east) = block_info[None]["array-location"]
     rows = np.clip(np.searchsorted(land.latitude, fine.latitude[south:north]), 0, 359)
-    columns = np.clip(np.searchsorted(land.longitude, fine.longitude[west:east]), 0, 719)
+    columns = np.clip(
+        np.searchsorted(land.longitude, fine.longitude[west:east]), 0, 719
+    )
     return 1.0 - land.fraction[np.ix_(rows, columns)]
 
 
@@ -42,4 +44,4 @@ print(embedding)
 
 thin = embedding.reshape(1800, 3600, 100)[5::10, 5::10, :3].compute()
 grid = LatLonGrid(fine.latitude[5::10], fine.longitude[5::10])
-EmbeddingMapDisplay.from_embedding(thin.reshape(-1, 3), grid)
+EmbeddingMapDisplay(thin, grid, [f"component {i}" for i in range(3)]).plot()

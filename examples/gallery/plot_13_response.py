@@ -15,15 +15,24 @@ from skgeo.datasets import make_land_ocean
 from skgeo.encoders import SphericalHarmonics
 from skgeo.inspection import PredictionMapDisplay, ResponseDisplay
 
+
+def warmth(latitude, is_land):
+    """Temperature in °C: colder on land, far from the equator."""
+    return 30 * np.cos(np.radians(latitude)) - 5 * is_land * np.abs(latitude) / 45
+
+
 X, is_land = make_land_ocean(3000, random_state=0)
-warmth = 30 * np.cos(np.radians(X[:, 0])) - 5 * is_land * np.abs(X[:, 0]) / 45  # colder on land, far from the equator
-model = make_pipeline(SphericalHarmonics(15, spectrum="matern"), RidgeCV(np.logspace(-4, 2, 13))).fit(X, warmth)
-ResponseDisplay.from_estimator(model)
+harmonics = SphericalHarmonics(15, spectrum="matern")
+model = make_pipeline(harmonics, RidgeCV(np.logspace(-4, 2, 13)))
+model.fit(X, warmth(X[:, 0], is_land))
+ResponseDisplay.from_estimator(model, label="warmth", unit="°C")
 
 # %%
 # The last map shows the residuals at new places. Where the degree is too low to follow the coast, the residuals change
 # their sign at the coast.
 
 X_new, is_land_new = make_land_ocean(3000, random_state=1)
-warmth_new = 30 * np.cos(np.radians(X_new[:, 0])) - 5 * is_land_new * np.abs(X_new[:, 0]) / 45
-PredictionMapDisplay.from_estimator(model, X_new, warmth_new, kind="residual", target_name="warmth", unit="K")
+warmth_new = warmth(X_new[:, 0], is_land_new)
+PredictionMapDisplay.from_estimator(
+    model, X_new, warmth_new, kind="residual", target_name="warmth", unit="K"
+)

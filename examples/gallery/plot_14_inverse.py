@@ -27,9 +27,17 @@ rng = np.random.default_rng(0)
 noises = np.array([0.01, 0.03, 0.1, 0.3])
 errors = []
 for noise in noises:
-    found = encoder.inverse_transform(embedding + noise * rng.standard_normal(embedding.shape))
-    errors.append(6371 * haversine_distances(np.radians(places), np.radians(found)).diagonal())
+    found = encoder.inverse_transform(
+        embedding + noise * rng.standard_normal(embedding.shape)
+    )
+    distances = haversine_distances(np.radians(places), np.radians(found))
+    errors.append(6371 * distances.diagonal())
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.boxplot(errors, tick_labels=noises, showfliers=False)
-ax.set(xlabel="noise (standard deviations of a component)", ylabel="error (km)", yscale="log")
+ax.set(
+    xlabel="noise (standard deviations of a component)",
+    ylabel="distance to the true place (km)",
+    yscale="log",
+)
+ax.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
 plt.show()

@@ -31,8 +31,12 @@ def closeness(places, centre, km):
 
 
 effort = 0.1 + closeness(places, (48, 5), 1000) + closeness(places, (35, -100), 1000)
-expected = np.column_stack([closeness(places, centre, 2000) * effort for centre in centres.values()])
-rows = np.concatenate([rng.choice(len(places), 150, p=share / share.sum()) for share in expected.T])
+expected = np.column_stack(
+    [closeness(places, centre, 2000) * effort for centre in centres.values()]
+)
+rows = np.concatenate(
+    [rng.choice(len(places), 150, p=share / share.sum()) for share in expected.T]
+)
 X, species = places[rows] + rng.normal(0, 0.05, (450, 2)), np.repeat(list(centres), 150)
 
 # %%
@@ -41,17 +45,22 @@ X, species = places[rows] + rng.normal(0, 0.05, (450, 2)), np.repeat(list(centre
 # The fourth is the deviation of the lynx between models of resampled records: where records leave the range open.
 
 mask = load_land_mask()
-on_land = LatLonGrid(mask.latitude[2::4], mask.longitude[2::4], mask=mask.mask[2::4, 2::4])
+on_land = LatLonGrid(
+    mask.latitude[2::4], mask.longitude[2::4], mask=mask.mask[2::4, 2::4]
+)
 globe = LatLonGrid(on_land.latitude, on_land.longitude)
 settings = {"encoder": SphericalHarmonics(8), "max_epochs": 60, "random_state": 0}
-softmax = LocationClassifier(**settings).fit(X, species).predict_proba(globe).max(axis=1).reshape(globe.shape)
-ranges = PresenceOnlyClassifier(**settings).fit(X, species).predict_map(globe).max(axis=-1)
+softmax = LocationClassifier(**settings).fit(X, species).predict_proba(globe)
+softmax = softmax.max(axis=1).reshape(globe.shape)
+ranges = PresenceOnlyClassifier(**settings).fit(X, species).predict_map(globe)
+ranges = ranges.max(axis=-1)
 model = PresenceOnlyClassifier(background=on_land, **settings)
 lynx = model.fit(X, species).predict_map(on_land, species="Lynx")[..., 0]
 resampled = []
 for seed in range(4):
     chosen = np.random.default_rng(seed).choice(450, 450)
-    resampled.append(model.fit(X[chosen], species[chosen]).predict_map(on_land, species="Lynx")[..., 0])
+    model.fit(X[chosen], species[chosen])
+    resampled.append(model.predict_map(on_land, species="Lynx")[..., 0])
 
 maps = {
     "softmax: largest probability": (softmax, 1),
@@ -59,12 +68,21 @@ maps = {
     "lynx, land as background": (lynx, 1),
     "lynx: deviation of resampled models": (np.std(resampled, axis=0), 0.3),
 }
-figure, axes = plt.subplots(2, 2, figsize=(9, 5), sharex=True, sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    2, 2, figsize=(9, 5), sharex=True, sharey=True, layout="constrained"
+)
 for ax, (title, (values, largest)) in zip(axes.flat, maps.items(), strict=True):
-    image = ax.pcolormesh(globe.longitude, globe.latitude, values, vmin=0, vmax=largest, cmap="viridis")
-    ax.contour(mask.longitude, mask.latitude, mask.fraction, levels=[0.5], colors="white", linewidths=0.4)
+    image = ax.pcolormesh(
+        globe.longitude, globe.latitude, values, vmin=0, vmax=largest, cmap="viridis"
+    )
+    coast = {"levels": [0.5], "colors": "white", "linewidths": 0.4}
+    ax.contour(mask.longitude, mask.latitude, mask.fraction, **coast)
     shown = X if "largest" in title else X[species == "Lynx"]
     ax.plot(shown[:, 1], shown[:, 0], ".", color="tab:red", markersize=1)
     ax.set(title=title, aspect="equal", facecolor="0.8")
-    figure.colorbar(image, ax=ax, shrink=0.8)
+    label = "standard deviation" if "deviation" in title else "probability"
+    figure.colorbar(image, ax=ax, shrink=0.8, label=label)
+    ax.set(xticks=range(-120, 121, 60), yticks=range(-60, 61, 30))
+figure.supxlabel("longitude (°E)", fontsize=10)
+figure.supylabel("latitude (°N)", fontsize=10)
 plt.show()

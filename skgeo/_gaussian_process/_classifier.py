@@ -176,7 +176,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: "npt.ArrayLike | None" = None) -> Self:
         """Find the hyperparameters with the largest likelihood, and the log odds at the places of the labels.
 
         Parameters

@@ -228,7 +228,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: "npt.ArrayLike | None" = None) -> Self:
         """Find the hyperparameters with the largest likelihood, and the mean of the field.
 
         Parameters
@@ -354,7 +354,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         values = fitted_process(self).sample(in_memory(places), covariates, int(n_samples), rng)
         return values[:, 0] if self._flat else values
 
-    def log_marginal_likelihood(self, theta: npt.ArrayLike | None = None, eval_gradient: bool = False) -> Any:
+    def log_marginal_likelihood(self, theta: "npt.ArrayLike | None" = None, eval_gradient: bool = False) -> Any:
         """Logarithm of the marginal likelihood of hyperparameters, of the standardised targets with ``normalize_y``.
 
         Parameters

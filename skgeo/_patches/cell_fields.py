@@ -30,7 +30,7 @@ class CellPatches:
         *,
         healpix_level: int | None = None,
         block_size_km: float | None = None,
-        labels: npt.ArrayLike | None = None,
+        labels: "npt.ArrayLike | None" = None,
         min_fraction: float = 0.0,
         return_labels: bool = False,
     ) -> Any:
@@ -92,7 +92,7 @@ class CellPatches:
         members, names = find_members(self, healpix_level, block_size_km, labels, min_fraction)
         return (members, names) if return_labels else members
 
-    def patch_middles(self, members: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    def patch_middles(self, members: "npt.ArrayLike") -> tuple[FloatArray, FloatArray]:
         """Middles and sizes of patches, as :class:`skgeo.nn.GreatCircleBias` takes them.
 
         Parameters

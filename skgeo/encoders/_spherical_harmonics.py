@@ -138,7 +138,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         max_degree: int = 10,
         *,
         min_degree: int = 0,
-        spectrum: str | npt.ArrayLike | None = None,
+        spectrum: "str | npt.ArrayLike | None" = None,
         convention: str = "orthonormal",
         coordinates: tuple[str, str] | None = None,
         missing: str = "error",

@@ -103,7 +103,7 @@ class BasisDisplay:
     colorbar_: Any
 
     def __init__(
-        self, values: npt.ArrayLike, grid: Grid, names: list[str], *, label: str = "", limit: float | None = None
+        self, values: "npt.ArrayLike", grid: Grid, names: list[str], *, label: str = "", limit: float | None = None
     ) -> None:
         self.values = np.asarray(values)
         self.grid = check_grid(grid, 1.0)

@@ -96,7 +96,7 @@ class EmbeddingMapDisplay:
     colorbar_: Any
     key_ax_: Any
 
-    def __init__(self, values: npt.ArrayLike, grid: Grid, names: list[str]) -> None:
+    def __init__(self, values: "npt.ArrayLike", grid: Grid, names: list[str]) -> None:
         self.values = np.asarray(values)
         self.grid = check_grid(grid, 1.0)
         self.names = names
@@ -140,7 +140,7 @@ class EmbeddingMapDisplay:
 
     @classmethod
     def from_embedding(
-        cls, embedding: npt.ArrayLike, grid: Any, components: Any = (0, 1, 2), *, ax: Any = None, **plot_options: Any
+        cls, embedding: "npt.ArrayLike", grid: Any, components: Any = (0, 1, 2), *, ax: Any = None, **plot_options: Any
     ) -> Self:
         """Draw columns of an embedding that was computed elsewhere.
 

@@ -89,7 +89,7 @@ class FoldDisplay:
     points_: dict[str, Any]
     legend_: Any
 
-    def __init__(self, coordinates: Any, roles: npt.ArrayLike) -> None:
+    def __init__(self, coordinates: Any, roles: "npt.ArrayLike") -> None:
         self.coordinates = coordinates
         self.roles = np.asarray(roles)
 

@@ -81,9 +81,9 @@ class LeakageDisplay:
 
     def __init__(
         self,
-        block_size_km: npt.ArrayLike,
-        scores: npt.ArrayLike,
-        random_scores: npt.ArrayLike,
+        block_size_km: "npt.ArrayLike",
+        scores: "npt.ArrayLike",
+        random_scores: "npt.ArrayLike",
         *,
         score_name: str | Sequence[str] = "score",
     ) -> None:

@@ -46,6 +46,8 @@ CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", 
 MASKED, LINE, FAINT = "0.86", "0.25", "0.35"
 # Width and height that a label such as 120°W needs.
 _LABEL_INCHES = 0.55, 0.3
+# Distance of meridians on a map of the world below which their labels touch.
+_MERIDIAN_INCHES = 0.42
 # Widths of lines in points; on small maps without labels, times the factor.
 _COAST_POINTS, _RIM_POINTS, _GRATICULE_POINTS, _SMALL_MAP_FACTOR = 0.5, 0.7, 0.3, 0.7
 # Meridians farther than this from the middle of a world map have no label at the pole line: the line ends there.
@@ -270,7 +272,10 @@ class Map:
             aside = -3.0 - 4.0 * math.sin(math.radians(abs(parallel)))
             place = {"xytext": (aside, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
             self.ax.annotate(degree_label(parallel, "NS"), (x, y), **place, **style)
-        for meridian in range(-180, 180, 60):
+        # Sixty degrees of the pole line are a tenth of the width of the map. Narrow maps label every second meridian.
+        width = self.ax.get_position().width * self.ax.figure.get_size_inches()[0]
+        step = 60 if 0.1 * width > _MERIDIAN_INCHES else 120
+        for meridian in range(-120, 240, step):
             relative = float(self.projection.relative(meridian))
             if abs(relative) > _MAX_LABELLED_DEGREES:
                 continue

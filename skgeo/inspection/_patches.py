@@ -105,7 +105,7 @@ class PatchDisplay:
     patches_: Any
     colorbar_: Any
 
-    def __init__(self, patches: Any, values: npt.ArrayLike | None = None, *, label: str = "") -> None:
+    def __init__(self, patches: Any, values: "npt.ArrayLike | None" = None, *, label: str = "") -> None:
         self.patches = patches
         self.values = None if values is None else np.asarray(values)
         self.label = label

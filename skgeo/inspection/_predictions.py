@@ -128,7 +128,7 @@ class PredictionMapDisplay:
 
     def __init__(
         self,
-        values: npt.ArrayLike,
+        values: "npt.ArrayLike",
         places: Any,
         *,
         label: str = "prediction",
@@ -238,7 +238,7 @@ class PredictionMapDisplay:
         label = with_unit(_name_of(kind, target_name), unit)
         # Only classifiers have these methods; the second class is the one that counts as positive.
         if method != "predict":
-            which = estimator.classes_[1]
+            which = target_name or estimator.classes_[1]
             label = f"probability of {which}" if method == "predict_proba" else f"decision function of {which}"
         display = cls(found, places, label=label, signed=method == "decision_function")
         if method == "predict_proba":

@@ -128,9 +128,9 @@ class ResponseDisplay:
 
     def __init__(
         self,
-        values: npt.ArrayLike,
+        values: "npt.ArrayLike",
         grid: Grid,
-        power: npt.ArrayLike,
+        power: "npt.ArrayLike",
         *,
         label: str = "response",
         unit: str = "",

@@ -78,7 +78,7 @@ class SimilarityDisplay:
     marker_: Any
     colorbar_: Any
 
-    def __init__(self, values: npt.ArrayLike, grid: Grid, place: tuple[float, float]) -> None:
+    def __init__(self, values: "npt.ArrayLike", grid: Grid, place: tuple[float, float]) -> None:
         self.values = np.asarray(values)
         self.grid = check_grid(grid, 1.0)
         self.place = place
@@ -121,7 +121,7 @@ class SimilarityDisplay:
 
     @classmethod
     def from_embedding(
-        cls, embedding: npt.ArrayLike, grid: Any, row: int, *, ax: Any = None, **plot_options: Any
+        cls, embedding: "npt.ArrayLike", grid: Any, row: int, *, ax: Any = None, **plot_options: Any
     ) -> Self:
         """Compare one row of an embedding that was computed elsewhere with all others.
 

@@ -100,10 +100,10 @@ class SpectrumDisplay:
 
     def __init__(
         self,
-        explained_variance: npt.ArrayLike,
-        explained_variance_ratio: npt.ArrayLike,
+        explained_variance: "npt.ArrayLike",
+        explained_variance_ratio: "npt.ArrayLike",
         shannon_number: float,
-        power: npt.ArrayLike,
+        power: "npt.ArrayLike",
         *,
         whole_globe: bool = False,
     ) -> None:

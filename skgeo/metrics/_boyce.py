@@ -10,13 +10,13 @@ __all__ = ["continuous_boyce_index"]
 
 
 def continuous_boyce_index(
-    presence_scores: npt.ArrayLike,
-    background_scores: npt.ArrayLike,
+    presence_scores: "npt.ArrayLike",
+    background_scores: "npt.ArrayLike",
     *,
     n_windows: int = 101,
     window_width: float | None = None,
-    sample_weight: npt.ArrayLike | None = None,
-    background_weight: npt.ArrayLike | None = None,
+    sample_weight: "npt.ArrayLike | None" = None,
+    background_weight: "npt.ArrayLike | None" = None,
 ) -> float:
     """Whether records become more frequent, for the area, as the score rises: the continuous Boyce index [1]_.
 

@@ -15,8 +15,8 @@ __all__ = ["in_order_of", "is_matrix", "mean_presence_auc", "mean_species_score"
 
 
 def mean_species_score(
-    occurrence: npt.ArrayLike,
-    scores: npt.ArrayLike,
+    occurrence: "npt.ArrayLike",
+    scores: "npt.ArrayLike",
     metric: Callable[..., float] = roc_auc_score,
     *,
     return_all: bool = False,
@@ -77,12 +77,12 @@ def mean_species_score(
 
 
 def mean_presence_auc(
-    present: npt.ArrayLike,
-    scores: npt.ArrayLike,
-    background_scores: npt.ArrayLike,
+    present: "npt.ArrayLike",
+    scores: "npt.ArrayLike",
+    background_scores: "npt.ArrayLike",
     *,
-    sample_weight: npt.ArrayLike | None = None,
-    background_weight: npt.ArrayLike | None = None,
+    sample_weight: "npt.ArrayLike | None" = None,
+    background_weight: "npt.ArrayLike | None" = None,
 ) -> float:
     """The mean over species of the AUC of records against background places.
 

@@ -64,7 +64,7 @@ class PresenceOnlyScorer:
 
     background: Any
     metric: str = "auc"
-    background_weight: npt.ArrayLike | None = None
+    background_weight: "npt.ArrayLike | None" = None
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
         """The score of a fitted estimator.

@@ -254,7 +254,7 @@ def select_max_degree(
     X: Any,
     y: Any,
     *,
-    degrees: Sequence[int] | npt.ArrayLike | None = None,
+    degrees: "Sequence[int] | npt.ArrayLike | None" = None,
     param_grid: Mapping[str, Sequence[Any]] | None = None,
     cv: Any = None,
     coordinates: Any = None,

@@ -203,7 +203,7 @@ def leakage_report(
     X: Any,
     y: Any,
     *,
-    block_sizes_km: Sequence[float] | npt.ArrayLike | None = None,
+    block_sizes_km: "Sequence[float] | npt.ArrayLike | None" = None,
     n_splits: int = 5,
     coordinates: Any = None,
     scoring: str | Callable[..., Any] | Sequence[str] | Mapping[str, Any] | None = None,

@@ -55,11 +55,11 @@ class NeuralEstimator(ABC, VersionedEstimator):
         self,
         X: Any,
         y: Any,
-        sample_weight: npt.ArrayLike | None = None,
+        sample_weight: "npt.ArrayLike | None" = None,
         *,
         X_val: Any = None,
         y_val: Any = None,
-        sample_weight_val: npt.ArrayLike | None = None,
+        sample_weight_val: "npt.ArrayLike | None" = None,
     ) -> Self:
         """Train from new random weights.
 

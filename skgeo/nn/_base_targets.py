@@ -19,7 +19,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     class_weight: dict[Any, float] | str | None
 
     def partial_fit(
-        self, X: Any, y: Any, classes: npt.ArrayLike | None = None, sample_weight: npt.ArrayLike | None = None
+        self, X: Any, y: Any, classes: "npt.ArrayLike | None" = None, sample_weight: "npt.ArrayLike | None" = None
     ) -> Self:
         """Train for one epoch on these samples, starting from the present weights.
 
@@ -140,7 +140,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
 
     _loss = "squared_error"
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: "npt.ArrayLike | None" = None) -> Self:
         """Train for one epoch on these samples, starting from the present weights.
 
         The first call fits the encoder and fixes how targets are standardised; a call after ``fit`` continues from its

@@ -82,7 +82,7 @@ class GeoCLIPWeights(PretrainedWeights):
     n_frequencies: int
     hidden_dim: int
 
-    def __init__(self, arrays: Mapping[str, npt.ArrayLike]) -> None:
+    def __init__(self, arrays: "Mapping[str, npt.ArrayLike]") -> None:
         self._freeze({"arrays": arrays})
 
     def build(self) -> EncoderAndNetwork:

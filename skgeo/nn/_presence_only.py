@@ -211,7 +211,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         positive_weight: float | None = None,
         background: Any = "uniform",
         n_background: int = 10_000,
-        background_weight: npt.ArrayLike | None = None,
+        background_weight: "npt.ArrayLike | None" = None,
         class_weight: dict[Any, float] | str | None = None,
         covariates: bool = False,
         hidden_dim: int | None = None,
@@ -261,11 +261,11 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         self,
         X: Any,
         y: Any,
-        sample_weight: npt.ArrayLike | None = None,
+        sample_weight: "npt.ArrayLike | None" = None,
         *,
         X_val: Any = None,
         y_val: Any = None,
-        sample_weight_val: npt.ArrayLike | None = None,
+        sample_weight_val: "npt.ArrayLike | None" = None,
     ) -> Self:
         """Train from new random weights.
 
@@ -399,7 +399,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
             values[rows[block]] = found[:, chosen]
         return values.reshape(*cells.shape, len(chosen))
 
-    def score(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: "npt.ArrayLike | None" = None) -> float:
         """Mean AUC of records against the background of the fit: how well each species' records rank above it.
 
         Parameters

@@ -78,7 +78,7 @@ class SatCLIPWeights(PretrainedWeights):
     hidden_dim: int
     n_layers: int
 
-    def __init__(self, arrays: Mapping[str, npt.ArrayLike], harmonics_calculation: str = "analytic") -> None:
+    def __init__(self, arrays: "Mapping[str, npt.ArrayLike]", harmonics_calculation: str = "analytic") -> None:
         valid = isinstance(harmonics_calculation, str) and harmonics_calculation in CONVENTIONS
         check_parameter("harmonics_calculation", harmonics_calculation, valid, "'analytic' or 'closed-form'")
         self._freeze({"arrays": arrays, "harmonics_calculation": harmonics_calculation})

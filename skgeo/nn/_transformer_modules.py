@@ -80,7 +80,7 @@ class HarmonicPCA(nn.Module):
 
     coefficients: Tensor
 
-    def __init__(self, affine: npt.ArrayLike, clip: float | None = None) -> None:
+    def __init__(self, affine: "npt.ArrayLike", clip: float | None = None) -> None:
         super().__init__()
         matrix = np.asarray(affine, dtype=np.float64)
         if matrix.ndim != 2 or matrix.size == 0 or math.isqrt(matrix.shape[1]) ** 2 != matrix.shape[1]:
