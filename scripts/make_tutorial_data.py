@@ -61,7 +61,8 @@ def pacific_cells(data):
     cells = xr.Dataset(columns).to_dataframe().dropna().reset_index()
     cells["coast_km"] = coast_km(cells[["latitude", "longitude"]])
     columns = ["latitude", "longitude", "usual_sst", "coast_km", "sst"]
-    return cells[columns].round({"latitude": 3, "longitude": 3, "usual_sst": 2, "coast_km": 0, "sst": 2})
+    cells = cells[columns].round({"latitude": 3, "longitude": 3, "usual_sst": 2, "coast_km": 0, "sst": 2})
+    return cells.astype({"coast_km": int})
 
 
 def coast_km(places):
