@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 PAGES = Path(__file__).parents[1] / "docs" / "tutorials"
-SPECIES = PAGES.parents[2] / "shared" / "data" / "species_sa.npz"
+SPECIES = PAGES.parents[2] / "shared" / "data" / "species_can.npz"
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -51,14 +51,14 @@ def fill_folder(folder, page):
 
 
 def write_species(folder):
-    """The files that the R package disdat writes for South America, without its environmental columns."""
+    """The files that the R package disdat writes for Ontario, without its environmental columns."""
     with np.load(SPECIES) as data:
         records = {"spid": data["names"][data["species"]], "x": data["longitude"], "y": data["latitude"]}
         background = {"x": data["background_longitude"], "y": data["background_latitude"]}
         sites = {"x": data["test_longitude"], "y": data["test_latitude"]}
         sites |= dict(zip(data["names"].tolist(), data["test_occurrence"].T, strict=True))
     for name, columns in (("po", records), ("bg", background), ("pa", sites)):
-        pd.DataFrame(columns).to_csv(folder / f"sa_{name}.csv", index=False)
+        pd.DataFrame(columns).to_csv(folder / f"can_{name}.csv", index=False)
 
 
 if __name__ == "__main__":
