@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from skgeo.datasets import load_land_mask
@@ -39,7 +38,7 @@ def coarse_field(data):
     """Means of 2 x 2 cells, in degrees Celsius. A mean needs two cells of the sea at least."""
     sst = data.surface_temperature.drop_vars(["forecast_reference_time", "forecast_period"]) - 273.15
     blocks = sst.coarsen(latitude=2, longitude=2)
-    sea = sst.notnull().coarsen(latitude=2, longitude=2).mean() >= 0.5
+    sea = np.isfinite(sst).coarsen(latitude=2, longitude=2).mean() >= 0.5
     sst = blocks.mean().where(sea)
     sst.attrs = {"standard_name": "sea_surface_temperature", "units": "degC", "long_name": "sea-surface temperature"}
     for axis, degrees in (("latitude", "degrees_north"), ("longitude", "degrees_east")):
