@@ -2,8 +2,11 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
+
+TUTORIALS = Path(__file__).parent / "docs" / "tutorials"
 
 os.environ.setdefault("MPLBACKEND", "agg")
 # pytest-xdist runs one process a core. With two threads in each process, the threads wait for each other: the tests of
@@ -16,3 +19,17 @@ def _close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(autouse=True)
+def _data_of_tutorials(request, monkeypatch):
+    """The code of a tutorial runs in a folder of its own that holds the data, as the folder of a reader does."""
+    if request.path.parent != TUTORIALS or request.path.stem == "index":
+        return
+    from scripts.draw_tutorials import fill_folder
+
+    folder = request.getfixturevalue("tmp_path")
+    missing = fill_folder(folder, request.path.stem)
+    if missing:
+        pytest.skip(missing)
+    monkeypatch.chdir(folder)

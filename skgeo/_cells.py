@@ -30,27 +30,29 @@ __all__ = ["CellGrid"]
 
 
 class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
-    """An immutable set of cells given by their centres: rows and columns that bend, or no order at all.
+    """An immutable set of cells, given by their centres: a curvilinear grid, a swath, or cells without order.
 
-    For the two-dimensional latitudes and longitudes of ocean models (tripolar grids), regional models (rotated or
-    projected) and satellite swaths, and for the one-dimensional ones of unstructured meshes. Where rows have one
-    latitude and columns one longitude, :class:`skgeo.LatLonGrid` knows more.
+    Use this class for two-dimensional latitudes and longitudes, as those of ocean models (tripolar grids), regional
+    models (rotated or projected) and satellite swaths, and for the cells of unstructured meshes. If each row has one
+    latitude and each column one longitude, use :class:`skgeo.LatLonGrid`, which has more methods.
 
-    Cells enter a fit as their centres with their areas as weights. Areas come from ``areas``, else from ``vertices``,
-    else, in two dimensions, from distances between neighbouring centres; else all weigh the same, with a warning.
+    A fit uses the centres of the cells, and their areas as weights. The areas are ``areas`` if these are given, or
+    computed from ``vertices``. Without both, areas of two-dimensional cells are computed from the distances between
+    neighbouring centres. Other cells then have equal weights, and a warning says so.
 
     Parameters
     ----------
     latitude, longitude : array-like of shape (n_rows, n_columns) or (n_cells,)
-        Centres in degrees. NaN, infinite or masked ones are missing: their cells weigh nothing, and their embedding is
-        NaN. Cells that a file holds twice, such as the halo of a tripolar grid, count twice: mask them.
+        Centres in degrees. NaN, infinite or masked centres are missing: these cells have the weight zero, and their
+        embedding is NaN. If a file holds cells twice, such as the halo of a tripolar grid, mask one of the two.
     mask : array-like of the same shape, default=None
         True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
     areas : array-like of the same shape, default=None
         Areas of the cells in square metres on a sphere of 6 371 008.8 m.
     vertices : pair of array-like of shape (..., n_vertices), default=None
-        Latitudes and longitudes of the corners of each cell in degrees, around it in either sense, joined by great
-        circles; NaN or a repeated corner where a cell has fewer. Corners of a convex cell in another order are sorted.
+        Latitudes and longitudes of the corners of each cell in degrees, in order around the cell, in either direction.
+        Great circles join the corners. If a cell has fewer corners, the rest are NaN or repeat a corner. If the corners
+        of a convex cell are not in order, they are sorted.
 
     Attributes
     ----------
@@ -63,40 +65,42 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
     shape : tuple of int
         ``(n_rows, n_columns)`` or ``(n_cells,)``.
     dtype : dtype
-        float32 if both coordinates came as float32, and then that of embeddings of the cells; else float64.
+        Type of embeddings of the cells: float32 if both coordinates were given as float32, else float64.
 
     Raises
     ------
     CoordinateError
-        If coordinates, mask, areas or vertices do not fit, are out of range or are empty; if vertices enclose no area
-        or not the centre, or the sides of a cell that is not convex cross; if one cell or all together are larger than
-        the Earth; if many cells share a place, or one is far from all others. Cells outside the mask are not checked.
+        If coordinates, mask, areas or vertices have the wrong shape, are out of range or are empty; if vertices enclose
+        no area, or do not enclose the centre; if sides of a cell that is not convex cross; if a cell, or all cells
+        together, are larger than the Earth; if many cells have the same centre; if a cell is far from all others. Cells
+        outside the mask are not checked.
 
     Warns
     -----
     CoordinateWarning
-        If the areas of cells are unknown, or differ by orders of magnitude from the distances of the centres, as in
-        other units; if cells are there twice, or have no area or no corners; if the centres look like radians.
+        If the areas of cells are unknown; if the areas differ by orders of magnitude from the squares of the distances
+        between centres, as areas in wrong units do; if cells are duplicates, or have no area or no corners; if the
+        centres look like radians.
 
     See Also
     --------
-    skgeo.LatLonGrid : Cells between parallels and meridians.
+    skgeo.LatLonGrid : Grid whose cells lie between parallels and meridians.
 
     Notes
     -----
-    All arrays may be dask arrays: they are computed where needed, and checked, block by block. Then only :meth:`check`
-    says whether the sum of the areas is larger than the Earth, and whether cells are there twice.
+    All arrays may be dask arrays. They are computed and checked block by block, when they are needed. For dask arrays
+    only :meth:`check` finds that the sum of the areas is larger than the Earth, or that cells are duplicates.
 
-    A centre may lie on a side of its cell, or beside it by an eighth of the width of a square. Of a cell without area,
-    or with sides that cross, the corners are sorted around their mean; that must make a convex polygon. Together, cells
-    may be 1.001 times as large as the sphere. Cells are at the same place where both coordinates agree to 1e-9 degrees;
-    they are there twice if their areas agree too, except at a pole, where cells may meet.
+    A centre may lie on a side of its cell, or outside of it by an eighth of the width of a square. If a cell has no
+    area, or its sides cross, its corners are sorted around their mean, which must give a convex polygon. All cells
+    together may be 1.001 times as large as the sphere. Two cells have the same centre if both coordinates agree to 1e-9
+    degrees. They are duplicates if their areas agree too, except at a pole, where several cells may meet.
 
-    Areas from neighbours: the width of a cell is the mean great-circle distance to the neighbours before and after, its
-    area the product of both widths with the sine of the angle between them. Errors fall with the square of the spacing:
-    4e-5 of the area at 1 degree. Cells without neighbours have the mean area of the others (of their chunk, where there
-    are chunks). A neighbour more than five times as far as the opposite one does not count: there the data jump, from
-    one granule to the next. Cells whose centre is a pole, all at one place, have no area: give vertices.
+    Areas from neighbours: the width of a cell is the mean great-circle distance to the neighbours before and after. The
+    area is the product of the two widths and the sine of the angle between them. The error falls with the square of the
+    spacing, and is 4e-5 of the area at 1 degree. Cells without neighbours get the mean area of the others (of their
+    chunk, if there are chunks). If a neighbour is more than five times as far as the opposite one, it is not used: the
+    data then jump from one granule to the next. If several cells have their centre at a pole, give vertices.
 
     Examples
     --------
@@ -238,7 +242,7 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         return f"CellGrid({shape}, latitude {south:.6g}..{north:.6g}{area})"
 
     def cell_areas(self, radius: float = EARTH_RADIUS) -> npt.NDArray[np.float64]:
-        """Areas of the cells on a sphere, mask not applied.
+        """Areas of the cells on a sphere, as if there were no mask.
 
         Parameters
         ----------
@@ -270,7 +274,7 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         return float(radius) ** 2 * self._require_solid_angles()
 
     def domain_area(self, radius: float = EARTH_RADIUS) -> float:
-        """Area of the domain: of all cells, or of the part of each that is inside the mask.
+        """Area of the domain: the sum over all cells of the area times the mask.
 
         Parameters
         ----------
@@ -300,7 +304,7 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         return float(radius) ** 2 * float((angles if self.mask is None else angles * self.mask).sum())
 
     def check(self) -> GridReport:
-        """Report areas, cells that overlap or are there twice, and the sources; all chunked arrays are computed.
+        """Report areas, overlaps, duplicate cells and the sources of the data; all chunked arrays are computed.
 
         Returns
         -------
@@ -334,12 +338,12 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         return is_lazy(self.latitude)
 
     def points(self) -> npt.NDArray[np.floating]:
-        """Cell centres as (latitude, longitude) rows in degrees, C order, masked and missing cells included.
+        """Centres of all cells as rows of (latitude, longitude) in degrees, in C order, also masked and missing cells.
 
         Returns
         -------
         ndarray of shape (n_cells, 2)
-            float32 if both coordinates came as float32, else float64; a dask array of chunked ones.
+            float32 if both coordinates were given as float32, else float64; a dask array if the cells are chunked.
 
         Examples
         --------
@@ -364,22 +368,23 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         Parameters
         ----------
         patch_size : int, (int, int) or array of shape (n_patches, n_cells)
-            Pixels along rows and columns; or the cells of each patch, from :meth:`patch_members`, for cells in any
-            order. The other parameters then have no effect.
+            Numbers of pixels along rows and columns; or the cells of each patch, from :meth:`patch_members`, for cells
+            in any order. The other parameters then have no effect.
         stride : int or (int, int), default=None
-            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+            Pixels from one patch to the next. None means ``patch_size``: patches do not overlap.
         partial : False, default=None
-            None drops the pixels that are left at the ends, and warns how much that is. False drops them silently.
+            None drops pixels at the ends that fill no patch, and warns if these are many. False drops them silently.
         min_fraction : float, default=0
-            Smallest share of the area of a patch inside the mask and not missing. Empty patches are always dropped.
+            Keep patches with at least this share of their area inside the mask and not missing. Empty patches are
+            always dropped.
         return_index : bool, default=False
-            Also return the row and column of each patch's first pixel.
+            Also return the row and column of the first pixel of each patch.
 
         Returns
         -------
         patches : ndarray of shape (n_patches, n_rows, n_columns, 2), or (n_patches, n_cells, 3)
-            (latitude, longitude) of each pixel in degrees, NaN where missing; with the cells of each patch also their
-            areas in square metres.
+            (latitude, longitude) of each pixel in degrees, NaN where missing. If ``patch_size`` holds the cells of each
+            patch, also their areas in square metres.
         index : ndarray of shape (n_patches, 2)
             Row and column of each first pixel. Only with ``return_index=True``.
 
@@ -394,7 +399,7 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         Warns
         -----
         CoordinateWarning
-            If more than 0.5 % of the area of the domain is in no patch, unless ``partial=False`` says so.
+            If more than 0.5 % of the area of the domain is in no patch and ``partial`` is None.
 
         Examples
         --------

@@ -28,39 +28,40 @@ __all__ = ["LatLonGrid"]
 class LatLonGrid(Labelled, PatchFields, Immutable):
     """An immutable regular grid of cells, given by the latitudes and longitudes of their centres.
 
-    Edges are the midpoints between centres; the outermost ones lie half a spacing beyond, clipped at the poles,
-    and reach the pole where less than a third of a spacing would be left (Gaussian grids). The grid closes the
-    circle when the step from its last to its first longitude is no more than a spacing. Bounds, where given, are the
-    edges instead, and the grid closes the circle where the outermost meet.
+    The edges of the cells are the midpoints between centres. The outermost edges lie half a spacing beyond the
+    outermost centres, but not beyond the poles. If less than a third of a spacing would be left before the pole, as in
+    Gaussian grids, the edge is the pole. The grid closes the circle if the step from the last longitude to the first is
+    at most a spacing. If bounds are given, they are the edges, and the grid closes the circle if the outermost edges
+    meet.
 
-    Where rows or columns were left out, the axis has a gap: a step over 1.5 times the steps on both sides. A cell
-    beside a gap is as wide as the step on its other side, and a grid with a gap in its columns does not close the
-    circle. A coarser part of an axis is no gap. See Notes.
+    If rows or columns were left out, the axis has a gap: a step over 1.5 times the steps on both sides. A cell beside a
+    gap is as wide as the step on its other side. A grid with a gap in its columns does not close the circle. A coarser
+    part of an axis is no gap. See Notes.
 
     Parameters
     ----------
     latitude : array-like of shape (n_lat,)
-        Latitudes of the rows in degrees, rising or falling, equally spaced or not. The poles may be centres.
+        Latitudes of the rows in degrees, rising or falling, evenly spaced or not. The poles may be centres.
     longitude : array-like of shape (n_lon,)
-        Longitudes of the columns in degrees, in either direction, from any start; they may wrap inside the array
-        (350, 355, 0, 5), or rise as numbers though they do not around the Earth (0, 5, 350, 355), which is a gap.
+        Longitudes of the columns in degrees, in either direction, from any start. They may wrap inside the array
+        (350, 355, 0, 5). If they rise as numbers but not around the Earth (0, 5, 350, 355), there is a gap.
     mask : array-like of shape (n_lat, n_lon), default=None
         True, 1 or the fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
     latitude_bounds : array-like of shape (n_lat, 2), default=None
-        Both edges of each row in degrees, in either order, as the bounds of the CF conventions. Cells must hold their
-        centres, and touch, but for gaps of more than half a cell where rows were left out. None means the midpoints;
-        so do bounds that differ from these by the rounding of single precision only. A single cell, 1 x 1, needs both
-        bounds.
+        Both edges of each row in degrees, in either order, as the bounds of the CF conventions. A cell must contain its
+        centre. Neighbouring cells must touch, except at gaps of more than half a cell, where rows were left out. None
+        means the midpoints. If bounds differ from the midpoints by the rounding of float32 only, the midpoints are
+        used. A grid of a single cell, 1 x 1, needs both bounds.
     longitude_bounds : array-like of shape (n_lon, 2), default=None
         Both edges of each column in degrees, under the same rules, in any longitude convention.
 
     Attributes
     ----------
     latitude, longitude : ndarray of shape (n_lat,), (n_lon,)
-        The centres as given, in degrees; of evenly spaced float32 axes, what they were before they were rounded.
+        The centres as given, in degrees. Evenly spaced float32 axes are restored to their values before rounding.
     latitude_edges, longitude_edges : ndarray of shape (n_lat, 2), (n_lon, 2)
-        South and north edge of each row, west and east edge of each column, in degrees. Longitude edges run
-        on past 180 or 360 instead of wrapping.
+        South and north edge of each row, west and east edge of each column, in degrees. Longitudes of edges continue
+        past 180 or 360 and do not wrap.
     mask : ndarray of shape (n_lat, n_lon) or None
         The mask as given: bool, or float64 fractions.
     shape : tuple of int
@@ -68,14 +69,14 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
     closed : bool
         Whether the columns close the circle.
     dtype : dtype
-        float32 if both axes came as float32, and then that of embeddings of the cells; else float64. All geometry is
-        float64.
+        Type of embeddings of the cells: float32 if both axes were given as float32, else float64. All geometry is
+        computed in float64.
 
     Raises
     ------
     CoordinateError
         If an axis is empty, not finite, out of range, not monotone or repeats a value; if the mask has another shape,
-        values outside [0, 1], or nothing in it; if bounds leave gaps, overlap or miss their centres.
+        values outside [0, 1], or no cell inside; if bounds leave small gaps, overlap, or do not contain their centres.
 
     Warns
     -----
@@ -85,10 +86,11 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
     Notes
     -----
     Gaps come from ``where(..., drop=True)``, ``dropna`` and regions cut from 0..360. A few large steps in a row, with
-    single rows or columns between them, are gaps too. They are a coarser part of the axis instead if they are alike,
-    three at least, and as many as they are times larger than the steps beside them. At an end of the axis a gap has
-    steps on one side only. Between two gaps a cell is as wide as the smaller of the nearest steps that are no gaps.
-    Steps that differ because the file rounds an even axis, 1/60 degree as 0.02, 0.03, 0.05, are no gaps.
+    single rows or columns between them, are gaps, too. They are a coarser part of the axis, and no gaps, if they are
+    similar, if there are at least three, and if their number is at least the ratio of their length to the steps beside
+    them. At an end of the axis a gap has steps on one side only. Between two gaps a cell is as wide as the smaller of
+    the nearest steps that are no gaps. If steps differ because the file rounds an even axis (1/60 degree becomes 0.02,
+    0.03, 0.05), there is no gap.
 
     Examples
     --------
@@ -228,7 +230,7 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         return is_lazy(self.mask)
 
     def cell_areas(self, radius: float = EARTH_RADIUS) -> npt.NDArray[np.float64]:
-        """Exact areas of the cells on a sphere, mask not applied.
+        """Exact areas of the cells on a sphere, as if there were no mask.
 
         Parameters
         ----------
@@ -251,7 +253,7 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         return float(radius) ** 2 * np.outer(*self._heights_and_widths())
 
     def domain_area(self, radius: float = EARTH_RADIUS) -> float:
-        """Area of the domain: of all cells, or of the part of each that is inside the mask.
+        """Area of the domain: the sum over all cells of the area times the mask.
 
         Parameters
         ----------
@@ -285,7 +287,7 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         return float(radius) ** 2 * float(area)
 
     def check(self) -> GridReport:
-        """What a grid checker reports: areas, cells that overlap, gaps, and where coordinates and bounds came from.
+        """Report areas, cells that overlap, gaps, and the sources of coordinates and bounds.
 
         Returns
         -------
@@ -315,12 +317,12 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         return GridReport(repr(self), tuple(lat_lon_checks(self)))
 
     def points(self) -> npt.NDArray[np.float64]:
-        """Cell centres as (latitude, longitude) rows in degrees, C order, masked cells included.
+        """Centres of all cells as rows of (latitude, longitude) in degrees, in C order, also masked cells.
 
         Returns
         -------
         ndarray of shape (n_lat * n_lon, 2)
-            float32 if both axes came as float32, else float64.
+            float32 if both axes were given as float32, else float64.
 
         Examples
         --------
@@ -345,30 +347,30 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
     ) -> Any:
         """Cut the grid into patches of pixels, rows first.
 
-        On a closed circle overlapping patches continue across the seam; patches that do not overlap leave a
-        remainder there as at any other end. No patch crosses a gap of an axis, which has two ends.
+        If the grid closes the circle, overlapping patches continue across the seam. Patches that do not overlap may
+        leave columns before the seam, as at any other end. No patch crosses a gap of an axis.
 
         Parameters
         ----------
         patch_size : int or (int, int)
-            Pixels along latitude and longitude.
+            Numbers of pixels along latitude and longitude.
         stride : int or (int, int), default=None
-            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+            Pixels from one patch to the next. None means ``patch_size``: patches do not overlap.
         partial : bool, default=None
-            Keep the smaller patches at the ends where sizes do not divide; by default they are dropped, and a warning
-            gives their share of the area. False drops them without a warning.
+            Keep the smaller patches at the ends, if the size of patches does not divide the size of the grid. None
+            drops them, and a warning gives their share of the area. False drops them without a warning.
         min_fraction : float, default=0
-            Keep patches with at least this fraction of their area inside the mask.
+            Keep patches with at least this share of their area inside the mask.
         as_frame : bool, default=False
             Return the table as a pandas DataFrame indexed by (row, column).
         return_index : bool, default=False
-            Also return the row and column of each patch's first pixel.
+            Also return the row and column of the first pixel of each patch.
 
         Returns
         -------
         patches : ndarray of shape (n_patches, 6) or DataFrame
-            Columns south, north, west, east (outer edges, degrees; east runs past 180 or 360 across the seam),
-            n_lat and n_lon (pixels).
+            Columns south, north, west, east (outer edges in degrees; across the seam east is past 180 or 360), n_lat
+            and n_lon (numbers of pixels).
         index : ndarray of shape (n_patches, 2)
             Row and column of each first pixel. Only with ``return_index=True``.
 
@@ -383,8 +385,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Warns
         -----
         CoordinateWarning
-            If more than 0.5 % of the area of the domain is in no patch, at the ends or between patches, and
-            ``partial=False`` does not say that this is meant.
+            If more than 0.5 % of the area of the domain is in no patch, at the ends or between patches, and ``partial``
+            is None.
 
         Examples
         --------

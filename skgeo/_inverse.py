@@ -65,17 +65,17 @@ class InverseTransformer(LocationTransformer):
         return degree_wavelength_km(np.arange(int(self.max_degree) + 1))
 
     def inverse_transform(self, X: Any) -> npt.NDArray[np.floating]:
-        """The places of given embeddings.
+        """Find the places of given embeddings.
 
-        If the columns span the harmonics of degree 1, the coordinates x, y and z, the place follows from these.
-        Otherwise the result is the place of the nearest embedding, by least squares: Gauss-Newton steps start from
-        every cell of a lattice on the whole sphere that may hold the place, in some ten milliseconds a row.
+        If the columns span the harmonics of degree 1, which are the coordinates x, y and z, the place follows from
+        these. Otherwise the result is the place whose embedding is nearest, by least squares. Gauss-Newton steps start
+        from every cell of a lattice on the sphere that may contain the place. A row takes about ten milliseconds.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_outputs)
-            Embeddings, in the order of the columns of ``transform``, whatever their names. Rows of missing places may
-            be NaN or masked unless ``missing="error"``.
+            Embeddings in the order of the columns of ``transform``; names do not matter. Rows of missing places may be
+            NaN or masked unless ``missing="error"``.
 
         Returns
         -------
@@ -94,9 +94,9 @@ class InverseTransformer(LocationTransformer):
         Warns
         -----
         ResolutionWarning
-            If rows do not determine their place: another place is as near, or a line of places is. The reason is that
-            there are too few columns, or that all values but two are at the bound of the soft clip. The message gives
-            the number of such rows and the first row.
+            If rows do not determine their place, because another place or a line of places has an embedding as near.
+            There are then too few columns, or all values except two are at the bound of the soft clip. The message
+            gives the number of such rows and the first row.
 
         Examples
         --------

@@ -44,30 +44,29 @@ _MOST_PIXELS = 1e11
 
 
 class PatchPositionEncoder(PatchTransformer):
-    """The mean of a location encoder over a patch: over its pixels, weighted by their areas, or over its area itself.
+    """Compute the mean of a location encoder over each patch, over its pixels or over its exact area.
 
-    The pixels of a row of a patch table divide the patch evenly in latitude and longitude, and their areas are exact.
-    Patches of a curvilinear grid or a swath are given as the centres of their pixels; areas follow from the distances
-    of neighbours, and missing pixels are left out.
+    The pixels of a patch table divide each patch evenly in latitude and longitude, and their areas are exact. Patches
+    of a curvilinear grid or a swath are given as the centres of their pixels. The areas of these pixels are computed
+    from the distances between neighbours, and missing pixels are left out.
 
     Parameters
     ----------
     encoder : transformer of (latitude, longitude) points, default=None
-        None means ``SphericalHarmonicPCA()``. A clone is fitted on the union of the training patches. Harmonics are
-        fitted on the area of the union (with ``area_weighted=True``), other encoders on the centres of its pixels, each
-        pixel once. The areas of the pixels are the ``sample_weight`` if the ``fit`` of the encoder has this parameter;
-        the ``fit`` of a Pipeline has not. To keep a fitted encoder unchanged, wrap it in
-        ``sklearn.frozen.FrozenEstimator``.
+        None means ``SphericalHarmonicPCA()``. A clone of the encoder is fitted on the union of the training patches.
+        Harmonics are fitted on the area of the union (with ``area_weighted=True``). Other encoders are fitted on the
+        centres of its pixels, each pixel once, with their areas as ``sample_weight`` if ``fit`` has this parameter (the
+        ``fit`` of a Pipeline does not). To keep a fitted encoder, wrap it in ``sklearn.frozen.FrozenEstimator``.
     average : "pixels" or "exact", default="pixels"
         "pixels" is the mean of any encoder at the centres of the pixels. "exact" is the integral of the harmonics over
         the area between the edges of the patch, for :class:`~skgeo.SphericalHarmonicPCA` and
         :class:`~skgeo.encoders.SphericalHarmonics`. Its result and run time do not depend on the pixel counts. X must
         be a patch table.
     grid : LatLonGrid, CellGrid or None, default=None
-        The grid that the patches were cut from. Its cells are then the pixels: a pixel counts by the area of its cell
-        times the mask, so that the position of a patch on a coast is that of its pixels inside the mask. A patch
-        without such a pixel is the mean over all of its pixels. For patches of another grid, give that grid:
-        ``set_params(grid=...)``; no new fit is needed. None means that all pixels count.
+        The grid that the patches were cut from. The cells of the grid are then the pixels, and the weight of a pixel is
+        the area of its cell times the mask. The position of a patch on a coast is therefore the mean over its pixels
+        inside the mask. If a patch has no such pixel, it is the mean over all of its pixels. For patches of another
+        grid, give that grid with ``set_params(grid=...)``; a new fit is not needed. None means that all pixels count.
     verbose : bool or None, default=None
         Show a progress bar while patches are transformed; needs tqdm. None shows it in interactive sessions, when work
         takes longer than two seconds.
@@ -96,24 +95,23 @@ class PatchPositionEncoder(PatchTransformer):
     See Also
     --------
     skgeo.LatLonGrid.patches : Makes the patch table.
-    skgeo.PatchScaleFeaturizer : How large the patch is.
+    skgeo.PatchScaleFeaturizer : Describes how large the patch is.
 
     Notes
     -----
-    The soft clip of SphericalHarmonicPCA comes before the mean with ``average="pixels"``, which is a mean of
-    embeddings, and after it with ``"exact"``, which is the embedding of a mean: ``clip * tanh(mean / clip)`` of the
-    mean of the standardised components. Without a clip (``clip=None``) pixels converge to "exact" as they get smaller,
-    with the square of their size.
+    ``average="pixels"`` applies the soft clip of SphericalHarmonicPCA to each pixel, and then takes the mean.
+    ``average="exact"`` takes the mean of the standardised components, and then applies the clip:
+    ``clip * tanh(mean / clip)``. Without a clip (``clip=None``), "pixels" converges to "exact" with the square of the
+    size of the pixels.
 
-    The mask belongs to the grid and not to the table: a column of the table holds one number a patch, and the mask is
-    one number a pixel. Rows and columns of the grid are found by the edges in the table, so that features of other
-    kinds read the same table.
+    The mask belongs to the grid and not to the table, because the table has one row for each patch, and the mask has
+    one number for each pixel. The rows and columns of the grid are found by the edges in the table.
 
-    An encoder of your own that is a linear map of real spherical harmonics can have a method ``harmonic_map()``. It
+    If your own encoder is a linear map of real spherical harmonics, give it a method ``harmonic_map()``. The method
     returns coefficients (k, (L + 1)^2), with the harmonic (l, m) in column l * l + l + m, and the bound of the soft
-    clip or None; instead of coefficients it may return the factors (k,) of the last k harmonics up to its
-    ``max_degree``. Both averages then use the map in place of ``transform``: "exact" takes the encoder, and "pixels" is
-    faster. For a subclass that overrides ``transform`` and not ``harmonic_map``, ``transform`` counts.
+    clip or None. Instead of coefficients it may return the factors (k,) of the last k harmonics up to its
+    ``max_degree``. "exact" then accepts the encoder, and "pixels" is faster. If a subclass overrides ``transform`` and
+    not ``harmonic_map``, its ``transform`` is used.
 
     Examples
     --------
@@ -248,7 +246,7 @@ class PatchPositionEncoder(PatchTransformer):
             return out
 
     def to_torch(self) -> "PatchPosition":
-        """``transform`` as a differentiable torch module.
+        """Make a differentiable torch module that computes ``transform``.
 
         Returns
         -------

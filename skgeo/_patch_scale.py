@@ -35,7 +35,7 @@ DESCRIPTORS = (
 
 
 class PatchScaleFeaturizer(PatchTransformer):
-    """Ten descriptors of the size of a patch and of its pixels.
+    """Compute ten descriptors of the size of a patch and of its pixels.
 
     ========================  ====================================================  ======
     descriptor                meaning                                               unit
@@ -46,24 +46,25 @@ class PatchScaleFeaturizer(PatchTransformer):
     ``anisotropy``            ``extent_lon / extent_lat``                           1
     ``pixel_lon``             ``extent_lon / n_lon``                                m
     ``pixel_lat``             ``extent_lat / n_lat``                                m
-    ``pixel_scale``           ``sqrt(pixel_lon * pixel_lat)``, the isotropic pixel  m
+    ``pixel_scale``           ``sqrt(pixel_lon * pixel_lat)``                       m
     ``pixel_anisotropy``      ``pixel_lon / pixel_lat``                             1
-    ``cutoff_degree_lon``     pi R / extent_lon: the harmonic degree whose half     1
-                              wavelength is the patch
+    ``cutoff_degree_lon``     pi R / extent_lon: the degree of harmonics whose      1
+                              half wavelength is as long as the patch
     ``cutoff_degree_lat``     pi R / extent_lat                                     1
     ========================  ====================================================  ======
 
-    Patches of a curvilinear grid or a swath, given as the centres of their pixels, are measured along their own rows
-    (``lon``) and columns (``lat``): by the mean great-circle distance of neighbouring pixels, times their number.
-    Patches of cells in any order, which come with the areas of cells, are measured eastward (``lon``) and northward
-    (``lat``) at their middle: by the sides of the rectangle with the same variance. Their pixels count as squares.
+    Patches of a curvilinear grid or a swath are given as the centres of their pixels. Their extents are measured along
+    rows (``lon``) and columns (``lat``): the mean great-circle distance between neighbouring pixels, times their
+    number. Patches of cells in any order have the areas of their cells. Their extents are measured eastward (``lon``)
+    and northward (``lat``) at their middle: they are the sides of the rectangle whose places have the same variance.
+    Their pixels count as squares.
 
     Parameters
     ----------
     earth_radius : float, default=6371008.8
         Radius R of the sphere in metres; the IUGG mean radius of the Earth.
     log : bool, default=True
-        Return natural logarithms, in which ratios of scale are differences; names then start with ``log_``.
+        Return natural logarithms, so that ratios become differences. Names then start with ``log_``.
 
     Attributes
     ----------
@@ -87,7 +88,7 @@ class PatchScaleFeaturizer(PatchTransformer):
     See Also
     --------
     skgeo.LatLonGrid.patches : Makes the patch table.
-    skgeo.PatchPositionEncoder : Where the patch is.
+    skgeo.PatchPositionEncoder : Describes where the patch is.
 
     Examples
     --------
@@ -113,7 +114,7 @@ class PatchScaleFeaturizer(PatchTransformer):
         self.log = log
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Check the patches and the parameters; nothing is learned from values.
+        """Check the patches and the parameters. Nothing is learned.
 
         Parameters
         ----------
@@ -153,7 +154,7 @@ class PatchScaleFeaturizer(PatchTransformer):
         return (np.log(table) if self.log else table).astype(patches.dtype, copy=False)
 
     def to_torch(self) -> "PatchScale":
-        """``transform`` as a differentiable torch module.
+        """Make a differentiable torch module that computes ``transform``.
 
         Returns
         -------

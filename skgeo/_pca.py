@@ -33,34 +33,35 @@ __all__ = ["SphericalHarmonicPCA"]
 class SphericalHarmonicPCA(InverseTransformer):
     """Principal components of real spherical harmonics, weighted by area over a domain.
 
-    A position embedding: harmonics of degree 0 to ``max_degree`` are centred, rotated onto the principal axes that
-    they have over the training domain, standardised to unit variance there and softly clipped,
-    ``clip * tanh(z / clip)``. Up to centring the components are Slepian functions of the domain [1]_.
+    The transformer computes features of a place. It subtracts the mean over the training domain from the harmonics of
+    degree 0 to ``max_degree``, and projects them onto their principal axes over this domain. It scales each component
+    to unit variance there, and applies a soft clip, ``clip * tanh(z / clip)``. Apart from the mean, the components are
+    Slepian functions of the domain [1]_.
 
-    The basis belongs to the domain: the cell size of a grid, the order of rows, chunks, threads, the longitude
-    convention and the machine leave the output over the domain the same to 1e-6. Outside the domain columns of little
-    variance are magnified: two fits agree to 1e-3 there, and to 1e-6 in as many leading columns as the Shannon number.
-    Nothing of size ``n_samples x (L + 1)^2`` is formed.
+    The basis depends on the domain only. The output over the domain is the same to 1e-6 for any cell size of a grid,
+    order of rows, chunks, number of threads, convention of longitudes and machine. Outside the domain, columns of small
+    variance have large values: two fits agree to 1e-3 there, and to 1e-6 in as many leading columns as the Shannon
+    number. No array of the size ``n_samples x (L + 1)^2`` is made.
 
     Parameters
     ----------
     max_degree : int, default=10
-        Largest degree L of the harmonics, at least 1. The finest detail is half a wavelength, 180 / L degrees.
+        Largest degree L of the harmonics, at least 1. The resolution is half a wavelength, 180 / L degrees.
     n_components : int, float, "shannon" or None, default=None
-        How many components to keep: a number up to (L + 1)^2 - 1, a fraction in (0, 1) of the variance, the Shannon
-        number N = (L + 1)^2 A / 4 pi of the domain of area A, or all that the domain supports, about N + 13 sqrt(N).
-        The last components of a region hold its edges, which "shannon" and fractions leave out: take None where there
-        are four rows of data for each component, else 0.99 or a lower degree. Components beyond what the domain
-        supports come out as exact zeros, with a warning.
+        Number of components to keep. An integer is this number, up to (L + 1)^2 - 1. A float in (0, 1) is a fraction of
+        the variance. "shannon" is the Shannon number N = (L + 1)^2 A / 4 pi of the domain of area A. None keeps all
+        that the domain supports, about N + 13 sqrt(N). "shannon" and fractions leave out the last components of a
+        region, which describe its edges. Take None if there are four rows of data for each component, else 0.99 or a
+        lower degree. If the number is larger than the domain supports, the other columns are zero, with a warning.
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
-        Prior variance of each degree. None weighs all harmonics alike. ``"matern"`` is
+        Prior variance of each degree. None gives all harmonics the same variance. ``"matern"`` is
         ``matern_spectrum(max_degree)``: the components are then the Karhunen-Loeve basis, over the domain, of a
         smooth random field on the sphere, large scales first.
     clip : float or None, default=3.0
         Bound of the output in standard deviations; None does not clip.
     area_weighted : bool, default=True
-        Weigh grid cells by their area and points by the cosine of latitude, as if they were cell centres of a
-        regular grid. Give False for scattered observations that should count the same wherever they are.
+        Weigh grid cells by their area, and points by the cosine of latitude, as if they were cell centres of a
+        regular grid. Give False for scattered observations, so that each has the same weight.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -82,8 +83,8 @@ class SphericalHarmonicPCA(InverseTransformer):
     components_ : ndarray of shape (n_components, D)
         Principal axes, orthonormal rows; with a spectrum, times the square root of the prior variance of the degree.
     explained_variance_ : ndarray of shape (n_components,)
-        Variance over the domain of each component before standardising; zero beyond the supported number. In
-        descending order, except for the last supported ones, which are equal to rounding.
+        Variance over the domain of each component before standardising; zero beyond the supported number. The order is
+        descending, except for the last supported components, which are equal to rounding.
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the total variance.
     scale_ : ndarray of shape (n_components,)
@@ -93,11 +94,11 @@ class SphericalHarmonicPCA(InverseTransformer):
     total_weight_ : float
         Sum of all weights: steradians for a grid, the sum of cos(latitude) times sample weight for points.
     shannon_number_ : float
-        (L + 1)^2 A / 4 pi. For points A is the area over which they spread, as far as degree 2 L resolves it,
-        (integral of w)^2 / integral of w^2 with their weight function w; small domains then count for more.
+        (L + 1)^2 A / 4 pi. For points A is the area over which they spread, (integral of w)^2 / integral of w^2, where
+        w is their weight function up to degree 2 L. For small domains this area is too large.
     wavelength_km_ : ndarray of shape (L + 1,)
-        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``; the finest detail
-        is half the last one.
+        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``. The resolution is
+        half the last wavelength.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
@@ -117,29 +118,29 @@ class SphericalHarmonicPCA(InverseTransformer):
     Warns
     -----
     ResolutionWarning
-        From ``fit``, if the domain supports fewer components than asked for; if the number asked for cuts through
-        components of equal variance: no selection of these is better than another; or if the components of a region
-        hold less than 95 % of the variance of the coordinates, for many more points.
+        From ``fit``, if the domain supports fewer components than ``n_components``; if ``n_components`` separates
+        components of equal variance, so that their choice is a convention; or if there are many points in a region, and
+        its components explain less than 95 % of the variance of the coordinates.
 
     See Also
     --------
-    skgeo.PatchPositionEncoder : The mean of this embedding over patches of pixels.
+    skgeo.PatchPositionEncoder : Computes the mean of this embedding over patches.
 
     Notes
     -----
-    The covariance of harmonics over a domain follows from the harmonic coefficients of its weight function to
-    degree 2 L, which ``fit`` accumulates, exactly over each cell of a grid. Time and memory of a region follow the
-    number of components k that it supports [2]_: a box of 30 x 50 degrees takes 1 s and 0.3 GB at degree 60, and 6 s
-    and 0.5 GB at degree 100. ``components_`` holds 8 k (L + 1)^2 bytes, in memory and in files. ``transform``
-    interpolates points of a region in a table, to 1e-9, where the table is at most half as large as ``components_``.
+    The covariance of harmonics over a domain follows from the harmonic coefficients of its weight function up to degree
+    2 L. ``fit`` sums these coefficients, and integrates exactly over each cell of a grid. Time and memory for a region
+    depend on the number of components k that it supports [2]_: a box of 30 x 50 degrees takes 1 s and 0.3 GB at degree
+    60, and 6 s and 0.5 GB at degree 100. ``components_`` has 8 k (L + 1)^2 bytes, in memory and in files. ``transform``
+    interpolates points of a region in a table, correct to 1e-9, if the table is at most half as large as
+    ``components_``.
 
-    Eigenvalues below 1e-9 L times (the
-    largest plus the squared norm of the mean) are rounding, and their components are left out. Where eigenvalues
-    coincide to 1e-6, or to five times that floor, the basis is the one closest to single harmonics, lowest
-    degree first; on the whole globe the components are the harmonics.
+    Eigenvalues below 1e-9 L times (the largest plus the squared norm of the mean) are rounding, and their components
+    are left out. If eigenvalues agree to 1e-6, or to five times this bound, their components are made as close to
+    single harmonics as possible, lowest degree first. On the whole globe the components are the harmonics.
 
-    float32 input is worked out in float32, to 1e-5 of the float64 result (without ``clip``, of its largest values);
-    components of so little variance that this would not do, in float64.
+    float32 input is computed in float32, and agrees with the float64 result to 1e-5 (without ``clip``, to 1e-5 of the
+    largest values). Components whose variance is too small for this are computed in float64.
 
     References
     ----------
@@ -198,12 +199,13 @@ class SphericalHarmonicPCA(InverseTransformer):
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid or CellGrid
-            Points as (latitude, longitude) in degrees; a grid, whose cells are integrated exactly; or cells, taken at
-            their centres. Chunked input (dask) is summed block by block, on a cluster where there is one.
+            Points as (latitude, longitude) in degrees; a LatLonGrid, which is integrated exactly over its cells; or a
+            CellGrid, which is sampled at the centres of its cells. Chunked input (dask) is summed block by block, also
+            on a cluster.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
-            Weights of points or cells, beside area and mask.
+            Weights of points or cells. Area and mask are further factors.
 
         Returns
         -------
@@ -212,7 +214,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         return self._fit(X, sample_weight, partial=False)
 
     def partial_fit(self, X: Any, y: object = None, sample_weight: "npt.ArrayLike | None" = None) -> Self:
-        """Add a part of the domain to what was learned so far; the order of the parts does not matter.
+        """Add a part of the domain to the earlier parts. The order of the parts does not matter.
 
         Parameters
         ----------
@@ -221,7 +223,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
-            Weights of points or cells, beside area and mask.
+            Weights of points or cells. Area and mask are further factors.
 
         Returns
         -------
@@ -230,22 +232,22 @@ class SphericalHarmonicPCA(InverseTransformer):
         Raises
         ------
         ValueError
-            As ``fit``; or if ``max_degree`` has changed.
+            As in ``fit``; or if ``max_degree`` has changed.
 
         Notes
         -----
-        Each call solves the eigenproblem anew, in the time of ``fit``. Cells of
-        grids weigh steradians, points do not: to mix them, give points their areas over cos(latitude) as weights.
+        Each call solves the eigenproblem again, and takes as long as ``fit``. The weights of grid cells are steradians,
+        those of points are not. To mix grids and points, give each point its area over cos(latitude) as its weight.
         """
         return self._fit(X, sample_weight, partial=True)
 
     def to_torch(self) -> "HarmonicPCA":
-        """``transform`` as a differentiable torch module, with the fitted constants as buffers.
+        """Make a differentiable torch module that computes ``transform``, with the fitted numbers as buffers.
 
         Returns
         -------
         skgeo.nn.HarmonicPCA
-            Maps (latitude, longitude) in degrees (..., 2) to (..., n_components), in this order of columns always.
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_components). Latitude is always the first column.
         """
         check_is_fitted(self)
         self._check_to_torch()
@@ -254,7 +256,7 @@ class SphericalHarmonicPCA(InverseTransformer):
         return HarmonicPCA(self._affine(), clip=self.clip)
 
     def harmonic_map(self) -> tuple[npt.NDArray[np.float64], float | None]:
-        """The embedding as a softly clipped linear map of harmonics, by which patches are averaged.
+        """Return the embedding as a linear map of harmonics with a soft clip; patches are averaged by this map.
 
         Returns
         -------

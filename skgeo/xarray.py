@@ -46,7 +46,7 @@ def patches_to_xarray(
     estimator: Any = None,
     index: "npt.ArrayLike | None" = None,
 ) -> xr.Dataset:
-    """Label features of patches with their edges, pixels, names and units; ready for NetCDF and Zarr.
+    """Label features of patches with edges, numbers of pixels, names and units, ready for NetCDF and Zarr.
 
     Parameters
     ----------
@@ -58,16 +58,16 @@ def patches_to_xarray(
     names : sequence of str of length k, default=None
         Names of the features. None means those of the estimator, if there is one.
     estimator : fitted transformer, default=None
-        The estimator that computed the features: its class and parameters (as JSON) become attributes.
+        The estimator that computed the features. Its class and its parameters, as JSON, become attributes.
     index : array-like of shape (n_patches, 2), default=None
-        Row and column of the first pixel of each patch. A DataFrame from ``patches(as_frame=True)`` brings its own.
+        Row and column of the first pixel of each patch. A DataFrame from ``patches(as_frame=True)`` contains them.
 
     Returns
     -------
     xarray.Dataset
-        The variable ``features`` of dimensions (patch, feature). Coordinates along the patches are south, north, west,
-        east (east runs past 180 or 360 across the antimeridian), n_lat, n_lon, and row and column if known, or
-        latitude and longitude (patch, y, x) of stacks; along the features their names and units.
+        The variable ``features`` with the dimensions (patch, feature). Coordinates along ``patch`` are south, north,
+        west, east (past 180 or 360 across the antimeridian), n_lat, n_lon, and row and column if known. For stacks they
+        are latitude and longitude (patch, y, x). Coordinates along ``feature`` are the names and the units.
 
     Raises
     ------
@@ -134,7 +134,7 @@ class SkgeoAccessor:
         return (LatLonGrid if layout(self._obj) == "grid" else CellGrid).from_xarray(self._obj, mask)
 
     def check(self, mask: Any = None) -> Any:
-        """Report on the grid of the object, with the variables that it was read from, and why.
+        """Report on the grid of the object, and on the variables from which it was read.
 
         Parameters
         ----------
@@ -160,8 +160,8 @@ class SkgeoAccessor:
         Returns
         -------
         xarray.Dataset
-            As from :meth:`skgeo.LatLonGrid.to_xarray`, with the names and coordinates of the object, to which it can be
-            merged.
+            As from :meth:`skgeo.LatLonGrid.to_xarray`, with the names and coordinates of the object. It can be merged
+            with the object.
         """
         # The areas of cells do not change their embedding, so that warnings of them are silenced. If the areas are
         # wrong, the centres are read without them.
@@ -185,7 +185,7 @@ class SkgeoAccessor:
         min_fraction: float = 0.0,
         fill_value: Any = None,
     ) -> xr.Dataset:
-        """Cut all variables on the grid into patches: values, validity, edges and index together.
+        """Cut all variables on the grid into patches, with validity, edges, rows and columns.
 
         Parameters
         ----------
@@ -252,10 +252,10 @@ class SkgeoAccessor:
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
         mask : None, str, xarray.DataArray or array-like, default=None
-            As for :meth:`grid`; counts only with ``min_fraction``.
+            As for :meth:`grid`. It has an effect only with ``min_fraction``.
         partial : bool, default=None
-            Keep the smaller patches at the ends where sizes do not divide; of a regular grid only. False drops them
-            without the warning that None gives.
+            Keep the smaller patches at the ends, for a regular grid only. None drops them with a warning, and False
+            drops them without a warning.
         min_fraction : float, default=0
             Keep patches with at least this fraction of their area inside the mask.
 

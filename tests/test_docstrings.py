@@ -73,7 +73,8 @@ def test_a_changed_word_is_found():
     assert differing([one, other]) == {"width"}
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst")), *sorted((ROOT / "docs" / "guide").glob("*.rst"))]
+FOLDERS = [ROOT / "docs", ROOT / "docs" / "guide", ROOT / "docs" / "tutorials"]
+PAGES = [ROOT / "README.md", *(page for folder in FOLDERS for page in sorted(folder.glob("*.rst")))]
 MODULES = sorted((ROOT / "skgeo").rglob("*.py"))
 #: Columns that a page of 1280 pixels shows of a block of code.
 WIDEST = 88

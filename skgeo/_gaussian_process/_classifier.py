@@ -43,30 +43,32 @@ _MAX_EXACT = 10_000
 class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
     """Gaussian process classification on the sphere with a Matern kernel: probabilities of classes at any place.
 
-    The log odds of a class are a constant and a random field with a Matern kernel of the chord between two places.
-    Variance, length scale and smoothness of the field are those of the largest likelihood. The probabilities are
-    averages over all fields that agree with the labels: they tend to the share of the class far from all labels.
+    The log odds of a class are the sum of a constant and a random field. The field has a Matern kernel of the chord
+    between two places. ``fit`` finds the variance, the length scale and the smoothness with the largest likelihood. A
+    probability is the average over all fields that agree with the labels. Far from all labels it is close to the share
+    of the class.
 
     Parameters
     ----------
     method : {"auto", "exact", "neighbours"}, default="auto"
         How the process is computed:
 
-        * "exact" takes the covariance of all places, in n^3 time and n^2 memory.
-        * "neighbours" lets the field at each place depend on its nearest earlier places [1]_. Time and memory grow
-          linearly.
+        * "exact" uses the covariance of all places, in n^3 time and n^2 memory.
+        * "neighbours" makes the field at each place depend on its nearest earlier places only [1]_. Time and memory
+          grow linearly.
         * "auto" is "exact" for at most 1,000 different places, and "neighbours" for more.
     length_scale_km : float or None, default=None
-        Range of the correlations, in kilometres. None finds the value with the largest likelihood, here and below.
+        Range of the correlations in km. None finds the value with the largest likelihood.
     smoothness : float or None, default=None
-        The nu of Matern kernels, from 0.1 to 10. None takes the likeliest of 1/2, 3/2 and 5/2.
+        The nu of Matern kernels, from 0.1 to 10. None takes the value of 1/2, 3/2 and 5/2 with the largest likelihood.
     variance : float or None, default=None
-        Variance of the log odds. A large variance makes probabilities near 0 and 1 but for a line between the classes.
+        Variance of the log odds. With a large variance the probabilities are close to 0 and 1, except along the border
+        between the classes. None finds the value with the largest likelihood.
     n_neighbors : int, default=20
-        For "neighbours": how many earlier places the field at each place depends on.
+        For "neighbours": number of earlier places that the field at a place depends on.
     class_weight : dict, "balanced" or None, default=None
-        Factors of the weights of each class, relative to each other: the total weight stays as it is. "balanced" makes
-        all classes weigh the same. The probabilities are then those of a population with these weights.
+        Factors by which the weights of the classes are multiplied. The total weight stays the same. "balanced" gives
+        all classes the same total weight. The probabilities are then those of a population with these weights.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -85,9 +87,9 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
     variance_, length_scale_km_, smoothness_ : ndarray of shape (n_models,)
         The hyperparameters. Two classes have one model, that of the second class; more classes have one model each.
     constant_ : ndarray of shape (n_models,)
-        Log odds far from all labels, on average.
+        The constant of the log odds, which is their mean far from all labels.
     n_features_in_ : int
-        2: latitude and longitude.
+        Number of columns of X, which is 2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
@@ -96,36 +98,38 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter, y or ``sample_weight`` is not accepted; if y has one class only; if there are more
-        than 10,000 places for "exact". From ``predict``, for cells of a grid that have no place.
+        From ``fit``, if a parameter, y or ``sample_weight`` is invalid; if y has only one class; if "exact" gets more
+        than 10,000 places. From ``predict``, for cells of a grid that have no place.
     NotFittedError
         From all other methods before ``fit``.
 
     Warns
     -----
     ConvergenceWarning
-        From ``fit``, if the steps of expectation propagation did not end.
+        From ``fit``, if expectation propagation did not converge.
     UserWarning
-        From ``fit``, if the mean weight is below 0.01 or above 100: weights count as numbers of observations.
+        From ``fit``, if the mean weight is below 0.01 or above 100, because weights count as numbers of observations.
 
     See Also
     --------
     SphericalGaussianProcessRegressor : For numbers instead of classes.
-    skgeo.encoders.SphericalHarmonics : With LogisticRegression, a model in linear time that comes close.
+    skgeo.encoders.SphericalHarmonics : With LogisticRegression, a faster model with similar probabilities.
 
     Notes
     -----
-    The posterior is found by expectation propagation [2]_. Laplace's approximation, that of scikit-learn's
-    ``GaussianProcessClassifier``, gives probabilities too near to one half where classes have sharp borders [3]_: its
-    log loss was 0.15 and that of expectation propagation 0.10, from 5,000 places of land and ocean.
+    Expectation propagation computes the posterior [2]_. The ``GaussianProcessClassifier`` of scikit-learn uses the
+    approximation of Laplace, whose probabilities are too close to one half at sharp borders between classes [3]_. For
+    5,000 places of land and ocean its log loss was 0.15, and that of expectation propagation was 0.10.
 
-    The constant has a prior variance of 25. With "exact" the model is that of scikit-learn's kernel
-    ``variance * Matern(length_scale_km / 6371.0088, nu) + 25`` on :class:`~skgeo.encoders.Cartesian3DEncoder`.
+    The constant has a prior variance of 25. With "exact" the model has the kernel
+    ``variance * Matern(length_scale_km / 6371.0088, nu) + 25`` of scikit-learn on
+    :class:`~skgeo.encoders.Cartesian3DEncoder`.
 
-    More than two classes have one model for each class against all others, and probabilities that are divided by their
-    sum, as in scikit-learn: classes may have different length scales, and no system couples them.
+    With more than two classes there is one model for each class against all others, and the probabilities are divided
+    by their sum, as in scikit-learn. Each class may have another length scale.
 
-    The likelihood sees 500 places at most, spread ones and clusters, and at least a quarter of them of the rarer class.
+    The search for the hyperparameters uses at most 500 places: some are spread out, some are in clusters, and at least
+    a quarter have the rarer class.
 
     References
     ----------
@@ -137,7 +141,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
 
     Examples
     --------
-    Where land is, from 300 places: the coast is uncertain.
+    The model learns from 300 places where land is. It is uncertain at the coast.
 
     >>> from skgeo import SphericalGaussianProcessClassifier
     >>> from skgeo.datasets import make_land_ocean
@@ -182,13 +186,13 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            Points as (latitude, longitude) in degrees; or a grid, whose labels are at its cell centres and weigh as its
-            mask says. Chunked input (dask) is computed, two numbers a point.
+            Points as (latitude, longitude) in degrees. A grid has its labels at the centres of the cells, with the mask
+            as weights. Chunked input (dask) is computed, two numbers a point.
         y : array-like of shape (n_samples,), or that of the grid
-            Classes: text, integers or booleans. Those of weight zero are not read.
+            Classes: text, integers or booleans. Labels of weight zero are not read.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
-            A label of weight w counts as w labels at its place: its probability enters the likelihood with the power w.
-            Those of weight zero are left out.
+            A label of weight w counts as w labels at its place: the likelihood has its probability to the power w.
+            Labels of weight zero are left out.
 
         Returns
         -------
@@ -217,17 +221,17 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Probabilities of the classes.
+        """Predict the probabilities of the classes.
 
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            As for ``fit``. All cells of a grid are predicted, in C order; its mask is ignored.
+            As for ``fit``. All cells of a grid are predicted, in C order. The mask has no effect.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``; NaN for cells of a grid that have no place.
+            Probabilities in the order of ``classes_``; NaN for cells of a grid that have no place.
         """
         log_odds = self._log_odds(X)
         # The logistic function of both signs is more accurate than 1 - p near 0.
@@ -237,7 +241,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         return np.asarray(share / share.sum(axis=1, keepdims=True))
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
-        """Log odds of the probabilities of the models.
+        """Compute the log odds of the probability of each model.
 
         Parameters
         ----------
@@ -247,14 +251,14 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Of the second of two classes; of more classes each against all others. NaN for cells of a grid that have no
-            place.
+            Log odds of the second class if there are two classes, and of each class against all others if there are
+            more. NaN for cells of a grid that have no place.
         """
         log_odds = self._log_odds(X)
         return log_odds[:, 0] if log_odds.shape[1] == 1 else log_odds
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Classes of the largest probability.
+        """Predict the class with the largest probability.
 
         Parameters
         ----------
@@ -276,7 +280,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         return self.classes_[chosen.astype(np.intp)]
 
     def latent_mean_and_variance(self, X: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Mean and variance of the log odds given the labels, before ``predict_proba`` averages over them.
+        """Compute the mean and the variance of the log odds given the labels; ``predict_proba`` averages over these.
 
         Parameters
         ----------

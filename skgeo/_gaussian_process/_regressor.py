@@ -26,55 +26,56 @@ __all__ = ["SphericalGaussianProcessRegressor"]
 class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     """Gaussian process regression on the sphere with a Matern kernel, for any length scale and number of data.
 
-    Kriging, as geostatistics calls it: a random field is observed with noise, and predicted with its standard
-    deviation. The kernel is a Matern kernel of the chord between two places. Its variance, length scale and smoothness
-    and the variance of the noise are those of the largest likelihood. The mean of the field is an unknown constant, or
-    depends on covariates (``mean``). The defaults serve thirty places of a city as well as a million of the globe.
+    Geostatistics calls this method kriging. The model predicts a random field, which was observed with noise, and its
+    standard deviation. The kernel is a Matern kernel of the chord between two places. ``fit`` finds the variance, the
+    length scale, the smoothness and the noise with the largest likelihood. The mean of the field is a constant, or
+    depends on covariates (``mean``). The defaults work for thirty places of a city and for a million of the globe.
 
     Parameters
     ----------
     method : {"auto", "exact", "neighbours", "harmonics"}, default="auto"
         How the process is computed:
 
-        * "exact" solves one system of all observations, in n^3 time and n^2 memory.
-        * "neighbours" lets each observation depend on its nearest earlier observations, and each prediction on the
-          nearest observations [1]_ [2]_. Time and memory grow linearly.
-        * "harmonics" sums the observations into the harmonics up to ``max_degree``, with the spectrum of a Matern
-          field on the sphere [3]_. Its model does not grow with the data, and parts merge (``partial_fit``); detail
-          finer than ``max_degree`` is taken for noise. It suits smooth fields of the globe.
+        * "exact" solves one linear system of all observations, in n^3 time and n^2 memory.
+        * "neighbours" makes each observation depend on its nearest earlier observations only, and each prediction on
+          the nearest observations [1]_ [2]_. Time and memory grow linearly.
+        * "harmonics" models the field as a sum of harmonics up to ``max_degree``, with the spectrum of a Matern field
+          on the sphere [3]_. The size of the model does not depend on the number of observations, which may arrive in
+          parts (``partial_fit``). Detail finer than ``max_degree`` counts as noise. Use it for smooth global fields.
         * "auto" is "exact" for at most 1,000 different places, and "neighbours" for more.
     length_scale_km : float or None, default=None
-        Range of the correlations, in kilometres. None finds the value with the largest likelihood, here and below.
+        Range of the correlations in km. None finds the value with the largest likelihood.
     smoothness : float or None, default=None
         The nu of Matern kernels, from 0.1 to 10: the field has mean-square derivatives of all orders below nu. None
-        takes the likeliest of 1/2, 3/2, 5/2 and 9/2; "harmonics" looks at all values from 0.25 to 10. Other values
-        than these four and 7/2 take ten times the time, for Bessel functions.
+        takes the value of 1/2, 3/2, 5/2 and 9/2 with the largest likelihood; "harmonics" searches from 0.25 to 10.
+        Values other than these four and 7/2 take ten times as long, because they need Bessel functions.
     variance : float or None, default=None
-        Variance of the field; of the standardised targets with ``normalize_y``.
+        Variance of the field, in units of the standardised targets if ``normalize_y`` is True. None finds the value
+        with the largest likelihood.
     noise : float or None, default=None
-        Variance of the noise of an observation of weight 1; of the standardised targets with ``normalize_y``. Zero
-        makes the field interpolate, but for a noise of 1e-8 of the variance, which keeps the systems regular; it is not
-        accepted by "harmonics".
+        Variance of the noise of an observation of weight 1, in the units of ``variance``. None finds the value with the
+        largest likelihood. With 0 the field interpolates the observations; a noise of 1e-8 of the variance keeps the
+        linear systems regular. "harmonics" does not accept 0.
     n_neighbors : int, default=20
-        For "neighbours": how many earlier observations each observation depends on. A prediction takes twice as many.
+        For "neighbours": number of earlier observations that an observation depends on. A prediction uses twice this.
     max_degree : int, default=20
-        For "harmonics": largest degree L, at least 1. The finest detail is half a wavelength in 180 / L degrees.
+        For "harmonics": largest degree L, at least 1. Its resolution, half a wavelength, is 180 / L degrees.
     normalize_y : bool, default=True
-        Standardise the targets by their weighted mean and standard deviation, and let the field have an unknown
-        constant mean. False takes the mean of the field to be zero, or linear in the covariates without a constant.
+        Standardise the targets by their weighted mean and standard deviation, and give the field an unknown constant
+        mean. If False, the mean of the field is zero, or linear in the covariates without a constant.
     mean : {"constant", "linear"} or regressor, default="constant"
-        Mean of the field. With other values than "constant", X has covariates beside latitude and longitude:
+        Mean of the field. If it is not "constant", X has covariates beside latitude and longitude:
 
-        * "linear" is a constant and a linear function of the covariates, whose coefficients are estimated jointly with
+        * "linear" is a constant plus a linear function of the covariates. The coefficients are estimated together with
           the field by generalised least squares (universal kriging).
-        * A regressor is a trend of any form (regression kriging): the mean is a constant and a multiple of its
-          predictions, estimated jointly with the field from predictions of models that were fitted without the
-          observation; y has one output. A Pipeline takes the other columns of a frame as they are.
+        * With a regressor (regression kriging) the mean is a constant plus a multiple of its predictions. Each
+          observation is predicted by a regressor that was fitted without it. Constant and multiple are estimated
+          together with the field. y has one output. A Pipeline gets the other columns of a frame unchanged.
 
-        "harmonics" takes "constant" only.
+        "harmonics" accepts "constant" only.
     cv : int, splitter, iterable of splits or None, default=None
-        Folds in which a regressor predicts the observations. An integer is a number of random folds, and None is five.
-        A splitter sees latitude and longitude, such as :class:`~skgeo.model_selection.SphericalBlockKFold`.
+        Folds in which a regressor predicts the observations. An integer is a number of random folds, None is five. A
+        splitter gets latitude and longitude, so :class:`~skgeo.model_selection.SphericalBlockKFold` works.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -97,28 +98,28 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Natural logarithms of variance, length scale and noise; for "harmonics" of variance, length scale, smoothness
         and noise.
     log_marginal_likelihood_value_ : float
-        The likelihood of ``theta_``.
+        The log marginal likelihood of ``theta_``.
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
-        Mean and scale that standardise the targets; zeros and ones without ``normalize_y``.
+        Mean and standard deviation that standardise the targets; zeros and ones if ``normalize_y`` is False.
     mean_ : ndarray of shape (n_outputs,)
-        Mean of the field, in the units of y: predictions far from all observations. With covariates it is that where
-        these, or the predictions of a regressor, have their means.
+        Mean of the field in the units of y, which is the prediction far from all observations. With covariates it is
+        the mean at the average of the covariates, or of the predictions of a regressor.
     coef_, coef_std_ : ndarray of shape (n_covariates,) or (n_outputs, n_covariates)
-        Only with covariates: their coefficients, and the standard deviations of these. With a regressor they are those
-        of its predictions.
+        Only with covariates: the coefficients of the covariates, or of the predictions of a regressor, and their
+        standard deviations.
     intercept_ : float or ndarray of shape (n_outputs,)
-        Only with covariates: the mean where all of these are zero.
+        Only with covariates: the mean of the field where all covariates are zero.
     mean_model_ : regressor
-        Only for a regressor as mean: a clone that was fitted on all observations.
+        Only with a regressor as mean: a clone that was fitted on all observations.
     n_observations_ : int
         Number of observations so far, without those of weight zero.
     spectrum_ : ndarray of shape (L + 1,)
         Only for "harmonics": prior variance of the harmonics of each degree, as for
         ``skgeo.encoders.SphericalHarmonics(spectrum=...)``.
     truncation_error_ : float
-        Only for "harmonics": share of the variance of the Matern field that is in degrees beyond L.
+        Only for "harmonics": share of the variance of the Matern field in degrees above L.
     n_features_in_ : int
-        2, latitude and longitude; and the number of covariates.
+        Number of columns of X: 2 for latitude and longitude, plus the number of covariates.
     feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
@@ -127,42 +128,42 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter, y or ``sample_weight`` is not accepted; if there are more than 20,000 places for
-        "exact"; if noise is 0 and y has two values at one place. From any method, if X lacks covariates of the mean.
+        From ``fit``, if a parameter, y or ``sample_weight`` is invalid; if "exact" gets more than 20,000 places; if
+        noise is 0 and y has two values at one place. From any method, if X lacks covariates of the mean.
     NotFittedError
         From all other methods before ``fit``.
 
     Warns
     -----
     ResolutionWarning
-        From ``fit`` with "harmonics", if more than a tenth of the variance of the Matern field lies beyond
-        ``max_degree``: the message names the degree that the length scale needs.
+        From ``fit`` with "harmonics", if more than a tenth of the variance of the Matern field is in degrees above
+        ``max_degree``. The message names the degree that the length scale needs.
     ConvergenceWarning
-        From ``fit`` with "harmonics", if the search for the maximum was cut short; or if the noise is at an end of its
-        bounds, because weights are far from one or the variance of the targets is large.
+        From ``fit`` with "harmonics", if the search stopped before it reached the maximum; or if the noise is at one of
+        its bounds, because weights are far from one or the variance of the targets is large.
 
     See Also
     --------
-    skgeo.encoders.SphericalHarmonics : With Ridge, the mean of "harmonics" for given hyperparameters.
+    skgeo.encoders.SphericalHarmonics : With Ridge, predicts the mean of "harmonics" for given hyperparameters.
 
     Notes
     -----
-    "exact" with given hyperparameters is scikit-learn's ``GaussianProcessRegressor`` on
-    :class:`~skgeo.encoders.Cartesian3DEncoder` with ``alpha=noise`` and the kernel ``variance * Matern(l, nu=nu)``,
-    where l is ``length_scale_km / 6371.0088``, but for the mean: the mean has a flat prior and is integrated out of
-    the likelihood (restricted maximum likelihood), and its uncertainty is a part of the deviation.
+    With given hyperparameters "exact" is the ``GaussianProcessRegressor`` of scikit-learn on
+    :class:`~skgeo.encoders.Cartesian3DEncoder`, with ``alpha=noise`` and the kernel ``variance * Matern(l, nu=nu)``,
+    where l is ``length_scale_km / 6371.0088``. Only the mean differs: it has a flat prior and is integrated out of the
+    likelihood (restricted maximum likelihood), and the standard deviation includes its uncertainty.
 
-    Observations at one place (to half a millimetre) are merged into their weighted mean without loss: their deviations
-    from it tell of the noise. The search for the hyperparameters looks at 5,000 places at most: one half of these are
-    spread, and the other half are clusters of neighbours. Its likelihood is exact up to 500 places, and that of
-    neighbours beyond. For each smoothness it starts from the best point of a grid of noises and of length scales, which
-    reach from the spacing of the places to their extent.
+    Observations at one place (to half a millimetre) are replaced by their weighted mean. This is exact: deviations from
+    the mean enter the likelihood of the noise. The search for the hyperparameters uses at most 5,000 places. Half
+    of them are spread out, and half are clusters of neighbours. Its likelihood is exact for up to 500 places, and that
+    of "neighbours" for more. For each smoothness the search starts at the best point of a grid of noises and length
+    scales. The length scales reach from the spacing of the places to their extent.
 
-    The nearest observations of a prediction are groups of up to 64 observations, where the noise is so large, and the
-    observations so dense, that the field varies within a group by next to nothing beside the noise of its mean.
+    If observations are dense and noisy, "neighbours" joins up to 64 of them to a group, which counts as one
+    observation. Within a group the field varies by much less than the noise of the mean of the group.
 
-    ``predict`` gives the standard deviation of the field, without the noise of an observation, as scikit-learn does for
-    noise that is given as ``alpha``. Several targets share their hyperparameters, as there.
+    ``predict`` returns the standard deviation of the field, without the noise of an observation. So does scikit-learn
+    for noise that is given as ``alpha``. Several targets share their hyperparameters, as in scikit-learn.
 
     References
     ----------
@@ -175,7 +176,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
 
     Examples
     --------
-    Temperatures of the northern half of the Earth predict the north, and the deviation of the south is large.
+    All stations are in the north. The standard deviation in the south is large.
 
     >>> import numpy as np
     >>> from skgeo import SphericalGaussianProcessRegressor
@@ -234,14 +235,14 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            Points as (latitude, longitude) in degrees, with the covariates of ``mean`` behind them or in any columns of
-            a frame; or a grid, whose observations are at its cell centres and weigh as its mask says. Chunked input
-            (dask) is computed.
+            Points as (latitude, longitude) in degrees. Covariates of ``mean`` follow in an array, and are the other
+            columns of a frame. A grid has its observations at the centres of the cells, with the mask as weights.
+            Chunked input (dask) is computed.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
-            Observed values. Those of weight zero may be NaN or masked.
+            Observed values. Values of weight zero may be NaN or masked.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
-            An observation of weight w has the noise variance ``noise / w``: that of a mean over w observations. Those
-            of weight zero are left out.
+            An observation of weight w has noise of the variance ``noise / w``, as the mean of w observations has.
+            Observations of weight zero are left out.
 
         Returns
         -------
@@ -251,14 +252,14 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
 
     @available_if(CovariateEstimator._learns_in_parts)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Add observations to those so far: the result is that of a fit on all of them, in any order, to rounding.
+        """Add observations to the earlier ones. The result is that of one fit on all of them, to rounding.
 
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             As for ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
-            Observed values; as many outputs as before.
+            Observed values, with as many outputs as before.
         sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
             As for ``fit``.
 
@@ -269,22 +270,22 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Raises
         ------
         ValueError
-            As ``fit``; or if ``method`` or the number of outputs has changed, or ``max_degree`` with "harmonics".
+            As in ``fit``; or if ``method`` or the number of outputs has changed, or ``max_degree`` with "harmonics".
 
         Notes
         -----
-        Each call finds the hyperparameters that are None anew. For "harmonics" its time does not depend on the number
-        of earlier observations. The other methods keep all observations, and each call takes as long as a fit on all.
+        Each call searches the hyperparameters that are None again. With "harmonics" the time does not depend on the
+        number of earlier observations. Other methods keep all observations: each call takes as long as one fit on all.
         """
         return self._fit(X, y, sample_weight, partial=True)
 
     def predict(self, X: Any, return_std: bool = False, return_cov: bool = False) -> Any:
-        """Predict the mean of the field at places, and on request its standard deviation or covariance.
+        """Predict the mean of the field at places, and optionally its standard deviation or covariance.
 
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            As for ``fit``. All cells of a grid are predicted, in C order; its mask is ignored.
+            As for ``fit``. All cells of a grid are predicted, in C order. The mask has no effect.
         return_std : bool, default=False
             Also return the standard deviation.
         return_cov : bool, default=False
@@ -293,16 +294,16 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Returns
         -------
         mean : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            As y was, in float64; NaN for cells of a grid that have no place.
+            Predictions in the units of y, in float64; NaN for cells of a grid that have no place.
         std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Only with ``return_std``: standard deviation of the field, without the noise of an observation.
         cov : ndarray of shape (n_samples, n_samples) or (n_samples, n_samples, n_outputs)
-            Only with ``return_cov``.
+            Only with ``return_cov``: covariance of the field, without the noise of an observation.
 
         Raises
         ------
         RuntimeError
-            If both are asked for.
+            If ``return_std`` and ``return_cov`` are both True.
         """
         if return_std and return_cov:
             raise RuntimeError("At most one of return_std or return_cov can be requested.")
@@ -323,16 +324,16 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     def sample_y(
         self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = 0
     ) -> npt.NDArray[np.float64]:
-        """Draw functions from the field given the data, and evaluate them at places.
+        """Draw random fields that agree with the data, and evaluate them at places.
 
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples_X, 2), LatLonGrid, CellGrid or xarray object
             As for ``predict``.
         n_samples : int, default=1
-            Number of functions.
+            Number of fields.
         random_state : int, RandomState or None, default=0
-            Draws them. The same integer gives the same functions at the same places, and with "harmonics" at any
+            Source of randomness. The same integer gives the same fields at the same places, and with "harmonics" at any
             places.
 
         Returns
@@ -342,9 +343,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
 
         Notes
         -----
-        Values at all places are drawn jointly, in linear time: "harmonics" draws the weights of the harmonics, the
-        other methods draw each place given its nearest observations and its nearest places drawn before. "exact" draws
-        from the exact joint distribution of up to 2,000 places.
+        Values at all places are drawn jointly, in linear time. "harmonics" draws the weights of the harmonics.
+        "neighbours" draws each place given its nearest observations and the nearest places that were drawn before.
+        "exact" draws from the exact joint distribution of up to 2,000 places, and as "neighbours" for more.
         """
         check_is_fitted(self)
         valid = is_integer(n_samples) and n_samples >= 1
@@ -355,19 +356,19 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         return values[:, 0] if self._flat else values
 
     def log_marginal_likelihood(self, theta: "npt.ArrayLike | None" = None, eval_gradient: bool = False) -> Any:
-        """Logarithm of the marginal likelihood of hyperparameters, of the standardised targets with ``normalize_y``.
+        """Compute the logarithm of the marginal likelihood of hyperparameters, for the targets as ``fit`` scales them.
 
         Parameters
         ----------
         theta : array-like, default=None
-            Natural logarithms of the hyperparameters, as in ``theta_``. None takes these.
+            Natural logarithms of the hyperparameters, in the order of ``theta_``. None is ``theta_``.
         eval_gradient : bool, default=False
             Also return the gradient with respect to ``theta``.
 
         Returns
         -------
         value : float
-            Summed over the outputs. With "neighbours" it is the likelihood of the process of neighbours.
+            Sum over the outputs. With "neighbours" it is the likelihood of the approximation.
         gradient : ndarray of the shape of ``theta``
             Only with ``eval_gradient``.
         """
