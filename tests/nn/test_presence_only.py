@@ -622,7 +622,8 @@ def test_files_of_covariates_and_indicators(tmp_path):
     skgeo.save(model, tmp_path / "model.npz")
     loaded = skgeo.load(tmp_path / "model.npz")
     assert loaded.classes_.tolist() == ["z", "y", "x"]
-    model.set_params(background=background).fit(frame, y.set_axis([10, 5, 7], axis=1))
+    with pytest.warns(CoordinateWarning, match="background does not have"):
+        model.fit(frame, y.set_axis([10, 5, 7], axis=1))
     skgeo.save(model, tmp_path / "model.npz")
     assert skgeo.load(tmp_path / "model.npz").classes_.tolist() == [10, 5, 7]
     assert_array_equal(loaded.predict_proba(frame), model.predict_proba(frame))
