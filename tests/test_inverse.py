@@ -217,3 +217,11 @@ def test_bad_input_says_what_is_expected():
         SPANNED[0].inverse_transform(np.full((1, 4), np.inf))
     with pytest.raises(NotFittedError):
         SphericalHarmonicPCA().inverse_transform(np.zeros((2, 3)))
+
+
+def test_the_lattice_is_searched_block_by_block(monkeypatch):
+    encoder = SphericalHarmonicPCA(5, 20).fit(PART)
+    targets = encoder.transform(PLACES)
+    whole = encoder.inverse_transform(targets)
+    monkeypatch.setattr("skgeo._kernels.nearest_places._SEARCH_VALUES", 2**13)
+    assert_allclose(encoder.inverse_transform(targets), whole, rtol=0, atol=1e-9)

@@ -241,6 +241,15 @@ def test_search_finds_the_largest_likelihood():
     assert find_kernel(labels, 3.0, None, 0.5)[::2] == pytest.approx((3.0, 0.5))
 
 
+def test_search_finds_the_smoothness_of_a_smooth_field():
+    # The third smoothness is tried if the second has a larger likelihood than the first.
+    vectors = reference.vectors(reference.uniform_points(100, seed=5))
+    labels = labels_of(vectors @ [0.6, 0.0, 0.8] + 0.3 * vectors[:, 0] * vectors[:, 1] > 0.1, vectors=vectors)
+    found = find_kernel(labels, None, None, None)
+    best = {nu: exact_likelihood(labels, find_kernel(labels, None, None, nu)).value for nu in (0.5, 1.5, 2.5)}
+    assert max(best, key=best.get) == found.smoothness == 2.5
+
+
 def test_search_sees_a_rare_class():
     vectors = reference.vectors(reference.uniform_points(3000, seed=6))
     y = np.zeros(3000)
