@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.linalg  # noqa: F401  loads scipy's BLAS: _libraries() finds loaded libraries only
-from joblib import cpu_count, effective_n_jobs
+from joblib import Parallel, cpu_count
 from threadpoolctl import ThreadpoolController
 
 from skgeo._typing import FloatArray
@@ -56,7 +56,7 @@ def run_in_threads(
     """
     # Two contexts: if Ctrl-C keeps one of them from being left, the other one releases both.
     with one_blas_thread(), one_blas_thread():
-        n_threads = min(effective_n_jobs(n_jobs), cpu_count(), len(parts))
+        n_threads = min(_n_threads(n_jobs), len(parts))
         if n_threads <= 1:
             for part in parts:
                 then(part, work(part))
@@ -65,6 +65,13 @@ def run_in_threads(
         with ThreadPoolExecutor(n_threads) as pool:
             for part, result in zip(parts, pool.map(work, parts), strict=True):
                 then(part, result)
+
+
+def _n_threads(n_jobs: int | None) -> int:
+    """The number of threads, at most one for each core: None is that of joblib's context, and -1 all cores."""
+    # effective_n_jobs() answers for processes, and warns in the processes of a torch DataLoader.
+    asked = int(Parallel(n_jobs, backend="threading").n_jobs)
+    return min(asked, cpu_count()) if asked > 0 else max(1, cpu_count() + 1 + asked)
 
 
 def fill_in_threads(

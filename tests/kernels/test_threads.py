@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+import joblib
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -216,3 +217,11 @@ def test_a_fork_beside_a_thread_at_work_has_all_threads():
         other.join()
         assert os.waitstatus_to_exitcode(status) == 0
         assert blas_threads() == before
+
+
+@pytest.mark.parametrize(("n_jobs", "expected"), [(None, 1), (1, 1), (2, 2), (9, 4), (-1, 4), (-2, 3), (-9, 1)])
+def test_the_number_of_threads_is_that_of_joblib(monkeypatch, n_jobs, expected):
+    monkeypatch.setattr(_parallel, "cpu_count", lambda: 4)
+    assert _parallel._n_threads(n_jobs) == expected
+    with joblib.parallel_config("loky", n_jobs=3):
+        assert _parallel._n_threads(None) == 3
