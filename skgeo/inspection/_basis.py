@@ -57,7 +57,7 @@ class BasisDisplay:
     Attributes
     ----------
     values, grid, names, label, limit
-        As given.
+        The parameters.
     axes_ : ndarray of matplotlib Axes
         One for each map.
     figure_ : matplotlib Figure

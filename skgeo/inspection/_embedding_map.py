@@ -46,7 +46,7 @@ class EmbeddingMapDisplay:
     Attributes
     ----------
     values, grid, names
-        As given.
+        The parameters.
     colors_ : ndarray of shape (n_lat, n_lon, 3) or None
         The sRGB colours of three columns, in [0, 1].
     ax_, figure_ : matplotlib Axes and Figure

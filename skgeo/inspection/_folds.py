@@ -42,7 +42,7 @@ class FoldDisplay:
     Attributes
     ----------
     coordinates, roles
-        As given.
+        The parameters.
     test_fold_ : ndarray of shape (n_samples,)
         The first fold that tests the sample; -1 if no fold does.
     ax_, figure_ : matplotlib Axes and Figure

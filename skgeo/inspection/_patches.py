@@ -63,7 +63,7 @@ class PatchDisplay:
     Attributes
     ----------
     patches, values, label
-        As given.
+        The parameters.
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
     patches_ : matplotlib PolyCollection

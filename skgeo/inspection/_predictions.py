@@ -67,7 +67,7 @@ class PredictionMapDisplay:
     Attributes
     ----------
     values, places, label, signed, classes
-        As given.
+        The parameters.
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
     mappable_ : matplotlib artist

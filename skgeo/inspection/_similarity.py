@@ -35,7 +35,7 @@ class SimilarityDisplay:
     Attributes
     ----------
     values, grid, place
-        As given.
+        The parameters.
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn.
     mappable_ : matplotlib artist

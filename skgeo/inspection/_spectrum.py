@@ -46,7 +46,7 @@ class SpectrumDisplay:
     Attributes
     ----------
     explained_variance, explained_variance_ratio, shannon_number, power, whole_globe
-        As given.
+        The parameters.
     axes_ : ndarray of matplotlib Axes
         One for each panel.
     figure_ : matplotlib Figure
