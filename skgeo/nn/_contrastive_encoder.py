@@ -45,11 +45,11 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     embed_dim : int, default=256
         Width of the embedding.
     hidden_dim : int or None, default=None
-        Width of the layers of a network given by name; None is its own default.
+        Width of the layers of a network given by name. None is the default of the network.
     n_layers : int or None, default=None
-        Number of layers of a network given by name; None is its own default.
+        Number of layers of a network given by name. None is the default of the network.
     dropout : float or None, default=None
-        Dropout of a network given by name; None is its own default.
+        Dropout of a network given by name. None is the default of the network.
     temperature : float, default=0.07
         Temperature at first; it is learned, and stays at 0.01 or above.
     learning_rate : float, default=0.001
@@ -72,7 +72,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"
-        Where torch computes, such as "cuda".
+        Device on which torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -106,9 +106,9 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean held-out loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
-        Epochs trained.
+        Number of epochs of training.
     best_epoch_ : int
-        Epoch after which the weights were kept, from 1.
+        Number of the epoch whose weights are kept, from 1.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)

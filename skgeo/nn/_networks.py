@@ -343,7 +343,7 @@ class LocationEncoder(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other.
+            (latitude, longitude) in degrees, in this order, also if ``fit`` saw the columns in the other order.
 
         Returns
         -------

@@ -35,7 +35,7 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
         takes half of the time and memory. Places are encoded in float64 in any case, before the network rounds the
         numbers; a module without an encoder of skgeo gets degrees in the precision of its parameters.
     device : str, default="cpu"
-        Where torch computes, such as "cuda".
+        Device on which torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
