@@ -38,7 +38,7 @@ def load_land_mask() -> Bunch:
         longitude : ndarray of shape (720,)
             Centres of the columns in degrees, -179.75 to 179.75.
         fraction : ndarray of shape (360, 720)
-            Share of land of each cell, float64 in [0, 1]. It is stored in steps of 1/255, and its error is at most that.
+            Share of land of each cell, float64 in [0, 1]. It is stored in steps of 1/255, which is its largest error.
             0 and 1 are exact: all sea and all land.
         mask : ndarray of shape (360, 720)
             True where ``fraction >= 0.5``.
