@@ -267,7 +267,7 @@ def select_max_degree(
 
     Random folds prefer high degrees, with which the model copies neighbours. This function runs the ``GridSearchCV`` of
     scikit-learn with folds of equal-area blocks. It searches the ``max_degree`` of the step of the model that has this
-    parameter.
+    parameter. It fits the model once for each candidate and fold, and once on all data.
 
     Parameters
     ----------
