@@ -343,9 +343,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
 
         Notes
         -----
-        Values at all places are drawn jointly. "harmonics" draws the weights of the harmonics. The other methods draw up
-        to 1,000 places from the joint covariance of their predictions. For more places they draw a field at observations
-        and places, by nearest neighbours, and correct it by kriging, in linear time.
+        Values at all places are drawn jointly. "harmonics" draws the weights of the harmonics. The other methods draw
+        up to 1,000 places from the joint covariance of their predictions. For more places they draw a field at
+        observations and places, by nearest neighbours, and correct it by kriging, in linear time.
         """
         check_is_fitted(self)
         valid = is_integer(n_samples) and n_samples >= 1
