@@ -71,7 +71,7 @@ def fit_and_predict(name, n, field, *, watched=False):
         tracemalloc.start()
     start = time.perf_counter()
     with warnings.catch_warnings():
-        # Degree 20 does not resolve the rough field. With few places, the noise that kriging finds is none.
+        # Degree 20 does not resolve the rough field. With few places, kriging finds no noise.
         for category in (ResolutionWarning, ConvergenceWarning):
             warnings.simplefilter("ignore", category)
         model = make_model(name).fit(train, y)

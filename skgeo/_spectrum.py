@@ -14,7 +14,7 @@ __all__ = ["degree_wavelength_km", "matern_spectrum"]
 def degree_wavelength_km(degree: "npt.ArrayLike") -> npt.NDArray[np.float64]:
     """Wavelength on the ground of harmonics of a degree, 2 pi R / degree: 40,030 km over the degree.
 
-    The finest detail of these harmonics is half a wavelength, 180 / degree degrees.
+    The resolution of these harmonics is half a wavelength, 180 / degree degrees.
 
     Parameters
     ----------
@@ -45,19 +45,20 @@ def degree_wavelength_km(degree: "npt.ArrayLike") -> npt.NDArray[np.float64]:
 
 
 def matern_spectrum(max_degree: int, *, nu: float = 1.0, kappa: float = 5.0) -> npt.NDArray[np.float64]:
-    """Prior variance per harmonic of a Matern random field on the sphere.
+    """Compute the prior variance of each harmonic of a Matern random field on the sphere.
 
-    Proportional to (kappa^2 + l (l + 1))^-(nu + 1) [1]_, normalised so that the harmonics of degree 0 to
-    ``max_degree`` have a mean prior variance of one.
+    The variance is proportional to (kappa^2 + l (l + 1))^-(nu + 1) [1]_. The harmonics of degree 0 to ``max_degree``
+    have a mean prior variance of one.
 
     Parameters
     ----------
     max_degree : int
         Largest degree L.
     nu : float, default=1.0
-        Smoothness: the field has the derivatives of order less than nu, in the mean square.
+        Smoothness: the field has mean-square derivatives of all orders below nu.
     kappa : float, default=5.0
-        Inverse range, per radian: correlations fall off over about sqrt(8 nu) / kappa radians (32 degrees).
+        Inverse of the range, per radian. Correlations fall to about 0.1 over sqrt(8 nu) / kappa radians, which are 32
+        degrees for the default values.
 
     Returns
     -------

@@ -26,7 +26,7 @@ class CoordinateError(ValueError):
 
 
 class CoordinateWarning(UserWarning):
-    """Coordinates that are valid but probably not what was meant, such as radians.
+    """Coordinates that are valid but probably wrong, such as radians.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class CoordinateWarning(UserWarning):
 
 
 class ModelFileError(ValueError):
-    """A file that is no model of skgeo, or not the whole and unaltered one that was saved.
+    """A file that is no model of skgeo, or that was damaged or changed.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class ModelFileError(ValueError):
 
 
 class ModelFileWarning(UserWarning):
-    """A file of another program that cannot tell whether it is damaged, because its format has no checksums.
+    """A file of another program whose damage cannot be found, because its format has no checksums.
 
     Examples
     --------

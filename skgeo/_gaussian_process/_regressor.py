@@ -343,9 +343,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
 
         Notes
         -----
-        Values at all places are drawn jointly, in linear time. "harmonics" draws the weights of the harmonics.
-        "neighbours" draws each place given its nearest observations and the nearest places that were drawn before.
-        "exact" draws from the exact joint distribution of up to 2,000 places, and as "neighbours" for more.
+        Values at all places are drawn jointly. "harmonics" draws the weights of the harmonics. The other methods draw
+        up to 1,000 places from the joint covariance of their predictions. For more places they draw a field at
+        observations and places, by nearest neighbours, and correct it by kriging, in linear time.
         """
         check_is_fitted(self)
         valid = is_integer(n_samples) and n_samples >= 1

@@ -89,15 +89,15 @@ _INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-lea
 def save(model: Any, path: str | os.PathLike[str]) -> None:
     """Write a model to a file that cannot run code.
 
-    The file is an archive of plain arrays and one JSON text, which numpy, any zip tool and any text editor can read, on
-    any machine and in many years: no package but numpy is needed, and nothing in it is executed. joblib and
-    pickle files, in contrast, run what their author wrote into them.
+    The file is an archive of plain arrays and one JSON text. numpy, any zip tool and any text editor can read it, on
+    any machine and in many years. Loading it runs no code from the file. Files of joblib and pickle, in contrast, run
+    code of their author.
 
     Parameters
     ----------
     model : estimator, LatLonGrid or CellGrid
-        An estimator of skgeo, fitted or not, or a simple one of scikit-learn (see Notes), or scikit-learn's
-        ColumnTransformer, FeatureUnion, FrozenEstimator or Pipeline made of them, in any nesting.
+        An estimator of skgeo, fitted or not; a simple estimator of scikit-learn (see Notes); or a ColumnTransformer,
+        FeatureUnion, FrozenEstimator or Pipeline of these, in any nesting.
     path : str or path-like
         The file to write. No ending is added to its name; ``.npz`` is usual. An existing regular file is replaced when
         the new file is complete, and keeps its permissions. A symbolic link is followed and stays a link.
@@ -108,7 +108,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         If the model, or a part or parameter of it, is of another type, such as a function, a torch module or another
         library's estimator; the message says which. Nothing is written.
     ValueError
-        If a Pipeline has ``memory``: the cache that it names is made of pickles; or if a fitted model has parameters or
+        If a Pipeline has ``memory``, because its cache consists of pickles; or if a fitted model has parameters or
         attributes that its fit does not give, so that its file could not be loaded.
     OSError
         If the file cannot be written, or ``path`` is a folder, a device or a pipe.
@@ -139,10 +139,10 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     are objects, whose ``state`` is that of NumPy: they draw the next numbers after loading.
 
     Files hold those estimators of scikit-learn whose fitted state is numbers, text and arrays: scalers and other
-    preprocessing (but no SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
+    preprocessing (except SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
     VarianceThreshold, TransformedTargetRegressor, and linear models such as Ridge, Lasso, LogisticRegression and their
-    kin with ``CV``. Trees, neighbours, support vector machines and searches are not: save ``search.best_estimator_``,
-    or use ``skops.io.dump``.
+    variants with ``CV``. Trees, neighbours, support vector machines and searches cannot be saved: save
+    ``search.best_estimator_``, or use ``skops.io.dump``.
 
     ``n_jobs`` of an estimator is saved as None: a number of threads belongs to a machine, and does not change results.
 
@@ -176,7 +176,7 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Any:
     The content is checked against its hash before anything is built from it, and only the classes that
     :func:`skgeo.save` names are built. The hash shows damage. It does not show who made the file. Therefore everything
     that the file declares is compared with its content and with the results of a fit: names, types, shapes and ranges.
-    A model of somebody else runs no code here and works as its class works, but its numbers can be wrong.
+    The model of a stranger runs no code and has the methods of its class, but its numbers can be wrong.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Any:
     Returns
     -------
     estimator, LatLonGrid or CellGrid
-        The model as it was saved: the same output bit for bit, and ``partial_fit`` goes on.
+        The model as it was saved, with the same output bit for bit. ``partial_fit`` can continue.
 
     Raises
     ------

@@ -67,7 +67,7 @@ class CellPatches:
         Raises
         ------
         ValueError
-            If not one of the three parameters is given, or one is not what it accepts; if ``min_fraction`` keeps
+            If none or several of the three parameters are given, or the value is invalid; if ``min_fraction`` keeps
             nothing.
         ImportError
             With ``healpix_level``, without the package healpix.

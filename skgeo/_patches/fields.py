@@ -48,19 +48,20 @@ class PatchFields:
             channel, in the rows and columns of the grid. A DataArray has latitudes and longitudes. They bring it to
             the order of the grid, and its dimensions may be in any order.
         patch_size : int, (int, int) or array of shape (n_patches, n_cells)
-            Pixels along rows and columns; of a CellGrid, also the cells of each patch, from ``patch_members``.
+            Numbers of pixels along rows and columns. A CellGrid also accepts the cells of each patch, from
+            ``patch_members``.
         stride : int or (int, int), default=None
-            Pixels from one patch to the next; None means ``patch_size``: no overlap.
+            Pixels from one patch to the next. None means ``patch_size``: patches do not overlap.
         partial : bool, default=None
-            Keep the smaller patches at the ends, filled with ``fill_value``; of a LatLonGrid only. By default they are
-            dropped with a warning, and False drops them without one.
+            Keep the smaller patches at the ends, filled with ``fill_value``, for a LatLonGrid only. None drops them
+            with a warning, and False drops them without a warning.
         min_fraction : float, default=0
-            Keep patches with at least this fraction of their area inside the mask.
+            Keep patches with at least this share of their area inside the mask.
         fill_value : number, default=None
-            Value of the pixels beyond a smaller patch (``partial=True``). None means NaN, NaT of times, and False of
-            booleans; a field of integers needs a number.
+            Value of the pixels beyond a smaller patch (``partial=True``). None means NaN, for times NaT, and for
+            booleans False. A field of integers needs a number.
         return_valid : bool, default=False
-            Also return which pixels count.
+            Also return which pixels belong to their patch and to the mask.
 
         Returns
         -------
@@ -133,10 +134,10 @@ class PatchFields:
         ----------
         values : array-like, dask array, torch.Tensor or xarray.DataArray
             Values of shape (..., n_patches, h, w), as from :meth:`patch_values`. NaN counts as no value. A labelled
-            DataArray says itself, by its coordinates row and column, where its patches lie: it may hold some of them,
+            DataArray has the rows and columns of its patches as coordinates. It may therefore hold some of the patches,
             in any order.
         patch_size : int, (int, int) or array of shape (n_patches, n_cells), default=None
-            As for :meth:`patch_values`. A labelled DataArray needs neither this nor the next three.
+            As for :meth:`patch_values`. A labelled DataArray does not need this parameter and the next three.
         stride : int or (int, int), default=None
             As for :meth:`patch_values`.
         partial : bool, default=None
@@ -144,13 +145,13 @@ class PatchFields:
         min_fraction : float, default=0
             As for :meth:`patch_values`.
         weights : array-like that broadcasts to (n_patches, h, w), default=None
-            Weight of each pixel in the mean, not negative. None means that all weigh the same.
+            Weight of each pixel in the mean, not negative. None gives all pixels the same weight.
 
         Returns
         -------
         array of shape (..., n_rows, n_columns)
-            Of the type of the values, and of their dtype; float64 of integers and booleans. NaN where no patch has a
-            value with a positive weight. Lazy for a dask array.
+            The field, with the type and the dtype of the values; float64 for integers and booleans. NaN where no patch
+            has a value with a positive weight. Lazy for a dask array.
 
         Raises
         ------

@@ -18,10 +18,10 @@ shelves are sea.
 def load_land_mask() -> Bunch:
     """Load the land mask of the Earth at half a degree that comes with skgeo.
 
-    Where land is at least half of a cell the boolean mask is True. Prefer the fractions where you can: rounding cells
-    along the coast to all or nothing moves the coast by up to half a cell, and the later components of a basis feel it.
-    ``SphericalHarmonicPCA(max_degree=10, n_components=96)`` on this mask and on the same mask at 1 degree has this
-    number of rows of ``components_`` in common (same index, cosine above 0.99):
+    The boolean mask is True if at least half of a cell is land. Use the fractions if you can: a boolean mask moves the
+    coast by up to half a cell, which changes the later components of a basis. The table compares
+    ``SphericalHarmonicPCA(max_degree=10, n_components=96)`` on this mask and on the same mask at 1 degree. It counts
+    the rows of ``components_`` that agree (same index, cosine above 0.99):
 
     =========  =========  ========
     domain     fractions  booleans
@@ -38,12 +38,12 @@ def load_land_mask() -> Bunch:
         longitude : ndarray of shape (720,)
             Centres of the columns in degrees, -179.75 to 179.75.
         fraction : ndarray of shape (360, 720)
-            Share of land of each cell, float64 in [0, 1]. It is stored in steps of 1/255, so it is off by at most 1/255
-            (half of that, but for nearly empty and nearly full cells); 0 and 1 are exact: all sea and all land.
+            Share of land of each cell, float64 in [0, 1]. It is stored in steps of 1/255, which is its largest error.
+            0 and 1 are exact: all sea and all land.
         mask : ndarray of shape (360, 720)
             True where ``fraction >= 0.5``.
         DESCR : str
-            Where the data come from.
+            The source of the data.
 
     Notes
     -----

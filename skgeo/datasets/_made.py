@@ -18,8 +18,8 @@ RandomState = int | np.random.RandomState | None
 def fibonacci_lattice(n: int) -> Points:
     """Points that are spread evenly over the sphere, on a spiral [1]_.
 
-    Point i of n has the latitude asin(z) with z from -1 + 1 / n to 1 - 1 / n in equal steps, so that each stands for
-    the same area, and the longitude i times 360 degrees over the golden ratio.
+    Point i of n has the latitude asin(z), with z from -1 + 1 / n to 1 - 1 / n in equal steps, so that each point stands
+    for the same area. Its longitude is i times 360 degrees over the golden ratio.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def fibonacci_lattice(n: int) -> Points:
 def make_land_ocean(n_samples: int = 5000, random_state: RandomState = None) -> tuple[Points, npt.NDArray[np.bool_]]:
     """Random places, uniform on the sphere, and whether they are on land.
 
-    The first experiment of [1]_, with the land mask that comes with skgeo in place of country polygons: a place is on
-    land if at least half of its cell of half a degree is.
+    This is the first experiment of [1]_, with the land mask of skgeo instead of polygons of countries. A place is on
+    land if at least half of its cell of half a degree is land.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def make_land_ocean(n_samples: int = 5000, random_state: RandomState = None) -> 
 
     See Also
     --------
-    skgeo.datasets.load_land_mask : The mask, and what in it counts as land.
+    skgeo.datasets.load_land_mask : Loads the mask, and says what counts as land.
 
     References
     ----------
@@ -112,10 +112,10 @@ def make_checkerboard(
     n_classes: int = 16,
     random_state: RandomState = None,
 ) -> tuple[Points, npt.NDArray[np.int_]]:
-    """Random places, uniform on the sphere, in classes that alternate over cells of about the same size everywhere.
+    """Random places, uniform on the sphere, in classes that alternate between cells of about the same size.
 
-    The second experiment of [1]_. The cells are those of a Fibonacci lattice: a place has the class of the nearest
-    point of the lattice, and that of point i is i modulo ``n_classes``. The board itself is always the same.
+    This is the second experiment of [1]_. A place has the class of the nearest point of a Fibonacci lattice. The class
+    of point i is i modulo ``n_classes``. The cells are the same for every seed.
 
     Parameters
     ----------

@@ -86,12 +86,12 @@ class FormulaEncoder(FixedEncoder):
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in own}
 
     def to_torch(self) -> "EncoderModule":
-        """``transform`` as a differentiable torch module, with the constants as buffers.
+        """Make a differentiable torch module that computes ``transform``, with the constants as buffers.
 
         Returns
         -------
         skgeo.nn.EncoderModule
-            Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs), in this order of columns always.
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs). Latitude is always the first column.
         """
         check_is_fitted(self)
         self._check_to_torch()

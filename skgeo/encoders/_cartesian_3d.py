@@ -45,11 +45,11 @@ class Cartesian3DEncoder(FormulaEncoder):
 
     See Also
     --------
-    skgeo.encoders.SphericalHarmonics : Degree 1 gives a constant and these three, each times sqrt(3 / 4 pi).
+    skgeo.encoders.SphericalHarmonics : Degree 1 gives these columns times sqrt(3 / 4 pi), and a constant.
 
     Notes
     -----
-    Smooth everywhere on the sphere, the antimeridian and the poles included.
+    The columns are smooth everywhere on the sphere, also at the antimeridian and the poles.
 
     References
     ----------

@@ -44,12 +44,13 @@ class DirectEncoder(FormulaEncoder):
 
     See Also
     --------
-    skgeo.encoders.Cartesian3DEncoder : The same without the seam and the poles.
+    skgeo.encoders.Cartesian3DEncoder : Has no seam at the antimeridian and no jump at the poles.
 
     Notes
     -----
-    It jumps by 2 pi at the antimeridian, 180 is taken as -180, and gives a pole as many values as there are longitudes.
-    The code of [1]_ subtracts pi from both: a constant, which every network with a bias can take up.
+    The longitude jumps by 2 pi at the antimeridian, where 180 is read as -180. A pole has as many values as there are
+    longitudes. The code of [1]_ subtracts the constant pi from both columns. A network with a bias can learn this
+    constant.
 
     References
     ----------

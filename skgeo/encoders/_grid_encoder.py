@@ -18,17 +18,17 @@ class GridEncoder(ScaledEncoder, FormulaEncoder):
     n_scales : int, default=16
         Number of scales S.
     min_scale : float, default=10
-        Smallest scale, and the only one of a single scale.
+        Smallest scale. With ``n_scales=1`` it is the only scale.
     max_scale : float, default=360
-        Largest scale; the others lie between the two in geometric progression.
+        Largest scale. The other scales lie between the two in geometric progression.
     units : "degrees" or "radians", default="degrees"
         Unit of the scaled coordinates. With "degrees", as in the code of [1]_ and the experiments of [2]_, the sine and
         the cosine take degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales
         are in degrees. With "radians", as Sphere2Vec does, they take radians / scale: the wave is 360 s degrees long,
         and usual scales go from 0.001 or 0.1 to 1.
     periodic : bool, default=False
-        Round, along longitude, to the nearest whole number of waves around the Earth, at least one: the encoder is then
-        continuous over the antimeridian. Several large scales may become the same.
+        Round the number of waves around the Earth, along longitude, to a whole number of at least one. The encoder is
+        then continuous over the antimeridian. Several large scales may become equal.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -59,13 +59,13 @@ class GridEncoder(ScaledEncoder, FormulaEncoder):
 
     See Also
     --------
-    skgeo.encoders.TheoryEncoder : Along three directions instead of two.
-    skgeo.encoders.SphereCEncoder : Shrinks longitude towards the poles.
+    skgeo.encoders.TheoryEncoder : Has waves along three directions instead of two.
+    skgeo.encoders.SphereCEncoder : Multiplies the waves of longitude by the cosine of latitude.
 
     Notes
     -----
-    Not continuous at the poles, where longitude still counts; nor over the antimeridian unless ``periodic``. Longitudes
-    of any convention are taken to [-180, 180) first.
+    The columns are not continuous at the poles, where they depend on longitude. They are continuous over the
+    antimeridian only if ``periodic`` is True. Longitudes of any convention are first brought to [-180, 180).
 
     References
     ----------

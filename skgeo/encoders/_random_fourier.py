@@ -15,15 +15,15 @@ __all__ = ["RandomFourierEncoder"]
 
 
 class RandomFourierEncoder(FormulaEncoder):
-    """Waves in random directions, whose products are a kernel of the distance of places: random Fourier features [1]_.
+    """Waves in random directions, whose products approximate a kernel of distance: random Fourier features [1]_.
 
-    For each random vector w there are the cosine and the sine of w x, times sqrt(2 / n_components), where x is the
+    Each random vector w gives two columns: the cosine and the sine of w x, times sqrt(2 / n_components), where x is the
     position on the unit sphere. The product of two rows approximates a Gaussian or Matern kernel of the straight
-    distance of two places through the Earth. A ridge regression on these columns is an approximate Gaussian process
-    with this kernel.
+    distance between two places through the Earth. A ridge regression on these columns is an approximate Gaussian
+    process with this kernel.
 
-    n_components columns, ``rff0`` to ``rff{n_components - 1}``: the cosine and the sine of the first vector, then those
-    of the second, and so on.
+    There are n_components columns, ``rff0`` to ``rff{n_components - 1}``: the cosine and the sine of the first vector,
+    then those of the second, and so on.
 
     Parameters
     ----------
@@ -31,10 +31,10 @@ class RandomFourierEncoder(FormulaEncoder):
         Number of columns. An odd number leaves out the sine of the last vector. The products deviate from the kernel by
         about 1 / sqrt(n_components).
     length_scale_km : float, default=1000
-        Length scale of the kernel in km, measured straight through the Earth. It is worth a search.
+        Length scale of the kernel in km, measured straight through the Earth. Choose it by a search.
     smoothness : float, default=math.inf
-        Smoothness of the Matern kernel: 0.5 is the exponential kernel, ``math.inf`` is the Gaussian kernel, which
-        spends no columns on waves that are too short to be learned.
+        Smoothness of the Matern kernel. 0.5 is the exponential kernel. ``math.inf`` is the Gaussian kernel, whose
+        columns have no waves that are much shorter than the length scale.
     random_state : int, RandomState or None, default=None
         Seed of the random vectors, which ``fit`` draws. An integer gives the same columns in every fit.
     coordinates : (str, str) or None, default=None
@@ -74,7 +74,8 @@ class RandomFourierEncoder(FormulaEncoder):
 
     Notes
     -----
-    Smooth everywhere on the sphere, the antimeridian and the poles included. The vectors w follow the spectral density
+    The columns are smooth everywhere on the sphere, also at the antimeridian and the poles. The vectors w follow the
+    spectral density
     of the kernel in space: a normal distribution with the deviation 1 / l for the Gaussian kernel
     exp(-d^2 / (2 l^2)), and a t distribution with 2 ``smoothness`` degrees of freedom for the Matern kernel, which is
     scikit-learn's ``Matern(l, nu=smoothness)`` of Cartesian coordinates. The straight distance d is

@@ -13,16 +13,16 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
 
     3 S columns: ``spherec_lat_sin_s0`` to ``spherec_lat_sin_s{S-1}`` from the smallest to the largest scale, then
     ``spherec_lat_cos_lon_cos_*`` and ``spherec_lat_cos_lon_sin_*``, both coordinates on the same scale.
-    With ``plus``, 6 S: then also ``spherec_lat_cos_*``, ``spherec_lon_sin_*``, ``spherec_lon_cos_*``.
+    With ``plus`` there are 6 S columns: also ``spherec_lat_cos_*``, ``spherec_lon_sin_*``, ``spherec_lon_cos_*``.
 
     Parameters
     ----------
     n_scales : int, default=16
         Number of scales S.
     min_scale : float, default=10
-        Smallest scale, and the only one of a single scale.
+        Smallest scale. With ``n_scales=1`` it is the only scale.
     max_scale : float, default=360
-        Largest scale; the others lie between the two in geometric progression.
+        Largest scale. The other scales lie between the two in geometric progression.
     plus : bool, default=False
         Add the columns of GridEncoder, except the sine of latitude: SphereC+.
     units : "degrees" or "radians", default="degrees"
@@ -31,8 +31,8 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
         in degrees. With "radians", as in [1]_, they take radians / scale: the wave is 360 s degrees long, and usual
         scales go from 0.001 or 0.1 to 1.
     periodic : bool, default=False
-        Round, along longitude, to the nearest whole number of waves around the Earth, at least one: the encoder is then
-        continuous over the antimeridian. Several large scales may become the same.
+        Round the number of waves around the Earth, along longitude, to a whole number of at least one. The encoder is
+        then continuous over the antimeridian. Several large scales may become equal.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -63,14 +63,14 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
 
     See Also
     --------
-    skgeo.encoders.Cartesian3DEncoder : The one scale on which this is the sphere.
+    skgeo.encoders.Cartesian3DEncoder : Gives the columns of the scale 1 in radians.
     skgeo.encoders.SphereMEncoder : Scales one coordinate at a time.
 
     Notes
     -----
-    Not continuous at the poles, but for the scale 1 in radians; nor over the antimeridian unless ``periodic``.
-    Longitudes of any convention are taken to [-180, 180) first. The code of [2]_ repeats every column; here each
-    is there once, which has the same span.
+    The columns are not continuous at the poles, except those of the scale 1 in radians. They are continuous over the
+    antimeridian only if ``periodic`` is True. Longitudes of any convention are first brought to [-180, 180). The code
+    of [2]_ repeats every column. Here each column appears once, so the columns span the same functions.
 
     References
     ----------

@@ -14,17 +14,17 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
 
     5 S columns: ``spherem_lat_sin_s0`` to ``spherem_lat_sin_s{S-1}`` from the smallest to the largest scale, then
     ``spherem_lat_cos_*_lon_cos``, ``spherem_lat_cos_lon_cos_*``, ``spherem_lat_cos_*_lon_sin`` and
-    ``spherem_lat_cos_lon_sin_*``: the scale stands behind the coordinate that it divides. With ``plus``, 8 S: then also
-    ``spherem_lat_cos_*``, ``spherem_lon_sin_*``, ``spherem_lon_cos_*``.
+    ``spherem_lat_cos_lon_sin_*``. In a name, the scale stands behind the coordinate that it divides. With ``plus``
+    there are 8 S columns: also ``spherem_lat_cos_*``, ``spherem_lon_sin_*``, ``spherem_lon_cos_*``.
 
     Parameters
     ----------
     n_scales : int, default=16
         Number of scales S.
     min_scale : float, default=10
-        Smallest scale, and the only one of a single scale.
+        Smallest scale. With ``n_scales=1`` it is the only scale.
     max_scale : float, default=360
-        Largest scale; the others lie between the two in geometric progression.
+        Largest scale. The other scales lie between the two in geometric progression.
     plus : bool, default=False
         Add the columns of GridEncoder, except the sine of latitude: SphereM+.
     units : "degrees" or "radians", default="degrees"
@@ -33,8 +33,8 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
         in degrees. With "radians", as in [1]_, they take radians / scale: the wave is 360 s degrees long, and usual
         scales go from 0.001 or 0.1 to 1.
     periodic : bool, default=False
-        Round, along longitude, to the nearest whole number of waves around the Earth, at least one: the encoder is then
-        continuous over the antimeridian. Several large scales may become the same.
+        Round the number of waves around the Earth, along longitude, to a whole number of at least one. The encoder is
+        then continuous over the antimeridian. Several large scales may become equal.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -69,9 +69,10 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
 
     Notes
     -----
-    Not continuous at the poles, nor over the antimeridian unless ``periodic``, which rounds the unscaled longitude too.
-    Unscaled degrees, as in [2]_, are waves of 2 pi degrees, whatever the scales. Longitudes of any convention are
-    taken to [-180, 180) first. The code of [2]_ repeats every column; here each is there once, which has the same span.
+    The columns are not continuous at the poles. They are continuous over the antimeridian only if ``periodic`` is True,
+    which also rounds the longitude without scale. With ``units="degrees"``, as in [2]_, coordinates without scale give
+    waves of 2 pi degrees. Longitudes of any convention are first brought to [-180, 180). The code of [2]_ repeats every
+    column. Here each column appears once, so the columns span the same functions.
 
     References
     ----------

@@ -23,21 +23,22 @@ __all__ = ["SphericalHarmonics"]
 
 
 class SphericalHarmonics(InverseTransformer, FixedEncoder):
-    """Real spherical harmonics, which are to the sphere what sines and cosines are to the circle.
+    """Real spherical harmonics, the waves of the sphere as sines and cosines are those of the circle.
 
-    (L + 1)^2 columns with max_degree L, less those below ``min_degree``: ``sh_l0_m0``, ``sh_l1_m-1``, ``sh_l1_m0``,
-    ``sh_l1_m1``, ``sh_l2_m-2`` and so on, by degree l and order m from -l to l, the sines at m < 0. They are
-    orthonormal on the unit sphere, without the Condon-Shortley phase. A location encoder in [1]_.
+    With max_degree L there are (L + 1)^2 columns, without those below ``min_degree``: ``sh_l0_m0``, ``sh_l1_m-1``,
+    ``sh_l1_m0``, ``sh_l1_m1``, ``sh_l2_m-2`` and so on, by degree l and order m from -l to l. Columns with m < 0 are
+    sines. The harmonics are orthonormal on the unit sphere, without the Condon-Shortley phase. [1]_ uses them as a
+    location encoder.
 
     Parameters
     ----------
     max_degree : int, default=10
-        Largest degree L, at least 1. The finest detail is half a wavelength, 180 / L degrees.
+        Largest degree L, at least 1. The resolution is half a wavelength, 180 / L degrees.
     min_degree : int, default=0
         Smallest degree; 1 drops the constant column.
     spectrum : None, "matern" or array-like of shape (L + 1,), default=None
-        Prior variance of each degree, from 0 to L; columns are multiplied by its square root. None leaves them as they
-        are. ``"matern"`` is ``matern_spectrum(max_degree)``.
+        Prior variance of each degree, from 0 to L. Each column is multiplied by the square root of the variance of its
+        degree. None does not change the columns. ``"matern"`` is ``matern_spectrum(max_degree)``.
     convention : "orthonormal", "satclip" or "satclip_closed_form", default="orthonormal"
         Signs and scale of the columns: those of this package, or those that networks of SatCLIP [2]_ were trained on.
         "satclip" multiplies column (l, m) by (-1)^l, and by pi if m = 0. "satclip_closed_form" multiplies it by
@@ -57,8 +58,8 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
     Attributes
     ----------
     wavelength_km_ : ndarray of shape (L + 1,)
-        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``; the finest detail
-        is half the last one.
+        Wavelength on the ground, in km, of harmonics of each degree, ``skgeo.degree_wavelength_km``. The resolution is
+        half the last wavelength.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
@@ -77,27 +78,28 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
 
     See Also
     --------
-    skgeo.SphericalHarmonicPCA : Their principal components over a domain; fewer columns, each of unit variance.
-    skgeo.matern_spectrum : The weights of a smooth random field.
-    skgeo.nn.load_satclip : A published network on the harmonics of SatCLIP.
+    skgeo.SphericalHarmonicPCA : Computes principal components of the harmonics over a domain, each of unit variance.
+    skgeo.matern_spectrum : Computes the prior variances of a smooth random field.
+    skgeo.nn.load_satclip : Reads a published network on the harmonics of SatCLIP.
 
     Notes
     -----
-    Smooth everywhere on the sphere, poles and antimeridian included. Columns of all m of a degree are rotated into each
-    other when the sphere is.
+    The columns are smooth everywhere on the sphere, also at the poles and the antimeridian. If the sphere is rotated,
+    the columns of one degree are combined with each other only.
 
-    With a spectrum s_l the product of two rows is the covariance of a Gaussian random field at the two places, sum over
-    l of s_l (2 l + 1) / 4 pi P_l(cos distance), by the addition theorem. A ridge regression on these columns is
-    therefore Gaussian process regression with that kernel (``alpha`` is the variance of the noise), in time that
-    grows linearly with the number of samples; give it ``fit_intercept=False`` or ``min_degree=1``.
+    With a spectrum s_l the product of two rows is the covariance of a Gaussian random field at the two places. By the
+    addition theorem it is the sum over l of s_l (2 l + 1) / 4 pi P_l(cos distance). A ridge regression on these columns
+    is therefore Gaussian process regression with this kernel, where ``alpha`` is the variance of the noise. Its time
+    grows linearly with the number of samples. Give the regression ``fit_intercept=False``, or the encoder
+    ``min_degree=1``.
 
-    float32 input is worked out in float64 and rounded.
+    float32 input is computed in float64 and rounded.
 
-    The code of SatCLIP evaluates the harmonics at longitude + 180 and at the colatitude latitude + 90, and multiplies
-    those of order 0 by sqrt((2 l + 1) / 4 * pi) in place of sqrt((2 l + 1) / (4 * pi)). By the parity of the Legendre
-    functions, (-1)^(l + m), and of the waves along longitude, (-1)^m, that is what ``convention="satclip"`` does. Its
-    ``legendre_polys`` is ``max_degree + 1``. The closed form of SatCLIP has the usual scale of order 0, and keeps the
-    Condon-Shortley phase, a further (-1)^m.
+    The code of SatCLIP evaluates the harmonics at longitude + 180 and at the colatitude latitude + 90. It multiplies
+    those of order 0 by sqrt((2 l + 1) / 4 * pi) instead of sqrt((2 l + 1) / (4 * pi)). The parity of the Legendre
+    functions is (-1)^(l + m), and that of the waves along longitude is (-1)^m. ``convention="satclip"`` therefore gives
+    the same columns. ``legendre_polys`` of SatCLIP is ``max_degree + 1``. The closed form of SatCLIP has the usual
+    scale of order 0, and keeps the Condon-Shortley phase, which is a further factor (-1)^m.
 
     References
     ----------
@@ -157,12 +159,12 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         self.verbose = verbose
 
     def to_torch(self) -> "Harmonics":
-        """``transform`` as a differentiable torch module, with the constants as buffers.
+        """Make a differentiable torch module that computes ``transform``, with the constants as buffers.
 
         Returns
         -------
         skgeo.nn.Harmonics
-            Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs), in this order of columns always.
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs). Latitude is always the first column.
         """
         check_is_fitted(self)
         self._check_to_torch()
@@ -176,7 +178,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         )
 
     def harmonic_map(self) -> tuple[FloatArray, None]:
-        """The columns as multiples of single harmonics, by which patches are averaged exactly.
+        """Return the columns as multiples of single harmonics; patches are averaged exactly by these.
 
         Returns
         -------

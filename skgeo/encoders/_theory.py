@@ -15,24 +15,24 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
     6 S columns: ``theory_0_sin_s0`` to ``theory_0_sin_s{S-1}`` from the smallest to the largest scale, then
     ``theory_0_cos_*``, ``theory_120_sin_*``, ``theory_120_cos_*``, ``theory_240_sin_*``, ``theory_240_cos_*``. The
     directions are (1, 0), (-1/2, sqrt(3)/2) and (-1/2, -sqrt(3)/2) in (longitude, latitude), 120 degrees apart on the
-    map: the sum of such waves peaks on a hexagonal lattice, as grid cells of the brain do.
+    map. The sum of such waves has its maxima on a hexagonal lattice, as the activity of grid cells in the brain has.
 
     Parameters
     ----------
     n_scales : int, default=16
         Number of scales S.
     min_scale : float, default=10
-        Smallest scale, and the only one of a single scale.
+        Smallest scale. With ``n_scales=1`` it is the only scale.
     max_scale : float, default=360
-        Largest scale; the others lie between the two in geometric progression.
+        Largest scale. The other scales lie between the two in geometric progression.
     units : "degrees" or "radians", default="degrees"
         Unit of the scaled coordinates. With "degrees", as in the code of [1]_ and the experiments of [2]_, the sine and
         the cosine take degrees / scale as if it were radians: the wave of scale s is 2 pi s degrees long, and scales
         are in degrees. With "radians", as Sphere2Vec does, they take radians / scale: the wave is 360 s degrees long,
         and usual scales go from 0.001 or 0.1 to 1.
     periodic : bool, default=False
-        Round, along longitude, to the nearest whole number of waves around the Earth, at least one: the encoder is then
-        continuous over the antimeridian. Several large scales may become the same.
+        Round the number of waves around the Earth, along longitude, to a whole number of at least one. The encoder is
+        then continuous over the antimeridian. Several large scales may become equal.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -63,13 +63,13 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
 
     See Also
     --------
-    skgeo.encoders.GridEncoder : Along the meridians and the parallels.
+    skgeo.encoders.GridEncoder : Has waves along meridians and parallels.
 
     Notes
     -----
-    Not continuous at the poles, where longitude still counts; nor over the antimeridian unless ``periodic``, which
-    rounds the waves of each direction by themselves. Longitudes of any convention are taken to
-    [-180, 180) first.
+    The columns are not continuous at the poles, where they depend on longitude. They are continuous over the
+    antimeridian only if ``periodic`` is True, which rounds the waves of each direction separately. Longitudes of any
+    convention are first brought to [-180, 180).
 
     References
     ----------

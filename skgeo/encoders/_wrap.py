@@ -8,7 +8,7 @@ __all__ = ["WrapEncoder"]
 
 
 class WrapEncoder(FormulaEncoder):
-    """Sine and cosine of latitude and of longitude, which wraps longitude around, after [1]_.
+    """Sine and cosine of latitude and of longitude, so that longitude is periodic, after [1]_.
 
     Four columns: ``wrap_lat_sin``, ``wrap_lat_cos``, ``wrap_lon_sin``, ``wrap_lon_cos``.
 
@@ -44,12 +44,12 @@ class WrapEncoder(FormulaEncoder):
 
     See Also
     --------
-    skgeo.encoders.GridEncoder : The same on many scales.
+    skgeo.encoders.GridEncoder : Has these columns on many scales.
 
     Notes
     -----
-    Continuous over the antimeridian, but not at the poles, where longitude still counts. This is the encoder as
-    [2]_ has it and its table; in [1]_ latitude is doubled first, so that both poles get the same values.
+    The columns are continuous over the antimeridian, but not at the poles, where they depend on longitude. This is the
+    encoder of [2]_ and of its table. In [1]_ the latitude is doubled first, so that both poles have the same values.
 
     References
     ----------

@@ -57,7 +57,7 @@ class BasisDisplay:
     Attributes
     ----------
     values, grid, names, label, limit
-        As given.
+        The parameters.
     axes_ : ndarray of matplotlib Axes
         One for each map.
     figure_ : matplotlib Figure
@@ -128,7 +128,8 @@ class BasisDisplay:
         estimator : transformer of places
             A fitted SphericalHarmonicPCA, an encoder of ``skgeo.encoders``, or a Pipeline of such.
         components : int or sequence of int or str, default=None
-            Which columns: how many from the first on, or their numbers or names. None is the first six.
+            The columns to draw: an int is the number of columns from the first on; a sequence has numbers or names.
+            None is the first six.
         grid : LatLonGrid, CellGrid or xarray object, default=None
             The places to evaluate. Cells outside of its mask are grey: give the domain of the fit. None is the whole
             Earth at half a degree.

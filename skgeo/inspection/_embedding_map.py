@@ -46,11 +46,11 @@ class EmbeddingMapDisplay:
     Attributes
     ----------
     values, grid, names
-        As given.
+        The parameters.
     colors_ : ndarray of shape (n_lat, n_lon, 3) or None
         The sRGB colours of three columns, in [0, 1].
     ax_, figure_ : matplotlib Axes and Figure
-        Where it was drawn.
+        The axes and the figure of the picture.
     mappable_ : matplotlib artist
         The cells.
     colorbar_ : matplotlib Colorbar or None
@@ -116,7 +116,7 @@ class EmbeddingMapDisplay:
         Parameters
         ----------
         estimator : transformer of places
-            Fitted: an encoder, or a Pipeline of such.
+            A fitted encoder, or a fitted Pipeline with one.
         components : int, str or three of them, default=(0, 1, 2)
             Number or name of one column, or those of three.
         grid : LatLonGrid, CellGrid or xarray object, default=None

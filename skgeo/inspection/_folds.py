@@ -42,11 +42,11 @@ class FoldDisplay:
     Attributes
     ----------
     coordinates, roles
-        As given.
+        The parameters.
     test_fold_ : ndarray of shape (n_samples,)
         The first fold that tests the sample; -1 if no fold does.
     ax_, figure_ : matplotlib Axes and Figure
-        Where it was drawn.
+        The axes and the figure of the picture.
     points_ : dict of str to matplotlib artist
         The dots of each entry of the legend, or all.
     legend_ : matplotlib Legend or None
@@ -170,7 +170,7 @@ class FoldDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         s : float, default=None
-            Size of the dots in square points; None follows from their number.
+            Area of a dot in square points. None makes dots smaller if there are more.
         colorbar : bool, default=True
             Draw the legend, or the colour bar of more than seven folds.
 

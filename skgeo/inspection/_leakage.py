@@ -43,7 +43,7 @@ class LeakageDisplay:
     Attributes
     ----------
     block_size_km, scores, random_scores, score_name
-        As given.
+        The parameters.
     ax_, figure_ : matplotlib Axes and Figure
         Where it was drawn; of several metrics a list of Axes.
     line_, random_line_ : matplotlib artists

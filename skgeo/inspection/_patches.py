@@ -56,16 +56,16 @@ class PatchDisplay:
     patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
         A patch table, or the pixels of patches of a CellGrid, whose outlines run through the centres of the outermost.
     values : array-like of shape (n_patches,), default=None
-        What the colours show; None draws outlines only.
+        Values that the colours show. None draws outlines only.
     label : str, default=""
         Quantity and unit of the values.
 
     Attributes
     ----------
     patches, values, label
-        As given.
+        The parameters.
     ax_, figure_ : matplotlib Axes and Figure
-        Where it was drawn.
+        The axes and the figure of the picture.
     patches_ : matplotlib PolyCollection
         The patches. A patch across the seam of the map has two polygons, a patch on the far side of the globe has none.
     colorbar_ : matplotlib Colorbar or None

@@ -48,15 +48,14 @@ _RESIDUAL_QUANTILE = 0.98
 
 
 class PredictionMapDisplay:
-    """Predictions of a model on a map, over a grid or at points; or their standard deviations, or its residuals.
+    """A map of predictions, of their standard deviations or of residuals, on a grid or at points.
 
     Parameters
     ----------
     values : array-like of the shape of the grid, or of shape (n_samples,)
         Predictions, probabilities or residuals; numbers of classes if there are ``classes``. NaN is drawn grey.
     places : LatLonGrid, CellGrid, xarray object, or array-like or DataFrame of shape (n_samples, 2)
-        Where they are: a grid, or latitudes and longitudes in degrees. What the mask of a grid leaves out is drawn
-        grey.
+        A grid, or latitudes and longitudes in degrees. Cells of a grid outside of its mask are drawn grey.
     label : str, default="prediction"
         Quantity and unit of the values.
     signed : bool, default=False
@@ -67,9 +66,9 @@ class PredictionMapDisplay:
     Attributes
     ----------
     values, places, label, signed, classes
-        As given.
+        The parameters.
     ax_, figure_ : matplotlib Axes and Figure
-        Where it was drawn.
+        The axes and the figure of the picture.
     mappable_ : matplotlib artist
         The cells or dots.
     colorbar_ : matplotlib Colorbar or None
@@ -162,10 +161,11 @@ class PredictionMapDisplay:
         Parameters
         ----------
         estimator : classifier or regressor
-            Fitted on places, as a Pipeline of an encoder and a model is; or on more columns, then give X.
+            A model that was fitted on places, such as a Pipeline of an encoder and a model. If it was fitted on further
+            columns, give X.
         X : array-like or DataFrame of shape (n_samples, n_features), default=None
-            The samples that are predicted, drawn as dots; a grid is taken as ``grid``. With ``grid``, X has one row for
-            each of its cells, in C order, such as covariates of the map; rows outside of the mask may be incomplete.
+            The samples to predict, drawn as dots; a grid is used as ``grid``. With ``grid``, X has one row for each
+            cell in C order, for instance with the covariates of the map. Rows outside of the mask may be incomplete.
         y : array-like of shape (n_samples,), default=None
             The true values, for residuals.
         grid : LatLonGrid, CellGrid or xarray object, default=None
@@ -175,14 +175,14 @@ class PredictionMapDisplay:
             Names of the columns of X, or of those that the estimator was fitted on; or latitude and longitude in
             degrees, where X does not have them.
         kind : {"prediction", "std", "residual"}, default="prediction"
-            "std" is the standard deviation, from ``predict(X, return_std=True)``. Residuals are true minus predicted;
-            of classes, right or wrong.
+            "std" is the standard deviation, from ``predict(X, return_std=True)``. A residual is the true minus the
+            predicted value. For classes it is "right" or "wrong".
         response_method : {"auto", "predict", "predict_proba", "decision_function"}, default="auto"
-            "auto" is the probability of the second of two classes if the classifier tells it, else the prediction.
+            "auto" is the probability of the second of two classes if there is ``predict_proba``, else the prediction.
         target_name : str, default=""
-            What is predicted, for the label.
+            Name of the target, for the label.
         unit : str, default=""
-            Its unit, for the label.
+            Unit of the target, for the label.
         ax : matplotlib Axes, default=None
             None makes a figure.
         **plot_options
@@ -275,9 +275,9 @@ class PredictionMapDisplay:
             Residuals are true minus predicted; of texts and truth values, right or wrong. "std" says that ``y_pred``
             are standard deviations.
         target_name : str, default=""
-            What is predicted, for the label.
+            Name of the target, for the label.
         unit : str, default=""
-            Its unit, for the label.
+            Unit of the target, for the label.
         ax : matplotlib Axes, default=None
             None makes a figure.
         **plot_options
@@ -351,10 +351,10 @@ class PredictionMapDisplay:
         cmap : str or Colormap, default=None
             None is "viridis", or a diverging colour map, white at zero, for signed values.
         vmin, vmax : float, default=None
-            Ends of the colours. None is the range of the values; for signed ones, their 98th percentile on both sides
-            of zero, with an arrow where values go beyond.
+            Ends of the colours. None is the range of the values. For signed values None is the 98th percentile of their
+            absolute values on both sides of zero, and an arrow shows that values go beyond.
         s : float, default=None
-            Size of dots in square points; None follows from their number.
+            Area of a dot in square points. None makes dots smaller if there are more.
         colorbar : bool, default=True
             Draw the colour bar, or the legend of classes.
 

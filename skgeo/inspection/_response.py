@@ -70,7 +70,7 @@ class ResponseDisplay:
     Attributes
     ----------
     values, grid, power, label, unit, signed
-        As given.
+        The parameters.
     ax_, figure_ : matplotlib Axes and Figure
         The map.
     power_ax_ : matplotlib Axes or None

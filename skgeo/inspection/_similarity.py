@@ -35,9 +35,9 @@ class SimilarityDisplay:
     Attributes
     ----------
     values, grid, place
-        As given.
+        The parameters.
     ax_, figure_ : matplotlib Axes and Figure
-        Where it was drawn.
+        The axes and the figure of the picture.
     mappable_ : matplotlib artist
         The cells.
     marker_ : matplotlib artist
@@ -98,7 +98,7 @@ class SimilarityDisplay:
         Parameters
         ----------
         estimator : transformer of places
-            Fitted: an encoder, or a Pipeline of such.
+            A fitted encoder, or a fitted Pipeline with one.
         place : (float, float)
             Latitude and longitude in degrees.
         grid : LatLonGrid, CellGrid or xarray object, default=None

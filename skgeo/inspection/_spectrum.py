@@ -35,18 +35,18 @@ class SpectrumDisplay:
     explained_variance : array-like of shape (n_components,)
         Eigenvalues.
     explained_variance_ratio : array-like of shape (n_components,)
-        Their shares of the total variance.
+        Shares of the eigenvalues in the total variance.
     shannon_number : float
-        How many components live inside the domain.
+        Number of components that lie inside the domain.
     power : array-like of shape (max_degree + 1,)
         The share of the total variance that the kept components have in each degree.
     whole_globe : bool, default=False
-        The domain is the Earth: components then belong to degrees one by one.
+        Whether the domain is the whole Earth, so that each component has a single degree.
 
     Attributes
     ----------
     explained_variance, explained_variance_ratio, shannon_number, power, whole_globe
-        As given.
+        The parameters.
     axes_ : ndarray of matplotlib Axes
         One for each panel.
     figure_ : matplotlib Figure
@@ -73,7 +73,7 @@ class SpectrumDisplay:
     Notes
     -----
     The variance of component i in degree l is lambda_i times the sum over m of c_ilm^2, for unit components c_i. A
-    degree l has half waves of pi R / l, 20 015 km / l.
+    degree l has the half wavelength pi R / l, which is 20,015 km / l.
 
     Examples
     --------

@@ -18,7 +18,7 @@ def continuous_boyce_index(
     sample_weight: "npt.ArrayLike | None" = None,
     background_weight: "npt.ArrayLike | None" = None,
 ) -> float:
-    """Whether records become more frequent, for the area, as the score rises: the continuous Boyce index [1]_.
+    """Measure whether records become denser as the score rises: the continuous Boyce index [1]_.
 
     A window moves over the range of scores. In each window P is the share of the records and E the share of the area
     of the background. The index is Spearman's correlation of P / E with the position of the window.
@@ -41,13 +41,14 @@ def continuous_boyce_index(
     Returns
     -------
     float
-        From -1 to 1. It is 1 where P / E only rises, about 0 for a model that knows nothing, and negative for a model
-        that prefers places without records. NaN if P / E is known in one window only, or is the same in all.
+        From -1 to 1. It is 1 if P / E only rises, about 0 for a model without skill, and negative for a model that
+        prefers places without records. It is NaN if P / E is known in one window only, or is the same in all.
 
     Raises
     ------
     ValueError
-        If scores are not finite arrays of one dimension, or a parameter is not what it accepts.
+        If scores are not finite arrays of one dimension, if ``n_windows`` or ``window_width`` is not positive, or if
+        weights are invalid.
 
     See Also
     --------
@@ -58,8 +59,8 @@ def continuous_boyce_index(
     Windows include both ends. Windows without background are left out, and of successive windows with the same P / E
     the last one counts, as in the function ``ecospat.boyce`` of the R package ecospat with its default
     ``rm.duplicate=TRUE``. The function in R moves the last window by 1, out of the range of probabilities, so that
-    its index lacks one of 101 windows. The index says whether the order of scores is right, and not whether
-    probabilities are.
+    its index lacks one of 101 windows. The index depends on the order of the scores only. It does not test whether
+    probabilities are right.
 
     References
     ----------

@@ -52,12 +52,13 @@ class LocationSplitter(BaseCrossValidator, ABC):
         Parameters
         ----------
         X : array-like, DataFrame, GeoDataFrame, xarray object, LatLonGrid or CellGrid with n_samples rows
-            The samples. A frame has latitude and longitude in degrees among its columns, an array has these two only,
-            in this order; of a grid it is the cells. With ``coordinates`` it may be anything that has a length.
+            The samples. A frame has latitude and longitude in degrees among its columns. An array has only these two
+            columns, in this order. The samples of a grid are its cells. With ``coordinates`` X may be anything that has
+            a length.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            The target, which ``stratify=True`` spreads over the folds; else it is not looked at.
+            The target, which ``stratify=True`` spreads over the folds. It has no other use.
         groups : array-like of shape (n_samples, 2), default=None
-            The same as ``coordinates``, by the only name that scikit-learn's tools hand on without metadata routing.
+            The same as ``coordinates``. Without metadata routing scikit-learn passes only this argument to splitters.
         coordinates : array-like, DataFrame, GeoSeries or grid with n_samples rows, or (str, str), default=None
             Latitude and longitude in degrees, where they are not in X; or the names of their columns in X.
 

@@ -65,7 +65,7 @@ _MIN_MEAN_LENGTH = 1e-9
 
 @dataclass(frozen=True)
 class DegreeSuggestion:
-    """A degree for the harmonics of a domain, and why: from :func:`~skgeo.model_selection.suggest_max_degree`.
+    """A degree for the harmonics of a domain, with the reason; :func:`suggest_max_degree` returns it.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class DegreeSuggestion:
     reason : str
         The reason in a few sentences. ``print`` shows it.
     wavelength_km : float
-        Wavelength of degree L; the finest detail is half of it.
+        Wavelength of degree L. The resolution is half of it.
     spacing_km : float
         Distance between the points of a square lattice with the same number of points on the same area; for a grid,
         between its cells.
@@ -89,13 +89,13 @@ class DegreeSuggestion:
     n_harmonics : int
         (L + 1)^2, the columns of ``SphericalHarmonics``.
     shannon_number : float
-        (L + 1)^2 times the share of the sphere that the domain covers: the number of combinations of harmonics that lie
-        inside the domain.
+        (L + 1)^2 times the share of the sphere that the domain covers. About this number of combinations of harmonics
+        lies inside the domain.
     n_components : int
-        About how many components ``SphericalHarmonicPCA(max_degree)`` keeps: the Shannon number, and the combinations
-        that lie partly in the domain.
+        Approximate number of components that ``SphericalHarmonicPCA(max_degree)`` keeps: the combinations of harmonics
+        that lie inside the domain, and those that lie partly inside.
     rank : int
-        Largest number of independent columns of harmonics at these places: the smaller of ``n_harmonics`` and
+        Largest number of independent columns of harmonics at these places, the smaller of ``n_harmonics`` and
         ``n_places``.
 
     Examples
@@ -127,7 +127,7 @@ class DegreeSuggestion:
 def suggest_max_degree(
     X: Any, resolution_km: float | None = None, *, largest: int = 60, coordinates: Any = None
 ) -> DegreeSuggestion:
-    """The degree that resolves a length, limited to the degree that the spacing of the data supports.
+    """Suggest the degree that resolves a length, at most the degree that the spacing of the data supports.
 
     Degree L resolves half a wavelength, 20,015 km / L. Data cannot show detail finer than the distance between places.
     If half a wavelength is this distance, about 0.8 harmonics lie in the domain for each place. The suggestion is the
@@ -142,15 +142,15 @@ def suggest_max_degree(
     resolution_km : float, default=None
         The finest detail that you need, in km.
     largest : int, default=60
-        Largest degree that is suggested: the number of harmonics is its square, and the work grows with the fourth to
-        sixth power of the degree. In a region :class:`~skgeo.SphericalHarmonicPCA` takes degrees up to some hundreds.
+        Largest degree to suggest. The number of harmonics grows with the square of the degree, and the work with its
+        fourth to sixth power. In a region :class:`~skgeo.SphericalHarmonicPCA` works up to degrees of some hundreds.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
 
     Returns
     -------
     DegreeSuggestion
-        The degree, the reason as text, and the numbers that it follows from.
+        The degree, the reason as text, and the numbers from which it follows.
 
     Raises
     ------
@@ -263,27 +263,27 @@ def select_max_degree(
     params: Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
 ) -> GridSearchCV:
-    """Choose ``max_degree``, and other parameters along with it, by blocked folds.
+    """Choose ``max_degree``, and optionally other parameters, by their scores in folds of blocks.
 
-    Random folds prefer high degrees, with which the model copies neighbours. This function runs scikit-learn's
-    ``GridSearchCV`` with folds of equal-area blocks, over the ``max_degree`` of the step of the model that has this
-    parameter.
+    Random folds prefer high degrees, with which the model copies neighbours. This function runs the ``GridSearchCV`` of
+    scikit-learn with folds of equal-area blocks. It searches the ``max_degree`` of the step of the model that has this
+    parameter. It fits the model once for each candidate and fold, and once on all data.
 
     Parameters
     ----------
     model : estimator
-        An estimator or Pipeline in which one parameter is called ``max_degree``, at any depth.
+        An estimator or Pipeline that has one parameter ``max_degree``, at any depth.
     X : array-like, DataFrame or GeoDataFrame with n_samples rows
         The samples that the model is fitted on. A frame may have latitude and longitude among its columns, as
         :class:`SphericalBlockKFold` finds them; else give ``coordinates``.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         The target.
     degrees : array-like of int, default=None
-        The degrees to try. None is six, in geometric progression, up to what ``suggest_max_degree`` says.
+        The degrees to compare. None is six degrees in geometric progression, up to that of ``suggest_max_degree``.
     param_grid : dict of str to sequence, default=None
         Further parameters to search together with the degree, such as ``{"ridge__alpha": [0.1, 1, 10]}``.
     cv : int, splitter or iterable of splits, default=None
-        The splits; an int as in ``GridSearchCV``; None is ``SphericalBlockKFold(5)``.
+        The splits. An int means the same as in ``GridSearchCV``. None is ``SphericalBlockKFold(5)``.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
     scoring : str, callable or None, default=None
@@ -298,9 +298,9 @@ def select_max_degree(
     Returns
     -------
     sklearn.model_selection.GridSearchCV
-        Fitted: ``best_params_``, ``cv_results_``, and ``best_estimator_``, fitted on all data. If folds have no score,
-        means and ranks are those of the folds in which at least one candidate has a score. A candidate without a score
-        in one of these folds is never chosen.
+        The fitted search. It has ``best_params_``, ``cv_results_``, and ``best_estimator_``, which is fitted on all
+        data. Folds in which no candidate has a score are left out of means and ranks. A candidate without a score in
+        one of the other folds is never chosen.
 
     Raises
     ------
@@ -315,7 +315,7 @@ def select_max_degree(
     UndefinedMetricWarning
         If some folds or candidates have no score, because a class is missing or the model cannot be fitted.
     ResolutionWarning
-        If fits warn of it: one warning for all fits. With ``n_jobs``, only the last fit, on all data, warns.
+        If fits give this warning: one warning for all fits. With ``n_jobs``, only the last fit, on all data, warns.
     CoordinateWarning
         If coordinates look like radians.
 

@@ -56,7 +56,8 @@ class LeakageReport:
     block_size_km : ndarray of shape (n_sizes,)
         Widths of the blocks, rising.
     scores : ndarray of shape (n_sizes, n_splits) or (n_sizes, n_splits, n_metrics)
-        Score of each blocked fold; NaN where it has none, for instance the area under the curve of one class.
+        Score of each fold of blocks. It is NaN if the fold has no score, for instance the area under the curve of one
+        class.
     random_scores : ndarray of shape (n_splits,) or (n_splits, n_metrics)
         Score of each random fold.
     n_blocks : ndarray of shape (n_sizes,)
@@ -64,7 +65,7 @@ class LeakageReport:
     distance_km : ndarray of shape (n_sizes,)
         Median distance, over folds and samples, from a test sample to the nearest training sample.
     random_distance_km : float
-        The same for random folds.
+        Median distance for random folds.
     metrics : tuple of str, default=("score",)
         Names of the scorers.
 
@@ -213,45 +214,46 @@ def leakage_report(
     n_jobs: int | None = None,
     verbose: bool | None = None,
 ) -> LeakageReport:
-    """Scores of a model in random folds, and in blocked folds over block sizes.
+    """Compare the scores of a model in random folds and in folds of blocks of several sizes.
 
-    If scores fall as blocks grow, the score of random folds comes from neighbours of the test samples among the
-    training samples. Report the score of the blocks whose distance from data is that of the places to predict.
+    If the score falls as the blocks grow, the score in random folds is too high: it comes from neighbours of the test
+    samples among the training samples. Report the score of the blocks whose distance from the training samples is that
+    of the places to predict. The model is fitted ``n_splits`` times for random folds and for each size of blocks.
 
     Parameters
     ----------
     model : estimator
-        Any estimator of scikit-learn, a Pipeline too; it is cloned for each fold.
+        An estimator or Pipeline of scikit-learn. It is cloned for each fold.
     X : array-like, DataFrame, GeoDataFrame with n_samples rows
         The samples that the model is fitted on. A frame may have latitude and longitude among its columns, as
         :class:`SphericalBlockKFold` finds them; else give ``coordinates``.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         The target.
     block_sizes_km : array-like of float, default=None
-        Widths of blocks in km. None is five sizes, from 64 blocks for each fold (fewer if there are fewer than four
-        samples to a block) to two.
+        Widths of blocks in km. None is five sizes. The smallest size has 64 blocks for each fold, or fewer so that a
+        block has four samples. The largest size has two blocks for each fold.
     n_splits : int, default=5
         Number of folds.
     coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
         Names of the columns of X, or latitude and longitude in degrees, where X does not have them.
     scoring : str, callable, or list, tuple or dict of several, default=None
-        As in ``sklearn.model_selection.cross_validate``; None is the model's own score.
+        As in ``sklearn.model_selection.cross_validate``. None is the ``score`` of the model.
     stratify : bool, default=False
-        Spread classes over blocked folds as :class:`SphericalBlockKFold` does, and over random ones.
+        Spread classes over folds of blocks, as :class:`SphericalBlockKFold` does, and over random folds.
     params : dict, default=None
         Passed on to ``cross_validate``, such as ``{"sample_weight": weight}``.
     random_state : int, RandomState instance or None, default=0
-        Shuffles the random folds, and samples the distances.
+        Source of randomness for the random folds, and for the samples whose distances are measured.
     n_jobs : int or None, default=None
-        Processes for the folds, as in ``cross_validate``. They print warnings about resolution by themselves, those of
-        random folds only.
+        Processes for the folds, as in ``cross_validate``. Processes print warnings about resolution for random folds
+        only.
     verbose : bool or None, default=None
         Show a progress bar; needs tqdm. None shows it in interactive sessions, when work takes longer than two seconds.
 
     Returns
     -------
     LeakageReport
-        ``print`` shows it as a table, ``to_frame()`` makes a DataFrame.
+        The scores. ``print`` shows a table, and ``to_frame()`` makes a DataFrame.
 
     Raises
     ------
@@ -267,13 +269,13 @@ def leakage_report(
         If some folds have no score, because a class is missing or the model cannot be fitted. They are left out of the
         means, and ``n_scored`` counts the other folds.
     ResolutionWarning
-        If fits warn of it: one warning for all.
+        If fits give this warning: one warning for all fits.
     CoordinateWarning
         If coordinates look like radians.
 
     Examples
     --------
-    A model that looks up the nearest sample, on a field that is rough over a thousand km:
+    The model copies the nearest sample. The classes change over about a thousand km:
 
     >>> import numpy as np
     >>> from sklearn.neighbors import KNeighborsClassifier

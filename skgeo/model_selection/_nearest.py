@@ -35,7 +35,7 @@ _MIN_CLUSTERS_FOR_FOLD_TREES = 200
 
 @dataclass(frozen=True, eq=False)
 class DistanceMatch:
-    """How :class:`~skgeo.model_selection.NearestNeighbourDistanceKFold` matched distances: what its ``match`` returns.
+    """The result of ``match`` of :class:`~skgeo.model_selection.NearestNeighbourDistanceKFold`: folds and distances.
 
     Parameters
     ----------
@@ -44,19 +44,19 @@ class DistanceMatch:
     n_clusters : int
         The number of clusters that the folds are made of.
     wasserstein_km : float
-        The distance between the distributions of ``fold_km`` and ``prediction_km``, the least of all candidates.
+        The distance between the distributions of ``fold_km`` and ``prediction_km``, the smallest of all candidates.
     candidate_n_clusters : ndarray of shape (n_candidates,)
-        The numbers of clusters tried. The last, where every place is a cluster, gives random folds.
+        The numbers of clusters that were tried. With the last number every place is a cluster, so the folds are random.
     candidate_wasserstein_km : ndarray of shape (n_candidates,)
-        The distance of each from the distribution to match; NaN where a fold was too large.
+        The distance between the distributions for each number of clusters; NaN if a fold was too large.
     prediction_km : ndarray of shape (n_locations,)
         Great-circle distance from each prediction location to the nearest sample, in km.
     prediction_weight : ndarray of shape (n_locations,)
         The weight of each location: the area of its cell, or 1.
     fold_km : ndarray of shape (n_samples,)
-        Great-circle distance from samples to the nearest one in another fold; of at most 10,000 samples.
+        Great-circle distance from samples to the nearest sample in another fold, for at most 10,000 samples.
     sample_km : ndarray of shape (n_samples,)
-        Great-circle distance from the same samples to the nearest other sample, which is what leaving one out tests.
+        Great-circle distance from the same samples to the nearest other sample. Leave-one-out tests at this distance.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
     max_share : float, default=0.5
         No fold holds more than this share of the samples.
     random_state : int or RandomState instance, default=0
-        Decides to which fold clusters of the same size go, and which samples are measured where there are more than
+        Decides to which fold clusters of the same size go, and which samples are measured if there are more than
         10,000. None makes other folds every time.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame, also in ``prediction_locations`` if it has
@@ -113,7 +113,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
 
     See Also
     --------
-    skgeo.model_selection.SphericalBlockKFold : Where it is known how far apart training and test should be.
+    skgeo.model_selection.SphericalBlockKFold : Use it if you know how far apart training and test should be.
 
     Notes
     -----

@@ -45,20 +45,20 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     embed_dim : int, default=256
         Width of the embedding.
     hidden_dim : int or None, default=None
-        Width of the layers of a network given by name; None is its own default.
+        Width of the layers of a network given by name. None is the default of the network.
     n_layers : int or None, default=None
-        Number of layers of a network given by name; None is its own default.
+        Number of layers of a network given by name. None is the default of the network.
     dropout : float or None, default=None
-        Dropout of a network given by name; None is its own default.
+        Dropout of a network given by name. None is the default of the network.
     temperature : float, default=0.07
-        Temperature at first; it is learned, and stays at 0.01 or above.
+        Temperature at the start of training. It is learned, and stays at 0.01 or above.
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
         Factor of the weights that Adam adds to their gradient (L2); the temperature has none.
     batch_size : int or None, default=2048
-        Pairs in a step, at most; None takes all. The loss compares each place with all others of its batch, so large
-        batches teach finer differences. Batches have the same size, because the loss depends on it.
+        Largest number of pairs in a step. None takes all. The loss compares each place with all others of its batch, so
+        large batches teach finer differences. All batches have the same size, because the loss depends on it.
     max_epochs : int, default=500
         Largest number of passes over the pairs.
     patience : int or None, default=30
@@ -72,7 +72,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"
-        Where torch computes, such as "cuda".
+        Device on which torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -90,9 +90,9 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     Attributes
     ----------
     retrieval_ : dict of str and ndarray of shape (3,)
-        How well held-out pairs find each other, if any were held out. ``k`` is 1, 5 and 10; ``image_to_place`` the
-        share of images whose own place is among the k most similar of all held-out places, ``place_to_image`` the
-        reverse, and ``chance`` what guessing gets. Ties count by the chance of a random order.
+        Retrieval of held-out pairs, if any were held out. ``k`` is 1, 5 and 10. ``image_to_place`` is the share of
+        images whose own place is among the k most similar held-out places, ``place_to_image`` is the reverse, and
+        ``chance`` is the share by guessing. Ties count by the chance of a random order.
     temperature_ : float
         The learned temperature.
     encoder_ : transformer
@@ -106,9 +106,9 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean held-out loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
-        Epochs trained.
+        Number of epochs of training.
     best_epoch_ : int
-        Epoch after which the weights were kept, from 1.
+        Number of the epoch whose weights are kept, from 1.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
@@ -127,17 +127,17 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     --------
     skgeo.nn.load_satclip : Embeddings that were learned from images of the whole world.
     skgeo.nn.compute_features : Features of images from a frozen model.
-    skgeo.encoders.SphericalHarmonics : Embeddings that nothing has to be learned for.
+    skgeo.encoders.SphericalHarmonics : Embeddings that need no training.
 
     Notes
     -----
-    The embedding is not divided by its length. This is usual for models on top of it.
+    The embedding is not divided by its length, as is usual for models that use it.
 
     Neighbours are similar. A random share of the pairs therefore measures how well the embedding separates places
     *between* known places. If the embedding has to work in other regions, give ``fit`` pairs of these regions as
     ``X_val`` and ``y_val``.
 
-    A batch of n pairs takes some six matrices of n x n numbers: 1.6 GB for 8,192 in float32.
+    A batch of n pairs needs about six matrices of n x n numbers: 1.6 GB for 8,192 pairs in float32.
 
     References
     ----------
@@ -233,17 +233,17 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         folder: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
-        """Train from new random weights, or go on from a checkpoint.
+        """Train from new random weights, or continue from a checkpoint.
 
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             Places as (latitude, longitude) in degrees. Cells of a grid that are masked are left out.
         y : array-like of shape (n_samples, n_image_features), or iterable
-            Features of the images of these places, in their order (of shape (n_samples,), one of each): an array, in
-            memory or memory-mapped, which is then read batch by batch; or an iterable of arrays or tensors of some rows
-            each, which is read once. With ``image_encoder`` they are the images, as
-            :func:`skgeo.nn.compute_features` takes them.
+            Features of the images of these places, in the same order; the shape (n_samples,) is one feature. They are
+            an array in memory, a memory-mapped array, which is read batch by batch, or an iterable of arrays or tensors
+            with some rows each, which is read once. With ``image_encoder`` they are the images, in a form that
+            :func:`skgeo.nn.compute_features` accepts.
         X_val, y_val : array-like, default=None
             Pairs to hold out, as X and y, instead of a share of these.
         image_encoder : Module, default=None
@@ -252,9 +252,9 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             Folder for a temporary file with the features that come from an iterable or an image encoder. None keeps
             them in memory.
         checkpoint : str or path-like, default=None
-            File that holds the state of the training after every epoch. If it is there, training goes on from it, to
-            the very numbers that a run without interruption gives; with ``max_epochs`` raised, a finished one goes on.
-            It cannot run code.
+            File for the state of the training after every epoch. If the file exists, training continues from it, and
+            gives the same bits as a run without interruption. With a larger ``max_epochs`` a finished training
+            continues. The file cannot run code.
 
         Returns
         -------
@@ -319,7 +319,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         return self
 
     def score(self, X: Any, y: Any) -> float:
-        """Share of images whose own place is the most similar of all.
+        """Compute the share of images whose own place is the most similar of all places.
 
         Parameters
         ----------
@@ -331,8 +331,8 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Returns
         -------
         float
-            Between 0 and 1. Guessing gets 1 / n_samples: the share depends on the number of places to choose from.
-            Equal similarities count by the chance of a random order.
+            Share from 0 to 1. Guessing has 1 / n_samples, so the share depends on the number of places. Equal
+            similarities count by the chance of a random order.
         """
         check_is_fitted(self)
         pairs = self._read_pairs(X, y, None, None, reset=False)
@@ -341,7 +341,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         return float(hit_rates(images, places, (1,))[0])
 
     def similarity(self, X: Any, image_features: Any) -> npt.NDArray[np.floating]:
-        """Cosine similarity of places and images.
+        """Compute the cosine similarity of places and images.
 
         Parameters
         ----------
@@ -353,7 +353,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Returns
         -------
         ndarray of shape (n_samples, n_images)
-            From -1 to 1, NaN where a place is missing; float32 for float32 places, else float64.
+            Similarities from -1 to 1, NaN where a place is missing; float32 for float32 places, else float64.
         """
         check_is_fitted(self)
         images, places = self._read_images(image_features), self._read(X, reset=False)
@@ -367,23 +367,23 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     def locate(
         self, image_features: Any, candidates: Any, k: int = 10
     ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.floating]]:
-        """The candidate places most similar to images.
+        """Find the candidate places that are most similar to images.
 
         Parameters
         ----------
         image_features : array-like of shape (n_images, n_image_features)
             Features of images, from the same model as in ``fit``.
         candidates : array-like, DataFrame or GeoSeries of shape (n_candidates, 2), or grid
-            Places to choose from; of a grid all cells, in C order.
+            Places to choose from. For a grid these are all cells, in C order.
         k : int, default=10
             Number of places for each image.
 
         Returns
         -------
         indices : ndarray of shape (n_images, k)
-            Rows of ``candidates``, the most similar first, of equal ones the first; those that are missing come last.
+            Rows of ``candidates``, the most similar first. Equal ones keep their order. Missing places are last.
         similarity : ndarray of shape (n_images, k)
-            Their cosine similarities, from -1 to 1; ``-inf`` of places that are missing.
+            Cosine similarities of these places, from -1 to 1; ``-inf`` for missing places.
 
         Raises
         ------

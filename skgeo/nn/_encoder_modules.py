@@ -84,12 +84,12 @@ SphereCEncoder, SphereMEncoder, TheoryEncoder or WrapEncoder
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other.
+            (latitude, longitude) in degrees, in this order, also if ``fit`` saw the columns in the other order.
 
         Returns
         -------
         Tensor of shape (..., n_outputs)
-            In the dtype of ``points``; integers give that of the buffers.
+            The embedding, in the dtype of ``points``; for integers, in the dtype of the buffers.
         """
         check_last(points, "points", ("latitude", "longitude"))
         constants = {name: getattr(self, name) for name in self._names}
@@ -138,7 +138,7 @@ class Harmonics(nn.Module):
     Notes
     -----
     A call computes in the wider dtype of points and buffer, float64 as made, and returns the dtype of the points. It
-    holds some 4 (L + 1)^2 numbers a point: feed millions of points in batches.
+    holds about 4 (L + 1)^2 numbers a point. Divide millions of points into batches.
 
     Examples
     --------
@@ -181,13 +181,13 @@ class Harmonics(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other. Whole turns of
-            longitude are removed without rounding.
+            (latitude, longitude) in degrees, in this order, also if ``fit`` saw the columns in the other order. Whole
+            turns of longitude are removed without rounding.
 
         Returns
         -------
         Tensor of shape (..., n_outputs)
-            In the dtype of ``points``; integers give that of the buffer.
+            The embedding, in the dtype of ``points``; for integers, in the dtype of the buffer.
         """
         check_last(points, "points", ("latitude", "longitude"))
         wide = points.to(torch.promote_types(points.dtype, self.series.dtype))

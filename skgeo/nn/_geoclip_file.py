@@ -32,9 +32,9 @@ _MODEL_TYPES = ("geoclip-location-encoder", "geoclip-geolocation")
 def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> PretrainedEncoder:
     """Read the location encoder of GeoCLIP [1]_ from a published file, without running code from it.
 
-    GeoCLIP learned 512 numbers for each place from photographs and the places where they were taken. The package
-    ``geoclip`` on the Python package index carries the weights, under the MIT licence: ``pip download --no-deps
-    geoclip==1.3.0`` fetches the one file. This function downloads nothing, and does not need the package.
+    GeoCLIP computes 512 numbers for each place, which it learned from photographs and the places where they were taken.
+    The package ``geoclip`` on the Python package index contains the weights, under the MIT licence. ``pip download
+    --no-deps geoclip==1.3.0`` downloads the one file. This function downloads nothing, and does not need the package.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     Returns
     -------
     PretrainedEncoder
-        Fitted: (latitude, longitude) in degrees to the embedding, in float64; ``set_params(dtype="float32")`` makes it
-        faster. :func:`skgeo.save` writes it to a file that does not need the wheel to be read.
+        A fitted transformer from (latitude, longitude) in degrees to the embedding, in float64.
+        ``set_params(dtype="float32")`` makes it faster. :func:`skgeo.save` writes it to a file that replaces the wheel.
 
     Raises
     ------
@@ -72,16 +72,16 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     See Also
     --------
     skgeo.nn.load_satclip : Embeddings that were learned from satellite images.
-    skgeo.encoders.SphericalHarmonics : Side by side with these columns it is often best; the user guide has numbers.
+    skgeo.encoders.SphericalHarmonics : Together with these columns often the best; the user guide has scores.
 
     Notes
     -----
-    The encoder projects places to the Equal Earth map, so that its output jumps at the antimeridian, and depends on the
-    longitude at the poles. Longitudes of any convention are taken to [-180, 180) first; the published code takes them
-    as they come, and was trained on -180 to 180.
+    The encoder projects places to the Equal Earth map, so its output jumps at the antimeridian, and depends on the
+    longitude at the poles. Longitudes of any convention are first brought to [-180, 180). The published code does not
+    convert longitudes, and was trained on -180 to 180.
 
-    The network is computed in float64; the published code computes all in float32, and its random Fourier features of
-    the finest scale lose three digits there.
+    skgeo computes the network in float64. The published code computes everything in float32, and its random Fourier
+    features of the finest scale lose three digits there.
 
     References
     ----------

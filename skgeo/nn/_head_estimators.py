@@ -57,13 +57,13 @@ class HeadModel(NeuralEstimator):
         self.verbose = verbose
 
     def to_torch(self) -> PatchProjectionHead:
-        """The trained head as a torch module, without the output layer. Its output is added to the tokens of patches.
+        """Return the trained head as a torch module without the output layer, to add its output to tokens.
 
         Returns
         -------
         skgeo.nn.PatchProjectionHead
-            Maps (..., n_features) to (..., embed_dim), in evaluation mode, on the CPU; training it does not change this
-            estimator.
+            Maps (..., n_features) to (..., embed_dim). The module is in evaluation mode, on the CPU. Training it does
+            not change this estimator.
 
         Raises
         ------
@@ -127,8 +127,8 @@ class HeadModel(NeuralEstimator):
 class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     """Train the projection head of patches on classes, as the last step of a Pipeline.
 
-    :class:`~skgeo.nn.PatchProjectionHead` with a linear output: the head learns an embedding of position and scale that
-    predicts the target, and ``to_torch`` returns the head for the tokens of a transformer.
+    The model is :class:`~skgeo.nn.PatchProjectionHead` with a linear output. The head learns an embedding of position
+    and scale that predicts the target. ``to_torch`` returns the head for the tokens of a transformer.
 
     Parameters
     ----------
@@ -142,33 +142,33 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     head_dim : int or None, default=None
         Width between the two linear layers of the head; None is ``2 * max(n_features, embed_dim)``.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss; "balanced" are inversely proportional to the total
-        ``sample_weight`` of their samples, each 1 by default.
+        Weights of the classes in the loss. "balanced" weights are inversely proportional to the total
+        ``sample_weight`` of the samples of each class.
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
         Factor of the weights that Adam adds to their gradient (L2).
     batch_size : int or None, default=2000
-        Samples in a step; None takes all.
+        Number of samples in a step. None takes all samples.
     max_epochs : int, default=500
         Largest number of passes over the samples.
     patience : int or None, default=30
         Stop after this number of epochs without a new minimum of the validation loss. None trains for ``max_epochs``
         and holds nothing out.
     validation_fraction : float, default=0.1
-        Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
-        is None.
+        Share of the samples that is held out at random for validation. It has no effect if ``fit`` gets validation
+        data, or if patience is None.
     keep : "best" or "last", default="best"
         "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
         validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network.
     device : str, default="cpu"
-        Where torch computes, such as "cuda".
+        Device on which torch computes, such as "cuda".
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
-        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
-        own generator is left as it was.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
+        bits every time, on a CPU with the same torch and number of threads. The global generator of torch does not
+        change.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -184,9 +184,9 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean validation loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
-        Epochs trained.
+        Number of epochs of training.
     best_epoch_ : int
-        Epoch after which the weights were kept, from 1.
+        Number of the epoch whose weights are kept, from 1.
     n_position_ : int
         Number of features before the descriptors.
     scale_mean_, scale_std_ : ndarray of shape (n_scale,)
@@ -203,7 +203,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
 
     See Also
     --------
-    skgeo.nn.PatchProjectionHead : The head.
+    skgeo.nn.PatchProjectionHead : The head alone.
     skgeo.nn.ProjectionHeadRegressor : For numbers.
 
     Examples
@@ -270,8 +270,8 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
 class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     """Train the projection head of patches on numbers, as the last step of a Pipeline.
 
-    :class:`~skgeo.nn.PatchProjectionHead` with a linear output: the head learns an embedding of position and scale that
-    predicts the target, and ``to_torch`` returns the head for the tokens of a transformer.
+    The model is :class:`~skgeo.nn.PatchProjectionHead` with a linear output. The head learns an embedding of position
+    and scale that predicts the target. ``to_torch`` returns the head for the tokens of a transformer.
 
     Parameters
     ----------
@@ -289,26 +289,26 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     weight_decay : float, default=0
         Factor of the weights that Adam adds to their gradient (L2).
     batch_size : int or None, default=2000
-        Samples in a step; None takes all.
+        Number of samples in a step. None takes all samples.
     max_epochs : int, default=500
         Largest number of passes over the samples.
     patience : int or None, default=30
         Stop after this number of epochs without a new minimum of the validation loss. None trains for ``max_epochs``
         and holds nothing out.
     validation_fraction : float, default=0.1
-        Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
-        is None.
+        Share of the samples that is held out at random for validation. It has no effect if ``fit`` gets validation
+        data, or if patience is None.
     keep : "best" or "last", default="best"
         "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
         validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network.
     device : str, default="cpu"
-        Where torch computes, such as "cuda".
+        Device on which torch computes, such as "cuda".
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
-        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
-        own generator is left as it was.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
+        bits every time, on a CPU with the same torch and number of threads. The global generator of torch does not
+        change.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -324,9 +324,9 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean validation loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
-        Epochs trained.
+        Number of epochs of training.
     best_epoch_ : int
-        Epoch after which the weights were kept, from 1.
+        Number of the epoch whose weights are kept, from 1.
     n_position_ : int
         Number of features before the descriptors.
     scale_mean_, scale_std_ : ndarray of shape (n_scale,)
@@ -343,7 +343,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
 
     See Also
     --------
-    skgeo.nn.PatchProjectionHead : The head.
+    skgeo.nn.PatchProjectionHead : The head alone.
     skgeo.nn.ProjectionHeadClassifier : For classes.
 
     Examples

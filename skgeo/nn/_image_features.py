@@ -23,17 +23,17 @@ def compute_features(
     batch_size: int = 64,
     folder: str | None = None,
 ) -> npt.NDArray[Any]:
-    """Features of images from a frozen model, as training data of :class:`~skgeo.nn.ContrastiveLocationEncoder`.
+    """Compute features of images with a frozen model, to train :class:`~skgeo.nn.ContrastiveLocationEncoder`.
 
-    Each image goes through the model once, in evaluation mode and without gradients. The model does not change.
+    The model reads each image once, in evaluation mode and without gradients. The model does not change.
 
     Parameters
     ----------
     images : Dataset, DataLoader or iterable
         Images in the order of their places. A Dataset is read in batches; a DataLoader or another iterable gives
         batches: a tensor, a tuple or list that begins with it, or a dict that has it as "image". A DataLoader has to
-        go through its dataset from the start to the end: without shuffle or a sampler of another kind, and of an
-        IterableDataset with one worker at most. The order of other iterables is the caller's.
+        read its dataset from the start to the end: without shuffle or another sampler, and for an IterableDataset with
+        at most one worker. For other iterables you have to keep the order yourself.
     image_encoder : Module
         Maps a batch of images to features of shape (n, n_features), or (n, n_features, 1, 1). Batches are moved to the
         device of its parameters.

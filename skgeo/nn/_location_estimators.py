@@ -66,14 +66,14 @@ class LocationModel(LocationEstimator, NeuralEstimator):
         self.verbose = verbose
 
     def to_torch(self) -> LocationEncoder:
-        """The trained model as a torch module, from degrees to logits of a classifier or values of a regressor.
+        """Return the trained model as a torch module, from degrees to logits or to values in the units of y.
 
         Returns
         -------
         skgeo.nn.LocationEncoder
-            Maps (latitude, longitude) in degrees (..., 2), in this order of columns always, to (..., n_outputs): one
-            logit for two classes, of the second; else one each. In evaluation mode, on the CPU; training it does not
-            change this estimator.
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs). Latitude is always the first column. Two
+            classes have one logit, that of the second class; more classes have one logit each. The module is in
+            evaluation mode, on the CPU. Training it does not change this estimator.
 
         Raises
         ------
@@ -133,42 +133,42 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
     hidden_dim : int or None, default=None
-        Width of the layers of a network given by name; None is its own default. "linear" has none.
+        Width of the layers of a network given by name. None is the default of the network. "linear" has none.
     n_layers : int or None, default=None
-        Number of layers of a network given by name; None is its own default.
+        Number of layers of a network given by name. None is the default of the network.
     dropout : float or None, default=None
-        Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
+        Dropout of a network given by name. None is the default of the network: 0.5 for "fcnet", 0 for others.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss; "balanced" are inversely proportional to the total
-        ``sample_weight`` of their samples, each 1 by default.
+        Weights of the classes in the loss. "balanced" weights are inversely proportional to the total
+        ``sample_weight`` of the samples of each class.
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
         Factor of the weights that Adam adds to their gradient (L2).
     batch_size : int or None, default=2000
-        Samples in a step; None takes all.
+        Number of samples in a step. None takes all samples.
     max_epochs : int, default=500
         Largest number of passes over the samples.
     patience : int or None, default=30
         Stop after this number of epochs without a new minimum of the validation loss. None trains for ``max_epochs``
         and holds nothing out.
     validation_fraction : float, default=0.1
-        Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
-        is None.
+        Share of the samples that is held out at random for validation. It has no effect if ``fit`` gets validation
+        data, or if patience is None.
     keep : "best" or "last", default="best"
         "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
         validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"
-        Where torch computes, such as "cuda".
+        Device on which torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
-        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
-        own generator is left as it was.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
+        bits every time, on a CPU with the same torch and number of threads. The global generator of torch does not
+        change.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -186,9 +186,9 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean validation loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
-        Epochs trained.
+        Number of epochs of training.
     best_epoch_ : int
-        Epoch after which the weights were kept, from 1.
+        Number of the epoch whose weights are kept, from 1.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
@@ -204,7 +204,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     See Also
     --------
     skgeo.nn.LocationRegressor : For numbers instead of classes.
-    skgeo.encoders.SphericalHarmonics : With LogisticRegression, a model without torch that comes close.
+    skgeo.encoders.SphericalHarmonics : With LogisticRegression, a model without torch and with similar scores.
 
     Notes
     -----
@@ -296,39 +296,39 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
     hidden_dim : int or None, default=None
-        Width of the layers of a network given by name; None is its own default. "linear" has none.
+        Width of the layers of a network given by name. None is the default of the network. "linear" has none.
     n_layers : int or None, default=None
-        Number of layers of a network given by name; None is its own default.
+        Number of layers of a network given by name. None is the default of the network.
     dropout : float or None, default=None
-        Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
+        Dropout of a network given by name. None is the default of the network: 0.5 for "fcnet", 0 for others.
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
         Factor of the weights that Adam adds to their gradient (L2).
     batch_size : int or None, default=2000
-        Samples in a step; None takes all.
+        Number of samples in a step. None takes all samples.
     max_epochs : int, default=500
         Largest number of passes over the samples.
     patience : int or None, default=30
         Stop after this number of epochs without a new minimum of the validation loss. None trains for ``max_epochs``
         and holds nothing out.
     validation_fraction : float, default=0.1
-        Share of the samples that is held out to validate on, at random, unless ``fit`` is given such data or patience
-        is None.
+        Share of the samples that is held out at random for validation. It has no effect if ``fit`` gets validation
+        data, or if patience is None.
     keep : "best" or "last", default="best"
         "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
         validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"
-        Where torch computes, such as "cuda".
+        Device on which torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer, the seed that
-        torch is given, makes the same bits every time, on a CPU with the same torch and number of threads. torch's
-        own generator is left as it was.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
+        bits every time, on a CPU with the same torch and number of threads. The global generator of torch does not
+        change.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -336,8 +336,8 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     Attributes
     ----------
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
-        Weighted mean and deviation of the training targets: the network learns the standardised ones, so that the
-        learning rate does not depend on their units.
+        Weighted mean and standard deviation of the training targets. The network learns standardised targets, so that
+        the learning rate does not depend on their units.
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
@@ -347,9 +347,9 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean validation loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
-        Epochs trained.
+        Number of epochs of training.
     best_epoch_ : int
-        Epoch after which the weights were kept, from 1.
+        Number of the epoch whose weights are kept, from 1.
     n_features_in_ : int
         2: latitude and longitude.
     feature_names_in_ : ndarray of shape (2,)
@@ -364,7 +364,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
 
     See Also
     --------
-    skgeo.nn.LocationClassifier : For classes; says more.
+    skgeo.nn.LocationClassifier : For classes, with further notes.
     skgeo.encoders.SphericalHarmonics : With Ridge, a Gaussian process in linear time.
 
     References

@@ -149,12 +149,12 @@ class SirenNet(nn.Module):
 
     See Also
     --------
-    skgeo.encoders.GridEncoder : What one layer on latitude and longitude can learn to be.
+    skgeo.encoders.GridEncoder : Has sines that one layer on latitude and longitude can learn.
 
     Notes
     -----
-    Weights and biases of the first layer are drawn uniformly from +-1 / n_inputs, those of the others and of the output
-    from +-sqrt(6 / hidden_dim) / w0, as in [1]_ for the weights and in the code of [2]_ for both.
+    Weights and biases of the first layer are drawn uniformly from +-1 / n_inputs. Those of the other layers and of the
+    output are drawn from +-sqrt(6 / hidden_dim) / w0. [1]_ does this for the weights, and the code of [2]_ for both.
 
     References
     ----------
@@ -294,8 +294,8 @@ class LocationEncoder(nn.Module):
     network : Module
         Maps the embedding to outputs.
     mean, scale : float or sequence of float, default=0, 1
-        Outputs are multiplied by ``scale``, and ``mean`` is added: a network that was trained on standardised targets
-        gives them in their own units. One number, or one for each output.
+        Outputs are multiplied by ``scale``, and ``mean`` is added. A network that was trained on standardised targets
+        then returns values in their units. Give one number, or one for each output.
 
     Attributes
     ----------
@@ -304,12 +304,13 @@ class LocationEncoder(nn.Module):
 
     See Also
     --------
-    skgeo.nn.LocationClassifier, skgeo.nn.LocationRegressor : Train one, and hand it out with ``to_torch``.
+    skgeo.nn.LocationClassifier, skgeo.nn.LocationRegressor : Train such a module; ``to_torch`` returns it.
 
     Notes
     -----
-    The encoder computes in its own precision, float64 as made: the embedding is rounded to that of the network's
-    parameters afterwards, so that places a few metres apart keep their distance in a float32 network.
+    The encoder computes in its own precision, which is float64 for a new encoder. The embedding is then rounded to the
+    precision of the network. Places that are a few metres apart therefore have different embeddings in a float32
+    network.
 
     Examples
     --------
@@ -343,7 +344,7 @@ class LocationEncoder(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other.
+            (latitude, longitude) in degrees, in this order, also if ``fit`` saw the columns in the other order.
 
         Returns
         -------

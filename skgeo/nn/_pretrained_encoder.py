@@ -35,7 +35,7 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
         takes half of the time and memory. Places are encoded in float64 in any case, before the network rounds the
         numbers; a module without an encoder of skgeo gets degrees in the precision of its parameters.
     device : str, default="cpu"
-        Where torch computes, such as "cuda".
+        Device on which torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
@@ -69,14 +69,14 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
 
     Notes
     -----
-    The columns are named ``satclip0``, ``geoclip0`` and so on, and ``embedding0`` and so on for a module. Clones share
-    published weights and copy a module.
+    The columns have the names ``satclip0``, ``geoclip0`` and so on, or ``embedding0`` and so on for a module. Clones
+    share published weights, and copy a module.
 
     GeoCLIP projects places to a map: its embedding jumps at the antimeridian, and at the poles it depends on the
-    longitude. Longitudes of any convention are taken to [-180, 180) first, so that 180 is -180.
+    longitude. Longitudes of any convention are first brought to [-180, 180), so 180 becomes -180.
 
-    :func:`skgeo.save` holds published weights and modules of ``skgeo.nn``. Files without code cannot hold a module of
-    your own code: use joblib.
+    :func:`skgeo.save` writes published weights and modules of ``skgeo.nn``. It cannot write a module of your own code,
+    because its files contain no code: use joblib.
 
     References
     ----------

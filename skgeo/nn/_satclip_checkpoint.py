@@ -26,17 +26,18 @@ def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     Parameters
     ----------
     path : str or path-like
-        The checkpoint, a plain state_dict such as that of TorchGeo's ``SatCLIP``, or a safetensors file, under any
-        name. Its network may stand under any prefix, such as ``model.location.nnet.``, ``location.nnet.`` or ``nnet.``,
-        and twice as in the published files, as long as there is only one.
+        The checkpoint, a plain state_dict such as that of ``SatCLIP`` of TorchGeo, or a safetensors file, with any
+        name. The tensors of the network may have any prefix, such as ``model.location.nnet.``, ``location.nnet.`` or
+        ``nnet.``. The file must contain one network; it may contain a copy of it, as the published files do.
     sha256 : str or None, default=None
         SHA-256 of the whole file as 64 hexadecimal digits, if you know it. Another file is refused before it is read.
 
     Returns
     -------
     PretrainedEncoder
-        Fitted: (latitude, longitude) in degrees to the embedding, in float64; ``set_params(dtype="float32")`` makes it
-        faster. :func:`skgeo.save` writes it to a file that does not need the checkpoint to be read.
+        A fitted transformer from (latitude, longitude) in degrees to the embedding, in float64.
+        ``set_params(dtype="float32")`` makes it faster. :func:`skgeo.save` writes it to a file that replaces the
+        checkpoint.
 
     Raises
     ------
@@ -64,15 +65,16 @@ def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
 
     Notes
     -----
-    ``legendre_polys`` L of the file stands for the degrees 0 to L - 1. Dropout of the original is off, as in its
-    evaluation mode.
+    ``legendre_polys`` L of the file means the degrees 0 to L - 1. There is no dropout, as in the evaluation mode of the
+    original.
 
-    ``harmonics_calculation`` may be "analytic", as in the published files, or "closed-form": the two differ by signs
+    ``harmonics_calculation`` may be "analytic", as in the published files, or "closed-form". The two differ by signs
     and by a factor pi of the harmonics of order 0.
 
-    All sizes follow from the tensors. Hyperparameters, of a checkpoint or in the metadata of a safetensors file (as
-    entries, or as JSON in one of them), have to agree with them. They may hold numbers of numpy, paths, and the
-    ``AttributeDict`` of Lightning, which does not have to be installed. A ``config.json`` beside a file is not read.
+    The sizes of the network are those of the tensors. Hyperparameters of a checkpoint, or in the metadata of a
+    safetensors file (as entries, or as JSON in one entry), have to agree with them. They may contain numbers of numpy,
+    paths, and the ``AttributeDict`` of Lightning, which need not be installed. A ``config.json`` beside a file is not
+    read.
 
     References
     ----------

@@ -28,7 +28,7 @@ class HarmonicPCA(nn.Module):
     Parameters
     ----------
     affine : array-like of shape (k, (L + 1)^2)
-        The map of the harmonics, (l, m) at column ``l * l + l + m``; a constant rides on the first.
+        The map of the harmonics, (l, m) at column ``l * l + l + m``; a constant is added to the first.
     clip : float or None, default=None
         Bound of the output; None does not clip.
 
@@ -96,13 +96,13 @@ class HarmonicPCA(nn.Module):
         Parameters
         ----------
         points : Tensor of shape (..., 2)
-            (latitude, longitude) in degrees, in this order even if ``fit`` saw the columns in the other. Whole turns of
-            longitude are removed without rounding.
+            (latitude, longitude) in degrees, in this order, also if ``fit`` saw the columns in the other order. Whole
+            turns of longitude are removed without rounding.
 
         Returns
         -------
         Tensor of shape (..., k)
-            In the dtype of ``points``; integers give that of the buffer.
+            The embedding, in the dtype of ``points``; for integers, in the dtype of the buffer.
         """
         check_last(points, "points", ("latitude", "longitude"))
         wide = points.to(torch.promote_types(points.dtype, self.coefficients.dtype))
@@ -229,7 +229,7 @@ class PatchPosition(HarmonicPCA):
     Parameters
     ----------
     affine : array-like of shape (k, (L + 1)^2)
-        The map of the harmonics, (l, m) at column ``l * l + l + m``; a constant rides on the first.
+        The map of the harmonics, (l, m) at column ``l * l + l + m``; a constant is added to the first.
     clip : float or None, default=None
         Bound of the output; None does not clip.
     average : "exact" or "pixels", default="exact"
@@ -290,7 +290,7 @@ class PatchPosition(HarmonicPCA):
         Returns
         -------
         Tensor of shape (..., k)
-            In the dtype of ``patches``; integers give that of the buffer.
+            The embedding, in the dtype of ``patches``; for integers, in the dtype of the buffer.
         """
         if self.average == "pixels":
             if isinstance(patches, Tensor) and not is_cells(patches):
