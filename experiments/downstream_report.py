@@ -50,14 +50,14 @@ def table(scores, models, n, folds):
         yield model, *(cell(scores.get((n, folds, name, model)), best[name]) for name in data)
 
 
-def cell(values, best):
+def cell(values, best, digits=2):
     """Mean and deviation, bold if the best is ahead by less than the deviation of the difference.
 
     One seed has no deviation, and is bold if it is not behind.
     """
     if values is None:
         return ""
-    text = mean_and_deviation(mean(values), deviation(list(values.values())), 2)
+    text = mean_and_deviation(mean(values), deviation(list(values.values())), digits)
     behind = [best[seed] - values[seed] for seed in best.keys() & values.keys()]
     return f"**{text}**" if behind and np.mean(behind) <= (deviation(behind) or 0.0) else text
 

@@ -28,9 +28,10 @@ from scipy.linalg import cho_factor, cho_solve
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.tables import list_table, mean_and_deviation, write_rows
+from benchmarks.tables import list_table, write_rows
 from experiments.downstream import folds
 from experiments.downstream_models import SHARED, data_sets
+from experiments.downstream_report import cell, mean
 from skgeo import SphericalGaussianProcessRegressor
 from skgeo.encoders import SphericalHarmonics
 from skgeo.nn import GeoCLIPWeights, PretrainedEncoder, load_geoclip
@@ -157,24 +158,18 @@ def fields(table):
 
 
 def write_table(rows, path):
-    """Rows are fields and folds; what is level with the best is bold."""
+    """Rows are fields and folds; what is level with the best is bold. A run that was stopped lacks some seeds."""
     groups = {}
     for row in rows:
-        groups.setdefault((row["data"], row["folds"]), []).append(row)
+        for model in MODELS:
+            if model in row:
+                groups.setdefault((row["data"], row["folds"]), {}).setdefault(model, {})[row["seed"]] = row[model]
 
     def lines():
         yield "field", "folds", *MODELS
-        for (data, kind), members in groups.items():
-            values = {model: np.array([member[model] for member in members]) for model in MODELS}
-            best = max(values.values(), key=np.mean)
-            cells = []
-            for scores in values.values():
-                deviation = scores.std(ddof=1) if len(scores) > 1 else 0.0
-                text = mean_and_deviation(scores.mean(), deviation, 3)
-                behind = best - scores
-                level = behind.mean() <= (behind.std(ddof=1) if len(scores) > 1 else 0.0)
-                cells.append(f"**{text}**" if level else text)
-            yield data, kind, *cells
+        for names, scores in groups.items():
+            best = max(scores.values(), key=mean)
+            yield *names, *(cell(scores.get(model), best, 3) for model in MODELS)
 
     path.write_text(list_table(lines()), encoding="utf-8")
 

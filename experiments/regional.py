@@ -1,4 +1,4 @@
-"""Models of places in a region: coordinates and encoders, with a linear model, trees or a network.
+"""Models of places in a region: coordinates, harmonics, a basis of the region, random waves; linear, trees, a network.
 
     python -m experiments.regional            # about twenty minutes on one core
     python -m experiments.regional --quick    # seconds; fails if a basis of a smooth field is worse than coordinates
@@ -27,13 +27,7 @@ from sklearn.pipeline import make_pipeline
 from benchmarks.tables import list_table
 from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo.datasets import load_land_mask
-from skgeo.encoders import (
-    Cartesian3DEncoder,
-    DirectEncoder,
-    RadialBasisEncoder,
-    RandomFourierEncoder,
-    SphericalHarmonics,
-)
+from skgeo.encoders import Cartesian3DEncoder, DirectEncoder, RandomFourierEncoder, SphericalHarmonics
 from skgeo.exceptions import ResolutionWarning
 from skgeo.model_selection import SphericalBlockKFold
 
@@ -125,11 +119,6 @@ def random_waves():
     return [always(RandomFourierEncoder(500, length_scale_km=each, random_state=0)) for each in lengths]
 
 
-def anchors(spacing):
-    """Gaussians around anchors, with a spacing in sides of a block."""
-    return lambda region: RadialBasisEncoder(spacing * REGIONS[region][1])
-
-
 def boosting(encoder):
     return lambda region: make_pipeline(encoder(region), HistGradientBoostingRegressor(random_state=0))
 
@@ -151,7 +140,6 @@ MODELS = {
     "``SphericalHarmonicPCA(100, spectrum='matern')`` of a grid, linear": linear(on_grid(100, spectrum="matern")),
     "``SphericalHarmonics(40, spectrum='matern')``, linear": linear(always(SphericalHarmonics(40, spectrum="matern"))),
     "``RandomFourierEncoder(500)``, linear": linear(*random_waves()),
-    "``RadialBasisEncoder()``, linear": linear(*map(anchors, (0.5, 1.0, 2.0, 4.0))),
     "coordinates, boosting": boosting(always(DirectEncoder())),
     "``Cartesian3DEncoder()``, boosting": boosting(always(Cartesian3DEncoder())),
     "``SphericalHarmonicPCA(40)`` of a grid, boosting": boosting(on_grid(40)),

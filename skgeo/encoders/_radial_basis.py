@@ -43,7 +43,7 @@ class RadialBasisEncoder(FormulaEncoder):
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
     missing : "error" or "nan", default="error"
-        What to do with points that lack a coordinate: refuse them, or leave them out of ``fit`` and embed them as NaN.
+        What to do with points that lack a coordinate: refuse them, or embed them as NaN.
     add_indicator : bool, default=False
         Add a column ``missing_location``, 1 where a coordinate is missing.
     verbose : bool or None, default=None
@@ -82,8 +82,6 @@ class RadialBasisEncoder(FormulaEncoder):
     where the training places are, and not on their order, their number or weights. A lattice of the whole globe has
     4 pi (6371 / spacing_km)^2 points, 510 for 1000 km, and 12 or more for any spacing. A place that is many spacings
     from all anchors has columns close to 0: a linear model predicts its intercept there.
-
-    ``fit`` on a grid looks at the cells inside the mask.
 
     ``experiments/downstream.py`` gave the width of the Gaussians and the reach of two spacings: ridge regressions on
     500 places, R2 of a rough field in Europe and accuracy of land and ocean. Anchors within one spacing of a place lose
@@ -145,8 +143,8 @@ class RadialBasisEncoder(FormulaEncoder):
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
-            Points as (latitude, longitude) in degrees, or a grid, of which the cells inside the mask count. Chunked
-            coordinates (dask) are computed.
+            Points as (latitude, longitude) in degrees, or a grid. Missing points and cells outside the mask get no
+            anchors. Chunked coordinates (dask) are computed.
         y : None
             Ignored.
 
