@@ -117,7 +117,7 @@ def refuse_kind(X: Any, meaning: str, given: type | None = None) -> None:
         raise CoordinateError(
             f"X is {shortened(repr(X), 60)}: {expected}. Read files first, for instance pandas.read_csv(X)."
         )
-    if isinstance(X, Mapping) or isinstance(first, Mapping) or getattr(X, "dtype", np.dtype(int)).names:
+    if isinstance(X, Mapping) or isinstance(first, Mapping) or getattr(getattr(X, "dtype", None), "names", None):
         kind = f"{kind} of {type(first).__name__}s" if isinstance(first, Mapping) else kind
         kind = f"structured {kind}" if isinstance(X, np.ndarray) else kind
         raise CoordinateError(f"X is a {kind}: {expected}. Pass pandas.DataFrame(X).")

@@ -44,9 +44,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
 
         * "uniform" are ``n_background`` random places of the sphere, uniform by area, as in [1]_.
         * A LatLonGrid, CellGrid or xarray object is a domain: its cells count by their area inside of the mask.
-        * An array or a DataFrame holds places, such as those of the records of a whole group of species. Records
-          against the records of their group (a target group, [5]_) compare effort with the same effort. A file of
-          :func:`skgeo.save` holds the array, ``background.to_numpy()``, and no DataFrame.
+        * An array or a DataFrame holds places. Records against those of a whole group of species (a target group,
+          [5]_) compare effort with the same effort. :func:`skgeo.save` takes an array, ``background.to_numpy()``.
         * "records" are the training records of all species in X: the target group of X itself.
     n_background : int, default=10000
         Number of places of the background "uniform".
@@ -289,13 +288,11 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         Raises
         ------
         ValueError
-            If a parameter, X, y, a weight or the background is not what is accepted, or the loss is not finite; the
-            estimator is then as it was before.
+            If a parameter or an argument is not accepted, or the loss is not finite; the estimator stays as it was.
         """
         # Names of species, which the array of the target does not have.
         self._species_columns = frame_columns(y)
-        if self._species_columns is not None:
-            y_val = in_order_of(y_val, self._species_columns, "y_val")
+        y_val = in_order_of(y_val, self._species_columns or [], "y_val")
         try:
             return super().fit(X, y, sample_weight, X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
         finally:
@@ -407,21 +404,19 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         X : array-like
             As for ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_species)
-            As for ``fit``; a frame has its columns in any order. Species without a record here are left out of the
-            mean.
+            As for ``fit``; columns of a frame in any order. Species without a record here are not in the mean.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the records.
 
         Returns
         -------
         float
-            0.5 for a model that knows nothing. An AUC against the background is below 1 even for the true range, whose
-            own area belongs to the background; compare it between models only.
+            0.5 for a model that knows nothing. The AUC is below 1 even for the true range, whose own area belongs to
+            the background; compare it between models only.
         """
         check_is_fitted(self)
         inputs, kept, weight = self._read_inputs(X, sample_weight, reset=False)
-        y = in_order_of(y, self.classes_.tolist())
-        present = presence_matrix(self._read_target(y, kept), self.classes_)
+        present = presence_matrix(self._read_target(in_order_of(y, self.classes_.tolist()), kept), self.classes_)
         return mean_presence_auc(
             present,
             self._logits(inputs),

@@ -259,3 +259,9 @@ def test_huge_values_of_flat_embeddings_raise_no_warning():
     with pytest.warns(ResolutionWarning, match="do not determine their place"):
         found = basis.inverse_transform(np.full((2, basis.n_components_), 1e90))
     assert np.isfinite(found).all() or np.isnan(found).all()
+
+
+def test_a_series_of_polars_is_no_table():
+    polars = pytest.importorskip("polars")
+    with pytest.raises(CoordinateError, match=r"X has 1 dimensions, shape \(5,\): expected 2"):
+        SphericalHarmonics(1).fit(polars.Series([1.0, 2.0, 3.0, 4.0, 5.0]))
