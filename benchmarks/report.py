@@ -64,7 +64,7 @@ def draw_ratios(rows, titles, ax):
     ax.set_yticklabels([title.replace(", L=", "\nL=") for title in titles])
     # Text stands beside the outermost marks.
     low, high = ax.get_xlim()
-    ax.set_xlim(low / 40, high * 40)
+    ax.set_xlim(low / 80, high * 40)
     ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
     ax.minorticks_off()
     ax.text(1, len(titles) - 0.45, "skgeo", color=BLUE, ha="center", va="bottom", fontweight="bold")
@@ -75,14 +75,15 @@ def draw_growth(curves, ax):
     """Seconds against the number of points or pixels, a curve for each kind of work."""
     lines = []
     for curve, colour in zip(curves, (BLUE, ORANGE, GREEN, PURPLE, YELLOW), strict=False):
-        label = f"{curve['title']}: exponent {curve['exponent']:.2f}"
+        label = f"{curve['title']}: n$^{{{curve['exponent']:.2f}}}$"
         lines += ax.loglog(curve["sizes"], curve["seconds"], "o-", color=colour, label=label)
-    ax.set(xlabel="points or pixels", ylabel=f"seconds (one thread,\nL = {DEGREE}, k = {COMPONENTS})")
+    ax.set(xlabel="n, points or pixels", ylabel=f"seconds (one thread,\nL = {DEGREE}, k = {COMPONENTS})")
     ax.set_title("Time against the amount of data")
     if lines:
         last = max(curve["sizes"][-1] for curve in curves)
-        ax.set_xlim(right=last * 1000)  # room for the names
+        ax.set_xlim(curves[0]["sizes"][0] / 2, last * 1000)  # room for the names
         ax.set_xticks([tick for tick in ax.get_xticks() if tick <= last])
+        ax.minorticks_off()
         name_lines(ax, lines)
 
 
