@@ -145,9 +145,8 @@ def mend_texts(app, doctree, docname):
     numpydoc gives citations names such as [R880299bbd220-1], which stay in the summaries of the reference.
     """
     for text in list(doctree.findall(nodes.Text)):
-        mended = re.sub(r"^\[R[0-9a-f]{10,}-(\d+)\]$", r"[\1]", text).replace(
-            " ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
-        )
+        mended = re.sub(r"^\[R[0-9a-f]{10,}-(\d+)\]$", r"[\1]", text)
+        mended = mended.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
         if mended != text and not isinstance(text.parent, nodes.literal_block):
             text.parent.replace(text, nodes.Text(mended))
 
