@@ -9,7 +9,7 @@ KINDS = {
     "straightforward": (ORANGE, "o", "straightforward: harmonics of SciPy at all pixels"),
     "scikit-learn": (YELLOW, "s", "scikit-learn: the same, then its PCA"),
     "sphericart": (PURPLE, "^", "sphericart: compiled harmonics, then NumPy"),
-    "limit": (GREY, "|", "one step of the work alone, as named"),
+    "limit": (GREY, "|", "one step alone (LAPACK, BLAS or NumPy), as named"),
     "skgeo": (BLUE, "D", "skgeo with another setting, as named"),
 }
 
@@ -24,7 +24,7 @@ def draw(result, path):
     # A workload that only skgeo does has nothing to compare.
     titles = [row["workload"] for row in rows if row["contender"] != "skgeo"]
     titles = list(dict.fromkeys(titles))[::-1]
-    height = 0.36 * len(titles) + 1
+    height = 0.4 * len(titles) + 1
     regions = result.get("regions", [])
     panels = [height, 3.2] + [3.2] * bool(regions)
     figure, axes = plt.subplots(len(panels), 1, figsize=(9, sum(panels)), height_ratios=panels, layout="constrained")
@@ -46,11 +46,12 @@ def draw_ratios(rows, titles, ax):
             what = row["contender"].removeprefix(kind).lstrip(":, ")
             ratio = f"{row['ratio']:,.0f}" if row["ratio"] >= 100 else f"{row['ratio']:.2g}"
             left = row["ratio"] < 1
+            above = kind in ("limit", "scikit-learn") or (kind == "sphericart" and not left)
             place = titles.index(row["workload"])
             ax.annotate(
                 f"{ratio}, {what}" if what else ratio,
                 (row["ratio"], place),
-                (-5 if left else 5, 5 if kind in ("limit", "scikit-learn") else -5),
+                (-5 if left else 5, 5 if above else -5),
                 textcoords="offset points",
                 ha="right" if left else "left",
                 va="center",
@@ -60,10 +61,12 @@ def draw_ratios(rows, titles, ax):
         values, places = [row["ratio"] for row in chosen], [titles.index(row["workload"]) for row in chosen]
         ax.plot(values, places, marker, color=colour, markersize=9 if marker == "|" else 5, label=name)
     ax.set(xscale="log", yticks=range(len(titles)), ylim=(-0.6, len(titles) - 0.4))
-    ax.set_yticklabels(titles)
+    ax.set_yticklabels([title.replace(", L=", "\nL=") for title in titles])
     # Text stands beside the outermost marks.
     low, high = ax.get_xlim()
-    ax.set_xlim(low / 12, high * 12)
+    ax.set_xlim(low / 80, high * 40)
+    ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
+    ax.minorticks_off()
     ax.text(1, len(titles) - 0.45, "skgeo", color=BLUE, ha="center", va="bottom", fontweight="bold")
     ax.legend(fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.35, 1.02))
 
@@ -72,11 +75,15 @@ def draw_growth(curves, ax):
     """Seconds against the number of points or pixels, a curve for each kind of work."""
     lines = []
     for curve, colour in zip(curves, (BLUE, ORANGE, GREEN, PURPLE, YELLOW), strict=False):
-        label = f"{curve['title']}: exponent {curve['exponent']:.2f}"
+        label = f"{curve['title']}: n$^{{{curve['exponent']:.2f}}}$"
         lines += ax.loglog(curve["sizes"], curve["seconds"], "o-", color=colour, label=label)
-    ax.set(xlabel="points or pixels", ylabel=f"seconds (one thread,\nL = {DEGREE}, k = {COMPONENTS})")
+    ax.set(xlabel="n, points or pixels", ylabel=f"seconds (one thread,\nL = {DEGREE}, k = {COMPONENTS})")
     ax.set_title("Time against the amount of data")
     if lines:
+        last = max(curve["sizes"][-1] for curve in curves)
+        ax.set_xlim(curves[0]["sizes"][0] / 2, last * 1000)  # room for the names
+        ax.set_xticks([tick for tick in ax.get_xticks() if tick <= last])
+        ax.minorticks_off()
         name_lines(ax, lines)
 
 
@@ -87,6 +94,7 @@ def draw_regions(curves, ax):
         label = f"{curve['size']}° x {curve['size']}°, {curve['share']:.2%} of the sphere"
         lines += ax.loglog(curve["degrees"], curve["seconds"], "o-", color=colour, label=label)
     degrees = sorted({degree for curve in curves for degree in curve["degrees"]})
+    ax.set_xlim(right=degrees[-1] * 3)  # room for the names
     ax.set_xticks(degrees, [str(degree) for degree in degrees])
     ax.minorticks_off()
     ax.set(xlabel="degree L", ylabel="seconds of fit\n(one thread, all components)")

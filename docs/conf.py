@@ -139,11 +139,16 @@ def show_markdown(app, path, parent, content):
     content[0] = text
 
 
-def number_citations(app, doctree, docname):
-    """Show citations in the reference by their numbers: numpydoc gives them names such as [R880299bbd220-1]."""
+def mend_texts(app, doctree, docname):
+    """Show citations of the reference by their numbers, and keep a number and its deviation on one line.
+
+    numpydoc gives citations names such as [R880299bbd220-1], which stay in the summaries of the reference.
+    """
     for text in list(doctree.findall(nodes.Text)):
-        if found := re.fullmatch(r"\[R[0-9a-f]{10,}-(\d+)\]", text):
-            text.parent.replace(text, nodes.Text(f"[{found[1]}]"))
+        mended = re.sub(r"^\[R[0-9a-f]{10,}-(\d+)\]$", r"[\1]", text)
+        mended = mended.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+        if mended != text and not isinstance(text.parent, nodes.literal_block):
+            text.parent.replace(text, nodes.Text(mended))
 
 
 def copy_mathjax(app, error):
@@ -159,4 +164,4 @@ def copy_mathjax(app, error):
 def setup(app):
     app.connect("include-read", show_markdown)
     app.connect("build-finished", copy_mathjax)
-    app.connect("doctree-resolved", number_citations)
+    app.connect("doctree-resolved", mend_texts)

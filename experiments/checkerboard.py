@@ -63,7 +63,8 @@ def draw(rows, path):
                 middles = (BANDS[1:] + BANDS[:-1]) / 2
                 style = {"color": colour, "marker": marker, "markersize": 2.5, "linewidth": 1.2}
                 ax.plot(middles, bands, label=land_ocean.TITLES[network], **style)
-        ax.set(title=land_ocean.TITLES[encoder], xticks=range(-90, 91, 45), xlim=(-90, 90), ylim=(0, 100))
+        ax.set_title(land_ocean.TITLES[encoder], fontsize=8.5)
+        ax.set(xticks=range(-90, 91, 45), xlim=(-90, 90), ylim=(0, 100))
     figure.supxlabel("latitude (°N)", fontsize=9)
     figure.supylabel("accuracy at new places (%)", fontsize=9)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)

@@ -154,7 +154,7 @@ def table(rows):
     """The models, best last."""
     yield "model", "validation", "test"
     for name, row in sorted(rows.items(), key=lambda item: item[1]["test"]):
-        yield name, "-" if row["validation"] is None else f"{row['validation']:.1f}", f"{row['test']:.1f}"
+        yield name, "none" if row["validation"] is None else f"{row['validation']:.1f}", f"{row['test']:.1f}"
 
 
 def main():

@@ -93,7 +93,7 @@ def draw(curves, path):
         style = {"textcoords": "offset points", "ha": "center", "va": "top", "fontsize": 8, "color": colour}
         left.annotate(f"L = {row['degree']}", place, (0, -5), **style)
     left.axhline(RESOLVED, color=GREY, linewidth=1)
-    left.text(36, RESOLVED, "resolved from here on", fontsize=8, color=GREY, ha="right", va="bottom")
+    left.text(36, RESOLVED, "resolved above this line", fontsize=8, color=GREY, ha="right", va="bottom")
     left.set(xlabel="distance between cells (degrees); dotted: 90 / L", ylabel="accuracy of a linear layer")
     left.set(title="Finer and finer checkerboards", ylim=(0.55, 1))
     ticks = [3, 4, 6, 9, 13, 18, 27, 36]

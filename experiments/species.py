@@ -291,7 +291,7 @@ def auc_table(found):
                 runs = list(parts.get(f"{name} {side}", {}).values())
                 seconds += [run["seconds"] for run in runs]
                 spread += [float(np.nanstd(run["auc"])) for run in runs]
-                cells.append(mean_and_deviation([np.nanmean(run["auc"]) for run in runs], ".3f") if runs else "-")
+                cells.append(mean_and_deviation([np.nanmean(run["auc"]) for run in runs], ".3f") if runs else "not run")
         if seconds:
             yield model, *cells, f"{np.mean(spread):.2f}", f"{np.mean(seconds):.1f}"
 

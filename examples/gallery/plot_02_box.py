@@ -32,7 +32,8 @@ for degree in (10, 20, 40):
     concentration = basis.explained_variance_ * area
     (line,) = ax.plot(concentration)
     ax.axvline(basis.shannon_number_, color=line.get_color(), linestyle=":")
-    ax.text(basis.shannon_number_ + 1, 0.95, f"L = {degree}", color=line.get_color())
+    label = {"color": line.get_color(), "ha": "center"}
+    ax.text(basis.shannon_number_, 1.07, f"L = {degree}", **label)
 ax.set(
     xlabel="component (dotted: Shannon number)",
     ylabel="share of the energy inside",
