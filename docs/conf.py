@@ -62,7 +62,7 @@ html_theme_options = {
     "header_links_before_dropdown": 4,
 }
 # Pages that have no others below them leave the room of the left column to the text.
-html_sidebars = {"*": [], "gallery/*": []}
+html_sidebars = {"*": [], "gallery/*": [], "tutorials/*": []}
 
 # Every script of the gallery runs with the build, and one that fails fails it.
 sphinx_gallery_conf = {
