@@ -67,7 +67,8 @@ class PatchPositionEncoder(PatchTransformer):
         The grid that the patches were cut from. Its cells are then the pixels: a pixel counts by the area of its cell
         times the mask, so that the position of a patch on a coast is that of its pixels inside the mask. A patch
         without such a pixel is the mean over all of its pixels. For patches of another grid, give that grid:
-        ``set_params(grid=...)``; no new fit is needed. None means that all pixels count.
+        ``set_params(grid=...)``; no new fit is needed. None means that all pixels count. Stacks of cells bring their
+        areas, and the grid only gives the mask.
     verbose : bool or None, default=None
         Show a progress bar while patches are transformed; needs tqdm. None shows it in interactive sessions, when work
         takes longer than two seconds.
@@ -213,10 +214,7 @@ class PatchPositionEncoder(PatchTransformer):
         if self.average == "exact":
             return self._integrate(encoder, _check_exact(encoder, patches))
         if self.grid is not None and has_areas(patches):
-            masked = mask_stack(self.grid, patches)
-            # A patch without a cell inside the mask is the mean over all of its cells.
-            empty = ~(np.nan_to_num(masked.areas) > 0.0).any(axis=(1, 2), keepdims=True)
-            patches = masked._replace(areas=np.where(empty, patches.areas, masked.areas))
+            patches = mask_stack(self.grid, patches, keep_outside=True)
         elif self.grid is not None:
             cut = find_patches(self.grid, patches)
             with progress(int(cut.counts.prod(axis=1).sum()), "pixel", shown=self.verbose) as advance:

@@ -105,7 +105,9 @@ def check_sum(
         largest = np.atleast_1d(np.argmax(weight))
         found = [f"the largest, at {format_cell(largest, weight.shape)}, has {weight.max() * EARTH_RADIUS**2:.4g} m2"]
         if again.size:
-            found.append(f"{again.size} are at the place of another one, the first at {format_cell(again, weight.shape)}")
+            found.append(
+                f"{again.size} are at the place of another one, the first at {format_cell(again, weight.shape)}"
+            )
         cure = (
             "Mask what is there twice, mask=, such as a second column at 0 and 360 or a halo, and what overlaps; give "
             "areas in square metres; corners of cells are vertices="

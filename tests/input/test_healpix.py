@@ -193,7 +193,10 @@ def test_cells_of_several_levels():
     [
         ([4, 5, 16], r"has the cells 4 and 16 of two levels at one place, and 1 such pairs"),
         ([4 * 4**29 + 7, 4 + 0], "of two levels at one place"),
-        ([3, 5], "from 3 to 5: the cells of HEALPix with several levels have whole numbers from 4 to 4611686018427387903"),
+        (
+            [3, 5],
+            "from 3 to 5: the cells of HEALPix with several levels have whole numbers from 4 to 4611686018427387903",
+        ),
         ([9, 9], "has cell 9 more than once"),
     ],
 )

@@ -567,7 +567,6 @@ def test_cubed_sphere_of_fv3_is_one_grid():
         assert_array_equal(cells.patch_values(given, members).values.squeeze(), np.arange(216).reshape(6, 36))
 
 
-
 # Areas
 
 
