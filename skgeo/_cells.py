@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from skgeo._input.area_check import NOTHING
 from skgeo._input.axes import check_mask
-from skgeo._input.cell_areas import NOTHING, UNUSED, check_cells, read_areas, read_centres
+from skgeo._input.cell_areas import UNUSED, check_cells, read_areas, read_centres
 from skgeo._input.chunks import aligned, is_lazy
 from skgeo._input.coordinates import warn_radians
 from skgeo._input.from_xarray import read_cells

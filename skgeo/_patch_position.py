@@ -66,7 +66,8 @@ class PatchPositionEncoder(PatchTransformer):
         The grid that the patches were cut from. The cells of the grid are then the pixels, and the weight of a pixel is
         the area of its cell times the mask. The position of a patch on a coast is therefore the mean over its pixels
         inside the mask. If a patch has no such pixel, it is the mean over all of its pixels. For patches of another
-        grid, give that grid with ``set_params(grid=...)``; a new fit is not needed. None means that all pixels count.
+        grid, give that grid with ``set_params(grid=...)``; a new fit is not needed. Stacks of cells have
+        their own areas, and the grid gives the mask only. None means that all pixels count.
     verbose : bool or None, default=None
         Show a progress bar while patches are transformed; needs tqdm. None shows it in interactive sessions, when work
         takes longer than two seconds.
@@ -214,10 +215,7 @@ class PatchPositionEncoder(PatchTransformer):
         if self.average == "exact":
             return self._integrate(encoder, _check_exact(encoder, patches))
         if self.grid is not None and has_areas(patches):
-            masked = mask_stack(self.grid, patches)
-            # A patch without a cell inside the mask is the mean over all of its cells.
-            empty = ~(np.nan_to_num(masked.areas) > 0.0).any(axis=(1, 2), keepdims=True)
-            patches = masked._replace(areas=np.where(empty, patches.areas, masked.areas))
+            patches = mask_stack(self.grid, patches, keep_outside=True)
         elif self.grid is not None:
             cut = find_patches(self.grid, patches)
             with progress(int(cut.counts.prod(axis=1).sum()), "pixel", shown=self.verbose) as advance:

@@ -18,7 +18,7 @@ MODULES = {
 SHARED = {"skgeo._typing", "skgeo._version", "skgeo.exceptions"}
 HELPERS = {"skgeo._validation"}
 # The documented exceptions: ``to_torch`` of a transformer makes its torch module.
-TO_TORCH = {"skgeo.nn._transformer_modules", "skgeo.nn._encoder_modules", "skgeo.nn._networks"}
+TO_TORCH = {"skgeo.nn._transformer_modules", "skgeo.nn._encoder_modules", "skgeo.nn._networks", "skgeo.nn._cell_stacks"}
 
 
 def imported(path):

@@ -84,7 +84,7 @@ def test_a_mask_weighs_the_cells_of_a_position(regular):
     fitted = PatchPositionEncoder(SphericalHarmonicPCA(3), grid=masked).fit(stacks).encoder_
     assert_allclose(fitted.shannon_number_, SphericalHarmonicPCA(3).fit(masked).shannon_number_, rtol=1e-12)
     with pytest.raises(CoordinateError, match="X has 162 patches whose pixels are no cells of the grid"):
-        position.transform(stacks + [0.001, 0, 0])
+        position.transform(stacks + np.array([0.001, 0, 0]))
     with pytest.raises(CoordinateError, match="X is a stack of cells, and grid is a LatLonGrid"):
         PatchPositionEncoder(grid=regular[0]).fit(stacks)
     south = CellGrid(cells.latitude, cells.longitude, cells.latitude < -80, areas=cells.cell_areas())

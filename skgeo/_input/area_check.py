@@ -1,6 +1,6 @@
 """Areas that are wrong in all cells alike: their sum beside the sphere, the distances of centres, and the corners.
 
-A wrong unit or another sphere multiplies all areas by one factor. Cells that fill the sphere show the factor exactly.
+A wrong unit multiplies all areas by one factor. The sum of cells that fill the sphere shows the factor.
 """
 
 import math
@@ -25,10 +25,8 @@ NEIGHBOURS, NOTHING = "computed from the distances to neighbouring centres", "no
 
 #: Largest sum of all areas, in areas of the sphere. Rounding and coarse polygons explain the excess over 1.
 LARGEST_SHARE = 1.001
-# Cells that fill the sphere may sum to this share less than the sphere: models have radii from 6367 km to 6378 km.
-_MISSING_SHARE = 0.01
-# A gap of this many blocks may leave a centre in each block. With fewer blocks the sum is compared less strictly.
-_GAP_BLOCKS = 4.0
+# A sum in a wrong unit agrees with the sphere to this share: models have radii from 6367 km to 6378 km.
+_ONE_UNIT = 0.01
 # Cells that are compared with their corners, spread over the grid.
 _SAMPLE = 300
 # Areas of all cells that are larger or smaller by one factor beyond this are in another unit, or on another sphere.
@@ -50,7 +48,12 @@ _FEWEST_CELLS = 10
 _MISTAKEN_UNITS = {
     EARTH_RADIUS**2: "those of a unit sphere: areas * 6371008.8**2, or of an xarray variable the units 'sr'",
     1e6: "square kilometres: areas * 1e6, or of an xarray variable the units 'km2'",
-    1e-6: "square metres in units 'km2': areas / 1e6, or of an xarray variable the units 'm2'",
+    1e-6: "square metres in the unit km2: areas / 1e6, or of an xarray variable the units 'm2'",
+}
+# The same for the sum of cells that fill the sphere, with units that only such cells show.
+_SUMS = _MISTAKEN_UNITS | {
+    np.radians(EARTH_RADIUS) ** 2: "square degrees: areas * numpy.radians(6371008.8)**2",
+    4.0 * np.pi * EARTH_RADIUS**2: "shares of the sphere: areas * 4 * numpy.pi * 6371008.8**2",
 }
 
 
@@ -67,23 +70,20 @@ def wrong_sum(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, s
     """The words for the sum of the areas of cells that fill the sphere and sum to another area; empty if all is well.
 
     ``weight`` are the areas on the unit sphere, zero for cells that do not count. Cells fill the sphere if each of up
-    to 3000 blocks of equal area has a centre. Areas from neighbours are approximate, and are not compared.
+    to 3000 blocks of equal area has a centre. A sum that is too small is wrong if it is that of a usual mistake. Other
+    small sums may be right: those of the lakes or the fields in the cells.
     """
     share = float(weight.sum()) / (4.0 * np.pi)
-    if source.startswith(NEIGHBOURS) or not share or 1.0 - _MISSING_SHARE <= share <= LARGEST_SHARE:
-        return ""
-    n_blocks = blocks_filled(latitude, longitude, weight > 0.0)
-    if not n_blocks or (share < 1.0 and share >= 1.0 - _GAP_BLOCKS / n_blocks):
+    found = [words for factor, words in _SUMS.items() if abs(share * factor - 1.0) <= _ONE_UNIT]
+    computed = source == VERTICES or source.startswith(NEIGHBOURS)
+    if computed or not (found or share > LARGEST_SHARE) or not blocks_filled(latitude, longitude, weight > 0.0):
         return ""
     words = f"cells fill the sphere, and their areas sum to {share:.6g} times its area"
-    if source == VERTICES:
-        return f"{words}: the corners of neighbours do not meet. Correct the vertices"
-    found = [unit for factor, unit in _MISTAKEN_UNITS.items() if abs(share * factor - 1.0) <= _MISSING_SHARE]
     if found:
         return f"{words}. They seem to be {found[0]}"
     return (
-        f"{words}: that of a sphere with a radius of {EARTH_RADIUS * math.sqrt(share):.7g} m. Give the areas on a "
-        f"sphere of {EARTH_RADIUS:.8g} m, areas / {share:.6g}, or correct the units of the variable"
+        f"{words}, which is that of a sphere with a radius of {EARTH_RADIUS * math.sqrt(share):.7g} m. Give the areas "
+        f"on a sphere of {EARTH_RADIUS:.8g} m, areas / {share:.8g}, or correct the units of the variable"
     )
 
 
@@ -95,7 +95,7 @@ def check_sum(
     again: npt.NDArray[np.intp],
     source: str,
 ) -> None:
-    """Refuse cells that together are larger than the sphere; warn of cells that fill it, and sum to less.
+    """Refuse cells that together are larger than the sphere; warn of areas in another unit.
 
     ``weight`` are the areas of cells in the domain, ``share`` is the sum of their parts inside in areas of the sphere,
     and ``again`` has the cells that are there twice.

@@ -42,10 +42,11 @@ def _refuse_lost(found: Bools) -> None:
         )
 
 
-def mask_stack(grid: Any, stack: PixelStack) -> PixelStack:
+def mask_stack(grid: Any, stack: PixelStack, *, keep_outside: bool = False) -> PixelStack:
     """A stack of cells in any order whose areas are those inside the mask of the grid that they were cut from.
 
-    The cells of the grid are found by their centres. A patch without a cell inside has no area in the result.
+    The cells of the grid are found by their centres. A patch without a cell inside has no area in the result; with
+    ``keep_outside``, the areas of all of its cells.
     """
     if not hasattr(grid, "solid_angles"):
         raise CoordinateError(f"X is a stack of cells, and grid is a {type(grid).__name__}: give the grid of X.")
@@ -59,7 +60,11 @@ def mask_stack(grid: Any, stack: PixelStack) -> PixelStack:
     present = np.isfinite(stack.latitude)
     _refuse_lost(((places[at] == wanted) | ~present).all(axis=(1, 2)))
     inside = 1.0 if grid.mask is None else np.asarray(grid.mask, dtype=np.float64).ravel()[at]
-    return stack._replace(areas=stack.areas * inside)
+    areas = stack.areas * inside
+    if keep_outside:
+        outside = ~(np.nan_to_num(areas) > 0.0).any(axis=(1, 2), keepdims=True)
+        areas = np.where(outside, stack.areas, areas)
+    return stack._replace(areas=areas)
 
 
 def _find_boxes(grid: Any, boxes: Boxes) -> tuple[Cut, Any]:

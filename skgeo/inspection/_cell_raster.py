@@ -59,7 +59,7 @@ def cell_raster(grid: CellGrid) -> CellRaster:
     pixels = _pixels(extent_of(grid), math.degrees(float(np.median(sides))))
     places = unit_vectors(*np.meshgrid(pixels.latitude, pixels.longitude, indexing="ij"))
     # Chords are as long as arcs for the small distances that matter here.
-    distance, found = tree.query(places.reshape(-1, 3), workers=1)
+    distance, found = map(np.asarray, tree.query(places.reshape(-1, 3), workers=1))
     if angles is None:
         inside = blocks_filled(latitude, longitude, counted) > 0 or _reached(tree, centres, distance, found, pixels)
     else:
@@ -72,8 +72,7 @@ def cell_raster(grid: CellGrid) -> CellRaster:
 def _spacings(tree: cKDTree, centres: FloatArray) -> FloatArray:
     """Distances (n,) from the centres of cells to their third neighbours: about the sides of cells of a mesh."""
     number = min(_NEIGHBOURS + 1, tree.n)
-    distance: FloatArray = tree.query(centres, k=[number], workers=1)[0][:, 0]
-    return distance
+    return np.asarray(tree.query(centres, k=[number], workers=1)[0])[:, 0]
 
 
 def _reached(

@@ -4,7 +4,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -172,8 +171,10 @@ class PatchDataset(Dataset[dict[str, Any]]):
         self._cut: Cut | None = None
         if is_members(patch_size) and isinstance(grid, CellGrid):
             usual = stride is None and partial is None and min_fraction == 0.0
-            given = (stride, partial, min_fraction)
-            check_parameter("stride, partial, min_fraction", given, usual, "none of them with the cells of each patch")
+            options = (stride, partial, min_fraction)
+            check_parameter(
+                "stride, partial, min_fraction", options, usual, "none of them with the cells of each patch"
+            )
             self.index = check_members(patch_size, int(np.prod(grid.shape)))
             self.patches, self._valid = cell_stacks(grid, self.index), valid_members(grid, self.index)
         else:
