@@ -3,14 +3,20 @@ import sys
 import numpy as np
 import pytest
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 
 import reference
 from skgeo import LatLonGrid, PatchPositionEncoder, SphericalHarmonicPCA
+from skgeo.encoders import SphericalHarmonics
+from skgeo.model_selection import leakage_report, select_max_degree
 
 tqdm = pytest.importorskip("tqdm")
 
 GRID = LatLonGrid(np.arange(-55.0, 60, 10), np.arange(5.0, 200, 10))
 POINTS = reference.uniform_points(5000)
+MODEL = make_pipeline(SphericalHarmonics(1), Ridge())
+SAMPLES = POINTS[:300], POINTS[:300, 0] ** 2
 
 
 @pytest.fixture
@@ -42,10 +48,13 @@ def long_work(verbose):
         (lambda: basis().fit(GRID).set_params(verbose=verbose).transform(GRID), 240),
         (lambda: encoder.transform(patches), 240),
         (lambda: other.transform(patches), 240),
+        # Two candidates in three folds, and the last fit; and two kinds of folds, three of each.
+        (lambda: select_max_degree(MODEL, *SAMPLES, degrees=[1, 2], cv=3, verbose=verbose), 7),
+        (lambda: leakage_report(MODEL, *SAMPLES, block_sizes_km=[2000], n_splits=3, verbose=verbose), 6),
     ]
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(7))
 def test_a_bar_shows_when_asked_and_gets_to_its_end(bars, number):
     work, total = long_work(True)[number]
     work()
@@ -54,7 +63,7 @@ def test_a_bar_shows_when_asked_and_gets_to_its_end(bars, number):
     assert options["delay"] == 0
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(7))
 def test_no_bar_shows_unasked(bars, number):
     for verbose in (False, None):
         long_work(verbose)[number][0]()

@@ -1,7 +1,6 @@
 """The degree of harmonics: a suggestion from the spacing of the data, and a selection by blocked folds."""
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,8 @@ from skgeo._kernels.sphere import unit_vectors
 from skgeo._places import as_grid
 from skgeo._spectrum import degree_wavelength_km
 from skgeo._typing import FloatArray
-from skgeo._validation import check_parameter, is_integer, is_real
-from skgeo.exceptions import CoordinateError, ResolutionWarning
+from skgeo._validation import check_parameter, check_verbose, is_integer, is_real
+from skgeo.exceptions import CoordinateError
 from skgeo.model_selection._base import (
     EARTH_RADIUS_KM,
     HALF_CIRCUMFERENCE_KM,
@@ -33,15 +32,11 @@ from skgeo.model_selection._base import (
 )
 from skgeo.model_selection._blocks import MIN_BLOCK_KM, SphericalBlockKFold, labels_of_blocks, number_of_blocks
 from skgeo.model_selection._scores import (
-    Caught,
     GatheredWarnings,
-    best_candidate,
-    last_line,
+    check_scores,
+    choose,
+    fit_search,
     quieten_processes,
-    reason_in,
-    refuse_unscored,
-    split_scores,
-    warn_missing,
 )
 
 __all__ = ["DegreeSuggestion", "select_max_degree", "suggest_max_degree"]
@@ -262,6 +257,7 @@ def select_max_degree(
     groups: Any = None,
     params: Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
+    verbose: bool | None = None,
 ) -> GridSearchCV:
     """Choose ``max_degree``, and optionally other parameters, by their scores in folds of blocks.
 
@@ -294,6 +290,9 @@ def select_max_degree(
         Passed on to ``GridSearchCV.fit``, such as ``{"sample_weight": weight}``.
     n_jobs : int or None, default=None
         Processes, as in ``GridSearchCV``.
+    verbose : bool or None, default=None
+        Show a progress bar that counts fits; needs tqdm. None shows it in interactive sessions, when work takes longer
+        than two seconds.
 
     Returns
     -------
@@ -336,6 +335,7 @@ def select_max_degree(
     >>> search.best_params_
     {'sphericalharmonics__max_degree': 5}
     """
+    check_verbose(verbose)
     name = _degree_parameter(model)
     with GatheredWarnings() as caught:
         vectors = unit_vectors(*read_samples(X, y, coordinates))
@@ -347,45 +347,11 @@ def select_max_degree(
         # Coordinates may be beside X, where GridSearchCV would not find them: the splits are made here.
         by_place = isinstance(splitter, LocationSplitter)
         splits = splits_of(splitter, vectors, y) if by_place else list(splitter.split(X, y, groups))
-        search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, refit=_choose)
+        search = GridSearchCV(model, grid, cv=splits, scoring=scoring, n_jobs=n_jobs, refit=choose)
         quieten_processes(n_jobs)
-        _fit(search, X, y, dict(params or {}))
-        _check_scores(search, caught)
+        fit_search(search, X, y, dict(params or {}), verbose)
+        check_scores(search, caught)
     return search
-
-
-def _fit(search: GridSearchCV, X: Any, y: Any, params: dict[str, Any]) -> None:
-    """Fit a search with ``refit=_choose``, and set the attributes that it has with ``refit=True``."""
-    try:
-        search.fit(X, y, **params)
-    except ValueError as error:
-        if "fits failed" not in str(error):
-            raise
-        refuse_unscored(search.estimator, last_line(str(error)), error)
-    search.refit = True
-    search.best_score_ = search.cv_results_["mean_test_score"][search.best_index_]
-
-
-def _choose(results: dict[str, Any]) -> int:
-    """Index of the best candidate."""
-    # The search refits next, in this process: its ResolutionWarning reaches GatheredWarnings.
-    warnings.simplefilter("always", ResolutionWarning)
-    return best_candidate(results)
-
-
-def _check_scores(search: GridSearchCV, caught: Caught) -> None:
-    """Warn if folds or candidates lack a score; raise ValueError if all do."""
-    missing = np.isnan(split_scores(search.cv_results_))
-    if not missing.any():
-        return
-    if np.isnan(search.best_score_):
-        refuse_unscored(search.estimator, reason_in(caught))
-    # A fold without any score does not count; other missing scores disqualify their candidate.
-    folds = missing.all(axis=0)
-    candidates = int(missing[:, ~folds].any(axis=1).sum())
-    parts = [f"{folds.sum()} of {folds.size} folds have no score, means leave them out"] * bool(folds.any())
-    parts += [f"{candidates} of {len(missing)} candidates lack a score and are not chosen"] * bool(candidates)
-    warn_missing(caught, " and ".join(parts), search.estimator)
 
 
 def _degree_parameter(model: Any) -> str:

@@ -248,7 +248,8 @@ def leakage_report(
         Processes for the folds, as in ``cross_validate``. Processes print warnings about resolution for random folds
         only.
     verbose : bool or None, default=None
-        Show a progress bar; needs tqdm. None shows it in interactive sessions, when work takes longer than two seconds.
+        Show a progress bar that counts fits; needs tqdm. None shows it in interactive sessions, when work takes longer
+        than two seconds.
 
     Returns
     -------
@@ -307,13 +308,13 @@ def leakage_report(
         folds += [splits_of(splitter, vectors, y) for splitter in splitters]
         scores: list[dict[str, FloatArray]] = []
         distances = []
-        with progress(len(folds), "splitter", shown=verbose) as advance:
+        with progress(len(folds) * n_splits, "fit", shown=verbose) as advance:
             for splits in folds:
                 scores.append(_scores(model, X, y, splits, fit, caught, first=not scores))
                 # The fits in random folds have warned about resolution: those in blocked folds need not repeat it.
                 quieten_processes(n_jobs)
                 distances.append(_median_distance(vectors, splits, random))
-                advance(1)
+                advance(n_splits)
         # The random folds have all metrics, or there is no report; other folds may lack some.
         metrics = tuple(scores[0])
         table = np.stack([np.column_stack([each.get(m, scores[0][m] * np.nan) for m in metrics]) for each in scores])

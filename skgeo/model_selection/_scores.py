@@ -1,6 +1,7 @@
-"""Scores of many fits: statistics without the missing ones, and one warning for all fits."""
+"""Scores of many fits: searches, statistics without the missing ones, and one warning for all fits."""
 
 import warnings
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -8,9 +9,11 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning, UndefinedMetricWarning
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 
+from skgeo._kernels.threads import no_progress
 from skgeo._typing import FloatArray
-from skgeo._validation import warn_caller
+from skgeo._validation import progress, warn_caller
 from skgeo.exceptions import CoordinateWarning, ResolutionWarning
 
 Caught = list[warnings.WarningMessage]
@@ -146,3 +149,55 @@ def _tells_of_missing_score(warning: warnings.WarningMessage) -> bool:
 def refuse_unscored(model: Any, reason: str, error: Exception | None = None) -> NoReturn:
     """Raise ValueError: there is nothing to compare."""
     raise ValueError(f"No fold has a score{reason}.{_advice(model, reason)}") from error
+
+
+def fit_search(search: GridSearchCV, X: Any, y: Any, params: dict[str, Any], verbose: bool | None) -> None:
+    """Fit a search with ``refit=choose``, and set the attributes that it has with ``refit=True``.
+
+    Its ``cv`` is a list of splits. With ``verbose`` a bar counts the fits.
+    """
+    candidates, n_splits = list(ParameterGrid(search.param_grid)), len(search.cv)
+
+    def run(evaluate: Callable[[list[dict[str, Any]]], Any]) -> None:
+        """Evaluate the candidates one after the other, as ``GridSearchCV`` asks, and move the bar."""
+        for candidate in candidates:
+            evaluate([candidate])
+            advance(n_splits)
+
+    try:
+        with progress(len(candidates) * n_splits + 1, "fit", shown=verbose) as advance:
+            # Without a bar, processes may work on all candidates at once.
+            if advance is not no_progress:
+                search._run_search = run
+            search.fit(X, y, **params)
+            advance(1)
+    except ValueError as error:
+        if "fits failed" not in str(error):
+            raise
+        refuse_unscored(search.estimator, last_line(str(error)), error)
+    finally:
+        vars(search).pop("_run_search", None)
+    search.refit = True
+    search.best_score_ = search.cv_results_["mean_test_score"][search.best_index_]
+
+
+def choose(results: dict[str, Any]) -> int:
+    """Index of the best candidate."""
+    # The search refits next, in this process: its ResolutionWarning reaches GatheredWarnings.
+    warnings.simplefilter("always", ResolutionWarning)
+    return best_candidate(results)
+
+
+def check_scores(search: GridSearchCV, caught: Caught) -> None:
+    """Warn if folds or candidates lack a score; raise ValueError if all do."""
+    missing = np.isnan(split_scores(search.cv_results_))
+    if not missing.any():
+        return
+    if np.isnan(search.best_score_):
+        refuse_unscored(search.estimator, reason_in(caught))
+    # A fold without any score does not count; other missing scores disqualify their candidate.
+    folds = missing.all(axis=0)
+    candidates = int(missing[:, ~folds].any(axis=1).sum())
+    parts = [f"{folds.sum()} of {folds.size} folds have no score, means leave them out"] * bool(folds.any())
+    parts += [f"{candidates} of {len(missing)} candidates lack a score and are not chosen"] * bool(candidates)
+    warn_missing(caught, " and ".join(parts), search.estimator)

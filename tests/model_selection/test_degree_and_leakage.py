@@ -101,11 +101,11 @@ def test_coordinates_of_a_report_may_be_columns():
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_report_counts_its_splitters(capsys):
+def test_a_report_counts_its_fits(capsys):
     pytest.importorskip("tqdm")
     _, radians, y, X = memory()
     leakage_report(DummyRegressor(), radians, y, coordinates=X, block_sizes_km=[900, 1000], verbose=True)
-    assert "3.00/3.00" in capsys.readouterr().err
+    assert "15.0/15.0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
