@@ -528,7 +528,7 @@ def test_missing_covariates_are_named():
         with pytest.raises(ValueError, match=message):
             clone(model).set_params(**options).fit(frame, SPECIES)
     for options, table, message in [
-        ({"background": background.assign(height=np.nan)}, frame, r"^background: covariates=True: .* 'height'"),
+        ({"background": background.assign(height=np.nan)}, frame, r"^background: covariates=True: .* .'height'."),
         ({}, frame.assign(wet="yes"), r"\['wet'\] hold no numbers.* in a ColumnTransformer, or drop them\.$"),
     ]:
         with pytest.raises(ValueError, match=message):
