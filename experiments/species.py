@@ -1,7 +1,7 @@
 """Ranges of 104 species from presence-only records, and what ranges are worth to an image classifier.
 
     python -m experiments.species            # an hour on one core; elapid is compared if it is installed
-    python -m experiments.species --geoclip geoclip-1.3.0-py3-none-any.whl --only GeoCLIP,mean --seeds 1
+    python -m experiments.species --geoclip geoclip-1.3.0-py3-none-any.whl --only "GeoCLIP;mean of 4" --seeds 1
     python -m experiments.species --quick    # one region, few models, under 20 seconds; fails if a range is not learned
 
 Records and sites of three regions (Elith et al. 2020). Models learn from the coordinates of presence-only records:
@@ -366,7 +366,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one region, few models, without files")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", default="", help="models whose names contain one of these texts, comma between")
+    parser.add_argument("--only", default="", help="models whose names contain one of these texts, with ; between")
     parser.add_argument("--geoclip", type=Path, help="file of the weights of GeoCLIP")
     parser.add_argument("--data", type=Path, default=land_ocean.DATA, help="folder of the regions")
     parser.add_argument("--out", type=Path, default=land_ocean.HERE / "results")
@@ -378,7 +378,7 @@ def main():
         row = evaluate(region, every["random Fourier, linear, maxent"], "region", 0)
         print(f"AUC {np.nanmean(row['auc']):.3f}, {row['gain']:+.1f} points, {row['seconds']:.1f} s")
         return 0 if np.nanmean(row["auc"]) > 0.75 and row["gain"] > 0.0 else 1
-    texts = options.only.split(",")
+    texts = options.only.split(";")
     chosen = {name: model for name, model in every.items() if any(text in name for text in texts)}
     run_all({name: read(options.data, name) for name in REGIONS}, chosen, options.seeds, options.out)
     return 0
