@@ -76,8 +76,8 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
     Warns
     -----
     CoordinateWarning
-        If the areas of cells are unknown, or differ by orders of magnitude from the distances of the centres, as in
-        other units; if cells are there twice, or have no area or no corners; if the centres look like radians.
+        If the areas of cells are unknown, or in another unit: they differ by orders of magnitude from the distances of
+        the centres, or the cells fill the sphere and sum to it in this unit; if cells are there twice, or have no area or no corners; if the centres look like radians.
 
     See Also
     --------
