@@ -77,7 +77,8 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
     -----
     CoordinateWarning
         If the areas of cells are unknown, or in another unit: they differ by orders of magnitude from the distances of
-        the centres, or the cells fill the sphere and sum to it in this unit; if cells are there twice, or have no area or no corners; if the centres look like radians.
+        the centres, or the cells fill the sphere and sum to it in this unit; if cells are there twice, or have no area
+        or no corners; if the centres look like radians.
 
     See Also
     --------
