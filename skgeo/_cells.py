@@ -79,9 +79,9 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
     Warns
     -----
     CoordinateWarning
-        If the areas of cells are unknown; if the areas differ by orders of magnitude from the squares of the distances
-        between centres, as areas in wrong units do; if cells are duplicates, or have no area or no corners; if the
-        centres look like radians.
+        If the areas of cells are unknown, or in another unit: if they differ by orders of magnitude from the squares of
+        the distances between centres, or if the cells fill the sphere and their areas sum to the sphere in another
+        unit; if cells are duplicates, or have no area or no corners; if the centres look like radians.
 
     See Also
     --------

@@ -187,9 +187,14 @@ def _flat(field: Any, shape: tuple[int, ...], name: str) -> Any:
 def check_flat(field: Any, shape: tuple[int, ...], name: str = "field") -> None:
     """Refuse a field whose last dimension is not that of the cells."""
     given, n_cells = tuple(field.shape), math.prod(shape)
-    if given[-1:] != (n_cells,):
-        cure = f": its cells come first, np.moveaxis({name}, 0, -1)" if given[:1] == (n_cells,) else ""
-        raise ValueError(f"{name} has shape {given}: expected (..., {n_cells}), the cells of the grid{cure}.")
+    if given[-1:] == (n_cells,):
+        return
+    cure = f": its cells come first, np.moveaxis({name}, 0, -1)" if given[:1] == (n_cells,) else ""
+    # Fields on faces of a cube have their cells in several dimensions.
+    for last in range(2, len(given) + 1):
+        if math.prod(given[-last:]) == n_cells:
+            cure = f": {name}.reshape({(*given[:-last], n_cells)})"
+    raise ValueError(f"{name} has shape {given}: expected (..., {n_cells}), the cells of the grid{cure}.")
 
 
 def _take_chunks(flat: Any, index: Integers, absent: Any, fill: Any) -> Any:
