@@ -18,6 +18,7 @@ import base64
 import fcntl
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,8 @@ from pathlib import Path
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDTHS = (1280, 1024, 400)
 HEIGHT = 900
-# A browser that does not answer in this number of seconds is broken.
-PATIENCE = 60
+# A browser that says nothing for this number of seconds is broken.
+PATIENCE = 120
 
 # Runs in the page after the last file has arrived. Blocks of code and the header depend on the width of the window.
 FAULTS = r"""
@@ -96,26 +97,34 @@ async (width) => {
 class Browser:
     """Chromium under the DevTools protocol, which it speaks over two pipes: JSON texts that end with a zero byte."""
 
+    _session = None  # of the one page, once it is there
+
     def __init__(self, program, profile):
-        # Chromium reads the pipe with the number 3 and writes the one with the number 4.
-        (read, self._out), (self._in, write) = os.pipe(), os.pipe()
-        read, write = (fcntl.fcntl(pipe, fcntl.F_DUPFD, 10) for pipe in (read, write))
+        # Chromium reads the pipe with the number 3 and writes the one with the number 4. Ours get numbers beyond these.
+        ends, (self._in, self._out) = self._pipes()
         options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe"]
         offline = ["--host-resolver-rules=MAP * ~NOTFOUND", "--allow-file-access-from-files"]
         self._process = subprocess.Popen(
             [program, *options, *offline, f"--user-data-dir={profile}", "about:blank"],
-            preexec_fn=lambda: (os.dup2(read, 3), os.dup2(write, 4)),
+            preexec_fn=lambda: [os.dup2(end, number) for number, end in enumerate(ends, start=3)],
             close_fds=False,
             stderr=subprocess.DEVNULL,
         )
-        os.close(read)
-        os.close(write)
+        for end in ends:
+            os.close(end)
         self._number, self._rest, self._events = 0, b"", []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.call("Page.enable")
 
-    _session = None
+    @staticmethod
+    def _pipes():
+        """The ends of two pipes: what Chromium reads and writes, and what we read and write."""
+        pipes = [*os.pipe(), *os.pipe()]
+        read, out, into, write = (fcntl.fcntl(pipe, fcntl.F_DUPFD_CLOEXEC, 10) for pipe in pipes)
+        for pipe in pipes:
+            os.close(pipe)
+        return (read, write), (into, out)
 
     def call(self, method, **parameters):
         """The result of one command."""
@@ -123,7 +132,10 @@ class Browser:
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
+        try:
+            os.write(self._out, json.dumps(message).encode() + b"\0")
+        except BrokenPipeError:
+            raise RuntimeError("Chromium ended") from None
         while (answer := self._next()).get("id") != self._number:
             self._events.append(answer.get("method"))
         if "error" in answer:
@@ -155,12 +167,15 @@ class Browser:
     def close(self):
         self._process.terminate()
         self._process.wait()
+        for pipe in (self._out, self._in):
+            os.close(pipe)
 
     def _next(self):
         while b"\0" not in self._rest:
-            part = os.read(self._in, 1 << 20)
+            ready, _, _ = select.select([self._in], [], [], PATIENCE)
+            part = os.read(self._in, 1 << 20) if ready else b""
             if not part:
-                raise RuntimeError("Chromium ended")
+                raise RuntimeError("Chromium ended" if ready else f"Chromium said nothing for {PATIENCE} seconds")
             self._rest += part
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)
@@ -197,7 +212,7 @@ def main():
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
     start, found = time.monotonic(), 0
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(program, profile)
         try:
             for page in pages:
