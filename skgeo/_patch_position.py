@@ -197,8 +197,8 @@ class PatchPositionEncoder(PatchTransformer):
         check_parameter("average", self.average, known, "'pixels' or 'exact'")
         usable = not isinstance(self.encoder, type) and hasattr(self.encoder, "transform")
         accepted = (
-            "None or an instance of a transformer of (latitude, longitude) points; skgeo.nn.PretrainedEncoder makes one "
-            "of a torch module"
+            "None or an instance of a transformer of (latitude, longitude) points; skgeo.nn.PretrainedEncoder makes "
+            "a torch module one"
         )
         check_parameter("encoder", self.encoder, self.encoder is None or usable, accepted)
         known = self.grid is None or isinstance(self.grid, LatLonGrid | CellGrid)
