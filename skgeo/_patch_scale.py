@@ -159,7 +159,7 @@ class PatchScaleFeaturizer(PatchTransformer):
         Returns
         -------
         skgeo.nn.PatchScale
-            Maps patch tables (..., 6) to descriptors (..., 10).
+            Maps patch tables (..., 6), or stacks of cells (..., n_cells, 3), to descriptors (..., 10).
         """
         check_is_fitted(self)
         from skgeo.nn._transformer_modules import PatchScale  # needs torch

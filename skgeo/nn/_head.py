@@ -164,8 +164,8 @@ class PatchProjectionHead(nn.Module):
             A fitted FeatureUnion, Pipeline or ColumnTransformer of patch tables, or a list of fitted transformers
             whose outputs stand side by side. The descriptors are found in its ``get_feature_names_out()`` by the names
             that PatchScaleFeaturizer gives them; all other columns are position.
-        patches : array-like or DataFrame of shape (n_patches, 6)
-            The patch table of the training domain.
+        patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_cells, 3)
+            The patch table of the training domain, or its stacks of pixels or cells.
         embed_dim, hidden_dim : int
             As for the class.
 

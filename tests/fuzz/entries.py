@@ -1197,18 +1197,21 @@ def twins(source):
 @entry("nn.turn_patches", 0.3)
 def turned(source):
     """Tables of patches turned, and their bias: finite, with latitudes as they were."""
-    shape = source.pick(((6,), (0, 6), (1, 6), (3, 6), (2, 3, 6), (2, 3, 8), (3, 5)))
+    shape = source.pick(((6,), (0, 6), (1, 6), (3, 6), (2, 3, 6), (2, 3, 8), (3, 5), (3, 3), (2, 4, 3), (2, 2, 4, 3)))
     dtype = source.pick((torch.float64, torch.float32, torch.float16, torch.int64, torch.bool))
     generator = source.pick((None, torch.Generator().manual_seed(0), 0, "a"))
     tables = torch.zeros(shape).to(dtype)
     tables[..., 1::2] = 1
     right_dtype = dtype not in (torch.float16, torch.bool)
-    fine = len(shape) > 1 and shape[-1] >= 6 and right_dtype and not isinstance(generator, int | str)
+    cells = len(shape) > 2 and shape[-1] == 3  # stacks of cells: latitude, longitude, area
+    tabular = len(shape) > 1 and shape[-1] >= 6
+    fine = (tabular or cells) and right_dtype and not isinstance(generator, int | str)
     out = attempt(lambda: nn.turn_patches(tables, generator), fine)
     if out is Refused:
         return
-    right(out.shape == shape and bool((out[..., :2] == tables[..., :2]).all()), "latitudes have changed")
-    pairs = attempt(lambda: nn.GreatCircleBias(2)(out), shape[-1] == 6)
+    kept = slice(1 if cells else 2)
+    right(out.shape == shape and bool((out[..., kept] == tables[..., kept]).all()), "latitudes have changed")
+    pairs = attempt(lambda: nn.GreatCircleBias(2)(out), shape[-1] == 6 or cells)
     right(pairs is Refused or bool(torch.isfinite(pairs).all()), "the bias is not finite")
 
 
