@@ -278,7 +278,7 @@ def evaluate(region, model, background, seed):
 def mean_and_deviation(rows, form):
     """The mean over seeds, and the deviation over seeds if there are several."""
     text = format(np.mean(rows), form)
-    return f"{text} ± {np.std(rows):{form}}" if len(rows) > 1 else text
+    return f"{text} ± {np.std(rows):{form.lstrip('+')}}" if len(rows) > 1 else text
 
 
 def auc_table(found):
