@@ -95,7 +95,7 @@ def draw_regions(curves, ax):
     degrees = sorted({degree for curve in curves for degree in curve["degrees"]})
     # Curves end at different degrees: a legend beside all of them covers none.
     ax.set_xlim(right=degrees[-1] * 3)
-    ax.legend(fontsize=8, loc="center right")
+    ax.legend(fontsize=8, loc="lower right")
     ax.set_xticks(degrees, [str(degree) for degree in degrees])
     ax.minorticks_off()
     ax.set(xlabel="degree L", ylabel="seconds of fit\n(one thread, all components)")
