@@ -86,7 +86,8 @@ async (width) => {
     const address = file.getAttribute("src") || file.getAttribute("href");
     if (/^(https?:)?\/\//.test(address)) faults.push(`file of another site: ${address}`);
   }
-  for (const link of document.querySelectorAll("main a:not([href]), main a[href=''], .problematic, .system-message")) {
+  const targetless = "main a:not([href]), main a[href=''], code.download:not(a code), .problematic, .system-message";
+  for (const link of document.querySelectorAll(targetless)) {
     if (!link.id) faults.push(`link without a target: ${short(link.textContent)}`);
   }
   return faults;

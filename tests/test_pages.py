@@ -23,6 +23,7 @@ FAULTS = {
     "<img src='nowhere.png'>": "picture: nowhere.png",
     "<script src='https://example.org/a.js'></script>": "file of another site",
     "<a class='reference'>a link</a>": "link without a target",
+    "<code class='xref download'>a file</code>": "link without a target: a file",
     "</main><header><div class='nav-item'>a</div><div class='nav-item'>b</div></header><main>": "several rows",
 }
 GOOD = """<h1>Good</h1><p>A short text with a <a href="#x">link</a>.</p><pre style="overflow: auto">x = 1</pre>
