@@ -50,11 +50,11 @@ def combine_with_image_scores(
         ``P(y | place)``, such as ``predict_proba`` of :class:`~skgeo.nn.PresenceOnlyClassifier`. Rows need not sum to
         one.
     class_prior : array-like of shape (n_classes,) or None, default=None
-        ``P(y)``: how frequent classes were in the training of the two models. None is flat, all alike.
+        ``P(y)``, the shares of the classes in the training of the two models. None gives all classes the same share.
     temperature : float, default=1
-        The logarithms of the image probabilities are divided by it. Above 1 the image classifier is trusted less.
+        Divisor of the logarithms of the image probabilities. Above 1 the image has less influence.
     prior_weight : float, default=1
-        The logarithms of ``prior`` and ``class_prior`` are multiplied by it. 0 leaves the image alone.
+        Factor of the logarithms of ``prior`` and ``class_prior``. With 0 the place has no influence.
 
     Returns
     -------
@@ -64,8 +64,8 @@ def combine_with_image_scores(
     Raises
     ------
     ValueError
-        If shapes differ, probabilities are negative or not finite, a row has none above zero, or a number is not what
-        it accepts.
+        If shapes differ, probabilities are negative or not finite, a row has none above zero, ``temperature`` is not
+        positive, or ``prior_weight`` is negative.
 
     See Also
     --------
@@ -75,7 +75,7 @@ def combine_with_image_scores(
     -----
     scikit-learn's ``CalibratedClassifierCV(method="temperature")`` finds a temperature without places.
 
-    Probabilities below 1e-12 are taken for 1e-12.
+    Probabilities below 1e-12 count as 1e-12.
 
     References
     ----------
@@ -101,28 +101,27 @@ def combine_with_image_scores(
 
 
 class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator):
-    """Improve the probabilities of an image classifier by where the images were taken.
+    """Improve the probabilities of an image classifier by the places where the images were taken.
 
-    Bayes' rule multiplies the probabilities of the image with those of a prior of places, see
-    :func:`~skgeo.combine_with_image_scores`. ``fit`` finds the temperature at which image probabilities, which are
-    often too sure of themselves, are right on average: give it images that the image classifier was not trained on.
+    By Bayes' rule the model multiplies the probabilities of the image with those of a prior of places, see
+    :func:`~skgeo.combine_with_image_scores`. Probabilities of image classifiers are often too close to 0 and 1. ``fit``
+    finds a temperature that corrects this. Give it images that the image classifier was not trained on.
 
     Parameters
     ----------
     prior : classifier of places
-        With ``predict_proba``, such as :class:`~skgeo.nn.PresenceOnlyClassifier`. It is cloned and fitted on the places
-        and classes of ``fit``. ``FrozenEstimator(prior)`` is a prior that was fitted on other records, and stays as it
-        is.
+        A classifier with ``predict_proba``, such as :class:`~skgeo.nn.PresenceOnlyClassifier`. It is cloned, and fitted
+        on the places and classes of ``fit``. ``FrozenEstimator(prior)`` keeps a prior that was fitted on other records.
     class_prior : "flat", "empirical" or array-like of shape (n_classes,), default="flat"
-        ``P(y)``, by which the product is divided: how frequent classes were in the training of both models. "empirical"
+        ``P(y)``, the shares of the classes in the training of both models, by which the product is divided. "empirical"
         are the shares of the classes in ``fit``.
     temperature : "fit" or float, default="fit"
         Divisor of the logarithms of image probabilities. "fit" minimises the log loss of the product.
     prior_weight : "fit" or float, default=1
         Factor of the logarithms of the prior. "fit" finds it together with the temperature.
     cv : int, splitter, iterable of splits or None, default=None
-        Folds in which a prior that is not frozen predicts the places of ``fit``, to choose the temperature. None is 5
-        folds.
+        Folds in which a prior that is not frozen predicts the places of ``fit``, to choose the temperature. None is
+        five folds.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds the usual names.
 
@@ -146,7 +145,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
     CoordinateError
         From any method that takes X, if it has no latitude and longitude in degrees.
     ValueError
-        If X has not one column of image probabilities for each class, or a parameter is not what it accepts.
+        If X does not have one column of image probabilities for each class, or if a parameter is invalid.
 
     See Also
     --------
@@ -251,7 +250,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Probabilities of the classes, given the image and its place.
+        """Predict the probabilities of the classes, given the image and its place.
 
         Parameters
         ----------
@@ -270,7 +269,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         return combine_with_image_scores(image, place, class_prior=self.class_prior_, **options)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Classes of the largest probability.
+        """Predict the class with the largest probability.
 
         Parameters
         ----------

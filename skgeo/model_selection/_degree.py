@@ -60,7 +60,7 @@ _MIN_MEAN_LENGTH = 1e-9
 
 @dataclass(frozen=True)
 class DegreeSuggestion:
-    """A degree for the harmonics of a domain, with the reason; :func:`suggest_max_degree` returns it.
+    """A degree for the harmonics of a domain, with the reason, as ``suggest_max_degree`` returns it.
 
     Parameters
     ----------

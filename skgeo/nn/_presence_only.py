@@ -28,69 +28,69 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     Parameters
     ----------
     encoder : str or transformer, default="spherical_harmonics"
-        What turns places into numbers, before the network, as for :class:`~skgeo.nn.LocationClassifier`: a name, an
-        encoder, any transformer of places, or a torch module such as a pretrained one. A transformer is cloned and
-        fitted on the background; ``FrozenEstimator`` keeps one as it is.
+        The encoder of places before the network, as for :class:`~skgeo.nn.LocationClassifier`: a name, an encoder, any
+        transformer of places, or a torch module such as a pretrained one. A transformer is cloned and fitted on the
+        background. ``FrozenEstimator`` keeps a fitted one.
     network : str, Module or callable, default="siren"
         Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
         trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
     loss : "full", "slds", "ssdl", "maxent" or "poisson", default="full"
-        What is minimised, see Notes.
+        The loss that training minimises, see Notes.
     positive_weight : float or None, default=None
-        The weight lambda of presences in the loss "full". None is the number of species. [2]_ take 2048 for 47,375
+        The weight lambda of presences in the loss "full". None is the number of species. [2]_ uses 2048 for 47,375
         species.
     background : "uniform", "records", grid or places, default="uniform"
         Places where the species may be absent.
 
-        * "uniform" are ``n_background`` random places of the sphere, uniform by area, as in [1]_.
-        * A LatLonGrid, CellGrid or xarray object is a domain: its cells count by their area inside of the mask.
-        * An array or a DataFrame holds places. Records against those of a whole group of species (a target group,
-          [5]_) compare effort with the same effort. :func:`skgeo.save` takes an array, ``background.to_numpy()``.
-        * "records" are the training records of all species in X: the target group of X itself.
+        * "uniform": ``n_background`` random places of the sphere, uniform by area, as in [1]_.
+        * A LatLonGrid, CellGrid or xarray object: its cells, weighted by their area inside of the mask.
+        * An array or a DataFrame: these places. The records of a whole group of species (a target group, [5]_) have the
+          same effort as the species. For :func:`skgeo.save` give an array, ``background.to_numpy()``.
+        * "records": the training records of all species in X, as the target group.
     n_background : int, default=10000
         Number of places of the background "uniform".
     background_weight : array-like of shape (n_places,) or None, default=None
-        Areas that given places stand for. None counts all alike.
+        Areas for which the given places stand. None gives all places the same area.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the presences of species; "balanced" are inversely proportional to the total ``sample_weight`` of
-        the records of the species.
+        Weights of the presences of species. "balanced" weights are inversely proportional to the total
+        ``sample_weight`` of the records of each species.
     covariates : bool, default=False
-        Whether X has covariates beside the coordinates, numbers such as elevation: any other columns of a frame, or
-        the columns of an array behind latitude and longitude. The network takes them beside the embedding,
-        standardised over the background, which needs the same columns.
+        Whether X has covariates beside the coordinates, numbers such as elevation: the other columns of a frame, or the
+        columns of an array after latitude and longitude. They are standardised over the background, which needs the
+        same columns, and the network reads them beside the embedding.
     hidden_dim : int or None, default=None
-        Width of the layers of a network given by name; None is its own default. "linear" has none.
+        Width of the layers of a network given by name. None is the default of the network. "linear" has none.
     n_layers : int or None, default=None
-        Number of layers of a network given by name; None is its own default.
+        Number of layers of a network given by name. None is the default of the network.
     dropout : float or None, default=None
-        Dropout of a network given by name; None is its own default: 0.5 of "fcnet", else none.
+        Dropout of a network given by name. None is the default of the network: 0.5 for "fcnet", 0 for others.
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
         Factor of the weights that Adam adds to their gradient (L2).
     batch_size : int or None, default=2000
-        Records in a step, and background places in a step, drawn by area; None takes all.
+        Number of records in a step, and of background places, which are drawn by area. None takes all.
     max_epochs : int, default=500
         Largest number of passes over the records.
     patience : int or None, default=30
         Stop after this number of epochs without a new minimum of the validation loss, which is the loss of held-out
         records against the whole background. None trains for ``max_epochs`` and holds nothing out.
     validation_fraction : float, default=0.1
-        Share of the records that is held out to validate on, at random, unless ``fit`` is given such data or patience
-        is None. One record of each species stays among those to learn from.
+        Share of the records that is held out at random for validation. It has no effect if ``fit`` gets validation
+        data, or if patience is None. At least one record of each species stays in the training data.
     keep : "best" or "last", default="best"
-        Which weights to keep: those of the epoch of the smallest validation loss, or those of the last. Without
-        validation they are the last.
+        "best" keeps the weights of the epoch with the smallest validation loss, "last" those of the last epoch. Without
+        validation, the last weights are kept.
     dtype : "float32" or "float64", default="float32"
         Precision of the network. The encoder works in float64 in any case.
     device : str, default="cpu"
-        Where torch computes, such as "cuda".
+        Device on which torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds the usual names, such as GBIF's
         decimalLatitude and decimalLongitude.
     random_state : int, RandomState or None, default=None
-        Seed of the background, the first weights, the held-out records, the order of records, and dropout. torch's own
-        generator is left as it was.
+        Seed of the background, the first weights, the held-out records, the order of records, and dropout. The global
+        generator of torch does not change.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -98,15 +98,15 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     Attributes
     ----------
     classes_ : ndarray of shape (n_species,)
-        The species, sorted; or the columns of an indicator matrix in their order, numbers if they have no names.
+        The species, sorted. For an indicator matrix its columns in their order: names, or numbers if there are none.
     n_records_ : ndarray of shape (n_species,)
         Total weight of the records of each species.
     background_ : ndarray of shape (n_places, 2 + n_covariates)
         The background: latitude, longitude and covariates.
     background_weight_ : ndarray of shape (n_places,)
-        Shares of the area that these places stand for.
+        Shares of the area for which these places stand.
     intercept_ : ndarray of shape (n_species,)
-        What ``decision_function`` adds to the output of the network.
+        Numbers that ``decision_function`` adds to the output of the network.
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
@@ -116,11 +116,11 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     validation_loss_curve_ : ndarray of shape (n_epochs,)
         Mean validation loss after each epoch; empty if nothing was held out.
     n_epochs_ : int
-        Epochs trained.
+        Number of epochs of training.
     best_epoch_ : int
-        Epoch after which the weights were kept, from 1.
+        Number of the epoch whose weights are kept, from 1.
     n_features_in_ : int
-        2, latitude and longitude; and the number of covariates.
+        Number of columns of X: 2 for latitude and longitude, plus the number of covariates.
     feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
@@ -129,14 +129,14 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     CoordinateError
         From any method that takes X, if it is not latitude and longitude in degrees.
     ValueError
-        From ``fit``, if a parameter is not what it accepts, a species has no record, or the background has no
-        covariates although X has.
+        From ``fit``, if a parameter is invalid, a species has no record, or X has covariates and the background does
+        not.
 
     See Also
     --------
     skgeo.LocationPriorClassifier : Multiplies the probabilities of an image classifier with these.
     skgeo.metrics.PresenceOnlyScorer : Scores candidates of a search against one background.
-    skgeo.nn.LocationClassifier : Each place has exactly one label.
+    skgeo.nn.LocationClassifier : Use it if each place has exactly one label.
 
     Notes
     -----
@@ -155,16 +155,16 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     * "poisson": ``sum_j c_j z_j [E exp(x_j) - x_j]``, the likelihood of an inhomogeneous Poisson process of the
       intensity ``N_j / A exp(x_j)``, for N_j records on the area A, by quadrature [4]_.
 
-    Records say how a species is spread and not how common it is: ``predict_proba`` ranks places, and its level is a
-    convention. It is the sigmoid of the output for "full", "slds" and "ssdl": with "full" the odds are about
-    lambda times those of a record in place of a background place. "maxent" and "poisson" give
-    ``1 - exp(-exp(H) d)``, with the density d relative to the background and its negative divergence H (the
-    complementary log-log output of [6]_): a place with the typical density of records has 0.63.
+    Records show how a species is distributed, and not how common it is. ``predict_proba`` therefore ranks places. Its
+    level is a convention. For "full", "slds" and "ssdl" it is the sigmoid of the output. With "full" the odds are about
+    lambda times the odds that a place is a record and not a background place. "maxent" and "poisson" give
+    ``1 - exp(-exp(H) d)``, with the density d relative to the background and its negative divergence H, the
+    complementary log-log output of [6]_. A place with the typical density of records has 0.63.
 
-    "slds" has no background and says nothing of places that are far from all records.
+    "slds" has no background. Its predictions far from all records have no meaning.
 
-    Records are dense where observers are. ``sample_weight`` of 1 / effort makes up for known effort, and
-    ``background="records"`` for effort that all species share.
+    Records are dense where observers are. ``sample_weight`` of 1 / effort corrects for known effort, and
+    ``background="records"`` for effort that is the same for all species.
 
     References
     ----------
@@ -299,7 +299,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
             del self._species_columns
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
-        """Scores of the species, which rank places.
+        """Compute the scores of the species, which rank places.
 
         Parameters
         ----------
@@ -316,7 +316,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         return self._outputs(X) + self.intercept_
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Suitability of places for each species, from 0 to 1. Rows do not sum to one.
+        """Predict the suitability of places for each species, from 0 to 1. Rows do not sum to one.
 
         Parameters
         ----------
@@ -331,7 +331,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         return self._probabilities(self._outputs(X))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The species with the largest value of ``decision_function``, also if no species is likely there.
+        """Predict the species with the largest ``decision_function``, also if no species is likely at the place.
 
         Parameters
         ----------
@@ -359,19 +359,19 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     def predict_map(
         self, grid: Any, *, species: Any = None, covariates: Any = None, response_method: str = "predict_proba"
     ) -> npt.NDArray[np.float64]:
-        """Range maps over a grid.
+        """Compute range maps over a grid.
 
         Parameters
         ----------
         grid : LatLonGrid, CellGrid or xarray object
             The cells. Those that the mask leaves out are not computed.
         species : array-like of shape (n_chosen,) or None, default=None
-            Which species, as in ``classes_``; None takes all. The map of one species takes the memory of one.
+            The species to map, as in ``classes_``. None maps all species, and needs memory for all maps.
         covariates : array-like or DataFrame of shape (n_cells, n_covariates) or None, default=None
             Covariates of all cells in C order, of a model with ``covariates=True``. Those of cells outside of the mask
             are not looked at.
         response_method : "predict_proba" or "decision_function", default="predict_proba"
-            What to map.
+            The method whose result is mapped.
 
         Returns
         -------
