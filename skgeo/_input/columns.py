@@ -71,7 +71,11 @@ def coordinate_columns(columns: list[str], names: Sequence[str] | None, *, other
         _refuse_columns(columns, f"{twice[0]!r} is there more than once")
     surplus = [name for name in columns if name not in (latitude, longitude)]
     if surplus and not others:
-        _refuse_columns(columns, f"{expected}; surplus: {listed(surplus)}")
+        # The columns are known: the only cure is to leave out the others.
+        raise CoordinateError(
+            f"X has the columns {listed(columns)}: {expected}; surplus: {listed(surplus)}. Select them, "
+            f"X[[{latitude!r}, {longitude!r}]], for instance in a ColumnTransformer."
+        )
     return latitude, longitude
 
 

@@ -15,12 +15,16 @@ from skgeo._places import points_in_degrees, read_places
 from skgeo._validation import check_parameter, check_scaled_weight
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-__all__ = ["Background", "read_background", "uniform_background", "warn_of_records_outside"]
+__all__ = ["Background", "read_background", "uniform_background", "warn_of_records_outside", "warn_of_small_region"]
 
 _ACCEPTED = (
     "'uniform', 'records', a LatLonGrid, CellGrid or xarray object, or places as an array or a DataFrame, with the "
     "covariates of X if X has any"
 )
+
+
+# Records in a smaller share of the globe need a background of their own region: a country, an island, a city.
+_SMALL_REGION = 0.01
 
 
 class Background(NamedTuple):
@@ -88,6 +92,23 @@ def warn_of_records_outside(records: npt.NDArray[Any], background: Background) -
         warn_once_a_search(
             f"{outside} of {len(records)} records are more than {width:.0f} km from all cells of background: is its "
             "mask inverted, or is it another region? True is inside of the domain. Leave out records from elsewhere.",
+            CoordinateWarning,
+        )
+
+
+def warn_of_small_region(records: npt.NDArray[Any]) -> None:
+    """Warn if all of several records lie in a cap that is a small share of the globe, which is the background.
+
+    ``records`` are the places (n, 2). A model then learns the region of the records, and little of places within it.
+    """
+    vectors = unit_vectors(*records[:, :2].T.astype(np.float64))
+    middle = vectors.mean(axis=0)
+    # A cap of angular radius r has the share (1 - cos r) / 2 of the sphere.
+    share = (1.0 - float((vectors @ middle).min() / np.linalg.norm(middle))) / 2.0
+    if len(records) > 1 and 0.0 < share < _SMALL_REGION:
+        warn_once_a_search(
+            f"The background is the whole globe, and all records lie in {share:.2%} of it: the model learns where this "
+            "region is, and less where a species is within it. Give background= a grid or places of the region.",
             CoordinateWarning,
         )
 

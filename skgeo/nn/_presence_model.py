@@ -8,13 +8,21 @@ import torch
 from scipy import sparse
 from scipy.special import expit
 
+from skgeo._callers import warn_once_a_search
 from skgeo._input.covariates import covariate_numbers, covariates_in_order, split_covariates
 from skgeo._places import as_grid
 from skgeo._targets import check_known, read_classes
 from skgeo._validation import check_flag, check_parameter, is_integer, is_real
 from skgeo._values_at_places import Places
+from skgeo.exceptions import CoordinateWarning
 from skgeo.metrics._presence import is_matrix
-from skgeo.nn._backgrounds import Background, read_background, uniform_background, warn_of_records_outside
+from skgeo.nn._backgrounds import (
+    Background,
+    read_background,
+    uniform_background,
+    warn_of_records_outside,
+    warn_of_small_region,
+)
 from skgeo.nn._encoder_and_network import build_encoder_and_network, fit_encoder, network_recipe, network_skeleton
 from skgeo.nn._location_estimators import LocationModel
 from skgeo.nn._presence_losses import PRESENCE_LOSSES, PresenceOnlyLoss, log_mean_exp
@@ -91,6 +99,11 @@ class PresenceOnlyModel(LocationModel):
             return read_classes(y, name)
         valid = values.dtype.kind in "biuf" and bool(np.isin(values, (0, 1)).all())
         if not valid:
+            if values.dtype.kind in "if" and bool(np.isin(values, (-1, 0, 1)).all()):
+                raise ValueError(
+                    f"{name} holds -1, 0 and 1: Unknown label type: expected a matrix of zeros and ones. If -1 says "
+                    "that a species was not surveyed, use it in skgeo.metrics.mean_species_score only."
+                )
             raise ValueError(
                 f"{name} has shape {values.shape}: Unknown label type: expected one label a record, or a matrix "
                 "(n_samples, n_species) of zeros and ones. Numbers of individuals are no presences: use y > 0."
@@ -110,6 +123,12 @@ class PresenceOnlyModel(LocationModel):
                     "seen, give a matrix of one column, y[:, None], or the records alone, X[y], with a label."
                 )
             self.classes_, codes = np.unique(target, return_inverse=True)
+            if self.classes_.dtype.kind in "iuf" and self.classes_.tolist() == [0, 1]:
+                warn_once_a_search(
+                    "y holds the numbers 0 and 1, which are taken for two species. If 1 says that the species was "
+                    "seen, give a matrix of one column, y[:, None], or the records alone, X[y == 1], with a label.",
+                    CoordinateWarning,
+                )
             counts = np.bincount(codes, weights=weight)
         if not (counts > 0.0).all():
             missing = self.classes_[counts == 0.0].tolist()
@@ -226,6 +245,7 @@ class PresenceOnlyModel(LocationModel):
             )
         if isinstance(value, str) and value == "uniform":
             found = uniform_background(int(self.n_background), np.random.RandomState(self._seed % 2**32))
+            warn_of_small_region(inputs)
         else:
             found = read_background(value, self.coordinates, self.background_weight)
             if as_grid(value) is not None:
@@ -299,7 +319,12 @@ class PresenceOnlyModel(LocationModel):
             return np.arange(len(names))
         asked = [species] if isinstance(species, str) or np.ndim(species) == 0 else list(species)
         unknown = [name for name in asked if name not in names]
-        check_parameter("species", species, not unknown and len(asked) > 0, f"species of the fit, such as {names[0]!r}")
+        if unknown:
+            raise ValueError(
+                f"species={species!r}: no record of {unknown[:5]} was in the fit. Expected species of classes_, such "
+                f"as {names[0]!r}."
+            )
+        check_parameter("species", species, len(asked) > 0, f"species of the fit, such as {names[0]!r}")
         return np.array([names.index(name) for name in asked], dtype=np.intp)
 
 

@@ -245,7 +245,7 @@ BAD_FRAMES = {
     "latitude only": (["lat", "depth"], "no latitude and longitude"),
     "more columns": (
         ["lat", "lon", "depth"],
-        r"expected latitude and longitude only; surplus: \['depth'\].*select them",
+        r"expected latitude and longitude only; surplus: \['depth'\]. Select them, X\[\['lat', 'lon'\]\]",
     ),
     "two pairs": (
         ["pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"],

@@ -562,7 +562,10 @@ def test_maps_follow_the_mask_and_the_chosen_species():
     score = model.predict_map(GRID, response_method="decision_function")
     assert_allclose(expit(score[GRID.mask]), every[GRID.mask], rtol=1e-12)
     for options, message in [
-        ({"species": "d"}, "species='d': expected species of the fit, such as 'a'"),
+        (
+            {"species": "d"},
+            r"species='d': no record of \['d'\] was in the fit\. Expected species of classes_, such as 'a'",
+        ),
         ({"species": []}, r"species=\[\]"),
         ({"response_method": "predict"}, "response_method='predict': expected"),
         ({"covariates": PLACES}, "expected None: the model has no covariates"),
@@ -661,3 +664,26 @@ def test_metadata_of_the_fit_is_that_of_the_training():
     assert FrozenAndTrained(*model._build()).trained is not None
     assert model.n_epochs_ == 3
     assert model.background_.shape == (50, 2)
+
+
+def test_zeros_and_ones_are_doubtful_species():
+    with pytest.warns(
+        CoordinateWarning, match=r"taken for two species\. If 1 says .* y\[:, None\], or the records alone"
+    ):
+        PresenceOnlyClassifier("wrap", background=GRID, **QUICK).fit(PLACES, (SPECIES == "a").astype(int))
+    with pytest.raises(ValueError, match="y holds -1, 0 and 1: .* -1 says that a species was not surveyed"):
+        PresenceOnlyClassifier("wrap", background=GRID, **QUICK).fit(PLACES, np.where(SPECIES == "a", -1, 1)[:, None])
+
+
+def test_records_of_a_country_need_a_background():
+    country = np.random.default_rng(0).uniform([-37, 141], [-28, 153], (60, 2))
+    with pytest.warns(CoordinateWarning, match=r"all records lie in 0\.\d\d% of it: .* Give background= a grid"):
+        PresenceOnlyClassifier("wrap", **QUICK).fit(country, SPECIES)
+
+
+def test_a_frame_as_background_cannot_be_saved(tmp_path):
+    model = PresenceOnlyClassifier("wrap", background=pd.DataFrame(PLACES, columns=["lat", "lon"]), **QUICK)
+    model.fit(PLACES, SPECIES)
+    with pytest.raises(TypeError, match=r"Give an array, set_params\(background=background\.to_numpy\(\)\)"):
+        skgeo.save(model, tmp_path / "model.npz")
+    skgeo.save(model.set_params(background=PLACES), tmp_path / "model.npz")
