@@ -38,7 +38,13 @@ FEW_COMPONENTS = pytest.mark.filterwarnings(
     "ignore:n_components=.*of the coordinates:skgeo.exceptions.ResolutionWarning"
 )
 
+# The checks have labels 0 and 1, and places near each other.
+ONES_AND_ZEROS = pytest.mark.filterwarnings("ignore:y holds the numbers 0 and 1:skgeo.exceptions.CoordinateWarning")
+SMALL_REGION = pytest.mark.filterwarnings("ignore:The background is the whole globe:skgeo.exceptions.CoordinateWarning")
 
+
+@ONES_AND_ZEROS
+@SMALL_REGION
 @FEW_COMPONENTS
 @parametrize_with_checks(ANY_TABLE)
 def test_estimators_pass_every_check_on_any_table(estimator, check):
@@ -49,6 +55,8 @@ def test_estimators_pass_every_check_on_any_table(estimator, check):
     check(estimator)
 
 
+@ONES_AND_ZEROS
+@SMALL_REGION
 @parametrize_with_checks(STRICT)
 def test_strict_estimators_fail_expected_checks_only(estimator, check):
     # Not by way of xfail, to which any failure is as good as the expected one.
