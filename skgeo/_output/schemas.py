@@ -110,7 +110,7 @@ def _check_weights(state: Mapping[str, Any], sizes: Sizes) -> None:
 # Attributes that any fitted estimator may have.
 _NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",))}
 _PLACES: dict[str, Rule] = {"n_features_in_": Integer(1, 2, size="features")}
-_PATCHES: dict[str, Rule] = {"n_features_in_": Integer(1, 6, size="features")}
+_PATCHES: dict[str, Rule] = {"n_features_in_": Integer(6, 6, size="features")}
 FIXED_ENCODER = Schema(_PLACES, _NAMED)
 _EDGES = ("rows", 2), ("columns", 2)
 _WEIGHTS = Dict(Array(None, low=-1e30, high=1e30))

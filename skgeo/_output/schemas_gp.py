@@ -158,6 +158,8 @@ def _check_vectors(vectors: Any) -> None:
 
 
 _NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",))}
+# What the parameter smoothness accepts.
+_SMOOTHNESS = 0.1, 10.0
 _KERNELS = Array(("models",), low=POSITIVE, high=LARGE, double=True)
 
 GAUSSIAN_PROCESSES: dict[str, Schema] = {
@@ -170,7 +172,7 @@ GAUSSIAN_PROCESSES: dict[str, Schema] = {
             "method_": Text(("exact", "neighbours", "harmonics")),
             "variance_": _SIZE,
             "length_scale_km_": _SIZE,
-            "smoothness_": _SIZE,
+            "smoothness_": Number(low=_SMOOTHNESS[0], high=_SMOOTHNESS[1]),
             "noise_": Number(low=0.0, high=LARGE),
             "theta_": Array(("hyperparameters",), finite=False),
             "log_marginal_likelihood_value_": Number(),
@@ -200,7 +202,7 @@ GAUSSIAN_PROCESSES: dict[str, Schema] = {
             "method_": Text(("exact", "neighbours")),
             "_state": Dict(rules=_LABELS),
             "variance_": _KERNELS,
-            "smoothness_": _KERNELS,
+            "smoothness_": Array(("models",), low=_SMOOTHNESS[0], high=_SMOOTHNESS[1], double=True),
             "length_scale_km_": _KERNELS,
             "constant_": squarable(("models",)),
         },

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Number of values of one term in a block: 0.5 MB of float64, which fits into the inner caches of a CPU.
 _TERM_VALUES = 2**16
 
+# More scales would be nearly the same, and a number of a damaged file could ask for all memory.
+_MOST_SCALES = 1000
+
 # Parameters that every encoder has. They say how to read X and what to report, and are no part of the formula.
 _OF_EVERY_ENCODER = frozenset({"coordinates", "missing", "add_indicator", "verbose"})
 
@@ -168,8 +171,8 @@ class ScaledEncoder:
 
     def _check_parameters(self) -> None:
         low, high = self.min_scale, self.max_scale
-        valid = is_integer(self.n_scales) and self.n_scales >= 1
-        check_parameter("n_scales", self.n_scales, valid, "an integer, at least 1")
+        valid = is_integer(self.n_scales) and 1 <= self.n_scales <= _MOST_SCALES
+        check_parameter("n_scales", self.n_scales, valid, f"an integer from 1 to {_MOST_SCALES}")
         check_parameter("min_scale", low, is_real(low) and low > 0, "a positive number")
         valid = is_real(high) and high >= low
         check_parameter("max_scale", high, valid, f"a number, at least min_scale={low!r}")

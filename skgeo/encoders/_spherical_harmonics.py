@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SphericalHarmonics"]
 
+# The columns of a single place take 32 MB at this degree. A number of a damaged file could ask for all memory.
+_MOST_DEGREE = 2000
+
 
 class SphericalHarmonics(InverseTransformer, FixedEncoder):
     """Real spherical harmonics, the waves of the sphere as sines and cosines are those of the circle.
@@ -229,6 +232,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
 
     def _check_parameters(self) -> None:
         degree, least = check_degree(self.max_degree), self.min_degree
+        check_parameter("max_degree", degree, degree <= _MOST_DEGREE, f"an integer from 1 to {_MOST_DEGREE}")
         valid = is_integer(least) and 0 <= least <= degree
         check_parameter("min_degree", least, valid, f"an integer from 0 to max_degree={degree}")
         check_spectrum(self.spectrum, degree)

@@ -612,8 +612,9 @@ def test_encoders_make_pipelines_and_unions():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_scales": 0}, "n_scales=0: expected an integer, at least 1"),
-        ({"n_scales": 2.5}, "n_scales=2.5: expected an integer, at least 1"),
+        ({"n_scales": 0}, "n_scales=0: expected an integer from 1 to 1000"),
+        ({"n_scales": 10**9}, "n_scales=1000000000: expected an integer from 1 to 1000"),
+        ({"n_scales": 2.5}, "n_scales=2.5: expected an integer from 1 to 1000"),
         ({"min_scale": 0.0}, "min_scale=0.0: expected a positive number"),
         ({"min_scale": "1"}, "min_scale='1': expected a positive number"),
         ({"max_scale": 1.0}, "max_scale=1.0: expected a number, at least min_scale=10.0"),
@@ -638,6 +639,7 @@ def test_plus_is_checked(cls):
     ("parameters", "message"),
     [
         ({"max_degree": 0}, "max_degree=0: expected an integer, at least 1"),
+        ({"max_degree": 10**6}, "max_degree=1000000: expected an integer from 1 to 2000"),
         ({"min_degree": 4}, "min_degree=4: expected an integer from 0 to max_degree=3"),
         ({"min_degree": -1}, "min_degree=-1: expected an integer from 0 to max_degree=3"),
         ({"spectrum": "flat"}, "spectrum='flat': expected None, 'matern' or max_degree + 1 = 4 weights"),
