@@ -158,8 +158,9 @@ def _check_vectors(vectors: Any) -> None:
 
 
 _NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",))}
-# What the parameter smoothness accepts.
-_SMOOTHNESS = 0.1, 10.0
+# What the parameter smoothness accepts, and lengths in km from a micrometre to far beyond the Earth. Other numbers make
+# kernels of NaN.
+_SMOOTHNESS, _LENGTHS = (0.1, 10.0), (1e-9, 1e9)
 _KERNELS = Array(("models",), low=POSITIVE, high=LARGE, double=True)
 
 GAUSSIAN_PROCESSES: dict[str, Schema] = {
@@ -171,7 +172,7 @@ GAUSSIAN_PROCESSES: dict[str, Schema] = {
             "_state": AnyOf((Dict(rules=_HARMONICS), Dict(rules=_GROUPED), Dict(rules=_MATERN))),
             "method_": Text(("exact", "neighbours", "harmonics")),
             "variance_": _SIZE,
-            "length_scale_km_": _SIZE,
+            "length_scale_km_": Number(low=_LENGTHS[0], high=_LENGTHS[1]),
             "smoothness_": Number(low=_SMOOTHNESS[0], high=_SMOOTHNESS[1]),
             "noise_": Number(low=0.0, high=LARGE),
             "theta_": Array(("hyperparameters",), finite=False),
@@ -203,7 +204,7 @@ GAUSSIAN_PROCESSES: dict[str, Schema] = {
             "_state": Dict(rules=_LABELS),
             "variance_": _KERNELS,
             "smoothness_": Array(("models",), low=_SMOOTHNESS[0], high=_SMOOTHNESS[1], double=True),
-            "length_scale_km_": _KERNELS,
+            "length_scale_km_": Array(("models",), low=_LENGTHS[0], high=_LENGTHS[1], double=True),
             "constant_": squarable(("models",)),
         },
         _NAMED,
