@@ -158,9 +158,9 @@ def _check_vectors(vectors: Any) -> None:
 
 
 _NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",))}
-# What the parameter smoothness accepts, and lengths in km from a micrometre to far beyond the Earth. Other numbers make
-# kernels of NaN.
-_SMOOTHNESS, _LENGTHS = (0.1, 10.0), (1e-9, 1e9)
+# What the parameter smoothness accepts, and a little more: a search may end beside a bound. Lengths in km from a
+# micrometre to far beyond the Earth. Other numbers make kernels of NaN.
+_SMOOTHNESS, _LENGTHS = (0.099, 10.1), (1e-9, 1e9)
 _KERNELS = Array(("models",), low=POSITIVE, high=LARGE, double=True)
 
 GAUSSIAN_PROCESSES: dict[str, Schema] = {
