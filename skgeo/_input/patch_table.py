@@ -18,6 +18,7 @@ from skgeo._input.coordinates import (
     checked_latitudes,
     checked_longitudes,
     fill_radians,
+    radian_span,
     read_columns,
     read_table,
     say_radians,
@@ -152,13 +153,16 @@ def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
 def _spread_as_radians(south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray) -> bool:
     """Whether patches with these edges, as given, are spread over the range of radians.
 
-    The middles of patches count as points do, so a single patch at latitude and longitude zero is no doubt. The edges
-    must fill both ranges. Patches across the antimeridian have an east edge beyond the range or west of the west edge:
-    only their west edge counts.
+    The middles of patches count as points do. The edges go around in 2 pi, or those of several patches fill both
+    ranges; a single patch at latitude and longitude zero may be in degrees. Patches across the antimeridian have an
+    east edge beyond the range or west of the west edge: only their west edge counts.
     """
     inside = (east > west) & (east <= (np.pi if west.min(initial=0.0) < -np.pi / 4 else 2.0 * np.pi) + 1e-5)
     east = np.where(inside, east, west)
-    if fill_radians(np.concatenate([south, north]), np.concatenate([west, east])):
+    latitude, longitude = np.concatenate([south, north]), np.concatenate([west, east])
+    span = radian_span(latitude, longitude)
+    around = span is not None and abs(span[1] - 2.0 * np.pi) < 1e-3 * 2.0 * np.pi
+    if around or (south.size > 1 and fill_radians(latitude, longitude)):
         return True
     return spread_as_radians((south + north) / 2.0, (west + east) / 2.0)
 

@@ -155,9 +155,11 @@ def perhaps_healpix(obj: Any) -> str:
     grids = {12 * 4**level: level for level in range(1, _LARGEST_LEVEL + 1)}
     for dim, size in obj.sizes.items():
         if size in grids and dim not in ("time", "valid_time", "step"):
+            # A grid mapping is a variable of a Dataset.
+            new = "obj['crs'] = 0" if hasattr(obj, "data_vars") else "obj = obj.to_dataset(name='t').assign(crs=0)"
             return (
                 f" Are the {size} values along {dim!r} cells of a HEALPix grid, nside {2 ** grids[size]}? Then say so, "
-                "obj['crs'] = 0, and obj['crs'].attrs = {'grid_mapping_name': 'healpix', 'refinement_level': "
+                f"{new}, and obj['crs'].attrs = {{'grid_mapping_name': 'healpix', 'refinement_level': "
                 f"{grids[size]}, 'indexing_scheme': 'nested'}}, or 'ring'."
             )
     return ""
