@@ -35,6 +35,10 @@ _PROJECTED = 1000.0
 _RADIANS = 1.0 + 1e-6
 # Longitudes that spread over more than this share of a turn go around the Earth.
 _NEARLY_AROUND = 0.98
+# HEALPix cells of the first rows have longitudes down to -pi / 4 in some libraries, beside others up to 2 pi.
+_WEST_OF_ZERO = np.pi / 4
+# Latitudes over more than this share of pi, and longitudes over more than this share of a turn, in colatitudes.
+_COLATITUDES = 0.85
 
 
 class Points(NamedTuple):
@@ -236,28 +240,49 @@ def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
     If longitudes lie in -pi..pi, the warning needs latitudes over more than pi / 2, or longitudes over more than pi. If
     they lie in 0..2 pi, it needs both, see :func:`fill_radians`, or longitudes nearly all around. Degrees between 0
     and 6.28 may be a region, for instance 0..5 E and 0..1.5 N. Radians of a small region are taken for degrees.
+    Latitudes over 0..pi are colatitudes, if longitudes go around as well.
     """
-    # Most points are in degrees: latitudes beyond 2 are no radians, and need no copies.
-    if latitude.size and (np.fmin.reduce(latitude) < -2.0 or np.fmax.reduce(latitude) > 2.0):
+    # Most points are in degrees: latitudes beyond 3.2 are no radians, and need no copies.
+    if latitude.size and (np.fmin.reduce(latitude) < -2.0 or np.fmax.reduce(latitude) > 3.2):
         return
     latitude, longitude = latitude[~np.isnan(latitude)], longitude[~np.isnan(longitude)]
-    span = radian_span(latitude, longitude)
-    if span is None:
-        return
-    centred = float(np.abs(longitude).max()) <= _RADIANS * np.pi
-    spread = span[0] > np.pi / 2 or span[1] > np.pi
-    around = span[1] > _NEARLY_AROUND * 2.0 * np.pi
-    if (centred and spread) or around or fill_radians(latitude, longitude):
+    if spread_as_radians(latitude, longitude):
         say_radians("X lies", "np.degrees(X)")
+    elif _fill_colatitudes(latitude, longitude):
+        warn_caller(
+            "X lies within 0..pi and 0..2 pi, and is spread over both: is it in radians, with colatitudes first, as "
+            "from pix2ang of HEALPix? Degrees are expected, latitude = 90 - np.degrees(colatitude) and "
+            "np.degrees(longitude).",
+            CoordinateWarning,
+        )
+
+
+def spread_as_radians(latitude: FloatArray, longitude: FloatArray) -> bool:
+    """Whether places are spread over the range of radians, by the rule of :func:`warn_radians`; none is missing."""
+    span = radian_span(latitude, longitude)
+    if span is not None:
+        centred = float(np.abs(longitude).max()) <= _RADIANS * np.pi
+        spread = span[0] > np.pi / 2 or span[1] > np.pi
+        if (centred and spread) or span[1] > _NEARLY_AROUND * 2.0 * np.pi:
+            return True
+    return fill_radians(latitude, longitude)
+
+
+def _fill_colatitudes(latitude: FloatArray, longitude: FloatArray) -> bool:
+    """Whether places lie in 0..pi and in a range of longitudes in radians, and spread over nearly all of both."""
+    if not latitude.size or latitude.min() < 0.0 or latitude.max() > _RADIANS * np.pi:
+        return False
+    around = np.ptp(longitude) > _COLATITUDES * 2.0 * np.pi
+    return bool(np.ptp(latitude) > _COLATITUDES * np.pi and around and _in_radians(longitude, _WEST_OF_ZERO))
 
 
 def fill_radians(latitude: FloatArray, longitude: FloatArray) -> bool:
     """Whether places lie within the ranges of radians and spread over most of both ranges.
 
-    Latitudes spread over more than pi / 2, and longitudes, in -pi..pi or 0..2 pi, over more than three quarters of a
-    turn. In degrees such places lie in a box of two by five degrees at the equator, which is rare.
+    Latitudes spread over more than pi / 2, and longitudes, in -pi..pi or -pi / 4..2 pi, over more than three quarters
+    of a turn. In degrees such places lie in a box of two by five degrees at the equator, which is rare.
     """
-    span = radian_span(latitude, longitude)
+    span = radian_span(latitude, longitude, _WEST_OF_ZERO)
     return span is not None and span[0] > np.pi / 2 and span[1] > 1.5 * np.pi
 
 
@@ -270,13 +295,21 @@ def say_radians(subject: str, cure: str) -> None:
     )
 
 
-def radian_span(latitude: FloatArray, longitude: FloatArray) -> tuple[float, float] | None:
-    """Return the spread of latitudes and of longitudes in the ranges of radians; None if one lies outside of them."""
+def radian_span(latitude: FloatArray, longitude: FloatArray, west_of_zero: float = 0.0) -> tuple[float, float] | None:
+    """Return the spread of latitudes and of longitudes in the ranges of radians; None if one lies outside of them.
+
+    Longitudes in 0..2 pi may reach ``west_of_zero`` radians below zero.
+    """
     if not latitude.size or not longitude.size or np.abs(latitude).max() > _RADIANS * np.pi / 2:
         return None
+    return (float(np.ptp(latitude)), float(np.ptp(longitude))) if _in_radians(longitude, west_of_zero) else None
+
+
+def _in_radians(longitude: FloatArray, west_of_zero: float) -> bool:
+    """Whether longitudes lie in -pi..pi, or in 0..2 pi with ``west_of_zero`` radians below zero."""
     west, east = float(longitude.min()), float(longitude.max())
-    inside = max(-west, east) <= _RADIANS * np.pi or (west >= 1.0 - _RADIANS and east <= _RADIANS * 2.0 * np.pi)
-    return (float(np.ptp(latitude)), east - west) if inside else None
+    low, high = 1.0 - _RADIANS - west_of_zero, _RADIANS * 2.0 * np.pi
+    return max(-west, east) <= _RADIANS * np.pi or (west >= low and east <= high)
 
 
 def within_usual(longitude: FloatArray) -> bool:

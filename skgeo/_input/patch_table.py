@@ -18,9 +18,11 @@ from skgeo._input.coordinates import (
     checked_latitudes,
     checked_longitudes,
     fill_radians,
+    radian_span,
     read_columns,
     read_table,
     say_radians,
+    spread_as_radians,
 )
 from skgeo._input.numbers import format_number
 from skgeo._kernels.sphere import Boxes
@@ -131,6 +133,7 @@ def read_patch_table(X: object, columns_of_array: Sequence[str] = ()) -> Patches
 def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
     """Check a table of numbers (n, 6), and return its patches."""
     south, north, west, east, n_lat, n_lon = table.astype(np.float64).T
+    radians = _spread_as_radians(south, north, west, east)
     east = np.where(east < west, east + 360.0 * np.ceil((west - east) / 360.0), east)
     # Edges of a patch all around are 360 degrees apart to the rounding of the dtype.
     rounding = 4.0 * 360.0 * float(np.finfo(table.dtype).eps)
@@ -139,12 +142,29 @@ def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
     # An array does not show the order of its columns: the error says it.
     order = "" if columns is not None else f" The columns are {', '.join(PATCH_COLUMNS)}."
     _check_patches(south, north, west, east, np.stack([n_lat, n_lon]), rounding, order)
-    if fill_radians(np.concatenate([south, north]), np.concatenate([west, east])):
+    if radians:
         say_radians("X lies", "np.degrees(X[:, :4])")
     east = np.minimum(east, west + 360.0)
     south, north = np.clip([south, north], -90.0, 90.0)
     boxes = Boxes(south, north, west, east, n_lat.astype(np.intp), n_lon.astype(np.intp))
     return Patches(boxes, table.dtype, columns)
+
+
+def _spread_as_radians(south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray) -> bool:
+    """Whether patches with these edges, as given, are spread over the range of radians.
+
+    The middles of patches count as points do. The edges go around in 2 pi, or those of several patches fill both
+    ranges; a single patch at latitude and longitude zero may be in degrees. Patches across the antimeridian have an
+    east edge beyond the range or west of the west edge: only their west edge counts.
+    """
+    inside = (east > west) & (east <= (np.pi if west.min(initial=0.0) < -np.pi / 4 else 2.0 * np.pi) + 1e-5)
+    east = np.where(inside, east, west)
+    latitude, longitude = np.concatenate([south, north]), np.concatenate([west, east])
+    span = radian_span(latitude, longitude)
+    around = span is not None and abs(span[1] - 2.0 * np.pi) < 1e-3 * 2.0 * np.pi
+    if around or (south.size > 1 and fill_radians(latitude, longitude)):
+        return True
+    return spread_as_radians((south + north) / 2.0, (west + east) / 2.0)
 
 
 def _check_patches(

@@ -1,6 +1,7 @@
 """Cut a grid into windows of pixels, the patches: which rows and columns, and how many pixels each has."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -49,8 +50,8 @@ def cut_patches(
 
     With ``quiet`` the function does not warn of cells that are in no patch.
     """
-    sizes = check_pair(patch_size, "patch_size")
-    strides = sizes if stride is None else check_pair(stride, "stride")
+    sizes = _numbers_of_pixels(grid, patch_size, "patch_size")
+    strides = sizes if stride is None else _numbers_of_pixels(grid, stride, "stride")
     valid = is_real(min_fraction) and 0.0 <= min_fraction <= 1.0
     check_parameter("min_fraction", min_fraction, valid, "a number in [0, 1]")
     # Only a CellGrid has solid angles.
@@ -61,13 +62,35 @@ def cut_patches(
     return found
 
 
+def _numbers_of_pixels(grid: Any, value: Any, name: str) -> Pair:
+    """Numbers of pixels along rows and columns; whole floats are accepted, and an error gives the pixel in degrees."""
+    with suppress(TypeError, ValueError):
+        numbers = np.asarray(value)
+        if numbers.dtype.kind == "f" and (numbers == np.round(numbers)).all() and (np.abs(numbers) < 2**31).all():
+            value = numbers.astype(np.int64).tolist()
+    try:
+        return check_pair(value, name)
+    except ValueError as error:
+        size = ""
+        if not hasattr(grid, "solid_angles"):
+            # The median: rows at the poles may be half as high as all others.
+            edges = grid.latitude_edges, grid.longitude_edges
+            height, width = (float(np.median(np.abs(np.diff(axis, axis=1)))) for axis in edges)
+            size = (
+                f" A pixel is {height:.4g} x {width:.4g} degrees: 10 degrees are {10 / height:.4g} x {10 / width:.4g} "
+                "pixels."
+            )
+        raise ValueError(f"{error} It is a number of pixels, not of degrees.{size}") from None
+
+
 def _cut_grid(grid: Any, sizes: Pair, strides: Pair, partial: bool | None, min_fraction: float, quiet: bool) -> Cut:
     """The patches of a LatLonGrid; none crosses a gap of an axis."""
     check_flag("partial", False if partial is None else partial)
     # Windows are cut from each part of an axis on its own, so that no patch crosses a gap.
     blocks = contiguous_blocks(grid.latitude_edges), contiguous_blocks(grid.longitude_edges)
-    rows = _axis_windows("latitude", blocks[0], sizes[0], strides[0], bool(partial), closed=False)
-    columns = _axis_windows("longitude", blocks[1], sizes[1], strides[1], bool(partial), closed=grid.closed)
+    _check_fit(sizes, blocks, ("latitude", "longitude"))
+    rows = _axis_windows(blocks[0], sizes[0], strides[0], bool(partial), closed=False)
+    columns = _axis_windows(blocks[1], sizes[1], strides[1], bool(partial), closed=grid.closed)
     heights, widths = grid._heights_and_widths()
     if partial is not False and not quiet:
         # A chunked mask is not read for a warning: the share is then one of all cells.
@@ -93,9 +116,10 @@ def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min
     dropped = partial is None or partial is False
     check_parameter("partial", partial, dropped, "None or False: all patches of a stack have one shape")
     names = ("rows", "columns")
+    _check_fit(sizes, [[(0, length)] for length in cells.shape], names)
     rows, columns = (
-        _axis_windows(name, [(0, length)], size, step, False, closed=False)
-        for name, length, size, step in zip(names, cells.shape, sizes, strides, strict=True)
+        _axis_windows([(0, length)], size, step, False, closed=False)
+        for length, size, step in zip(cells.shape, sizes, strides, strict=True)
     )
     cut = Cut(*_all_windows(rows, columns), sizes)
     # Present cells of unknown areas count equally.
@@ -133,18 +157,25 @@ class Windows(NamedTuple):
     left_out: npt.NDArray[np.bool_]
 
 
-def _axis_windows(
-    axis: str, blocks: Sequence[tuple[int, int]], size: int, stride: int, partial: bool, *, closed: bool
-) -> Windows:
+def _check_fit(sizes: Pair, blocks: Sequence[Sequence[Pair]], names: tuple[str, str]) -> None:
+    """Refuse patches larger than the longest part of an axis without gaps, and name the largest patch that fits."""
+    longest = tuple(max(length for _, length in parts) for parts in blocks)
+    fit = tuple(min(pair) for pair in zip(sizes, longest, strict=True))
+    for size, length, parts, axis in zip(sizes, longest, blocks, names, strict=True):
+        whole = f"the {length} pixels of the grid's {axis}"
+        longest_part = f"the {length} pixels of the longest part of the grid's {axis} without a gap"
+        allowed = (
+            f"at most {whole if len(parts) == 1 else longest_part}; patch_size={fit} fits, the largest is {longest}"
+        )
+        check_parameter("patch_size", size, size <= length, allowed)
+
+
+def _axis_windows(blocks: Sequence[tuple[int, int]], size: int, stride: int, partial: bool, *, closed: bool) -> Windows:
     """Return the windows along an axis whose parts without gaps are ``blocks`` of (first pixel, length).
 
     No window crosses a gap. On a closed axis windows run on across the seam, but not past the first window of the
     next round.
     """
-    longest = max(length for _, length in blocks)
-    whole = f"the {longest} pixels of the grid's {axis}"
-    longest_block = f"the {longest} pixels of the longest part of the grid's {axis} without a gap"
-    check_parameter("patch_size", size, size <= longest, f"at most {whole if len(blocks) == 1 else longest_block}")
     parts = [_block_windows(first, length, size, stride, partial, closed) for first, length in blocks]
     starts, counts = (np.concatenate(along) for along in zip(*parts, strict=True))
     # Count the windows over each pixel: +1 at the first pixel of a window, -1 after its last, then sums.

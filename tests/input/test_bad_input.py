@@ -178,6 +178,51 @@ def test_pixels_of_patches_in_radians_are_a_warning(transformer):
     transformer.fit(np.degrees(STACK))
 
 
+def patch_table(south, north, west, east, step):
+    """A table of square patches over a box."""
+    axes = np.arange(south, north - 1e-9, step), np.arange(west, east - 1e-9, step)
+    row, column = (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij"))
+    return np.column_stack([row, row + step, column, column + step, np.full((row.size, 2), 4)])
+
+
+def in_radians(table):
+    """A patch table with its edges in radians."""
+    return np.column_stack([np.radians(table[:, :4]), table[:, 4:]])
+
+
+GLOBE = patch_table(-90, 90, 0, 360, 30.0)
+
+
+@pytest.mark.parametrize("transformer", [PatchPositionEncoder(SphericalHarmonicPCA(1)), PatchScaleFeaturizer()])
+@pytest.mark.parametrize(
+    "table",
+    [
+        GLOBE,
+        np.add(GLOBE, [0, 0, 0, 15, 0, 0]),  # the east edges of the last column lie past 2 pi
+        GLOBE - [0, 0, 180, 180, 0, 0],
+        np.column_stack([GLOBE[:, :2], (GLOBE[:, 2:4] + 195) % 360 - 180, GLOBE[:, 4:]]),  # east < west at the seam
+        patch_table(-20, 20, 0, 360, 10.0),
+        patch_table(-60, 60, -80, 20, 20.0),
+        [[-90, 90, 0, 360, 4, 4]],
+    ],
+)
+def test_edges_of_patches_in_radians_are_a_warning(transformer, table):
+    with pytest.warns(CoordinateWarning, match=r"radians.*np\.degrees\(X\[:, :4\]\)") as caught:
+        transformer.fit(in_radians(np.asarray(table, dtype=float)))
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(0, 1.5, 0, 3, 0.5), (0, 1.5, 0, 6.25, 0.25), (-0.5, 0.5, -1, 1, 0.25), (0, 3, 0, 6, 0.5), (-3, 3, -3, 3, 6)],
+)
+def test_patches_of_a_small_region_near_zero_are_not_taken_for_radians(box):
+    for table in (patch_table(*box), [[-1.5, 1.5, -3.0, 3.0, 4, 4]]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CoordinateWarning)
+            PatchScaleFeaturizer().fit(table)
+
+
 @pytest.mark.parametrize("near", [np.radians(PLACES) / 4, np.add(np.radians(PLACES), [0, 1]), [[0.1, 0.2], [0.3, 0.1]]])
 def test_a_small_region_near_zero_is_not_taken_for_radians(near):
     with warnings.catch_warnings(record=True) as caught:
@@ -439,7 +484,10 @@ def test_bad_patch_parameters():
     ("arguments", "message"),
     [
         ({"patch_size": 0}, "patch_size=0: expected a positive integer or a pair"),
-        ({"patch_size": (2, 2.5)}, "patch_size="),
+        ({"patch_size": (2, 2.5)}, r"not of degrees. A pixel is 10 x 10 degrees: 10 degrees are 1 x 1 pixels."),
+        ({"patch_size": {"latitude": 20}}, "patch_size=.*not of degrees"),
+        ({"patch_size": np.inf}, "patch_size=inf: expected a positive integer"),
+        ({"patch_size": (36, 24)}, r"patch_size=\(18, 24\) fits, the largest is \(18, 36\)"),
         ({"patch_size": (2, 2, 2)}, "patch_size="),
         ({"patch_size": 19}, "patch_size=19: expected at most the 18 pixels of the grid's latitude"),
         ({"patch_size": (2, 40)}, "patch_size=40: expected at most the 36 pixels of the grid's longitude"),

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skgeo import CellGrid, SphericalHarmonicPCA
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 xr = pytest.importorskip("xarray")
 healpix = pytest.importorskip("healpix")
@@ -160,6 +160,41 @@ def test_lost_grid_mapping_is_named():
     obj = healpix_file(SAID["cf"]).reset_coords("crs")["t"]
     with pytest.raises(CoordinateError, match=re.escape("'t' has the grid mapping 'crs', which the object does not")):
         obj.skgeo.grid()
+
+
+def test_a_missing_order_is_asked_for_with_both_values():
+    said = {name: value for name, value in SAID["cf"].items() if name != "indexing_scheme"}
+    with pytest.raises(CoordinateError, match="without an order of its cells.*= 'nested' or = 'ring'.*ring order by"):
+        healpix_file(said).skgeo.grid()
+
+
+@pytest.mark.parametrize("lone", [False, True])
+def test_a_dimension_of_a_healpix_grid_without_places_is_named_and_the_cure_works(lone):
+    obj = xr.Dataset({"t": (("time", "cell"), np.ones((48, N)))})
+    obj = obj.t if lone else obj
+    with pytest.raises(CoordinateError, match=f"the {N} values along 'cell' cells of a HEALPix grid, nside 4") as error:
+        CellGrid.from_xarray(obj)
+    names = {"obj": obj}
+    for line in str(error.value).split("Then say so, ")[1].removesuffix(", or 'ring'.").split(", and "):
+        exec(line, names)
+    assert_allclose(CellGrid.from_xarray(names["obj"]).solid_angles, AREA, rtol=1e-14)
+
+
+def test_other_dimensions_are_not_taken_for_healpix():
+    with pytest.raises(CoordinateError, match=r"^(?!.*HEALPix).*No latitude"):
+        CellGrid.from_xarray(xr.Dataset({"t": (("time", "y", "x"), np.ones((48, 5, 6)))}))
+
+
+@pytest.mark.parametrize("first", ["latitude", "colatitude"])
+@pytest.mark.parametrize("nside", [4, 16])
+def test_centres_in_radians_are_a_warning(nside, first):
+    ring = np.arange(12 * nside**2)
+    longitude, latitude = np.radians(healpix.pix2ang(nside, ring, lonlat=True))
+    pole, message = (0.0, "is it in radians") if first == "latitude" else (np.pi / 2, "colatitudes first")
+    for east in (longitude, longitude % (2.0 * np.pi)):
+        with pytest.warns(CoordinateWarning, match=message) as caught:
+            CellGrid(np.abs(pole - latitude) if pole else latitude, east, areas=np.ones(ring.size))
+        assert len(caught) == 1
 
 
 def levels_file(numbers, attributes=None):

@@ -138,8 +138,9 @@ def _pixels(mapping: Any) -> Pixels:
         )
     if order not in (*_NESTED, *_RING):
         raise CoordinateError(
-            f"{name!r} is a HEALPix grid with the order {order!r}: expected 'nested', 'ring' or 'nested_unique'. Say "
-            f"which, {assign}['indexing_scheme'] = 'nested'."
+            f"{name!r} is a HEALPix grid {f'with the order {order!r}' if order else 'without an order of its cells'}: "
+            f"expected 'nested', 'ring' or 'nested_unique'. Say which, {assign}['indexing_scheme'] = 'nested' or "
+            "= 'ring'. pix2ang of the packages healpix and healpy has ring order by default."
         )
     nested = order in _NESTED
     if nested and side & (side - 1):
@@ -147,6 +148,21 @@ def _pixels(mapping: Any) -> Pixels:
             f"{name!r} is a nested HEALPix grid with nside={side}: the nested order needs a power of two. Is it 'ring'?"
         )
     return Pixels(side, nested, source)
+
+
+def perhaps_healpix(obj: Any) -> str:
+    """The sentence on a dimension with as many values as a HEALPix grid of the sphere has cells; empty without one."""
+    grids = {12 * 4**level: level for level in range(1, _LARGEST_LEVEL + 1)}
+    for dim, size in obj.sizes.items():
+        if size in grids and dim not in ("time", "valid_time", "step"):
+            # A grid mapping is a variable of a Dataset.
+            new = "obj['crs'] = 0" if hasattr(obj, "data_vars") else "obj = obj.to_dataset(name='t').assign(crs=0)"
+            return (
+                f" Are the {size} values along {dim!r} cells of a HEALPix grid, nside {2 ** grids[size]}? Then say so, "
+                f"{new}, and obj['crs'].attrs = {{'grid_mapping_name': 'healpix', 'refinement_level': "
+                f"{grids[size]}, 'indexing_scheme': 'nested'}}, or 'ring'."
+            )
+    return ""
 
 
 def _name_of(mapping: Any) -> str:

@@ -31,7 +31,7 @@ def read_native(obj: Any) -> Native:
 
 
 def lost_grid(obj: Any) -> str:
-    """The sentence on a grid description that the data name and the object lacks; empty if nothing is lost."""
+    """The sentence on a grid description that the object lacks, by its names and sizes; empty if nothing is lost."""
     names = variables_of(obj)
     fields: list[tuple[Hashable, Any]] = list(
         getattr(obj, "data_vars", {obj.name: obj} if hasattr(obj, "name") else {}).items()
@@ -50,4 +50,4 @@ def lost_grid(obj: Any) -> str:
                 f" {name!r} lies on an unstructured mesh (dimension {dim!r}), whose places are in the grid file of the "
                 "model: merge it, xr.merge([obj, grid]), with the same name for the dimension of the cells."
             )
-    return ""
+    return healpix.perhaps_healpix(obj)
