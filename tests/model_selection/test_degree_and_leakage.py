@@ -117,12 +117,18 @@ def test_a_report_counts_its_fits(capsys):
         ({"verbose": "yes"}, "verbose='yes': expected"),
         ({"block_sizes_km": [20_000]}, "the samples lie in 1 block of block_size_km=20000.0, and each fold needs one"),
         ({"coordinates": None}, "latitudes outside|no names"),
+        (
+            {"params": {"sample_weight": np.ones(1200)}, "block_sizes_km": [3000]},
+            "No fold has a score.*__sample_weight",
+        ),
     ],
 )
 def test_reports_that_are_refused(kwargs, message):
     _, radians, y, X = memory()
     with pytest.raises(ValueError, match=message):
-        leakage_report(DummyRegressor(), np.column_stack([radians, y]), y, **({"coordinates": X} | kwargs))
+        leakage_report(
+            make_pipeline(DummyRegressor()), np.column_stack([radians, y]), y, **({"coordinates": X} | kwargs)
+        )
 
 
 # Wavelengths
