@@ -224,7 +224,9 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
         check_names(self.coordinates)
         *others, last = policies = self._missing_policies
         known = isinstance(self.missing, str) and self.missing in policies
-        check_parameter("missing", self.missing, known, f"{', '.join(map(repr, others))} or {last!r}")
+        # Only a basis of a domain knows a mean. After other encoders an imputer computes means.
+        cure = "; take 'nan', and a SimpleImputer after it" if "nan" in policies and str(self.missing) == "mean" else ""
+        check_parameter("missing", self.missing, known, f"{', '.join(map(repr, others))} or {last!r}{cure}")
         check_flag("add_indicator", self.add_indicator)
         check_verbose(self.verbose)
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from skgeo._input.chunks import is_lazy
 from skgeo._input.names import match_coordinate_names
 from skgeo._input.numbers import shortened
-from skgeo._validation import check_names
-from skgeo.exceptions import CoordinateError
+from skgeo._validation import check_names, warn_caller
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 # Methods that turn tables of DuckDB, Spark, Arrow and Ibis into frames. An error names the first one that X has.
 _TO_FRAME = ("df", "toPandas", "to_pandas", "to_frame", "execute")
@@ -54,8 +54,8 @@ def column_values(X: Any, name: str) -> npt.NDArray[Any]:
 def coordinate_columns(columns: list[str], names: Sequence[str] | None, *, others: bool = False) -> tuple[str, str]:
     """Return the names of the latitude and the longitude column of a frame.
 
-    ``names`` are the names that the user gave; None looks for usual names. The frame may have other columns only if
-    ``others`` is True.
+    ``names`` are the names that the user gave; None looks for usual names. Usual names in the wrong order are warned
+    of. The frame may have other columns only if ``others`` is True.
     """
     if names is None:
         latitude, longitude = _find_columns(columns)
@@ -66,6 +66,12 @@ def coordinate_columns(columns: list[str], names: Sequence[str] | None, *, other
         expected = f"expected the columns {latitude!r} and {longitude!r} that coordinates= names"
         if not {latitude, longitude}.issubset(columns):
             _refuse_columns(columns, expected)
+        if match_coordinate_names((latitude, longitude)) == [(longitude, latitude)]:
+            warn_caller(
+                f"coordinates=({latitude!r}, {longitude!r}): {latitude!r} is read as the latitude. If it is the "
+                f"longitude, give coordinates=({longitude!r}, {latitude!r}). If its name is wrong, rename the columns.",
+                CoordinateWarning,
+            )
     twice = [name for name in (latitude, longitude) if columns.count(name) > 1]
     if twice:
         _refuse_columns(columns, f"{twice[0]!r} is there more than once")

@@ -1,5 +1,6 @@
 """Convert arrays of objects and of text to numbers, as scikit-learn does, and refuse other values."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from skgeo.exceptions import CoordinateError
 
 # Types that float() or NumPy convert to numbers, though they are no coordinates.
 _REFUSED = (bool, np.bool_, np.timedelta64, np.datetime64, complex, np.complexfloating, np.ndarray)
+
+# A number as people write it in many countries, such as 48,1.
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 def detached(values: Any) -> Any:
@@ -110,9 +114,15 @@ def _refuse(values: npt.NDArray[Any], name: str, text: bool) -> npt.NDArray[Any]
     rows = np.flatnonzero(bad.any(axis=1))
     first = table[rows[0], np.argmax(bad[rows[0]])]
     count = f"{rows.size} row{'s' if rows.size != 1 else ''}"
+    cure = "Convert them first, for instance with astype(float); text such as 41°24'N needs parsing."
+    if isinstance(first, str) and _DECIMAL_COMMA.fullmatch(first.strip()):
+        cure = (
+            "These have a decimal comma: read the file with pandas.read_csv(..., decimal=','), or convert the column, "
+            "column.str.replace(',', '.').astype(float)."
+        )
     raise CoordinateError(
         f"{name} holds {values.dtype} values in {count}, first row {rows[0]}, {shortened(repr(first), 60)}: expected "
-        "numbers. Convert them first, for instance with astype(float); text such as 41°24'N or 48,1 needs parsing."
+        f"numbers. {cure}"
     )
 
 

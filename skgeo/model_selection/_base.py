@@ -16,7 +16,8 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
 
 from skgeo._input.chunks import computed
-from skgeo._input.coordinates import Points, warn_radians
+from skgeo._input.columns import coordinate_columns
+from skgeo._input.coordinates import Points, fill_values, warn_radians
 from skgeo._kernels.sphere import EARTH_RADIUS, unit_vectors
 from skgeo._places import as_grid, as_points, column_names, has_names, is_table, read_places
 from skgeo._typing import FloatArray, Integers
@@ -30,6 +31,13 @@ HALF_CIRCUMFERENCE_KM = math.pi * EARTH_RADIUS_KM
 
 # Unit vectors that agree to this number of decimals are the same place, to a hundredth of a millimetre.
 _PLACE_DECIMALS = 12
+# Longitudes of any convention span one turn, and tracks across the antimeridian hardly more than two.
+_WIDEST_SPAN = 720.0
+# The end of errors about samples without coordinates.
+_BESIDE = (
+    "Pass latitude and longitude beside X as coordinates=, of shape (n_samples, 2) (as groups= of scikit-learn's "
+    "functions without metadata routing)"
+)
 
 
 class LocationSplitter(BaseCrossValidator, ABC):
@@ -183,7 +191,11 @@ def read_samples(
     if coordinates is None:
         _refuse_unnamed(X, "X")
         _warn_unnamed(X, names)
-        latitude, longitude = _read_in_memory(X, names)
+        try:
+            latitude, longitude = _read_in_memory(X, names)
+        except CoordinateError:
+            _refuse_without_places(X, names)
+            raise
     else:
         _refuse_unnamed(coordinates, name)
         latitude, longitude = _read_in_memory(coordinates, names_in(coordinates, names), name)
@@ -222,10 +234,20 @@ def _refuse_unnamed(X: Any, name: str) -> None:
         shape = (len(X), "?")
     if len(shape) != 2 or shape[1] != 2:
         raise CoordinateError(
-            f"{name} has shape {shape} and no names: expected two columns, latitude and longitude. Pass these beside X "
-            "as coordinates=, of shape (n_samples, 2) (as groups= without metadata routing), or X as a DataFrame that "
-            "has columns 'latitude' and 'longitude' among others."
+            f"{name} has shape {shape} and no names: expected two columns, latitude and longitude. {_BESIDE}, or X "
+            "as a DataFrame that has columns 'latitude' and 'longitude' among others."
         )
+
+
+def _refuse_without_places(X: Any, names: Any) -> None:
+    """Refuse a frame that has no coordinates, or several: splitters and reports take them beside X, too."""
+    columns = column_names(X)
+    if columns is None:
+        return
+    try:
+        coordinate_columns(columns, names, others=True)
+    except CoordinateError as error:
+        raise CoordinateError(f"{error} {_BESIDE}.") from None
 
 
 def _warn_unnamed(X: Any, names: Any) -> None:
@@ -262,7 +284,21 @@ def _read_in_memory(X: Any, names: Any = None, name: str = "X") -> tuple[FloatAr
         points = as_points(places)
     if isinstance(places, Points):  # a grid warned when it was made
         _warn_radians(points.latitude, points.longitude, name)
+        _warn_unusual(X, points.longitude, name)
     return points.latitude, points.longitude
+
+
+def _warn_unusual(X: Any, longitude: FloatArray, name: str) -> None:
+    """Warn that the second column of an array may be no longitude, such as a number of days.
+
+    Of a single fill value, such as -999, the reader of coordinates has warned.
+    """
+    if not has_names(X) and np.ptp(longitude) > _WIDEST_SPAN and not fill_values(longitude).size:
+        warn_caller(
+            f"{name} is an array, so its columns are read as (latitude, longitude), but the second column lies in "
+            f"{longitude.min():g}..{longitude.max():g}: is it a longitude in degrees? {_BESIDE} if it is not.",
+            CoordinateWarning,
+        )
 
 
 def _warn_radians(latitude: FloatArray, longitude: FloatArray, name: str) -> None:

@@ -157,8 +157,9 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     n_splits : int, default=5
         Number of folds, at least 2.
     block_size_km : float, default=None
-        Width of the blocks in km: the side of a square with the area of a block. It should be several times the
-        distance over which the target is correlated, or the distance from data at which the model will be used.
+        Width of the blocks in km: the side of a square with the area of a block. The median
+        distance from a test sample to the nearest training sample is about a fifth of it, or more where samples are
+        sparse: :func:`leakage_report` measures this distance for several widths.
     n_blocks : int, default=None
         Approximate number of blocks that hold samples. The search for their size comes within a few percent; with
         symmetric data the difference may be larger. None, without ``block_size_km``, is ten for each fold.
@@ -284,9 +285,10 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
         n_splits = int(self.n_splits)
         if sizes.size < n_splits:
             check_enough_places(int(distinct_places(vectors).max()) + 1, n_splits)
+            count = f"{sizes.size} block{'s' if sizes.size > 1 else ''}"
             raise ValueError(
-                f"n_splits={n_splits}: the samples lie in {sizes.size} blocks of {self._block_parameter()}, and each "
-                "fold needs one. Make the blocks smaller, or the folds fewer."
+                f"n_splits={n_splits}: the samples lie in {count} of {self._block_parameter()}, and each fold "
+                "needs one. Make the blocks smaller, or the folds fewer."
             )
         if strata is None:
             return balanced_folds(sizes, n_splits)[blocks]

@@ -25,8 +25,9 @@ class BufferedKFold(SphericalBlockKFold):
     """K folds of equal-area blocks, without the training samples that are close to a test sample.
 
     Blocks alone leave neighbours on both sides of their edges. With this splitter, no training sample is within
-    ``radius_km`` of a test sample, so the score holds at this distance from data. All training samples farther away are
-    kept.
+    ``radius_km`` of a test sample. All training samples farther away are kept. The radius is the smallest distance from
+    a test sample to training data. The median distance is larger, and fewer training samples are left, so the score is
+    pessimistic for places at this distance from data.
 
     Parameters
     ----------

@@ -50,6 +50,8 @@ _BLOCK_WIDTH_DISTANCES = 4.0
 _N_CANDIDATE_DEGREES = 6
 # The number of components that a domain supports was measured at N + 13 sqrt(N) + 8, with its Shannon number N.
 _TRANSITION, _FEWEST = 13.0, 8.0
+# Larger degrees are not recommended: the work grows with the fourth to sixth power of the degree.
+_MAX_ALLOWED_DEGREE = 300
 # A region covers at most this share of the sphere.
 _MAX_REGION_SHARE = 0.25
 # Linear models on more components for each place were worse than models on fewer (experiments/regional.py).
@@ -201,19 +203,19 @@ def _suggestion(
         )
     if degree > largest:
         reason += f"; no more than largest={largest} is suggested"
+        if resolution_km is not None:
+            reason += _cure_for_largest(degree)
         degree = int(largest)
     # The Shannon number: how many functions of this degree can be concentrated in the domain.
     n_harmonics = (degree + 1) ** 2
     shannon = n_harmonics * area / (4.0 * math.pi)
     wavelength = float(degree_wavelength_km(degree))
-    inside = f"{shannon:,.0f}" if shannon >= 10.0 else f"{shannon:.1f}"
-    reason += (
-        f". At this degree half a wavelength is {_km(wavelength / 2.0)}, and {inside} of {n_harmonics:,} harmonics "
-        "lie in the domain."
-    )
     n_components = min(n_harmonics - 1, round(shannon + _TRANSITION * math.sqrt(shannon) + _FEWEST))
+    reason += f". At this degree half a wavelength is {_km(wavelength / 2.0)}"
     if area < _MAX_REGION_SHARE * 4.0 * math.pi:
-        reason += _advice_in_a_region(degree, n_components, len(vectors))
+        reason += "." + _advice_in_a_region(degree, n_components, len(vectors))
+    else:
+        reason += f", and {shannon:,.0f} of {n_harmonics:,} harmonics lie in the domain."
     return DegreeSuggestion(
         max_degree=degree,
         reason=reason,
@@ -230,11 +232,18 @@ def _suggestion(
     )
 
 
+def _cure_for_largest(degree: int) -> str:
+    """How to get the detail of a degree that ``largest`` does not allow."""
+    if degree <= _MAX_ALLOWED_DEGREE:
+        return f": give largest={degree}, or take RandomFourierEncoder"
+    return ": for finer detail take RandomFourierEncoder, whose length scale is in km"
+
+
 def _advice_in_a_region(degree: int, n_components: int, n_places: int) -> str:
     """What to take in a region, for which harmonics of the whole sphere have many columns too many."""
     advice = (
-        f" In this region SphericalHarmonicPCA({degree}) keeps about {n_components:,} components, in place of "
-        f"{(degree + 1) ** 2:,} harmonics."
+        f" The domain is a region, where SphericalHarmonicPCA({degree}) keeps about {n_components:,} components: take "
+        f"these as features, in place of {(degree + 1) ** 2:,} harmonics."
     )
     if n_components > _MAX_COMPONENTS_PER_PLACE * n_places:
         advice += (
@@ -287,7 +296,8 @@ def select_max_degree(
     groups : array-like of shape (n_samples,), default=None
         Groups, for a ``cv`` that uses them.
     params : dict, default=None
-        Passed on to ``GridSearchCV.fit``, such as ``{"sample_weight": weight}``.
+        Passed on to ``GridSearchCV.fit``, such as ``{"sample_weight": weight}``; for a Pipeline with the name of the
+        step, ``{"ridge__sample_weight": weight}``.
     n_jobs : int or None, default=None
         Processes, as in ``GridSearchCV``.
     verbose : bool or None, default=None

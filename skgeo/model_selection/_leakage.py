@@ -241,7 +241,8 @@ def leakage_report(
     stratify : bool, default=False
         Spread classes over folds of blocks, as :class:`SphericalBlockKFold` does, and over random folds.
     params : dict, default=None
-        Passed on to ``cross_validate``, such as ``{"sample_weight": weight}``.
+        Passed on to ``cross_validate``, such as ``{"sample_weight": weight}``; for a Pipeline with the name of the
+        step, ``{"ridge__sample_weight": weight}``.
     random_state : int, RandomState instance or None, default=0
         Source of randomness for the random folds, and for the samples whose distances are measured.
     n_jobs : int or None, default=None

@@ -19,7 +19,7 @@ from skgeo.exceptions import CoordinateWarning, ResolutionWarning
 Caught = list[warnings.WarningMessage]
 
 # Texts of other libraries are cut off after this number of characters in messages.
-_MAX_QUOTED_CHARACTERS = 100
+_MAX_QUOTED_CHARACTERS = 300
 # Parts of scikit-learn's warnings about missing scores.
 _FAILED, _NON_FINITE = "Scoring failed", "scores are non-finite"
 # The advice for classifiers, whose folds may lack a class.

@@ -553,7 +553,7 @@ def test_missing_places(encoder):
 
 
 def test_nothing_is_learned_that_a_mean_could_be_of(encoder):
-    with pytest.raises(ValueError, match="missing='mean': expected 'error' or 'nan'"):
+    with pytest.raises(ValueError, match="missing='mean': expected 'error' or 'nan'; take 'nan'.*SimpleImputer"):
         encoder.set_params(missing="mean").fit(PLACES)
 
 

@@ -55,7 +55,7 @@ BAD_POINTS = {
     "three dimensions": (PLACES[np.newaxis], "3 dimensions"),
     "ragged": ([[1.0, 2.0], [3.0]], "is not a table of .latitude, longitude. rows"),
     "text": ([["10", "20"], ["N41", "E12"]], "holds <U3 values in 1 row, first row 1, .*'N41'.*: expected numbers"),
-    "a decimal comma": ([["48,1", "11,6"]], "first row 0, .*'48,1'.*48,1 needs parsing"),
+    "a decimal comma": ([["48,1", "11,6"]], "first row 0, .*'48,1'.*decimal=','.*replace"),
     "objects": (np.array([[1.0, 2.0], [[], 4.0]], dtype=object), "object values in 1 row, first row 1, \\[\\].*astype"),
     "dates as objects": (np.array([[1.0, date(2020, 1, 1)]], dtype=object), "first row 0, datetime.date"),
     "bools as objects": (np.array([[1.0, 2.0], [3, True]], dtype=object), "in 1 row, first row 1, True"),

@@ -70,10 +70,18 @@ def test_coordinates_are_found_by_name_in_any_order_and_case(frame, names, spell
     assert_array_equal(pca.transform(frame(NEW_POINTS[:, ::-1], [longitude, latitude])), EXPECTED)
 
 
-@pytest.mark.parametrize("names", [("breite", "laenge"), ("x", "y"), ("longitude", "latitude")])
+@pytest.mark.parametrize("names", [("breite", "laenge"), ("x", "y"), ("lat", "lng")])
 def test_named_coordinates_override_the_usual_names(frame, names):
     pca = small_pca(coordinates=names).fit(frame(POINTS[:, ::-1], names[::-1]))
     assert_array_equal(pca.transform(frame(NEW_POINTS, names)), EXPECTED)
+
+
+@pytest.mark.parametrize("names", [("longitude", "latitude"), ("lng", "lat"), ("Lon", "Latitude")])
+def test_usual_names_in_the_wrong_order_are_warned_of(frame, names):
+    with pytest.warns(CoordinateWarning, match=rf"'{names[0]}' is read as the .*give coordinates=\('{names[1]}', '"):
+        pca = small_pca(coordinates=names).fit(frame(POINTS[:, ::-1], names[::-1]))
+    with pytest.warns(CoordinateWarning):
+        assert_array_equal(pca.transform(frame(NEW_POINTS, names)), EXPECTED)
 
 
 def test_named_coordinates_are_all_there_is(frame):

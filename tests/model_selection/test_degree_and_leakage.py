@@ -115,14 +115,20 @@ def test_a_report_counts_its_fits(capsys):
         ({"block_sizes_km": []}, r"block_sizes_km=\[\]: expected None or positive"),
         ({"n_splits": 1}, "n_splits=1: expected an integer, at least 2"),
         ({"verbose": "yes"}, "verbose='yes': expected"),
-        ({"block_sizes_km": [20_000]}, "the samples lie in 1 blocks of block_size_km=20000.0, and each fold needs one"),
+        ({"block_sizes_km": [20_000]}, "the samples lie in 1 block of block_size_km=20000.0, and each fold needs one"),
         ({"coordinates": None}, "latitudes outside|no names"),
+        (
+            {"params": {"sample_weight": np.ones(1200)}, "block_sizes_km": [3000]},
+            "No fold has a score.*__sample_weight",
+        ),
     ],
 )
 def test_reports_that_are_refused(kwargs, message):
     _, radians, y, X = memory()
     with pytest.raises(ValueError, match=message):
-        leakage_report(DummyRegressor(), np.column_stack([radians, y]), y, **({"coordinates": X} | kwargs))
+        leakage_report(
+            make_pipeline(DummyRegressor()), np.column_stack([radians, y]), y, **({"coordinates": X} | kwargs)
+        )
 
 
 # Wavelengths
@@ -209,6 +215,7 @@ def test_a_grid_is_its_cells_inside_the_mask():
     assert found.median_distance_km < 0.5 * np.pi * RADIUS / 180 * 1.001
     assert suggest_max_degree(grid).max_degree == 60
     assert "no more than largest=60" in suggest_max_degree(grid).reason
+    assert "largest=60 is suggested: give largest=134" in suggest_max_degree(grid, resolution_km=150).reason
 
 
 def test_a_resolution_finer_than_the_places_can_tell():
@@ -351,7 +358,7 @@ def test_a_size_that_no_fold_can_be_fitted_at_loses_no_other():
     X, town = towns + np.random.default_rng(0).normal(0, 0.5, (120, 2)), np.repeat([0, 1], 60)
     with pytest.warns(
         UndefinedMetricWarning,
-        match=r"2 of 6 folds have no score \(700 km\): .*\(ValueError: This solver.*\.\.\.\)\. stratify",
+        match=r"2 of 6 folds have no score \(700 km\): .*\(ValueError: This solver.*only one class.*\)\. stratify",
     ):
         report = leakage_report(LOGISTIC, X, town, block_sizes_km=[20, 700], n_splits=2)
     assert report.n_scored.tolist() == [2, 0]

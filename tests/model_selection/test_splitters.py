@@ -455,7 +455,9 @@ def test_blocks_are_honest_where_neighbours_leak():
             np.zeros((2, 5)), {"coordinates": [[1, 2], [np.nan, 3]]}, "In coordinates=, X contains NaN", id="nan beside"
         ),
         pytest.param([[95, 0], [0, 120]], {}, "latitudes outside", id="range"),
-        pytest.param(pd.DataFrame({"a": [1], "b": [2]}), {}, "no latitude and longitude among them", id="names"),
+        pytest.param(
+            pd.DataFrame({"a": [1], "b": [2]}), {}, "no latitude and longitude among them.*as groups=", id="names"
+        ),
         pytest.param(
             pd.DataFrame({"lat": [1], "lon": [2], "lng": [2]}), {}, "more than one looks like a longitude", id="two"
         ),
@@ -465,6 +467,17 @@ def test_blocks_are_honest_where_neighbours_leak():
 def test_coordinates_that_are_refused(cv, X, kwargs, message):
     with pytest.raises(CoordinateError, match=message):
         next(cv.split(X, **kwargs))
+
+
+def test_an_array_whose_second_column_is_no_longitude_is_warned_of():
+    houses = np.column_stack([np.arange(60) % 7, np.linspace(0, 1400, 60)])  # rooms and days
+    cv = SphericalBlockKFold(2)
+    with pytest.warns(CoordinateWarning, match=r"second column lies in 0\.\.1400: is it a longitude.*as coordinates="):
+        next(cv.split(houses))
+    # The longitudes of a frame have a name, and those of usual conventions span at most two turns.
+    next(cv.split(pd.DataFrame(houses, columns=["lat", "lon"])))
+    for west in (-540, -180, 0, 180):
+        next(cv.split(np.column_stack([houses[:, 0], np.linspace(west, west + 720, 60)])))
 
 
 def test_locations_that_are_refused_are_called_by_their_name():
