@@ -353,7 +353,7 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Parameters
         ----------
         patch_size : int or (int, int)
-            Numbers of pixels along latitude and longitude.
+            Numbers of pixels along latitude and longitude, not degrees.
         stride : int or (int, int), default=None
             Pixels from one patch to the next. None means ``patch_size``: patches do not overlap.
         partial : bool, default=None

@@ -502,6 +502,12 @@ def test_bad_patch_sizes(arguments, message):
         LatLonGrid(GRID_LAT, GRID_LON).patches(**arguments)
 
 
+@pytest.mark.parametrize("size", [np.float64(6), (6.0, 6.0), np.array([6.0, 6.0], dtype=np.float32)])
+def test_whole_numbers_of_pixels_may_be_floats(size):
+    grid = LatLonGrid(GRID_LAT, GRID_LON)
+    np.testing.assert_array_equal(grid.patches(size, size), grid.patches(6))
+
+
 def test_no_patch_left():
     grid = LatLonGrid(GRID_LAT, GRID_LON, np.eye(*SHAPE))
     with pytest.raises(ValueError, match="min_fraction=0.9: no patch has that much"):
