@@ -157,9 +157,9 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     n_splits : int, default=5
         Number of folds, at least 2.
     block_size_km : float, default=None
-        Width of the blocks in km: the side of a square with the area of a block. The median
-        distance from a test sample to the nearest training sample is about a fifth of it, or more where samples are
-        sparse: :func:`leakage_report` measures this distance for several widths.
+        Width of the blocks in km: the side of a square with the area of a block. The median distance from a test sample
+        to the nearest training sample is about a fifth of the width, or more where samples are sparse.
+        :func:`leakage_report` measures this distance for several widths.
     n_blocks : int, default=None
         Approximate number of blocks that hold samples. The search for their size comes within a few percent; with
         symmetric data the difference may be larger. None, without ``block_size_km``, is ten for each fold.
