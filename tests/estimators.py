@@ -310,7 +310,7 @@ STRICT = [
 TWO_COLUMNS = "the check's table has other than the two columns latitude and longitude"
 SIX_COLUMNS = "the check's table has other than the six columns of a patch"
 IN_DEGREES = "the check's first column has values around 100, which are no latitudes"
-SPARSE = "the check's table is sparse, which scikit-learn 1.6 does not spare transformers of dense tables"
+SPARSE = "the check's table is sparse, which scikit-learn 1.6 does not spare estimators of dense tables"
 TWO_FEATURES = "of the check's two features the head's LayerNorm leaves which one is larger"
 BY_NAME = "the check's frame names its columns 0 and 1, and frames are read by name"
 
@@ -324,7 +324,7 @@ MESSAGES = {
     IN_DEGREES: r"X has latitudes outside \[-90, 90\] degrees",
     SPARSE: "X is sparse: sparse data is not supported",
     BY_NAME: r"X has the columns \[0, 1\]: no latitude and longitude among them",
-    IMAGE_COLUMNS: r"X has \d+ features, but \d+ are expected|no image probabilities: expected \d+ columns",
+    IMAGE_COLUMNS: r"X has \d+ features, but |no image probabilities: expected \d+ columns|expected probabilities",
     EACH_SPECIES: "",
     TWO_FEATURES: "^$",  # a bare assertion that the training accuracy is large
 }
@@ -418,6 +418,7 @@ def expected_failed_checks(estimator):
     if isinstance(estimator, LocationPriorClassifier):
         failing = dict.fromkeys(_WITH_IMAGES, IMAGE_COLUMNS) | {"check_fit2d_1feature": TWO_COLUMNS}
         failing |= {"check_sample_weights_pandas_series": BY_NAME}
+        failing |= {"check_sample_weight_equivalence_on_sparse_data": SPARSE}
         return failing | dict.fromkeys(_TWO_WIDE_AROUND_100, IN_DEGREES)
     if isinstance(estimator, ProjectionHeadClassifier):
         return {"check_classifiers_train": TWO_FEATURES}
@@ -432,6 +433,7 @@ def expected_failed_checks(estimator):
         failing = dict.fromkeys(_MODELS_OF_ANY_WIDTH + others, TWO_COLUMNS)
         if isinstance(estimator, PresenceOnlyClassifier):
             failing |= dict.fromkeys(_OF_EACH_SPECIES, EACH_SPECIES)
+        failing |= {"check_sample_weight_equivalence_on_sparse_data": SPARSE}
         return failing | dict.fromkeys(_TWO_WIDE_AROUND_100, IN_DEGREES) | dict.fromkeys(by_name, BY_NAME)
     if isinstance(estimator, LocationTransformer):
         failing = dict.fromkeys(_TRANSFORMERS_OF_ANY_WIDTH, TWO_COLUMNS) | dict.fromkeys(
