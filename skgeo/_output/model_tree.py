@@ -139,12 +139,15 @@ class TreeWriter:
             )
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
         kind += f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
+        name, cure = where.split(".")[-1], ""
         # Columns of a frame are found by their names: the user knows their order.
-        name = where.split(".")[-1]
-        array = f" Give an array, set_params({name}={name}.to_numpy())." if hasattr(value, "to_numpy") else ""
+        if hasattr(value, "to_numpy"):
+            cure = f" Give an array, set_params({name}={name}.to_numpy())."
+        elif hasattr(value, "best_estimator_"):
+            cure = f" Save {where}.best_estimator_."
         raise TypeError(
             f"{shortened(where, 80)}={shortened(repr(value), 24)} cannot be saved: it is a {shortened(kind, 60)}."
-            f"{array} {self._instead}"
+            f"{cure} {self._instead}"
         )
 
 

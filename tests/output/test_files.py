@@ -28,6 +28,7 @@ from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -401,6 +402,14 @@ def test_other_models_are_refused(model, tmp_path):
     with pytest.raises(TypeError, match=rf"^model=.* cannot be saved: it is a .*{type(model).__name__}"):
         skgeo.save(model, tmp_path / "model.npz")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_search_names_its_best_model(tmp_path):
+    search = GridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}).fit(np.eye(10), np.arange(10.0))
+    with pytest.raises(
+        TypeError, match=r"cannot be saved: it is a .*GridSearchCV\. Save model\.best_estimator_\. Files"
+    ):
+        skgeo.save(search, tmp_path / "model.npz")
 
 
 def test_functions_in_a_function_transformer_are_refused(tmp_path):
