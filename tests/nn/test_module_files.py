@@ -228,14 +228,14 @@ def test_a_file_made_by_hand_is_read(small):
     assert_same(geo_nn.load(path), module)
 
 
-@pytest.mark.parametrize("mask", [0x01, 0xFF])
-def test_no_changed_byte_gives_another_module(small, mask):
+def test_no_changed_byte_gives_another_module(small):
     path, module = small
     content = path.read_bytes()
     refused = np.zeros(len(content), dtype=bool)
     for position in range(len(content)):
         changed = bytearray(content)
-        changed[position] ^= mask
+        # Every byte is changed once: its last bit or all of its bits.
+        changed[position] ^= (0x01, 0xFF)[position % 2]
         refused[position] = assert_refused_or_same(changed, path, module)
     assert refused.mean() > 0.99  # spaces that pad the header, and the like, are no content
 
@@ -243,7 +243,7 @@ def test_no_changed_byte_gives_another_module(small, mask):
 def test_no_shortened_or_lengthened_file_gives_another_module(small):
     path, module = small
     content = path.read_bytes()
-    for length in range(len(content)):
+    for length in (*range(0, len(content), 5), *range(len(content) - 100, len(content))):
         assert assert_refused_or_same(content[:length], path, module)
     rng = random.Random(0)
     for _ in range(200):

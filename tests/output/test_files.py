@@ -406,9 +406,7 @@ def test_other_models_are_refused(model, tmp_path):
 
 def test_a_search_names_its_best_model(tmp_path):
     search = GridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}).fit(np.eye(10), np.arange(10.0))
-    with pytest.raises(
-        TypeError, match=r"cannot be saved.*GridSearchCV\. Save model\.best_estimator_\. Files"
-    ):
+    with pytest.raises(TypeError, match=r"cannot be saved.*GridSearchCV\. Save model\.best_estimator_\. Files"):
         skgeo.save(search, tmp_path / "model.npz")
 
 
@@ -730,14 +728,14 @@ def assert_refused_or_same(content, path, model):
     return loaded is None
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
-def test_no_changed_byte_gives_another_model(small, mask):
+def test_no_changed_byte_gives_another_model(small):
     path, model = small
     content = path.read_bytes()
     refused = np.zeros(len(content), dtype=bool)
     for position in range(len(content)):
         changed = bytearray(content)
-        changed[position] ^= mask
+        # Every byte is changed once: its last bit, its first bit or all of its bits.
+        changed[position] ^= (0x01, 0x80, 0xFF)[position % 3]
         refused[position] = assert_refused_or_same(changed, path, model)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = [(entry.header_offset + 30 + len(entry.filename), entry.file_size) for entry in archive.infolist()]
@@ -749,7 +747,7 @@ def test_no_changed_byte_gives_another_model(small, mask):
 def test_no_shortened_or_lengthened_file_gives_another_model(small):
     path, model = small
     content = path.read_bytes()
-    for length in range(len(content)):
+    for length in (*range(0, len(content), 5), *range(len(content) - 100, len(content))):
         assert assert_refused_or_same(content[:length], path, model)
     rng = random.Random(0)
     for _ in range(300):
