@@ -21,10 +21,11 @@ from skgeo._typing import FloatArray
 
 # The matrices of all parallels are kept if they take at most this many values (128 MB), or else made for each product.
 _MAX_KEPT_VALUES = 2**24
-# The waves of all parallels for one block of vectors have about this many values (64 MB).
-_BLOCK_WAVES = 2**23
-# Making the matrices again for each block of vectors is little work for blocks of this many vectors.
-_MIN_BLOCK_VECTORS = 256
+# The waves of all parallels for one block of vectors have about the first number of values (64 MB), and at high degrees at
+# most the second one (512 MB).
+_BLOCK_WAVES, _MAX_BLOCK_WAVES = 2**23, 2**26
+# Making the matrices again for each block is little work for the first number of vectors, and a share for the second.
+_USUAL_BLOCK_VECTORS, _MIN_BLOCK_VECTORS = 256, 128
 # The orders and the parallels are cut into this many parts a thread: threads that others keep waiting do fewer parts.
 _SLICES_PER_THREAD = 4
 
@@ -54,7 +55,9 @@ class CovarianceProducts:
         kept = n_values <= _MAX_KEPT_VALUES
         self._kept = [_wave_products(waves) for waves in self._waves.T] if kept else None
         # A product works on this many vectors at a time.
-        self.block = max(_MIN_BLOCK_VECTORS, _BLOCK_WAVES // (self._waves.shape[1] * (2 * self.max_degree + 1)))
+        per_vector = self._waves.shape[1] * (2 * self.max_degree + 1)
+        usual = min(_USUAL_BLOCK_VECTORS, _MAX_BLOCK_WAVES // per_vector)
+        self.block = max(_MIN_BLOCK_VECTORS, usual, _BLOCK_WAVES // per_vector)
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
         """The covariance times vectors (D - 1, n)."""
