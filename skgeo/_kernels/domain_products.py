@@ -21,8 +21,8 @@ from skgeo._typing import FloatArray
 
 # The matrices of all parallels are kept if they take at most this many values (128 MB), or else made for each product.
 _MAX_KEPT_VALUES = 2**24
-# The waves of all parallels for one block of vectors have about the first number of values (64 MB), and at high degrees at
-# most the second one (512 MB).
+# The waves of all parallels for one block of vectors have about the first number of values (64 MB), and at high degrees
+# at most the second one (512 MB).
 _BLOCK_WAVES, _MAX_BLOCK_WAVES = 2**23, 2**26
 # Making the matrices again for each block is little work for the first number of vectors, and a share for the second.
 _USUAL_BLOCK_VECTORS, _MIN_BLOCK_VECTORS = 256, 128
