@@ -3,8 +3,9 @@
     python examples/contrastive.py                          # a synthetic field
     python examples/contrastive.py --file eraint_uvz.nc     # geopotential and wind of ERA-Interim
 
-The images are patches of two fields around a place, and their pixels are the features. For photographs, a frozen image
-model would compute the features (skgeo.nn.compute_features). Needs: pip install 'skgeo[torch]', and netCDF4 for a file.
+Each image is a pair of patches, cut from two fields around a place. The pixels of the image are its features. For
+photographs, use a frozen image model to compute the features (skgeo.nn.compute_features).
+Needs: pip install 'skgeo[torch]', and netCDF4 for a file.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def main():
 
 
 def read(path):
-    """Fields of January at 500 hPa, north first, from 180 W."""
+    """Fields of January at 500 hPa. Rows go from north to south, columns from 180 W to the east."""
     import netCDF4
 
     with netCDF4.Dataset(path) as data:
@@ -73,7 +74,7 @@ def make():
 
 
 def patches(field, row, column, reach=4, step=2):
-    """The pixels around cells, (n, 25). They continue across the antimeridian, and end at the poles."""
+    """The pixels around cells, (n, 25). Patches continue across the antimeridian, and repeat the last row at a pole."""
     offset = np.arange(-reach, reach + 1, step)
     rows = np.clip(row[:, np.newaxis] + offset, 0, len(field) - 1)
     columns = (column[:, np.newaxis] + offset) % field.shape[1]

@@ -46,7 +46,7 @@ def main():
 
 
 def make_store(path, finer):
-    """A fine mask of the land as a Zarr store in blocks, which is never in memory as a whole."""
+    """Write a fine mask of the land to a Zarr store in blocks. The whole mask is never in memory."""
     land = load_land_mask()
     coarse = da.from_array(land.mask, chunks=(60, 120))
     mask = da.repeat(da.repeat(coarse, finer, axis=0), finer, axis=1).rechunk((600, 1200))
@@ -74,7 +74,7 @@ def difference(basis, expected):
 
 
 def write_embedding(basis, region, path):
-    """Embed all cells of a region into a Zarr store; nothing is computed before it is written."""
+    """Write the embedding of all cells of a region to a Zarr store. Each block is computed when it is written."""
     grid = LatLonGrid.from_xarray(region, mask="land")
     labelled = grid.to_xarray(basis.transform(grid).astype(np.float32), estimator=basis)
     labelled.to_zarr(path, consolidated=False)

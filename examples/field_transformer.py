@@ -1,10 +1,10 @@
-"""A small vision transformer that fills hidden patches of a field, with the position and scale of its patches.
+"""A small vision transformer that predicts hidden patches of a field, with the position and scale of its patches.
 
     python examples/field_transformer.py                                         # made fields over the real continents
     python examples/field_transformer.py --file eraint_uvz.nc --variable z       # a field of your own
 
-The script trains the model on patches between 0 and 180 degrees east, in windows that are turned about the axis of the
-Earth. It tests the model on new fields, in this region and between 180 and 360 degrees east.
+The script trains the model on patches between 0 and 180 degrees east. In each step it moves the windows of patches to
+random longitudes. It tests the model on new fields, in this region and between 180 and 360 degrees east.
 Needs: pip install 'skgeo[torch]', and the extra xarray for a file.
 """
 
@@ -45,7 +45,7 @@ class Block(nn.Module):
 
 
 class FieldTransformer(nn.Module):
-    """Fill hidden patches from the others. ``head`` and ``bias`` give the model the places of all patches."""
+    """Predict hidden patches from the visible ones. ``head`` and ``bias`` give the model the places of all patches."""
 
     def __init__(self, n_values, head, width=64, depth=2, heads=4):
         super().__init__()
@@ -63,7 +63,7 @@ class FieldTransformer(nn.Module):
 
 
 def made_fields(n=48):
-    """Grid and fields (n, n_lat, n_lon) like anomalies of temperature: random waves, stronger over land."""
+    """Grid and random fields (n, n_lat, n_lon). Like anomalies of temperature, the fields are stronger over land."""
     land = load_land_mask()
     fraction = land.fraction.reshape(90, 4, 180, 4).mean(axis=(1, 3))
     grid = LatLonGrid(land.latitude.reshape(90, 4).mean(axis=1), land.longitude.reshape(180, 4).mean(axis=1))
@@ -73,7 +73,7 @@ def made_fields(n=48):
 
 
 def read_fields(file, variable):
-    """Grid and fields of a variable of a NetCDF file. All dimensions but latitude and longitude number the fields."""
+    """Grid and fields of a variable of a NetCDF file: one field for each index of the other dimensions."""
     import xarray as xr
 
     with xr.open_dataset(file) as data:
@@ -112,7 +112,7 @@ def main():
     n_train = len(values) * 3 // 4
     print(f"{grid}: {len(values)} fields of {len(patches)} patches of {values.shape[-1]} pixels")
 
-    # Position: harmonics of the globe, averaged over patches. Scale: ten descriptors. Modules of torch compute them.
+    # Torch modules compute the position (means of harmonics over patches) and the scale (ten descriptors).
     position = PatchPositionEncoder(FrozenEstimator(SphericalHarmonicPCA(10).fit(grid)), average="exact")
     features = make_union(position, PatchScaleFeaturizer()).fit(patches.numpy())
     head = PatchProjectionHead.from_transformers(features, patches.numpy(), embed_dim=64)
@@ -120,7 +120,7 @@ def main():
     model = FieldTransformer(values.shape[-1], head)
 
     def errors(number, region, turned):
-        """Squared errors and squares of the hidden pixels of fields with these numbers, each in a random window."""
+        """Squared errors and squared values of the hidden pixels, in one random window for each field in ``number``."""
         window = region[torch.randint(len(region), number.shape)]
         sample, known = values[number[:, None], window], valid[number[:, None], window]
         hidden = torch.rand(window.shape).argsort(dim=1) < HIDDEN * window.shape[1]

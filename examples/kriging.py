@@ -3,12 +3,14 @@
     python examples/kriging.py --out kriging.png            # some seconds, up to 1,600 points
     python examples/kriging.py --out kriging.png --large    # up to 64,000 points: some minutes
 
-A smooth and a rough random field on the sphere are observed with noise. Each model finds its hyperparameters by the
-marginal likelihood. Kriging with scikit-learn's GaussianProcessRegressor (Matern kernel of the chord) solves a system
-as large as the data at each step of the search. SphericalGaussianProcessRegressor does the same up to
-1,000 places, and conditions each observation on its nearest neighbours beyond; or it sums the observations into
-harmonics up to a degree. Both take time that grows with the data. The default is good for both fields. Harmonics
-are as good where the degree resolves the field. Needs: pip install 'skgeo[plot]'
+The script makes a smooth and a rough random field on the sphere, and adds noise to the observations. Each model finds
+its hyperparameters by the marginal likelihood. The first method is kriging with GaussianProcessRegressor of
+scikit-learn (Matern kernel of the chord). In each step of the search, this method solves a linear system as large as
+the data. The second method is SphericalGaussianProcessRegressor with its defaults. Up to 1,000 places it solves the
+same system. For more places it conditions each observation on its nearest neighbours. The third method is the same
+class with method="harmonics", which sums the observations into harmonics up to a given degree. The time of the last two
+methods grows in proportion to the data. The second method is good for both fields. The third method is as good if the
+degree of the harmonics resolves the field. Needs: pip install 'skgeo[plot]'
 """
 
 import argparse
@@ -47,7 +49,7 @@ def main():
     print(f"{'model':30} {'points':>8} {'fit s':>8} {'peak MB':>8}   error of the fields: {', '.join(FIELDS)}")
     for name, limit in zip(MODELS, limits, strict=True):
         for n in (size for size in smallest * 4 ** np.arange(7) if size <= limit):
-            # Watching memory takes time: the fit of one field is timed, that of the other is watched.
+            # Tracing memory makes a fit slower. Measure time on the smooth field, and memory on the rough field.
             seconds, _, smooth = fit_and_predict(name, n, "smooth")
             _, peak, rough = fit_and_predict(name, n, "rough", watched=True)
             rows.append((name, n, seconds, peak, smooth, rough))
@@ -57,7 +59,7 @@ def main():
 
 def make_model(name):
     if name.startswith("kriging"):
-        # The search starts from a range of 0.3 radians, and looks from 0.01 to 10.
+        # The search for the length scale starts at a chord of 0.3 and is limited to 0.01 to 10.
         kernel = ConstantKernel(1.0) * Matern(0.3, (0.01, 10.0), nu=2.5) + WhiteKernel(NOISE**2, (1e-6, 1.0))
         return make_pipeline(Cartesian3DEncoder(), GaussianProcessRegressor(kernel, alpha=0.0, normalize_y=True))
     method = "harmonics" if name.startswith("harmonics") else "auto"
@@ -65,7 +67,7 @@ def make_model(name):
 
 
 def fit_and_predict(name, n, field, *, watched=False):
-    """The seconds and, if it is watched, the peak MB of a fit, and the error at new places."""
+    """The time of a fit in seconds, its peak memory in MB (if watched), and the error at new places."""
     value, train, test = make_field(FIELDS[field]), uniform_points(n, seed=2), uniform_points(2000, seed=1)
     y = value(train) + np.random.default_rng(3).normal(0, NOISE, n)
     if watched:
@@ -104,7 +106,7 @@ def draw(rows, path):
         axis.set(xlabel="points", title=title)
         sizes = sorted({row[1] for row in rows})
         axis.set_xticks(sizes, [f"{n:,}" for n in sizes])
-        # Plain numbers, two in each decade.
+        # Label two values in each decade as plain numbers.
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.minorticks_off()

@@ -56,7 +56,7 @@ def read_options():
 
 
 def make_sea_file(path):
-    """A sea-surface temperature that is missing on land: 2.5 degrees, with pole rows, north first."""
+    """Sea-surface temperature, missing on land, on a grid of 2.5 degrees with rows from pole to pole, north first."""
     land = load_land_mask()
     latitude, longitude = np.linspace(90, -90, 73), np.arange(0, 360, 2.5)
     rows = np.abs(latitude[:, np.newaxis] - land.latitude).argmin(axis=1)
@@ -69,7 +69,7 @@ def make_sea_file(path):
 
 
 def read_grid(dataset, mask_variable):
-    """The grid of a dataset; its domain is where the variable is never missing, or everywhere."""
+    """The grid of a dataset. Its domain is where the variable is never missing; without a variable, everywhere."""
     if mask_variable is None:
         return LatLonGrid.from_xarray(dataset)
     if mask_variable not in dataset.data_vars:

@@ -32,8 +32,8 @@ def main():
     parser.add_argument("out", nargs="?", type=Path, default=Path("features.npz"), help="default: %(default)s")
     out = parser.parse_args().out
 
-    # The mask is the fraction of each cell that is sea. mask=~land.mask works as well, but it rounds the coast to whole
-    # cells, so that the later components depend on the size of the cells.
+    # The mask is the fraction of each cell that is sea. mask=~land.mask also works, but this mask rounds the coast to
+    # whole cells. The later components then depend on the size of the cells.
     land = load_land_mask()
     grid = LatLonGrid(land.latitude, land.longitude, mask=1 - land.fraction)
 
@@ -41,7 +41,7 @@ def main():
     basis = SphericalHarmonicPCA(max_degree=10, n_components=96).fit(grid)
     fit_seconds = time.perf_counter() - start
 
-    # The basis was not fitted on land: leave out patches that are mostly land.
+    # Leave out patches that are mostly land, because the basis was not fitted on land.
     patches = grid.patches((16, 16), min_fraction=0.5)
     features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer())
     start = time.perf_counter()

@@ -1,10 +1,10 @@
-"""Compute patch features of a satellite swath: the mean position of the pixels, and sizes along rows and columns.
+"""Compute features of the patches of a satellite swath: the mean position, and the sizes along rows and columns.
 
     python examples/swath_patches.py --out swath_features.nc
 
-The script makes the ground track of a polar orbiter with a scanning radiometer: 1200 lines of 256 pixels over the North
-Pole. Some lines are lost. Latitude and longitude are two-dimensional, and NaN where nothing was measured. Needs:
-pip install 'skgeo[xarray]'
+The script makes the pixels that a scanning radiometer on a polar orbiter measures: 1200 lines of 256 pixels over the
+North Pole. Some lines are lost. Latitude and longitude are two-dimensional arrays. They are NaN in the lost lines.
+Needs: pip install 'skgeo[xarray]'
 """
 
 import argparse
@@ -25,23 +25,23 @@ def main():
     options = parser.parse_args()
 
     swath = make_swath()
-    cells = swath.skgeo.grid("valid")  # areas of pixels from the distances to their neighbours
+    cells = swath.skgeo.grid("valid")  # computes areas of pixels from distances to their neighbours
     print(cells)
     basis = SphericalHarmonicPCA(max_degree=20, n_components=0.999).fit(cells)
     features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer())
-    features.fit(cells.patches(32, partial=False))  # without the lines that are left at the end
+    features.fit(cells.patches(32, partial=False))  # leaves out the last lines, which are no full patch
     table = swath.skgeo.patch_features(features, 32, mask="valid", partial=False, min_fraction=0.5)
     table.to_netcdf(options.out)
     report(table)
 
 
 def make_swath(n_lines=1200, n_pixels=256):
-    """Brightness along an orbit of inclination 98 degrees, looking 55 degrees to either side of the track."""
-    along = np.radians(np.linspace(30, 150, n_lines))[:, np.newaxis]  # since the equator, northbound
+    """Brightness along an orbit with an inclination of 98 degrees. The scan reaches 55 degrees to each side."""
+    along = np.radians(np.linspace(30, 150, n_lines))[:, np.newaxis]  # angle from the equator, northward
     look = np.radians(np.linspace(-55, 55, n_pixels))
     across = np.arcsin((1 + 0.11) * np.sin(look)) - look  # angle at the centre of the Earth, from 700 km above
     tilt = np.radians(98)
-    # In the frame of the orbit the track is the equator. Turn the frame about x by the inclination.
+    # So far, the track is the equator. Turn all points about the x axis by the inclination of the orbit.
     x, y, z = np.cos(across) * np.cos(along), np.cos(across) * np.sin(along), np.sin(across) * np.ones_like(along)
     y, z = y * np.cos(tilt) - z * np.sin(tilt), y * np.sin(tilt) + z * np.cos(tilt)
     latitude, longitude = np.degrees(np.arcsin(z)), np.degrees(np.arctan2(y, x)) + 15.0

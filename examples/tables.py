@@ -1,4 +1,4 @@
-"""Predict house prices from places, with the same pipeline for pandas, polars and GeoPandas, and missing coordinates.
+"""Predict house prices from places, with one pipeline for pandas, polars and GeoPandas. Some coordinates are missing.
 
     python examples/tables.py
 
@@ -39,7 +39,7 @@ def make_model(columns):
 
 
 def make_houses(n=2000):
-    """Prices that rise toward three towns; one house in fifty has no place."""
+    """Prices that rise toward five towns. One house in fifty has no coordinates."""
     rng = np.random.default_rng(0)
     lat, lon = rng.uniform(38, 60, n), rng.uniform(-10, 25, n)
     towns = [(48.9, 2.3, 400), (51.5, -0.1, 500), (41.9, 12.5, 200), (52.5, 13.4, 200), (40.4, -3.7, 250)]

@@ -25,13 +25,13 @@ BasisDisplay.from_estimator(
 )
 
 # %%
-# Three components together as the colours of a map. Places of similar colours have similar values in all three
-# components.
+# The next map shows three components as the red, green and blue of one colour. Places with similar colours have similar
+# values of all three components.
 
 EmbeddingMapDisplay.from_estimator(basis, grid=sea)
 
 # %%
-# The next picture shows the variance of each component. The Shannon number is the number of components that lie inside
-# the sea. Beyond this number the variance falls, because the patterns lie mostly on land.
+# The next picture shows the variance of each component. The Shannon number is about the number of components that are
+# concentrated on the sea. Beyond this number the variance falls, because the later patterns are mostly on land.
 
 SpectrumDisplay.from_estimator(basis)

@@ -2,9 +2,10 @@
 Which functions lie inside a box?
 =================================
 
-On a small region most harmonics look alike. Their principal components are the few functions that differ there. Up to
-the mean, these are the Slepian functions of the region: the functions up to a given degree with the most energy inside.
-Their number follows from the area and the degree, and is called the Shannon number.
+On a small region most harmonics look alike. The principal components of the harmonics are the few functions that differ
+in the region. Apart from the subtraction of the mean, these are the Slepian functions of the region. Slepian functions
+have the largest share of their energy inside the region, among all functions up to a given degree. The Shannon number
+is about the number of well concentrated functions. It follows from the area of the region and the degree.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -22,8 +23,8 @@ BasisDisplay.from_estimator(basis, [0, 1, 2, 10, 30, 50], grid=box)
 
 # %%
 # The concentration of a function is the share of its energy inside the box. It equals the variance of the component
-# times the area of the box. Around the Shannon number the concentration falls steeply from one to zero: almost every
-# component lies either inside or outside.
+# times the area of the box. Around the Shannon number the concentration falls steeply from one to zero. Almost every
+# component is therefore either inside or outside the box.
 
 area = basis.total_weight_
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")

@@ -37,7 +37,7 @@ y += 0.2 * y.std() * rng.standard_normal(3000)
 print(suggest_max_degree(X))
 
 # %%
-# A search in folds of blocks finds the degree that predicts the field best at a few hundred kilometres from the data.
+# A search in folds of blocks of 500 km finds the degree that predicts best a few hundred kilometres from the data.
 
 model = make_pipeline(SphericalHarmonics(), Ridge(1e-2))
 degrees = [2, 4, 6, 8, 10, 14, 18, 24, 30, 40]

@@ -2,10 +2,10 @@
 Does a transformer need to know where its patches are?
 ======================================================
 
-A small transformer fills hidden patches of a real field, the share of land in cells of half a degree. The values of a
-patch depend on its place and on its neighbours, and the tokens hold neither. A projection head adds position and scale
-features to the tokens. An attention bias gives the model the distances and directions between patches. All parts are
-trained together.
+A small transformer predicts hidden patches of a field. The field is the share of land in cells of half a degree. The
+values of a patch depend on the place of the patch and on its neighbours. The tokens of the patches do not contain this
+information. A projection head adds position and scale features to the tokens. An attention bias gives the model the
+distances and directions between patches. The head, the bias and the transformer are trained together.
 """
 
 import matplotlib.pyplot as plt
@@ -91,8 +91,8 @@ for name, make in cases.items():
 
 # %%
 # Without positions, the best guess for a hidden patch is the mean of the other patches. With positions, the transformer
-# memorises the values at each place, because the field is always the same. The bias therefore adds little here. It
-# helps with fields that the model has not seen (:doc:`/experiments`).
+# memorises the values at each place, because the field is always the same. The bias therefore adds little here. For
+# fields that the model has not seen, the bias helps (:doc:`/experiments`).
 
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 for (name, values), style in zip(losses.items(), ("-", "-", "--"), strict=True):

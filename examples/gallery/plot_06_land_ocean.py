@@ -2,9 +2,10 @@
 Is this land? Five encoders, one linear model
 =============================================
 
-The data are 5,000 places all over the globe, and whether each is on land. The same logistic regression reads the places
-through five encoders; the last encoder has two degrees. A linear model of raw coordinates draws one straight line. A
-linear model of harmonics draws continents.
+The data are 5,000 places all over the globe, with the label land or ocean for each place. Five encoders compute the
+features for the same logistic regression. The last encoder has two settings, degree 20 and degree 40. With raw
+coordinates, the border between land and ocean on the map is one straight line. With harmonics, the map shows
+continents.
 """
 
 import matplotlib.pyplot as plt

@@ -3,8 +3,8 @@ How wrong are the scores of random folds?
 =========================================
 
 Places that are close to each other have similar values. In random folds, test places lie between training places, so a
-model that copies its neighbours gets a good score. In a region without data, the same model fails. Folds of blocks test
-the model in such regions.
+model that copies its neighbours gets a good score. In a region without data, the same model fails. Folds of blocks hold
+out whole regions, and test the model there.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -19,8 +19,8 @@ from skgeo.inspection import FoldDisplay, LeakageDisplay
 from skgeo.model_selection import BufferedKFold, SphericalBlockKFold, leakage_report
 
 # %%
-# The data are a rough field at 1,500 places between Lisbon and Kyiv: a Gaussian random field, correlated over about 300
-# km.
+# The data are a rough field at 1,500 places between Lisbon and Kyiv. The field is a Gaussian random field. Its values
+# are correlated over about 300 km.
 
 rng = np.random.default_rng(0)
 X = np.column_stack(

@@ -2,9 +2,10 @@
 What does kriging cost, and is there another way?
 =================================================
 
-Exact Gaussian process regression solves a linear system as large as the data: twice the data take eight times the time.
-The search for the kernel solves such a system at each step. skgeo lets each observation depend on its nearest
-neighbours only. Many small systems then replace the large one, and the predictions stay the same.
+Exact Gaussian process regression (kriging) solves a linear system as large as the data. For twice the data, the system
+takes eight times the time. The search for the hyperparameters of the kernel solves such a system in each step. skgeo
+conditions each observation on its nearest neighbours only. It solves many small systems instead of the large one, and
+the errors of its predictions are the same.
 """
 
 import time
@@ -18,8 +19,8 @@ from skgeo import SphericalGaussianProcessRegressor
 from skgeo.encoders import Cartesian3DEncoder
 
 # %%
-# The field is a sum of forty waves in random directions, observed with noise. Its details are some hundred kilometres
-# wide. Both models find their length scale, variance and noise by the marginal likelihood.
+# The field is a sum of forty waves in random directions. The observations have noise. Details of the field are some
+# hundred kilometres wide. Both models find their length scale, variance and noise by the marginal likelihood.
 
 rng = np.random.default_rng(0)
 xyz = Cartesian3DEncoder().fit([[0.0, 0.0]]).transform

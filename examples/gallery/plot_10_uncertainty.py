@@ -26,8 +26,8 @@ noise = 0.2 * rng.standard_normal(len(stations))
 reports = harmonics.transform(stations) @ weights + noise
 
 # %%
-# The mean has detail over land and is smooth over the sea. The standard deviation is small near the stations, the white
-# dots, and large at sea.
+# The mean has detail over land and is smooth over the sea. The standard deviation is small near the stations (white
+# dots), and large at sea.
 
 model = SphericalGaussianProcessRegressor().fit(stations, reports)
 globe = LatLonGrid(np.arange(-89, 90, 2), np.arange(-179, 180, 2))

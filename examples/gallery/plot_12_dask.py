@@ -2,8 +2,9 @@
 Can a mask be larger than memory?
 =================================
 
-The example is a land mask of 1800 x 3600 cells in chunks. Each chunk is made when it is needed, and then removed from
-memory. The fit keeps a few hundred numbers of each chunk. The embedding is lazy: only the requested part is computed.
+The example is a land mask of 1800 x 3600 cells in chunks. dask makes each chunk when ``fit`` needs it, and then removes
+it from memory. ``fit`` keeps a few hundred numbers of each chunk. The embedding is lazy: only the requested part is
+computed.
 """
 
 import dask.array as da
@@ -34,13 +35,14 @@ basis = SphericalHarmonicPCA(max_degree=20, n_components=100).fit(sea)
 BasisDisplay.from_estimator(basis, [0, 20, 99])
 
 # %%
-# The embedding has 6.5 million rows and a hundred columns. In memory it would take 5 GB. Nothing of it is computed yet.
+# The embedding has 6.5 million rows and a hundred columns. In memory it would take 5 GB. So far, dask has not computed
+# any part of it.
 
 embedding = basis.transform(sea)
 print(embedding)
 
 # %%
-# A map of three components at a tenth of the rows and columns computes these values only.
+# For a map of three components at a tenth of the rows and columns, dask computes only these values.
 
 thin = embedding.reshape(1800, 3600, 100)[5::10, 5::10, :3].compute()
 grid = LatLonGrid(fine.latitude[5::10], fine.longitude[5::10])

@@ -2,9 +2,9 @@
 What has a linear model learned?
 ================================
 
-A linear model of harmonics is a field on the globe: the sum of its coefficients times the harmonics. The map of the
-field shows the prediction of the model at every place. Its power in each degree shows the scales at which the model
-varies.
+A linear model of harmonics is a field on the globe: the sum of the harmonics times the coefficients of the model. The
+map of the field shows the prediction of the model at every place. The power of the field in each degree shows the
+scales at which the model varies.
 """
 
 import numpy as np

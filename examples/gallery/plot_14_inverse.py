@@ -2,8 +2,8 @@
 Which place has this embedding?
 ===============================
 
-If no two places have the same embedding, the place follows from the embedding. ``inverse_transform`` finds the place of
-an embedding that a model has generated or averaged, or that has noise.
+If no two places have the same embedding, the embedding determines the place. ``inverse_transform`` finds this place. It
+also accepts an embedding that a model has generated or averaged, or an embedding with noise.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +20,9 @@ embedding = encoder.transform(places)
 print(np.abs(encoder.inverse_transform(embedding) - places).max())
 
 # %%
-# The place follows from the three harmonics of degree 1, which are the coordinates x, y and z of the unit sphere. Noise
-# on the components moves the place in proportion: a hundredth of a standard deviation moves it by about 40 km.
+# The place follows from the three harmonics of degree 1, which are the coordinates x, y and z of the unit sphere. If
+# the components have noise, the error of the place is in proportion to the noise. Noise of a hundredth of a standard
+# deviation moves the place by about 40 km.
 
 rng = np.random.default_rng(0)
 noises = np.array([0.01, 0.03, 0.1, 0.3])

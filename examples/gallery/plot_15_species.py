@@ -2,8 +2,9 @@
 Where does a species live?
 ==========================
 
-Records say where a species was seen, and never where it is absent. A classifier of species gives every place to
-one of them, oceans included. A model that sets records against a background does not.
+Records tell where people saw a species, but not where the species is absent. An ordinary classifier of species assigns
+every place to one of the species, also places in the ocean. A presence-only model compares the records with background
+places instead, and can predict that none of the species lives at a place.
 """
 
 import matplotlib.pyplot as plt
@@ -15,8 +16,8 @@ from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 from skgeo.nn import LocationClassifier, PresenceOnlyClassifier
 
 # %%
-# Three species with round ranges on land, and observers that are mostly in two regions: the records of a species are
-# dense where its range and the observers meet.
+# The data are made. Three species have round ranges on land, and the observers are mostly in two regions. The records
+# of a species are dense where there are both animals and observers.
 
 centres = {"Lynx": (60, 20), "Okapi": (5, 20), "Puma": (40, -105)}
 rng = np.random.default_rng(0)
@@ -40,9 +41,11 @@ rows = np.concatenate(
 X, species = places[rows] + rng.normal(0, 0.05, (450, 2)), np.repeat(list(centres), 150)
 
 # %%
-# The first map is the largest probability of a softmax, which is near 1 in oceans that no record is near. The second is
-# the largest probability of the three ranges, against places of the whole globe. The third has the land as background.
-# The fourth is the deviation of the lynx between models of resampled records: where records leave the range open.
+# The first map shows the largest probability of an ordinary classifier with a softmax. This probability is near 1 in
+# oceans far from all records. The second map shows the largest probability of the three ranges in a presence-only model
+# with background places on the whole globe. The third map shows the lynx, with background places on land. The fourth
+# map shows the standard deviation of the probability of the lynx between models of resampled records. It is large where
+# the records do not determine the range.
 
 mask = load_land_mask()
 on_land = LatLonGrid(
