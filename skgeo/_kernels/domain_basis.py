@@ -42,7 +42,8 @@ def domain_eigenbasis(
     else:
         most = _most_vectors(root.size)
         if _vectors_needed(shannon_number) <= most:
-            solution = solve_by_products(CovarianceProducts(coefficients, root), mean_square, most)
+            products = CovarianceProducts(coefficients, root)
+            solution = solve_by_products(products, mean_square, most, _vectors_needed(shannon_number))
     if solution is None:
         covariance = moments(coefficients)[2][1:, 1:]
         covariance *= np.outer(root[1:], root[1:])

@@ -2,9 +2,9 @@
 
 A product has three steps. Legendre functions turn the coefficients of each vector into waves in longitude on
 Gauss-Legendre parallels. On each parallel, a matrix of pairs of orders multiplies the waves by the weight function of
-the domain. Legendre functions then integrate the waves over latitude. All three steps are exact, as in
-``domain.second_moment``. A product takes some 2 (2 L + 1) ** 3 multiply-adds; the matrix that is not formed has
-(L + 1) ** 4 entries.
+the domain; at high degrees, two Fourier transforms do so. Legendre functions then integrate the waves over latitude.
+All three steps are exact, as in ``domain.second_moment``. A product takes some 2 (2 L + 1) ** 3 multiply-adds with the
+matrices, and half as many without; the matrix that is not formed has (L + 1) ** 4 entries.
 
 Vectors are columns (D - 1, n). Their rows are the harmonics of ``columns_by_order`` but for the constant.
 """
@@ -14,17 +14,19 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy import fft
 
 from skgeo._kernels.harmonics import columns_by_order, degree_of, legendre, legendre_by_order
 from skgeo._kernels.threads import n_blas_threads, run_in_threads
 from skgeo._typing import FloatArray
 
-# The matrices of all parallels are kept if they take at most this many values (128 MB), or else made for each product.
+# The matrices of all parallels are kept if they take at most this many values (128 MB). Higher degrees use Fourier
+# transforms.
 _MAX_KEPT_VALUES = 2**24
 # The waves of all parallels for one block of vectors have about the first number of values (64 MB), and at high degrees
 # at most the second one (512 MB).
 _BLOCK_WAVES, _MAX_BLOCK_WAVES = 2**23, 2**26
-# Making the matrices again for each block is little work for the first number of vectors, and a share for the second.
+# Vectors of a block: usually, and at the highest degrees.
 _USUAL_BLOCK_VECTORS, _MIN_BLOCK_VECTORS = 256, 128
 # The orders and the parallels are cut into this many parts a thread: threads that others keep waiting do fewer parts.
 _SLICES_PER_THREAD = 4
@@ -52,8 +54,11 @@ class CovarianceProducts:
         self._root = root[columns[1:], np.newaxis]
         self._waves = weight_waves(coefficients / total, sines) * np.concatenate([weights, weights])
         n_values = self._waves.shape[1] * (2 * self.max_degree + 1) ** 2
-        kept = n_values <= _MAX_KEPT_VALUES
-        self._kept = [_wave_products(waves) for waves in self._waves.T] if kept else None
+        self._kept: list[FloatArray] | None = None
+        if n_values <= _MAX_KEPT_VALUES:
+            self._kept = [_wave_products(waves) for waves in self._waves.T]
+        else:
+            self._weights = _on_meridians(self._waves.T)
         # A product works on this many vectors at a time.
         per_vector = self._waves.shape[1] * (2 * self.max_degree + 1)
         usual = min(_USUAL_BLOCK_VECTORS, _MAX_BLOCK_WAVES // per_vector)
@@ -96,9 +101,10 @@ class CovarianceProducts:
         def work(part: slice) -> None:
             """The waves on some parallels."""
             for parallel in range(waves.shape[1])[part]:
-                kept = self._kept
-                products = _wave_products(self._waves[:, parallel]) if kept is None else kept[parallel]
-                waves[:, parallel] = products @ waves[:, parallel]
+                if self._kept is None:
+                    waves[:, parallel] = _weighted_waves(waves[:, parallel], self._weights[parallel])
+                else:
+                    waves[:, parallel] = self._kept[parallel] @ waves[:, parallel]
 
         self._in_threads(work)
 
@@ -146,6 +152,34 @@ def weight_waves(coefficients: FloatArray, sines: FloatArray) -> FloatArray:
             chosen = chosen[chosen > 0]
             sums[odd, degree - chosen] += of_degree[n - chosen] * block[chosen]
     return np.concatenate([sums[0] + sums[1], sums[0] - sums[1]], axis=1)
+
+
+def _on_meridians(waves: FloatArray) -> FloatArray:
+    """Functions with factors (n_parallels, 4 L + 1) of ``trig_m``, on even meridians (n_parallels, n_meridians).
+
+    A product with waves of order L has orders up to 3 L. With 4 L + 1 meridians none of them looks like one up to L.
+    """
+    order = waves.shape[1] // 2
+    n_meridians = fft.next_fast_len(waves.shape[1], real=True)
+    spectrum = np.zeros((len(waves), n_meridians // 2 + 1), dtype=np.complex128)
+    spectrum[:, : order + 1] = waves[:, order:]
+    spectrum[:, 1 : order + 1] -= 1j * waves[:, order - 1 :: -1]
+    spectrum[:, 1 : order + 1] *= np.sqrt(0.5)
+    return np.asarray(fft.irfft(spectrum, n_meridians, norm="forward"))
+
+
+def _weighted_waves(waves: FloatArray, weight: FloatArray) -> FloatArray:
+    """The integrals (2 L + 1, n) of sums of waves (2 L + 1, n) times a weight (n_meridians,) times each wave."""
+    order = len(waves) // 2
+    spectrum = np.zeros((waves.shape[1], weight.size // 2 + 1), dtype=np.complex128)
+    spectrum[:, : order + 1] = waves[: order + 1].T
+    spectrum[:, 1 : order + 1] -= 1j * waves[order + 1 :].T
+    spectrum[:, 1 : order + 1] *= np.sqrt(0.5)
+    values = fft.irfft(spectrum, weight.size, norm="forward")
+    values *= weight
+    found = fft.rfft(values, norm="forward")[:, : order + 1] * (2.0 * np.pi)
+    found[:, 1:] *= np.sqrt(2.0)
+    return np.concatenate([found.real, -found.imag[:, 1:]], axis=1).T
 
 
 def _wave_products(waves: FloatArray) -> FloatArray:

@@ -20,9 +20,9 @@ from skgeo._kernels.threads import (
 )
 from skgeo._typing import FloatArray
 
-# Random vectors are taken in blocks of this share of their length, within bounds: products with large blocks are
+# Random vectors are taken in blocks of this share of the expected number, within bounds: products with large blocks are
 # faster, and small blocks find fewer vectors too many.
-_BLOCK_SHARE = 1.0 / 160.0
+_BLOCK_SHARE = 1.0 / 6.0
 _MIN_BLOCK_VECTORS = 64
 _MAX_BLOCK_VECTORS = 256
 # Rounding of products with random vectors was measured at 0.2 to 4 times this: the rounding of one number, times the
@@ -47,17 +47,19 @@ class Products(Protocol):
 
 
 def solve_by_products(
-    products: Products, mean_square: float, max_vectors: int
+    products: Products, mean_square: float, max_vectors: int, expected_vectors: float = 0.0
 ) -> tuple[FloatArray, Callable[[int], FloatArray]] | None:
     """Eigenvalues above rounding, descending, and a function that returns a given number of leading eigenvectors.
 
     The eigenvectors are columns (D, count), their rows in the order 0 to D - 1. Returns None if more than
-    ``max_vectors`` vectors would be needed: the domain is too large for this way.
+    ``max_vectors`` vectors would be needed: the domain is too large for this way. ``expected_vectors``, about their
+    number, sets the size of blocks.
     """
     # BLAS has one thread: two threads of BLAS would wait for each other at every step of the small products here.
     n_threads = n_blas_threads()
     with one_blas_thread():
-        basis = _span(products, mean_square, max_vectors, n_threads)
+        block = min(max(_MIN_BLOCK_VECTORS, int(_BLOCK_SHARE * expected_vectors)), _MAX_BLOCK_VECTORS)
+        basis = _span(products, mean_square, max_vectors, block, n_threads)
         if basis is None:
             return None
         n_vectors = len(basis)
@@ -78,11 +80,15 @@ def solve_by_products(
     return values[::-1], leading
 
 
-def _span(products: Products, mean_square: float, max_vectors: int, n_threads: int) -> FloatArray | None:
-    """Orthonormal rows (n, D) that span the eigenvectors above rounding; None if there are more than a limit."""
+def _span(
+    products: Products, mean_square: float, max_vectors: int, n_vectors: int, n_threads: int
+) -> FloatArray | None:
+    """Orthonormal rows (n, D) that span the eigenvectors above rounding; None if there are more than a limit.
+
+    The span grows by ``n_vectors`` at a time.
+    """
     size, random = products.columns.size, np.random.default_rng(_SEED)
     basis, largest = np.empty((0, size)), 0.0
-    n_vectors = min(max(_MIN_BLOCK_VECTORS, int(_BLOCK_SHARE * size)), _MAX_BLOCK_VECTORS)
     while True:
         if len(basis) + n_vectors > max_vectors:
             return None
