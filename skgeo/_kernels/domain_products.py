@@ -20,9 +20,10 @@ from skgeo._kernels.harmonics import columns_by_order, degree_of, legendre, lege
 from skgeo._kernels.threads import n_blas_threads, run_in_threads
 from skgeo._typing import FloatArray
 
-# The matrices of all parallels are kept if they take at most this many values (128 MB). Higher degrees use Fourier
-# transforms.
+# The matrices of all parallels are kept if they take at most this many values (128 MB), or else made for each product.
 _MAX_KEPT_VALUES = 2**24
+# Above this degree Fourier transforms are faster: twice as fast at degree 400, and a tenth slower at degree 200.
+_MAX_MATRIX_DEGREE = 256
 # The waves of all parallels for one block of vectors have about the first number of values (64 MB), and at high degrees
 # at most the second one (512 MB).
 _BLOCK_WAVES, _MAX_BLOCK_WAVES = 2**23, 2**26
@@ -54,11 +55,9 @@ class CovarianceProducts:
         self._root = root[columns[1:], np.newaxis]
         self._waves = weight_waves(coefficients / total, sines) * np.concatenate([weights, weights])
         n_values = self._waves.shape[1] * (2 * self.max_degree + 1) ** 2
-        self._kept: list[FloatArray] | None = None
-        if n_values <= _MAX_KEPT_VALUES:
-            self._kept = [_wave_products(waves) for waves in self._waves.T]
-        else:
-            self._weights = _on_meridians(self._waves.T)
+        kept, by_matrices = n_values <= _MAX_KEPT_VALUES, self.max_degree <= _MAX_MATRIX_DEGREE
+        self._kept = [_wave_products(waves) for waves in self._waves.T] if kept and by_matrices else None
+        self._weights = None if by_matrices else _on_meridians(self._waves.T)
         # A product works on this many vectors at a time.
         per_vector = self._waves.shape[1] * (2 * self.max_degree + 1)
         usual = min(_USUAL_BLOCK_VECTORS, _MAX_BLOCK_WAVES // per_vector)
@@ -101,10 +100,12 @@ class CovarianceProducts:
         def work(part: slice) -> None:
             """The waves on some parallels."""
             for parallel in range(waves.shape[1])[part]:
-                if self._kept is None:
+                if self._weights is not None:
                     waves[:, parallel] = _weighted_waves(waves[:, parallel], self._weights[parallel])
-                else:
-                    waves[:, parallel] = self._kept[parallel] @ waves[:, parallel]
+                    continue
+                kept = self._kept
+                products = _wave_products(self._waves[:, parallel]) if kept is None else kept[parallel]
+                waves[:, parallel] = products @ waves[:, parallel]
 
         self._in_threads(work)
 

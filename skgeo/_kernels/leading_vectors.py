@@ -66,9 +66,9 @@ def solve_by_products(
         within = np.empty((n_vectors, n_vectors))
         for start in range(0, n_vectors, products.block):
             part = slice(start, start + products.block)
-            within[:, part] = product_in_threads(basis, products(np.ascontiguousarray(basis[part].T)), n_threads)
-    within += within.T.copy()
-    within *= 0.5
+            product = products(np.ascontiguousarray(basis[part].T))
+            # The eigenproblem reads the lower triangle only.
+            within[start:, part] = product_in_threads(basis[start:], product, n_threads)
     with blas_threads_for(n_vectors):
         values, vectors = linalg.eigh(within, overwrite_a=True, check_finite=False, driver="evd")
     place = np.argsort(products.columns)
