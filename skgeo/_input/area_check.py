@@ -70,8 +70,8 @@ def wrong_sum(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, s
     """The words for the sum of the areas of cells that fill the sphere and sum to another area; empty if all is well.
 
     ``weight`` are the areas on the unit sphere, zero for cells that do not count. Cells fill the sphere if each of up
-    to 3000 blocks of equal area has a centre. A sum that is too small is wrong if it is that of a usual mistake. Other
-    small sums may be right: those of the lakes or the fields in the cells.
+    to 3000 blocks of equal area has a centre. A sum that is too small proves an error only if the sum is that of a
+    usual mistake, such as another unit. Other small sums may be right: those of the lakes or the fields in the cells.
     """
     share = float(weight.sum()) / (4.0 * np.pi)
     found = [words for factor, words in _SUMS.items() if abs(share * factor - 1.0) <= _ONE_UNIT]

@@ -161,7 +161,7 @@ def fibonacci_lattice(n: int, first: int = 0, stop: int | None = None) -> FloatA
     index = np.arange(first, n if stop is None else stop)
     latitude = np.degrees(np.arcsin((2.0 * index + 1.0 - n) / n))
     # A turn is 2^64 units, and a step is 2^64 / golden ratio of them. Products of uint64 drop whole turns and do not
-    # round. Products of float64 would move points that are 0.1 km apart, of which the globe has 5e10, by up to 0.1 km.
+    # round. The globe has 5e10 points that are 0.1 km apart. Products of float64 would move them by up to 0.1 km.
     turns = index.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C16) / 2.0**64
     return np.column_stack([latitude, 360.0 * turns - 360.0 * (turns >= 0.5)])
 

@@ -21,7 +21,7 @@ from skgeo._typing import FloatArray
 # Square matrices with fewer rows are faster on one thread: see benchmarks/blas_threads.py.
 _MIN_THREADED_ROWS = 2000
 
-# A block of so many rows of a matrix product is worth a thread.
+# Rows of a block of a matrix product: a thread computes one block at a time.
 _PRODUCT_ROWS = 512
 
 #: A function that kernels call with the number of points, cells or pixels that they have just finished.

@@ -53,7 +53,7 @@ def cell_raster(grid: CellGrid) -> CellRaster:
     present = np.flatnonzero(counted)
     centres = unit_vectors(latitude[present], longitude[present])
     tree = cKDTree(centres)
-    # The sides of cells of unknown area follow from their neighbours, of which a sample tells the usual one.
+    # The distances to the nearest neighbours give the sides of cells of unknown area. A sample gives the usual side.
     some = np.arange(0, present.size, -(-present.size // _SAMPLE_CELLS))
     sides = _spacings(tree, centres[some]) if angles is None else np.sqrt(angles[present])
     pixels = _pixels(extent_of(grid), math.degrees(float(np.median(sides))))

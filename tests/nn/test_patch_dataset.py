@@ -287,7 +287,7 @@ def test_zarr_arrays_are_read_by_the_chunks_of_a_sample(store, monkeypatch):
 
 @pytest.fixture(scope="module")
 def cells():
-    """Cells of a grid of 10 degrees in random order, a mask, and the cells of 18 patches, one of which is smaller."""
+    """Cells of a grid of 10 degrees in random order, a mask, and the cells of 18 patches. One patch is smaller."""
     grid = LatLonGrid(np.arange(-85.0, 90, 10), np.arange(5.0, 360, 10))
     order = np.random.default_rng(0).permutation(grid.points().shape[0])
     row, column = np.divmod(order, 36)

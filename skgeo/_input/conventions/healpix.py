@@ -239,7 +239,7 @@ def _checked_numbers(index: Any, pixels: Pixels) -> Any:
 
 
 def _refuse_parents(name: Hashable, numbers: Any) -> None:
-    """Refuse cells of several levels of which one holds another: they would count twice."""
+    """Refuse cells of several levels if one cell lies inside another: the area inside would count twice."""
     level, number = _levels(numbers)
     # The first descendant of each cell at the largest level, and the number of descendants.
     shift = 2 * (_LARGEST_LEVEL - level)
