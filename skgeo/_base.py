@@ -69,6 +69,9 @@ class GeoEstimator(ABC):
     n_features_in_: int
     feature_names_in_: npt.NDArray[np.object_]
     _n_columns: int
+    # Of an estimator that takes covariates: their number in the fit, and their names if X had names.
+    _n_covariates: int = 0
+    _covariate_names: list[str] | None = None
 
     @abstractmethod
     def _read(self, X: Any, *, reset: bool, chunked: bool = False) -> Any:
@@ -79,9 +82,9 @@ class GeoEstimator(ABC):
 
     def _columns_in_fit(self) -> list[str]:
         """The columns of the frame that the estimator was fitted on; an empty list if it was no frame."""
-        # A single column holds geometries. Arrays have no such column.
+        # A single column holds geometries. Arrays have no such column. With covariates, coordinates are read apart.
         names = list(getattr(self, "feature_names_in_", ()))
-        return names if len(names) == self._n_columns else []
+        return names if len(names) == self._n_columns and not self._n_covariates else []
 
     def _remember_names(self, columns: list[str] | None) -> None:
         """Set ``feature_names_in_`` to the columns of X, or remove the names of an earlier fit: None if X has none."""
@@ -166,9 +169,6 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
     missing: str = "error"
     add_indicator: bool = False
     verbose: bool | None = None
-    # Of an estimator that takes covariates: their number in the fit, and their names if X had names.
-    _n_covariates: int = 0
-    _covariate_names: list[str] | None = None
 
     def _read(self, X: Any, *, reset: bool, chunked: bool = False, centres: bool = True) -> Any:
         """Turn X into points, a grid or cells; with ``chunked`` rows of dask stay chunked.

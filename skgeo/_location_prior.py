@@ -293,10 +293,6 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         places, split = self._read_table(X, lacking, reset=reset, **options)
         return points_in_degrees(places), _image_columns(split.covariates, names)
 
-    def _columns_in_fit(self) -> list[str]:
-        # Coordinates reach the reader of places apart from the other columns.
-        return []
-
     def _fit_prior(
         self, points: FloatArray, target: npt.NDArray[Any], weight: FloatArray, *, weighted: bool
     ) -> FloatArray:

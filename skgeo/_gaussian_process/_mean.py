@@ -65,10 +65,6 @@ class CovariateEstimator(LocationEstimator):
         """What the parameter ``mean`` is: "constant", "linear" or "regressor"."""
         return self.mean if isinstance(self.mean, str) else "regressor"
 
-    def _columns_in_fit(self) -> list[str]:
-        # Where there are covariates, arrays reach ``_read`` as (latitude, longitude).
-        return [] if getattr(self, "_n_covariates", 0) else super()._columns_in_fit()
-
     def _with_covariates(self, data: TrainingData, covariates: Any) -> TrainingData:
         """The data with the covariates of their mean: those of X, or predictions of a regressor."""
         _forget(self, "mean_model_")

@@ -72,10 +72,6 @@ class PresenceOnlyModel(LocationModel):
         places, split = self._read_table(X, lacking, reset=reset, **options)
         return _PlacesAndCovariates(places, self._numbers(split.covariates))
 
-    def _columns_in_fit(self) -> list[str]:
-        # With covariates, arrays reach the reader of places as (latitude, longitude).
-        return [] if getattr(self, "_n_covariates", 0) else super()._columns_in_fit()
-
     def _numbers(self, covariates: Any, parameter: str = "X") -> npt.NDArray[np.float64]:
         """Covariates (n, n_covariates) as numbers, in the order of the fit; ``parameter`` holds them."""
         names = self._covariate_names
