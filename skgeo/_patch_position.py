@@ -232,8 +232,7 @@ class PatchPositionEncoder(PatchTransformer):
                 return self._average(len(patches.latitude), stacked_pixels(patches), advance).astype(
                     patches.dtype, copy=False
                 )
-            mapped = not getattr(encoder, "add_indicator", False) and _is_valid(encoder, "harmonic_map", "transform")
-            found = encoder.harmonic_map() if mapped else None
+            found = _map_of_columns(encoder)
             # A map with one factor a harmonic has no kernel for pixels: average it as any encoder.
             if found is None or found[0].ndim == 1:
                 means = self._average(patches.boxes.south.size, table_pixels(patches.boxes), advance)
@@ -261,17 +260,17 @@ class PatchPositionEncoder(PatchTransformer):
         from skgeo.nn._transformer_modules import PatchPosition  # needs torch
 
         encoder = _unfrozen(self.encoder_)
-        mapped = not getattr(encoder, "add_indicator", False) and _is_valid(encoder, "harmonic_map", "transform")
-        if self.grid is not None or not mapped or encoder.harmonic_map() is None:
+        found = _map_of_columns(encoder)
+        if self.grid is not None or found is None:
             given = f"the encoder {type(encoder).__name__}" if self.grid is None else "grid="
             raise ValueError(
                 f"{given} has no torch module: expected an encoder of harmonics, and grid=None. With average='exact' "
                 "the module takes patch tables, with average='pixels' stacks of cells with their areas."
             )
-        coefficients, clip = _unfrozen(self.encoder_).harmonic_map()
+        coefficients, clip = found
         if coefficients.ndim == 1:
             # One factor for each of the last harmonics.
-            missing = (int(_unfrozen(self.encoder_).max_degree) + 1) ** 2 - coefficients.size
+            missing = (int(encoder.max_degree) + 1) ** 2 - coefficients.size
             coefficients = np.pad(np.diag(coefficients), ((0, 0), (missing, 0)))
         return PatchPosition(coefficients, clip, self.average)
 
@@ -326,6 +325,12 @@ def _is_valid(encoder: Any, shortcut: str, method: str) -> bool:
         if shortcut in vars(kind) or method in vars(kind):
             return shortcut in vars(kind)
     return False
+
+
+def _map_of_columns(encoder: Any) -> Any:
+    """The map of harmonics that gives all columns of an encoder; None if there is no such map."""
+    mapped = not getattr(encoder, "add_indicator", False) and _is_valid(encoder, "harmonic_map", "transform")
+    return encoder.harmonic_map() if mapped else None
 
 
 def _unfrozen(encoder: Any) -> Any:
