@@ -33,11 +33,12 @@ from scipy.special import softmax
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, PolynomialFeatures, StandardScaler
 
-from benchmarks.tables import write_table
+from benchmarks.tables import replace_text, write_table
 from experiments import land_ocean
 from skgeo import LocationPriorClassifier, SphericalGaussianProcessClassifier, matern_spectrum
 from skgeo.encoders import (
@@ -47,7 +48,7 @@ from skgeo.encoders import (
     SphericalHarmonics,
     WrapEncoder,
 )
-from skgeo.metrics import mean_species_score
+from skgeo.metrics import continuous_boyce_index, mean_species_score
 from skgeo.nn import PresenceOnlyClassifier, load_geoclip
 
 REGIONS = {"can": "Ontario", "sa": "South America", "nsw": "New South Wales"}
@@ -190,11 +191,7 @@ def encoders(geoclip=None):
 
 #: Options of the networks by name. The published FcNet is four times as wide and twice as deep.
 NETWORKS = {"linear": {"learning_rate": 1e-2}, "fcnet": {"hidden_dim": 64, "n_layers": 2}, "siren": {}}
-#: Models that are compared with the region as background, too. Models without random numbers run once.
-BOTH = (
-    *("kernel density", "logistic regression", "boosting", "Maxent (elapid)"),
-    *("random Fourier, siren", "random Fourier, siren, mean of 4", "random Fourier, linear, maxent"),
-)
+#: Models without random numbers run once.
 ONCE = ("kernel density", "logistic regression")
 
 
@@ -266,13 +263,33 @@ def image_gain(region, scores, seed):
     return 100.0 * float(right - np.mean(image[half:].argmax(axis=1) == species[half:]))
 
 
+def boyce_index(region, scores, at_sites):
+    """The mean Boyce index of species: sites where they were found against 2,000 random places of the region.
+
+    Scores of models have different scales. Therefore a score is replaced by the share of places with a lower score.
+    """
+    at_places = scores(region.background[:: len(region.background) // 2000])
+    shares = np.linspace(0.0, 1.0, len(at_places))
+    indices = []
+    for found, sites, places in zip(region.occurrence.T, at_sites.T, at_places.T, strict=True):
+        ranks = np.searchsorted(np.sort(places), sites[found == 1], side="right") / len(places)
+        indices.append(continuous_boyce_index(ranks, shares) if ranks.size else np.nan)
+    return float(np.nanmean(indices))
+
+
 def evaluate(region, model, background, seed):
-    """AUC of each species, the gain of images, and seconds of CPU of the fit."""
+    """AUC of each species, mean average precision and Boyce index, gain of images, and seconds of CPU of the fit."""
     start = time.process_time()
     scores = model(region, background, seed)
     seconds = time.process_time() - start
-    each = mean_species_score(region.occurrence, scores(region.sites), return_all=True)
-    return {"auc": each.tolist(), "gain": image_gain(region, scores, seed), "seconds": seconds}
+    at_sites = scores(region.sites)
+    return {
+        "auc": mean_species_score(region.occurrence, at_sites, return_all=True).round(5).tolist(),
+        "precision": mean_species_score(region.occurrence, at_sites, average_precision_score),
+        "boyce": boyce_index(region, scores, at_sites),
+        "gain": image_gain(region, scores, seed),
+        "seconds": round(seconds, 2),
+    }
 
 
 def mean_and_deviation(rows, form):
@@ -291,9 +308,22 @@ def auc_table(found):
                 runs = list(parts.get(f"{name} {side}", {}).values())
                 seconds += [run["seconds"] for run in runs]
                 spread += [float(np.nanstd(run["auc"])) for run in runs]
-                cells.append(mean_and_deviation([np.nanmean(run["auc"]) for run in runs], ".3f") if runs else "not run")
+                cells.append(mean_and_deviation([np.nanmean(run["auc"]) for run in runs], ".3f") if runs else "-")
         if seconds:
             yield model, *cells, f"{np.mean(spread):.2f}", f"{np.mean(seconds):.1f}"
+
+
+def score_table(found):
+    """One row for each model: mean average precision and mean Boyce index of each region, records as background."""
+    titles = {"precision": "average precision", "boyce": "Boyce index"}
+    yield "model", *(f"{REGIONS[name]}, {title}" for title in titles.values() for name in REGIONS)
+    for model, parts in sorted(found.items(), key=mean_auc, reverse=True):
+        runs = [list(parts.get(f"{name} records", {}).values()) for name in REGIONS]
+        if all(runs):
+            yield (
+                model,
+                *(mean_and_deviation([run[score] for run in each], ".3f") for score in titles for each in runs),
+            )
 
 
 def mean_auc(item):
@@ -328,8 +358,9 @@ def mean_gains(parts):
 
 def write(found, out):
     """The results so far."""
-    (out / "species.json").write_text(json.dumps(found, indent=1) + "\n")
+    replace_text(json.dumps(found) + "\n", out / "species.json")
     write_table(auc_table(found), out / "species.rst")
+    write_table(score_table(found), out / "species_scores.rst")
     write_table(gain_table(found), out / "species_images.rst")
     write_table(gain_table_of_others(found), out / "species_images_others.rst")
 
@@ -343,9 +374,7 @@ def run_all(regions, chosen, seeds, out):
             for region, data in regions.items():
                 for side in BACKGROUNDS:
                     done = found.setdefault(name, {}).setdefault(f"{region} {side}", {})
-                    # Models without random numbers have one run.
-                    left_out = (seed and name in ONCE) or (side == "region" and name not in BOTH)
-                    if left_out or str(seed) in done:
+                    if (seed and name in ONCE) or str(seed) in done:
                         continue
                     try:
                         done[str(seed)] = evaluate(data, model, side, seed)
