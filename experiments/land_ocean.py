@@ -208,16 +208,16 @@ def _cells(row):
 def main():
     """Run what has no result yet, and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="three cells, one seed; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="one seed, three cells or those of --cells; nothing is written")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--cells", nargs="+", help="only these, such as grid-siren")
+    parser.add_argument("--cells", nargs="+", help="only these cells, such as grid-siren")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the points and the recipes")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     options = parser.parse_args()
     published = json.loads((options.data / "location_encoder_recipes.json").read_text())["land_ocean"]
     recipes, training = published["cells"], published["training"]
-    cells = QUICK if options.quick else options.cells or list(recipes)
+    cells = options.cells or (QUICK if options.quick else list(recipes))
     seeds = range(1 if options.quick else options.seeds)
     path = options.out / "land_ocean.json"
     runs = [] if options.quick or not path.exists() else json.loads(path.read_text())["runs"]

@@ -774,11 +774,13 @@ def test_validation_data_goes_through_the_pipeline():
 
 
 @needs_shared_data
-def test_three_cells_of_the_published_table():
-    command = [sys.executable, "-m", "experiments.land_ocean", "--quick", "--data", SHARED_DATA]
+def test_a_cell_of_the_published_table():
+    # Three cells run at night: scripts/run_experiments.sh.
+    options = ["--quick", "--cells", "spherical_harmonics-linear", "--data", SHARED_DATA]
+    command = [sys.executable, "-m", "experiments.land_ocean", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 of 3 cells hold" in done.stdout
+    assert "1 of 1 cells hold" in done.stdout
 
 
 def test_parameters_set_after_a_fit_wait_for_the_next():
