@@ -8,7 +8,7 @@ from sklearn.pipeline import make_union
 
 from skgeo import CellGrid, LatLonGrid, PatchPositionEncoder, PatchScaleFeaturizer, SphericalHarmonicPCA
 from skgeo._kernels.sphere import unit_vectors
-from skgeo.exceptions import CoordinateError
+from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 R2 = 6_371_008.8**2
 
@@ -129,6 +129,51 @@ def test_values_and_back(regular):
         cells.patch_values(np.arange(labels.size), members)
     numbers = cells.patch_values(np.arange(labels.size), members, fill_value=-1)
     assert_array_equal(numbers, members)
+
+
+def test_the_accessor_cuts_and_describes_cells_of_a_mesh(regular):
+    xr = pytest.importorskip("xarray")
+    pytest.importorskip("skgeo.xarray")
+    grid, cells, labels, _ = regular
+    members = cells.patch_members(labels=np.where(labels < 100, labels, -1))
+    values = np.random.default_rng(2).normal(size=(2, labels.size))
+    along = {
+        "lat": ("cell", cells.latitude, {"units": "degrees_north"}),
+        "lon": ("cell", cells.longitude, {"units": "degrees_east"}),
+    }
+    axes = {"time": [5, 6], **along}
+    data = xr.Dataset({"t": (("time", "cell"), values), "height": ("time", [0.0, 2.0])}, axes)
+    data["cell_area"] = ("cell", cells.cell_areas(), {"standard_name": "cell_area", "units": "m2"})
+    data["t"].attrs["cell_measures"] = "area: cell_area"
+    cut = data.skgeo.patches(members)
+    assert_array_equal(cut.t, values[:, members])
+    assert cut.t.dims == ("time", "patch", "pixel")
+    assert "height" not in cut  # no variable of the cells
+    assert cut.valid.values.all()
+    masked = data.assign_coords(inside=("cell", labels % 2 == 0))
+    assert_array_equal(masked.skgeo.patches(members, mask="inside").valid.any("pixel"), np.arange(100) % 2 == 0)
+
+    position = PatchPositionEncoder(FrozenEstimator(SphericalHarmonicPCA(2, n_components=3).fit(grid)))
+    features = make_union(position, PatchScaleFeaturizer())
+    stacks = cells.patches(members)
+    table = data.skgeo.patch_features(features.fit(stacks), members)
+    assert_allclose(table.features, features.transform(stacks), rtol=1e-12)
+    assert_allclose(table.latitude, stacks[..., 0])
+    assert_allclose(table.cell_area, stacks[..., 2])
+
+    # Without areas, places are labels all the same.
+    bare = data.drop_vars("cell_area").assign(number=("cell", labels))
+    with pytest.warns(CoordinateWarning, match="areas"):
+        found = bare.skgeo.patches(members)
+    assert_allclose(found.longitude, cells.longitude[members])
+    assert found.attrs["Conventions"] == "CF-1.8"
+    with pytest.warns(CoordinateWarning), pytest.raises(CoordinateError, match="No variable has the dimensions"):
+        data[["height"]].assign_coords(along).skgeo.patches(members)
+    few = np.where(np.arange(100) == 5, -1, members)
+    with pytest.warns(CoordinateWarning), pytest.raises(ValueError, match="field 'number' is int64, which has no NaN"):
+        bare.skgeo.patches(few)
+    with pytest.warns(CoordinateWarning), pytest.raises(ValueError, match=r"field 't' has the names \['patch'\]"):
+        bare.rename(time="patch").skgeo.patches(members)
 
 
 def test_masks_leave_out_patches(regular):

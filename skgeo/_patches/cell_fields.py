@@ -13,7 +13,9 @@ from skgeo._input.field_alignment import field_order
 from skgeo._input.from_xarray import find_cells
 from skgeo._kernels.cell_groups import group_middles
 from skgeo._kernels.sphere import EARTH_RADIUS
+from skgeo._output.to_xarray import _attributes, _without_fill
 from skgeo._patches.cell_members import check_members, find_members, put_members, take_members
+from skgeo._patches.values import check_free_names, name_of
 from skgeo._typing import FloatArray, Integers
 from skgeo._validation import check_flag, import_optional
 from skgeo.exceptions import CoordinateError
@@ -132,10 +134,14 @@ class CellPatches:
 
 def cell_stacks(cells: Any, members: Any) -> FloatArray:
     """Latitude and longitude in degrees, and area in square metres (n, k, 3), of the cells of patches; NaN for none."""
-    table = check_members(members, int(np.prod(cells.shape)))
-    latitude, longitude, angles = computed(cells.latitude, cells.longitude, cells._require_solid_angles())
+    areas = cells._require_solid_angles() * EARTH_RADIUS**2
+    return _in_patches(check_members(members, int(np.prod(cells.shape))), cells.latitude, cells.longitude, areas)
+
+
+def _in_patches(table: Integers, latitude: Any, *others: Any) -> FloatArray:
+    """Numbers of the cells of patches (n, k, columns), NaN for slots without a cell and for cells without a place."""
     absent = table < 0
-    values = [each.ravel()[np.where(absent, 0, table)] for each in (latitude, longitude, angles * EARTH_RADIUS**2)]
+    values = [each.ravel()[np.where(absent, 0, table)] for each in computed(latitude, *others)]
     stack = np.stack(values, axis=-1)
     stack[absent | ~np.isfinite(stack[..., 0])] = np.nan
     return stack
@@ -144,18 +150,18 @@ def cell_stacks(cells: Any, members: Any) -> FloatArray:
 def cell_values(cells: Any, field: Any, members: Any, fill_value: Any, return_valid: bool) -> Any:
     """The values (..., n, k) of a field in patches, labelled if the field is; see ``patch_values``."""
     table = check_members(members, int(np.prod(cells.shape)))
-    labelled = hasattr(field, "dims") and hasattr(field, "coords")
-    plain, dims = _by_position(field, cells) if labelled else (field, ())
-    values = take_members(plain, table, cells.shape, fill_value)
     valid = valid_members(cells, table)
-    if not labelled:
+    if not (hasattr(field, "dims") and hasattr(field, "coords")):
+        values = take_members(field, table, cells.shape, fill_value)
         return (values, valid) if return_valid else values
     xarray = import_optional("xarray", "labelled fields", "xarray")
+    plain, dims = _by_position(field, cells)
     kept = {name: each.variable for name, each in field.coords.items() if not set(each.dims) - set(dims)}
-    places = cell_stacks(cells, table) if cells.solid_angles is not None else None
-    if places is not None:
-        for i, kind in enumerate(KINDS):
-            kept[kind.name] = (_DIMS, places[..., i], {"standard_name": kind.name, "units": kind.units[0]})
+    check_free_names(field, {*dims, *kept, field.name}, {*_DIMS, "valid", *(kind.name for kind in KINDS)})
+    places = _in_patches(table, cells.latitude, cells.longitude)
+    for i, kind in enumerate(KINDS):
+        kept[kind.name] = (_DIMS, places[..., i], {"standard_name": kind.name, "units": kind.units[0]})
+    values = take_members(plain, table, cells.shape, fill_value, name_of(field))
     found = xarray.DataArray(values, kept, (*dims, *_DIMS), name=field.name, attrs=field.attrs)
     return (found, xarray.DataArray(valid, dims=_DIMS, name="valid")) if return_valid else found
 
@@ -173,7 +179,9 @@ def cell_dataset(cells: Any, obj: Any, members: Any, fill_value: Any) -> Any:
         raise CoordinateError(f"No variable has the dimensions {tuple(dims)} of the cells: there is nothing to cut.")
     table = check_members(members, int(np.prod(cells.shape)))
     values = {field.name or "values": cell_values(cells, field, table, fill_value, False) for field in fields}
-    return xarray.Dataset(values).assign_coords(valid=(_DIMS, valid_members(cells, table)))
+    valid = (_DIMS, valid_members(cells, table), {"long_name": "cell of the patch, inside the mask of the grid"})
+    attributes = {**getattr(obj, "attrs", {}), **_attributes(None)} if hasattr(obj, "data_vars") else _attributes(None)
+    return _without_fill(xarray.Dataset(values, attrs=attributes).assign_coords(valid=valid))
 
 
 def valid_members(cells: Any, table: Integers) -> npt.NDArray[np.bool_]:

@@ -13,7 +13,16 @@ from skgeo._output.to_xarray import _attributes, _labels_of, _patch_coordinates,
 from skgeo._patches.cell_fields import cell_values, joined_cells
 from skgeo._patches.cell_members import is_members
 from skgeo._patches.cut import Cut, cut_patches, describe_patches
-from skgeo._patches.values import as_field, check_field, check_fill, cut_field, pixels_of, put_back
+from skgeo._patches.values import (
+    as_field,
+    check_field,
+    check_fill,
+    check_free_names,
+    cut_field,
+    name_of,
+    pixels_of,
+    put_back,
+)
 from skgeo._validation import check_flag, check_parameter, import_optional
 from skgeo.exceptions import CoordinateError
 
@@ -242,14 +251,8 @@ def cut_labelled(grid: Any, field: Any, cut: Cut, fill_value: Any, labels: dict[
     """The values of a DataArray in patches, with its coordinates off the grid and the labels of the patches."""
     aligned, dims = align_field(field, grid)
     kept = _kept_coordinates(aligned, dims)
-    # The labels of the patches would replace coordinates of the field with the same name.
-    taken = sorted(map(str, {*aligned.dims[:-2], *kept, field.name} & {*DIMS, *labels}))
-    if taken:
-        raise ValueError(
-            f"field has the names {taken}, which patches have: rename, field.rename({{{taken[0]!r}: 'my_{taken[0]}'}})."
-        )
-    name = "field" if field.name is None else f"field {field.name!r}"
-    values = _cut_plain(grid, aligned.data, cut, fill_value, name)
+    check_free_names(field, {*aligned.dims[:-2], *kept, field.name}, {*DIMS, *labels})
+    values = _cut_plain(grid, aligned.data, cut, fill_value, name_of(field))
     return _as_data_array(values, (*aligned.dims[:-2], *DIMS), kept | labels, field.name, field.attrs)
 
 

@@ -4,6 +4,7 @@ Tensors are used through their own methods, so that torch is not imported.
 """
 
 import math
+from collections.abc import Collection, Hashable
 from itertools import pairwise
 from typing import Any
 
@@ -54,6 +55,21 @@ def check_field(field: Any, shape: tuple[int, ...], name: str = "field") -> None
         cure = f", {name}.reshape({(*given[:-1], *shape)})"
     if given[-2:] != shape:
         raise ValueError(f"{name} has shape {given}: expected (..., {shape[0]}, {shape[1]}), the grid's shape{cure}.")
+
+
+def name_of(field: Any) -> str:
+    """What messages call a DataArray."""
+    return "field" if field.name is None else f"field {field.name!r}"
+
+
+def check_free_names(field: Any, names: Collection[Hashable], reserved: Collection[Hashable]) -> None:
+    """Refuse a DataArray with names that the labels of patches have: the labels would replace its coordinates."""
+    taken = sorted(map(str, {*names} & {*reserved}))
+    if taken:
+        raise ValueError(
+            f"{name_of(field)} has the names {taken}, which patches have: rename, "
+            f"field.rename({{{taken[0]!r}: 'my_{taken[0]}'}})."
+        )
 
 
 def check_fill(values: Any, fill_value: Any, needed: bool, name: str = "field") -> Any:

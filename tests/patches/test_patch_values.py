@@ -431,7 +431,7 @@ def test_longitudes_may_start_anywhere_and_never_differ_in_silence():
     swath = labelled(SWATH, RNG.normal(size=(2, *SWATH.shape)))
     with pytest.raises(CoordinateError, match="field has other latitudes or longitudes than the cells"):
         SWATH.patch_values(swath.assign_coords(lat=swath.lat + 1), 3, partial=False)
-    with pytest.raises(ValueError, match=r"field has the names \['patch'\], which patches have: rename"):
+    with pytest.raises(ValueError, match=r"field 't' has the names \['patch'\], which patches have: rename"):
         RING.patch_values(array.rename(time="patch"), 3)
 
 
