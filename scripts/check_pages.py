@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -196,11 +197,27 @@ def faults_of(browser, page, root, pictures):
             (pictures / f"{name}-{width}.png").write_bytes(browser.picture())
 
 
+def count_faults(program, pages, root, pictures):
+    """Print the faults of some pages, and return their number."""
+    found = 0
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(program, profile)
+        try:
+            for page in pages:
+                for width, fault in faults_of(browser, page, root, pictures):
+                    print(f"{page.relative_to(root)}, {width} px: {fault}", flush=True)
+                    found += 1
+        finally:
+            browser.close()
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("root", type=Path, help="folder of the built pages")
     parser.add_argument("--pictures", type=Path, help="folder for pictures of the pages")
     parser.add_argument("--only", default="", help="only pages with this in their path")
+    parser.add_argument("--jobs", type=int, default=2, help="number of browsers")
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
@@ -212,16 +229,10 @@ def main():
         raise SystemExit(f"{root}: no pages")
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
-    start, found = time.monotonic(), 0
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        browser = Browser(program, profile)
-        try:
-            for page in pages:
-                for width, fault in faults_of(browser, page, root, options.pictures):
-                    print(f"{page.relative_to(root)}, {width} px: {fault}", flush=True)
-                    found += 1
-        finally:
-            browser.close()
+    start = time.monotonic()
+    with ThreadPoolExecutor(options.jobs) as pool:
+        shares = [pages[number :: options.jobs] for number in range(options.jobs)]
+        found = sum(pool.map(lambda share: count_faults(program, share, root, options.pictures), shares))
     print(f"{len(pages)} pages, {found} faults, {time.monotonic() - start:.0f} s")
     return int(found > 0)
 
