@@ -10,10 +10,9 @@ def harmonics(latitude, longitude, max_degree):
     colatitude, azimuth = np.radians(90.0 - np.asarray(latitude)), np.radians(longitude)
     columns = []
     for degree in range(max_degree + 1):
-        for order in range(-degree, degree + 1):
-            value = (-1) ** order * sph_harm_y(degree, abs(order), colatitude, azimuth)
-            part = value.imag if order < 0 else value.real
-            columns.append(part if order == 0 else np.sqrt(2.0) * part)
+        values = [(-1) ** order * sph_harm_y(degree, order, colatitude, azimuth) for order in range(degree + 1)]
+        columns += [np.sqrt(2.0) * value.imag for value in values[:0:-1]]
+        columns += [values[0].real, *(np.sqrt(2.0) * value.real for value in values[1:])]
     return np.stack(columns, axis=-1)
 
 

@@ -27,7 +27,7 @@ def test_points_agree_with_the_direct_sum(max_degree):
         assert_allclose(got, expected, atol=1e-12 * max(1, np.abs(expected).max()))
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (30, 41)])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (15, 26)])
 @pytest.mark.parametrize("box", [(-90, 90, 0, 360), (30, 60, -10, 40), (-90, -70, 170, 200), (89, 90, 0, 1)])
 def test_cells_agree_with_quadrature_inside_each_cell(shape, box):
     max_degree = 5
