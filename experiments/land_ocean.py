@@ -208,7 +208,9 @@ def _cells(row):
 def main():
     """Run what has no result yet, and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one seed, three cells or those of --cells; nothing is written")
+    parser.add_argument(
+        "--quick", action="store_true", help="one seed, three cells or those of --cells; nothing is written"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cells", nargs="+", help="only these cells, such as grid-siren")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the points and the recipes")

@@ -264,16 +264,13 @@ def image_gain(region, scores, seed):
 
 
 def boyce_index(region, scores, at_sites):
-    """The mean Boyce index of species: sites where they were found against 2,000 random places of the region.
-
-    Scores of models have different scales. Therefore a score is replaced by the share of places with a lower score.
-    """
+    """The mean Boyce index of species: sites where they were found against 2,000 random places of the region."""
     at_places = scores(region.background[:: len(region.background) // 2000])
-    shares = np.linspace(0.0, 1.0, len(at_places))
-    indices = []
-    for found, sites, places in zip(region.occurrence.T, at_sites.T, at_places.T, strict=True):
-        ranks = np.searchsorted(np.sort(places), sites[found == 1], side="right") / len(places)
-        indices.append(continuous_boyce_index(ranks, shares) if ranks.size else np.nan)
+    indices = [
+        continuous_boyce_index(sites[found == 1], places, by_area=True)
+        for found, sites, places in zip(region.occurrence.T, at_sites.T, at_places.T, strict=True)
+        if (found == 1).any()
+    ]
     return float(np.nanmean(indices))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
-from skgeo._validation import check_parameter, check_sample_weight, is_integer, is_real
+from skgeo._validation import check_flag, check_parameter, check_sample_weight, is_integer, is_real
 
 __all__ = ["continuous_boyce_index"]
 
@@ -15,6 +15,7 @@ def continuous_boyce_index(
     *,
     n_windows: int = 101,
     window_width: float | None = None,
+    by_area: bool = False,
     sample_weight: "npt.ArrayLike | None" = None,
     background_weight: "npt.ArrayLike | None" = None,
 ) -> float:
@@ -33,6 +34,9 @@ def continuous_boyce_index(
         Number of positions of the window.
     window_width : float or None, default=None
         Width of the window in units of the scores; None is a tenth of the range of ``background_scores``.
+    by_area : bool, default=False
+        Replace each score by the share of the area of the background with lower scores, before the window moves. Each
+        window then holds a tenth of the area. Use True to compare models whose scores have different scales.
     sample_weight : array-like of shape (n_records,) or None, default=None
         Weights of the records.
     background_weight : array-like of shape (n_background,) or None, default=None
@@ -59,7 +63,8 @@ def continuous_boyce_index(
     Windows include both ends. Windows without background are left out, and of successive windows with the same P / E
     the last one counts, as in the function ``ecospat.boyce`` of the R package ecospat with its default
     ``rm.duplicate=TRUE``. The function in R moves the last window by 1, out of the range of probabilities, so that
-    its index lacks one of 101 windows. The index depends on the order of the scores only. It does not test whether
+    its index lacks one of 101 windows. With ``by_area=True`` the index depends on the order of the scores only. With
+    the default, the logarithm of the scores has another index than the scores. The index does not test whether
     probabilities are right.
 
     References
@@ -79,10 +84,24 @@ def continuous_boyce_index(
     1.0
     >>> round(continuous_boyce_index(1 - records, background), 2)
     -1.0
+
+    The scale of the scores changes the default index, and not the index by area:
+
+    >>> records = np.random.default_rng(0).beta(2, 1.3, 60)
+    >>> for scale in (np.asarray, lambda score: score**6):
+    ...     print(
+    ...         round(continuous_boyce_index(scale(records), scale(background)), 2),
+    ...         round(continuous_boyce_index(scale(records), scale(background), by_area=True), 2),
+    ...     )
+    0.65 0.54
+    0.36 0.54
     """
     check_parameter("n_windows", n_windows, is_integer(n_windows) and n_windows >= 2, "an integer, at least 2")
     presences, presence_weight = _scores_and_weights("presence_scores", presence_scores, sample_weight)
     background, area = _scores_and_weights("background_scores", background_scores, background_weight)
+    check_flag("by_area", by_area)
+    if by_area:
+        presences, background = (_area_below(scores, background, area) for scores in (presences, background))
     width = np.ptp(background) / 10.0 if window_width is None else window_width
     check_parameter("window_width", width, is_real(width) and width >= 0, "a positive number or None")
     low, high = min(presences.min(), background.min()), max(presences.max(), background.max())
@@ -115,6 +134,15 @@ def _scores_and_weights(
     weights = np.ones(len(values)) if weight is None else check_sample_weight(weight, values.shape)
     order = np.argsort(values)
     return values[order], weights[order] / weights.sum()
+
+
+def _area_below(
+    scores: npt.NDArray[np.float64], background: npt.NDArray[np.float64], area: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The share of the area of sorted background scores that lies below each score, and half of the area at it."""
+    total = np.concatenate([[0.0], np.cumsum(area)])
+    below = total[np.searchsorted(background, scores, "left")]
+    return 0.5 * (below + total[np.searchsorted(background, scores, "right")])
 
 
 def _share_between(

@@ -24,7 +24,8 @@ class PresenceOnlyScorer:
         Places that represent the region, with the columns of X.
     metric : "auc" or "boyce", default="auc"
         Mean over species of the AUC of records against the background, see
-        :func:`~skgeo.metrics.mean_presence_auc`, or of :func:`~skgeo.metrics.continuous_boyce_index`.
+        :func:`~skgeo.metrics.mean_presence_auc`, or of :func:`~skgeo.metrics.continuous_boyce_index` with
+        ``by_area=True``.
     background_weight : array-like of shape (n_background,) or None, default=None
         Areas that the places of the background stand for. None counts all alike.
 
@@ -93,7 +94,7 @@ class PresenceOnlyScorer:
             return mean_presence_auc(present, records, background, background_weight=self.background_weight)
         each = [
             continuous_boyce_index(
-                records[present[:, i], i], background[:, i], background_weight=self.background_weight
+                records[present[:, i], i], background[:, i], by_area=True, background_weight=self.background_weight
             )
             for i in np.flatnonzero(present.any(axis=0))
         ]

@@ -52,6 +52,19 @@ def test_boyce_weights_are_copies_and_scales_do_not_matter():
     assert -1.0 <= wide <= 1.0
 
 
+def test_boyce_by_area_is_that_of_shares_of_the_area():
+    rng = np.random.default_rng(3)
+    records, background, area = rng.normal(0.5, 1, 80).round(1), rng.normal(size=900).round(1), rng.uniform(size=900)
+    lower = [area[background < score].sum() + area[background == score].sum() / 2 for score in records]
+    shares = [area[background < score].sum() + area[background == score].sum() / 2 for score in background]
+    expected = continuous_boyce_index(lower / area.sum(), shares / area.sum(), background_weight=area)
+    options = {"by_area": True, "background_weight": area}
+    assert continuous_boyce_index(records, background, **options) == pytest.approx(expected, abs=1e-6)
+    other_scale = continuous_boyce_index(np.exp(5 * records), np.exp(5 * background), **options)
+    assert other_scale == pytest.approx(expected, abs=1e-6)
+    assert continuous_boyce_index(np.exp(5 * records), np.exp(5 * background)) != pytest.approx(expected, abs=0.1)
+
+
 def test_boyce_without_an_answer_is_nan():
     assert np.isnan(continuous_boyce_index([0.5, 0.5], np.full(10, 0.5)))
 
@@ -136,7 +149,7 @@ def test_the_scorer_scores_any_classifier():
         mean_presence_auc(present, X, background)
     )
     boyce = PresenceOnlyScorer(background, metric="boyce")(Fixed(), X, y)
-    each = [continuous_boyce_index(X[present[:, i], i], background[:, i]) for i in range(3)]
+    each = [continuous_boyce_index(X[present[:, i], i], background[:, i], by_area=True) for i in range(3)]
     assert boyce == pytest.approx(np.mean(each))
     # Two classes have one column in scikit-learn.
     two = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, X[:, 0] > 0.5)
