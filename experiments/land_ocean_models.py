@@ -140,13 +140,15 @@ def draw_coast(model, path):
     latitude, longitude = np.arange(-89.75, 90, 0.5), np.arange(-179.75, 180, 0.5)
     points = np.stack(np.meshgrid(latitude, longitude, indexing="ij"), axis=-1).reshape(-1, 2)
     share = model.predict_proba(points)[:, 1].reshape(360, 720)
-    figure, ax = plt.subplots(figsize=(10, 5), layout="constrained")
-    ax.pcolormesh(longitude, latitude, share, cmap="Greens", vmin=0, vmax=1.3, rasterized=True)
-    ax.contour(longitude, latitude, share, levels=[0.5], colors="tab:green", linewidths=0.9)
-    ax.contour(land.longitude, land.latitude, land.fraction, levels=[0.5], colors="k", linewidths=0.4)
-    ax.set(
-        xlabel="longitude", ylabel="latitude", title="land by the model (green), and the land (black)", aspect="equal"
-    )
+    figure, ax = plt.subplots(figsize=(9, 4.1), layout="constrained")
+    mesh = ax.pcolormesh(longitude, latitude, share, cmap="Greens", vmin=0, vmax=1, rasterized=True)
+    ax.contour(land.longitude, land.latitude, land.fraction, levels=[0.5], colors="k", linewidths=0.5)
+    ax.plot([], [], "k", linewidth=1, label="true coast")
+    ax.legend(loc="lower left", framealpha=1)
+    ax.set(aspect="equal", xticks=range(-180, 181, 60), yticks=range(-90, 91, 30))
+    ax.xaxis.set_major_formatter(lambda x, _: f"{abs(x):.0f}°{'W' if -180 < x < 0 else 'E' if 0 < x < 180 else ''}")
+    ax.yaxis.set_major_formatter(lambda y, _: f"{abs(y):.0f}°{'S' if y < 0 else 'N' if y > 0 else ''}")
+    figure.colorbar(mesh, shrink=0.8, label="probability of land, of the best model")
     figure.savefig(path, dpi=150)
 
 
