@@ -66,7 +66,8 @@ globe = LatLonGrid(np.arange(-89, 90, 2), np.arange(-179, 180, 2))
 SimilarityDisplay.from_estimator(encoder, (23.0, 10.0), grid=globe)
 
 # %%
-# For comparison, the last map shows the similarity of harmonics without training. It depends only on the distance.
+# For comparison, the last map shows the similarity of harmonics without training. This similarity depends only on the
+# distance.
 
 SimilarityDisplay.from_estimator(
     SphericalHarmonics(12).fit(X), (23.0, 10.0), grid=globe
