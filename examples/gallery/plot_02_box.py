@@ -4,8 +4,9 @@ Which functions lie inside a box?
 
 On a small region most harmonics look alike. The principal components of the harmonics are the few functions that differ
 in the region. Apart from the subtraction of the mean, these are the Slepian functions of the region: among all
-functions up to a given degree, they have the largest share of their energy inside the region. The Shannon number, which
-follows from the degree and the area of the region, is about the number of functions whose energy is mostly inside.
+functions up to a given degree, they have the largest share of their energy (the integral of the square) inside the
+region. The Shannon number, which follows from the degree and the area of the region, is about the number of functions
+whose energy is mostly inside.
 """
 
 # sphinx_gallery_thumbnail_number = 2

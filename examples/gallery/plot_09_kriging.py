@@ -2,10 +2,10 @@
 What does kriging cost, and is there another way?
 =================================================
 
-Exact Gaussian process regression (kriging) solves a linear system as large as the data. For twice the data, the system
-takes eight times the time. The search for the hyperparameters of the kernel solves such a system in each step. In skgeo
-each observation depends on its nearest neighbours only. skgeo therefore solves many small systems instead of the large
-one. The right picture shows that the errors of its predictions are the same.
+Exact Gaussian process regression (kriging) solves a linear system as large as the data. For twice the data, the
+solution takes eight times as long. The search for the hyperparameters of the kernel solves such a system in each step.
+In skgeo each observation depends on its nearest neighbours only. skgeo therefore solves many small systems instead of
+the large one. The right picture shows that the errors of its predictions are the same.
 """
 
 import time
