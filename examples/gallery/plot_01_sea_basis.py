@@ -4,7 +4,7 @@ What does the basis of the sea look like?
 
 :class:`~skgeo.SphericalHarmonicPCA` finds the patterns that vary most over a domain. Over the sea the first patterns
 are broad and lie in the open Pacific. Later patterns are finer and follow the coasts. Each pattern is standardised over
-the sea. On land its values have no meaning.
+the sea. The values of a pattern on land have no meaning.
 """
 
 # sphinx_gallery_thumbnail_number = 2

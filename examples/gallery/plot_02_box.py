@@ -3,9 +3,10 @@ Which functions lie inside a box?
 =================================
 
 On a small region most harmonics look alike. The principal components of the harmonics are the few functions that differ
-in the region. Apart from the subtraction of the mean, these are the Slepian functions of the region. Slepian functions
-have the largest share of their energy inside the region, among all functions up to a given degree. The Shannon number
-is about the number of well concentrated functions. It follows from the area of the region and the degree.
+in the region. Apart from the subtraction of the mean, these are the Slepian functions of the region: among all
+functions up to a given degree, they have the largest share of their energy (the integral of the square) inside the
+region. The Shannon number, which follows from the degree and the area of the region, is about the number of functions
+whose energy is mostly inside.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -22,9 +23,9 @@ print(f"{basis.n_components_} components, {shannon:.0f} of them inside the box")
 BasisDisplay.from_estimator(basis, [0, 1, 2, 10, 30, 50], grid=box)
 
 # %%
-# The concentration of a function is the share of its energy inside the box. It equals the variance of the component
-# times the area of the box. Around the Shannon number the concentration falls steeply from one to zero. Almost every
-# component is therefore either inside or outside the box.
+# The concentration of a component is the share of its energy inside the box. The code computes the concentration as the
+# variance of the component times the area of the box. Around the Shannon number the concentration falls steeply from
+# one to zero. Almost every component is therefore either inside or outside the box.
 
 area = basis.total_weight_
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")

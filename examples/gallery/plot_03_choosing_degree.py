@@ -3,8 +3,8 @@ Which degree?
 =============
 
 The degree sets the finest detail of the features: half a wavelength of degree L is 180 / L degrees. If the degree is
-too low, the features cannot represent the detail of the data. If it is too high, there are more features than the data
-can determine. Folds of blocks show which degree predicts best.
+too low, the features cannot represent the detail of the data. If the degree is too high, there are more coefficients
+than the data can determine. Folds of blocks show which degree predicts best.
 """
 
 import matplotlib.pyplot as plt
@@ -32,7 +32,7 @@ y = harmonics @ rng.standard_normal(61**2)
 y += 0.2 * y.std() * rng.standard_normal(3000)
 
 # %%
-# A first suggestion follows from the places alone.
+# The places alone give a first suggestion.
 
 print(suggest_max_degree(X))
 

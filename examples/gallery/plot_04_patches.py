@@ -2,9 +2,9 @@
 How large is a patch?
 =====================
 
-On a grid of half a degree, patches of 16 x 16 pixels are 8 degrees wide everywhere. At the equator, 8 degrees are 890
-km, and at the highest latitudes of this grid 60 km. :class:`~skgeo.PatchScaleFeaturizer` computes ten descriptors of
-these sizes for a model.
+On a grid of half a degree, patches of 16 x 16 pixels are 8 degrees wide everywhere. Eight degrees of longitude are 890
+km at the equator, and 60 km in the patches nearest to the pole. :class:`~skgeo.PatchScaleFeaturizer` computes ten
+descriptors of these sizes for a model.
 """
 
 import matplotlib.pyplot as plt
@@ -25,14 +25,14 @@ patches = grid.patches((16, 16), min_fraction=0.3)
 PatchDisplay.from_patches(patches, "area")
 
 # %%
-# The anisotropy is the width divided by the height. Patches near the poles are high and narrow.
+# The anisotropy is the width divided by the height. Patches near the poles are tall and narrow.
 
 PatchDisplay.from_patches(patches, "anisotropy")
 
 # %%
-# The upper map shows the share of land in the same patches. The lower map shows the first feature of the position. This
-# feature is the mean, over the pixels of a patch, of the first component of a basis of the land. The weights of the
-# mean are the areas of the pixels.
+# The upper map shows the share of land in the same patches. The lower map shows the first feature of the position: the
+# mean of the first component of a basis of the land over the pixels of a patch. The weights of the mean are the areas
+# of the pixels.
 
 basis = SphericalHarmonicPCA(max_degree=10, n_components=64).fit(grid)
 position = PatchPositionEncoder(basis).fit(patches)
@@ -43,8 +43,8 @@ display = PatchDisplay.from_estimator(position, patches, 0, ax=lower)
 display.colorbar_.set_label("first feature of the position", fontsize="small")
 
 # %%
-# The last picture shows all ten descriptors from pole to pole. They are natural logarithms of lengths in metres, areas
-# in square metres, ratios and degrees of harmonics.
+# The last picture shows all ten descriptors from pole to pole. The descriptors are natural logarithms of lengths in
+# metres, of areas in square metres, of ratios, and of degrees of harmonics.
 
 scale = PatchScaleFeaturizer().fit(patches)
 names, values = scale.get_feature_names_out(), scale.transform(patches)

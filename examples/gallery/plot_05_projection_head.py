@@ -91,8 +91,8 @@ for name, make in cases.items():
 
 # %%
 # Without positions, the best guess for a hidden patch is the mean of the other patches. With positions, the transformer
-# memorises the values at each place, because the field is always the same. The bias therefore adds little here. For
-# fields that the model has not seen, the bias helps (:doc:`/experiments`).
+# memorises the values at each place, because the field is always the same. The bias therefore adds little in this
+# example. For fields that the model has not seen, the bias helps (:doc:`/experiments`).
 
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 for (name, values), style in zip(losses.items(), ("-", "-", "--"), strict=True):

@@ -2,10 +2,10 @@
 Is this land? Five encoders, one linear model
 =============================================
 
-The data are 5,000 places all over the globe, with the label land or ocean for each place. Five encoders compute the
-features for the same logistic regression. The last encoder has two settings, degree 20 and degree 40. With raw
-coordinates, the border between land and ocean on the map is one straight line. With harmonics, the map shows
-continents.
+The data are 5,000 places all over the globe. The label of each place is land or ocean. Five encoders compute the
+features for the same logistic regression. The last encoder has two settings, degree 20 and degree 40. The titles of the
+maps give the accuracy at 5,000 new places. With raw coordinates, the border between land and ocean on the map is one
+straight line. With harmonics, the map shows continents.
 """
 
 import matplotlib.pyplot as plt

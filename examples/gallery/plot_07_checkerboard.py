@@ -2,10 +2,10 @@
 Do encoders work at the poles?
 ==============================
 
-The data are a checkerboard of 400 cells of equal area with 16 classes, uniform on the sphere. A classifier of nearest
-neighbours takes its distances from the encoder. Near a pole, two places that are close on the ground can differ by 180
-degrees of longitude. Distances in latitude and longitude are therefore wrong near a pole. Distances between harmonics
-depend only on the distance on the ground, so they are the same at all latitudes.
+The task is to predict the class of a place on a checkerboard of 400 cells of about equal area, with 16 classes. A
+classifier of nearest neighbours measures distances between the features of an encoder. Near a pole, two places that are
+close on the ground can differ by 180 degrees of longitude. Distances in latitude and longitude are therefore wrong near
+a pole. Distances between harmonics depend only on the distance on the ground, so they are the same at all latitudes.
 """
 
 import matplotlib.pyplot as plt

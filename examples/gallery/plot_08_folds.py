@@ -3,8 +3,8 @@ How wrong are the scores of random folds?
 =========================================
 
 Places that are close to each other have similar values. In random folds, test places lie between training places, so a
-model that copies its neighbours gets a good score. In a region without data, the same model fails. Folds of blocks hold
-out whole regions, and test the model there.
+model that copies its neighbours gets a good score. In a region without data, the same model fails. Folds of blocks show
+this, because they hold out whole regions and test the model there.
 """
 
 # sphinx_gallery_thumbnail_number = 2

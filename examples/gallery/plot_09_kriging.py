@@ -2,10 +2,10 @@
 What does kriging cost, and is there another way?
 =================================================
 
-Exact Gaussian process regression (kriging) solves a linear system as large as the data. For twice the data, the system
-takes eight times the time. The search for the hyperparameters of the kernel solves such a system in each step. skgeo
-conditions each observation on its nearest neighbours only. It solves many small systems instead of the large one, and
-the errors of its predictions are the same.
+Exact Gaussian process regression (kriging) solves a linear system as large as the data. For twice the data, the
+solution takes eight times as long. The search for the hyperparameters of the kernel solves such a system in each step.
+In skgeo each observation depends on its nearest neighbours only. skgeo therefore solves many small systems instead of
+the large one. The right picture shows that the errors of its predictions are the same.
 """
 
 import time
@@ -20,7 +20,8 @@ from skgeo.encoders import Cartesian3DEncoder
 
 # %%
 # The field is a sum of forty waves in random directions. The observations have noise. Details of the field are some
-# hundred kilometres wide. Both models find their length scale, variance and noise by the marginal likelihood.
+# hundred kilometres wide. Both models take the length scale, the variance and the noise with the largest marginal
+# likelihood.
 
 rng = np.random.default_rng(0)
 xyz = Cartesian3DEncoder().fit([[0.0, 0.0]]).transform

@@ -2,8 +2,9 @@
 How sure is the map?
 ====================
 
-A map of predictions looks equally certain with and without data. A Gaussian process predicts a mean and a standard
-deviation for each place, and a map of the deviation shows where the predictions are uncertain.
+A map of predictions looks equally certain where there are data and where there are none. A Gaussian process predicts a
+mean and a standard deviation for each place. The map of the standard deviation shows where the predictions are
+uncertain.
 """
 
 import matplotlib.pyplot as plt
@@ -40,7 +41,8 @@ axes[1].plot(stations[:, 1], stations[:, 0], ".", color="white", markersize=2)
 plt.show()
 
 # %%
-# Are the intervals right? The 90 % intervals should contain the truth at nine of ten places, on land and at sea.
+# Are the intervals right? The 90 % intervals should contain the true value at nine of ten places. The places are on
+# land and at sea:
 
 truth = harmonics.transform(X) @ weights
 mean, std = model.predict(X, return_std=True)

@@ -3,9 +3,9 @@ Which places look alike to an embedding?
 ========================================
 
 Contrastive training makes the embeddings of two places similar if their images are similar, even if the places are far
-apart. In this example, three numbers replace the image of a place: the share of land around the place within two
-distances, and the warmth of the place. SatCLIP was trained in this way with satellite images.
-:func:`skgeo.nn.load_satclip` reads its published weights.
+apart. In this example, three numbers replace the image of a place: the share of land within two distances from the
+place, and the warmth of the place. SatCLIP was trained in this way with satellite images. :func:`skgeo.nn.load_satclip`
+reads its published weights.
 """
 
 import numpy as np
@@ -43,9 +43,10 @@ warmth = np.cos(2 * np.radians(X[:, 0])) + 0.1 * rng.standard_normal(4000)
 seen = np.column_stack([land_around(2), land_around(6), warmth])
 
 # %%
-# The training takes some seconds. The encoder holds out a tenth of the places for a test. Many places have almost the
-# same image, so only few images find exactly their own place. The initial temperature of the loss is higher than the
-# default. A higher temperature gives small differences between images less weight.
+# The training takes some seconds. The encoder holds out a tenth of the places for a test. ``retrieval_`` contains the
+# share of images that find their own place among the held-out places. This share is small, because many places have
+# almost the same image. The initial temperature of the loss is higher than the default, because a higher temperature
+# gives less weight to small differences between images.
 
 encoder = ContrastiveLocationEncoder(
     SphericalHarmonics(12),
@@ -65,7 +66,8 @@ globe = LatLonGrid(np.arange(-89, 90, 2), np.arange(-179, 180, 2))
 SimilarityDisplay.from_estimator(encoder, (23.0, 10.0), grid=globe)
 
 # %%
-# For comparison, the last map shows harmonics without training. Their similarity depends only on the distance.
+# For comparison, the last map shows the similarity of harmonics without training. This similarity depends only on the
+# distance.
 
 SimilarityDisplay.from_estimator(
     SphericalHarmonics(12).fit(X), (23.0, 10.0), grid=globe

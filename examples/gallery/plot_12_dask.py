@@ -3,8 +3,7 @@ Can a mask be larger than memory?
 =================================
 
 The example is a land mask of 1800 x 3600 cells in chunks. dask makes each chunk when ``fit`` needs it, and then removes
-it from memory. ``fit`` keeps a few hundred numbers of each chunk. The embedding is lazy: only the requested part is
-computed.
+it from memory. ``fit`` keeps 1,681 sums over all chunks. The embedding is lazy: dask computes only the requested part.
 """
 
 import dask.array as da

@@ -3,8 +3,8 @@ What has a linear model learned?
 ================================
 
 A linear model of harmonics is a field on the globe: the sum of the harmonics times the coefficients of the model. The
-map of the field shows the prediction of the model at every place. The power of the field in each degree shows the
-scales at which the model varies.
+map of the field shows the prediction of the model at every place. The curve below the map shows the power of the field
+in each degree, and therefore the scales at which the model varies.
 """
 
 import numpy as np

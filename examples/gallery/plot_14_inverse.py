@@ -21,7 +21,7 @@ print(np.abs(encoder.inverse_transform(embedding) - places).max())
 
 # %%
 # The place follows from the three harmonics of degree 1, which are the coordinates x, y and z of the unit sphere. If
-# the components have noise, the error of the place is in proportion to the noise. Noise of a hundredth of a standard
+# the components have noise, the error of the place is proportional to the noise. Noise of a hundredth of a standard
 # deviation moves the place by about 40 km.
 
 rng = np.random.default_rng(0)

@@ -3,7 +3,7 @@ Where does a species live?
 ==========================
 
 Records tell where people saw a species, but not where the species is absent. An ordinary classifier of species assigns
-every place to one of the species, also places in the ocean. A presence-only model compares the records with background
+every place to one of the species, even a place in the ocean. A presence-only model compares the records with background
 places instead, and can predict that none of the species lives at a place.
 """
 
@@ -16,7 +16,7 @@ from skgeo.encoders import Cartesian3DEncoder, SphericalHarmonics
 from skgeo.nn import LocationClassifier, PresenceOnlyClassifier
 
 # %%
-# The data are made. Three species have round ranges on land, and the observers are mostly in two regions. The records
+# The data are random draws. Three species have round ranges on land, and most observers are in two regions. The records
 # of a species are dense where there are both animals and observers.
 
 centres = {"Lynx": (60, 20), "Okapi": (5, 20), "Puma": (40, -105)}
@@ -44,8 +44,8 @@ X, species = places[rows] + rng.normal(0, 0.05, (450, 2)), np.repeat(list(centre
 # The first map shows the largest probability of an ordinary classifier with a softmax. This probability is near 1 in
 # oceans far from all records. The second map shows the largest probability of the three ranges in a presence-only model
 # with background places on the whole globe. The third map shows the lynx, with background places on land. The fourth
-# map shows the standard deviation of the probability of the lynx between models of resampled records. It is large where
-# the records do not determine the range.
+# map shows the standard deviation of the probability of the lynx between models of resampled records. The standard
+# deviation is large where the records do not determine the range.
 
 mask = load_land_mask()
 on_land = LatLonGrid(

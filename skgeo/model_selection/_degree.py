@@ -169,11 +169,11 @@ def suggest_max_degree(
     >>> from skgeo.model_selection import suggest_max_degree
     >>> print(suggest_max_degree(fibonacci_lattice(400)))
     max_degree=17. 400 places are about 1,129 km apart, half a wavelength of degree 17.
-    At this degree half a wavelength is 1,177 km, and 324 of 324 harmonics lie in the
+    At degree 17 half a wavelength is 1,177 km, and 324 of 324 harmonics lie in the
     domain.
     >>> print(suggest_max_degree(fibonacci_lattice(400), resolution_km=5000))
     max_degree=5. 5,000 km is half a wavelength of degree 5. The places can resolve this:
-    400 places are about 1,129 km apart, half a wavelength of degree 17. At this degree
+    400 places are about 1,129 km apart, half a wavelength of degree 17. At degree 5
     half a wavelength is 4,003 km, and 36 of 36 harmonics lie in the domain.
     """
     valid = resolution_km is None or (is_real(resolution_km) and resolution_km > 0)
@@ -211,7 +211,7 @@ def _suggestion(
     shannon = n_harmonics * area / (4.0 * math.pi)
     wavelength = float(degree_wavelength_km(degree))
     n_components = min(n_harmonics - 1, round(shannon + _TRANSITION * math.sqrt(shannon) + _FEWEST))
-    reason += f". At this degree half a wavelength is {_km(wavelength / 2.0)}"
+    reason += f". At degree {degree} half a wavelength is {_km(wavelength / 2.0)}"
     if area < _MAX_REGION_SHARE * 4.0 * math.pi:
         reason += "." + _advice_in_a_region(degree, n_components, len(vectors))
     else:
