@@ -1,4 +1,4 @@
-"""Compute features of the patches of a satellite swath: the mean position, and the sizes along rows and columns.
+"""Compute features of the patches of a satellite swath: the mean embedding, and the sizes along rows and columns.
 
     python examples/swath_patches.py --out swath_features.nc
 
@@ -29,7 +29,7 @@ def main():
     print(cells)
     basis = SphericalHarmonicPCA(max_degree=20, n_components=0.999).fit(cells)
     features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer())
-    features.fit(cells.patches(32, partial=False))  # leaves out the last lines, which are no full patch
+    features.fit(cells.patches(32, partial=False))  # leaves out the last lines, which do not fill a patch
     table = swath.skgeo.patch_features(features, 32, mask="valid", partial=False, min_fraction=0.5)
     table.to_netcdf(options.out)
     report(table)
