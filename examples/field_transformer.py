@@ -24,7 +24,7 @@ from skgeo.datasets import load_land_mask
 from skgeo.encoders import SphericalHarmonics
 from skgeo.nn import GreatCircleBias, PatchProjectionHead, turn_patches
 
-SIDE, WINDOW, HIDDEN = 4, 6, 0.75  # pixels of a patch, patches of a window, share of the patches that are hidden
+SIDE, WINDOW, HIDDEN = 4, 6, 0.75  # pixels along a patch, patches along a window, share of hidden patches
 
 
 class Block(nn.Module):
@@ -90,7 +90,7 @@ def cut(fields, grid):
 
 
 def windows(index, west, east, patches):
-    """Numbers of the patches in each window between two meridians. A window has WINDOW x WINDOW patches."""
+    """Indices of the patches in each window between two meridians. A window has WINDOW x WINDOW patches."""
     middle = np.mod(patches[:, 2:4].mean(dim=1).numpy(), 360)
     inside = {tuple(place): number for number, place in enumerate(index) if west <= middle[number] < east}
     steps = np.stack(np.indices((WINDOW, WINDOW)), axis=-1).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Compare three methods of kriging on the sphere: time, memory and error for more and more places.
+"""Compare three methods of kriging on the sphere: time, memory and error for growing numbers of places.
 
     python examples/kriging.py --out kriging.png            # some seconds, up to 1,600 points
     python examples/kriging.py --out kriging.png --large    # up to 64,000 points: some minutes
@@ -35,7 +35,7 @@ from skgeo.encoders import Cartesian3DEncoder
 from skgeo.exceptions import ResolutionWarning
 
 NOISE = 0.1
-FIELDS = {"smooth": 3.0, "rough": 20.0}  # wave numbers
+FIELDS = {"smooth": 3.0, "rough": 20.0}  # standard deviations of the wave numbers, in radians for each Earth radius
 MODELS = {
     "kriging, scikit-learn": {"color": "tab:blue", "marker": "o"},
     "default, skgeo": {"color": "tab:orange", "marker": "s"},

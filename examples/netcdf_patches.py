@@ -1,4 +1,4 @@
-"""Compute position and scale features of the patches of the grid of a NetCDF file, and save them as a NetCDF file.
+"""Compute position and scale features for the patches of a grid in a NetCDF file, and save the features as NetCDF.
 
     python examples/netcdf_patches.py FILE.nc --patch-size 16 --mask surface_temperature --out patch_features.nc
 
@@ -49,7 +49,7 @@ def read_options():
     add("--out", type=Path, default=Path("patch_features.nc"), help="file to write (default: %(default)s)")
     add("--patch-size", type=int, default=16, help="pixels along each side (default: %(default)s)")
     add("--mask", metavar="VARIABLE", help="the domain is where this variable is never missing (default: everywhere)")
-    add("--min-fraction", type=float, default=0.5, help="least part of a patch in the domain (default: %(default)s)")
+    add("--min-fraction", type=float, default=0.5, help="smallest share inside the domain (default: %(default)s)")
     add("--max-degree", type=int, default=10, help="largest degree of the harmonics (default: %(default)s)")
     add("--n-components", type=int, help="components to keep (default: all that the domain supports)")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Compute features of the position and the size of patches of the sea, and save them for use in another process.
+"""Compute features of the position and the size of patches of the sea, and save the transformers for another process.
 
     python examples/quickstart.py [features.npz]
 
@@ -32,8 +32,8 @@ def main():
     parser.add_argument("out", nargs="?", type=Path, default=Path("features.npz"), help="default: %(default)s")
     out = parser.parse_args().out
 
-    # The mask is the fraction of each cell that is sea. mask=~land.mask also works, but rounds the coast to cells. The
-    # last components of the basis then depend on the size of the cells.
+    # The mask is the fraction of each cell that is sea. mask=~land.mask also works, but takes whole cells as land or
+    # sea. The last components of the basis then depend on the size of the cells.
     land = load_land_mask()
     grid = LatLonGrid(land.latitude, land.longitude, mask=1 - land.fraction)
 
@@ -58,7 +58,7 @@ def main():
     print(f"\nSaved {out} ({out.stat().st_size / 1000:.0f} kB)")
     if not np.array_equal(again, Z):
         raise SystemExit("A second process loaded the file and computed other features.")
-    print("  a second process loaded it and computed the same features, bit for bit")
+    print("  a second process loaded the file and computed the same features, bit for bit")
 
 
 def show_domain(grid):
