@@ -39,9 +39,8 @@ def make_swath(n_lines=1200, n_pixels=256):
     """Brightness along an orbit with an inclination of 98 degrees. The scan reaches 55 degrees to each side."""
     along = np.radians(np.linspace(30, 150, n_lines))[:, np.newaxis]  # angle from the equator, northward
     look = np.radians(np.linspace(-55, 55, n_pixels))
-    across = (
-        np.arcsin((1 + 0.11) * np.sin(look)) - look
-    )  # angle at the centre of the Earth; the satellite is 700 km high
+    # The angle at the centre of the Earth. The satellite is 700 km high, 0.11 Earth radii.
+    across = np.arcsin((1 + 0.11) * np.sin(look)) - look
     tilt = np.radians(98)
     # So far, the track is the equator. Turn all points about the x axis by the inclination of the orbit.
     x, y, z = np.cos(across) * np.cos(along), np.cos(across) * np.sin(along), np.sin(across) * np.ones_like(along)
