@@ -97,7 +97,8 @@ def report(options, grid, basis, table):
     print(f"{options.file.name}: {grid}")
     print(f"  domain {grid.domain_area() / 1e6:,.0f} km^2, {table.attrs['domain']}")
     kept, supported = basis.n_components_, np.count_nonzero(basis.explained_variance_)
-    print(f"  basis of {kept} components (supported by the domain: {supported}), Shannon number {basis.shannon_number_:.1f}")
+    print(f"  basis of {kept} components, {supported} supported by the domain")
+    print(f"  Shannon number {basis.shannon_number_:.1f}")
     print(f"  {table.sizes['patch']} patches, extents and pixels in km:")
     for name in ("extent_lon", "extent_lat", "pixel_scale"):
         km = np.exp(table["features"].sel(feature=f"log_{name}")) / 1000
