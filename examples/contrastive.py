@@ -3,8 +3,8 @@
     python examples/contrastive.py                          # a synthetic field
     python examples/contrastive.py --file eraint_uvz.nc     # geopotential and wind of ERA-Interim
 
-Each image is a pair of patches, cut from two fields around a place. The pixels of the image are its features. For
-photographs, use a frozen image model to compute the features (skgeo.nn.compute_features).
+Each image is a pair of patches, cut from two fields around a place. The model reads the pixels of an image as the
+features of the image. For photographs, compute the features with a frozen image model (skgeo.nn.compute_features).
 Needs: pip install 'skgeo[torch]', and netCDF4 for a file.
 """
 
@@ -42,9 +42,8 @@ def main():
     )
     model.fit(places, images)
     share, chance = model.retrieval_["image_to_place"][0], model.retrieval_["chance"][0]
-    print(
-        f"a held-out image finds its own among {round(1 / chance)} places: {share:.0%}, {share / chance:.0f} x chance"
-    )
+    places_of_test = f"held-out images that find their place among {round(1 / chance)} places"
+    print(f"{places_of_test}: {share:.0%}, {share / chance:.0f} x chance")
 
     (best, *_), _ = model.locate(images[:1], places, k=3)
     print(f"image 0 was taken at {places[0]}; the most similar place is {places[best[0]]}")
@@ -53,7 +52,7 @@ def main():
     frozen = FrozenEstimator(skgeo.load(options.out))
     target = fields["v"][row, column]
     regression = make_pipeline(frozen, Ridge(10.0)).fit(places[:2000], target[:2000])
-    print(f"R^2 of a field that was not in the images: {regression.score(places[2000:], target[2000:]):.2f}")
+    print(f"R² of a field that was not in the images: {regression.score(places[2000:], target[2000:]):.2f}")
 
 
 def read(path):
@@ -66,7 +65,7 @@ def read(path):
 
 
 def make():
-    """A random field of harmonics. The slopes of the field take the place of the wind."""
+    """A random field of harmonics. The slopes of the field stand for the wind."""
     grid = skgeo.LatLonGrid(np.linspace(90, -90, 121), np.arange(-180, 180, 1.5))
     weights = np.random.default_rng(0).normal(size=441) / (1 + np.sqrt(np.arange(441)))
     field = (SphericalHarmonics(20).fit_transform(grid) @ weights).reshape(grid.shape)

@@ -1,10 +1,11 @@
-"""A small vision transformer that predicts hidden patches of a field, with the position and scale of its patches.
+"""A small vision transformer that predicts hidden patches of a field from the visible patches and their positions.
 
-    python examples/field_transformer.py                                         # made fields over the real continents
-    python examples/field_transformer.py --file eraint_uvz.nc --variable z       # a field of your own
+    python examples/field_transformer.py                                        # random fields over the real continents
+    python examples/field_transformer.py --file eraint_uvz.nc --variable z      # a field of your own
 
-The script trains the model on patches between 0 and 180 degrees east. In each step it moves the windows of patches to
-random longitudes. It tests the model on new fields, in this region and between 180 and 360 degrees east.
+The script trains the model on patches between 0 and 180 degrees east. Each step turns the positions of the patches to
+random longitudes, so that the model does not learn longitudes. The script tests the model on new fields, in this region
+and between 180 and 360 degrees east.
 Needs: pip install 'skgeo[torch]', and the extra xarray for a file.
 """
 
@@ -23,7 +24,7 @@ from skgeo.datasets import load_land_mask
 from skgeo.encoders import SphericalHarmonics
 from skgeo.nn import GreatCircleBias, PatchProjectionHead, turn_patches
 
-SIDE, WINDOW, HIDDEN = 4, 6, 0.75  # pixels of a patch, patches of a window, share of the patches that are hidden
+SIDE, WINDOW, HIDDEN = 4, 6, 0.75  # pixels along a patch, patches along a window, share of hidden patches
 
 
 class Block(nn.Module):
@@ -45,7 +46,7 @@ class Block(nn.Module):
 
 
 class FieldTransformer(nn.Module):
-    """Predict hidden patches from the visible ones. ``head`` and ``bias`` give the model the places of all patches."""
+    """Predict hidden patches from visible patches. ``head`` and ``bias`` tell the model where all patches lie."""
 
     def __init__(self, n_values, head, width=64, depth=2, heads=4):
         super().__init__()
@@ -89,7 +90,7 @@ def cut(fields, grid):
 
 
 def windows(index, west, east, patches):
-    """Numbers of the patches of each window of WINDOW x WINDOW patches between two meridians."""
+    """Indices of the patches in each window between two meridians. A window has WINDOW x WINDOW patches."""
     middle = np.mod(patches[:, 2:4].mean(dim=1).numpy(), 360)
     inside = {tuple(place): number for number, place in enumerate(index) if west <= middle[number] < east}
     steps = np.stack(np.indices((WINDOW, WINDOW)), axis=-1).reshape(-1, 2)
@@ -99,8 +100,8 @@ def windows(index, west, east, patches):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--file", help="NetCDF file (default: made fields)")
-    parser.add_argument("--variable", help="its variable")
+    parser.add_argument("--file", help="NetCDF file (default: random fields)")
+    parser.add_argument("--variable", help="variable of the file")
     parser.add_argument("--steps", type=int, default=400, help="training steps (default: %(default)s)")
     options = parser.parse_args()
     torch.manual_seed(0)
@@ -138,9 +139,10 @@ def main():
         optimizer.step()
         schedule.step()
     with torch.no_grad():
-        for name, of in (("0 to 180 E, where it was trained", here), ("180 to 360 E", elsewhere)):
-            error, square = errors(torch.randint(n_train, len(values), (256,)), of, turned=False)
-            print(f"of new fields, {name}: {1 - error.mean() / square.mean():.1%} of the hidden variance is explained")
+        for name, region in (("0 to 180 E, as in training", here), ("180 to 360 E", elsewhere)):
+            error, square = errors(torch.randint(n_train, len(values), (256,)), region, turned=False)
+            share = 1 - error.mean() / square.mean()
+            print(f"new fields, {name}: the model explains {share:.1%} of the hidden variance")
     skgeo.nn.save(model.bias, "bias.safetensors")
     skgeo.nn.save(model.head, "head.safetensors")
 

@@ -1,16 +1,20 @@
-"""Kriging on the sphere in three ways: time, memory and error as data grow.
+"""Compare three methods of kriging on the sphere: time, memory and error for growing numbers of places.
 
     python examples/kriging.py --out kriging.png            # some seconds, up to 1,600 points
     python examples/kriging.py --out kriging.png --large    # up to 64,000 points: some minutes
 
-The script makes a smooth and a rough random field on the sphere, and adds noise to the observations. Each model finds
-its hyperparameters by the marginal likelihood. The first method is kriging with GaussianProcessRegressor of
-scikit-learn (Matern kernel of the chord). In each step of the search, this method solves a linear system as large as
-the data. The second method is SphericalGaussianProcessRegressor with its defaults. Up to 1,000 places it solves the
-same system. For more places it conditions each observation on its nearest neighbours. The third method is the same
-class with method="harmonics", which sums the observations into harmonics up to a given degree. The time of the last two
-methods grows in proportion to the data. The second method is good for both fields. The third method is as good if the
-degree of the harmonics resolves the field. Needs: pip install 'skgeo[plot]'
+The script makes a smooth and a rough random field on the sphere, and adds noise to the observations. Each method finds
+its hyperparameters by the marginal likelihood:
+
+* GaussianProcessRegressor of scikit-learn, with a Matern kernel of the straight distance through the Earth. Each step
+  of the search solves a linear system with one row for each place.
+* SphericalGaussianProcessRegressor with its defaults. Up to 1,000 places it solves the same system. For more places it
+  conditions each observation on its nearest neighbours, and the time grows in proportion to the number of places.
+* SphericalGaussianProcessRegressor with method="harmonics", which sums the observations into harmonics up to a given
+  degree. The time grows in proportion to the number of places.
+
+The second method is good for both fields. The third method is good for a field that its degree resolves.
+Needs: pip install 'skgeo[plot]'
 """
 
 import argparse
@@ -31,7 +35,7 @@ from skgeo.encoders import Cartesian3DEncoder
 from skgeo.exceptions import ResolutionWarning
 
 NOISE = 0.1
-FIELDS = {"smooth": 3.0, "rough": 20.0}  # wave numbers
+FIELDS = {"smooth": 3.0, "rough": 20.0}  # standard deviations of the wave numbers, in radians for each Earth radius
 MODELS = {
     "kriging, scikit-learn": {"color": "tab:blue", "marker": "o"},
     "default, skgeo": {"color": "tab:orange", "marker": "s"},
@@ -40,7 +44,7 @@ MODELS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Kriging on the sphere in three ways.")
+    parser = argparse.ArgumentParser(description="Compare three methods of kriging on the sphere.")
     parser.add_argument("--out", default="kriging.png", help="picture to draw (default: %(default)s)")
     parser.add_argument("--large", action="store_true", help="up to 64,000 points")
     options = parser.parse_args()
@@ -59,7 +63,7 @@ def main():
 
 def make_model(name):
     if name.startswith("kriging"):
-        # The search for the length scale starts at a chord of 0.3 and is limited to 0.01 to 10.
+        # Length scales in Earth radii: the search starts at 0.3, between the bounds 0.01 and 10.
         kernel = ConstantKernel(1.0) * Matern(0.3, (0.01, 10.0), nu=2.5) + WhiteKernel(NOISE**2, (1e-6, 1.0))
         return make_pipeline(Cartesian3DEncoder(), GaussianProcessRegressor(kernel, alpha=0.0, normalize_y=True))
     method = "harmonics" if name.startswith("harmonics") else "auto"
@@ -74,7 +78,7 @@ def fit_and_predict(name, n, field, *, watched=False):
         tracemalloc.start()
     start = time.perf_counter()
     with warnings.catch_warnings():
-        # Degree 20 does not resolve the rough field. With few places, kriging finds no noise.
+        # Degree 20 does not resolve the rough field. With few places, scikit-learn's noise ends at its lower bound.
         for category in (ResolutionWarning, ConvergenceWarning):
             warnings.simplefilter("ignore", category)
         model = make_model(name).fit(train, y)

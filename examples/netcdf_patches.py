@@ -1,4 +1,4 @@
-"""Compute position and scale features of the patches of the grid of a NetCDF file, and save them as a NetCDF file.
+"""Compute position and scale features for the patches of a grid in a NetCDF file, and save the features as NetCDF.
 
     python examples/netcdf_patches.py FILE.nc --patch-size 16 --mask surface_temperature --out patch_features.nc
 
@@ -45,12 +45,12 @@ def main():
 def read_options():
     parser = argparse.ArgumentParser(description="Patch features of the grid of a NetCDF file.")
     add = parser.add_argument
-    add("file", nargs="?", type=Path, metavar="FILE.nc", help="file with the grid (default: makes a small one)")
+    add("file", nargs="?", type=Path, metavar="FILE.nc", help="file with the grid (default: makes a small file)")
     add("--out", type=Path, default=Path("patch_features.nc"), help="file to write (default: %(default)s)")
     add("--patch-size", type=int, default=16, help="pixels along each side (default: %(default)s)")
     add("--mask", metavar="VARIABLE", help="the domain is where this variable is never missing (default: everywhere)")
-    add("--min-fraction", type=float, default=0.5, help="least share of a patch in the domain (default: %(default)s)")
-    add("--max-degree", type=int, default=10, help="of the harmonics (default: %(default)s)")
+    add("--min-fraction", type=float, default=0.5, help="smallest share inside the domain (default: %(default)s)")
+    add("--max-degree", type=int, default=10, help="largest degree of the harmonics (default: %(default)s)")
     add("--n-components", type=int, help="components to keep (default: all that the domain supports)")
     return parser.parse_args()
 
@@ -97,7 +97,8 @@ def report(options, grid, basis, table):
     print(f"{options.file.name}: {grid}")
     print(f"  domain {grid.domain_area() / 1e6:,.0f} km^2, {table.attrs['domain']}")
     kept, supported = basis.n_components_, np.count_nonzero(basis.explained_variance_)
-    print(f"  basis of {kept} components, {supported} of them supported, Shannon number {basis.shannon_number_:.1f}")
+    print(f"  basis of {kept} components, {supported} supported by the domain")
+    print(f"  Shannon number {basis.shannon_number_:.1f}")
     print(f"  {table.sizes['patch']} patches, extents and pixels in km:")
     for name in ("extent_lon", "extent_lat", "pixel_scale"):
         km = np.exp(table["features"].sel(feature=f"log_{name}")) / 1000

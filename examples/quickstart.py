@@ -1,8 +1,8 @@
-"""Compute features of the position and the size of patches of the sea, and save them for use in another process.
+"""Compute features of the position and the size of patches of the sea, and save the transformers for another process.
 
     python examples/quickstart.py [features.npz]
 
-The script needs no network, and no packages but skgeo and its core dependencies.
+The script needs no network, and no packages except skgeo and the packages that skgeo always installs.
 """
 
 import argparse
@@ -32,8 +32,8 @@ def main():
     parser.add_argument("out", nargs="?", type=Path, default=Path("features.npz"), help="default: %(default)s")
     out = parser.parse_args().out
 
-    # The mask is the fraction of each cell that is sea. mask=~land.mask also works, but this mask rounds the coast to
-    # whole cells. The later components then depend on the size of the cells.
+    # The mask is the fraction of each cell that is sea. mask=~land.mask also works, but takes whole cells as land or
+    # sea. The last components of the basis then depend on the size of the cells.
     land = load_land_mask()
     grid = LatLonGrid(land.latitude, land.longitude, mask=1 - land.fraction)
 
@@ -57,8 +57,8 @@ def main():
     again = transform_in_second_process(out, patches)
     print(f"\nSaved {out} ({out.stat().st_size / 1000:.0f} kB)")
     if not np.array_equal(again, Z):
-        raise SystemExit("A second process loaded it and computed other features.")
-    print("  a second process loaded it and computed the same features, bit for bit")
+        raise SystemExit("A second process loaded the file and computed other features.")
+    print("  a second process loaded the file and computed the same features, bit for bit")
 
 
 def show_domain(grid):

@@ -1,4 +1,4 @@
-"""Compute features of the patches of a satellite swath: the mean position, and the sizes along rows and columns.
+"""Compute features of the patches of a satellite swath: the mean embedding, and the sizes along rows and columns.
 
     python examples/swath_patches.py --out swath_features.nc
 
@@ -29,7 +29,7 @@ def main():
     print(cells)
     basis = SphericalHarmonicPCA(max_degree=20, n_components=0.999).fit(cells)
     features = make_union(PatchPositionEncoder(FrozenEstimator(basis)), PatchScaleFeaturizer())
-    features.fit(cells.patches(32, partial=False))  # leaves out the last lines, which are no full patch
+    features.fit(cells.patches(32, partial=False))  # leaves out the last lines, which do not fill a patch
     table = swath.skgeo.patch_features(features, 32, mask="valid", partial=False, min_fraction=0.5)
     table.to_netcdf(options.out)
     report(table)
@@ -39,7 +39,8 @@ def make_swath(n_lines=1200, n_pixels=256):
     """Brightness along an orbit with an inclination of 98 degrees. The scan reaches 55 degrees to each side."""
     along = np.radians(np.linspace(30, 150, n_lines))[:, np.newaxis]  # angle from the equator, northward
     look = np.radians(np.linspace(-55, 55, n_pixels))
-    across = np.arcsin((1 + 0.11) * np.sin(look)) - look  # angle at the centre of the Earth, from 700 km above
+    # The angle at the centre of the Earth. The satellite is 700 km high, 0.11 Earth radii.
+    across = np.arcsin((1 + 0.11) * np.sin(look)) - look
     tilt = np.radians(98)
     # So far, the track is the equator. Turn all points about the x axis by the inclination of the orbit.
     x, y, z = np.cos(across) * np.cos(along), np.cos(across) * np.sin(along), np.sin(across) * np.ones_like(along)

@@ -20,14 +20,14 @@ from skgeo import SphericalHarmonicPCA
 def main():
     houses, price = make_houses()
     rooms = cross_val_score(Ridge(), houses[["rooms"]], price)
-    print(f"R2 of rooms alone: {rooms.mean():.2f}")
+    print(f"R² of rooms alone: {rooms.mean():.2f}")
     for name, table, columns in (
         ("pandas", houses, ["lat", "lon"]),
         ("polars", pl.from_pandas(houses), ["lat", "lon"]),
         ("GeoPandas", as_geometries(houses), ["geometry"]),
     ):
         scores = cross_val_score(make_model(columns), table, price)
-        print(f"R2 with places, {name}: {scores.mean():.6f}")
+        print(f"R² with places, {name}: {scores.mean():.6f}")
 
 
 def make_model(columns):

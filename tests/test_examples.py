@@ -64,7 +64,7 @@ def test_quickstart_says_what_it_did(quickstart):
     assert f"{sea * EARTH_AREA / 1e6:,.0f} km^2, {sea:.1%} of the Earth" in said
     assert f"Shannon number {121 * sea:.1f}" in said
     assert "96 components kept" in said
-    assert "a second process loaded it and computed the same features, bit for bit" in said
+    assert "a second process loaded the file and computed the same features, bit for bit" in said
     assert saved.stat().st_size < 200_000
 
 
