@@ -249,6 +249,35 @@ def test_ugrid_that_is_wrong_is_refused_with_a_cure():
         shifted.skgeo.grid()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda obj: obj.mesh.attrs.update(topology_dimension=1), "has no faces, its topology_dimension is 1: expect"),
+        (lambda obj: obj.mesh.attrs.update(face_node_connectivity="f"), "has no faces, 'f' is absent: expected"),
+        (lambda obj: obj.mesh.attrs.update(face_dimension="faces"), "expected the faces, 'faces', and their corners"),
+        (
+            lambda obj: obj.update({"mesh_node_x": obj.mesh_node_x.rename(nnode="other")}),
+            r"have the dimensions \('nnode',\) and \('other',\): expected one and the same",
+        ),
+    ],
+)
+def test_ugrid_with_a_wrong_description_is_refused(change, message):
+    nodes, faces, _ = prisms()
+    obj = ugrid(nodes, faces)
+    change(obj)
+    with pytest.raises(CoordinateError, match=message):
+        obj.skgeo.grid()
+
+
+def test_ugrid_edges_are_known_by_their_nodes():
+    nodes, faces, _ = prisms()
+    obj = ugrid(nodes, faces, data="edge")
+    obj["mesh_edge_nodes"] = (("nedge", "two"), np.zeros((7, 2), dtype=int))
+    obj.mesh.attrs["edge_node_connectivity"] = "mesh_edge_nodes"
+    with pytest.raises(CoordinateError, match="an edge has no area"):
+        obj.skgeo.grid()
+
+
 def test_valid_of_a_mesh_with_several_variables():
     nodes, faces, areas = prisms()
     obj = ugrid(nodes, faces)
