@@ -273,6 +273,7 @@ def test_kriging_example_shows_where_each_model_wins(tmp_path):
         assert picture.size == (1800, 540)
 
 
+@pytest.mark.torch
 def test_contrastive_example_finds_places_and_saves_model(tmp_path):
     said = run(ROOT / "examples" / "contrastive.py", "--file", "nowhere.nc", folder=tmp_path)
     assert "3000 places with images of 50 pixels, from a synthetic field" in said
