@@ -273,8 +273,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         absent = np.flatnonzero(np.isnan(log_odds).any(axis=1))
         if absent.size:
             raise ValueError(
-                f"X has {absent.size} cells without a place, the first at {absent[0]}, which have no class: "
-                "predict_proba gives NaN there."
+                f"X has {absent.size} cells without a place, the first at {absent[0]}: these cells have no class. "
+                "predict_proba gives NaN for them."
             )
         chosen = log_odds[:, 0] > 0.0 if log_odds.shape[1] == 1 else log_odds.argmax(axis=1)
         return self.classes_[chosen.astype(np.intp)]

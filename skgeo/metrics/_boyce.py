@@ -36,7 +36,7 @@ def continuous_boyce_index(
     sample_weight : array-like of shape (n_records,) or None, default=None
         Weights of the records.
     background_weight : array-like of shape (n_background,) or None, default=None
-        Areas that the places of the background stand for. None counts all alike.
+        Areas that the places of the background stand for. None gives all places the same area.
 
     Returns
     -------

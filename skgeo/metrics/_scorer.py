@@ -26,7 +26,7 @@ class PresenceOnlyScorer:
         Mean over species of the AUC of records against the background, see
         :func:`~skgeo.metrics.mean_presence_auc`, or of :func:`~skgeo.metrics.continuous_boyce_index`.
     background_weight : array-like of shape (n_background,) or None, default=None
-        Areas that the places of the background stand for. None counts all alike.
+        Areas that the places of the background stand for. None gives all places the same area.
 
     Raises
     ------

@@ -58,7 +58,7 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
         If the file is none of these, is cut short, would run code, or holds no or more than one location encoder, or
         one that its ``config.json`` contradicts.
     ImportError
-        Without safetensors, if the file is of its kind.
+        If ``path`` is a safetensors file, and the package safetensors is not installed.
     ValueError
         If ``sha256`` is no SHA-256.
     OSError

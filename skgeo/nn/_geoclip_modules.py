@@ -35,7 +35,8 @@ class EqualEarthFourier(nn.Module):
 
     Notes
     -----
-    A call computes in the wider dtype of points and buffer, float64 as made, and returns the dtype of the points.
+    A call computes in the wider of the dtypes of points and buffer. A new buffer is float64. The output has the dtype
+    of the points.
     Longitudes are taken to [-180, 180) first.
 
     References

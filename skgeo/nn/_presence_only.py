@@ -32,8 +32,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         transformer of places, or a torch module such as a pretrained one. A transformer is cloned and fitted on the
         background. ``FrozenEstimator`` keeps a fitted one.
     network : str, Module or callable, default="siren"
-        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
-        trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
+        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a function of ``n_inputs`` and
+        ``n_outputs`` that returns a torch module; or a torch module, whose copy is trained from its weights.
     loss : "full", "slds", "ssdl", "maxent" or "poisson", default="full"
         The loss that training minimises, see Notes.
     positive_weight : float or None, default=None
@@ -67,7 +67,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
-        Factor of the weights that Adam adds to their gradient (L2).
+        L2 penalty: Adam adds ``weight_decay`` times the weights to their gradient.
     batch_size : int or None, default=2000
         Number of records in a step, and of background places, which are drawn by area. None takes all.
     max_epochs : int, default=500
@@ -110,7 +110,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
-        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
+        The ``state_dict`` of the network, as arrays. A file of :func:`skgeo.save` holds these arrays, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)

@@ -46,7 +46,7 @@ def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
         encoder than spherical harmonics with a network of sines, or hyperparameters that its tensors
         contradict.
     ImportError
-        Without safetensors, if the file is of its kind.
+        If ``path`` is a safetensors file, and the package safetensors is not installed.
     ValueError
         If ``sha256`` is no SHA-256.
     OSError
