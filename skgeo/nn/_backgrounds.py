@@ -102,7 +102,7 @@ def warn_of_records_outside(records: npt.NDArray[Any], background: Background) -
 def warn_of_small_region(records: npt.NDArray[Any]) -> None:
     """Warn if all records lie in a small part of the globe, and the background is the whole globe.
 
-    ``records`` are the places (n, 2). A model then learns where this region is, and little about differences within the region.
+    ``records`` are the places (n, 2). A model then learns little about differences within this region.
     """
     vectors = unit_vectors(*records[:, :2].T.astype(np.float64))
     middle = vectors.mean(axis=0)

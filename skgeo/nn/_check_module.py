@@ -64,7 +64,7 @@ def check_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def check_works(module: nn.Module) -> None:
-    """Raise ValueError if buffers hold numbers that the module cannot use, or if a valid input gives no finite output."""
+    """Raise ValueError if the module cannot use its buffers, or if the output for a valid input is not finite."""
     for part in module.modules():
         if isinstance(part, PatchProjectionHead):
             check_columns(dict(part.named_buffers(recurse=False)))

@@ -381,7 +381,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Returns
         -------
         indices : ndarray of shape (n_images, k)
-            Rows of ``candidates``, the most similar first. Equally similar places keep their order. Missing places are last.
+            Rows of ``candidates``, the most similar first. Ties keep their order. Missing places are last.
         similarity : ndarray of shape (n_images, k)
             Cosine similarities of these places, from -1 to 1; ``-inf`` for missing places.
 

@@ -209,11 +209,13 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     Notes
     -----
     The embedding of the training places is computed once in float64, rounded to the precision of the network, and kept
-    in memory. If it has more than 2^27 numbers, it is computed batch by batch.
+    in memory. An embedding of more than 2^27 numbers is computed
+    batch by batch in each epoch.
 
-    Samples that are close to each other are similar, so the loss of random validation samples is too small for other
-    regions. If the model should work in other regions, give ``fit`` validation data of these. Cells of a grid are
-    weighted by the mask and not by their areas: give ``sample_weight=grid.cell_areas()`` to weight them by area, too.
+    If the model should work in other regions, give ``fit`` validation data of these regions. Random validation samples
+    are similar to their neighbours in the training data, so their loss is smaller than the loss in other regions. Cells
+    of a grid are weighted by the mask and not by their areas: give ``sample_weight=grid.cell_areas()`` to weight them
+    by area, too.
 
     References
     ----------
@@ -337,7 +339,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     ----------
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
         Weighted mean and standard deviation of the training targets. The network learns standardised targets, so that
-        the learning rate does not depend on their units.
+        the learning rate does not depend on the units of y.
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray

@@ -149,12 +149,13 @@ class SirenNet(nn.Module):
 
     See Also
     --------
-    skgeo.encoders.GridEncoder : Has sines that one layer on latitude and longitude can learn.
+    skgeo.encoders.GridEncoder : Computes sines of latitude and longitude with fixed frequencies.
 
     Notes
     -----
-    Weights and biases of the first layer are drawn uniformly from +-1 / n_inputs. Those of the other layers and of the
-    output are drawn from +-sqrt(6 / hidden_dim) / w0. [1]_ does this for the weights, and the code of [2]_ for both.
+    Weights and biases are uniform random numbers from -b to b. The bound b is 1 / n_inputs in the first layer, and
+    sqrt(6 / hidden_dim) / w0 in the other layers and the output. [1]_ draws the weights so, and the code of [2]_ draws
+    weights and biases so.
 
     References
     ----------
@@ -380,7 +381,7 @@ def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) ->
     if tuple(shape) != (2, n_outputs):
         raise ValueError(
             f"network gives {tuple(shape)} for 2 embeddings of width {n_inputs}: expected (2, {n_outputs}), a column "
-            "for each output; one for two classes."
+            "for each output. Two classes have one column."
         )
     return module.train(training)
 

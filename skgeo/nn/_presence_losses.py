@@ -1,4 +1,4 @@
-"""Losses of presence-only records: a record says where a species is, and nothing says where it is not."""
+"""Losses of presence-only records: a record says where a species was seen, and no record says where it is absent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class PresenceOnlyLoss:
     """A loss by its name, with the background places against which it sets the records.
 
     Every loss is a sum over records, and a sum over species of a weight times a background statistic (n_species,).
-    ``background`` holds inputs (m, k) of the model, and ``background_weight`` the shares (m,) of the area that they
-    stand for, which sum to one. ``class_weight`` (n_species,) multiplies the presences of each species.
+    ``background`` holds inputs (m, k) of the model. ``background_weight`` holds the shares (m,) of the area of these
+    places, which sum to one. ``class_weight`` (n_species,) multiplies the presences of each species.
     """
 
     name: str
@@ -73,7 +73,7 @@ class PresenceOnlyLoss:
             against = weighted / n_present.clamp(min=1.0)
             records = (against * F.softplus(-logits)).sum(dim=1)
             if self.name == "slds":
-                # The mean over all other species is the expectation of the one that the paper draws.
+                # The paper draws one of the other species at random. The mean over all of them is the expectation.
                 others = (1.0 - present) * F.softplus(logits)
                 n_others = (self.n_species - n_present).clamp(min=1.0)
                 records = records + against.sum(dim=1) * others.sum(dim=1) / n_others[:, 0]
