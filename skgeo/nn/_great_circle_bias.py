@@ -38,8 +38,9 @@ class GreatCircleBias(nn.Module):
     The displacement from one patch to another follows the great circle between their middles. It has an eastward part
     and a northward part, as seen from the first patch, and a length. A small network turns the displacement, in units
     of 1000 km and in units of the patches' own size, into one number for each head. The number is added to the logits
-    of the attention before the softmax. The bias depends on displacements only. It stays the same if all patches are
-    turned about the axis of the Earth. No row or column numbers are needed, so the bias works for any set of patches.
+    of the attention before the softmax. The bias depends on displacements and sizes only. It stays the same if all
+    patches are turned about the axis of the Earth. No row or column numbers are needed, so the bias works for any set
+    of patches.
 
     Parameters
     ----------

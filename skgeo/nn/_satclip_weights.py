@@ -41,7 +41,7 @@ class SatCLIPWeights(PretrainedWeights):
     Attributes
     ----------
     legendre_polys : int
-        Number of degrees of the harmonics; the largest is one less.
+        Number of degrees of the harmonics. The largest degree is ``legendre_polys - 1``.
     n_inputs, hidden_dim, n_layers, n_outputs : int
         Width of the harmonics and of the layers, number of layers with a sine, and width of the embedding.
 
@@ -111,7 +111,7 @@ class SatCLIPWeights(PretrainedWeights):
                 f"the arrays are {', '.join(shapes) or 'none'}: expected weight and bias of layers.0, layers.1 and so "
                 "on, and of last_layer"
             )
-        # Arrays may have any number of axes here: shapes that are too short count as width 0, which no network has.
+        # Arrays may have any number of axes here. Shapes that are too short count as width 0, and are refused below.
         weights = [shapes[f"{layer}.weight"] for layer in layers]
         width = weights[0][0] if len(weights[0]) == 2 else 0
         inputs = [weights[0][-1] if weights[0] else 0, *[width] * n_layers]

@@ -11,11 +11,11 @@ __all__ = ["turn_patches"]
 
 
 def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Turn the patches of each sample about the axis of the Earth, by a random angle for each.
+    """Turn the patches of each sample about the axis of the Earth, by one random angle for each sample.
 
-    Train on features of turned patches, so that the model cannot memorise the values at each longitude. Then it also
-    works at other longitudes. The patches of one sample keep their distances to each other, their latitudes and their
-    sizes. Turn patches in training only: test and use the model with patches that are not turned.
+    Train on features of turned patches, so that the model cannot memorise the values at each longitude. The model then
+    also works at other longitudes. The patches of one sample keep their distances to each other, their latitudes and
+    their sizes. Turn patches in training only: test and use the model with patches that are not turned.
 
     Parameters
     ----------
@@ -23,13 +23,13 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
         Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); further columns are kept. Or
         stacks of cells: latitude, longitude (degrees), area. All dimensions before n count samples.
     generator : torch.Generator or None, default=None
-        Where the angles come from; None is torch's own.
+        The source of the angles. None is the global generator of torch.
 
     Returns
     -------
     Tensor of the shape of ``patches``
-        The tables with other west and east edges, or the stacks with other longitudes; west, or the longitude of a
-        cell, is from -180 to 180. In the dtype of ``patches``; integers give float64.
+        The tables with other west and east edges, or the stacks with other longitudes. Western edges, and longitudes of
+        cells, are from -180 to 180. The dtype is that of ``patches``, or float64 for integers.
 
     Raises
     ------
