@@ -14,7 +14,7 @@ from skgeo._patches.values import pixels_of
 from skgeo._typing import Bools, FloatArray, Integers
 from skgeo.exceptions import CoordinateError
 
-# Share of the width of a cell: an edge of a patch that is closer to the edge of a cell is the same edge.
+# Share of the width of a cell: edges of a patch and of a cell with a smaller distance are the same edge.
 _SAME_EDGE = 0.1
 
 
@@ -156,7 +156,7 @@ def covered_cells(grid: Any, cut: Cut) -> Bools:
     """Which cells of a grid are pixels of patches."""
     rows, columns, _ = pixels_of(cut, grid.shape)
     covered = np.zeros(grid.shape, dtype=bool)
-    # Pixels beyond a partial patch have the place of its first pixel, which is covered anyway.
+    # Pixels beyond a partial patch have the row and column of its first pixel, which is covered in any case.
     covered[rows[:, :, np.newaxis], columns[:, np.newaxis, :]] = True
     return covered
 

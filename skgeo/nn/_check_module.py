@@ -30,7 +30,7 @@ def check_sizes(objects: Any, tensors: Mapping[str, Tensor]) -> None:
     widest = max((size for tensor in tensors.values() for size in tensor.shape), default=1)
     # Every module has tensors, or consists of two modules that have tensors.
     if not isinstance(objects, list) or len(objects) > 2 * len(tensors) + 2:
-        raise ValueError(f"it has {len(tensors)} tensors, and more objects than {len(tensors)} tensors can have")
+        raise ValueError(f"it has {len(tensors)} tensors, and more objects than these tensors can have")
     for written in objects:
         state = dict(written["state"])
         for value in written["state"].values():

@@ -120,8 +120,9 @@ def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
             else:
                 file.write(part.tobytes())
         if not shape[0] * shape[1]:
-            raise ValueError("there are no batches of features. A generator gives its batches only once: make a new
-            generator.")
+            raise ValueError(
+                "there are no batches of features. A generator gives its batches only once: make a new generator."
+            )
         if file is None:
             return np.concatenate(parts)
         # The map keeps the temporary file open. The file disappears with the map.

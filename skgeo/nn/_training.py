@@ -101,8 +101,9 @@ def train(
     an interrupted training continues, and the result is that of a training without interruption.
     """
     if validation is not None and not validation.weight.any():
-        raise ValueError("The validation data have no weight: sample_weight_val or class_weight gives all samples the
-        weight zero.")
+        raise ValueError(
+            "The validation data have no weight: sample_weight_val or class_weight gives all samples the weight zero."
+        )
     # 1. The model: new random weights, or those of ``start``.
     device, dtype = find_device(settings.device), getattr(torch, settings.dtype)
     numbers = RandomNumbers(seed, device)
