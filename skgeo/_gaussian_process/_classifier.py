@@ -34,7 +34,7 @@ from skgeo._values_at_places import Places
 __all__ = ["SphericalGaussianProcessClassifier"]
 
 _METHODS = ("auto", "exact", "neighbours")
-# Up to this number of places "auto" takes the exact process: there it is as fast as that of neighbours.
+# Up to this number of places "auto" takes the exact process, which is then as fast as the process of neighbours.
 _MAX_AUTO_EXACT = 1000
 # The exact process keeps some matrices of n x n numbers: 0.8 GB each at this number.
 _MAX_EXACT = 10_000
@@ -118,8 +118,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
     Notes
     -----
     Expectation propagation computes the posterior [2]_. The ``GaussianProcessClassifier`` of scikit-learn uses the
-    approximation of Laplace, whose probabilities are too close to one half at sharp borders between classes [3]_. For
-    5,000 places of land and ocean its log loss was 0.15, and that of expectation propagation was 0.10.
+    approximation of Laplace. At sharp borders between classes its probabilities are too close to one half [3]_. For
+    5,000 places of land and ocean the log loss was 0.15 with Laplace, and 0.10 with expectation propagation.
 
     The constant has a prior variance of 25. With "exact" the model has the kernel
     ``variance * Matern(length_scale_km / 6371.0088, nu) + 25`` of scikit-learn on
@@ -187,10 +187,10 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             Points as (latitude, longitude) in degrees. A grid has its labels at the centres of the cells, with the mask
-            as weights. Chunked input (dask) is computed, two numbers a point.
-        y : array-like of shape (n_samples,), or that of the grid
+            as weights. Chunked input (dask) is computed, which takes memory for two numbers a point.
+        y : array-like of shape (n_samples,) or of the shape of the grid
             Classes: text, integers or booleans. Labels of weight zero are not read.
-        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+        sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
             A label of weight w counts as w labels at its place: the likelihood has its probability to the power w.
             Labels of weight zero are left out.
 
@@ -280,7 +280,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         return self.classes_[chosen.astype(np.intp)]
 
     def latent_mean_and_variance(self, X: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Compute the mean and the variance of the log odds given the labels; ``predict_proba`` averages over these.
+        """Compute the mean and the variance of the log odds given the labels. ``predict_proba`` uses both numbers.
 
         Parameters
         ----------
@@ -332,8 +332,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
             posterior, converged = neighbour_posterior(labels, kernel, int(self.n_neighbors), self.n_jobs)
         if not converged:
             warn_caller(
-                f"Expectation propagation stopped before its end, with variance={kernel.variance:.3g}: probabilities "
-                "may be off. Give a smaller variance, or more n_neighbors.",
+                f"Expectation propagation did not converge, with variance={kernel.variance:.3g}: probabilities may "
+                "be wrong. Give a smaller variance, or more n_neighbors.",
                 ConvergenceWarning,
             )
         return kernel, posterior

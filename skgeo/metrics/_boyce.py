@@ -41,8 +41,9 @@ def continuous_boyce_index(
     Returns
     -------
     float
-        From -1 to 1. It is 1 if P / E only rises, about 0 for a model without skill, and negative for a model that
-        prefers places without records. It is NaN if P / E is known in one window only, or is the same in all.
+        From -1 to 1. It is 1 if P / E rises from each window to the next, about 0 for a model without skill, and
+        negative for a model that prefers places without records. It is NaN if P / E is known in one window only, or is
+        the same in all windows.
 
     Raises
     ------
@@ -56,10 +57,10 @@ def continuous_boyce_index(
 
     Notes
     -----
-    Windows include both ends. Windows without background are left out, and of successive windows with the same P / E
-    the last one counts, as in the function ``ecospat.boyce`` of the R package ecospat with its default
-    ``rm.duplicate=TRUE``. The function in R moves the last window by 1, out of the range of probabilities, so that
-    its index lacks one of 101 windows. The index depends on the order of the scores only. It does not test whether
+    Windows include both ends. Windows without background are left out. If successive windows have the same P / E, only
+    the last window counts. The function ``ecospat.boyce`` of the R package ecospat does the same with its default
+    ``rm.duplicate=TRUE``. But this function moves the last window by 1, out of the range of probabilities, so it uses
+    one window less. The index depends on the order of the scores only. It does not test whether
     probabilities are right.
 
     References
@@ -69,7 +70,7 @@ def continuous_boyce_index(
 
     Examples
     --------
-    Records are the more frequent the higher the score:
+    The records become denser as the score rises. With reversed scores they become sparser:
 
     >>> import numpy as np
     >>> from skgeo.metrics import continuous_boyce_index
@@ -93,7 +94,7 @@ def continuous_boyce_index(
     found = _share_between(presences, presence_weight, starts, ends)
     expected = _share_between(background, area, starts, ends)
     known = expected > 0.0
-    # Rounding as in ecospat, so that ratios that are equal but for rounding errors are equal.
+    # Round as ecospat does, so that ratios that differ by rounding errors only become equal.
     ratio = np.round(found[known] / expected[known], 10)
     starts = starts[known]
     # Of successive windows with one ratio the last one counts.
