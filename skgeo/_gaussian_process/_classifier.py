@@ -45,8 +45,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
 
     The log odds of a class are the sum of a constant and a random field. The field has a Matern kernel of the chord
     between two places. ``fit`` finds the variance, the length scale and the smoothness with the largest likelihood. A
-    probability is the average over all fields that agree with the labels. Far from all labels it is close to the share
-    of the class.
+    probability is the average over all fields that agree with the labels. Far from all labels the probability is close
+    to the share of the class.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
 
     Examples
     --------
-    The model learns from 300 places where land is. It is uncertain at the coast.
+    The model learns from 300 places whether a place is land. Its probabilities are uncertain at the coast.
 
     >>> from skgeo import SphericalGaussianProcessClassifier
     >>> from skgeo.datasets import make_land_ocean
@@ -191,7 +191,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         y : array-like of shape (n_samples,) or of the shape of the grid
             Classes: text, integers or booleans. Labels of weight zero are not read.
         sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
-            A label of weight w counts as w labels at its place: the likelihood has its probability to the power w.
+            A label of weight w counts as w labels at its place: its probability enters the likelihood to the power w.
             Labels of weight zero are left out.
 
         Returns
@@ -210,8 +210,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
             exact = self.method == "exact" or (self.method == "auto" and len(vectors) <= _MAX_AUTO_EXACT)
             if exact and len(vectors) > _MAX_EXACT:
                 raise ValueError(
-                    f"method='exact' with {len(vectors)} places: expected at most {_MAX_EXACT}, as it keeps matrices "
-                    "of n x n numbers. method='neighbours' takes any number."
+                    f"method='exact' with {len(vectors)} places: expected at most {_MAX_EXACT}, because it needs "
+                    "matrices of n x n numbers. method='neighbours' takes any number."
                 )
             self.method_ = "exact" if exact else "neighbours"
             # Two classes have one model, that of the second class.

@@ -32,7 +32,7 @@ from skgeo._validation import warn_caller
 from skgeo._values_at_places import Places, map_at_places
 from skgeo.exceptions import ResolutionWarning
 
-# Where the search starts, and the bounds within which it looks: variances of standardised targets, and degrees of arc.
+# The start and the bounds of the search. Variances are those of standardised targets.
 _DEGREE_KM = math.radians(1.0) * EARTH_RADIUS_KM
 _START = {"variance": 1.0, "length_scale_km": 20.0 * _DEGREE_KM, "smoothness": 1.5, "noise": 0.1}
 _BOUNDS = {
@@ -173,7 +173,7 @@ class HarmonicProcess:
 
 
 def _sums(data: TrainingData, max_degree: int, before: dict[str, Any] | None) -> ObservationSums:
-    """Sums of the observations and of the earlier parts. Both have the shift of the earlier targets."""
+    """Sums of the observations and of the earlier parts, with the same number subtracted from all targets."""
     places = data.points[:, 0], data.points[:, 1]
     if before is None:
         return ObservationSums.from_observations(places, data.targets, data.weight, max_degree)

@@ -32,8 +32,8 @@ def check_mean_weight(weight: FloatArray) -> None:
     mean = float(weight.mean())
     if not low <= mean <= high:
         raise ValueError(
-            f"sample_weight has a mean of {mean:.3g}: expected from {low:g} to {high:g}, as a label of weight w counts "
-            "as w labels. Divide the weights by their mean."
+            f"sample_weight has a mean of {mean:.3g}: expected from {low:g} to {high:g}, because a label of weight w "
+            "counts as w labels. Divide the weights by their mean."
         )
     low, high = _ORDINARY_MEAN_WEIGHT
     if not low <= mean <= high:

@@ -70,7 +70,7 @@ class MaternProcess:
         n_jobs: int | None,
         verbose: bool | None,
     ) -> "MaternProcess":
-        """Find the hyperparameters and the mean; ``before`` is the state of earlier parts, which are added."""
+        """Find the hyperparameters and the mean. Observations of ``before``, the state of earlier parts, are added."""
         n_targets = data.targets.shape[1]
         # The columns are the targets, then the design of the mean: a constant and the covariates.
         constant = np.ones((len(data.targets), int(normalize_y)))
@@ -102,7 +102,7 @@ class MaternProcess:
         )
         data = self._standardised()
         found = find_hyperparameters(data, self.n_targets, fixed, self.n_neighbors, self.n_jobs)
-        # The search may have seen a part of the data: the variance and the mean are those of all data.
+        # The search may have used a part of the data. Compute the variance and the mean from all data.
         variance = fixed.variance
         if variance is None and (fixed.noise or data.multiplicity.sum() <= data.columns.shape[1] - self.n_targets):
             variance = found.variance
@@ -191,7 +191,7 @@ class MaternProcess:
         return self._in_units_of_y(found, design), variance
 
     def _condition(self, vectors: FloatArray, given: Conditional) -> tuple[FloatArray, FloatArray]:
-        """Means (n, k) of the columns given the data, and the variances (n,) left, over that of the field."""
+        """Means (n, k) of the columns given the data, and the remaining shares (n,) of the variance of the field."""
         if self.exact:
             return condition_on_all(self._factor(), given.vectors, given.columns, self._kernel, vectors)
         with progress(len(vectors), "place", shown=self.verbose) as advance:
@@ -212,7 +212,7 @@ class MaternProcess:
         return covariance
 
     def _joint_covariance(self, vectors: FloatArray, design: FloatArray) -> FloatArray:
-        """Covariance (n, n) at vectors (n, 3), over the variance of the field."""
+        """Covariance (n, n) at vectors (n, 3), divided by the variance of the field."""
         given = self._conditional()
         if self.exact:
             covariance = joint_covariance(self._factor(), given.vectors, self._kernel, vectors)
@@ -268,7 +268,7 @@ class MaternProcess:
         return self._in_units_of_y(found[:, :k], design), errors
 
     def _mean_root(self, rest: FloatArray) -> FloatArray:
-        """A root (n, p) of the covariance of the mean, from what the data do not explain (n, p) of its design."""
+        """A root (n, p) of the covariance of the mean; ``rest`` (n, p) is its design minus what the data explain."""
         if not rest.shape[1]:
             return rest
         return np.asarray(linalg.solve_triangular(self._precision_factor(), rest.T, lower=True).T)
@@ -346,8 +346,8 @@ def _check_observations(data: Observations, n_targets: int, given: Given, *, exa
     n_places = len(data.vectors)
     if exact and n_places > _MAX_EXACT:
         raise ValueError(
-            f"method='exact' with {n_places} places: expected at most {_MAX_EXACT}, as it keeps matrices of n x n "
-            "numbers. method='neighbours' takes any number."
+            f"method='exact' with {n_places} places: expected at most {_MAX_EXACT}, because it needs matrices of "
+            "n x n numbers. method='neighbours' takes any number."
         )
     if given["noise"] == 0 and data.deviations[:, :n_targets].any():
         raise ValueError(

@@ -55,8 +55,8 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         with the largest likelihood.
     noise : float or None, default=None
         Variance of the noise of an observation of weight 1, in the units of ``variance``. None finds the value with the
-        largest likelihood. With 0 the field interpolates the observations, but for a noise of 1e-8 of the variance
-        that keeps the linear systems regular. "harmonics" does not accept 0.
+        largest likelihood. With 0 the field passes through the observations; a noise of 1e-8 of the variance then
+        keeps the linear systems regular. "harmonics" does not accept 0.
     n_neighbors : int, default=20
         For "neighbours": number of earlier observations that an observation depends on. A prediction uses twice this
         number.
@@ -241,9 +241,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
             Points as (latitude, longitude) in degrees. Covariates of ``mean`` follow in an array, and are the other
             columns of a frame. A grid has its observations at the centres of the cells, with the mask as weights.
             Chunked input (dask) is computed.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or of the shape of the grid
             Observed values. Values of weight zero may be NaN or masked.
-        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+        sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
             An observation of weight w has noise of the variance ``noise / w``, as the mean of w observations has.
             Observations of weight zero are left out.
 
@@ -255,15 +255,15 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
 
     @available_if(CovariateEstimator._learns_in_parts)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Add observations to the earlier ones. The result is that of one fit on all of them, to rounding.
+        """Add observations to the earlier ones. The result is that of one fit on all of them, within rounding errors.
 
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             As for ``fit``.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or of the shape of the grid
             Observed values, with as many outputs as before.
-        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+        sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
             As for ``fit``.
 
         Returns

@@ -66,7 +66,7 @@ def cut_patches(
 
 
 def _numbers_of_pixels(grid: Any, value: Any, name: str) -> Pair:
-    """Numbers of pixels along rows and columns; whole floats are accepted, and an error gives the pixel in degrees."""
+    """Numbers of pixels along rows and columns; whole floats are accepted. Errors name the size of a pixel in degrees."""
     with suppress(TypeError, ValueError):
         numbers = np.asarray(value)
         if numbers.dtype.kind == "f" and (numbers == np.round(numbers)).all() and (np.abs(numbers) < 2**31).all():
@@ -133,7 +133,7 @@ def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min
     if partial is None and not quiet and (rows.left_out.any() or columns.left_out.any()):
         covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
         share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
-        _warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
+        _warn_left_out(rows, columns, names, share, "other sizes and strides may leave out less")
     # The tolerance is for rounding. A patch without any present pixel has no place.
     kept = inside_shares(_cell_windows(areas, cut), _cell_windows(inside, cut)) >= min_fraction - 1e-9
     return cut.take(kept & _cell_windows(present, cut).any(axis=(1, 2)))

@@ -91,7 +91,7 @@ class PatchFields:
 
         Examples
         --------
-        Patches of 90 x 120 degrees in steps of 90 degrees: the fourth continues across the seam at 360.
+        Patches of 90 x 120 degrees in steps of 90 degrees. The fourth patch continues across the seam at 360 degrees.
 
         >>> import numpy as np
         >>> from skgeo import LatLonGrid
@@ -164,6 +164,8 @@ class PatchFields:
 
         Examples
         --------
+        Two patches of 2 x 2 pixels share the second column. This column gets the means of both patches.
+
         >>> import numpy as np
         >>> from skgeo import LatLonGrid
         >>> grid = LatLonGrid([10, 20], [0, 10, 20])

@@ -43,10 +43,10 @@ def _refuse_lost(found: Bools) -> None:
 
 
 def mask_stack(grid: Any, stack: PixelStack, *, keep_outside: bool = False) -> PixelStack:
-    """A stack of cells in any order whose areas are those inside the mask of the grid that they were cut from.
+    """A stack of cells in any order, with the areas of the cells inside the mask of the grid of the stack.
 
-    The cells of the grid are found by their centres. A patch without a cell inside has no area in the result; with
-    ``keep_outside``, the areas of all of its cells.
+    The cells of the grid are found by their centres. A patch without a cell inside has no area in the result;
+    with ``keep_outside`` it has the areas of all of its cells.
     """
     if not hasattr(grid, "solid_angles"):
         raise CoordinateError(f"X is a stack of cells, and grid is a {type(grid).__name__}: give the grid of X.")

@@ -142,7 +142,7 @@ class FormulaEncoder(FixedEncoder):
 
 
 class ScaledEncoder:
-    """Divides coordinates by scales in geometric progression. This mixin stands before FormulaEncoder."""
+    """Divides coordinates by scales in geometric progression. A class lists this mixin before FormulaEncoder."""
 
     n_scales: int
     min_scale: float

@@ -48,9 +48,9 @@ class DirectEncoder(FormulaEncoder):
 
     Notes
     -----
-    The longitude jumps by 2 pi at the antimeridian, where 180 is read as -180. The columns
-    of a pole depend on its longitude. The code of [1]_ subtracts the constant pi from both columns. A network with a
-    bias can learn this constant.
+    The longitude jumps by 2 pi at the antimeridian, where 180 is read as -180. At a pole, ``direct_lon`` depends on the
+    longitude of the input. The code of [1]_ subtracts the constant pi from both columns. A network with a bias can
+    learn this constant.
 
     References
     ----------

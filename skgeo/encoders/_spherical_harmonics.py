@@ -28,10 +28,10 @@ _MOST_DEGREE = 2000
 class SphericalHarmonics(InverseTransformer, FixedEncoder):
     """Real spherical harmonics: waves on the sphere, as sines and cosines are waves on the circle.
 
-    With max_degree L there are (L + 1)^2 - min_degree^2 columns: ``sh_l0_m0``, ``sh_l1_m-1``,
-    ``sh_l1_m0``, ``sh_l1_m1``, ``sh_l2_m-2`` and so on, by degree l and order m from -l to l. Columns with m < 0 are
-    sines. The harmonics are orthonormal on the unit sphere, without the Condon-Shortley phase. [1]_ uses them as a
-    location encoder.
+    With max_degree L there are (L + 1)^2 - min_degree^2 columns: ``sh_l0_m0``, ``sh_l1_m-1``, ``sh_l1_m0``,
+    ``sh_l1_m1``, ``sh_l2_m-2`` and so on, by degree l and order m from -l to l. Columns with m < 0 are sines. The
+    harmonics are orthonormal on the unit sphere, without the Condon-Shortley phase. [1]_ uses them as a location
+    encoder.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
 
     Notes
     -----
-    The columns are smooth everywhere on the sphere, also at the poles and the antimeridian. A rotation of
-    the sphere combines only columns of the same degree.
+    The columns are smooth everywhere on the sphere, also at the poles and the antimeridian. A rotation of the sphere
+    combines only columns of the same degree.
 
     With a spectrum s_l the product of two rows is the covariance of a Gaussian random field at the two places. By the
     addition theorem it is the sum over l of s_l (2 l + 1) / 4 pi P_l(cos distance). A ridge regression on these columns

@@ -48,8 +48,8 @@ class WrapEncoder(FormulaEncoder):
 
     Notes
     -----
-    The columns are continuous over the antimeridian, but not at the poles, where they depend on longitude. [2]_
-    uses the same columns. In [1]_ the latitude is doubled first, so that both poles have the same values.
+    The columns are continuous over the antimeridian, but not at the poles, where they depend on longitude. [2]_ uses
+    the same columns. In [1]_ the latitude is doubled first, so that both poles have the same values.
 
     References
     ----------

@@ -60,8 +60,8 @@ def continuous_boyce_index(
     Windows include both ends. Windows without background are left out. If successive windows have the same P / E, only
     the last window counts. The function ``ecospat.boyce`` of the R package ecospat does the same with its default
     ``rm.duplicate=TRUE``. But this function moves the last window by 1, out of the range of probabilities, so it uses
-    one window less. The index depends on the order of the scores only. It does not test whether
-    probabilities are right.
+    one window less. The index depends on the order of the scores only. It does not test whether probabilities are
+    right.
 
     References
     ----------

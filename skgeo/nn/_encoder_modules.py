@@ -45,9 +45,8 @@ SphereCEncoder, SphereMEncoder, TheoryEncoder or WrapEncoder
     -----
     The buffers are the constants of the formula, such as the angular rate of each scale. A call computes in the wider
     of the dtypes of points and buffers. New buffers are float64. The output has the dtype of the points. Gradients are
-    finite everywhere. If an encoder jumps at the
-    antimeridian, its gradients do not include the jump. Values are not checked: the module computes with values that
-    ``transform`` refuses, such as NaN.
+    finite everywhere. If an encoder jumps at the antimeridian, its gradients do not include the jump. Values are not
+    checked: the module computes with values that ``transform`` refuses, such as NaN.
 
     Examples
     --------
@@ -139,8 +138,7 @@ class Harmonics(nn.Module):
     Notes
     -----
     A call computes in the wider of the dtypes of points and buffer. A new buffer is float64. The output has the dtype
-    of the points. A call
-    needs memory for about 4 (L + 1)^2 numbers a point: divide millions of points into batches.
+    of the points. A call needs memory for about 4 (L + 1)^2 numbers a point: divide millions of points into batches.
 
     Examples
     --------

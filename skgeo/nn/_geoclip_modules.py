@@ -36,8 +36,7 @@ class EqualEarthFourier(nn.Module):
     Notes
     -----
     A call computes in the wider of the dtypes of points and buffer. A new buffer is float64. The output has the dtype
-    of the points.
-    Longitudes are first brought to [-180, 180).
+    of the points. Longitudes are first brought to [-180, 180).
 
     References
     ----------

@@ -51,8 +51,8 @@ class GeoCLIPWeights(PretrainedWeights):
 
     See Also
     --------
-    skgeo.nn.load_geoclip : Reads them from a published file.
-    skgeo.nn.PretrainedEncoder : The transformer that uses them.
+    skgeo.nn.load_geoclip : Reads the weights from a published file.
+    skgeo.nn.PretrainedEncoder : The transformer that uses the weights.
 
     References
     ----------

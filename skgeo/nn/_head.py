@@ -65,7 +65,7 @@ class PatchProjectionHead(nn.Module):
         If a width is no positive integer; from a call, if the last dimension is not n_position + n_scale or the numbers
         are not real.
     TypeError
-        From a call with anything but a tensor: ``torch.from_numpy`` makes one of the output of transformers.
+        From a call with anything but a tensor: ``torch.from_numpy`` makes a tensor from the output of transformers.
 
     Notes
     -----
@@ -163,9 +163,9 @@ class PatchProjectionHead(nn.Module):
         Parameters
         ----------
         transformers : transformer, or list of transformers
-            A fitted FeatureUnion, Pipeline or ColumnTransformer of patch tables, or a list of fitted transformers
-            whose outputs stand side by side. The descriptors are found in its ``get_feature_names_out()`` by the names
-            that PatchScaleFeaturizer gives them; all other columns are position.
+            A fitted FeatureUnion, Pipeline or ColumnTransformer of patch tables, or a list of fitted transformers whose
+            outputs stand side by side. The columns of ``get_feature_names_out()`` with names of PatchScaleFeaturizer
+            are descriptors. All other columns are position features.
         patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_cells, 3)
             The patch table of the training domain, or its stacks of pixels or cells.
         embed_dim, hidden_dim : int

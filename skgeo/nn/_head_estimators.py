@@ -190,7 +190,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     n_position_ : int
         Number of features before the descriptors.
     scale_mean_, scale_std_ : ndarray of shape (n_scale,)
-        Weighted statistics of the descriptors, with which the head standardises them.
+        Weighted mean and standard deviation of each descriptor. The head standardises descriptors with these numbers.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -208,6 +208,8 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
 
     Examples
     --------
+    The head learns to tell patches in the tropics from patches beyond. Its output has the width of the tokens.
+
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline, make_union
     >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
@@ -316,7 +318,8 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     Attributes
     ----------
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
-        Weighted mean and deviation of the training targets, which are standardised.
+        Weighted mean and standard deviation of the training targets. The network learns standardised targets, so that
+        the learning rate does not depend on the units of y.
     weights_ : dict of str and ndarray
         The ``state_dict`` of the network, as arrays. A file of :func:`skgeo.save` holds these arrays, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
@@ -330,7 +333,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     n_position_ : int
         Number of features before the descriptors.
     scale_mean_, scale_std_ : ndarray of shape (n_scale,)
-        Weighted statistics of the descriptors, with which the head standardises them.
+        Weighted mean and standard deviation of each descriptor. The head standardises descriptors with these numbers.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -348,6 +351,8 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
 
     Examples
     --------
+    The head learns a quantity that falls from the equator to the poles. Its output has the width of the tokens.
+
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline, make_union
     >>> from skgeo import LatLonGrid, SphericalHarmonicPCA

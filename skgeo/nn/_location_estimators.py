@@ -209,8 +209,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     Notes
     -----
     The embedding of the training places is computed once in float64, rounded to the precision of the network, and kept
-    in memory. An embedding of more than 2^27 numbers is computed
-    batch by batch in each epoch.
+    in memory. An embedding of more than 2^27 numbers is computed batch by batch in each epoch.
 
     If the model should work in other regions, give ``fit`` validation data of these regions. Random validation samples
     are similar to their neighbours in the training data, so their loss is smaller than the loss in other regions. Cells

@@ -46,8 +46,8 @@ class Linear(nn.Linear):
 class FcNet(nn.Module):
     """The residual network of Mac Aodha et al. [1]_.
 
-    A linear layer with ReLU; ``n_layers`` residual layers ``x + relu(B dropout(relu(A x)))``, A and B with biases; and
-    a linear output without bias.
+    The layers are a linear layer with ReLU; ``n_layers`` residual layers ``x + relu(B dropout(relu(A x)))``, A and B
+    with biases; and a linear output without bias.
 
     Parameters
     ----------
@@ -154,8 +154,8 @@ class SirenNet(nn.Module):
     Notes
     -----
     Weights and biases are uniform random numbers from -b to b. The bound b is 1 / n_inputs in the first layer, and
-    sqrt(6 / hidden_dim) / w0 in the other layers and the output. [1]_ draws the weights so, and the code of [2]_ draws
-    weights and biases so.
+    sqrt(6 / hidden_dim) / w0 in the other layers and the output. [1]_ does this for the weights, and the code of [2]_
+    for weights and biases.
 
     References
     ----------
@@ -296,7 +296,7 @@ class LocationEncoder(nn.Module):
         Maps the embedding to outputs.
     mean, scale : float or sequence of float, default=0, 1
         Outputs are multiplied by ``scale``, and ``mean`` is added. A network that was trained on standardised targets
-        then returns values in their units. Give one number, or one for each output.
+        then returns values in the units of the targets. Give one number, or one for each output.
 
     Attributes
     ----------

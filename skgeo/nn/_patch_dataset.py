@@ -28,8 +28,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
     """Patches of a field at its times, or windows of neighbouring patches, as samples for a ``DataLoader``.
 
     A sample is one patch at one time. With ``window=(k, l)`` it is k x l neighbouring patches at one time, a sample for
-    a transformer: each patch becomes a token. For cells in any order, such as HEALPix, give the cells of each
-    patch as ``patch_size``, and the patches of each window as ``window``.
+    a transformer: each patch becomes a token. For cells in any order, such as HEALPix, give the cells of each patch as
+    ``patch_size``, and the patches of each window as ``window``.
 
     The constructor computes positions, validity and features. The values of a sample are read when the sample is
     requested. From a DataArray that was opened from Zarr or NetCDF, only the chunks that the sample touches are read.
@@ -63,14 +63,14 @@ class PatchDataset(Dataset[dict[str, Any]]):
     window_stride : int or (int, int), default=None
         Patches from one window to the next; None means ``window``: no overlap.
     features : fitted transformer of patch tables, or array-like of shape (n_patches, n_features), default=None
-        For instance a fitted union of :class:`skgeo.PatchPositionEncoder` and :class:`skgeo.PatchScaleFeaturizer`. It
-        transforms all patches once. None leaves the features out.
+        For instance a fitted union of :class:`skgeo.PatchPositionEncoder` and :class:`skgeo.PatchScaleFeaturizer`. The
+        constructor transforms all patches once. None leaves the features out.
     channel_dim : str, default=None
         The dimension of a DataArray, or of the variables of a Dataset, that holds channels, such as levels.
     fill_value : float, default=0
         Value of pixels that are not valid.
     dtype : torch.dtype, default=torch.float32
-        Of values and features.
+        Dtype of the values and of the features.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         labelled = any(kind.__module__.partition(".")[0] == "xarray" for kind in type(field).__mro__)
         if grid is None and labelled:
             grid = (LatLonGrid if layout(field) == "grid" else CellGrid).from_xarray(field)
-        wanted = "the LatLonGrid or CellGrid of the field, which only an xarray field brings itself"
+        wanted = "the LatLonGrid or CellGrid of the field; only an xarray field needs none"
         check_parameter("grid", grid, isinstance(grid, LatLonGrid | CellGrid), wanted)
         assert grid is not None
         self.grid = grid
@@ -184,7 +184,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         self._source = (LabelledField if labelled else PlainField)(field, grid, channel_dim)
         self.times = self._source.times
         self._tokens = window is not None
-        given = "None without window=, which says how many patches are in one"
+        given = "None, because window= is not given"
         check_parameter("window_stride", window_stride, self._tokens or window_stride is None, given)
         self.windows = np.arange(len(self.index))[:, np.newaxis]
         if window is not None and self._cut is None:

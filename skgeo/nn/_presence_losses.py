@@ -18,9 +18,9 @@ PRESENCE_LOSSES = ("full", "slds", "ssdl", "maxent", "poisson")
 
 @dataclass(frozen=True)
 class PresenceOnlyLoss:
-    """A loss by its name, with the background places against which it sets the records.
+    """A loss by its name, and the background places with which it compares the records.
 
-    Every loss is a sum over records, and a sum over species of a weight times a background statistic (n_species,).
+    Every loss has two parts: a sum over records, and a sum over species of weights times a ``statistic`` (n_species,).
     ``background`` holds inputs (m, k) of the model. ``background_weight`` holds the shares (m,) of the area of these
     places, which sum to one. ``class_weight`` (n_species,) multiplies the presences of each species.
     """
@@ -55,8 +55,8 @@ class PresenceOnlyLoss:
     def total(self, logits: Tensor, present: Tensor, weight: Tensor, statistic: Tensor) -> Tensor:
         """The sum of the weighted losses of records.
 
-        ``logits`` and ``present`` have the shape (n, n_species), ``weight`` the shape (n,), and ``statistic``, that of
-        the background, the shape (n_species,).
+        ``logits`` and ``present`` have the shape (n, n_species), ``weight`` the shape (n,), and ``statistic``
+        of the background the shape (n_species,).
         """
         present = present.to(logits.dtype)
         n_present = present.sum(dim=1, keepdim=True)
@@ -91,7 +91,7 @@ class PresenceOnlyLoss:
         return (log_share.exp() * F.softplus(logits)).sum(dim=0)
 
     def merge(self, statistics: Sequence[Tensor]) -> Tensor:
-        """The statistic of the whole background from those of its blocks."""
+        """The statistic of the whole background from the statistics of its blocks."""
         stacked = torch.stack(list(statistics))
         return torch.logsumexp(stacked, dim=0) if self.name == "maxent" else stacked.sum(dim=0)
 

@@ -45,7 +45,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         * "uniform": ``n_background`` random places of the sphere, uniform by area, as in [1]_.
         * A LatLonGrid, CellGrid or xarray object: its cells, weighted by their area inside of the mask.
         * An array or a DataFrame: these places. The records of a whole group of species (a target group, [5]_) have the
-          same effort as the species. For :func:`skgeo.save` give an array, ``background.to_numpy()``.
+          same observers as the species. For :func:`skgeo.save` give an array, ``background.to_numpy()``.
         * "records": the training records of all species in X, as the target group.
     n_background : int, default=10000
         Number of places of the background "uniform".
@@ -157,9 +157,9 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
 
     Records show how a species is distributed, and not how common it is. ``predict_proba`` therefore ranks places, and
     its level is a convention. For "full", "slds" and "ssdl" it is the sigmoid of the output. With "full" the odds are
-    about lambda times the odds that a place is a record and not a background place. "maxent" and "poisson" give ``1 -
-    exp(-exp(H) d)``, with the density d relative to the background and its negative divergence H, the complementary
-    log-log output of [6]_. A place with the typical density of records has 0.63.
+    about lambda times the odds that a place is a record and not a background place. "maxent" and "poisson" give
+    ``1 - exp(-exp(H) d)``, with the density d relative to the background and its negative divergence H, the
+    complementary log-log output of [6]_. A place with the typical density of records has 0.63.
 
     "slds" has no background. Its predictions far from all records have no meaning.
 
@@ -184,7 +184,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
 
     Examples
     --------
-    Records of a northern and of a tropical species. Neither is predicted near the south pole, where none was seen.
+    Records of a northern and of a tropical species. Neither is predicted near the south pole, where no record is.
 
     >>> import numpy as np
     >>> from skgeo.nn import PresenceOnlyClassifier

@@ -32,8 +32,8 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
         changed.
     dtype : "float64", "float32" or None, default=None
         Precision of the network. None is float64 for published weights, and the own precision of a module. float32
-        takes half of the time and memory. The encoder works in float64 in any case. A module without an
-        encoder of skgeo gets degrees in the precision of its parameters.
+        takes half of the time and memory. The encoder works in float64 in any case. A module without an encoder of
+        skgeo gets degrees in the precision of its parameters.
     device : str, default="cpu"
         Device on which torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
@@ -64,7 +64,7 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
 
     See Also
     --------
-    skgeo.nn.load_geoclip, skgeo.nn.load_satclip : Make one from a published file.
+    skgeo.nn.load_geoclip, skgeo.nn.load_satclip : Make an encoder from a published file.
     skgeo.nn.ContrastiveLocationEncoder : Learns such embeddings from your own images.
 
     Notes

@@ -34,9 +34,9 @@ class SatCLIPWeights(PretrainedWeights):
         (n_outputs,): the names and shapes of the published code. Arrays of float32 are kept in float32, others in
         float64.
     harmonics_calculation : "analytic" or "closed-form", default="analytic"
-        Which of the two published functions made the harmonics in training. Their signs and scales differ: "analytic"
-        is ``SphericalHarmonics(convention="satclip")``, and the published files have it. "closed-form" is
-        ``SphericalHarmonics(convention="satclip_closed_form")``.
+        Which of the two published functions made the harmonics in training. The signs and scales of the harmonics
+        differ: "analytic" is ``SphericalHarmonics(convention="satclip")``, and the published files have it.
+        "closed-form" is ``SphericalHarmonics(convention="satclip_closed_form")``.
 
     Attributes
     ----------
@@ -53,8 +53,8 @@ class SatCLIPWeights(PretrainedWeights):
 
     See Also
     --------
-    skgeo.nn.load_satclip : Reads them from a published file.
-    skgeo.nn.PretrainedEncoder : The transformer that uses them.
+    skgeo.nn.load_satclip : Reads the weights from a published file.
+    skgeo.nn.PretrainedEncoder : The transformer that uses the weights.
 
     Examples
     --------

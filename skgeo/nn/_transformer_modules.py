@@ -52,12 +52,12 @@ class HarmonicPCA(nn.Module):
 
     Notes
     -----
-    A call computes in the wider dtype of points and buffer and returns the dtype of the points. The buffer is made in
-    float64: float32 points then agree with ``transform`` to float32 rounding, under ``torch.autocast`` too.
-    ``module.float()`` is for devices without float64. Its error is about 1e-7 times the largest coefficient: 3e-6 for a
-    basis of the globe, but 1e-3 for a small region, because its coefficients are in the thousands. A call needs memory
-    for about 4 (L + 1)^2 numbers a point: divide millions of points into batches. Values are not checked: the module
-    computes with values that ``transform`` refuses, such as NaN.
+    A call computes in the wider of the dtypes of points and buffer. The output has the dtype of the points. A new
+    buffer is float64, so that float32 points agree with ``transform`` to float32 rounding, under ``torch.autocast``
+    too. ``module.float()`` is for devices without float64. Its error is about 1e-7 times the largest coefficient: 3e-6
+    for a basis of the globe, but 1e-3 for a small region, because its coefficients are in the thousands. A call needs
+    memory for about 4 (L + 1)^2 numbers a point: divide millions of points into batches. Values are not checked: the
+    module computes with values that ``transform`` refuses, such as NaN.
 
     References
     ----------
@@ -159,8 +159,9 @@ class PatchScale(nn.Module):
 
     Notes
     -----
-    A call computes in the wider dtype of patches and buffer, float64 as made, and returns the dtype of the patches.
-    Values are not checked: a patch that ``transform`` refuses gives NaN, infinity or a number without meaning.
+    A call computes in the wider of the dtypes of patches and buffer. A new buffer is float64. The output has the dtype
+    of the patches. Values are not checked: a patch that ``transform`` refuses gives NaN, infinity or a number without
+    meaning.
 
     Examples
     --------
@@ -190,8 +191,9 @@ class PatchScale(nn.Module):
         Parameters
         ----------
         patches : Tensor of shape (..., 6) or (..., n_cells, 3)
-            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). East below west is
-            beyond the antimeridian. Or stacks of cells: latitude, longitude (degrees), area (square metres).
+            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). If east is below
+            west, the patch crosses the antimeridian. Or stacks of cells: latitude, longitude (degrees), area (square
+            metres).
 
         Returns
         -------
@@ -246,7 +248,7 @@ class PatchPosition(HarmonicPCA):
     Raises
     ------
     ValueError
-        If ``affine`` has another shape, or ``clip`` or ``average`` is not what they accept; from a call, if the last
+        If ``affine`` has another shape, or ``clip`` or ``average`` is invalid; from a call, if the last
         dimension is not 6, or 3 for stacks of cells, or the numbers are not real.
     TypeError
         From a call with anything but a tensor.
@@ -285,9 +287,9 @@ class PatchPosition(HarmonicPCA):
         Parameters
         ----------
         patches : Tensor of shape (..., 6) or (..., n_cells, 3)
-            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). East below west is
-            beyond the antimeridian. With ``average="pixels"``, stacks of cells: latitude, longitude (degrees), area
-            (square metres), NaN where a patch has fewer cells.
+            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). If east is below
+            west, the patch crosses the antimeridian. With ``average="pixels"``, stacks of cells: latitude, longitude
+            (degrees), area (square metres), NaN where a patch has fewer cells.
 
         Returns
         -------

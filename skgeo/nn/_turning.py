@@ -34,7 +34,7 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
     Raises
     ------
     ValueError
-        If ``patches`` has another shape, or its numbers are not real or of half precision.
+        If ``patches`` has another shape, or its numbers are not real, or have half precision.
     TypeError
         If ``patches`` is no tensor, or ``generator`` no generator.
 
@@ -74,7 +74,7 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
     turn = 360.0 * angle.to(wide.device, wide.dtype)
     west = wide[..., 1].detach() if cells else wide[..., 2].detach()
     turn = turn[..., None] if cells else turn
-    # Whole turns bring the western edge of each patch, or each cell, back, and keep the digits of longitudes.
+    # Whole turns bring western edges, and cells, back to -180 to 180. They do not round longitudes.
     turn = turn - 360.0 * torch.floor((west + turn + 180.0) / 360.0)
     if cells:
         return torch.stack([wide[..., 0], wide[..., 1] + turn, wide[..., 2]], dim=-1)
