@@ -103,7 +103,7 @@ def weight_parameter(model: Any, weight: FloatArray) -> str | None:
     elif has_fit_parameter(model if last is None else last[1], "sample_weight"):
         return "sample_weight" if last is None else f"{last[0]}__sample_weight"
     warn_caller(
-        f"mean={type(model).__name__}(...) takes no sample_weight: it was fitted without weights.",
+        f"mean={type(model).__name__}(...) takes no sample_weight: it is fitted without weights.",
         UserWarning,
     )
     return None

@@ -66,7 +66,7 @@ def cut_patches(
 
 
 def _numbers_of_pixels(grid: Any, value: Any, name: str) -> Pair:
-    """Numbers of pixels along rows and columns; whole floats are accepted. Errors name the size of a pixel in degrees."""
+    """Numbers of pixels along rows and columns; whole floats are valid. Errors name the size of a pixel in degrees."""
     with suppress(TypeError, ValueError):
         numbers = np.asarray(value)
         if numbers.dtype.kind == "f" and (numbers == np.round(numbers)).all() and (np.abs(numbers) < 2**31).all():
