@@ -268,7 +268,7 @@ class MaternProcess:
         return self._in_units_of_y(found[:, :k], design), errors
 
     def _mean_root(self, rest: FloatArray) -> FloatArray:
-        """A root (n, p) of the covariance of the mean; ``rest`` (n, p) is its design minus what the data explain."""
+        """A root (n, p) of the covariance of the mean. ``rest`` (n, p) is the design minus its explained part."""
         if not rest.shape[1]:
             return rest
         return np.asarray(linalg.solve_triangular(self._precision_factor(), rest.T, lower=True).T)

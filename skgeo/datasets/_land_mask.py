@@ -47,8 +47,8 @@ def load_land_mask() -> Bunch:
 
     Notes
     -----
-    The data come from GLOBE, the Global Land One-kilometer Base Elevation model of NOAA [1]_. Its pixels of 30 arc
-    seconds either are sea or have an elevation. Its open-access files are free of copyright. The package
+    The data come from GLOBE, the Global Land One-kilometer Base Elevation model of NOAA [1]_. A pixel of GLOBE is 30
+    arc seconds wide, and either is sea or has an elevation. The open-access files are free of copyright. The package
     ``global-land-mask`` 1.0.0 (MIT licence) holds these pixels, and ``scripts/make_land_mask.py`` counts the pixels in
     blocks of 60 x 60, which are exactly the cells of this mask. Therefore:
 

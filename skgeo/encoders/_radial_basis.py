@@ -85,8 +85,8 @@ class RadialBasisEncoder(FormulaEncoder):
     from all anchors has columns close to 0: a linear model predicts its intercept there.
 
     Two numbers were chosen by ``experiments/downstream.py``: the width of the Gaussians, and the largest distance of an
-    anchor from a training place. It compared ridge regressions on 500 places by R² of a rough field in Europe, and by
-    the accuracy for land and ocean. In comparison with the chosen numbers:
+    anchor from a training place. The script compared ridge regressions on 500 places by R² of a rough field in Europe,
+    and by the accuracy for land and ocean. In comparison with the chosen numbers:
 
     * Anchors within one spacing of a place lower R² by 0.020 and the accuracy by 0.002.
     * Anchors within three spacings raise R² by 0.001, and do not change the accuracy.

@@ -20,7 +20,7 @@ from skgeo._patches.values import as_field, check_field
 from skgeo._typing import Integers
 from skgeo._validation import check_parameter
 
-# Cells of one dimension are read together if at most this many other cells lie between them, as files have chunks.
+# Cells of one dimension are read together if at most this number of cells lies between them: files have chunks.
 _BETWEEN = 1024
 # The dimensions of arrays, for each number of dimensions of the grid.
 _SHAPES = {

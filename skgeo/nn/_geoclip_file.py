@@ -72,7 +72,7 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     See Also
     --------
     skgeo.nn.load_satclip : Embeddings that were learned from satellite images.
-    skgeo.encoders.SphericalHarmonics : Beside these columns, harmonics often give better scores; see the user guide.
+    skgeo.encoders.SphericalHarmonics : A model of both sets of columns is often the best; see the user guide.
 
     Notes
     -----

@@ -55,8 +55,8 @@ class PresenceOnlyLoss:
     def total(self, logits: Tensor, present: Tensor, weight: Tensor, statistic: Tensor) -> Tensor:
         """The sum of the weighted losses of records.
 
-        ``logits`` and ``present`` have the shape (n, n_species), ``weight`` the shape (n,), and ``statistic``
-        of the background the shape (n_species,).
+        ``logits`` and ``present`` have the shape (n, n_species). ``weight`` has the shape (n,). The ``statistic``
+        of the background has the shape (n_species,).
         """
         present = present.to(logits.dtype)
         n_present = present.sum(dim=1, keepdim=True)
