@@ -653,7 +653,7 @@ def test_features_that_do_not_fit_are_refused_and_change_nothing(fitted):
         fitted.fit(PLACES, IMAGES, X_val=PLACES[:1], y_val=IMAGES[:1])
     with pytest.raises(ValueError, match="a batch is a dict without images"):
         fitted.fit(PLACES, [{"label": 1}], image_encoder=torch.nn.Identity())
-    with pytest.raises(ValueError, match=r"n_samples=1\) to learn from: at least two places"):
+    with pytest.raises(ValueError, match=r"n_samples=1\) to learn from: expected at least two places"):
         fitted.fit(PLACES[:2], IMAGES[:2])
     with pytest.raises(ValueError, match="k=201: expected an integer from 1 to the number of candidates, 200"):
         fitted.locate(IMAGES, PLACES, k=201)

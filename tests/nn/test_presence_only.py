@@ -445,7 +445,7 @@ def test_doubtful_backgrounds_are_warned_of():
     few = PLACES[:, 0] < 25.0
     few[np.flatnonzero(~few)[:10]] = True
     search = GridSearchCV(PresenceOnlyClassifier(background=south, **QUICK), {"loss": ["full", "maxent"]}, cv=2)
-    with pytest.warns(CoordinateWarning, match="Leave out records from elsewhere") as found:
+    with pytest.warns(CoordinateWarning, match="Leave out records of other regions") as found:
         search.fit(PLACES[few], np.where(SPECIES[few] == "c", "c", "b"))
     assert len(found) == 1
     with pytest.warns(CoordinateWarning, match="X lies within the range of radians"):
@@ -540,7 +540,7 @@ def test_missing_covariates_are_named():
         model.predict_map(GRID)
     with pytest.raises(ValueError, match="covariates has 60 rows: expected 648, one for each cell"):
         model.predict_map(GRID, covariates=frame[["wet", "height"]])
-    with pytest.raises(ValueError, match="takes latitude and longitude only"):
+    with pytest.raises(ValueError, match="to_torch needs a model without covariates"):
         model.to_torch()
     with pytest.raises(ValueError, match="has no covariates beside latitude"):
         model.predict(PLACES)
