@@ -46,8 +46,8 @@ class CellPatches:
             centres lie in the pixel. If the cells are HEALPix cells, too, they are sorted by rows and columns of a
             square: with 16 x 16 cells in a patch, ``values.reshape(..., 16, 16)`` is an image.
         block_size_km : float, default=None
-            A patch is a block of equal area with about this side in km. The blocks are those of
-            :class:`skgeo.model_selection.SphericalBlockKFold`, numbered from north to south.
+            A patch is a block with about this side in km. All blocks have the same area. They lie in bands along
+            parallels, and are numbered from north to south.
         labels : array-like of the shape of the grid, default=None
             The patch of each cell: numbers or names. None, NaN and negative numbers are no patch.
         min_fraction : float, default=0

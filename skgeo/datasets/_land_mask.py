@@ -66,6 +66,8 @@ def load_land_mask() -> Bunch:
 
     Examples
     --------
+    A grid of the sea. Its mask is the share of sea in each cell.
+
     >>> from skgeo import LatLonGrid
     >>> from skgeo.datasets import load_land_mask
     >>> land = load_land_mask()

@@ -151,6 +151,8 @@ def make_checkerboard(
 
     Examples
     --------
+    A thousand places in 200 cells. All 16 classes occur.
+
     >>> from skgeo.datasets import make_checkerboard
     >>> X, y = make_checkerboard(1000, random_state=0)
     >>> X.shape, len(set(y.tolist()))

@@ -59,6 +59,8 @@ class DirectEncoder(FormulaEncoder):
 
     Examples
     --------
+    A place on the equator, and the north pole. The longitude 180 is read as -180.
+
     >>> from skgeo.encoders import DirectEncoder
     >>> DirectEncoder().fit_transform([[0.0, -90.0], [90.0, 180.0]]).round(4)
     array([[ 0.    , -1.5708],

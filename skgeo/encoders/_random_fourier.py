@@ -87,7 +87,7 @@ class RandomFourierEncoder(FormulaEncoder):
 
     Examples
     --------
-    Two places that lie one length scale apart.
+    Two places that lie one length scale apart. The product of their rows is about exp(-1/2), which is 0.61.
 
     >>> from skgeo.encoders import RandomFourierEncoder
     >>> encoder = RandomFourierEncoder(5000, length_scale_km=1000, random_state=0)

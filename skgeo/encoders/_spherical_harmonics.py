@@ -92,7 +92,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
 
     With a spectrum s_l the product of two rows is the covariance of a Gaussian random field at the two places. By the
     addition theorem it is the sum over l of s_l (2 l + 1) / 4 pi P_l(cos distance). A ridge regression on these columns
-    is therefore Gaussian process regression with this kernel, where ``alpha`` is the variance of the noise. Its time
+    is therefore Gaussian process regression with this kernel, where ``alpha`` is the variance of the noise. The time
     grows linearly with the number of samples. Give the regression ``fit_intercept=False``, or the encoder
     ``min_degree=1``.
 

@@ -60,6 +60,8 @@ class WrapEncoder(FormulaEncoder):
 
     Examples
     --------
+    The longitudes 90 and -270 are the same meridian.
+
     >>> from skgeo.encoders import WrapEncoder
     >>> WrapEncoder().fit_transform([[30.0, 90.0], [30.0, -270.0]]).round(4)
     array([[0.5  , 0.866, 1.   , 0.   ],

@@ -83,11 +83,11 @@ class GreatCircleBias(nn.Module):
     because single precision rounds longitudes to 1 m to 2 m. Gradients are finite everywhere. At the antipode, where no
     direction is defined, the parts are zero. They rise over the first 6 km around the antipode.
 
-    The geometry is computed in the dtype of the parameters, in float32 at least, under ``torch.autocast`` too; the
-    network runs as autocast says. Values are not checked: NaN in a row makes its pairs NaN. Rows of zeros are fine as
-    padding, with -inf added to the bias of their columns. A bias takes ``n_heads * n * n`` numbers: 0.8 GB for 4,096
-    patches and 12 heads. A bias of more than 262,144 pairs is computed in blocks, and the backward pass computes the
-    blocks again, so that the memory holds little more than the bias itself. Under ``torch.compile`` all pairs are
+    The geometry is computed in the dtype of the parameters, in float32 at least, under ``torch.autocast`` too. In
+    the network, autocast decides the dtype. Values are not checked: NaN in a row makes its pairs NaN. Rows of zeros are
+    fine as padding, with -inf added to the bias of their columns. A bias takes ``n_heads * n * n`` numbers: 0.8 GB for
+    4,096 patches and 12 heads. A bias of more than 262,144 pairs is computed in blocks, and the backward pass computes
+    the blocks again, so that the memory holds little more than the bias itself. Under ``torch.compile`` all pairs are
     computed at once.
 
     In ``eval()`` without gradients, ``nn.TransformerEncoderLayer`` of PyTorch returns NaN with any mask of floats

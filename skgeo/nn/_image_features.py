@@ -54,6 +54,8 @@ def compute_features(
 
     Examples
     --------
+    Features of ten images, which the model reads in batches of four.
+
     >>> import torch
     >>> from skgeo.nn import compute_features
     >>> images = torch.ones(10, 3, 8, 8)

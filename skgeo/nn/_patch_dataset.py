@@ -119,6 +119,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
 
     Examples
     --------
+    Windows of 3 x 4 patches with 6 x 6 pixels each, from a field with three channels at ten times.
+
     >>> import numpy as np
     >>> from torch.utils.data import DataLoader
     >>> from skgeo import LatLonGrid, PatchScaleFeaturizer

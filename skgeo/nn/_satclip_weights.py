@@ -58,6 +58,8 @@ class SatCLIPWeights(PretrainedWeights):
 
     Examples
     --------
+    A network with one layer and random weights.
+
     >>> import numpy as np
     >>> from skgeo.nn import SatCLIPWeights
     >>> rng = np.random.default_rng(0)
