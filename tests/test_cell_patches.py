@@ -272,7 +272,7 @@ def test_missing_and_two_dimensional_cells():
         ({"healpix_level": 1, "block_size_km": 100}, "one of the three"),
         ({"block_size_km": 0}, "block_size_km=0: expected a number of km, at least 0.001"),
         ({"labels": [1, 2]}, r"labels.shape=\(2,\): expected \(3,\), a label for each cell"),
-        ({"labels": [-1, np.nan, -5]}, "no cell with a place has a label"),
+        ({"labels": [-1, np.nan, -5]}, "every cell with a place has a label that is missing"),
         ({"labels": [1, 1, 2], "min_fraction": 2}, r"min_fraction=2: expected a number in \[0, 1\]"),
     ],
 )
@@ -286,7 +286,7 @@ def test_options_that_are_wrong(options, message):
     ("members", "message"),
     [
         ([[0, 3]], "has the cells 0 to 3: expected 0 to 2, and -1"),
-        ([[0, 1], [1, 2]], "has cell 1 in two places"),
+        ([[0, 1], [1, 2]], "has cell 1 twice"),
         ([[0, 1], [-1, -1]], "has a patch without any cell"),
         ([[0.5, 1.0]], "sizes, or the integers of patch_members"),
     ],

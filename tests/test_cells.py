@@ -845,7 +845,7 @@ def test_min_fraction_is_share_of_area_inside_mask():
     assert index[:, 1].max() == 44
     _, index = cells.patches((4, 4), partial=False, return_index=True)
     assert index[:, 0].min() == 4  # nothing is left of the first row of patches
-    with pytest.raises(ValueError, match=r"min_fraction=1.0: no patch has that much of its area in the mask"):
+    with pytest.raises(ValueError, match=r"min_fraction=1.0: no patch has this share of its area in the mask"):
         CellGrid(latitude, CELLS.longitude, mask * 0.5).patches(4, partial=False, min_fraction=1.0)
 
 

@@ -392,7 +392,7 @@ def test_patches_say_once_what_they_leave_out():
         grid.patches((4, 3))
     assert len(seen) == 1
     assert seen[0].filename == __file__
-    with pytest.warns(CoordinateWarning, match=r"leave out 4 of 10 rows, .*stride=None leaves nothing between"):
+    with pytest.warns(CoordinateWarning, match=r"leave out 4 of 10 rows, .*stride=None leaves no gaps"):
         grid.patches((2, 1), (3, 1))
     for quiet in (False, True):
         grid.patches((4, 3), partial=quiet)

@@ -34,7 +34,7 @@ from skgeo._values_at_places import Places
 __all__ = ["SphericalGaussianProcessClassifier"]
 
 _METHODS = ("auto", "exact", "neighbours")
-# Up to this number of places "auto" takes the exact process: there it is as fast as that of neighbours.
+# Up to this number of places "auto" takes the exact process, which is then as fast as the process of neighbours.
 _MAX_AUTO_EXACT = 1000
 # The exact process keeps some matrices of n x n numbers: 0.8 GB each at this number.
 _MAX_EXACT = 10_000
@@ -45,8 +45,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
 
     The log odds of a class are the sum of a constant and a random field. The field has a Matern kernel of the chord
     between two places. ``fit`` finds the variance, the length scale and the smoothness with the largest likelihood. A
-    probability is the average over all fields that agree with the labels. Far from all labels it is close to the share
-    of the class.
+    probability is the average over all fields that agree with the labels. Far from all labels the probability is close
+    to the share of the class.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
     Notes
     -----
     Expectation propagation computes the posterior [2]_. The ``GaussianProcessClassifier`` of scikit-learn uses the
-    approximation of Laplace, whose probabilities are too close to one half at sharp borders between classes [3]_. For
-    5,000 places of land and ocean its log loss was 0.15, and that of expectation propagation was 0.10.
+    approximation of Laplace. At sharp borders between classes its probabilities are too close to one half [3]_. For
+    5,000 places of land and ocean the log loss was 0.15 with Laplace, and 0.10 with expectation propagation.
 
     The constant has a prior variance of 25. With "exact" the model has the kernel
     ``variance * Matern(length_scale_km / 6371.0088, nu) + 25`` of scikit-learn on
@@ -141,7 +141,7 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
 
     Examples
     --------
-    The model learns from 300 places where land is. It is uncertain at the coast.
+    The model learns from 300 places whether a place is land. Its probabilities are uncertain at the coast.
 
     >>> from skgeo import SphericalGaussianProcessClassifier
     >>> from skgeo.datasets import make_land_ocean
@@ -187,11 +187,11 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             Points as (latitude, longitude) in degrees. A grid has its labels at the centres of the cells, with the mask
-            as weights. Chunked input (dask) is computed, two numbers a point.
-        y : array-like of shape (n_samples,), or that of the grid
+            as weights. Chunked input (dask) is computed, which takes memory for two numbers a point.
+        y : array-like of shape (n_samples,) or of the shape of the grid
             Classes: text, integers or booleans. Labels of weight zero are not read.
-        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
-            A label of weight w counts as w labels at its place: the likelihood has its probability to the power w.
+        sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
+            A label of weight w counts as w labels at its place: its probability enters the likelihood to the power w.
             Labels of weight zero are left out.
 
         Returns
@@ -210,8 +210,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
             exact = self.method == "exact" or (self.method == "auto" and len(vectors) <= _MAX_AUTO_EXACT)
             if exact and len(vectors) > _MAX_EXACT:
                 raise ValueError(
-                    f"method='exact' with {len(vectors)} places: expected at most {_MAX_EXACT}, as it keeps matrices "
-                    "of n x n numbers. method='neighbours' takes any number."
+                    f"method='exact' with {len(vectors)} places: expected at most {_MAX_EXACT}, because it needs "
+                    "matrices of n x n numbers. method='neighbours' takes any number."
                 )
             self.method_ = "exact" if exact else "neighbours"
             # Two classes have one model, that of the second class.
@@ -273,14 +273,14 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
         absent = np.flatnonzero(np.isnan(log_odds).any(axis=1))
         if absent.size:
             raise ValueError(
-                f"X has {absent.size} cells without a place, the first at {absent[0]}, which have no class: "
-                "predict_proba gives NaN there."
+                f"X has {absent.size} cells without a place, the first at {absent[0]}: these cells have no class. "
+                "predict_proba gives NaN for them."
             )
         chosen = log_odds[:, 0] > 0.0 if log_odds.shape[1] == 1 else log_odds.argmax(axis=1)
         return self.classes_[chosen.astype(np.intp)]
 
     def latent_mean_and_variance(self, X: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Compute the mean and the variance of the log odds given the labels; ``predict_proba`` averages over these.
+        """Compute the mean and the variance of the log odds given the labels. ``predict_proba`` uses both numbers.
 
         Parameters
         ----------
@@ -332,8 +332,8 @@ class SphericalGaussianProcessClassifier(ClassifierMixin, LocationEstimator):
             posterior, converged = neighbour_posterior(labels, kernel, int(self.n_neighbors), self.n_jobs)
         if not converged:
             warn_caller(
-                f"Expectation propagation stopped before its end, with variance={kernel.variance:.3g}: probabilities "
-                "may be off. Give a smaller variance, or more n_neighbors.",
+                f"Expectation propagation did not converge, with variance={kernel.variance:.3g}: probabilities may "
+                "be wrong. Give a smaller variance, or more n_neighbors.",
                 ConvergenceWarning,
             )
         return kernel, posterior

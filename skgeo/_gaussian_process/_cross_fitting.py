@@ -30,8 +30,8 @@ def cross_fitted(
 ) -> FloatArray:
     """Predictions (n, 1) for each observation from models that were fitted without it, on other folds.
 
-    Predictions of a model for its own training data are too good, those of a forest nearly y itself: what is left for
-    the field, and the intervals, would be too small.
+    Predictions of a model for its own training data are too good: a random forest predicts nearly y itself. The
+    residuals would be too small, and so would the variance of the field and the intervals.
     """
     n = len(data.targets)
     total, count = np.zeros((n, 1)), np.zeros((n, 1))
@@ -90,9 +90,9 @@ def fit_mean(
 
 
 def weight_parameter(model: Any, weight: FloatArray) -> str | None:
-    """The parameter of ``fit`` that takes the weights to a regressor, or to the last step of a Pipeline.
+    """The parameter of ``fit`` for the weights of a regressor, or of the last step of a Pipeline.
 
-    None if all weights are equal; and, with a warning, if there is no such parameter.
+    None if all weights are equal. None with a warning if there is no such parameter.
     """
     if (weight == weight[0]).all():
         return None
@@ -102,5 +102,8 @@ def weight_parameter(model: Any, weight: FloatArray) -> str | None:
             return "sample_weight"
     elif has_fit_parameter(model if last is None else last[1], "sample_weight"):
         return "sample_weight" if last is None else f"{last[0]}__sample_weight"
-    warn_caller(f"mean={type(model).__name__}(...) takes no sample_weight: it is fitted without weights.", UserWarning)
+    warn_caller(
+        f"mean={type(model).__name__}(...) takes no sample_weight: it is fitted without weights.",
+        UserWarning,
+    )
     return None

@@ -1,4 +1,4 @@
-"""The method "harmonics" of Gaussian process regression: sums of the observations, a truncated kernel."""
+"""The method "harmonics" of Gaussian process regression: a kernel of finitely many harmonics, and sums of data."""
 
 import math
 from typing import Any
@@ -32,12 +32,12 @@ from skgeo._validation import warn_caller
 from skgeo._values_at_places import Places, map_at_places
 from skgeo.exceptions import ResolutionWarning
 
-# Where the search starts, and the bounds within which it looks: variances of standardised targets, and degrees of arc.
+# The start and the bounds of the search. Variances are those of standardised targets.
 _DEGREE_KM = math.radians(1.0) * EARTH_RADIUS_KM
 _START = {"variance": 1.0, "length_scale_km": 20.0 * _DEGREE_KM, "smoothness": 1.5, "noise": 0.1}
 _BOUNDS = {
-    # Standardised targets have a variance of 1. In a region with detail finer than max_degree, a field that may vary a
-    # thousand times as much outside of it follows the detail inside, and overshoots where there are no data.
+    # Standardised targets have a variance of 1. A much larger variance would let the field follow detail that is finer
+    # than max_degree, and take extreme values where there are no data.
     "variance": (1e-5, 10.0),
     "length_scale_km": (0.5 * _DEGREE_KM, 360.0 * _DEGREE_KM),
     "smoothness": (0.25, 10.0),
@@ -48,7 +48,7 @@ _MAX_VARIANCE_NOT_STANDARDISED = 1e5
 _MAX_TRUNCATION_SHARE = 0.1
 # L-BFGS-B stops when a step improves the likelihood by less than this share, or when the slopes are this small.
 _SEARCH_OPTIONS: Any = {"ftol": 1e-11, "gtol": 1e-6, "maxiter": 500}
-# A noise within this factor of an end of its bounds is at this end.
+# A noise counts as being at a bound if it is within this factor of the bound.
 _BOUND_TOLERANCE_FACTOR = 1.000001
 # Ordinary weights are about 1. If their mean is below this, they may be the reason for a noise at its lower bound.
 _MIN_ORDINARY_MEAN_WEIGHT = 0.1
@@ -83,7 +83,7 @@ class HarmonicProcess:
             if not normalize_y:
                 mean, scale = np.zeros_like(mean), np.ones_like(scale)
             evidence = Evidence(sums, mean, scale)
-            # One observation leaves nothing to learn from once its own value is the mean.
+            # With one observation and an unknown mean, the mean equals the observation: nothing is left to learn from.
             searched = sums.n_observations > int(normalize_y)
             values = _search(evidence, given, normalize_y) if searched else _start(given)
             posterior = _posterior_at(evidence, values)
@@ -173,7 +173,7 @@ class HarmonicProcess:
 
 
 def _sums(data: TrainingData, max_degree: int, before: dict[str, Any] | None) -> ObservationSums:
-    """Sums of the observations, and of the earlier parts, whose shift of the targets they share."""
+    """Sums of the observations and of the earlier parts, with the same number subtracted from all targets."""
     places = data.points[:, 0], data.points[:, 1]
     if before is None:
         return ObservationSums.from_observations(places, data.targets, data.weight, max_degree)
@@ -211,7 +211,7 @@ def _search(evidence: Evidence, given: Given, normalize_y: bool) -> dict[str, fl
     start = np.log([values[name] for name in free])
     log_bounds: Any = np.log([bounds[name] for name in free])
     result = minimize(loss, start, (), "L-BFGS-B", True, bounds=log_bounds, options=_SEARCH_OPTIONS)
-    # Status 1 is the limit of steps. Any other end is a maximum to rounding: the likelihood rises no further.
+    # Status 1 is the limit of steps. After any other end, the likelihood is at its maximum within rounding errors.
     if result.status == 1:
         warn_caller(
             f"The search for hyperparameters stopped after {result.nit} steps: {result.message}. Give some of them.",
@@ -232,7 +232,7 @@ def _posterior_at(evidence: Evidence, values: dict[str, float]) -> Posterior:
     except LinAlgError as error:
         raise ValueError(
             f"noise={values['noise']:.3g} is so small beside variance={values['variance']:.3g} and "
-            f"{evidence.n_observations} observations that rounding decides: give a larger noise."
+            f"{evidence.n_observations} observations that rounding errors decide the result: give a larger noise."
         ) from error
 
 
@@ -243,14 +243,14 @@ def _warn_truncated_kernel(values: dict[str, float], max_degree: Any, share: flo
     # The needed degree does not depend on the variance.
     needed = matern_kernel(values | {"variance": 1.0}).degree_needed(_MAX_TRUNCATION_SHARE)
     cure = (
-        f"max_degree={needed} leaves {_MAX_TRUNCATION_SHARE:.0%}; else"
+        f"max_degree={needed} leaves {_MAX_TRUNCATION_SHARE:.0%} beyond."
         if needed
-        else "No degree that is feasible is enough:"
+        else "No feasible max_degree is enough."
     )
     warn_once_a_search(
         f"length_scale_km={values['length_scale_km']:.4g}, with smoothness={values['smoothness']:.3g}, is short for "
-        f"max_degree={max_degree}: {share:.0%} of the variance of the Matern field lies beyond. {cure} detail that is "
-        "finer is taken for noise. method='auto' has no such limit.",
+        f"max_degree={max_degree}: {share:.0%} of the variance of the Matern field lies beyond. {cure} Finer "
+        "detail counts as noise. method='auto' has no such limit.",
         ResolutionWarning,
     )
 

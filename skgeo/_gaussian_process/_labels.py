@@ -9,14 +9,14 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 
-# Weights whose mean is beyond these are hardly numbers of observations.
+# Weights with a mean outside of these numbers are probably no numbers of observations.
 _ORDINARY_MEAN_WEIGHT = (0.01, 100.0)
-# Beyond these, rounding decides.
+# Outside of these numbers, rounding errors decide the result.
 _MEAN_WEIGHT_RANGE = (1e-6, 1e6)
 
 
 def flat_labels(y: Any, shape: tuple[int, ...] | None, kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    """The labels (n,) that count; ``shape`` is the shape of the grid, if X is one, which y may have, too."""
+    """The labels (n,) of positive weight. If X is a grid, y may have the ``shape`` of the grid."""
     masked = np.ma.getmaskarray(y).ravel() if isinstance(y, np.ma.MaskedArray) else None
     labels = np.asarray(y)
     labels = labels.ravel() if shape is not None and labels.shape == shape else column_or_1d(labels, warn=True)
@@ -32,8 +32,8 @@ def check_mean_weight(weight: FloatArray) -> None:
     mean = float(weight.mean())
     if not low <= mean <= high:
         raise ValueError(
-            f"sample_weight has a mean of {mean:.3g}: expected from {low:g} to {high:g}, as a label of weight w counts "
-            "as w labels. Divide the weights by their mean."
+            f"sample_weight has a mean of {mean:.3g}: expected from {low:g} to {high:g}, because a label of weight w "
+            "counts as w labels. Divide the weights by their mean."
         )
     low, high = _ORDINARY_MEAN_WEIGHT
     if not low <= mean <= high:

@@ -1,4 +1,4 @@
-"""The methods "exact" and "neighbours" of Gaussian process regression: a Matern kernel of the chord, and the data."""
+"""The methods "exact" and "neighbours" of Gaussian process regression, with a Matern kernel of the chord."""
 
 import math
 from typing import Any
@@ -26,13 +26,13 @@ from skgeo._typing import FloatArray
 from skgeo._validation import progress
 from skgeo._values_at_places import Places
 
-#: Up to this number of places "auto" takes the exact process: there it is as fast as that of neighbours.
+#: Up to this number of places "auto" takes the exact process, which is then as fast as the process of neighbours.
 MAX_AUTO_EXACT = 1000
 # The exact process keeps matrices of n x n numbers: 3.2 GB each at this number.
 _MAX_EXACT = 20_000
 # Up to this number of places fields are drawn from the joint covariance of the predictions.
 _MAX_JOINT_DRAWS = 1000
-# Predictions take this multiple of n_neighbors: they cost less than the likelihood, and gain more.
+# A prediction takes this multiple of n_neighbors. The additional neighbours cost little time and reduce the error.
 _PREDICTION_FACTOR = 2
 
 
@@ -70,9 +70,9 @@ class MaternProcess:
         n_jobs: int | None,
         verbose: bool | None,
     ) -> "MaternProcess":
-        """Find the hyperparameters and the mean; ``before`` is the state of earlier parts, which are added."""
+        """Find the hyperparameters and the mean. Observations of ``before``, the state of earlier parts, are added."""
         n_targets = data.targets.shape[1]
-        # The design of the mean, a constant and covariates, stands behind the targets.
+        # The columns are the targets, then the design of the mean: a constant and the covariates.
         constant = np.ones((len(data.targets), int(normalize_y)))
         covariates = constant[:, :0] if data.covariates is None else data.covariates
         columns = np.hstack([data.targets, constant, covariates])
@@ -82,7 +82,7 @@ class MaternProcess:
         exact = method == "exact" or (method == "auto" and n_places <= MAX_AUTO_EXACT)
         _check_observations(observations, n_targets, given, exact=exact)
         mean, scale = observations.mean_and_scale(columns.shape[1])
-        # A constant stays as it is. Without one the mean is zero where all covariates are zero.
+        # The constant is not standardised. Without a constant, the mean is zero where all covariates are zero.
         if normalize_y:
             mean[n_targets], scale[n_targets] = 0.0, 1.0
         else:
@@ -102,7 +102,7 @@ class MaternProcess:
         )
         data = self._standardised()
         found = find_hyperparameters(data, self.n_targets, fixed, self.n_neighbors, self.n_jobs)
-        # The search may have seen a part of the data: the variance and the mean are those of all data.
+        # The search may have used a part of the data. Compute the variance and the mean from all data.
         variance = fixed.variance
         if variance is None and (fixed.noise or data.multiplicity.sum() <= data.columns.shape[1] - self.n_targets):
             variance = found.variance
@@ -114,7 +114,7 @@ class MaternProcess:
             "noise": found.ratio * at.variance,
         }
         self.state |= {"coefficients": at.coefficients, "precision": at.precision, "value": at.value}
-        # Grouping takes the time of some thousand predictions: a fit does it once, for all predictions.
+        # Grouping takes as long as some thousand predictions, so a fit groups the observations once.
         if not self.exact:
             self.state["groups"] = group_observations(self._residuals(), self._kernel, self._ratio)._asdict()
 
@@ -191,7 +191,7 @@ class MaternProcess:
         return self._in_units_of_y(found, design), variance
 
     def _condition(self, vectors: FloatArray, given: Conditional) -> tuple[FloatArray, FloatArray]:
-        """Means (n, k) of the columns given the data, and the variances (n,) left, over that of the field."""
+        """Means (n, k) of the columns given the data, and the remaining shares (n,) of the variance of the field."""
         if self.exact:
             return condition_on_all(self._factor(), given.vectors, given.columns, self._kernel, vectors)
         with progress(len(vectors), "place", shown=self.verbose) as advance:
@@ -212,7 +212,7 @@ class MaternProcess:
         return covariance
 
     def _joint_covariance(self, vectors: FloatArray, design: FloatArray) -> FloatArray:
-        """Covariance (n, n) at vectors (n, 3), over the variance of the field."""
+        """Covariance (n, n) at vectors (n, 3), divided by the variance of the field."""
         given = self._conditional()
         if self.exact:
             covariance = joint_covariance(self._factor(), given.vectors, self._kernel, vectors)
@@ -241,7 +241,7 @@ class MaternProcess:
     ) -> tuple[FloatArray, ...]:
         """Predictions (n, T), and errors (n, n_draws) drawn from their covariance."""
         covariance = self._joint_covariance(vectors, design)
-        # Places that are close to each other or to data make it singular.
+        # Places that are close to each other or to data make the covariance singular.
         covariance[np.diag_indices_from(covariance)] += JITTER
         factor = linalg.cholesky(covariance, lower=True)
         return self._predict_vectors(vectors, design)[0], factor @ rng.standard_normal((len(vectors), n_draws))
@@ -251,8 +251,8 @@ class MaternProcess:
     ) -> tuple[FloatArray, ...]:
         """Predictions (n, T), and errors (n, n_draws) of predictions of drawn fields from drawn data.
 
-        Errors do not depend on the data, so that those of fields without data serve (conditioning by kriging: Chiles &
-        Delfiner 2012, Geostatistics, section 7.3).
+        The distribution of errors does not depend on the data. Errors for fields drawn from the prior therefore have
+        the right distribution (conditioning by kriging: Chiles & Delfiner 2012, Geostatistics, section 7.3).
         """
         given = self._conditional()
         both = np.vstack([given.vectors, vectors])
@@ -262,13 +262,13 @@ class MaternProcess:
         observed = fields[:n_data] + np.sqrt(given.noise)[:, np.newaxis] * rng.standard_normal((n_data, n_draws))
         found, _ = self._condition(vectors, given._replace(columns=np.hstack([given.columns, observed])))
         errors = fields[n_data:] - found[:, k:]
-        # The same error of the mean everywhere: one draw of its coefficients for each field.
+        # All places of a field have the same error of the mean: draw the coefficients of the mean once for a field.
         root = self._mean_root(design - found[:, self.n_targets : k])
         errors = errors + root @ rng.standard_normal((root.shape[1], n_draws))
         return self._in_units_of_y(found[:, :k], design), errors
 
     def _mean_root(self, rest: FloatArray) -> FloatArray:
-        """A root (n, p) of the covariance of the mean, from what the data do not explain (n, p) of its design."""
+        """A root (n, p) of the covariance of the mean. ``rest`` (n, p) is the design minus its explained part."""
         if not rest.shape[1]:
             return rest
         return np.asarray(linalg.solve_triangular(self._precision_factor(), rest.T, lower=True).T)
@@ -312,7 +312,7 @@ class MaternProcess:
         return self.values["noise"] / self.values["variance"]
 
     def _factor(self) -> FloatArray:
-        """The Cholesky factor of the exact process. It is computed anew: files and pickles hold the data only."""
+        """The Cholesky factor of the exact process. Every call computes it: files and pickles hold the data only."""
         data = self.state["observations"]
         return ExactGP(data["vectors"], data["weight"]).factor(*self._kernel, self._ratio)
 
@@ -346,8 +346,8 @@ def _check_observations(data: Observations, n_targets: int, given: Given, *, exa
     n_places = len(data.vectors)
     if exact and n_places > _MAX_EXACT:
         raise ValueError(
-            f"method='exact' with {n_places} places: expected at most {_MAX_EXACT}, as it keeps matrices of n x n "
-            "numbers. method='neighbours' takes any number."
+            f"method='exact' with {n_places} places: expected at most {_MAX_EXACT}, because it needs matrices of "
+            "n x n numbers. method='neighbours' takes any number."
         )
     if given["noise"] == 0 and data.deviations[:, :n_targets].any():
         raise ValueError(

@@ -46,7 +46,7 @@ class CovariateEstimator(LocationEstimator):
         """The places of X, and its covariates; None if the mean is a constant. ``reset`` remembers the columns."""
         if reset:
             self._n_covariates = 0
-        # After the fit its covariates count, even if the parameter has been changed.
+        # After the fit the covariates of the fit count, even if the parameter has been changed.
         if self._mean_kind() == "constant" if reset else self._n_covariates == 0:
             try:
                 return self._read(X, reset=reset), None
@@ -77,8 +77,8 @@ class CovariateEstimator(LocationEstimator):
         n_outputs = data.targets.shape[1]
         if n_outputs > 1:
             raise ValueError(
-                f"y has {n_outputs} outputs, and mean={type(self.mean).__name__}(...) takes one: expected one model "
-                "for each output, or mean='linear'."
+                f"y has {n_outputs} outputs, and mean={type(self.mean).__name__}(...) takes one: expected one "
+                "estimator for each output, or mean='linear'."
             )
         if not data.flat:
             # These words are those of scikit-learn.
@@ -94,16 +94,16 @@ class CovariateEstimator(LocationEstimator):
         return data._replace(covariates=trend)
 
     def _fit_process(self, data: TrainingData, before: dict[str, Any] | None) -> Process:
-        """The process, fitted on these observations and earlier ones, without a trend that says nothing."""
+        """The process, fitted on these observations and earlier ones. A trend that does not rise with y is left out."""
         process = fit_process(self, data, before)
         if not hasattr(self, "mean_model_") or not isinstance(process, MaternProcess):
             return process
-        # A model that knows nothing predicts the mean of the other folds, which is high where the own fold is low.
+        # A model that knows nothing predicts the mean of the other folds. This mean is high if the tested fold is low.
         if process.coefficients()[0] > 0.0:
             return process
         warn_caller(
             f"Predictions of mean={type(self.mean).__name__}(...) for observations of other folds do not rise with y: "
-            "they are left out. Use mean='constant', other covariates or another regressor.",
+            "the mean of the field leaves them out. Use mean='constant', other covariates or another regressor.",
             UserWarning,
         )
         # A column of zeros is left out of the design.

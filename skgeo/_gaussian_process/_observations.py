@@ -31,15 +31,15 @@ _RANGES = dict.fromkeys(HYPERPARAMETERS, (MIN_SQUARABLE, MAX_SQUARABLE)) | {
     "smoothness": SMOOTHNESS_RANGE,
 }
 
-# A hyperparameter by name; None is to be found by its likelihood.
+# Hyperparameters by name. None stands for a value that the fit has to find.
 Given = dict[str, float | None]
 
 
 class TrainingData(NamedTuple):
     """Observations of positive weight: places (n, 2) in degrees, targets (n, T) and weights (n,).
 
-    ``flat`` says whether y has no axis for targets. ``rows`` (n,) are their numbers among all rows of X. The
-    ``covariates`` (n, p) are those of a linear mean.
+    ``flat`` is True if y has no axis for targets. ``rows`` (n,) are the rows of the observations in X. ``covariates``
+    (n, p) are the columns of the mean.
     """
 
     points: FloatArray

@@ -56,7 +56,7 @@ def check_resumed(model: Any, data: TrainingData) -> None:
     """Raise ValueError unless a part of the data fits the earlier parts of a fitted estimator."""
     n_before = model._state["mean"].size
     if data.targets.shape[1] != n_before:
-        raise ValueError(f"y has {data.targets.shape[1]} outputs: expected {n_before}, as at first.")
+        raise ValueError(f"y has {data.targets.shape[1]} outputs: expected {n_before}, as in the earlier parts.")
     if (model.method == "harmonics") != (model.method_ == "harmonics"):
         raise ValueError(
             f"method={model.method!r} differs from that of the earlier parts, {model.method_!r}: use fit to start anew."

@@ -26,10 +26,11 @@ __all__ = ["SphericalGaussianProcessRegressor"]
 class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
     """Gaussian process regression on the sphere with a Matern kernel, for any length scale and number of data.
 
-    Geostatistics calls this method kriging. The model predicts a random field, which was observed with noise, and its
-    standard deviation. The kernel is a Matern kernel of the chord between two places. ``fit`` finds the variance, the
-    length scale, the smoothness and the noise with the largest likelihood. The mean of the field is a constant, or
-    depends on covariates (``mean``). The defaults work for thirty places of a city and for a million of the globe.
+    Geostatistics calls this method kriging. The model predicts a random field that was observed with noise, and the
+    standard deviation of the prediction. The kernel is a Matern kernel of the chord between two places. ``fit`` finds
+    the variance, the length scale, the smoothness and the noise with the largest likelihood. The mean of the field is a
+    constant, or depends on covariates (``mean``). The defaults work for thirty places of a city and for a million
+    places of the globe.
 
     Parameters
     ----------
@@ -54,10 +55,11 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         with the largest likelihood.
     noise : float or None, default=None
         Variance of the noise of an observation of weight 1, in the units of ``variance``. None finds the value with the
-        largest likelihood. With 0 the field interpolates the observations; a noise of 1e-8 of the variance keeps the
-        linear systems regular. "harmonics" does not accept 0.
+        largest likelihood. With 0 the field passes through the observations; a noise of 1e-8 of the variance then
+        keeps the linear systems regular. "harmonics" does not accept 0.
     n_neighbors : int, default=20
-        For "neighbours": number of earlier observations that an observation depends on. A prediction uses twice this.
+        For "neighbours": number of earlier observations that an observation depends on. A prediction uses twice this
+        number.
     max_degree : int, default=20
         For "harmonics": largest degree L, at least 1. Its resolution, half a wavelength, is 180 / L degrees.
     normalize_y : bool, default=True
@@ -68,13 +70,14 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
 
         * "linear" is a constant plus a linear function of the covariates. The coefficients are estimated together with
           the field by generalised least squares (universal kriging).
-        * With a regressor (regression kriging) the mean is a constant plus a multiple of its predictions. Each
-          observation is predicted by a regressor that was fitted without it. Constant and multiple are estimated
-          together with the field. y has one output. A Pipeline gets the other columns of a frame unchanged.
+        * With a regressor (regression kriging) the mean is a constant plus a multiple of the predictions of the
+          regressor. Each observation is predicted by a clone that was fitted without this observation. The constant and
+          the multiple are estimated together with the field. y must have one output. A Pipeline gets all columns of a
+          frame but the coordinates, unchanged.
 
         "harmonics" accepts "constant" only.
     cv : int, splitter, iterable of splits or None, default=None
-        Folds in which a regressor predicts the observations. An integer is a number of random folds, None is five. A
+        Folds in which a regressor predicts the observations. An integer is a number of random folds. None means five. A
         splitter gets latitude and longitude, so :class:`~skgeo.model_selection.SphericalBlockKFold` works.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
@@ -93,7 +96,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         The hyperparameters, in the units of the parameters.
     noise_std_ : float or ndarray of shape (n_outputs,)
         Standard deviation of the noise of an observation of weight 1, in the units of y. An observation at a new place
-        has the variance ``std**2 + noise_std_**2``.
+        has the variance ``std**2 + noise_std_**2``, with ``std`` from ``predict``.
     theta_ : ndarray
         Natural logarithms of variance, length scale and noise; for "harmonics" of variance, length scale, smoothness
         and noise.
@@ -140,7 +143,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         ``max_degree``. The message names the degree that the length scale needs.
     ConvergenceWarning
         From ``fit`` with "harmonics", if the search stopped before it reached the maximum; or if the noise is at one of
-        its bounds, because weights are far from one or the variance of the targets is large.
+        its bounds, for instance because the weights are far from one.
 
     See Also
     --------
@@ -155,14 +158,14 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
 
     Observations at one place (to half a millimetre) are replaced by their weighted mean. This is exact: deviations from
     the mean enter the likelihood of the noise. The search for the hyperparameters uses at most 5,000 places. Half
-    of them are spread out, and half are clusters of neighbours. Its likelihood is exact for up to 500 places, and that
-    of "neighbours" for more. For each smoothness the search starts at the best point of a grid of noises and length
-    scales. The length scales reach from the spacing of the places to their extent.
+    of them are spread out, and half are clusters of neighbours. The likelihood of the search is exact for up to 500
+    places. For more places it is the likelihood of "neighbours". For each smoothness the search starts at the best
+    point of a grid of noises and length scales. The length scales reach from the spacing of the places to their extent.
 
     If observations are dense and noisy, "neighbours" joins up to 64 of them to a group, which counts as one
     observation. Within a group the field varies by much less than the noise of the mean of the group.
 
-    ``predict`` returns the standard deviation of the field, without the noise of an observation. So does scikit-learn
+    ``predict`` returns the standard deviation of the field, without the noise of an observation, as scikit-learn does
     for noise that is given as ``alpha``. Several targets share their hyperparameters, as in scikit-learn.
 
     References
@@ -238,9 +241,9 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
             Points as (latitude, longitude) in degrees. Covariates of ``mean`` follow in an array, and are the other
             columns of a frame. A grid has its observations at the centres of the cells, with the mask as weights.
             Chunked input (dask) is computed.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or of the shape of the grid
             Observed values. Values of weight zero may be NaN or masked.
-        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+        sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
             An observation of weight w has noise of the variance ``noise / w``, as the mean of w observations has.
             Observations of weight zero are left out.
 
@@ -252,15 +255,15 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
 
     @available_if(CovariateEstimator._learns_in_parts)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Add observations to the earlier ones. The result is that of one fit on all of them, to rounding.
+        """Add observations to the earlier ones. The result is that of one fit on all of them, within rounding errors.
 
         Parameters
         ----------
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             As for ``fit``.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or that of the grid
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or of the shape of the grid
             Observed values, with as many outputs as before.
-        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+        sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
             As for ``fit``.
 
         Returns
@@ -270,11 +273,11 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         Raises
         ------
         ValueError
-            As in ``fit``; or if ``method`` or the number of outputs has changed, or ``max_degree`` with "harmonics".
+            As in ``fit``; or if ``method``, the number of outputs or, with "harmonics", ``max_degree`` has changed.
 
         Notes
         -----
-        Each call searches the hyperparameters that are None again. With "harmonics" the time does not depend on the
+        Each call searches again for all hyperparameters that are None. With "harmonics" the time does not depend on the
         number of earlier observations. Other methods keep all observations: each call takes as long as one fit on all.
         """
         return self._fit(X, y, sample_weight, partial=True)
@@ -425,7 +428,7 @@ class SphericalGaussianProcessRegressor(RegressorMixin, CovariateEstimator):
         self.n_observations_ = process.n_observations
 
     def _shaped(self, values: FloatArray) -> FloatArray:
-        """The values without the last axis, that of outputs, if y has no such axis."""
+        """The values without the last axis, the axis of outputs, if y has one dimension."""
         return values[..., 0] if self._flat else values
 
     def _check_parameters(self) -> None:

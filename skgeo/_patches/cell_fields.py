@@ -36,24 +36,24 @@ class CellPatches:
         min_fraction: float = 0.0,
         return_labels: bool = False,
     ) -> Any:
-        """The cells of each patch, for cells in any order: by HEALPix pixels, by blocks of equal area, or by labels.
+        """Find the cells of each patch, for cells in any order: by HEALPix pixels, by equal-area blocks, or by labels.
 
-        The result takes the place of ``patch_size`` in :meth:`patches`, :meth:`patch_values` and
-        :meth:`from_patches`. Give one of the three first parameters.
+        Give the result as ``patch_size`` to :meth:`patches`, :meth:`patch_values` and :meth:`from_patches`. Exactly one
+        of ``healpix_level``, ``block_size_km`` and ``labels`` is needed.
 
         Parameters
         ----------
         healpix_level : int, default=None
             A patch is a HEALPix pixel of this level: 12 * 4**level pixels cover the sphere. It holds the cells whose
-            centres lie in it. HEALPix cells come in rows and columns of a square: with 16 x 16 cells in a patch,
-            ``values.reshape(..., 16, 16)`` is an image.
+            centres lie in the pixel. If the cells are HEALPix cells, too, they are sorted by rows and columns of a
+            square: with 16 x 16 cells in a patch, ``values.reshape(..., 16, 16)`` is an image.
         block_size_km : float, default=None
-            A patch is a block of equal area with about this side in km. Blocks are those of the splitters, numbered
-            from north to south.
+            A patch is a block with about this side in km. All blocks have the same area. They lie in bands along
+            parallels, and are numbered from north to south.
         labels : array-like of the shape of the grid, default=None
             The patch of each cell: numbers or names. None, NaN and negative numbers are no patch.
         min_fraction : float, default=0
-            Keep patches of whose area at least this fraction is inside the mask.
+            Keep patches with at least this fraction of their area inside the mask.
         return_labels : bool, default=False
             Also return the label of each patch: the number of the HEALPix pixel in nested order, the number of the
             block, or the label.
@@ -69,8 +69,8 @@ class CellPatches:
         Raises
         ------
         ValueError
-            If none or several of the three parameters are given, or the value is invalid; if ``min_fraction`` keeps
-            nothing.
+            If none or several of the three parameters are given, or a parameter is invalid; if ``min_fraction``
+            keeps no patch.
         ImportError
             With ``healpix_level``, without the package healpix.
 
@@ -95,7 +95,7 @@ class CellPatches:
         return (members, names) if return_labels else members
 
     def patch_middles(self, members: "npt.ArrayLike") -> tuple[FloatArray, FloatArray]:
-        """Middles and sizes of patches, as :class:`skgeo.nn.GreatCircleBias` takes them.
+        """Compute middles and sizes of patches, in the form that :class:`skgeo.nn.GreatCircleBias` takes.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class CellPatches:
         middles : ndarray of shape (n_patches, 2)
             Latitude and longitude in degrees of the centroid of each patch, weighted by the areas of cells.
         sizes : ndarray of shape (n_patches,)
-            The root of the area of each patch in km.
+            The square root of the area of each patch, in km.
 
         Raises
         ------
@@ -208,7 +208,7 @@ def fields_on_cells(obj: Any, cells: Any) -> tuple[list[Any], dict[Hashable, Any
 def _in_order(obj: Any, cells: Any) -> tuple[Any, list[Hashable], dict[Hashable, Any]]:
     """An object with CF coordinates, the names of these, and slices that bring its dimensions to the order of cells.
 
-    A field in one dimension without coordinates, such as one on a mesh, is taken in its order.
+    The order of a field in one dimension without coordinates, such as a field on a mesh, is the order of the cells.
     """
     flat = len(cells.shape) == 1
     native = read_native(obj).obj if flat and _is_recognised(obj) else obj
@@ -235,5 +235,5 @@ def _by_position(field: Any, cells: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _is_recognised(field: Any) -> bool:
-    """Whether a field says its grid itself. A field on a mesh that it left behind does not."""
+    """Whether a field describes its grid itself. A field of a mesh file does not: the file has the mesh."""
     return not ("mesh" in field.attrs and "location" in field.attrs)

@@ -16,11 +16,11 @@ from skgeo._validation import check_parameter, import_optional, is_integer, is_r
 
 # Largest level of HEALPix patches: larger ones are smaller than the cells of any model.
 _LARGEST_LEVEL = 24
-# Share by which the areas of HEALPix cells may differ from each other: the rounding of single precision.
+# Relative difference that the areas of HEALPix cells may have from each other: the rounding of single precision.
 _EQUAL = 1e-6
-# Slots of squares of HEALPix cells, a cell: with more, cells come one after the other.
+# Largest number of slots of a square for each HEALPix cell. If it is exceeded, cells are not put into squares.
 _MOST_SLOTS_A_CELL = 64
-# Blocks on the sphere that are smaller than this, in km, are no patches.
+# Smallest side of a block in km.
 _SMALLEST_BLOCK = 1e-3
 
 
@@ -62,7 +62,10 @@ def find_members(
     shares = np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0.0)
     kept = shares >= min_fraction - 1e-9
     if not kept.any():
-        raise ValueError(f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it.")
+        raise ValueError(
+            f"min_fraction={min_fraction!r}: no patch has this share of its area in the mask. "
+            "Give a smaller min_fraction."
+        )
     return members[kept], names[kept]
 
 
@@ -134,7 +137,9 @@ def _labelled_members(labels: Any, shape: tuple[int, ...], present: Any) -> tupl
     numbers[known] = number
     members, used = members_of(np.where(present, numbers, -1))
     if not used.size:
-        raise ValueError("labels: no cell with a place has a label that is not missing or negative.")
+        raise ValueError(
+            "labels: every cell with a place has a label that is missing or negative. Give labels from 0 on, or names."
+        )
     return members, names[used]
 
 
@@ -153,7 +158,7 @@ def check_members(members: Any, n_cells: int) -> Integers:
         raise ValueError("patch_size has a patch without any cell: leave it out.")
     used = np.bincount(table[table >= 0], minlength=n_cells)
     if used.max() > 1:
-        raise ValueError(f"patch_size has cell {np.argmax(used)} in two places: a cell belongs to one patch.")
+        raise ValueError(f"patch_size has cell {np.argmax(used)} twice: expected each cell in one patch only.")
     return table
 
 
@@ -198,7 +203,7 @@ def check_flat(field: Any, shape: tuple[int, ...], name: str = "field") -> None:
 
 
 def _take_chunks(flat: Any, index: Integers, absent: Any, fill: Any) -> Any:
-    """The same of a dask array, in chunks of whole patches."""
+    """The values of ``take_members`` from a dask array, in chunks of whole patches."""
     n_slots = absent.shape[1]
     taken = flat[..., index]
     # Chunks that end between two patches can be cut into patches without the neighbouring chunk.

@@ -1,4 +1,4 @@
-"""Cut a grid into windows of pixels, the patches: which rows and columns, and how many pixels each has."""
+"""Cut a grid into patches, which are windows of pixels: their rows and columns, and their numbers of pixels."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -58,12 +58,15 @@ def cut_patches(
     cut = _cut_cells if hasattr(grid, "solid_angles") else _cut_grid
     found = cut(grid, sizes, strides, partial, min_fraction, quiet)
     if found.first.size == 0:
-        raise ValueError(f"min_fraction={min_fraction!r}: no patch has that much of its area in the mask; lower it.")
+        raise ValueError(
+            f"min_fraction={min_fraction!r}: no patch has this share of its area in the mask. "
+            "Give a smaller min_fraction."
+        )
     return found
 
 
 def _numbers_of_pixels(grid: Any, value: Any, name: str) -> Pair:
-    """Numbers of pixels along rows and columns; whole floats are accepted, and an error gives the pixel in degrees."""
+    """Numbers of pixels along rows and columns; whole floats are valid. Errors name the size of a pixel in degrees."""
     with suppress(TypeError, ValueError):
         numbers = np.asarray(value)
         if numbers.dtype.kind == "f" and (numbers == np.round(numbers)).all() and (np.abs(numbers) < 2**31).all():
@@ -93,9 +96,9 @@ def _cut_grid(grid: Any, sizes: Pair, strides: Pair, partial: bool | None, min_f
     columns = _axis_windows(blocks[1], sizes[1], strides[1], bool(partial), closed=grid.closed)
     heights, widths = grid._heights_and_widths()
     if partial is not False and not quiet:
-        # A chunked mask is not read for a warning: the share is then one of all cells.
+        # A chunked mask is not read for a warning. The share then counts all cells as inside.
         share = _share_left_out(None if grid.chunked else grid.mask, heights, widths, rows, columns)
-        cure = "partial=True keeps smaller patches at the ends, stride=None leaves nothing between"
+        cure = "partial=True keeps smaller patches at the ends, and stride=None leaves no gaps"
         _warn_left_out(rows, columns, ("rows", "columns"), share, cure)
     cut = Cut(*_all_windows(rows, columns), sizes)
     if min_fraction > 0.0 and grid.mask is not None:
@@ -130,7 +133,7 @@ def _cut_cells(cells: Any, sizes: Pair, strides: Pair, partial: bool | None, min
     if partial is None and not quiet and (rows.left_out.any() or columns.left_out.any()):
         covered = float(inside[np.ix_(~rows.left_out, ~columns.left_out)].sum())
         share = 1.0 - covered / max(float(inside.sum()), covered) if inside.any() else 0.0
-        _warn_left_out(rows, columns, names, share, "other sizes and strides leave less")
+        _warn_left_out(rows, columns, names, share, "other sizes and strides may leave out less")
     # The tolerance is for rounding. A patch without any present pixel has no place.
     kept = inside_shares(_cell_windows(areas, cut), _cell_windows(inside, cut)) >= min_fraction - 1e-9
     return cut.take(kept & _cell_windows(present, cut).any(axis=(1, 2)))
@@ -211,8 +214,8 @@ def _warn_left_out(rows: Windows, columns: Windows, names: tuple[str, str], shar
         if axis.left_out.any()
     ]
     warn_caller(
-        f"The patches leave out {' and '.join(parts)}, {share:.1%} of the domain, at ends where patch_size does not "
-        f"divide the grid or between patches where stride is larger: {cure}; partial=False says that you mean it.",
+        f"The patches leave out {' and '.join(parts)}, {share:.1%} of the domain, because patch_size does not divide "
+        f"the grid, or stride is larger than patch_size: {cure}. partial=False leaves them out without this warning.",
         CoordinateWarning,
     )
 
@@ -250,8 +253,8 @@ def _window_shares(
     Areas of cells are ``heights * widths``.
     """
     west, east = columns.starts, columns.starts + columns.counts
-    # Sums run along one strip of windows at a time. Differences of sums over the whole grid would leave only rounding
-    # for a small patch at a pole.
+    # Sums run along one strip of windows at a time. With sums over the whole grid, the share of a small patch at a pole
+    # would be a difference of rounding errors.
     shares = np.empty((rows.starts.size, columns.starts.size))
     for i, (start, count) in enumerate(zip(rows.starts, rows.counts, strict=True)):
         strip = slice(start, start + count)
@@ -278,7 +281,7 @@ def _outer_edges(
     if longitude_edges[0, 0] > longitude_edges[-1, 0]:
         columns = columns[::-1]
     west, span = columns[0, :, 0], columns[1, :, 1] - columns[0, :, 0]
-    # A window across the seam, or all around, ends a turn further east than its edges say.
+    # The edges of a window across the seam, or around the globe, lack a whole turn: add 360 degrees.
     span = np.where(span <= 1e-9, span + 360.0, span)
     return np.column_stack([rows[:, :, 0].min(axis=0), rows[:, :, 1].max(axis=0), west, west + span, count])
 

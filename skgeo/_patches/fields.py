@@ -28,7 +28,7 @@ from skgeo.exceptions import CoordinateError
 
 # Dimensions of values in patches: number of the patch, row and column of the pixel in it.
 DIMS: tuple[Hashable, ...] = ("patch", "y", "x")
-# Degrees, the rounding of single precision: an edge in a file that is closer to an edge of the grid is the same edge.
+# In degrees, the rounding of single precision: edges of a file and of the grid with a smaller distance are the same.
 _SAME_EDGE = 1e-4
 
 
@@ -75,8 +75,8 @@ class PatchFields:
         Returns
         -------
         values : array of shape (..., n_patches, h, w), or (..., n_patches, n_cells) with the cells of each patch
-            The type and the dtype are those of the field. From a dask array they are lazy, and a patch needs only the
-            chunks that its row of patches touches. From a tensor they are a differentiable tensor. An array may be a
+            Values with the type and the dtype of the field. A dask array gives lazy values: a patch needs only the
+            chunks that its row of patches touches. A tensor gives a differentiable tensor. An array may give a
             read-only view of the field. A DataArray has the edges, or the pixel centres, of the patches as coordinates.
         valid : ndarray of shape (n_patches, h, w) or DataArray
             True where a pixel belongs to the patch and the mask of the grid is above zero. Only with
@@ -100,7 +100,7 @@ class PatchFields:
 
         Examples
         --------
-        Patches of 90 x 120 degrees in steps of 90 degrees: the fourth continues across the seam at 360.
+        Patches of 90 x 120 degrees in steps of 90 degrees. The fourth patch continues across the seam at 360 degrees.
 
         >>> import numpy as np
         >>> from skgeo import LatLonGrid
@@ -137,7 +137,7 @@ class PatchFields:
         min_fraction: float = 0.0,
         weights: Any = None,
     ) -> Any:
-        """Put values of patches back on the grid: the mean of the patches that hold a pixel.
+        """Put values of patches back on the grid. A pixel that is in several patches gets the mean of their values.
 
         Parameters
         ----------
@@ -146,7 +146,8 @@ class PatchFields:
             DataArray has the rows and columns of its patches as coordinates. It may therefore hold some of the patches,
             in any order.
         patch_size : int, (int, int) or array of shape (n_patches, n_cells), default=None
-            As for :meth:`patch_values`. A labelled DataArray does not need this parameter and the next three.
+            As for :meth:`patch_values`. A labelled DataArray needs none of ``patch_size``, ``stride``, ``partial`` and
+            ``min_fraction``.
         stride : int or (int, int), default=None
             As for :meth:`patch_values`.
         partial : bool, default=None
@@ -172,6 +173,8 @@ class PatchFields:
 
         Examples
         --------
+        Two patches of 2 x 2 pixels share the second column. This column gets the means of both patches.
+
         >>> import numpy as np
         >>> from skgeo import LatLonGrid
         >>> grid = LatLonGrid([10, 20], [0, 10, 20])
@@ -199,7 +202,7 @@ class PatchFields:
         if not labelled:
             return joined
         place = _labels_of(self, None)
-        # Bounds of cells have a dimension of their own, which an array has not.
+        # Bounds of cells have a dimension of their own, which the field does not have.
         ours = {name: each for name, each in place.coordinates.items() if set(each[0]) <= set(place.dims)}
         coordinates = _kept_coordinates(values, DIMS) | ours
         return _as_data_array(joined, (*values.dims[:-3], *place.dims), coordinates, values.name, values.attrs)

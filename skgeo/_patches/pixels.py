@@ -22,11 +22,11 @@ __all__ = [
 # A block of pixels: patch numbers (n,), centres (n, 2) and weights (n,).
 Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
-#: Number of pixels encoded at a time: their embedding takes some tens of megabytes.
+#: Number of pixels that are encoded at a time. Their embedding takes tens of megabytes.
 PIXELS_AT_A_TIME = 2**16
-# Degrees, ten centimetres: pixel centres of stacks that are closer are the same place.
+# In degrees, which is 10 cm: centres of pixels of stacks with a smaller distance are the same place.
 _SAME_PLACE = 1e-6
-# Share of the smallest pixel: pixel centres of overlapping patches that are closer are the same pixel.
+# Share of the smallest pixel: centres with a smaller distance are the same pixel in overlapping patches.
 _SAME_PIXEL = 0.01
 
 

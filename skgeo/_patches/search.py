@@ -14,7 +14,7 @@ from skgeo._patches.values import pixels_of
 from skgeo._typing import Bools, FloatArray, Integers
 from skgeo.exceptions import CoordinateError
 
-# Share of the width of a cell: an edge of a patch that is closer to the edge of a cell is the same edge.
+# Share of the width of a cell: edges of a patch and of a cell with a smaller distance are the same edge.
 _SAME_EDGE = 0.1
 
 
@@ -43,10 +43,10 @@ def _refuse_lost(found: Bools) -> None:
 
 
 def mask_stack(grid: Any, stack: PixelStack, *, keep_outside: bool = False) -> PixelStack:
-    """A stack of cells in any order whose areas are those inside the mask of the grid that they were cut from.
+    """A stack of cells in any order, with the areas of the cells inside the mask of the grid of the stack.
 
-    The cells of the grid are found by their centres. A patch without a cell inside has no area in the result; with
-    ``keep_outside``, the areas of all of its cells.
+    The cells of the grid are found by their centres. A patch without a cell inside has no area in the result;
+    with ``keep_outside`` it has the areas of all of its cells.
     """
     if not hasattr(grid, "solid_angles"):
         raise CoordinateError(f"X is a stack of cells, and grid is a {type(grid).__name__}: give the grid of X.")
@@ -156,7 +156,7 @@ def covered_cells(grid: Any, cut: Cut) -> Bools:
     """Which cells of a grid are pixels of patches."""
     rows, columns, _ = pixels_of(cut, grid.shape)
     covered = np.zeros(grid.shape, dtype=bool)
-    # Pixels beyond a partial patch have the place of its first pixel, which is covered anyway.
+    # Pixels beyond a partial patch have the row and column of its first pixel, which is covered in any case.
     covered[rows[:, :, np.newaxis], columns[:, np.newaxis, :]] = True
     return covered
 

@@ -29,7 +29,7 @@ def as_field(values: Any, name: str) -> Any:
     """An array of NumPy or dask, or a tensor. Masked values become NaN; refused if the dtype has no NaN."""
     if is_tensor(values) or is_lazy(values):
         return values
-    # Rows and columns of a frame have labels, which may be those of other places.
+    # Rows and columns of a frame have labels. These labels may belong to other places.
     unlabelled = not hasattr(values, "columns")
     check_parameter(name, type(values).__name__, unlabelled, "an array, a tensor or a DataArray: give .to_numpy()")
     if np.ma.isMaskedArray(values):
@@ -246,7 +246,7 @@ def _put_array(values: Any, cut: Cut, shape: tuple[int, ...], weights: Any = Non
     apart = np.bincount(row * shape[1] + column, minlength=1).max() <= 1
     if weights is not None or not apart:
         return _mean_of_overlaps(values, (rows, columns, inside), shape, weights)
-    # Where each pixel is in one patch at most, values are only moved.
+    # If each pixel is in one patch at most, values are only moved.
     filled = (*values.shape[:-3], *shape)
     field = values.new_full(filled, float("nan")) if is_tensor(values) else np.full(filled, np.nan, values.dtype)
     if inside is None:

@@ -38,8 +38,8 @@ def load_land_mask() -> Bunch:
         longitude : ndarray of shape (720,)
             Centres of the columns in degrees, -179.75 to 179.75.
         fraction : ndarray of shape (360, 720)
-            Share of land of each cell, float64 in [0, 1]. It is stored in steps of 1/255, which is its largest error.
-            0 and 1 are exact: all sea and all land.
+            Share of land of each cell, float64 in [0, 1]. The file stores it in steps of 1/255, so its error is less
+            than 1/255. The values 0 and 1 are exact: these cells are all sea or all land.
         mask : ndarray of shape (360, 720)
             True where ``fraction >= 0.5``.
         DESCR : str
@@ -47,10 +47,10 @@ def load_land_mask() -> Bunch:
 
     Notes
     -----
-    The data come from GLOBE, the Global Land One-kilometer Base Elevation model of NOAA [1]_, whose pixels of 30 arc
-    seconds are either sea or have an elevation; its open-access files are free of copyright. The package
-    ``global-land-mask`` 1.0.0 (MIT licence) holds these pixels, and ``scripts/make_land_mask.py`` counts them in blocks
-    of 60 x 60, which are exactly our cells. So:
+    The data come from GLOBE, the Global Land One-kilometer Base Elevation model of NOAA [1]_. A pixel of GLOBE is 30
+    arc seconds wide, and either is sea or has an elevation. The open-access files are free of copyright. The package
+    ``global-land-mask`` 1.0.0 (MIT licence) holds these pixels, and ``scripts/make_land_mask.py`` counts the pixels in
+    blocks of 60 x 60, which are exactly the cells of this mask. Therefore:
 
     * Waters that GLOBE gives an elevation are land: lakes (the Great Lakes, Victoria, Baikal) and the Caspian Sea.
     * Lagoons open to the sea (Maracaibo) and the IJsselmeer are sea.
@@ -66,6 +66,8 @@ def load_land_mask() -> Bunch:
 
     Examples
     --------
+    A grid of the sea. Its mask is the share of sea in each cell.
+
     >>> from skgeo import LatLonGrid
     >>> from skgeo.datasets import load_land_mask
     >>> land = load_land_mask()

@@ -16,10 +16,10 @@ RandomState = int | np.random.RandomState | None
 
 
 def fibonacci_lattice(n: int) -> Points:
-    """Points that are spread evenly over the sphere, on a spiral [1]_.
+    """Make points that are spread evenly over the sphere, on a spiral [1]_.
 
     Point i of n has the latitude asin(z), with z from -1 + 1 / n to 1 - 1 / n in equal steps, so that each point stands
-    for the same area. Its longitude is i times 360 degrees over the golden ratio.
+    for the same area. Its longitude is i times 360 degrees divided by the golden ratio.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def fibonacci_lattice(n: int) -> Points:
 
     Examples
     --------
-    A mean over the lattice is a mean over the sphere: that of sin(latitude)^2 is 1/3.
+    A mean over the lattice approximates the mean over the sphere. The mean of sin(latitude)^2 over the sphere is 1/3.
 
     >>> import numpy as np
     >>> from skgeo.datasets import fibonacci_lattice
@@ -56,7 +56,7 @@ def fibonacci_lattice(n: int) -> Points:
 
 
 def make_land_ocean(n_samples: int = 5000, random_state: RandomState = None) -> tuple[Points, npt.NDArray[np.bool_]]:
-    """Random places, uniform on the sphere, and whether they are on land.
+    """Make random places, uniform on the sphere, and tell whether they are on land.
 
     This is the first experiment of [1]_, with the land mask of skgeo instead of polygons of countries. A place is on
     land if at least half of its cell of half a degree is land.
@@ -112,7 +112,7 @@ def make_checkerboard(
     n_classes: int = 16,
     random_state: RandomState = None,
 ) -> tuple[Points, npt.NDArray[np.int_]]:
-    """Random places, uniform on the sphere, in classes that alternate between cells of about the same size.
+    """Make random places, uniform on the sphere, with classes that change between cells of about the same size.
 
     This is the second experiment of [1]_. A place has the class of the nearest point of a Fibonacci lattice. The class
     of point i is i modulo ``n_classes``. The cells are the same for every seed.
@@ -151,6 +151,8 @@ def make_checkerboard(
 
     Examples
     --------
+    A thousand places in 200 cells. All 16 classes occur.
+
     >>> from skgeo.datasets import make_checkerboard
     >>> X, y = make_checkerboard(1000, random_state=0)
     >>> X.shape, len(set(y.tolist()))

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 # Number of values of one term in a block: 0.5 MB of float64, which fits into the inner caches of a CPU.
 _TERM_VALUES = 2**16
 
-# More scales would be nearly the same, and a number of a damaged file could ask for all memory.
+# More scales would be nearly equal. The limit also protects from damaged files, which could ask for all memory.
 _MOST_SCALES = 1000
 
-# Parameters that every encoder has. They say how to read X and what to report, and are no part of the formula.
+# Parameters that every encoder has. They concern the reading of X and the output, and are no part of the formula.
 _OF_EVERY_ENCODER = frozenset({"coordinates", "missing", "add_indicator", "verbose"})
 
 
 class FixedEncoder(LocationTransformer):
-    """An encoder that is a function of the place alone: ``fit`` checks X and the parameters, and learns nothing."""
+    """An encoder that is a fixed function of the place. ``fit`` checks X and the parameters, and learns nothing."""
 
     _public_module = "skgeo.encoders"
     _missing_policies: tuple[str, ...] = ("error", "nan")
@@ -142,7 +142,7 @@ class FormulaEncoder(FixedEncoder):
 
 
 class ScaledEncoder:
-    """Divides coordinates by scales in geometric progression. This mixin stands before FormulaEncoder."""
+    """Divides coordinates by scales in geometric progression. A class lists this mixin before FormulaEncoder."""
 
     n_scales: int
     min_scale: float
@@ -161,7 +161,7 @@ class ScaledEncoder:
 
     def _unscaled(self) -> FloatArray:
         """Radians per degree for the scale 1."""
-        # With units="degrees" the sine takes the number of degrees as if it were radians.
+        # With units="degrees" the sine takes a number of degrees as a number of radians.
         return np.array([1.0 if self.units == "degrees" else math.radians(1.0)])
 
     def _eastwards(self, rate: FloatArray) -> FloatArray:

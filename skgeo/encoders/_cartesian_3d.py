@@ -58,6 +58,8 @@ class Cartesian3DEncoder(FormulaEncoder):
 
     Examples
     --------
+    Two places on the equator, and the north pole.
+
     >>> from skgeo.encoders import Cartesian3DEncoder
     >>> Cartesian3DEncoder().fit_transform([[0.0, 0.0], [0.0, 90.0], [90.0, 77.0]]).round(4)
     array([[1., 0., 0.],

@@ -48,9 +48,9 @@ class DirectEncoder(FormulaEncoder):
 
     Notes
     -----
-    The longitude jumps by 2 pi at the antimeridian, where 180 is read as -180. A pole has as many values as there are
-    longitudes. The code of [1]_ subtracts the constant pi from both columns. A network with a bias can learn this
-    constant.
+    The longitude jumps by 2 pi at the antimeridian, where 180 is read as -180. At a pole, ``direct_lon`` depends on the
+    longitude of the input. The code of [1]_ subtracts the constant pi from both columns. A network with a bias can
+    learn this constant.
 
     References
     ----------
@@ -59,6 +59,8 @@ class DirectEncoder(FormulaEncoder):
 
     Examples
     --------
+    A place on the equator, and the north pole. The longitude 180 is read as -180.
+
     >>> from skgeo.encoders import DirectEncoder
     >>> DirectEncoder().fit_transform([[0.0, -90.0], [90.0, 180.0]]).round(4)
     array([[ 0.    , -1.5708],

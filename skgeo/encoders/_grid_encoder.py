@@ -76,6 +76,8 @@ class GridEncoder(ScaledEncoder, FormulaEncoder):
 
     Examples
     --------
+    The scale 0.5 doubles the angles of a place, and the scale 1 does not change them.
+
     >>> from skgeo.encoders import GridEncoder
     >>> grid = GridEncoder(2, 0.5, 1.0, units="radians").fit([[30.0, 180.0]])
     >>> grid.get_feature_names_out().tolist()[:4]

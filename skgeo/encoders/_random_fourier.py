@@ -28,12 +28,12 @@ class RandomFourierEncoder(FormulaEncoder):
     Parameters
     ----------
     n_components : int, default=500
-        Number of columns. An odd number leaves out the sine of the last vector. The products deviate from the kernel by
-        about 1 / sqrt(n_components).
+        Number of columns. An odd number leaves out the sine of the last vector. Products of rows deviate from the
+        kernel by about 1 / sqrt(n_components).
     length_scale_km : float, default=1000
-        Length scale of the kernel in km, measured straight through the Earth. Choose it by a search.
+        Length scale of the kernel in km, measured straight through the Earth. Choose the length scale by a grid search.
     smoothness : float, default=math.inf
-        Smoothness of the Matern kernel. 0.5 is the exponential kernel. ``math.inf`` is the Gaussian kernel, whose
+        Smoothness of the Matern kernel. 0.5 is the exponential kernel. ``math.inf`` is the Gaussian kernel. Its
         columns have no waves that are much shorter than the length scale.
     random_state : int, RandomState or None, default=None
         Seed of the random vectors, which ``fit`` draws. An integer gives the same columns in every fit.
@@ -74,12 +74,11 @@ class RandomFourierEncoder(FormulaEncoder):
 
     Notes
     -----
-    The columns are smooth everywhere on the sphere, also at the antimeridian and the poles. The vectors w follow the
-    spectral density
-    of the kernel in space: a normal distribution with the deviation 1 / l for the Gaussian kernel
-    exp(-d^2 / (2 l^2)), and a t distribution with 2 ``smoothness`` degrees of freedom for the Matern kernel, which is
-    scikit-learn's ``Matern(l, nu=smoothness)`` of Cartesian coordinates. The straight distance d is
-    2 R sin(angle / 2), 1 % shorter than the distance along the surface at 3,100 km.
+    The columns are smooth everywhere on the sphere, also at the antimeridian and the poles. The vectors w are drawn
+    from the spectral density of the kernel. For the Gaussian kernel exp(-d^2 / (2 l^2)) the density is a normal
+    distribution with the standard deviation 1 / l. For the Matern kernel it is a t distribution with 2 ``smoothness``
+    degrees of freedom. This Matern kernel is scikit-learn's ``Matern(l, nu=smoothness)`` of Cartesian coordinates. The
+    straight distance d is 2 R sin(angle / 2). At 3,100 km d is 1 % shorter than the distance along the surface.
 
     References
     ----------
@@ -88,7 +87,7 @@ class RandomFourierEncoder(FormulaEncoder):
 
     Examples
     --------
-    Two places that lie one length scale apart.
+    Two places that lie one length scale apart. The product of their rows is about exp(-1/2), which is 0.61.
 
     >>> from skgeo.encoders import RandomFourierEncoder
     >>> encoder = RandomFourierEncoder(5000, length_scale_km=1000, random_state=0)
@@ -147,7 +146,7 @@ class RandomFourierEncoder(FormulaEncoder):
         return self
 
     def _n_waves(self) -> int:
-        """The number of waves: a cosine and a sine each, the last sine left out if their number is odd."""
+        """The number of random vectors. Each has a cosine and a sine; the last has no sine if n_components is odd."""
         return -(-int(self.n_components) // 2)
 
     def _own_parameters(self) -> dict[str, Any]:
@@ -181,7 +180,7 @@ class RandomFourierEncoder(FormulaEncoder):
         check_parameter("length_scale_km", length, is_real(length) and length > 0, "a positive number")
         valid = (is_real(smoothness) or smoothness == math.inf) and smoothness > 0
         check_parameter("smoothness", smoothness, valid, "a positive number, or math.inf for the Gaussian kernel")
-        # A seed that is none is refused before fit changes anything.
+        # An invalid seed raises ValueError before fit changes anything.
         check_random_state(self.random_state)
 
     def _embedding_names(self) -> list[str]:

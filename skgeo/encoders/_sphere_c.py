@@ -9,7 +9,7 @@ __all__ = ["SphereCEncoder"]
 
 
 class SphereCEncoder(ScaledEncoder, FormulaEncoder):
-    """The position on the sphere of latitude and longitude divided by many scales, SphereC of Sphere2Vec [1]_.
+    """The position on the unit sphere, with both coordinates divided by many scales: SphereC of Sphere2Vec [1]_.
 
     3 S columns: ``spherec_lat_sin_s0`` to ``spherec_lat_sin_s{S-1}`` from the smallest to the largest scale, then
     ``spherec_lat_cos_lon_cos_*`` and ``spherec_lat_cos_lon_sin_*``, both coordinates on the same scale.
@@ -82,7 +82,7 @@ class SphereCEncoder(ScaledEncoder, FormulaEncoder):
 
     Examples
     --------
-    On the scale 1, in radians, it is z, x and y of the unit sphere.
+    On the scale 1, in radians, the columns are z, x and y of the unit sphere.
 
     >>> from skgeo.encoders import SphereCEncoder
     >>> encoder = SphereCEncoder(1, 1.0, 1.0, units="radians")

@@ -10,7 +10,7 @@ __all__ = ["SphereMEncoder"]
 
 
 class SphereMEncoder(ScaledEncoder, FormulaEncoder):
-    """The position on the sphere with one coordinate at a time divided by many scales, SphereM of Sphere2Vec [1]_.
+    """The position on the unit sphere, with one coordinate at a time divided by scales: SphereM of Sphere2Vec [1]_.
 
     5 S columns: ``spherem_lat_sin_s0`` to ``spherem_lat_sin_s{S-1}`` from the smallest to the largest scale, then
     ``spherem_lat_cos_*_lon_cos``, ``spherem_lat_cos_lon_cos_*``, ``spherem_lat_cos_*_lon_sin`` and
@@ -69,10 +69,10 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
 
     Notes
     -----
-    The columns are not continuous at the poles. They are continuous over the antimeridian only if ``periodic`` is True,
-    which also rounds the longitude without scale. With ``units="degrees"``, as in [2]_, coordinates without scale give
-    waves of 2 pi degrees. Longitudes of any convention are first brought to [-180, 180). The code of [2]_ repeats every
-    column. Here each column appears once, so the columns span the same functions.
+    The columns are not continuous at the poles. They are continuous over the antimeridian only if ``periodic`` is True.
+    ``periodic`` also rounds the waves of the longitude that has no scale. With ``units="degrees"``, as in [2]_,
+    coordinates without scale give waves of 2 pi degrees. Longitudes of any convention are first brought to [-180, 180).
+    The code of [2]_ repeats every column. Here each column appears once, so the columns span the same functions.
 
     References
     ----------
@@ -84,8 +84,10 @@ class SphereMEncoder(ScaledEncoder, FormulaEncoder):
 
     Examples
     --------
+    With the scale 2 the waves see half of a coordinate: 30 degrees in place of 60.
+
     >>> from skgeo.encoders import SphereMEncoder
-    >>> half = SphereMEncoder(1, 2.0, 2.0, units="radians")  # half of 60 is 30
+    >>> half = SphereMEncoder(1, 2.0, 2.0, units="radians")
     >>> half.fit_transform([[0.0, 60.0], [60.0, 0.0]]).round(3)
     array([[0.   , 0.5  , 0.866, 0.866, 0.5  ],
            [0.5  , 0.866, 0.5  , 0.   , 0.   ]])

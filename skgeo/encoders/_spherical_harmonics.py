@@ -26,12 +26,12 @@ _MOST_DEGREE = 2000
 
 
 class SphericalHarmonics(InverseTransformer, FixedEncoder):
-    """Real spherical harmonics, the waves of the sphere as sines and cosines are those of the circle.
+    """Real spherical harmonics: waves on the sphere, as sines and cosines are waves on the circle.
 
-    With max_degree L there are (L + 1)^2 columns, without those below ``min_degree``: ``sh_l0_m0``, ``sh_l1_m-1``,
-    ``sh_l1_m0``, ``sh_l1_m1``, ``sh_l2_m-2`` and so on, by degree l and order m from -l to l. Columns with m < 0 are
-    sines. The harmonics are orthonormal on the unit sphere, without the Condon-Shortley phase. [1]_ uses them as a
-    location encoder.
+    With max_degree L there are (L + 1)^2 - min_degree^2 columns: ``sh_l0_m0``, ``sh_l1_m-1``, ``sh_l1_m0``,
+    ``sh_l1_m1``, ``sh_l2_m-2`` and so on, by degree l and order m from -l to l. Columns with m < 0 are sines. The
+    harmonics are orthonormal on the unit sphere, without the Condon-Shortley phase. [1]_ uses them as a location
+    encoder.
 
     Parameters
     ----------
@@ -87,22 +87,22 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
 
     Notes
     -----
-    The columns are smooth everywhere on the sphere, also at the poles and the antimeridian. If the sphere is rotated,
-    the columns of one degree are combined with each other only.
+    The columns are smooth everywhere on the sphere, also at the poles and the antimeridian. A rotation of the sphere
+    combines only columns of the same degree.
 
     With a spectrum s_l the product of two rows is the covariance of a Gaussian random field at the two places. By the
     addition theorem it is the sum over l of s_l (2 l + 1) / 4 pi P_l(cos distance). A ridge regression on these columns
-    is therefore Gaussian process regression with this kernel, where ``alpha`` is the variance of the noise. Its time
+    is therefore Gaussian process regression with this kernel, where ``alpha`` is the variance of the noise. The time
     grows linearly with the number of samples. Give the regression ``fit_intercept=False``, or the encoder
     ``min_degree=1``.
 
     float32 input is computed in float64 and rounded.
 
     The code of SatCLIP evaluates the harmonics at longitude + 180 and at the colatitude latitude + 90. It multiplies
-    those of order 0 by sqrt((2 l + 1) / 4 * pi) instead of sqrt((2 l + 1) / (4 * pi)). The parity of the Legendre
-    functions is (-1)^(l + m), and that of the waves along longitude is (-1)^m. ``convention="satclip"`` therefore gives
-    the same columns. ``legendre_polys`` of SatCLIP is ``max_degree + 1``. The closed form of SatCLIP has the usual
-    scale of order 0, and keeps the Condon-Shortley phase, which is a further factor (-1)^m.
+    the harmonics of order 0 by sqrt((2 l + 1) / 4 * pi) instead of sqrt((2 l + 1) / (4 * pi)). The parity of the
+    Legendre functions is (-1)^(l + m), and that of the waves along longitude is (-1)^m. ``convention="satclip"``
+    therefore gives the same columns. ``legendre_polys`` of SatCLIP is ``max_degree + 1``. The closed form of SatCLIP
+    has the usual scale of order 0, and keeps the Condon-Shortley phase, which is a further factor (-1)^m.
 
     References
     ----------
@@ -181,7 +181,7 @@ class SphericalHarmonics(InverseTransformer, FixedEncoder):
         )
 
     def harmonic_map(self) -> tuple[FloatArray, None]:
-        """Return the columns as multiples of single harmonics; patches are averaged exactly by these.
+        """Return the factor of each harmonic in the columns. Exact means over patches need these factors.
 
         Returns
         -------

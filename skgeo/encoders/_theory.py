@@ -15,7 +15,7 @@ class TheoryEncoder(ScaledEncoder, FormulaEncoder):
     6 S columns: ``theory_0_sin_s0`` to ``theory_0_sin_s{S-1}`` from the smallest to the largest scale, then
     ``theory_0_cos_*``, ``theory_120_sin_*``, ``theory_120_cos_*``, ``theory_240_sin_*``, ``theory_240_cos_*``. The
     directions are (1, 0), (-1/2, sqrt(3)/2) and (-1/2, -sqrt(3)/2) in (longitude, latitude), 120 degrees apart on the
-    map. The sum of such waves has its maxima on a hexagonal lattice, as the activity of grid cells in the brain has.
+    map. The sum of such waves has its maxima on a hexagonal lattice, like the activity of grid cells in the brain.
 
     Parameters
     ----------

@@ -48,8 +48,8 @@ class WrapEncoder(FormulaEncoder):
 
     Notes
     -----
-    The columns are continuous over the antimeridian, but not at the poles, where they depend on longitude. This is the
-    encoder of [2]_ and of its table. In [1]_ the latitude is doubled first, so that both poles have the same values.
+    The columns are continuous over the antimeridian, but not at the poles, where they depend on longitude. [2]_ uses
+    the same columns. In [1]_ the latitude is doubled first, so that both poles have the same values.
 
     References
     ----------
@@ -60,6 +60,8 @@ class WrapEncoder(FormulaEncoder):
 
     Examples
     --------
+    The longitudes 90 and -270 are the same meridian.
+
     >>> from skgeo.encoders import WrapEncoder
     >>> WrapEncoder().fit_transform([[30.0, 90.0], [30.0, -270.0]]).round(4)
     array([[0.5  , 0.866, 1.   , 0.   ],

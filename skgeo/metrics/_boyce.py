@@ -33,20 +33,22 @@ def continuous_boyce_index(
     n_windows : int, default=101
         Number of positions of the window.
     window_width : float or None, default=None
-        Width of the window in units of the scores; None is a tenth of the range of ``background_scores``.
+        Width of the window in units of the scores, or with ``by_area=True`` as a share of the area. None is a tenth of
+        the range of ``background_scores``.
     by_area : bool, default=False
         Replace each score by the share of the area of the background with lower scores, before the window moves. Each
         window then holds a tenth of the area. Use True to compare models whose scores have different scales.
     sample_weight : array-like of shape (n_records,) or None, default=None
         Weights of the records.
     background_weight : array-like of shape (n_background,) or None, default=None
-        Areas that the places of the background stand for. None counts all alike.
+        Areas that the places of the background stand for. None gives all places the same area.
 
     Returns
     -------
     float
-        From -1 to 1. It is 1 if P / E only rises, about 0 for a model without skill, and negative for a model that
-        prefers places without records. It is NaN if P / E is known in one window only, or is the same in all.
+        From -1 to 1. It is 1 if P / E rises from each window to the next, about 0 for a model without skill, and
+        negative for a model that prefers places without records. It is NaN if P / E is known in one window only, or is
+        the same in all windows.
 
     Raises
     ------
@@ -60,12 +62,13 @@ def continuous_boyce_index(
 
     Notes
     -----
-    Windows include both ends. Windows without background are left out, and of successive windows with the same P / E
-    the last one counts, as in the function ``ecospat.boyce`` of the R package ecospat with its default
-    ``rm.duplicate=TRUE``. The function in R moves the last window by 1, out of the range of probabilities, so that
-    its index lacks one of 101 windows. With ``by_area=True`` the index depends on the order of the scores only. With
-    the default, the logarithm of the scores has another index than the scores. The index does not test whether
-    probabilities are right.
+    Windows include both ends. Windows without background are left out. If successive windows have the same P / E, only
+    the last window counts. The function ``ecospat.boyce`` of the R package ecospat does the same with its default
+    ``rm.duplicate=TRUE``. But this function moves the last window by 1, out of the range of probabilities, so it uses
+    one window less.
+
+    With ``by_area=True`` the index depends on the order of the scores only. With the default, the logarithm of the
+    scores has another index than the scores. The index does not test whether probabilities are right.
 
     References
     ----------
@@ -74,7 +77,7 @@ def continuous_boyce_index(
 
     Examples
     --------
-    Records are the more frequent the higher the score:
+    The records become denser as the score rises. With reversed scores they become sparser:
 
     >>> import numpy as np
     >>> from skgeo.metrics import continuous_boyce_index
@@ -102,7 +105,8 @@ def continuous_boyce_index(
     if by_area:
         presences, background = (_area_below(scores, background, area) for scores in (presences, background))
     width = np.ptp(background) / 10.0 if window_width is None else window_width
-    check_parameter("window_width", width, is_real(width) and width >= 0, "a positive number or None")
+    positive = window_width is None or (is_real(width) and width > 0)
+    check_parameter("window_width", window_width, positive, "a positive number or None")
     low, high = min(presences.min(), background.min()), max(presences.max(), background.max())
     starts = np.linspace(low, max(low, high - width), n_windows)
     ends = starts + width
@@ -111,7 +115,7 @@ def continuous_boyce_index(
     found = _share_between(presences, presence_weight, starts, ends)
     expected = _share_between(background, area, starts, ends)
     known = expected > 0.0
-    # Rounding as in ecospat, so that ratios that are equal but for rounding errors are equal.
+    # Round as ecospat does, so that ratios that differ by rounding errors only become equal.
     ratio = np.round(found[known] / expected[known], 10)
     starts = starts[known]
     # Of successive windows with one ratio the last one counts.

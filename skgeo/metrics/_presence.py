@@ -21,7 +21,7 @@ def mean_species_score(
     *,
     return_all: bool = False,
 ) -> Any:
-    """The mean of a score over species, from presences and absences at surveyed sites.
+    """Compute the mean of a score over species, from presences and absences at surveyed sites.
 
     Parameters
     ----------
@@ -38,22 +38,23 @@ def mean_species_score(
     Returns
     -------
     float, or ndarray of shape (n_species,)
-        Species that were found everywhere or nowhere have no score: NaN, and not in the mean.
+        A species that was found at all surveyed sites, or at none, has the score NaN and is not in the mean.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or no species was both found and missed.
+        If the shapes differ, or no species was found at one surveyed site and not found at another.
 
     Examples
     --------
+    Nobody looked for the second species at the second site. The third species was found at all sites.
+
     >>> import numpy as np
     >>> from skgeo.metrics import mean_species_score
     >>> occurrence = np.array([[1, 0, 1], [0, -1, 1], [1, 1, 1], [0, 0, 1]])
     >>> scores = np.array(
     ...     [[0.9, 0.2, 0.5], [0.1, 0.9, 0.5], [0.8, 0.7, 0.5], [0.85, 0.1, 0.5]]
     ... )
-    >>> # The third species was found everywhere.
     >>> mean_species_score(occurrence, scores, return_all=True)
     array([0.75, 1.  ,  nan])
     >>> round(mean_species_score(occurrence, scores), 3)
@@ -84,7 +85,7 @@ def mean_presence_auc(
     sample_weight: "npt.ArrayLike | None" = None,
     background_weight: "npt.ArrayLike | None" = None,
 ) -> float:
-    """The mean over species of the AUC of records against background places.
+    """Compute the mean over species of the AUC of records against background places.
 
     The AUC is the probability that a record has a larger score than a place of the background [1]_. Ties count half.
 
@@ -99,7 +100,7 @@ def mean_presence_auc(
     sample_weight : array-like of shape (n_records,) or None, default=None
         Weights of the records.
     background_weight : array-like of shape (n_background,) or None, default=None
-        Areas that the places of the background stand for. None counts all alike.
+        Areas that the places of the background stand for. None gives all places the same area.
 
     Returns
     -------
@@ -113,8 +114,8 @@ def mean_presence_auc(
 
     Notes
     -----
-    The range of a species belongs to the background. A range with the share a of the area has an AUC of at most
-    1 - a / 2, so that species with small ranges have larger AUCs: compare models of the same species only.
+    The range of a species belongs to the background. If the range has the share a of the area, the AUC is at most
+    1 - a / 2. Species with small ranges therefore have larger AUCs. Compare models on the same species only.
 
     References
     ----------
@@ -123,6 +124,9 @@ def mean_presence_auc(
 
     Examples
     --------
+    The record with 0.9 has a larger score than three of four places. The record with 0.5 has a larger score than two
+    places, and a tie: (3 + 2.5) / 8.
+
     >>> from skgeo.metrics import mean_presence_auc
     >>> mean_presence_auc([[True], [True]], [[0.9], [0.5]], [[0.1], [0.5], [0.2], [0.95]])
     0.6875
@@ -152,7 +156,7 @@ def mean_presence_auc(
 
 
 def is_matrix(values: npt.NDArray[Any]) -> bool:
-    """Whether a target is a matrix of indicators. One column is, if it has zeros and ones, else it holds labels."""
+    """Whether a target is a matrix of indicators. A single column of other numbers than zeros and ones holds labels."""
     if values.ndim != 2 or values.shape[1] > 1:
         return values.ndim == 2
     return values.dtype.kind in "biuf" and bool(np.isin(values, (0, 1)).all())
@@ -161,8 +165,8 @@ def is_matrix(values: npt.NDArray[Any]) -> bool:
 def in_order_of(y: Any, species: list[Any], name: str = "y") -> Any:
     """A frame of indicators with its columns in the order of the species of the fit; any other y as it is.
 
-    ValueError if the columns are other species. Models that learned from an array have numbers for names: their columns
-    stay in place.
+    ValueError if the columns are other species. If the model learned from an array, its species have numbers
+    as names, and the columns stay in place.
     """
     columns = frame_columns(y)
     if columns is None or len(columns) < 2 or columns == species or not any(isinstance(each, str) for each in species):
@@ -171,7 +175,7 @@ def in_order_of(y: Any, species: list[Any], name: str = "y") -> Any:
         others = [each for each in columns if each not in species] or [each for each in species if each not in columns]
         raise ValueError(
             f"{name} has {len(columns)} columns, and the fit had {len(species)} species: expected the same names, "
-            f"which {others[:5]} are not."
+            f"but only one of the two has {others[:5]}."
         )
     return select_columns(y, species)
 
@@ -179,7 +183,7 @@ def in_order_of(y: Any, species: list[Any], name: str = "y") -> Any:
 def presence_matrix(y: Any, classes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which species (n_records, n_species) each record has, from labels (n,) or indicators (n, n_species).
 
-    Records of other species than ``classes`` have none of them: a warning says how many there are.
+    Records of species that are not in ``classes`` have rows without True. A warning says how many there are.
     """
     y = in_order_of(y, classes.tolist())
     target = y.toarray() if hasattr(y, "toarray") else np.asarray(y)

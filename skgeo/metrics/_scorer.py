@@ -16,23 +16,23 @@ __all__ = ["PresenceOnlyScorer"]
 
 @dataclass(frozen=True)
 class PresenceOnlyScorer:
-    """Scores held-out records of presence against background places: ``scoring`` of GridSearchCV and the like.
+    """Scores held-out records of presence against background places, as ``scoring`` of GridSearchCV and similar.
 
     Parameters
     ----------
     background : array-like or DataFrame of shape (n_background, n_features)
         Places that represent the region, with the columns of X.
     metric : "auc" or "boyce", default="auc"
-        Mean over species of the AUC of records against the background, see
-        :func:`~skgeo.metrics.mean_presence_auc`, or of :func:`~skgeo.metrics.continuous_boyce_index` with
-        ``by_area=True``.
+        "auc" is the mean over species of the AUC of records against the background, see
+        :func:`~skgeo.metrics.mean_presence_auc`. "boyce" is the mean over species of
+        :func:`~skgeo.metrics.continuous_boyce_index` with ``by_area=True``.
     background_weight : array-like of shape (n_background,) or None, default=None
-        Areas that the places of the background stand for. None counts all alike.
+        Areas that the places of the background stand for. None gives all places the same area.
 
     Raises
     ------
     ValueError
-        When it scores, if ``metric`` is another one, or the records have no species that the model knows.
+        From a call, if ``metric`` is invalid, or no record has a species that the model knows.
 
     Warns
     -----
@@ -45,11 +45,14 @@ class PresenceOnlyScorer:
 
     Notes
     -----
-    Any classifier with ``decision_function`` or ``predict_proba`` can be scored, also the last step of a Pipeline. One
-    background for all candidates makes their scores comparable, if candidates differ in the background of their fit.
+    Any classifier with ``decision_function`` or ``predict_proba`` can be scored, also the last step of a Pipeline. The
+    candidates of a search may differ in the background of their fit. Their scores are comparable, because the scorer
+    uses one background for all of them.
 
     Examples
     --------
+    The classes of a checkerboard stand for four species. The places of all records are the background.
+
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.model_selection import cross_val_score
     >>> from sklearn.pipeline import make_pipeline
@@ -68,7 +71,7 @@ class PresenceOnlyScorer:
     background_weight: "npt.ArrayLike | None" = None
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
-        """The score of a fitted estimator.
+        """Compute the score of a fitted estimator.
 
         Parameters
         ----------

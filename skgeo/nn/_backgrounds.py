@@ -18,8 +18,8 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 __all__ = ["Background", "read_background", "uniform_background", "warn_of_records_outside", "warn_of_small_region"]
 
 _ACCEPTED = (
-    "'uniform', 'records', a LatLonGrid, CellGrid or xarray object, or places as an array or a DataFrame, with the "
-    "covariates of X if X has any"
+    "'uniform', 'records', a LatLonGrid, CellGrid or xarray object, or places as an array or a DataFrame; if X has "
+    "covariates, the places have the same covariates"
 )
 
 
@@ -30,8 +30,9 @@ _SMALL_REGION = 0.01
 class Background(NamedTuple):
     """Places (m, 2), the shares (m,) of the area that they stand for, and the whole area.
 
-    The area is in square kilometres where it is known, in the unit of ``background_weight`` if the user gave it, else
-    it is one. ``rows`` are the rows of the given places that have a positive weight.
+    The area is in square kilometres for uniform places and for grids. If the user gave ``background_weight``, the area
+    is the sum of these weights. Otherwise the area is one. ``rows`` are the rows of the given places that have a
+    positive weight.
     """
 
     points: npt.NDArray[np.float64]
@@ -52,7 +53,7 @@ def uniform_background(n_places: int, rng: np.random.RandomState) -> Background:
 def read_background(value: Any, coordinates: tuple[str, str] | None, weight: npt.ArrayLike | None) -> Background:
     """The background that a user gave as a grid or as places.
 
-    Cells of a grid count by their area inside of the mask, and places by ``weight``, each 1 by default.
+    The weight of a cell of a grid is its area inside of the mask. The weight of a place is ``weight``, 1 by default.
     """
     check_parameter("background", value, value is not None and not isinstance(value, str), _ACCEPTED)
     try:
@@ -73,33 +74,35 @@ def read_background(value: Any, coordinates: tuple[str, str] | None, weight: npt
                 raise ValueError(f"background_weight: {error}") from error
     kept = (weights > 0.0) & ~np.isnan(points).any(axis=1)
     if not kept.any():
-        raise ValueError("background has no place: its mask leaves none of its cells.")
+        raise ValueError(
+            "background has no place with a positive weight: expected cells inside of the mask, or places with weights."
+        )
     total = float(weights[kept].sum())
     return Background(points[kept], weights[kept] / total, total if known else 1.0, np.flatnonzero(kept))
 
 
 def warn_of_records_outside(records: npt.NDArray[Any], background: Background) -> None:
-    """Warn if a tenth of the records lie far from all cells of a background, as with an inverted mask.
+    """Warn if more than a tenth of the records lie far from all cells of a background. A mask may be inverted.
 
-    ``records`` are the places (n, 2). Far is three times the mean width of a cell.
+    ``records`` are the places (n, 2). A record is far if its distance is more than three mean widths of a cell.
     """
     width = 3.0 * np.sqrt(background.area / len(background.points))
     cells = cKDTree(unit_vectors(*background.points.T))
-    # The chord is shorter than the arc: some records are taken for nearer than they are.
+    # This distance is the chord, which is a little shorter than the distance along the surface.
     distance = EARTH_RADIUS / 1e3 * cells.query(unit_vectors(*records[:, :2].T.astype(np.float64)))[0]
     outside = int(np.count_nonzero(distance > width))
     if outside > 0.1 * len(records):
         warn_once_a_search(
-            f"{outside} of {len(records)} records are more than {width:.0f} km from all cells of background: is its "
-            "mask inverted, or is it another region? True is inside of the domain. Leave out records from elsewhere.",
+            f"{outside} of {len(records)} records are more than {width:.0f} km from all cells of background. Check "
+            "that the mask of background is True inside of the region. Leave out records of other regions.",
             CoordinateWarning,
         )
 
 
 def warn_of_small_region(records: npt.NDArray[Any]) -> None:
-    """Warn if all of several records lie in a cap that is a small share of the globe, which is the background.
+    """Warn if all records lie in a small part of the globe, and the background is the whole globe.
 
-    ``records`` are the places (n, 2). A model then learns the region of the records, and little of places within it.
+    ``records`` are the places (n, 2). A model then learns little about differences within this region.
     """
     vectors = unit_vectors(*records[:, :2].T.astype(np.float64))
     middle = vectors.mean(axis=0)
@@ -107,8 +110,8 @@ def warn_of_small_region(records: npt.NDArray[Any]) -> None:
     share = (1.0 - float((vectors @ middle).min() / np.linalg.norm(middle))) / 2.0
     if len(records) > 1 and 0.0 < share < _SMALL_REGION:
         warn_once_a_search(
-            f"The background is the whole globe, and all records lie in {share:.2%} of it: the model learns where this "
-            "region is, and less where a species is within it. Give background= a grid or places of the region.",
+            f"The background is the whole globe, and all records lie in {share:.2%} of its area. The model "
+            "then learns little about differences within this region. Give background= a grid or places of the region.",
             CoordinateWarning,
         )
 

@@ -66,15 +66,15 @@ class NeuralEstimator(ABC, VersionedEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            As the class says; places of LocationClassifier and LocationRegressor may be anything that transformers of
-            places take, and of a grid its cells count as its mask says.
+            The samples, as the class describes them. LocationClassifier and LocationRegressor take every form of
+            places that transformers take. The mask of a grid gives the weights of its cells.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Classes or values.
-        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+        sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
             Weights in the loss. Samples of weight zero are left out.
         X_val, y_val, sample_weight_val : array-like, default=None
-            Data to validate on, instead of a share of X. Nothing is learned from them. In a Pipeline,
-            ``transform_input=["X_val"]`` has the steps before transform them as they do X.
+            Data to validate on, instead of a share of X. Nothing is learned from them. In a Pipeline with
+            ``transform_input=["X_val"]``, the earlier steps transform X_val as they transform X.
 
         Returns
         -------
@@ -149,7 +149,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         return split_samples(training, self.validation_fraction, rng)
 
     def _after_training(self) -> None:
-        """Learn from the trained weights what predictions need beside them."""
+        """Compute the numbers that predictions need in addition to the trained weights."""
 
     def _outputs(self, X: Any) -> npt.NDArray[np.float64]:
         """The outputs (n, n_outputs) of the network."""
@@ -164,7 +164,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         """Raise ValueError if a parameter is invalid, or the weights are not those of the network."""
         super()._check_loaded()
         check_settings(self)
-        # On the meta device a network takes no memory, however wide the file says that it is.
+        # On the meta device a network takes no memory, so a file with huge widths does no harm.
         with torch.device("meta"):
             module = self._skeleton()
         check_arrays_fit(module, self.weights_, getattr(self, "_moments", {}))
@@ -192,7 +192,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
 
     def _read_validation(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None) -> Samples:
         """The validation data that the caller gave."""
-        # The errors of _read_inputs speak of X and sample_weight: say which X they mean.
+        # The errors of _read_inputs name X and sample_weight: say which X and which weights are meant.
         try:
             inputs, kept, weight = self._read_inputs(X, sample_weight, reset=False)
         except ValueError as error:
@@ -206,7 +206,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
         return Samples(inputs, *self._encode_target(target, weight, name))
 
     def _warn_of_later(self, inputs: npt.NDArray[Any]) -> None:
-        """Warn of doubtful inputs in a later call of ``partial_fit``. Reading warns in the first call only."""
+        """Warn of doubtful inputs in a later call of ``partial_fit``. ``_read`` warns in the first call only."""
 
     @property
     @abstractmethod
@@ -233,7 +233,7 @@ class NeuralEstimator(ABC, VersionedEstimator):
 
     @abstractmethod
     def _skeleton(self) -> torch.nn.Module:
-        """The trained module of the fitted attributes, whatever its weights; ValueError if there can be none."""
+        """A module with the shapes of the fitted attributes and with any weights; ValueError if they fit no module."""
 
     @abstractmethod
     def _check_target(self, y: Any, name: str) -> npt.NDArray[Any]:

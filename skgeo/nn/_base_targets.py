@@ -13,7 +13,7 @@ from skgeo.nn._base_estimator import NeuralEstimator
 
 
 class NeuralClassifier(ClassifierMixin, NeuralEstimator):
-    """Learns classes. Two classes have one logit, of the second class; more classes have one logit each."""
+    """Learns classes. Two classes have one logit, that of the second class. More classes have one logit each."""
 
     _loss = "log_loss"
     class_weight: dict[Any, float] | str | None
@@ -23,7 +23,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     ) -> Self:
         """Train for one epoch on these samples, starting from the present weights.
 
-        The first call fits the encoder and fixes the classes; a call after ``fit`` continues from its weights.
+        The first call fits the encoder and fixes the classes. A call after ``fit`` continues from the fitted weights.
 
         Parameters
         ----------
@@ -32,8 +32,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         y : array-like of shape (n_samples,)
             Classes.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will come, in the first call. None takes those of its y.
-        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+            All classes that this call and later calls have. Only the first call reads this parameter. None takes the
+            classes in the y of the first call.
+        sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
             Weights in the loss, relative to each other.
 
         Returns
@@ -43,18 +44,18 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         Raises
         ------
         ValueError
-            As from ``fit``; if y has a class that the first call did not have; with ``class_weight="balanced"``,
-            because the numbers of samples of the classes are not known.
+            As from ``fit``; if y has a class that the first call did not have; if ``class_weight`` is "balanced",
+            because no call knows the numbers of samples of all calls.
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
-                f"class_weight={self.class_weight!r}: expected None or a dict in partial_fit, which sees the classes "
-                "piece by piece."
+                f"class_weight={self.class_weight!r}: expected None or a dict in partial_fit, because one call does "
+                "not know the number of samples of each class in all calls."
             )
         return self._continue(X, y, sample_weight, classes)
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Probabilities of the classes.
+        """Predict the probabilities of the classes.
 
         Parameters
         ----------
@@ -78,7 +79,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         return softmax(outputs, axis=1)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Classes of the largest probability.
+        """Predict the class with the largest probability.
 
         Parameters
         ----------
@@ -100,8 +101,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         absent = np.flatnonzero(np.isnan(outputs).any(axis=1))
         if absent.size:
             raise ValueError(
-                f"X has {absent.size} cells without a place, the first at {absent[0]}, which have no class: "
-                "predict_proba gives NaN there."
+                f"X has {absent.size} cells without a place, the first at {absent[0]}: these cells have no class. "
+                "predict_proba gives NaN for them."
             )
         # With two classes a positive logit stands for the second class.
         chosen = outputs[:, 0] > 0.0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
@@ -143,8 +144,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     def partial_fit(self, X: Any, y: Any, sample_weight: "npt.ArrayLike | None" = None) -> Self:
         """Train for one epoch on these samples, starting from the present weights.
 
-        The first call fits the encoder and fixes how targets are standardised; a call after ``fit`` continues from its
-        weights.
+        The first call fits the encoder and fixes how targets are standardised. A call after ``fit`` continues from the
+        weights of ``fit``.
 
         Parameters
         ----------
@@ -152,7 +153,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             As for ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Values.
-        sample_weight : array-like of shape (n_samples,) or that of the grid, default=None
+        sample_weight : array-like of shape (n_samples,) or of the shape of the grid, default=None
             Weights in the loss, relative to each other.
 
         Returns
@@ -167,7 +168,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         return self._continue(X, y, sample_weight)
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """Values, in the units of y.
+        """Predict values in the units of y.
 
         Parameters
         ----------
@@ -205,7 +206,9 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         columns = target.reshape(len(target), -1)
         if columns.shape[1] != len(self.target_mean_):
-            raise ValueError(f"{name} has {columns.shape[1]} outputs: expected {len(self.target_mean_)}, as at first.")
+            raise ValueError(
+                f"{name} has {columns.shape[1]} outputs: expected {len(self.target_mean_)}, as in the first y."
+            )
         return (columns - self.target_mean_) / self.target_scale_, weight / weight.mean()
 
     @property

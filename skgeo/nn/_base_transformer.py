@@ -48,13 +48,14 @@ class NetworkTransformer(LocationTransformer):
         check_parameter("device", self.device, isinstance(self.device, str), "the name of a device of torch")
 
     def to_torch(self) -> LocationEncoder:
-        """The encoder and the network as one torch module, from degrees to the embedding.
+        """Return the encoder and the network as one torch module, from degrees to the embedding.
 
         Returns
         -------
         skgeo.nn.LocationEncoder
-            Maps (latitude, longitude) in degrees (..., 2), in this order of columns always, to (..., n_outputs), in the
-            precision of the network. In evaluation mode, on the CPU; training it does not change this estimator.
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_outputs), in the precision of the network.
+            Latitude is always the first column. The module is in evaluation mode, on the CPU. Training it does not
+            change this estimator.
 
         Raises
         ------

@@ -7,7 +7,7 @@ from skgeo._kernels.sphere import EARTH_RADIUS
 
 #: The numbers of a cell in a stack (..., n_cells, 3), in documented order: degrees, degrees, square metres.
 CELL_COLUMNS = ("latitude", "longitude", "area")
-# Added below square roots of squared sines, so that their slope is finite at zero. The root of it is 6 micrometres.
+# Added to the argument of square roots, so that their slope is finite at zero. Its root is 6 micrometres on the Earth.
 _SMALLEST = 1e-24
 
 
@@ -34,7 +34,7 @@ def cell_middles(stack: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def cell_extents(stack: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Extents eastward and northward at the middle, area, on the unit sphere, and number of cells (...) of patches.
+    """Eastward and northward extent, area and number of cells (...) of patches, on the unit sphere.
 
     The formula is that of :func:`skgeo._kernels.cell_groups.group_extents`.
     """

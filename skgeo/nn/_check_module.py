@@ -1,4 +1,4 @@
-"""Checks of torch modules from files: of what a file declares before they are built, and of what they do afterwards."""
+"""Checks of torch modules from files: the sizes in the file before a module is built, and its output afterwards."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from skgeo.nn._transformer_modules import PatchPosition, PatchScale
 
 __all__ = ["check_sizes", "check_tensors", "check_works"]
 
-# Arguments that are sizes of tensors. A tensor of the file is at least as wide.
+# Arguments that are sizes of tensors. None is larger than the widest tensor of the file.
 _SIZES = frozenset(
     ("n_inputs", "n_outputs", "hidden_dim", "n_layers", "embed_dim", "n_position", "n_scale", "max_degree")
 ) | {"min_degree", "n_components", "n_scales"}
@@ -28,9 +28,9 @@ _NETWORKS = (MLP, FcNet, SirenNet, Linear)
 def check_sizes(objects: Any, tensors: Mapping[str, Tensor]) -> None:
     """Raise ValueError if the declared widths and numbers of layers are larger than the tensors of the file."""
     widest = max((size for tensor in tensors.values() for size in tensor.shape), default=1)
-    # Every module has tensors, or holds two modules that have.
+    # Every module has tensors, or consists of two modules that have tensors.
     if not isinstance(objects, list) or len(objects) > 2 * len(tensors) + 2:
-        raise ValueError(f"it has {len(tensors)} tensors, and more objects than these can belong to")
+        raise ValueError(f"it has {len(tensors)} tensors, and more objects than these tensors can have")
     for written in objects:
         state = dict(written["state"])
         for value in written["state"].values():
@@ -40,7 +40,7 @@ def check_sizes(objects: Any, tensors: Mapping[str, Tensor]) -> None:
         for name, value in state.items():
             limit = len(tensors) if name == "n_layers" else widest
             if name in _SIZES and not (type(value) is int and 0 <= value <= limit):
-                raise ValueError(f"it has {name}={str(value)[:20]}, and its tensors are smaller")
+                raise ValueError(f"it has {name}={str(value)[:20]}, and its tensors are smaller than that")
 
 
 def check_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -64,7 +64,7 @@ def check_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def check_works(module: nn.Module) -> None:
-    """Raise ValueError if buffers hold other than what the module needs; call the module once, on a valid input."""
+    """Raise ValueError if the module cannot use its buffers, or if the output for a valid input is not finite."""
     for part in module.modules():
         if isinstance(part, PatchProjectionHead):
             check_columns(dict(part.named_buffers(recurse=False)))

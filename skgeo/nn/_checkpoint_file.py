@@ -52,20 +52,20 @@ class CheckpointFile:
         # Only fit knows the data, so this check cannot stand in the constructor.
         if self._kept is not None and (self._kept.seed, self._kept.fingerprint) != (seed, fingerprint):
             raise ValueError(
-                f"checkpoint={self._path!r} is of a training with other parameters, data or random_state: expected "
-                "those of the run that wrote it (max_epochs may be larger), or another file."
+                f"checkpoint={self._path!r} belongs to a training with other parameters, data or random_state: "
+                "expected those of the run that wrote the file (max_epochs may be larger), or another file."
             )
         n_done = 0 if self._kept is None else len(self._kept.state["losses"])
         if n_done > max_epochs:
             raise ValueError(
-                f"max_epochs={max_epochs}: checkpoint={self._path!r} is of {n_done} epochs already; expected as many "
-                "or more, or another file."
+                f"max_epochs={max_epochs}: checkpoint={self._path!r} has {n_done} finished epochs: expected this "
+                "number or more, or another file."
             )
 
     def read(self, module: nn.Module) -> dict[str, Any] | None:
         """The state after the last finished epoch, or None if there is no file.
 
-        Raises ModelFileError if the state cannot be one of this module: the file can be forged.
+        Raises ModelFileError if the state does not fit the module, because the file may be forged.
         """
         if self._kept is None:
             return None
@@ -85,12 +85,12 @@ def _check_state(module: nn.Module, state: dict[str, Any]) -> None:
     _, best_epoch, kept = state["best"]
     if n_validated not in (0, n_epochs) or best_epoch > n_validated:
         raise ValueError(f"it has {n_epochs} losses, {n_validated} of validation, and the best epoch {best_epoch}")
-    # Weights are kept after the best epoch, unless those of the last epoch are wanted.
+    # With keep="last" the state has no weights of the best epoch.
     if kept:
         check_arrays_fit(module, kept, {})
     if "cpu" not in state["generators"]:
         raise ValueError("it has no random numbers of the CPU")
-    # torch compares the state with the form of its own.
+    # set_state raises RuntimeError if the state is no state of a generator.
     torch.Generator().set_state(torch.tensor(state["generators"]["cpu"]))
 
 

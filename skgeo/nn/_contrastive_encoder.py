@@ -37,11 +37,11 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     ----------
     encoder : str or transformer, default="spherical_harmonics"
         The encoder of places before the network: a name that :class:`~skgeo.nn.LocationClassifier` takes, an encoder
-        with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`. It is cloned and fitted on the training
-        places; ``FrozenEstimator`` keeps one as it is.
+        with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`. The encoder is cloned and fitted on the
+        training places. ``FrozenEstimator(encoder)`` keeps a fitted encoder as it is.
     network : str, Module or callable, default="siren"
-        Network to train on the encoded places: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
-        trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
+        Network to train on the encoded places: "linear", "fcnet", "siren" or "mlp"; a function of ``n_inputs`` and
+        ``n_outputs`` that returns a torch module; or a torch module, whose copy is trained from its weights.
     embed_dim : int, default=256
         Width of the embedding.
     hidden_dim : int or None, default=None
@@ -51,22 +51,22 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     dropout : float or None, default=None
         Dropout of a network given by name. None is the default of the network.
     temperature : float, default=0.07
-        Temperature at the start of training. It is learned, and stays at 0.01 or above.
+        Temperature at the start of training, at least 0.01. Training changes the temperature, but not below 0.01.
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
-        Factor of the weights that Adam adds to their gradient (L2); the temperature has none.
+        L2 penalty: Adam adds ``weight_decay`` times the weights to their gradient. The temperature has no penalty.
     batch_size : int or None, default=2048
         Largest number of pairs in a step. None takes all. The loss compares each place with all others of its batch, so
-        large batches teach finer differences. All batches have the same size, because the loss depends on it.
+        large batches teach finer differences. Batches differ by one pair at most: the loss depends on their size.
     max_epochs : int, default=500
         Largest number of passes over the pairs.
     patience : int or None, default=30
         Stop after this number of epochs without a new minimum of the loss of the held-out pairs. None trains for
         ``max_epochs`` and holds nothing out.
     validation_fraction : float, default=0.1
-        Share of the pairs that is held out, at random and two at least, unless ``fit`` is given such data or patience
-        is None.
+        Share of the pairs that is held out at random for validation, at least two pairs. It has no effect if ``fit``
+        gets validation data, or if patience is None.
     keep : "best" or "last", default="best"
         "best" keeps the weights of the epoch with the smallest held-out loss, "last" those of the last epoch.
     dtype : "float32" or "float64", default="float32"
@@ -82,8 +82,8 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     add_indicator : bool, default=False
         Add a column ``missing_location``, 1 where a coordinate is missing.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out pairs, the order of pairs and dropout. An integer makes the same bits
-        every time, on a CPU with the same torch and number of threads.
+        Seed of the first weights, the held-out pairs, the order of pairs and dropout. An integer gives the same
+        result in every run, bit for bit, on a CPU with the same version of torch and the same number of threads.
     verbose : bool or None, default=None
         Show a progress bar; needs tqdm. None shows it in interactive sessions, when work takes longer than two seconds.
 
@@ -92,15 +92,15 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     retrieval_ : dict of str and ndarray of shape (3,)
         Retrieval of held-out pairs, if any were held out. ``k`` is 1, 5 and 10. ``image_to_place`` is the share of
         images whose own place is among the k most similar held-out places, ``place_to_image`` is the reverse, and
-        ``chance`` is the share by guessing. Ties count by the chance of a random order.
+        ``chance`` is the share by guessing. Equal similarities count as if their order were random.
     temperature_ : float
         The learned temperature.
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
-        State of the network and the projection; a file of :func:`skgeo.save` holds arrays only, and no code.
+        The ``state_dict`` of network and projection, as arrays. A file of :func:`skgeo.save` holds no code.
     feature_mean_, feature_scale_ : ndarray of shape (n_image_features,)
-        Mean and deviation of the training features, which are standardised for the projection.
+        Mean and standard deviation of each training feature. The projection reads standardised features.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch.
     validation_loss_curve_ : ndarray of shape (n_epochs,)
@@ -131,10 +131,10 @@ class ContrastiveLocationEncoder(NetworkTransformer):
 
     Notes
     -----
-    The embedding is not divided by its length, as is usual for models that use it.
+    ``transform`` does not divide an embedding by its length. Models that read embeddings need no such division.
 
-    Neighbours are similar. A random share of the pairs therefore measures how well the embedding separates places
-    *between* known places. If the embedding has to work in other regions, give ``fit`` pairs of these regions as
+    Images of neighbouring places are similar. Random held-out pairs therefore measure how well the embedding separates
+    places *between* known places. If the embedding has to work in other regions, give ``fit`` pairs of these regions as
     ``X_val`` and ``y_val``.
 
     A batch of n pairs needs about six matrices of n x n numbers: 1.6 GB for 8,192 pairs in float32.
@@ -166,7 +166,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
     >>> model.fit(places, images).transform([[47.4, 8.5]]).shape
     (1, 16)
 
-    Of 40 held-out places each image finds its own among the first five, where guessing would get an eighth.
+    More than half of the 40 held-out images have their own place among the first five. Guessing gives an eighth.
 
     >>> bool(model.retrieval_["image_to_place"][1] > 0.5)
     True
@@ -240,12 +240,12 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         X : array-like, DataFrame or GeoSeries of shape (n_samples, 2), LatLonGrid, CellGrid or xarray object
             Places as (latitude, longitude) in degrees. Cells of a grid that are masked are left out.
         y : array-like of shape (n_samples, n_image_features), or iterable
-            Features of the images of these places, in the same order; the shape (n_samples,) is one feature. They are
-            an array in memory, a memory-mapped array, which is read batch by batch, or an iterable of arrays or tensors
-            with some rows each, which is read once. With ``image_encoder`` they are the images, in a form that
+            Features of the images of these places, in the same order; the shape (n_samples,) is one feature. y may be
+            an array, a memory-mapped array (it is read batch by batch), or an iterable of arrays or tensors with some
+            rows each (it is read once). With ``image_encoder``, y holds the images, in a form that
             :func:`skgeo.nn.compute_features` accepts.
         X_val, y_val : array-like, default=None
-            Pairs to hold out, as X and y, instead of a share of these.
+            Held-out pairs, in the form of X and y. Without them, a share of X and y is held out.
         image_encoder : Module, default=None
             Frozen model that makes features of images.
         folder : str or path-like, default=None
@@ -266,7 +266,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             If a parameter, X or y is invalid, the checkpoint is of another training, or the loss is not
             finite; the estimator is then as it was before.
         ModelFileError
-            If the checkpoint is damaged or no such file.
+            If the checkpoint is damaged, or the file is no checkpoint.
         """
         settings = read_settings(self, y)
         check_matching(self.embed_dim, self.temperature)
@@ -292,14 +292,14 @@ class ContrastiveLocationEncoder(NetworkTransformer):
             # The loss compares each place with the images of other places: one pair teaches nothing.
             if len(training.inputs) < 2:
                 raise ValueError(
-                    f"X has {len(training.inputs)} sample (n_samples={len(training.inputs)}) to learn from: at least "
-                    "two places are needed, which the loss compares."
+                    f"X has {len(training.inputs)} sample (n_samples={len(training.inputs)}) to learn from: expected "
+                    "at least two places, because the loss compares places."
                 )
             self.feature_mean_, self.feature_scale_ = training.target.mean_and_scale("y")
             if validation is not None:
                 validation.target.check(len(self.feature_mean_), "y_val", "y" if y_val is None else "y_val")
                 if len(validation.inputs) < 2:
-                    raise ValueError("X_val has 1 sample: at least two places are needed, which the loss compares.")
+                    raise ValueError("X_val has 1 sample: expected at least two, because the loss compares places.")
             self._network = network_recipe(self)
             self.encoder_ = fit_encoder(self.encoder, training.inputs, training.weight)
             if file is not None:
@@ -331,8 +331,8 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Returns
         -------
         float
-            Share from 0 to 1. Guessing has 1 / n_samples, so the share depends on the number of places. Equal
-            similarities count by the chance of a random order.
+            Share from 0 to 1. Guessing gives 1 / n_samples, so the share depends on the number of places. Equal
+            similarities count as if their order were random.
         """
         check_is_fitted(self)
         pairs = self._read_pairs(X, y, None, None, reset=False)
@@ -381,7 +381,7 @@ class ContrastiveLocationEncoder(NetworkTransformer):
         Returns
         -------
         indices : ndarray of shape (n_images, k)
-            Rows of ``candidates``, the most similar first. Equal ones keep their order. Missing places are last.
+            Rows of ``candidates``, the most similar first. Ties keep their order. Missing places are last.
         similarity : ndarray of shape (n_images, k)
             Cosine similarities of these places, from -1 to 1; ``-inf`` for missing places.
 

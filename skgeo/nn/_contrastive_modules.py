@@ -21,10 +21,10 @@ __all__ = [
     "check_matching",
 ]
 
-# The smallest temperature. Matcher limits the factor of the cosines to its inverse, 100.
+# The smallest temperature.
 MIN_TEMPERATURE = 0.01
 
-# CLIP limits the factor of the cosines, 1 / temperature, to 100: steeper losses become unstable.
+# CLIP limits the factor of the cosines, 1 / temperature, to 100, because training with larger factors is unstable.
 _MAX_LOGIT_SCALE = 100.0
 
 
@@ -61,7 +61,7 @@ def check_fitted_matcher(model: Any) -> None:
     check_settings(model)
     check_matching(model.embed_dim, model.temperature)
     check_matching(model._embed_dim, model._first_temperature)
-    # On the meta device a network takes no memory, however wide the file says that it is.
+    # On the meta device a network takes no memory, so a file with huge widths does no harm.
     with torch.device("meta"):
         network = network_skeleton(model.encoder_, model._network, model._embed_dim, len(model.weights_))
         matcher = Matcher(network, len(model.feature_mean_), model._embed_dim, model._first_temperature)

@@ -1,4 +1,4 @@
-"""An encoder of places with a network on top: how parameters name them, and how they are fitted and built."""
+"""An encoder of places with a network on top: their names in parameters, their fit, and their torch modules."""
 
 import warnings
 from typing import Any
@@ -90,7 +90,7 @@ def fit_encoder(encoder: Any, points: npt.NDArray[Any], weight: npt.NDArray[np.f
 
 
 class EncoderAndCovariates(nn.Module):
-    """The embedding of a place, and beside it standardised covariates, from rows (latitude, longitude, covariates)."""
+    """Turns rows (latitude, longitude, covariates) into the embedding of the place and the standardised covariates."""
 
     mean: Tensor
     scale: Tensor

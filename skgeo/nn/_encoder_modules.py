@@ -21,7 +21,7 @@ _FORMULA_METHODS = ("_check_parameters", "_constants", "_embedding_names", "_for
 
 
 class EncoderModule(nn.Module):
-    """An encoder made of sines and cosines as a differentiable torch module, made by its ``to_torch``.
+    """An encoder of ``skgeo.encoders`` as a differentiable torch module. ``to_torch`` of the encoder makes the module.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ SphereCEncoder, SphereMEncoder, TheoryEncoder or WrapEncoder
 
     Notes
     -----
-    The buffers are the angular rates of the scales. A call computes in the wider dtype of points and buffers, float64
-    as made, and returns the dtype of the points. Gradients are finite everywhere. If an encoder jumps at the
-    antimeridian, its gradients do not include the jump. Values are not checked: the module computes with values that
-    ``transform`` refuses, such as NaN.
+    The buffers are the constants of the formula, such as the angular rate of each scale. A call computes in the wider
+    of the dtypes of points and buffers. New buffers are float64. The output has the dtype of the points. Gradients are
+    finite everywhere. If an encoder jumps at the antimeridian, its gradients do not include the jump. Values are not
+    checked: the module computes with values that ``transform`` refuses, such as NaN.
 
     Examples
     --------
-    The sine of latitude divided by 2 grows half as fast as that of latitude.
+    At the equator the sine of half the latitude grows half as fast as the sine of the latitude.
 
     >>> import torch
     >>> from skgeo.encoders import GridEncoder
@@ -123,8 +123,8 @@ class Harmonics(nn.Module):
     Attributes
     ----------
     series : Tensor of shape (L + 1, L + 1, L + 1)
-        The buffer. At (n, m, l) the factors of cos (m even) or sin (m odd) of ``n * colatitude``, in the harmonics of
-        degree l and order m or -m.
+        The buffer. Entry (n, m, l) belongs to the harmonics of degree l and of the orders m and -m. It is their factor
+        of ``cos(n * colatitude)`` if m is even, and of ``sin(n * colatitude)`` if m is odd.
 
     Raises
     ------
@@ -137,12 +137,13 @@ class Harmonics(nn.Module):
 
     Notes
     -----
-    A call computes in the wider dtype of points and buffer, float64 as made, and returns the dtype of the points. It
-    holds about 4 (L + 1)^2 numbers a point. Divide millions of points into batches.
+    A call computes in the wider of the dtypes of points and buffer. A new buffer is float64. The output has the dtype
+    of the points. A call needs memory for about 4 (L + 1)^2 numbers a point: divide millions of points into batches.
 
     Examples
     --------
-    The harmonic of degree 1 and order 0 is sqrt(3 / 4 pi) sin(latitude); at the equator it grows by that per radian.
+    The harmonic of degree 1 and order 0 is sqrt(3 / 4 pi) sin(latitude). Its slope at the equator is sqrt(3 / 4 pi) per
+    radian.
 
     >>> import torch
     >>> from skgeo.nn import Harmonics
@@ -194,7 +195,7 @@ class Harmonics(nn.Module):
         order = torch.arange(self.max_degree + 1, dtype=wide.dtype, device=wide.device)
         south, east = multiples(order, -wide[..., :1], start=90.0), multiples(order, wide[..., 1:])
         series = self.series.to(wide.dtype)
-        # autocast would compute the products in half precision, which keeps two digits only.
+        # autocast would compute the products in half precision, with two or three digits.
         with torch.autocast(points.device.type, enabled=False):
             even = torch.cos(south) @ series[:, 0::2].flatten(1)
             odd = torch.sin(south) @ series[:, 1::2].flatten(1)

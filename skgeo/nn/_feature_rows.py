@@ -15,7 +15,7 @@ _VALUES_PER_BLOCK = 2**22
 
 
 class FeatureRows:
-    """Some rows of a table of features. The table stays where it is, maybe on a disk; numbers are read when needed."""
+    """Some rows of a table of features, which may be a file. Numbers are read only when they are needed."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class FeatureRows:
         values = self._table[self._index]
         if self._mean_and_scale is not None:
             mean, scale = self._mean_and_scale
-            # mean is float64, and so is the difference: in float32 a mean far above the deviation would round it away.
+            # The difference is float64, as mean is. In float32 the difference from a large mean would have few digits.
             values = (values - mean) / scale
         return np.asarray(values, dtype=dtype)
 
@@ -77,7 +77,7 @@ class FeatureRows:
     def check(self, n_features: int, name: str, source: str) -> None:
         """Refuse another number of features than in the fit, and numbers that are not finite.
 
-        ``name`` stands in the first error. ``source``, the argument that held the numbers, stands in the second.
+        The error for the number of features has ``name``. That for numbers that are not finite has ``source``.
         """
         if self.shape[1] != n_features:
             raise ValueError(f"{name} has {self.shape[1]} features of each image: expected {n_features}, as in fit.")

@@ -20,7 +20,7 @@ from skgeo._patches.values import as_field, check_field
 from skgeo._typing import Integers
 from skgeo._validation import check_parameter
 
-# Cells of one dimension with at most this many others between them are read together: files are read in chunks.
+# Cells of one dimension are read together if at most this number of cells lies between them: files have chunks.
 _BETWEEN = 1024
 # The dimensions of arrays, for each number of dimensions of the grid.
 _SHAPES = {
@@ -30,7 +30,7 @@ _SHAPES = {
 
 
 class FieldReader:
-    """A field at its times. ``shape`` are the sizes of its dimensions in space, ``times`` the label of each time."""
+    """A field at its times. ``shape`` has the sizes of its dimensions in space, ``times`` a label for each time."""
 
     shape: tuple[int, ...]
     times: list[Any]
@@ -60,7 +60,7 @@ class FieldReader:
 def _boxes(
     cells: Integers, shape: tuple[int, ...]
 ) -> Iterator[tuple[tuple[slice, ...], Integers, tuple[Integers, ...]]]:
-    """Yield boxes of an array of this shape that hold cells: slices, numbers of the cells, and indices in the box.
+    """Yield boxes of an array of this shape: slices, positions in ``cells``, and indices of these cells in the box.
 
     Cells of one dimension have a box for each run without long gaps. Cells on faces have a box for each face.
     """
@@ -86,7 +86,7 @@ class PlainField(FieldReader):
 
     def __init__(self, field: Any, grid: LatLonGrid | CellGrid, channel_dim: str | None) -> None:
         check_parameter("channel_dim", channel_dim, channel_dim is None, "None for an array: its channels are second")
-        # Zarr and HDF5 arrays have a shape and slices, and are no NumPy arrays. They are read when a sample is read.
+        # Arrays of Zarr and HDF5 have a shape and slices, but are no NumPy arrays. They are read when a sample is read.
         sliced = hasattr(field, "shape") and hasattr(field, "dtype") and not hasattr(field, "columns")
         self.array, self.shape = (field if sliced else as_field(field, "field")), grid.shape
         if len(grid.shape) == 1:
@@ -127,7 +127,7 @@ class LabelledField(FieldReader):
         leading = [tuple(dim for dim in each.dims if dim not in (*self.dims, channel_dim)) for each in self.arrays]
         if len({frozenset(each) for each in leading}) > 1:
             said = {str(each.name): each.dims for each in self.arrays}
-            raise ValueError(f"field has variables of different dimensions, {said}: select some, field[[...]].")
+            raise ValueError(f"field has variables of different dimensions, {said}: select variables, field[[...]].")
         has_channels = channel_dim is None or any(channel_dim in each.dims for each in self.arrays)
         check_parameter("channel_dim", channel_dim, has_channels, f"None or one of {self.arrays[0].dims}")
         for each in self.arrays:
@@ -147,7 +147,7 @@ class LabelledField(FieldReader):
         channels = []
         for array in self.arrays:
             box = array.isel(place | within)
-            # Put the dimensions in order after reading: a file is read fastest in its own order.
+            # Change the order of the dimensions after reading, because a file is read fastest in its own order.
             order = [box.dims.index(dim) for dim in (*(set(box.dims) - set(self.dims)), *self.dims)]
             values = _loaded(box.data).transpose(order)
             channels.append(values.reshape(-1, *values.shape[-len(along) :]))

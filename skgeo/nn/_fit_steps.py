@@ -22,7 +22,7 @@ __all__ = [
 
 
 def check_settings(estimator: Any) -> None:
-    """Check the parameters of the training, but for the device, which another machine may not have."""
+    """Check the parameters of the training. The device is not looked for, because another machine may lack it."""
     rate, decay, size = estimator.learning_rate, estimator.weight_decay, estimator.batch_size
     max_epochs, patience = estimator.max_epochs, estimator.patience
     check_parameter("learning_rate", rate, is_real(rate) and rate > 0, "a positive number")
@@ -52,7 +52,7 @@ def read_settings(estimator: Any, y: Any) -> Settings:
     check_settings(estimator)
     # Raises ValueError if torch does not have the device.
     find_device(estimator.device)
-    # Integers of numpy become int: those of few bits would overflow in sums.
+    # Integers of numpy become int, because short integers would overflow in sums.
     return Settings(
         learning_rate=float(estimator.learning_rate),
         weight_decay=float(estimator.weight_decay),
@@ -75,7 +75,7 @@ def keep_weighted(
     inputs: npt.NDArray[Any], weight: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     """Inputs and weights of the samples with a positive weight, and a mask (n,) that is True for these samples."""
-    # A sample of weight zero is left out and not multiplied by zero, so that its values do not matter at all.
+    # A sample of weight zero is left out and not multiplied by zero, because its values may be NaN.
     kept = weight > 0.0
     if not kept.any():
         raise ValueError("sample_weight and the mask of X leave no sample: nothing can be learned.")
@@ -88,7 +88,7 @@ def has_validation(X_val: Any, y_val: Any, sample_weight_val: Any = None) -> boo
         missing = "X_val" if X_val is None else "y_val"
         raise ValueError(f"{missing} is None: expected both X_val and y_val, or neither.")
     if X_val is None and sample_weight_val is not None:
-        raise ValueError("sample_weight_val is given without X_val and y_val, to which it belongs.")
+        raise ValueError("sample_weight_val is given without X_val and y_val: expected all three, or none of them.")
     return X_val is not None
 
 
@@ -114,7 +114,7 @@ def store_result(estimator: Any, result: TrainingResult) -> None:
     """Set the fitted attributes. The losses follow the losses of earlier epochs if the training went on."""
     # fit has deleted weights_, so its curves begin anew. partial_fit has not, so its curves grow.
     before = estimator.loss_curve_ if hasattr(estimator, "weights_") else np.empty(0)
-    # _moments holds the moments of Adam, with which partial_fit goes on.
+    # partial_fit continues with the moments of Adam.
     estimator.weights_, estimator._moments = result.weights, result.moments
     estimator.loss_curve_ = np.concatenate([before, result.losses])
     estimator.validation_loss_curve_ = np.asarray(result.validation_losses)

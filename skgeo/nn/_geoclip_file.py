@@ -20,8 +20,8 @@ __all__ = ["load_geoclip"]
 _PART = re.compile(r"(?P<prefix>.*?)(?P<name>LocEnc\d+\.(?:capsule|head)\.\d+\.(?:weight|bias|b))")
 # The only file of the wheel that is read.
 _MEMBER = "geoclip/model/weights/location_encoder_weights.pth"
-# Weights are almost random numbers, which compression makes a little shorter: the file that is read has at most this
-# number of times the bytes of the wheel, and a megabyte.
+# Weights are almost random numbers, so compression makes them only a little shorter. The weights may therefore have at
+# most this number of times the bytes of the wheel, plus a megabyte.
 _MAX_INFLATION, _MIN_LIMIT_BYTES = 4, 2**20
 _ZIP_START = b"PK\x03\x04"
 # The names of the weights and of the settings in a folder.
@@ -32,16 +32,16 @@ _MODEL_TYPES = ("geoclip-location-encoder", "geoclip-geolocation")
 def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> PretrainedEncoder:
     """Read the location encoder of GeoCLIP [1]_ from a published file, without running code from it.
 
-    GeoCLIP computes 512 numbers for each place, which it learned from photographs and the places where they were taken.
+    GeoCLIP computes 512 numbers for each place. It was trained on photographs and on the places where they were taken.
     The package ``geoclip`` on the Python package index contains the weights, under the MIT licence. ``pip download
-    --no-deps geoclip==1.3.0`` downloads the one file. This function downloads nothing, and does not need the package.
+    --no-deps geoclip==1.3.0`` downloads this file. This function downloads nothing, and does not need the package.
 
     Parameters
     ----------
     path : str or path-like
-        The wheel, such as ``geoclip-1.3.0-py3-none-any.whl``; the file ``location_encoder_weights.pth``; or
-        ``model.safetensors`` or the folder with this file. Only the weights of a wheel are read. If the folder has a
-        ``config.json``, it must agree with the tensors.
+        The wheel, such as ``geoclip-1.3.0-py3-none-any.whl``; the file ``location_encoder_weights.pth``; the file
+        ``model.safetensors``; or the folder with this file. From a wheel only the weights are read. If the folder has
+        a ``config.json``, the settings in it must agree with the tensors.
     sha256 : str or None, default=None
         SHA-256 of the whole file (of the wheel, or of ``model.safetensors``) as 64 hexadecimal
         digits, if you know it. Another file is refused before it is read.
@@ -55,10 +55,10 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     Raises
     ------
     ModelFileError
-        If the file is none of these, is cut short, would run code, or holds no or more than one location encoder, or
-        one that its ``config.json`` contradicts.
+        If the file is none of these, is cut short or would run code; if it holds no location encoder or several; or if
+        ``config.json`` contradicts its tensors.
     ImportError
-        Without safetensors, if the file is of its kind.
+        If ``path`` is a safetensors file, and the package safetensors is not installed.
     ValueError
         If ``sha256`` is no SHA-256.
     OSError
@@ -72,7 +72,7 @@ def load_geoclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     See Also
     --------
     skgeo.nn.load_satclip : Embeddings that were learned from satellite images.
-    skgeo.encoders.SphericalHarmonics : Together with these columns often the best; the user guide has scores.
+    skgeo.encoders.SphericalHarmonics : A model of both sets of columns is often the best; see the user guide.
 
     Notes
     -----
@@ -146,7 +146,7 @@ def _read_member(file: WeightFile) -> bytes | None:
     except ModelFileError:
         raise
     except Exception as error:  # zipfile raises a dozen types of errors on damaged archives
-        # A seek to a position that the archive declares is "invalid"; other errors of the system are no damage.
+        # EINVAL comes from a wrong position in a damaged archive. Other errors of the system are no damage of the file.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise file.foreign("it is cut short, damaged or of another kind") from error
@@ -159,7 +159,7 @@ def _member_of(archive: zipfile.ZipFile, length: int, file: WeightFile) -> bytes
         if any(name.endswith(".dist-info/WHEEL") for name in names):
             raise file.foreign(f"it is a wheel without {_MEMBER}")
         return None
-    # Compressed bytes can stand for a thousand times as many: the archive says how many before they are read.
+    # A compressed file can unfold to a thousand times its bytes: check the size that the archive declares, then read.
     size = archive.getinfo(_MEMBER).file_size
     if size > _MAX_INFLATION * length + _MIN_LIMIT_BYTES:
         raise file.foreign(f"{_MEMBER} in it has {size} bytes, and the file has {length}")
@@ -184,6 +184,6 @@ def _check_config(path: Path, weights: GeoCLIPWeights) -> None:
         )
     if n_sigma != weights.n_capsules:
         raise ModelFileError(
-            f"{path} says sigma={sigma!r}, and the tensors beside it have {weights.n_capsules} capsules: they are of "
-            "different models. Get both again from where they came."
+            f"{path} says sigma={sigma!r}, and the tensors beside it have {weights.n_capsules} capsules: they "
+            "belong to different models. Get both files again from their source."
         )

@@ -35,8 +35,8 @@ class EqualEarthFourier(nn.Module):
 
     Notes
     -----
-    A call computes in the wider dtype of points and buffer, float64 as made, and returns the dtype of the points.
-    Longitudes are taken to [-180, 180) first.
+    A call computes in the wider of the dtypes of points and buffer. A new buffer is float64. The output has the dtype
+    of the points. Longitudes are first brought to [-180, 180).
 
     References
     ----------
@@ -50,7 +50,7 @@ class EqualEarthFourier(nn.Module):
 
     def __init__(self, frequencies: Any) -> None:
         super().__init__()
-        # A meta tensor stays one: files give the numbers afterwards.
+        # A tensor on the meta device stays there, because files give the numbers afterwards.
         self.register_buffer("frequencies", torch.as_tensor(frequencies).to(torch.float64))
         self.n_outputs = 2 * self.frequencies.shape[0] * self.frequencies.shape[1]
 

@@ -17,7 +17,7 @@ from skgeo.nn._torch_state import load_arrays
 __all__ = ["GeoCLIPWeights"]
 
 # Weight decay left subnormal numbers in the published weights. Processors multiply them slowly: in float32 the network
-# took four times as long. Smaller numbers than this one, which is far below the rounding of any output, become zero.
+# took four times as long. Smaller numbers than this one become zero. The rounding of any output is far larger.
 _NEGLIGIBLE = 1e-30
 # The layers of a capsule in the published code, and in MLP.
 _LAYERS = {"capsule.1": "layers.0", "capsule.3": "layers.1", "capsule.5": "layers.2", "head.0": "output"}
@@ -27,16 +27,16 @@ class GeoCLIPWeights(PretrainedWeights):
     """Weights of the location encoder of GeoCLIP [1]_: arrays that never change, and that all copies share.
 
     Places are projected to the Equal Earth map. A random matrix B turns the two projected coordinates v into the
-    cosines and sines of 2 pi B v. A network of three layers with ReLU and a linear output makes an embedding of them.
-    The embedding of a place is the sum over such capsules, which differ in the scale of B: three in the published
-    files, with deviations of 1, 16 and 256.
+    cosines and sines of 2 pi B v. A network of three layers with ReLU and a linear output turns these numbers into an
+    embedding. Such a matrix with its network is a capsule. The embedding of a place is the sum over all capsules. The
+    published files have three capsules, and the numbers of their matrices have standard deviations of 1, 16 and 256.
 
     Parameters
     ----------
     arrays : mapping of str and array-like
         ``LocEnc0.capsule.0.b`` of shape (n_frequencies, 2); ``weight`` and ``bias`` of ``LocEnc0.capsule.1``,
-        ``LocEnc0.capsule.3``, ``LocEnc0.capsule.5`` and ``LocEnc0.head.0``; the same of ``LocEnc1`` and so on: the
-        names and shapes of the published code. Arrays of float32 are kept in float32, others in float64.
+        ``LocEnc0.capsule.3``, ``LocEnc0.capsule.5`` and ``LocEnc0.head.0``; the same for ``LocEnc1`` and so on. Names
+        and shapes are those of the published code. Arrays of float32 are kept in float32, others in float64.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class GeoCLIPWeights(PretrainedWeights):
 
     See Also
     --------
-    skgeo.nn.load_geoclip : Reads them from a published file.
-    skgeo.nn.PretrainedEncoder : The transformer that uses them.
+    skgeo.nn.load_geoclip : Reads the weights from a published file.
+    skgeo.nn.PretrainedEncoder : The transformer that uses the weights.
 
     References
     ----------

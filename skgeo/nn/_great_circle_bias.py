@@ -22,11 +22,11 @@ _N_FEATURES = 5
 # The output of the network is multiplied by this number. Attention to few neighbours needs logits of about 10, which an
 # optimiser that moves weights by its learning rate reaches too late otherwise: see docs/experiments.rst.
 _GAIN = 10.0
-# More pairs than this are computed in blocks of rows, and computed again in the backward pass, which bounds the memory.
+# More pairs than this are computed in blocks of rows. The backward pass computes the blocks again, to save memory.
 _PAIRS_AT_A_TIME = 2**18
-# Added below square roots of squared sines, so that their slope is finite at zero. The root of it is 6 micrometres.
+# Added to the argument of square roots, so that their slope is finite at zero. Its root is 6 micrometres on the Earth.
 _SMALLEST = 1e-24
-# The least squared cosine of half the angle that divides: 6 km before the antipode.
+# Divisors are at least this squared cosine of half the angle, which is that of 6 km before the antipode.
 _ANTIPODE = 2.5e-7
 # The smallest size of a patch in km. Rows of zeros, which pad tables, have the size 0.
 _SMALLEST_SIZE = 1e-3
@@ -35,17 +35,18 @@ _SMALLEST_SIZE = 1e-3
 class GreatCircleBias(nn.Module):
     """Give attention the distances between patches: an additive bias for each pair of patches and each head.
 
-    The displacement from one patch to another, along the great circle between their middles, is its eastward and its
-    northward part as seen from the first patch, and its length. A small network turns the displacement, in units of
-    1000 km and in units of the patches' own size, into one number for each head. The number is added to the logits of
-    the attention before the softmax. The bias depends on displacements only. It stays the same if all patches are
-    turned about the axis of the Earth. It needs no window and no index, so it works for any set of patches.
+    The displacement from one patch to another follows the great circle between their middles. It has an eastward part
+    and a northward part, as seen from the first patch, and a length. A small network turns the displacement, in units
+    of 1000 km and in units of the patches' own size, into one number for each head. The number is added to the logits
+    of the attention before the softmax. The bias depends on displacements and sizes only. It stays the same if all
+    patches are turned about the axis of the Earth. No row or column numbers are needed, so the bias works for any set
+    of patches.
 
     Parameters
     ----------
     n_heads : int
-        Number of heads. To give each of ``n_layers`` layers a bias of its own at the cost of one, make it
-        ``n_layers * heads``, and take the bias apart with ``chunk(n_layers, dim=-3)``.
+        Number of heads. To compute a bias for each of ``n_layers`` layers in one call, give ``n_layers * heads``, and
+        split the result with ``chunk(n_layers, dim=-3)``.
     hidden_dim : int, default=32
         Width of the network, which has two hidden layers with GELU. With 8 heads it has 1,672 parameters.
 
@@ -57,8 +58,8 @@ class GreatCircleBias(nn.Module):
     Raises
     ------
     ValueError
-        If a width is no positive integer; from a call, if a shape is wrong, or the numbers are not real or of half
-        precision, which rounds places by up to half a degree.
+        If a width is no positive integer; from a call, if a shape is wrong, the numbers are not real, or the numbers
+        have half precision, because half precision rounds places by up to half a degree.
     TypeError
         From a call with anything but tensors.
 
@@ -70,22 +71,24 @@ class GreatCircleBias(nn.Module):
     Notes
     -----
     With d the length in one unit, e the eastward and n the northward part, the network sees asinh(e), asinh(n),
-    log(1 + d^2) / 2, exp(1 - sqrt(1 + d^2)) and exp(-d^2 / 2), in both units. The size of a pair is the mean of the
-    sizes of the two, each the root of its area. The middle of a patch is halfway between its edges; that of a stack of
-    cells is their centroid, weighted by areas, as from :meth:`skgeo.CellGrid.patch_middles`.
+    log(1 + d^2) / 2, exp(1 - sqrt(1 + d^2)) and exp(-d^2 / 2), in both units. The patches' own size is the mean of the
+    sizes of the two patches, and the size of a patch is the square root of its area. The middle of a patch is halfway
+    between its edges. The middle of a stack of cells is the centroid of the cells, weighted by areas, as from
+    :meth:`skgeo.CellGrid.patch_middles`.
 
     Parts of the displacement are those of the azimuthal equidistant projection about the first patch [1]_. The angle
-    comes from squared sines of half angles, as sums without cancellation: in single precision, displacements of a
-    kilometre and distances of almost half the circumference both have a relative error of some 1e-6, if the places do
-    not round them. Differences of places are taken in the dtype of the patches: keep tables in float64, because
-    single precision rounds longitudes to 1 m to 2 m. Gradients are finite everywhere. At the antipode, where no
-    direction is defined, the parts are zero, and rise over the first 6 km around it.
+    comes from squared sines of half angles, as sums without cancellation. In single precision, displacements of a
+    kilometre and distances of almost half the circumference therefore have a relative error of about 1e-6, if the
+    places themselves are exact. Differences of places are taken in the dtype of the patches: keep tables in float64,
+    because single precision rounds longitudes to 1 m to 2 m. Gradients are finite everywhere. At the antipode, where no
+    direction is defined, the parts are zero. They rise over the first 6 km around the antipode.
 
-    The geometry is computed in the dtype of the parameters, in float32 at least, under ``torch.autocast`` too; the
-    network runs as autocast says. Values are not checked: NaN in a row makes its pairs NaN. Rows of zeros are fine as
-    padding, with -inf added to the bias of their columns. A bias takes ``n_heads * n * n`` numbers: 0.8 GB for 4,096
-    patches and 12 heads. From some hundred thousand pairs on it is computed in blocks, which are computed again in the
-    backward pass, so that nothing much larger than the bias itself is held; under ``torch.compile`` all at once.
+    The geometry is computed in the dtype of the parameters, in float32 at least, under ``torch.autocast`` too. In
+    the network, autocast decides the dtype. Values are not checked: NaN in a row makes its pairs NaN. Rows of zeros are
+    fine as padding, with -inf added to the bias of their columns. A bias takes ``n_heads * n * n`` numbers: 0.8 GB for
+    4,096 patches and 12 heads. A bias of more than 262,144 pairs is computed in blocks, and the backward pass computes
+    the blocks again, so that the memory holds little more than the bias itself. Under ``torch.compile`` all pairs are
+    computed at once.
 
     In ``eval()`` without gradients, ``nn.TransformerEncoderLayer`` of PyTorch returns NaN with any mask of floats
     (issue 118628 of PyTorch). ``torch.backends.mha.set_fastpath_enabled(False)`` avoids the fault.
@@ -141,12 +144,13 @@ class GreatCircleBias(nn.Module):
         Parameters
         ----------
         patches : Tensor of shape (..., n, 6), (..., n, n_cells, 3) or (..., n, 2)
-            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); east below west is beyond
-            the antimeridian. Or stacks of cells, from :meth:`skgeo.CellGrid.patches`: latitude, longitude (degrees)
-            and area (square metres), NaN where a patch has fewer cells. With ``size``, the middles of patches:
-            latitude, longitude in degrees.
+            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). If east is below west, the
+            patch crosses the antimeridian. Or stacks of cells, from :meth:`skgeo.CellGrid.patches`: latitude, longitude
+            (degrees) and area (square metres), NaN where a patch has fewer cells. With ``size``, the middles of
+            patches: latitude, longitude in degrees.
         size : Tensor of shape (..., n), float or None, default=None
-            The sizes of patches in km, the roots of their areas; None takes them from the table or the cells.
+            The sizes of patches in km, the square roots of their areas. None takes the sizes from the table or the
+            cells.
 
         Returns
         -------

@@ -31,8 +31,9 @@ class PatchProjectionHead(nn.Module):
     ``tokens = tokens + head(features)``, with features (n_patches, n_position + n_scale) and tokens
     (..., n_patches, embed_dim).
 
-    Build it from fitted transformers with :meth:`from_transformers`, from their output with :meth:`from_features`, or
-    from widths; then the statistics are 0 and 1 until ``load_state_dict`` brings those of a trained head.
+    Build a head from fitted transformers with :meth:`from_transformers`, or from their output with
+    :meth:`from_features`. The constructor builds a head from widths, with means of 0 and standard deviations of 1.
+    ``load_state_dict`` replaces these by the statistics of a trained head.
 
     Parameters
     ----------
@@ -64,14 +65,15 @@ class PatchProjectionHead(nn.Module):
         If a width is no positive integer; from a call, if the last dimension is not n_position + n_scale or the numbers
         are not real.
     TypeError
-        From a call with anything but a tensor: ``torch.from_numpy`` makes one of the output of transformers.
+        From a call with anything but a tensor: ``torch.from_numpy`` makes a tensor from the output of transformers.
 
     Notes
     -----
-    The descriptors have different units. LayerNorm alone, which standardises across them, mixes these: patches of 0.01
-    and 1 degree then are almost parallel vectors (cosine 0.998; 0.7 in logarithms). Standardised one by one they point
-    in opposite directions (-0.7 on average). A call standardises the features first, and then converts them to the
-    dtype of the parameters, so that small differences between patches are kept.
+    The descriptors have different units. LayerNorm alone would standardise across the descriptors of a patch and mix
+    the units: the vectors of patches of 0.01 and of 1 degree would be almost parallel, with a cosine of 0.998, or of
+    0.7 for logarithms. With descriptors that are standardised one by one, the cosine is -0.7 on average. A call
+    standardises the features first, and then converts them to the dtype of the parameters, so that small differences
+    between patches are kept.
 
     Examples
     --------
@@ -144,7 +146,7 @@ class PatchProjectionHead(nn.Module):
         Raises
         ------
         ValueError
-            If the features are empty, too few columns, or not finite real numbers.
+            If the features are empty, have too few columns, or are not finite real numbers.
         """
         table = _table(features)
         check_flag("log", log)
@@ -161,9 +163,9 @@ class PatchProjectionHead(nn.Module):
         Parameters
         ----------
         transformers : transformer, or list of transformers
-            A fitted FeatureUnion, Pipeline or ColumnTransformer of patch tables, or a list of fitted transformers
-            whose outputs stand side by side. The descriptors are found in its ``get_feature_names_out()`` by the names
-            that PatchScaleFeaturizer gives them; all other columns are position.
+            A fitted FeatureUnion, Pipeline or ColumnTransformer of patch tables, or a list of fitted transformers whose
+            outputs stand side by side. The columns of ``get_feature_names_out()`` with names of PatchScaleFeaturizer
+            are descriptors. All other columns are position features.
         patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_cells, 3)
             The patch table of the training domain, or its stacks of pixels or cells.
         embed_dim, hidden_dim : int
@@ -176,7 +178,7 @@ class PatchProjectionHead(nn.Module):
         Raises
         ------
         ValueError
-            If the names hold no descriptor, or one twice, or nothing else.
+            If the columns hold no descriptor, hold a descriptor twice, or hold descriptors only.
         """
         union = make_union(*transformers) if isinstance(transformers, list | tuple) else transformers
         names = [str(name) for name in union.get_feature_names_out()]
@@ -265,8 +267,8 @@ def _scale_columns(names: list[str]) -> dict[int, bool]:
     if not found or len(set(found)) < len(found):
         raise ValueError(
             f"transformers give {len(names)} columns, {names[0]} to {names[-1]}, with the descriptors {found}: "
-            "expected each descriptor of PatchScaleFeaturizer at most once, and at least one. from_features takes "
-            "any others, descriptors last."
+            "expected each descriptor of PatchScaleFeaturizer at most once, and at least one. For other "
+            "descriptors use from_features, with the descriptors as the last columns."
         )
     return columns
 

@@ -147,7 +147,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
-        Factor of the weights that Adam adds to their gradient (L2).
+        L2 penalty: Adam adds ``weight_decay`` times the weights to their gradient.
     batch_size : int or None, default=2000
         Number of samples in a step. None takes all samples.
     max_epochs : int, default=500
@@ -166,9 +166,9 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     device : str, default="cpu"
         Device on which torch computes, such as "cuda".
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
-        bits every time, on a CPU with the same torch and number of threads. The global generator of torch does not
-        change.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the
+        same result in every run, bit for bit, on a CPU with the same version of torch and the same number of threads.
+        The global generator of torch does not change.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -178,7 +178,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     weights_ : dict of str and ndarray
-        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
+        The ``state_dict`` of the network, as arrays. A file of :func:`skgeo.save` holds these arrays, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)
@@ -190,7 +190,7 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
     n_position_ : int
         Number of features before the descriptors.
     scale_mean_, scale_std_ : ndarray of shape (n_scale,)
-        Weighted statistics of the descriptors, with which the head standardises them.
+        Weighted mean and standard deviation of each descriptor. The head standardises descriptors with these numbers.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -208,6 +208,8 @@ class ProjectionHeadClassifier(NeuralClassifier, HeadModel):
 
     Examples
     --------
+    The head learns to tell patches in the tropics from patches beyond. Its output has the width of the tokens.
+
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline, make_union
     >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
@@ -287,7 +289,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
-        Factor of the weights that Adam adds to their gradient (L2).
+        L2 penalty: Adam adds ``weight_decay`` times the weights to their gradient.
     batch_size : int or None, default=2000
         Number of samples in a step. None takes all samples.
     max_epochs : int, default=500
@@ -306,9 +308,9 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     device : str, default="cpu"
         Device on which torch computes, such as "cuda".
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
-        bits every time, on a CPU with the same torch and number of threads. The global generator of torch does not
-        change.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the
+        same result in every run, bit for bit, on a CPU with the same version of torch and the same number of threads.
+        The global generator of torch does not change.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -316,9 +318,10 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     Attributes
     ----------
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
-        Weighted mean and deviation of the training targets, which are standardised.
+        Weighted mean and standard deviation of the training targets. The network learns standardised targets, so that
+        the learning rate does not depend on the units of y.
     weights_ : dict of str and ndarray
-        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
+        The ``state_dict`` of the network, as arrays. A file of :func:`skgeo.save` holds these arrays, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)
@@ -330,7 +333,7 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
     n_position_ : int
         Number of features before the descriptors.
     scale_mean_, scale_std_ : ndarray of shape (n_scale,)
-        Weighted statistics of the descriptors, with which the head standardises them.
+        Weighted mean and standard deviation of each descriptor. The head standardises descriptors with these numbers.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -348,6 +351,8 @@ class ProjectionHeadRegressor(NeuralRegressor, HeadModel):
 
     Examples
     --------
+    The head learns a quantity that falls from the equator to the poles. Its output has the width of the tokens.
+
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline, make_union
     >>> from skgeo import LatLonGrid, SphericalHarmonicPCA

@@ -31,9 +31,9 @@ def compute_features(
     ----------
     images : Dataset, DataLoader or iterable
         Images in the order of their places. A Dataset is read in batches; a DataLoader or another iterable gives
-        batches: a tensor, a tuple or list that begins with it, or a dict that has it as "image". A DataLoader has to
-        read its dataset from the start to the end: without shuffle or another sampler, and for an IterableDataset with
-        at most one worker. For other iterables you have to keep the order yourself.
+        batches: a tensor of images, a tuple or list that begins with this tensor, or a dict with this tensor as
+        "image". A DataLoader has to read its dataset from the start to the end: without shuffle or another sampler, and
+        for an IterableDataset with at most one worker. For other iterables you have to keep the order yourself.
     image_encoder : Module
         Maps a batch of images to features of shape (n, n_features), or (n, n_features, 1, 1). Batches are moved to the
         device of its parameters.
@@ -50,10 +50,12 @@ def compute_features(
     ------
     ValueError
         If a DataLoader may change the order of the images, so that features would belong to other places; if a batch
-        has no images, or the model returns no features of that shape; if there are no batches.
+        has no images, or the model returns features of another shape; if there are no batches.
 
     Examples
     --------
+    Features of ten images, which the model reads in batches of four.
+
     >>> import torch
     >>> from skgeo.nn import compute_features
     >>> images = torch.ones(10, 3, 8, 8)
@@ -120,7 +122,9 @@ def gather(batches: Iterable[Any], folder: str | None) -> npt.NDArray[Any]:
             else:
                 file.write(part.tobytes())
         if not shape[0] * shape[1]:
-            raise ValueError("there are no batches of features: was the iterable used up before?")
+            raise ValueError(
+                "there are no batches of features. A generator gives its batches only once: make a new generator."
+            )
         if file is None:
             return np.concatenate(parts)
         # The map keeps the temporary file open. The file disappears with the map.
@@ -135,9 +139,9 @@ def as_array(values: Tensor) -> npt.NDArray[Any]:
 
 
 def _check_order(batches: Any) -> None:
-    """Refuse a DataLoader that may change the order of its dataset: features would go to other places.
+    """Refuse a DataLoader that may change the order of its dataset, because features would belong to other places.
 
-    Lists and generators of batches are not checked. Their order is the caller's.
+    Lists and generators of batches are not checked. The caller is responsible for their order.
     """
     # tqdm holds a loader as "iterable", and Lightning's Fabric as "_dataloader".
     for name in ("iterable", "_dataloader"):
@@ -154,9 +158,9 @@ def _check_order(batches: Any) -> None:
         found = _pipe_problem(batches)
     if found is not None:
         raise ValueError(
-            f"images is a DataLoader with {found}: it is not known to give all images in the order of the places. "
-            "Expected DataLoader(dataset, batch_size=64), without shuffle, sampler or drop_last; of an IterableDataset "
-            "with num_workers of 0 or 1."
+            f"images is a DataLoader with {found}: the images may be incomplete or in another order than the places. "
+            "Expected DataLoader(dataset, batch_size=64), without shuffle, sampler or drop_last; an IterableDataset "
+            "needs num_workers of 0 or 1."
         )
 
 
@@ -167,7 +171,7 @@ def _order_problem(dataset: Any, sampler: Any, n_workers: int, loader: Any) -> s
         in_order = getattr(loader, "in_order", getattr(loader, "_in_order", True))
         mixed = f"in_order=False and num_workers={n_workers}" if n_workers > 1 and not in_order else None
         return _sampler_problem(sampler) or mixed
-    # Several workers either read all images each, or take turns in an order of their own.
+    # If there are several workers, each may read all images, or the workers may give batches in another order.
     if n_workers > 1:
         return f"an IterableDataset and num_workers={n_workers}"
     if getattr(loader, "drop_last", getattr(loader, "_drop_last", False)):

@@ -127,11 +127,11 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of its class in
         ``skgeo.encoders``; an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`; any
         transformer of places, or a torch module from degrees to numbers (see :class:`~skgeo.nn.PretrainedEncoder`). A
-        transformer is cloned and fitted on the training places; ``FrozenEstimator`` keeps one as it is. A module is not
-        trained.
+        transformer is cloned and fitted on the training places. ``FrozenEstimator(encoder)`` keeps a fitted transformer
+        as it is. A module is not trained.
     network : str, Module or callable, default="siren"
-        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
-        trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
+        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a function of ``n_inputs`` and
+        ``n_outputs`` that returns a torch module; or a torch module, whose copy is trained from its weights.
     hidden_dim : int or None, default=None
         Width of the layers of a network given by name. None is the default of the network. "linear" has none.
     n_layers : int or None, default=None
@@ -144,7 +144,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
-        Factor of the weights that Adam adds to their gradient (L2).
+        L2 penalty: Adam adds ``weight_decay`` times the weights to their gradient.
     batch_size : int or None, default=2000
         Number of samples in a step. None takes all samples.
     max_epochs : int, default=500
@@ -166,9 +166,9 @@ class LocationClassifier(NeuralClassifier, LocationModel):
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
-        bits every time, on a CPU with the same torch and number of threads. The global generator of torch does not
-        change.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the
+        same result in every run, bit for bit, on a CPU with the same version of torch and the same number of threads.
+        The global generator of torch does not change.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -180,7 +180,7 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
-        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
+        The ``state_dict`` of the network, as arrays. A file of :func:`skgeo.save` holds these arrays, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)
@@ -209,11 +209,12 @@ class LocationClassifier(NeuralClassifier, LocationModel):
     Notes
     -----
     The embedding of the training places is computed once in float64, rounded to the precision of the network, and kept
-    in memory. If it has more than 2^27 numbers, it is computed batch by batch.
+    in memory. An embedding of more than 2^27 numbers is computed batch by batch in each epoch.
 
-    Samples that are close to each other are similar, so the loss of random validation samples is too small for other
-    regions. If the model should work in other regions, give ``fit`` validation data of these. Cells of a grid are
-    weighted by the mask and not by their areas: give ``sample_weight=grid.cell_areas()`` to weight them by area, too.
+    If the model should work in other regions, give ``fit`` validation data of these regions. Random validation samples
+    are similar to their neighbours in the training data, so their loss is smaller than the loss in other regions. Cells
+    of a grid are weighted by the mask and not by their areas: give ``sample_weight=grid.cell_areas()`` to weight them
+    by area, too.
 
     References
     ----------
@@ -290,11 +291,11 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         "sphere_m", "sphere_m_plus", "spherical_harmonics", "theory" or "wrap", with the defaults of its class in
         ``skgeo.encoders``; an encoder with parameters of your own, or :class:`~skgeo.SphericalHarmonicPCA`; any
         transformer of places, or a torch module from degrees to numbers (see :class:`~skgeo.nn.PretrainedEncoder`). A
-        transformer is cloned and fitted on the training places; ``FrozenEstimator`` keeps one as it is. A module is not
-        trained.
+        transformer is cloned and fitted on the training places. ``FrozenEstimator(encoder)`` keeps a fitted transformer
+        as it is. A module is not trained.
     network : str, Module or callable, default="siren"
-        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
-        trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
+        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a function of ``n_inputs`` and
+        ``n_outputs`` that returns a torch module; or a torch module, whose copy is trained from its weights.
     hidden_dim : int or None, default=None
         Width of the layers of a network given by name. None is the default of the network. "linear" has none.
     n_layers : int or None, default=None
@@ -304,7 +305,7 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
-        Factor of the weights that Adam adds to their gradient (L2).
+        L2 penalty: Adam adds ``weight_decay`` times the weights to their gradient.
     batch_size : int or None, default=2000
         Number of samples in a step. None takes all samples.
     max_epochs : int, default=500
@@ -326,9 +327,9 @@ class LocationRegressor(NeuralRegressor, LocationModel):
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any order and case, and a single pair such as start_lat, start_lon.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the same
-        bits every time, on a CPU with the same torch and number of threads. The global generator of torch does not
-        change.
+        Seed of the first weights, the held-out samples, the order of samples and dropout. An integer gives the
+        same result in every run, bit for bit, on a CPU with the same version of torch and the same number of threads.
+        The global generator of torch does not change.
     verbose : bool or None, default=None
         Show a progress bar of the epochs; needs tqdm. None shows it in interactive sessions, when training takes longer
         than two seconds.
@@ -337,11 +338,11 @@ class LocationRegressor(NeuralRegressor, LocationModel):
     ----------
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
         Weighted mean and standard deviation of the training targets. The network learns standardised targets, so that
-        the learning rate does not depend on their units.
+        the learning rate does not depend on the units of y.
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
-        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
+        The ``state_dict`` of the network, as arrays. A file of :func:`skgeo.save` holds these arrays, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)

@@ -43,7 +43,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     """Write a module to a safetensors file: its arguments, its parameters and its buffers.
 
     The file cannot run code when it is read, and every safetensors reader finds the tensors in it under their names in
-    ``state_dict``. It holds no device, gradients or hooks, and does not say which parameters are frozen.
+    ``state_dict``. The file holds no device, gradients or hooks, and does not say which parameters are frozen.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     TypeError
         If the module is not one of skgeo.nn.
     ValueError
-        If its parameters are not finite, or of a dtype with which it cannot compute.
+        If parameters of the module are not finite, or have a dtype with which the module cannot compute.
     ImportError
         Without safetensors.
     OSError
@@ -73,9 +73,9 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     -----
     The metadata of the file has one entry, ``skgeo``, a JSON object with the keys, in this order, ``format``
     ("skgeo.nn module"), ``format_version`` (1), ``skgeo_version``, ``objects``, ``training``, ``arrays`` and
-    ``sha256``. ``objects`` says how to build the module, as in :func:`skgeo.save`; ``training`` whether it was in
-    training mode. ``arrays`` gives of each tensor ``dtype`` ("float32"), ``shape``, and the ``sha256`` of its bytes in
-    C order. The last key, ``sha256``, is that of the other keys as compact JSON,
+    ``sha256``. ``objects`` says how to build the module, as in :func:`skgeo.save`. ``training`` says whether the module
+    was in training mode. ``arrays`` has, for each tensor, its ``dtype`` ("float32"), its ``shape``, and the ``sha256``
+    of its bytes in C order. The last key, ``sha256``, is the SHA-256 of the other keys as compact JSON,
     ``json.dumps(metadata, separators=(",", ":"))``.
 
     Examples

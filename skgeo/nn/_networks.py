@@ -46,8 +46,8 @@ class Linear(nn.Linear):
 class FcNet(nn.Module):
     """The residual network of Mac Aodha et al. [1]_.
 
-    A linear layer with ReLU; ``n_layers`` residual layers ``x + relu(B dropout(relu(A x)))``, A and B with biases; and
-    a linear output without bias.
+    The layers are a linear layer with ReLU; ``n_layers`` residual layers ``x + relu(B dropout(relu(A x)))``, A and B
+    with biases; and a linear output without bias.
 
     Parameters
     ----------
@@ -149,12 +149,13 @@ class SirenNet(nn.Module):
 
     See Also
     --------
-    skgeo.encoders.GridEncoder : Has sines that one layer on latitude and longitude can learn.
+    skgeo.encoders.GridEncoder : Computes sines of latitude and longitude with fixed frequencies.
 
     Notes
     -----
-    Weights and biases of the first layer are drawn uniformly from +-1 / n_inputs. Those of the other layers and of the
-    output are drawn from +-sqrt(6 / hidden_dim) / w0. [1]_ does this for the weights, and the code of [2]_ for both.
+    Weights and biases are uniform random numbers from -b to b. The bound b is 1 / n_inputs in the first layer, and
+    sqrt(6 / hidden_dim) / w0 in the other layers and the output. [1]_ does this for the weights, and the code of [2]_
+    for weights and biases.
 
     References
     ----------
@@ -295,7 +296,7 @@ class LocationEncoder(nn.Module):
         Maps the embedding to outputs.
     mean, scale : float or sequence of float, default=0, 1
         Outputs are multiplied by ``scale``, and ``mean`` is added. A network that was trained on standardised targets
-        then returns values in their units. Give one number, or one for each output.
+        then returns values in the units of the targets. Give one number, or one for each output.
 
     Attributes
     ----------
@@ -380,7 +381,7 @@ def make_network(network: Any, n_inputs: int, n_outputs: int, **options: Any) ->
     if tuple(shape) != (2, n_outputs):
         raise ValueError(
             f"network gives {tuple(shape)} for 2 embeddings of width {n_inputs}: expected (2, {n_outputs}), a column "
-            "for each output; one for two classes."
+            "for each output. Two classes have one column."
         )
     return module.train(training)
 

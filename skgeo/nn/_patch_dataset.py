@@ -28,26 +28,25 @@ class PatchDataset(Dataset[dict[str, Any]]):
     """Patches of a field at its times, or windows of neighbouring patches, as samples for a ``DataLoader``.
 
     A sample is one patch at one time. With ``window=(k, l)`` it is k x l neighbouring patches at one time, a sample for
-    a transformer: each patch becomes a token. Patches of cells in any order, such as HEALPix, are given by the cells of
-    each, and windows by the patches of each.
+    a transformer: each patch becomes a token. For cells in any order, such as HEALPix, give the cells of each patch as
+    ``patch_size``, and the patches of each window as ``window``.
 
     The constructor computes positions, validity and features. The values of a sample are read when the sample is
     requested. From a DataArray that was opened from Zarr or NetCDF, only the chunks that the sample touches are read.
-    Open such a file with ``chunks=None``, as its chunks are then read without dask. Chunks of dask are computed in the
+    Open such a file with ``chunks=None``, so that its chunks are read without dask. Chunks of dask are computed in the
     thread that requests the sample, so that workers do not wait for each other. The dataset can be pickled, and each
     worker opens the file for itself. HDF5 (NetCDF 4) does not survive a fork: use ``multiprocessing_context="spawn"``.
 
     Parameters
     ----------
     field : xarray.DataArray, xarray.Dataset, or array of shape (..., n_rows, n_columns)
-        An array has the dimensions (time, channel, row, column), (time, row, column) or (row, column): of NumPy, dask,
-        Zarr or HDF5, or a tensor, in the rows and columns of ``grid``. Cells in any order have one dimension in the
-        place of row and column. The dimensions of a DataArray are known by their names and coordinates. The variables
-        of a Dataset are the channels, one after the other.
+        An array (NumPy, dask, Zarr, HDF5 or a tensor) has the dimensions (time, channel, row, column), (time, row,
+        column) or (row, column), in the rows and columns of ``grid``. For cells in any order, one dimension of cells
+        takes the place of row and column. The dimensions of a DataArray are known by their names and coordinates. The
+        variables of a Dataset are the channels, one after the other.
     patch_size : int, (int, int) or array of shape (n_patches, n_cells)
-        Pixels along rows and columns; of a CellGrid, also the cells of each patch, from
-        :meth:`skgeo.CellGrid.patch_members`. ``stride``, ``partial`` and ``min_fraction`` are then those of
-        ``patch_members``.
+        Pixels along rows and columns. For a CellGrid also the cells of each patch, from
+        :meth:`skgeo.CellGrid.patch_members`; ``stride``, ``partial`` and ``min_fraction`` then keep their defaults.
     stride : int or (int, int), default=None
         Pixels from one patch to the next; None means ``patch_size``: no overlap.
     grid : LatLonGrid or CellGrid, default=None
@@ -59,18 +58,19 @@ class PatchDataset(Dataset[dict[str, Any]]):
         Keep patches with at least this fraction of their area inside the mask.
     window : int, (int, int) or array of shape (n_windows, n_tokens), default=None
         Patches along rows and columns in a sample. None means one patch, without the dimension of tokens. For patches
-        given by their cells, the numbers of the patches of each window: ``np.arange(n_patches)[np.newaxis]`` has all.
+        given by their cells, the numbers of the patches of each window: ``np.arange(n_patches)[np.newaxis]`` is one
+        window of all patches.
     window_stride : int or (int, int), default=None
         Patches from one window to the next; None means ``window``: no overlap.
     features : fitted transformer of patch tables, or array-like of shape (n_patches, n_features), default=None
-        For instance a fitted union of :class:`skgeo.PatchPositionEncoder` and :class:`skgeo.PatchScaleFeaturizer`. It
-        transforms all patches once. None leaves the features out.
+        For instance a fitted union of :class:`skgeo.PatchPositionEncoder` and :class:`skgeo.PatchScaleFeaturizer`. The
+        constructor transforms all patches once. None leaves the features out.
     channel_dim : str, default=None
         The dimension of a DataArray, or of the variables of a Dataset, that holds channels, such as levels.
     fill_value : float, default=0
         Value of pixels that are not valid.
     dtype : torch.dtype, default=torch.float32
-        Of values and features.
+        Dtype of the values and of the features.
 
     Attributes
     ----------
@@ -79,15 +79,15 @@ class PatchDataset(Dataset[dict[str, Any]]):
     patches : ndarray of shape (n_patches, 6), or (n_patches, h, w, 2) or (n_patches, n_cells, 3) of a CellGrid
         The patch table, the pixel centres, or places and areas of cells, as from ``grid.patches``.
     index : ndarray of shape (n_patches, 2), or (n_patches, n_cells)
-        Row and column of the first pixel of each patch, or its cells.
+        Row and column of the first pixel of each patch, or the cells of each patch.
     windows : ndarray of shape (n_windows, n_tokens), or (n_patches, 1)
-        Numbers of the patches of each window, rows first. Across the seam of a closed circle windows continue. No
-        window has a patch that ``min_fraction`` drops, or crosses a gap of the grid.
+        Numbers of the patches of each window, row by row. Windows continue across the seam of a global grid. A window
+        does not contain a patch that ``min_fraction`` drops, and does not cross a gap of the grid.
     features : Tensor of shape (n_patches, n_features) or None
         The features of all patches.
     times : list
-        Label of each time: of an xarray field its coordinate, else a number. A field with several such dimensions, such
-        as time and member, has tuples, the last dimension fastest.
+        Label of each time: the coordinate of an xarray field, or a number if there is none. If a field has several
+        dimensions in front, such as time and member, labels are tuples, and the last dimension varies fastest.
 
     Raises
     ------
@@ -103,8 +103,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
 
     Notes
     -----
-    Sample ``time * n_windows + w`` is the window w at a time. It is a dictionary; T is the number of tokens, and its
-    dimension is absent without a window. For patches given by their cells, ``n_cells`` takes the place of (h, w):
+    Sample ``time * n_windows + w`` is the window w at a time. The sample is a dictionary. T is the number of tokens;
+    without a window there is no dimension T. For patches given by their cells, ``n_cells`` takes the place of (h, w):
 
     ============  ======================  ===================================================================
     key           shape                   holds
@@ -119,6 +119,8 @@ class PatchDataset(Dataset[dict[str, Any]]):
 
     Examples
     --------
+    Windows of 3 x 4 patches with 6 x 6 pixels each, from a field with three channels at ten times.
+
     >>> import numpy as np
     >>> from torch.utils.data import DataLoader
     >>> from skgeo import LatLonGrid, PatchScaleFeaturizer
@@ -164,7 +166,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         labelled = any(kind.__module__.partition(".")[0] == "xarray" for kind in type(field).__mro__)
         if grid is None and labelled:
             grid = (LatLonGrid if layout(field) == "grid" else CellGrid).from_xarray(field)
-        wanted = "the LatLonGrid or CellGrid of the field, which only an xarray field brings itself"
+        wanted = "the LatLonGrid or CellGrid of the field; only an xarray field needs none"
         check_parameter("grid", grid, isinstance(grid, LatLonGrid | CellGrid), wanted)
         assert grid is not None
         self.grid = grid
@@ -184,7 +186,7 @@ class PatchDataset(Dataset[dict[str, Any]]):
         self._source = (LabelledField if labelled else PlainField)(field, grid, channel_dim)
         self.times = self._source.times
         self._tokens = window is not None
-        given = "None without window=, which says how many patches are in one"
+        given = "None, because window= is not given"
         check_parameter("window_stride", window_stride, self._tokens or window_stride is None, given)
         self.windows = np.arange(len(self.index))[:, np.newaxis]
         if window is not None and self._cut is None:

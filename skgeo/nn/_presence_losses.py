@@ -1,4 +1,4 @@
-"""Losses of presence-only records: a record says where a species is, and nothing says where it is not."""
+"""Losses of presence-only records: a record says where a species was seen, and no record says where it is absent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ PRESENCE_LOSSES = ("full", "slds", "ssdl", "maxent", "poisson")
 
 @dataclass(frozen=True)
 class PresenceOnlyLoss:
-    """A loss by its name, with the background places against which it sets the records.
+    """A loss by its name, and the background places with which it compares the records.
 
-    Every loss is a sum over records, and a sum over species of a weight times a background statistic (n_species,).
-    ``background`` holds inputs (m, k) of the model, and ``background_weight`` the shares (m,) of the area that they
-    stand for, which sum to one. ``class_weight`` (n_species,) multiplies the presences of each species.
+    Every loss has two parts: a sum over records, and a sum over species of weights times a ``statistic`` (n_species,).
+    ``background`` holds inputs (m, k) of the model. ``background_weight`` holds the shares (m,) of the area of these
+    places, which sum to one. ``class_weight`` (n_species,) multiplies the presences of each species.
     """
 
     name: str
@@ -55,8 +55,8 @@ class PresenceOnlyLoss:
     def total(self, logits: Tensor, present: Tensor, weight: Tensor, statistic: Tensor) -> Tensor:
         """The sum of the weighted losses of records.
 
-        ``logits`` and ``present`` have the shape (n, n_species), ``weight`` the shape (n,), and ``statistic``, that of
-        the background, the shape (n_species,).
+        ``logits`` and ``present`` have the shape (n, n_species). ``weight`` has the shape (n,). The ``statistic``
+        of the background has the shape (n_species,).
         """
         present = present.to(logits.dtype)
         n_present = present.sum(dim=1, keepdim=True)
@@ -73,7 +73,7 @@ class PresenceOnlyLoss:
             against = weighted / n_present.clamp(min=1.0)
             records = (against * F.softplus(-logits)).sum(dim=1)
             if self.name == "slds":
-                # The mean over all other species is the expectation of the one that the paper draws.
+                # The paper draws one of the other species at random. The mean over all of them is the expectation.
                 others = (1.0 - present) * F.softplus(logits)
                 n_others = (self.n_species - n_present).clamp(min=1.0)
                 records = records + against.sum(dim=1) * others.sum(dim=1) / n_others[:, 0]
@@ -91,7 +91,7 @@ class PresenceOnlyLoss:
         return (log_share.exp() * F.softplus(logits)).sum(dim=0)
 
     def merge(self, statistics: Sequence[Tensor]) -> Tensor:
-        """The statistic of the whole background from those of its blocks."""
+        """The statistic of the whole background from the statistics of its blocks."""
         stacked = torch.stack(list(statistics))
         return torch.logsumexp(stacked, dim=0) if self.name == "maxent" else stacked.sum(dim=0)
 

@@ -51,7 +51,7 @@ class PresenceOnlyModel(LocationModel):
     class_weight: dict[Any, float] | str | None
     covariates: bool
     classes_: npt.NDArray[Any]
-    # Columns of an indicator matrix, while fit runs.
+    # The names of the columns of an indicator matrix. Only fit sets them, and deletes them at its end.
     _species_columns: list[str] | None = None
 
     # Reading
@@ -60,7 +60,7 @@ class PresenceOnlyModel(LocationModel):
         """Places and covariates; ``options`` are those of LocationEstimator."""
         if reset:
             check_flag("covariates", self.covariates)
-        # After the fit its covariates count, even if the parameter has been changed.
+        # After the fit the covariates of the fit count, even if the parameter has been changed.
         if not (self.covariates if reset else self._n_covariates):
             if reset:
                 self._n_covariates, self._covariate_names = 0, None
@@ -98,7 +98,7 @@ class PresenceOnlyModel(LocationModel):
             if values.dtype.kind in "if" and bool(np.isin(values, (-1, 0, 1)).all()):
                 raise ValueError(
                     f"{name} holds -1, 0 and 1: Unknown label type: expected a matrix of zeros and ones. If -1 says "
-                    "that a species was not surveyed, use it in skgeo.metrics.mean_species_score only."
+                    "that a species was not surveyed, use the matrix in skgeo.metrics.mean_species_score only."
                 )
             raise ValueError(
                 f"{name} has shape {values.shape}: Unknown label type: expected one label a record, or a matrix "
@@ -129,8 +129,8 @@ class PresenceOnlyModel(LocationModel):
         if not (counts > 0.0).all():
             missing = self.classes_[counts == 0.0].tolist()
             raise ValueError(
-                f"y has no record of the species {missing[:5]}, {len(missing)} in all: drop their columns. Folds of a "
-                "cross-validation may lack rare species: give it one label a record instead of a matrix."
+                f"y has no record of the species {missing[:5]}, {len(missing)} in all: drop their columns. If a "
+                "fold of a cross-validation lacks a rare species, give one label a record instead of a matrix."
             )
         if len(set(self.classes_.tolist())) < len(self.classes_):
             raise ValueError("y has columns with the same name: expected each species once.")
@@ -149,8 +149,8 @@ class PresenceOnlyModel(LocationModel):
         check_parameter("n_background", n, is_integer(n) and n >= 1, "a positive integer")
         if self.loss == "slds" and len(self.classes_) < 2:
             raise ValueError(
-                "loss='slds' sets species against each other, and y has one class only: expected two species or more, "
-                "or another loss."
+                "loss='slds' compares species with each other, and y has one class only: expected two species or "
+                "more, or another loss."
             )
 
     def _weights_of_species(self, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -189,7 +189,7 @@ class PresenceOnlyModel(LocationModel):
     # Training
 
     def _split(self, training: Samples, rng: np.random.RandomState) -> tuple[Samples, Samples]:
-        """Held-out records. Of each species one record, chosen at random, stays among those to learn from."""
+        """Records to learn from, and held-out records. A random record of each species is not held out."""
         order = rng.permutation(len(training.inputs))
         target = training.target[order]
         first = target.argmax(axis=0) if self._multilabel else np.unique(target, return_index=True)[1]
@@ -274,7 +274,7 @@ class PresenceOnlyModel(LocationModel):
     def _probabilities(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Probabilities of presence, by the formula of the loss."""
         if self._loss_name in ("maxent", "poisson"):
-            # Far beyond the records the exponential overflows to infinity, whose probability is 1.
+            # The exponential of a large number is infinite. Its probability is 1, without a warning.
             with np.errstate(over="ignore"):
                 return -np.expm1(-np.exp(logits + self._cloglog_intercept))
         return expit(logits)
@@ -296,7 +296,7 @@ class PresenceOnlyModel(LocationModel):
     # Maps
 
     def _map_covariates(self, covariates: Any, kept: npt.NDArray[np.bool_]) -> list[npt.NDArray[Any]]:
-        """The covariates of the cells of a map that are inside of its mask; an empty list if the model has none."""
+        """The covariates of the cells inside of the mask of a map; an empty list if the model has no covariates."""
         given = covariates is not None
         if given != bool(self._n_covariates):
             expected = "the covariates of all cells" if self._n_covariates else "None: the model has no covariates"

@@ -30,10 +30,10 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     encoder : str or transformer, default="spherical_harmonics"
         The encoder of places before the network, as for :class:`~skgeo.nn.LocationClassifier`: a name, an encoder, any
         transformer of places, or a torch module such as a pretrained one. A transformer is cloned and fitted on the
-        background. ``FrozenEstimator`` keeps a fitted one.
+        background. ``FrozenEstimator(encoder)`` keeps a fitted encoder.
     network : str, Module or callable, default="siren"
-        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a torch module, whose copy is
-        trained, from its weights; or a function of ``n_inputs`` and ``n_outputs`` that makes one.
+        Network to train on the embedding: "linear", "fcnet", "siren" or "mlp"; a function of ``n_inputs`` and
+        ``n_outputs`` that returns a torch module; or a torch module, whose copy is trained from its weights.
     loss : "full", "slds", "ssdl", "maxent" or "poisson", default="full"
         The loss that training minimises, see Notes.
     positive_weight : float or None, default=None
@@ -45,7 +45,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         * "uniform": ``n_background`` random places of the sphere, uniform by area, as in [1]_.
         * A LatLonGrid, CellGrid or xarray object: its cells, weighted by their area inside of the mask.
         * An array or a DataFrame: these places. The records of a whole group of species (a target group, [5]_) have the
-          same effort as the species. For :func:`skgeo.save` give an array, ``background.to_numpy()``.
+          same observers as the species. For :func:`skgeo.save` give an array, ``background.to_numpy()``.
         * "records": the training records of all species in X, as the target group.
     n_background : int, default=10000
         Number of places of the background "uniform".
@@ -56,8 +56,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         ``sample_weight`` of the records of each species.
     covariates : bool, default=False
         Whether X has covariates beside the coordinates, numbers such as elevation: the other columns of a frame, or the
-        columns of an array after latitude and longitude. They are standardised over the background, which needs the
-        same columns, and the network reads them beside the embedding.
+        columns of an array after latitude and longitude. The background needs the same columns. The network reads the
+        embedding and the covariates, which are standardised over the background.
     hidden_dim : int or None, default=None
         Width of the layers of a network given by name. None is the default of the network. "linear" has none.
     n_layers : int or None, default=None
@@ -67,9 +67,9 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     learning_rate : float, default=0.001
         Step size of Adam.
     weight_decay : float, default=0
-        Factor of the weights that Adam adds to their gradient (L2).
+        L2 penalty: Adam adds ``weight_decay`` times the weights to their gradient.
     batch_size : int or None, default=2000
-        Number of records in a step, and of background places, which are drawn by area. None takes all.
+        Number of records in a step, and number of background places, drawn by area. None takes all records and places.
     max_epochs : int, default=500
         Largest number of passes over the records.
     patience : int or None, default=30
@@ -110,7 +110,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     encoder_ : transformer
         The fitted encoder.
     weights_ : dict of str and ndarray
-        State of the network; a file of :func:`skgeo.save` holds arrays only, and no code.
+        The ``state_dict`` of the network, as arrays. A file of :func:`skgeo.save` holds these arrays, and no code.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean training loss of each epoch, with dropout.
     validation_loss_curve_ : ndarray of shape (n_epochs,)
@@ -134,18 +134,18 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
 
     See Also
     --------
-    skgeo.LocationPriorClassifier : Multiplies the probabilities of an image classifier with these.
+    skgeo.LocationPriorClassifier : Multiplies the probabilities of an image classifier by these probabilities.
     skgeo.metrics.PresenceOnlyScorer : Scores candidates of a search against one background.
     skgeo.nn.LocationClassifier : Use it if each place has exactly one label.
 
     Notes
     -----
-    Let x_j be the output of the network for species j of S at the place of a record, p_j the sigmoid of x_j, z_j 1 for
-    the species of the record and 0 for others, n = sum_j z_j, and q_j the sigmoid of the output at a place of the
-    background, over which ``E`` averages by area. c_j is the class weight. The loss of a record is
+    There are S species. At the place of a record the network has the output x_j for species j, and p_j is its sigmoid.
+    z_j is 1 if the record has species j, else 0, and n = sum_j z_j. At a place of the background q_j is the sigmoid of
+    the output. ``E`` averages over the background by area. c_j is the class weight. The loss of a record is
 
     * "full": ``-1/S sum_j [lambda c_j z_j log p_j + (1 - z_j) log(1 - p_j) + E log(1 - q_j)]`` (AN-full [2]_, and with
-      lambda = S the loss of [1]_ without its photographers).
+      lambda = S the loss of [1]_ without its model of photographers).
     * "slds", same location, different species: ``-1/n sum_j c_j z_j [log p_j + log(1 - p_k)]``, averaged over the
       species k that the record does not have (AN-SLDS [2]_, which draws one k).
     * "ssdl", same species, different location: ``-1/n sum_j c_j z_j [log p_j + E log(1 - q_j)]`` (AN-SSDL [2]_).
@@ -155,9 +155,9 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
     * "poisson": ``sum_j c_j z_j [E exp(x_j) - x_j]``, the likelihood of an inhomogeneous Poisson process of the
       intensity ``N_j / A exp(x_j)``, for N_j records on the area A, by quadrature [4]_.
 
-    Records show how a species is distributed, and not how common it is. ``predict_proba`` therefore ranks places. Its
-    level is a convention. For "full", "slds" and "ssdl" it is the sigmoid of the output. With "full" the odds are about
-    lambda times the odds that a place is a record and not a background place. "maxent" and "poisson" give
+    Records show how a species is distributed, and not how common it is. ``predict_proba`` therefore ranks places, and
+    its level is a convention. For "full", "slds" and "ssdl" it is the sigmoid of the output. With "full" the odds are
+    about lambda times the odds that a place is a record and not a background place. "maxent" and "poisson" give
     ``1 - exp(-exp(H) d)``, with the density d relative to the background and its negative divergence H, the
     complementary log-log output of [6]_. A place with the typical density of records has 0.63.
 
@@ -184,7 +184,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
 
     Examples
     --------
-    Records of a northern and of a tropical species. Neither is predicted near the south pole, where none was seen.
+    Records of a northern and of a tropical species. Neither is predicted near the south pole, where no record is.
 
     >>> import numpy as np
     >>> from skgeo.nn import PresenceOnlyClassifier
@@ -274,8 +274,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
             Places of the records as (latitude, longitude) in degrees, with the covariates behind them or in any columns
             of a frame.
         y : array-like of shape (n_records,), or array, DataFrame or sparse matrix of shape (n_records, n_species)
-            The species of each record, texts or numbers; or which species were seen at each place, zeros and ones. One
-            species has a matrix of one column: an array (n_records,) of zeros and ones holds two species, 0 and 1.
+            The species of each record, texts or numbers; or which species were seen at each place, zeros and ones. For
+            one species give a matrix of one column: an array (n_records,) of zeros and ones holds two species, 0 and 1.
         sample_weight : array-like of shape (n_records,), default=None
             Weights of the records, such as 1 / effort. Records of weight zero are left out.
         X_val, y_val, sample_weight_val : array-like, default=None
@@ -290,7 +290,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         ValueError
             If a parameter or an argument is not accepted, or the loss is not finite; the estimator stays as it was.
         """
-        # Names of species, which the array of the target does not have.
+        # The names of the species: the array of the target has no names.
         self._species_columns = frame_columns(y)
         y_val = in_order_of(y_val, self._species_columns or [], "y_val")
         try:
@@ -309,9 +309,9 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         Returns
         -------
         ndarray of shape (n_samples, n_species)
-            Logits of ``predict_proba`` for the losses "full", "slds" and "ssdl". For "maxent" the log of the density of
-            records relative to the background. For "poisson" the log of the records per square kilometre, see
-            ``background``. NaN for cells of a grid that have no place.
+            Logits of ``predict_proba`` for "full", "slds" and "ssdl". For "maxent" the log of the density of records
+            relative to the background. For "poisson" the log of the number of records per square kilometre, per unit of
+            ``background_weight`` if it is given, else per whole background. NaN for cells without a place.
         """
         return self._outputs(X) + self.intercept_
 
@@ -351,8 +351,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         absent = np.flatnonzero(np.isnan(scores).any(axis=1))
         if absent.size:
             raise ValueError(
-                f"X has {absent.size} cells without a place, the first at {absent[0]}, which have no species: "
-                "predict_proba gives NaN there."
+                f"X has {absent.size} cells without a place, the first at {absent[0]}: these cells have no species. "
+                "predict_proba gives NaN for them."
             )
         return self.classes_[scores.argmax(axis=1)]
 
@@ -364,18 +364,18 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         Parameters
         ----------
         grid : LatLonGrid, CellGrid or xarray object
-            The cells. Those that the mask leaves out are not computed.
+            The cells. Cells outside of the mask are not computed.
         species : array-like of shape (n_chosen,) or None, default=None
             The species to map, as in ``classes_``. None maps all species, and needs memory for all maps.
         covariates : array-like or DataFrame of shape (n_cells, n_covariates) or None, default=None
-            Covariates of all cells in C order, of a model with ``covariates=True``. Those of cells outside of the mask
-            are not looked at.
+            Covariates of all cells in C order, for a model with ``covariates=True``. Covariates of cells outside of the
+            mask are not read.
         response_method : "predict_proba" or "decision_function", default="predict_proba"
             The method whose result is mapped.
 
         Returns
         -------
-        ndarray of the shape of the grid and (n_chosen,)
+        ndarray of shape (n_rows, n_columns, n_chosen) or (n_cells, n_chosen)
             NaN outside of the mask and for cells without a place.
         """
         check_is_fitted(self)
@@ -397,7 +397,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         return values.reshape(*cells.shape, len(chosen))
 
     def score(self, X: Any, y: Any, sample_weight: "npt.ArrayLike | None" = None) -> float:
-        """Mean AUC of records against the background of the fit: how well each species' records rank above it.
+        """Compute the mean over species of the AUC of records against the background of the fit.
 
         Parameters
         ----------
@@ -411,8 +411,8 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         Returns
         -------
         float
-            0.5 for a model that knows nothing. The AUC is below 1 even for the true range, whose own area belongs to
-            the background; compare it between models only.
+            0.5 for a model that knows nothing. Even the true range has an AUC below 1, because the range belongs to the
+            background. Use the AUC only to compare models.
         """
         check_is_fitted(self)
         inputs, kept, weight = self._read_inputs(X, sample_weight, reset=False)
@@ -426,13 +426,13 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         )
 
     def to_torch(self) -> LocationEncoder:
-        """The trained model as a torch module, from degrees to the values of ``decision_function``.
+        """Return the trained model as a torch module, from degrees to the values of ``decision_function``.
 
         Returns
         -------
         skgeo.nn.LocationEncoder
-            Maps (latitude, longitude) in degrees (..., 2), in this order of columns always, to (..., n_species). In
-            evaluation mode, on the CPU; training it does not change this estimator.
+            Maps (latitude, longitude) in degrees (..., 2) to (..., n_species). Latitude is always the first column. The
+            module is in evaluation mode, on the CPU. Training it does not change this estimator.
 
         Raises
         ------
@@ -443,7 +443,7 @@ class PresenceOnlyClassifier(ClassifierMixin, PresenceOnlyModel):
         """
         check_is_fitted(self)
         if self._n_covariates:
-            raise ValueError("covariates=True: the module of a model takes latitude and longitude only. Use predict.")
+            raise ValueError("covariates=True: to_torch needs a model without covariates. Use predict.")
         return super().to_torch()
 
     def _units(self) -> tuple[Any, ...]:

@@ -32,8 +32,8 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
         changed.
     dtype : "float64", "float32" or None, default=None
         Precision of the network. None is float64 for published weights, and the own precision of a module. float32
-        takes half of the time and memory. Places are encoded in float64 in any case, before the network rounds the
-        numbers; a module without an encoder of skgeo gets degrees in the precision of its parameters.
+        takes half of the time and memory. The encoder works in float64 in any case. A module without an encoder of
+        skgeo gets degrees in the precision of its parameters.
     device : str, default="cpu"
         Device on which torch computes, such as "cuda".
     coordinates : (str, str) or None, default=None
@@ -64,7 +64,7 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
 
     See Also
     --------
-    skgeo.nn.load_geoclip, skgeo.nn.load_satclip : Make one from a published file.
+    skgeo.nn.load_geoclip, skgeo.nn.load_satclip : Make an encoder from a published file.
     skgeo.nn.ContrastiveLocationEncoder : Learns such embeddings from your own images.
 
     Notes
@@ -88,7 +88,7 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
 
     Examples
     --------
-    A module of your own: the distance from the equator and from the meridian of Greenwich.
+    A module of your own: the distances from the equator and from the meridian of Greenwich, in degrees.
 
     >>> import torch
     >>> from skgeo.nn import PretrainedEncoder
@@ -166,7 +166,7 @@ class PretrainedEncoder(NetworkTransformer, FixedEncoder):
             raise ValueError(
                 f"model does not take 2 places (2, 2): {error}. Expected a module of (latitude, longitude) in degrees."
             ) from error
-        # NumPy has no other types of floats.
+        # These are the floating-point types that NumPy has, too.
         known = output.dtype in (torch.float16, torch.float32, torch.float64)
         if output.ndim != 2 or len(output) != 2 or not known:
             raise ValueError(
@@ -185,7 +185,7 @@ def _encoder_and_rest(module: Any) -> tuple[nn.Module, nn.Module]:
     module.eval()
     if type(module) is not LocationEncoder:
         return nn.Identity(), module
-    # Most modules have no units. Their network alone can go into a file of skgeo.nn.save.
+    # Most modules do not rescale outputs. Their network alone can go into a file of skgeo.nn.save.
     if bool((module.mean == 0.0).all() and (module.scale == 1.0).all()):
         return module.encoder, module.network
     units = module.mean.tolist(), module.scale.tolist()

@@ -1,4 +1,4 @@
-"""The base of published weights: arrays that stay as they are, with the torch modules that they belong to."""
+"""The base of published weights: arrays that never change, and the torch modules of these arrays."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class PretrainedWeights(Immutable, ABC):
 
     arrays: Mapping[str, npt.NDArray[np.floating]]
     n_outputs: int
-    # The names of the columns begin with it.
+    # The beginning of the names of the columns.
     column_prefix: ClassVar[str]
     # The sizes that the representation shows.
     _shown: ClassVar[tuple[str, ...]]
@@ -28,7 +28,7 @@ class PretrainedWeights(Immutable, ABC):
 
     @abstractmethod
     def build(self) -> EncoderAndNetwork:
-        """The torch modules, with the arrays in the precision that they have."""
+        """The torch modules with these arrays, in the precision of the arrays."""
 
     @staticmethod
     @abstractmethod

@@ -28,7 +28,8 @@ def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     path : str or path-like
         The checkpoint, a plain state_dict such as that of ``SatCLIP`` of TorchGeo, or a safetensors file, with any
         name. The tensors of the network may have any prefix, such as ``model.location.nnet.``, ``location.nnet.`` or
-        ``nnet.``. The file must contain one network; it may contain a copy of it, as the published files do.
+        ``nnet.``. The file must contain one network. A copy of the same network is allowed, because the published files
+        contain one.
     sha256 : str or None, default=None
         SHA-256 of the whole file as 64 hexadecimal digits, if you know it. Another file is refused before it is read.
 
@@ -42,11 +43,11 @@ def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     Raises
     ------
     ModelFileError
-        If the file is no checkpoint, is cut short, would run code, holds no or more than one location network, another
-        encoder than spherical harmonics with a network of sines, or hyperparameters that its tensors
-        contradict.
+        If the file is no checkpoint, is cut short or would run code; if it holds no location network or several
+        networks; if the network has another encoder than spherical harmonics, or other layers than sines; or if
+        hyperparameters contradict the tensors.
     ImportError
-        Without safetensors, if the file is of its kind.
+        If ``path`` is a safetensors file, and the package safetensors is not installed.
     ValueError
         If ``sha256`` is no SHA-256.
     OSError
@@ -72,9 +73,9 @@ def load_satclip(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     and by a factor pi of the harmonics of order 0.
 
     The sizes of the network are those of the tensors. Hyperparameters of a checkpoint, or in the metadata of a
-    safetensors file (as entries, or as JSON in one entry), have to agree with them. They may contain numbers of numpy,
-    paths, and the ``AttributeDict`` of Lightning, which need not be installed. A ``config.json`` beside a file is not
-    read.
+    safetensors file (as entries, or as JSON in one entry), have to agree with these sizes. They may contain numbers of
+    numpy, paths, and the ``AttributeDict`` of Lightning, which need not be installed. A ``config.json`` beside a file
+    is not read.
 
     References
     ----------
@@ -138,6 +139,6 @@ def _check_sizes(parameters: Mapping[Any, Any], weights: SatCLIPWeights, file: s
         given = parameters.get(name, size)
         if not isinstance(given, int | float) or given != size:
             raise ModelFileError(
-                f"{file} says {name}={parameters[name]!r}, and its tensors say {size}: it was put together from "
-                "different models, or altered. Get it again from where it came."
+                f"{file} says {name}={parameters[name]!r}, and its tensors say {size}: the file was put together "
+                "from different models, or altered. Get the file again from its source."
             )

@@ -34,14 +34,14 @@ class SatCLIPWeights(PretrainedWeights):
         (n_outputs,): the names and shapes of the published code. Arrays of float32 are kept in float32, others in
         float64.
     harmonics_calculation : "analytic" or "closed-form", default="analytic"
-        Which of the two published functions made the harmonics in training. Their signs and scales differ: "analytic"
-        is ``SphericalHarmonics(convention="satclip")``, and the published files have it. "closed-form" is
-        ``SphericalHarmonics(convention="satclip_closed_form")``.
+        Which of the two published functions made the harmonics in training. The signs and scales of the harmonics
+        differ: "analytic" is ``SphericalHarmonics(convention="satclip")``, and the published files have it.
+        "closed-form" is ``SphericalHarmonics(convention="satclip_closed_form")``.
 
     Attributes
     ----------
     legendre_polys : int
-        Number of degrees of the harmonics; the largest is one less.
+        Number of degrees of the harmonics. The largest degree is ``legendre_polys - 1``.
     n_inputs, hidden_dim, n_layers, n_outputs : int
         Width of the harmonics and of the layers, number of layers with a sine, and width of the embedding.
 
@@ -53,11 +53,13 @@ class SatCLIPWeights(PretrainedWeights):
 
     See Also
     --------
-    skgeo.nn.load_satclip : Reads them from a published file.
-    skgeo.nn.PretrainedEncoder : The transformer that uses them.
+    skgeo.nn.load_satclip : Reads the weights from a published file.
+    skgeo.nn.PretrainedEncoder : The transformer that uses the weights.
 
     Examples
     --------
+    A network with one layer and random weights.
+
     >>> import numpy as np
     >>> from skgeo.nn import SatCLIPWeights
     >>> rng = np.random.default_rng(0)
@@ -111,7 +113,7 @@ class SatCLIPWeights(PretrainedWeights):
                 f"the arrays are {', '.join(shapes) or 'none'}: expected weight and bias of layers.0, layers.1 and so "
                 "on, and of last_layer"
             )
-        # Arrays may have any number of axes here: shapes that are too short count as width 0, which no network has.
+        # Arrays may have any number of axes here. Shapes that are too short count as width 0, and are refused below.
         weights = [shapes[f"{layer}.weight"] for layer in layers]
         width = weights[0][0] if len(weights[0]) == 2 else 0
         inputs = [weights[0][-1] if weights[0] else 0, *[width] * n_layers]

@@ -27,7 +27,7 @@ class StoredModule:
             arrays = arrays_of(module)
         except TypeError:  # the module, a part of it or a number type has no place in files
             return None
-        # All numbers must be in the state_dict: the constructors get none.
+        # All numbers must be in the state_dict, because the constructors get no arrays.
         return None if tree.arrays else cls({"objects": tree.objects, "arrays": arrays, "training": module.training})
 
     def build(self) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Checks of files of torch.save before torch reads them: checksums, sizes, and how much their pickle unfolds to."""
+"""Checks of files of torch.save before torch reads them: checksums, sizes, and the number of values in their pickle."""
 
 import io
 import pickle
@@ -12,16 +12,16 @@ from skgeo.exceptions import ModelFileWarning
 
 __all__ = ["check_torch_file"]
 
-# Largest pickle: that of a checkpoint with a thousand tensors has 0.2 MB. The numbers of tensors are not in it.
+# Largest pickle. A checkpoint with a thousand tensors has a pickle of 0.2 MB, which does not hold their numbers.
 _MAX_PICKLE = 2**23
-# Largest number of values that a pickle unfolds to, and largest depth. A value counts for each one that holds it.
+# Largest number of values and largest depth in a pickle. A value that occurs in several places counts several times.
 _MAX_VALUES, _MAX_DEPTH = 1_000_000, 100
 # Number of pickles at the beginning of a file of the old format: magic number, version, machine, content, and keys.
 _OLD_PICKLES = 5
-# The unpickler in Python, which calls methods that a subclass can replace. That in C does not.
+# The unpickler in Python calls methods that a subclass can replace. The unpickler in C does not.
 _PythonUnpickler: Any = vars(pickle)["_Unpickler"]
 _ZIP_START = b"PK\x03\x04"
-# torch writes this number first in the old format: a pickle of it has its bytes, the last one first.
+# A file of the old format begins with a pickle of this number, in which the last byte comes first.
 _OLD_START = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
 
 
@@ -56,8 +56,8 @@ def check_torch_file(stream: BinaryIO, file: str, *, hash_known: bool = False) -
         stream.seek(0)
     if old and not hash_known:
         warn_caller(
-            f"{file} has the old format of torch, which has no checksums: a damaged file gives other numbers. Give its "
-            "sha256=, if you know it.",
+            f"{file} has the old format of torch, which has no checksums: damage may change numbers unseen. Give the "
+            "sha256= of the file, if you know it.",
             ModelFileWarning,
         )
 
@@ -221,7 +221,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def _check_size(value: Any) -> None:
-    """Refuse values that unfold to very many: a list that holds the last one twice, sixty times over."""
+    """Refuse very many values. Sixty nested lists that each hold the next list twice have more than 1e18 values."""
     # Number of values in each value by its id, and the open values with iterators over their parts.
     counts: dict[int, int] = {}
     held, open_ids = [(value, _parts(value), 1)], {id(value)}
@@ -235,7 +235,7 @@ def _check_size(value: Any) -> None:
             elif id(part) in counts:
                 count += counts[id(part)]
             else:
-                # Go on with this value when its part is counted.
+                # Count this part first, then go on with the value that holds it.
                 held += [(current, parts, count), (part, _parts(part), 1)]
                 open_ids.add(id(part))
                 break

@@ -28,7 +28,7 @@ class RandomNumbers:
     def use(self) -> Iterator[None]:
         """Let torch draw from this training's generators; afterwards torch's generators are as they were.
 
-        Enter it for one batch and not for a whole training: other threads wait at the lock in the meantime.
+        Hold this context for one batch and not for a whole training, because other threads wait for the lock.
         """
         with _GENERATOR_LOCK, torch.random.fork_rng(devices=self._gpus):
             torch.default_generator.set_state(self.states["cpu"])
@@ -43,7 +43,7 @@ class RandomNumbers:
 
 @contextmanager
 def preserve_rng() -> Iterator[None]:
-    """Put torch's generator back at the end, even if several threads build models at the same time."""
+    """Restore the state of torch's generator at the end. Several threads may build models at the same time."""
     with _GENERATOR_LOCK, torch.random.fork_rng(devices=[]):
         yield
 

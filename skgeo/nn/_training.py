@@ -35,7 +35,7 @@ _VALUES_PER_BLOCK = 2**20
 
 
 class FrozenAndTrained(NamedTuple):
-    """A model in two parts: a frozen module that comes first and may be absent, and a module that is trained."""
+    """A model in two parts: a frozen module, or None, and a module that is trained on its output."""
 
     frozen: nn.Module | None
     trained: nn.Module
@@ -98,10 +98,12 @@ def train(
 
     ``start`` holds weights and moments of Adam to begin with. All random numbers follow from the seed: those of the
     initialisation, of the order of samples and of dropout. torch's own generator is left as it was. With a checkpointer
-    an interrupted training goes on, and gives the same numbers as a training without interruption.
+    an interrupted training continues, and the result is that of a training without interruption.
     """
     if validation is not None and not validation.weight.any():
-        raise ValueError("The validation data have no weight: sample_weight_val or class_weight leaves none of them.")
+        raise ValueError(
+            "The validation data have no weight: sample_weight_val or class_weight gives all samples the weight zero."
+        )
     # 1. The model: new random weights, or those of ``start``.
     device, dtype = find_device(settings.device), getattr(torch, settings.dtype)
     numbers = RandomNumbers(seed, device)
@@ -129,7 +131,7 @@ def train(
     with progress(settings.max_epochs, "epoch", shown=settings.verbose) as advance:
         advance(len(losses))
         while len(losses) < settings.max_epochs:
-            # The test stands before the epoch: a resumed training may have been finished already.
+            # Test before the epoch, because a resumed training may have been finished already.
             epochs_since_best = len(losses) - best[1]
             if held_out is not None and settings.patience is not None and epochs_since_best >= settings.patience:
                 break
@@ -265,7 +267,7 @@ class _Pairs(_Data):
         return module(self.inputs[rows], features) * len(features)
 
     def batches(self, size: int | None) -> Iterable[Tensor]:
-        """Batches in random order, equal in size to one pair: the loss depends on the number of pairs in a batch."""
+        """Batches in random order. Sizes differ by one pair at most, because the loss depends on the size."""
         order = torch.randperm(len(self.inputs)).to(self.device)
         return torch.tensor_split(order, _batch_count(len(order), size))
 
@@ -277,7 +279,7 @@ class _Pairs(_Data):
 
 
 class _Presences(_Data):
-    """Presence-only records, and the background against which their loss sets them."""
+    """Presence-only records, and the background with which their loss compares them."""
 
     def __init__(
         self,
@@ -326,7 +328,7 @@ def _make_data(
 
 
 def _batch_count(n_samples: int, size: int | None) -> int:
-    """Number of batches of at most ``size`` samples. No batch has one sample, if two samples are there."""
+    """Number of batches of at most ``size`` samples. From two samples on, no batch has only one sample."""
     return max(1, min(math.ceil(n_samples / (size or n_samples)), n_samples // 2))
 
 
@@ -362,8 +364,9 @@ def _batch_loss(module: nn.Module, data: _Data, rows: Tensor) -> Tensor:
         if len(rows) > 1:
             raise
         raise ValueError(
-            f"The network cannot be trained on a batch of 1 sample ({str(error).rstrip('.')}), as with BatchNorm: "
-            f"expected at least 2 samples to train on, here {len(data.inputs)}, and batch_size=None or 2 and more."
+            f"The network cannot be trained on a batch of 1 sample, perhaps because of BatchNorm "
+            f"({str(error).rstrip('.')}): expected at least 2 samples to train on, here {len(data.inputs)}, and "
+            "batch_size=None or at least 2."
         ) from error
 
 
@@ -378,7 +381,7 @@ def _validate(module: nn.Module, numbers: RandomNumbers, data: _Data, settings: 
     if not np.isfinite(total):
         raise ValueError(
             f"learning_rate={settings.learning_rate!r}: the loss became {total} on the validation data; expected a "
-            "smaller learning_rate, or targets to validate on like those to train on."
+            "smaller learning_rate, or validation targets of the range of the training targets."
         )
     return total / len(data.inputs)
 

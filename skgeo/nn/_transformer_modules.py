@@ -20,10 +20,10 @@ __all__ = ["HarmonicPCA", "PatchPosition", "PatchScale"]
 class HarmonicPCA(nn.Module):
     """``SphericalHarmonicPCA.transform`` as a differentiable torch module, made by its ``to_torch``.
 
-    A linear map of real spherical harmonics, softly clipped, ``clip * tanh(z / clip)``. The module holds the map as a
-    Fourier series in longitude and colatitude [1]_. A call computes sines, cosines and one matrix product, without a
-    recurrence, a kink or a division, so gradients of any order are finite, also at the poles. A latitude beyond 90 goes
-    over the pole and down the other side: an optimiser may move places freely.
+    The module is a linear map of real spherical harmonics with a smooth limit, ``clip * tanh(z / clip)``. It holds the
+    map as a Fourier series in longitude and colatitude [1]_. A call computes sines, cosines and one matrix product,
+    without a recurrence, a kink or a division, so gradients of any order are finite, also at the poles. A latitude
+    beyond 90 goes over the pole and down the other side: an optimiser may move places freely.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ class HarmonicPCA(nn.Module):
     Attributes
     ----------
     coefficients : Tensor of shape (2, L + 1, L + 1, k)
-        The buffer. At (0 or 1, m, n) the factors of cos or sin of ``m * longitude`` times cos (m even) or sin (m odd)
-        of ``n * colatitude``.
+        The buffer. Entry (0, m, n) is the factor of ``cos(m * longitude)``, and entry (1, m, n) that of
+        ``sin(m * longitude)``, times ``cos(n * colatitude)`` if m is even and ``sin(n * colatitude)`` if m is odd.
 
     Raises
     ------
@@ -52,12 +52,12 @@ class HarmonicPCA(nn.Module):
 
     Notes
     -----
-    A call computes in the wider dtype of points and buffer and returns the dtype of the points. The buffer is made in
-    float64: float32 points then agree with ``transform`` to float32 rounding, under ``torch.autocast`` too.
-    ``module.float()`` is for devices without float64. Its error is some 1e-7 times the largest coefficient: 3e-6 for a
-    basis of the globe, but 1e-3 for a small region, whose coefficients are in the thousands. A call holds some 4 (L +
-    1)^2 numbers a point: feed millions of points in batches. Values are not checked: the module computes with values
-    that ``transform`` refuses, such as NaN.
+    A call computes in the wider of the dtypes of points and buffer. The output has the dtype of the points. A new
+    buffer is float64, so that float32 points agree with ``transform`` to float32 rounding, under ``torch.autocast``
+    too. ``module.float()`` is for devices without float64. Its error is about 1e-7 times the largest coefficient: 3e-6
+    for a basis of the globe, but 1e-3 for a small region, because its coefficients are in the thousands. A call needs
+    memory for about 4 (L + 1)^2 numbers a point: divide millions of points into batches. Values are not checked: the
+    module computes with values that ``transform`` refuses, such as NaN.
 
     References
     ----------
@@ -66,7 +66,8 @@ class HarmonicPCA(nn.Module):
 
     Examples
     --------
-    On the equator at 90 east x, the third component here, falls by sqrt(3) per radian of longitude.
+    The third component of this basis is sqrt(3) cos(latitude) cos(longitude). On the equator at 90 degrees east it
+    falls by sqrt(3) per radian of longitude.
 
     >>> import numpy as np, torch
     >>> from skgeo import LatLonGrid, SphericalHarmonicPCA
@@ -158,13 +159,14 @@ class PatchScale(nn.Module):
 
     Notes
     -----
-    A call computes in the wider dtype of patches and buffer, float64 as made, and returns the dtype of the patches.
-    Values are not checked: a patch that ``transform`` refuses gives NaN, infinity or a number without meaning.
+    A call computes in the wider of the dtypes of patches and buffer. A new buffer is float64. The output has the dtype
+    of the patches. Values are not checked: a patch that ``transform`` refuses gives NaN, infinity or a number without
+    meaning.
 
     Examples
     --------
-    How the logarithm of the area of a quadrant grows with its southern, northern, western and eastern edge, per
-    degree: not at all with the northern one, which is a pole.
+    The slope of the logarithm of the area of a quadrant for its southern, northern, western and eastern edge, per
+    degree. The slope of the northern edge is zero, because this edge is the pole.
 
     >>> import torch
     >>> from skgeo import PatchScaleFeaturizer
@@ -189,8 +191,9 @@ class PatchScale(nn.Module):
         Parameters
         ----------
         patches : Tensor of shape (..., 6) or (..., n_cells, 3)
-            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). East below west is
-            beyond the antimeridian. Or stacks of cells: latitude, longitude (degrees), area (square metres).
+            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). If east is below
+            west, the patch crosses the antimeridian. Or stacks of cells: latitude, longitude (degrees), area (square
+            metres).
 
         Returns
         -------
@@ -223,8 +226,9 @@ class PatchScale(nn.Module):
 class PatchPosition(HarmonicPCA):
     """``PatchPositionEncoder.transform`` as a differentiable torch module, made by its ``to_torch``.
 
-    The exact mean of a linear map of real spherical harmonics over the area of each patch, softly clipped. It computes
-    features of patches that move, such as those of :func:`~skgeo.nn.turn_patches`, within a training step.
+    The module is the exact mean of a linear map of real spherical harmonics over the area of each patch, with a smooth
+    limit. It computes features of patches that move, such as those of :func:`~skgeo.nn.turn_patches`, within a training
+    step.
 
     Parameters
     ----------
@@ -244,7 +248,7 @@ class PatchPosition(HarmonicPCA):
     Raises
     ------
     ValueError
-        If ``affine`` has another shape, or ``clip`` or ``average`` is not what they accept; from a call, if the last
+        If ``affine`` has another shape, or ``clip`` or ``average`` is invalid; from a call, if the last
         dimension is not 6, or 3 for stacks of cells, or the numbers are not real.
     TypeError
         From a call with anything but a tensor.
@@ -255,8 +259,8 @@ class PatchPosition(HarmonicPCA):
 
     Notes
     -----
-    The map is a Fourier series in longitude and colatitude, whose waves have their means over a patch in closed form:
-    a call is sines, cosines and one matrix product, whatever the number of pixels. For the precision see
+    The map is a Fourier series in longitude and colatitude. The means of its waves over a patch have a closed form, so
+    a call computes sines, cosines and one matrix product, for any number of pixels. For the precision see
     :class:`~skgeo.nn.HarmonicPCA`. Values are not checked: a patch without height or width has the position of a line
     or a point, unless the point is a pole, which gives NaN.
 
@@ -283,9 +287,9 @@ class PatchPosition(HarmonicPCA):
         Parameters
         ----------
         patches : Tensor of shape (..., 6) or (..., n_cells, 3)
-            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). East below west is
-            beyond the antimeridian. With ``average="pixels"``, stacks of cells: latitude, longitude (degrees), area
-            (square metres), NaN where a patch has fewer cells.
+            Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels). If east is below
+            west, the patch crosses the antimeridian. With ``average="pixels"``, stacks of cells: latitude, longitude
+            (degrees), area (square metres), NaN where a patch has fewer cells.
 
         Returns
         -------
@@ -322,13 +326,13 @@ class PatchPosition(HarmonicPCA):
 def _mean_waves(south: Tensor, height: Tensor, latitude: Tensor) -> tuple[Tensor, Tensor]:
     """Means of cos(n x) and sin(n x) over bands of the colatitude x, weighted by area; ``south`` is n x at the middle.
 
-    The weight is sin(x), and its products with the waves are sums of waves n - 1 and n + 1. Each of these has as its
-    mean its value at the middle times sin(h) / h.
+    The weight is sin(x), and its products with the waves are sums of waves n - 1 and n + 1. The mean of a wave
+    of degree d is its value at the middle times sin(h) / h, where h is d times half of the height of the band.
     """
     degrees = torch.arange(-1, south.shape[-1] + 1, dtype=south.dtype, device=south.device)
     damping = torch.sinc(degrees * height / 360.0)
-    # The half sum and half difference of the two factors: the difference is small, and its division by the sine of the
-    # colatitude, which is small near the poles, loses no digits.
+    # The half sum and the half difference of the two factors. The difference is small where the sine of the colatitude
+    # is small, so its division by this sine loses no digits.
     level = (damping[..., 2:] + damping[..., :-2]) / 2.0
     slope = (damping[..., 2:] - damping[..., :-2]) / 2.0
     slope = slope * torch.sin(torch.deg2rad(latitude)) / cos_degrees(latitude)

@@ -11,11 +11,11 @@ __all__ = ["turn_patches"]
 
 
 def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Turn the patches of each sample about the axis of the Earth, by a random angle for each.
+    """Turn the patches of each sample about the axis of the Earth, by one random angle for each sample.
 
-    Train on features of turned patches, so that the model cannot memorise the values at each longitude. Then it also
-    works at other longitudes. The patches of one sample keep their distances to each other, their latitudes and their
-    sizes. Turn patches in training only: test and use the model with patches that are not turned.
+    Train on features of turned patches, so that the model cannot memorise the values at each longitude. The model then
+    also works at other longitudes. The patches of one sample keep their distances to each other, their latitudes and
+    their sizes. Turn patches in training only: test and use the model with patches that are not turned.
 
     Parameters
     ----------
@@ -23,18 +23,18 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
         Patch tables: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); further columns are kept. Or
         stacks of cells: latitude, longitude (degrees), area. All dimensions before n count samples.
     generator : torch.Generator or None, default=None
-        Where the angles come from; None is torch's own.
+        The source of the angles. None is the global generator of torch.
 
     Returns
     -------
     Tensor of the shape of ``patches``
-        The tables with other west and east edges, or the stacks with other longitudes; west, or the longitude of a
-        cell, is from -180 to 180. In the dtype of ``patches``; integers give float64.
+        The tables with other west and east edges, or the stacks with other longitudes. Western edges, and longitudes of
+        cells, are from -180 to 180. The dtype is that of ``patches``, or float64 for integers.
 
     Raises
     ------
     ValueError
-        If ``patches`` has another shape, or its numbers are not real or of half precision.
+        If ``patches`` has another shape, or its numbers are not real, or have half precision.
     TypeError
         If ``patches`` is no tensor, or ``generator`` no generator.
 
@@ -74,7 +74,7 @@ def turn_patches(patches: Tensor, generator: torch.Generator | None = None) -> T
     turn = 360.0 * angle.to(wide.device, wide.dtype)
     west = wide[..., 1].detach() if cells else wide[..., 2].detach()
     turn = turn[..., None] if cells else turn
-    # Whole turns bring the western edge of each patch, or each cell, back, and keep the digits of longitudes.
+    # Whole turns bring western edges, and cells, back to -180 to 180. They do not round longitudes.
     turn = turn - 360.0 * torch.floor((west + turn + 180.0) / 360.0)
     if cells:
         return torch.stack([wide[..., 0], wide[..., 1] + turn, wide[..., 2]], dim=-1)

@@ -53,8 +53,8 @@ class WeightFile:
     def foreign(self, reason: str) -> ModelFileError:
         """The error for a file with another content."""
         return ModelFileError(
-            f"{self.name} is no {self._kind} that this skgeo can read: {reason}. Expected a file such as "
-            f"{self._example}, whole; a file of skgeo.save goes to skgeo.load, one of skgeo.nn.save to skgeo.nn.load."
+            f"{self.name} is no {self._kind} that this skgeo can read: {reason}. Expected a complete file such as "
+            f"{self._example}. Read files of skgeo.save with skgeo.load, and of skgeo.nn.save with skgeo.nn.load."
         )
 
     def read(self, content: bytes | None = None) -> tuple[Mapping[Any, Any], Mapping[Any, Any]]:
@@ -103,7 +103,7 @@ class WeightFile:
                 raise self.foreign(f"{name} is a tensor with layout {value.layout} on device {value.device.type}")
             # A tensor with strides of zero can claim more numbers than it stores.
             if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-                raise self.foreign(f"{name} has shape {tuple(value.shape)} and fewer numbers than that")
+                raise self.foreign(f"{name} has shape {tuple(value.shape)} and holds fewer numbers than this shape")
 
     def _read_safetensors(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """The tensors with names of the network, and hyperparameters from the metadata."""
@@ -173,7 +173,7 @@ def _path_text(*parts: str) -> str:
 
 
 class _NumpyType:
-    """Stands for numpy.dtype, whose objects a file could change for the whole process."""
+    """Stands for numpy.dtype, because a file could change a dtype of numpy for the whole process."""
 
     def __init__(self, code: str, *_: object) -> None:
         self.code, self.big_endian = code, sys.byteorder == "big"
@@ -246,7 +246,7 @@ _STAND_INS: list[Any] = [
 def _plain_values_allowed() -> Iterator[None]:
     """Let torch.load read the stand-ins, too. Names that the user allowed stay allowed."""
     with _ALLOWED_NAMES_LOCK:
-        # torch 2.4 gives the list itself, which the next line would extend.
+        # Copy the list: torch 2.4 returns its own list, and the next line extends that.
         before = list(torch.serialization.get_safe_globals())
         torch.serialization.add_safe_globals(_STAND_INS)
         try:

@@ -13,12 +13,12 @@ __all__ = ["TransformerModule", "check_differentiable"]
 
 
 class TransformerModule(nn.Module):
-    """Calls ``transform`` of a fitted transformer. It has no gradients and computes with numpy on the CPU."""
+    """Calls ``transform`` of a fitted transformer, with numpy on the CPU and without gradients."""
 
     def __init__(self, transformer: Any) -> None:
         super().__init__()
         self.transformer = transformer
-        # Places may be missing, and the transformer may refuse them: a place of its own shows the number of columns.
+        # One place shows the number of columns. Places of the user may be missing, and the transformer may refuse them.
         self.n_outputs = self._transform(np.zeros((1, 2))).shape[1]
 
     def forward(self, points: Tensor) -> Tensor:
@@ -51,6 +51,6 @@ def check_differentiable(encoder: nn.Module) -> None:
     if isinstance(encoder, TransformerModule):
         name = type(encoder.transformer).__name__
         raise ValueError(
-            f"encoder={encoder.transformer!r}: {name} has no to_torch, so that this model has none: use predict or "
+            f"encoder={encoder.transformer!r}: {name} has no to_torch, so this model has no to_torch: use predict or "
             "transform, or an encoder with to_torch."
         )

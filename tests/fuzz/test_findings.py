@@ -152,7 +152,7 @@ def test_search_for_degree_of_rough_field_ends():
     model = SphericalGaussianProcessRegressor(
         method="harmonics", max_degree=3, variance=1.0, length_scale_km=2000.0, smoothness=0.1, noise=0.1
     )
-    with pytest.warns(ResolutionWarning, match="lies beyond. No degree that is feasible is enough: detail"):
+    with pytest.warns(ResolutionWarning, match="lies beyond. No feasible max_degree is enough. Finer detail"):
         model.fit(PLACES, np.arange(20.0))
 
 

@@ -263,7 +263,7 @@ def test_parts_that_do_not_fit_are_refused_and_change_nothing():
     with pytest.raises(ValueError, match="max_degree=9 differs from that of the earlier parts: use fit to start anew"):
         model.set_params(max_degree=9).partial_fit(X, Y)
     model.set_params(max_degree=DEGREE)
-    with pytest.raises(ValueError, match="y has 2 outputs: expected 1, as at first"):
+    with pytest.raises(ValueError, match="y has 2 outputs: expected 1, as in the earlier parts"):
         model.partial_fit(X, Y2)
     with pytest.raises(ValueError, match="Input y contains NaN"):
         model.partial_fit(X, np.full(60, np.nan))

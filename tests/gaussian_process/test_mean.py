@@ -144,7 +144,9 @@ def test_several_targets_share_the_covariates():
     assert_allclose(model.predict(NEW)[:, 0], first.predict(NEW))
     assert_allclose(model.coef_[0], first.coef_)
     assert_allclose(model.predict(NEW, return_std=True)[1][:, 0], first.predict(NEW, return_std=True)[1])
-    with pytest.raises(ValueError, match="y has 2 outputs, and mean=Ridge.* takes one: expected one model for each"):
+    with pytest.raises(
+        ValueError, match="y has 2 outputs, and mean=Ridge.* takes one: expected one estimator for each"
+    ):
         gp(Ridge()).fit(X, both)
     assert clone(model).__sklearn_tags__().target_tags.multi_output
     assert not gp(Ridge()).__sklearn_tags__().target_tags.multi_output
@@ -218,7 +220,10 @@ def test_a_regressor_that_knows_nothing_is_left_out():
     """Leaving one out, the mean of the others is an exact linear function of y, which falls."""
     expected = gp("constant").fit(X[["lat", "lon"]], Y).predict(NEW[["lat", "lon"]], return_std=True)
     for cv in (None, 60, SphericalBlockKFold(3, n_blocks=12)):
-        with pytest.warns(UserWarning, match=r"mean=DummyRegressor\(...\) .* do not rise with y: they are left out"):
+        with pytest.warns(
+            UserWarning,
+            match=r"mean=DummyRegressor\(...\) .* do not rise with y: the mean of the field leaves them out",
+        ):
             model = gp(DummyRegressor(), cv=cv).fit(X, Y)
         assert_allclose(model.predict(NEW, return_std=True), expected)
         assert_allclose(model.coef_, 0.0)

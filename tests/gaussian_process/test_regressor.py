@@ -104,7 +104,9 @@ def test_auto_is_exact_for_few_places_and_neighbours_for_many(monkeypatch):
     assert given().fit(many, many[:, 0]).method_ == "neighbours"
     assert given().fit(np.vstack([many[:1000], many[:500]]), np.arange(1500.0)).method_ == "exact"
     monkeypatch.setattr(_matern, "_MAX_EXACT", 59)
-    with pytest.raises(ValueError, match="method='exact' with 60 places: expected at most 59, as it keeps matrices"):
+    with pytest.raises(
+        ValueError, match="method='exact' with 60 places: expected at most 59, because it needs matrices"
+    ):
         given(method="exact").fit(X, Y)
 
 
@@ -169,7 +171,7 @@ def test_parts_in_any_order_are_a_fit_on_the_whole(way):
     assert parts.n_observations_ == whole.n_observations_ == 60
     np.testing.assert_allclose(parts.theta_, whole.theta_, atol=1e-6)
     np.testing.assert_allclose(parts.predict(NEW, return_std=True), whole.predict(NEW, return_std=True), rtol=1e-6)
-    with pytest.raises(ValueError, match="y has 1 outputs: expected 2, as at first"):
+    with pytest.raises(ValueError, match="y has 1 outputs: expected 2, as in the earlier parts"):
         parts.partial_fit(X, Y)
     with pytest.raises(ValueError, match="method='harmonics' differs from that of the earlier parts, '"):
         parts.set_params(method="harmonics").partial_fit(X, Y2)

@@ -510,7 +510,7 @@ def test_whole_numbers_of_pixels_may_be_floats(size):
 
 def test_no_patch_left():
     grid = LatLonGrid(GRID_LAT, GRID_LON, np.eye(*SHAPE))
-    with pytest.raises(ValueError, match="min_fraction=0.9: no patch has that much"):
+    with pytest.raises(ValueError, match="min_fraction=0.9: no patch has this share"):
         grid.patches(6, min_fraction=0.9)
 
 

@@ -74,6 +74,7 @@ def test_boyce_without_an_answer_is_nan():
     [
         ({"n_windows": 1}, "n_windows=1: expected an integer, at least 2"),
         ({"window_width": -1.0}, "window_width=-1.0"),
+        ({"window_width": 0}, "window_width=0: expected a positive number or None"),
         ({"presence_scores": []}, r"presence_scores has shape \(0,\)"),
         ({"presence_scores": [[1.0]]}, r"presence_scores has shape \(1, 1\)"),
         ({"background_scores": [1.0, np.nan]}, "background_scores has 1 values that are NaN"),

@@ -348,7 +348,7 @@ def test_without_a_seed_the_checkpoint_has_it(tmp_path, monkeypatch):
 def test_a_checkpoint_of_another_training_is_refused(change, tmp_path):
     path = tmp_path / "state.npz"
     encoder(max_epochs=2).fit(PLACES, IMAGES, checkpoint=path)
-    with pytest.raises(ValueError, match="is of a training with other parameters, data or random_state"):
+    with pytest.raises(ValueError, match="belongs to a training with other parameters, data or random_state"):
         change(encoder(max_epochs=2), path)
 
 
@@ -379,7 +379,7 @@ def test_checkpoint_tells_apart_objects_of_one_name(parameter, one, other, tmp_p
     path = tmp_path / "state.npz"
     encoder(max_epochs=1, **{parameter: one}).fit(PLACES, IMAGES, checkpoint=path)
     encoder(max_epochs=2, **{parameter: one}).fit(PLACES, IMAGES, checkpoint=path)
-    with pytest.raises(ValueError, match="is of a training with other parameters, data or random_state"):
+    with pytest.raises(ValueError, match="belongs to a training with other parameters, data or random_state"):
         encoder(max_epochs=3, **{parameter: other}).fit(PLACES, IMAGES, checkpoint=path)
 
 
@@ -389,13 +389,13 @@ def test_a_checkpoint_knows_the_order_of_the_features(tmp_path):
     held_out = {"X_val": PLACES[:20], "y_val": images[:20]}
     encoder(max_epochs=1).fit(PLACES, images, checkpoint=path, **held_out)
     for changed in ((images[::-1], held_out), (images, held_out | {"y_val": images[19::-1]})):
-        with pytest.raises(ValueError, match="is of a training with other parameters, data or random_state"):
+        with pytest.raises(ValueError, match="belongs to a training with other parameters, data or random_state"):
             encoder(max_epochs=1).fit(PLACES, changed[0], checkpoint=path, **changed[1])
 
 
 def test_fewer_epochs_than_a_checkpoint_has_are_refused(tmp_path):
     encoder(max_epochs=3).fit(PLACES, IMAGES, checkpoint=tmp_path / "state.npz")
-    with pytest.raises(ValueError, match=r"max_epochs=2: checkpoint=.* is of 3 epochs already; expected as many or"):
+    with pytest.raises(ValueError, match=r"max_epochs=2: checkpoint=.* has 3 finished epochs: expected this number or"):
         encoder(max_epochs=2).fit(PLACES, IMAGES, checkpoint=tmp_path / "state.npz")
 
 
@@ -583,7 +583,8 @@ OUT_OF_ORDER = {
 def test_loaders_that_may_change_the_order_are_refused(what):
     loader, found = OUT_OF_ORDER[what]
     message = (
-        rf"images is a DataLoader with {found}: .* order of the places. Expected DataLoader\(dataset, batch_size=64"
+        rf"images is a DataLoader with {found}: .* another order than the places. "
+        r"Expected DataLoader\(dataset, batch_size=64"
     )
     with pytest.raises(ValueError, match=message):
         compute_features(loader(), torch.nn.Identity())
@@ -593,7 +594,7 @@ def test_workers_that_answer_as_they_are_ready_are_refused():
     if "in_order" not in inspect.signature(DataLoader).parameters:
         pytest.skip("torch 2.6 brought in_order")
     with pytest.raises(
-        ValueError, match="images is a DataLoader with in_order=False and num_workers=2: it is not known"
+        ValueError, match="images is a DataLoader with in_order=False and num_workers=2: the images may be"
     ):
         compute_features(DataLoader(TEN, 3, num_workers=2, in_order=False), torch.nn.Identity())
 
@@ -646,13 +647,13 @@ def test_features_that_do_not_fit_are_refused_and_change_nothing(fitted):
         fitted.fit(PLACES, iter([]))
     shuffled = torch.utils.data.DataLoader(torch.ones(200, 8), shuffle=True)
     for options in ({"image_encoder": torch.nn.Identity()}, {}):  # images, and features of them
-        with pytest.raises(ValueError, match="images is a DataLoader with a sampler of type RandomSampler: it is not"):
+        with pytest.raises(ValueError, match="images is a DataLoader with a sampler of type RandomSampler: the"):
             fitted.fit(PLACES, shuffled, **options)
-    with pytest.raises(ValueError, match="X_val has 1 sample: at least two places are needed"):
+    with pytest.raises(ValueError, match="X_val has 1 sample: expected at least two"):
         fitted.fit(PLACES, IMAGES, X_val=PLACES[:1], y_val=IMAGES[:1])
     with pytest.raises(ValueError, match="a batch is a dict without images"):
         fitted.fit(PLACES, [{"label": 1}], image_encoder=torch.nn.Identity())
-    with pytest.raises(ValueError, match=r"n_samples=1\) to learn from: at least two places"):
+    with pytest.raises(ValueError, match=r"n_samples=1\) to learn from: expected at least two places"):
         fitted.fit(PLACES[:2], IMAGES[:2])
     with pytest.raises(ValueError, match="k=201: expected an integer from 1 to the number of candidates, 200"):
         fitted.locate(IMAGES, PLACES, k=201)

@@ -239,8 +239,8 @@ def test_batch_norm_trains_on_any_number_of_samples(n_samples, early):
 def test_batches_of_one_sample_are_the_trouble_of_batch_norm(n_samples, batch_size, fit):
     model = LocationRegressor("wrap", with_batch_norm, batch_size=batch_size, max_epochs=2, patience=None)
     message = (
-        r"cannot be trained on a batch of 1 sample \(.*\), as with BatchNorm: expected at least 2 samples to train "
-        rf"on, here {n_samples}, and batch_size=None or 2 and more"
+        r"cannot be trained on a batch of 1 sample, perhaps because of BatchNorm \(.*\): expected at least 2 samples "
+        rf"to train on, here {n_samples}, and batch_size=None or at least 2"
     )
     with pytest.raises(ValueError, match=message):
         getattr(model, fit)(PLACES[:n_samples], WARMTH[:n_samples])
@@ -407,7 +407,7 @@ def test_partial_fit_knows_the_classes_from_the_first_call():
     with pytest.raises(ValueError, match="class_weight='balanced': expected None or a dict in partial_fit"):
         model.set_params(class_weight="balanced").partial_fit(PLACES, ZONE)
     regressor = LocationRegressor("wrap", "linear").partial_fit(PLACES, NOISY)
-    with pytest.raises(ValueError, match="y has 2 outputs: expected 1, as at first"):
+    with pytest.raises(ValueError, match="y has 2 outputs: expected 1, as in the first y"):
         regressor.partial_fit(PLACES, np.column_stack([NOISY, NOISY]))
 
 
@@ -472,7 +472,7 @@ def test_cells_without_a_place_are_nan_and_have_no_class(network):
     assert regressor.fit(cells, [1.0, np.pi, 2.0, 3.0]).target_mean_ == pytest.approx(2.0)
     classifier = LocationClassifier("wrap", network, max_epochs=3).fit(PLACES, NORTH)
     assert np.isnan(classifier.predict_proba(cells)).all(axis=1).tolist() == [False, True, False, False]
-    with pytest.raises(ValueError, match="X has 1 cells without a place, the first at 1, which have no class"):
+    with pytest.raises(ValueError, match="X has 1 cells without a place, the first at 1: these cells have no class"):
         classifier.predict(cells)
 
 
@@ -655,7 +655,7 @@ def test_numbers_in_objects_are_targets():
 
 
 def test_validation_has_as_many_outputs_as_training():
-    with pytest.raises(ValueError, match="y_val has 2 outputs: expected 1, as at first"):
+    with pytest.raises(ValueError, match="y_val has 2 outputs: expected 1, as in the first y"):
         LocationRegressor("wrap", "linear").fit(PLACES, WARMTH, X_val=PLACES, y_val=np.column_stack([WARMTH, WARMTH]))
 
 
@@ -859,7 +859,7 @@ def test_class_weights_that_mean_nothing_are_refused(weights):
 
 def test_validation_that_says_nothing_is_refused():
     with pytest.raises(
-        ValueError, match="the loss became inf on the validation data; expected .* like those to train on"
+        ValueError, match="the loss became inf on the validation data; expected .* range of the training targets"
     ):
         LocationRegressor("cartesian3d", **QUICK).fit(PLACES, WARMTH, X_val=PLACES, y_val=np.full(120, 1e30))
     model = LocationClassifier("cartesian3d", class_weight={False: 1.0, True: 0.0}, **QUICK)

@@ -445,7 +445,7 @@ def test_doubtful_backgrounds_are_warned_of():
     few = PLACES[:, 0] < 25.0
     few[np.flatnonzero(~few)[:10]] = True
     search = GridSearchCV(PresenceOnlyClassifier(background=south, **QUICK), {"loss": ["full", "maxent"]}, cv=2)
-    with pytest.warns(CoordinateWarning, match="Leave out records from elsewhere") as found:
+    with pytest.warns(CoordinateWarning, match="Leave out records of other regions") as found:
         search.fit(PLACES[few], np.where(SPECIES[few] == "c", "c", "b"))
     assert len(found) == 1
     with pytest.warns(CoordinateWarning, match="X lies within the range of radians"):
@@ -467,7 +467,7 @@ def test_wrong_targets_are_named():
     ]:
         with pytest.raises(ValueError, match=message):
             model.fit(PLACES, y)
-    with pytest.raises(ValueError, match=r"loss='slds' sets species against each other, and y has one class"):
+    with pytest.raises(ValueError, match=r"loss='slds' compares species with each other, and y has one class"):
         clone(model).set_params(loss="slds").fit(PLACES, np.zeros(60))
     assert model.fit(PLACES, np.zeros(60)).predict_proba(PLACES).shape == (60, 1)
     with pytest.raises(ValueError, match=r"y_val has the class 'd', which is none of"):
@@ -540,7 +540,7 @@ def test_missing_covariates_are_named():
         model.predict_map(GRID)
     with pytest.raises(ValueError, match="covariates has 60 rows: expected 648, one for each cell"):
         model.predict_map(GRID, covariates=frame[["wet", "height"]])
-    with pytest.raises(ValueError, match="takes latitude and longitude only"):
+    with pytest.raises(ValueError, match="to_torch needs a model without covariates"):
         model.to_torch()
     with pytest.raises(ValueError, match="has no covariates beside latitude"):
         model.predict(PLACES)
@@ -594,7 +594,7 @@ def test_predictions_are_the_species_of_the_largest_score():
     assert np.mean(model.predict(PLACES) == SPECIES) > 0.9
     assert not np.allclose(model.predict_proba(PLACES).sum(axis=1), 1.0, atol=0.1)
     cells = CellGrid(np.array([[10.0, np.nan]]), np.array([[10.0, 20.0]]), areas=np.ones((1, 2)))
-    with pytest.raises(ValueError, match="1 cells without a place, the first at 1, which have no species"):
+    with pytest.raises(ValueError, match="1 cells without a place, the first at 1: these cells have no species"):
         model.predict(cells)
     assert np.isnan(model.predict_proba(cells)).any(axis=1).tolist() == [False, True]
 
@@ -677,7 +677,7 @@ def test_zeros_and_ones_are_doubtful_species():
 
 def test_records_of_a_country_need_a_background():
     country = np.random.default_rng(0).uniform([-37, 141], [-28, 153], (60, 2))
-    with pytest.warns(CoordinateWarning, match=r"all records lie in 0\.\d\d% of it: .* Give background= a grid"):
+    with pytest.warns(CoordinateWarning, match=r"all records lie in 0\.\d\d% of its area\. .* Give background= a grid"):
         PresenceOnlyClassifier("wrap", **QUICK).fit(country, SPECIES)
 
 

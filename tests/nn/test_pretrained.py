@@ -192,7 +192,7 @@ def test_models_take_modules_and_transformers(kind, module, contrastive, tmp_pat
     plain = kind("cartesian3d", **options).fit(PLACES, y)
     through = kind(make_pipeline(Cartesian3DEncoder()), **options).fit(PLACES, y)
     assert_array_equal(through.predict(PLACES), plain.predict(PLACES))
-    with pytest.raises(ValueError, match="Pipeline has no to_torch, so that this model has none"):
+    with pytest.raises(ValueError, match="Pipeline has no to_torch, so this model has no to_torch"):
         through.to_torch()
     skgeo.save(through, tmp_path / "model.npz")
     assert_array_equal(skgeo.load(tmp_path / "model.npz").predict(PLACES), plain.predict(PLACES))
