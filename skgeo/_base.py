@@ -55,7 +55,7 @@ class VersionedEstimator(BaseEstimator):
         super().__setstate__(state)
 
     def _check_loaded(self) -> None:
-        """Raise ValueError if a parameter of this fitted model is not what ``fit`` accepts; :func:`skgeo.load` asks."""
+        """Raise ValueError if ``fit`` would refuse a parameter of this fitted model; for :func:`skgeo.load`."""
         for name in ("_check_input_parameters", "_check_parameters"):
             getattr(self, name, lambda: None)()
 
@@ -69,25 +69,25 @@ class GeoEstimator(ABC):
     n_features_in_: int
     feature_names_in_: npt.NDArray[np.object_]
     _n_columns: int
-    # Of an estimator that takes covariates: their number in the fit, and their names if X had names.
+    # Number and names of the covariates in the fit, for estimators that take covariates; None if X had no names.
     _n_covariates: int = 0
     _covariate_names: list[str] | None = None
 
     @abstractmethod
     def _read(self, X: Any, *, reset: bool, chunked: bool = False) -> Any:
-        """Turn any X into checked numbers; with ``reset``, as ``fit`` asks, remember the columns of X.
+        """Turn any X into checked numbers; ``fit`` passes ``reset=True`` to remember the columns of X.
 
-        With ``chunked`` rows of dask are not computed.
+        With ``chunked``, rows of dask are not computed.
         """
 
     def _columns_in_fit(self) -> list[str]:
         """The columns of the frame that the estimator was fitted on; an empty list if it was no frame."""
-        # A single column holds geometries. Arrays have no such column. With covariates, coordinates are read apart.
+        # A frame of one column held geometries, which arrays do not have. With covariates, coordinates are read apart.
         names = list(getattr(self, "feature_names_in_", ()))
         return names if len(names) == self._n_columns and not self._n_covariates else []
 
     def _remember_names(self, columns: list[str] | None) -> None:
-        """Set ``feature_names_in_`` to the columns of X, or remove the names of an earlier fit: None if X has none."""
+        """Set ``feature_names_in_`` to the columns of X; None removes the names of an earlier fit."""
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         if columns is not None:
@@ -125,7 +125,7 @@ class GeoTransformer(TransformerMixin, ABC):
         Parameters
         ----------
         input_features : sequence of str, default=None
-            Names of the input columns; they are only checked, the output has names of its own.
+            Names of the input columns. They are only checked, because the output has names of its own.
 
         Returns
         -------
@@ -171,9 +171,9 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
     verbose: bool | None = None
 
     def _read(self, X: Any, *, reset: bool, chunked: bool = False, centres: bool = True) -> Any:
-        """Turn X into points, a grid or cells; with ``chunked`` rows of dask stay chunked.
+        """Turn X into points, a grid or cells; with ``chunked``, rows of dask stay chunked.
 
-        With ``centres`` only the centres of cells matter: lost areas of an xarray object give no warning.
+        With ``centres``, only the centres of cells matter: lost areas of an xarray object give no warning.
         """
         # Parameters are checked in fit only, as transform may be called for every block.
         if reset:
@@ -200,13 +200,13 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
         return places
 
     def _read_table(self, X: Any, lacking: str, *, reset: bool, **options: Any) -> tuple[Any, CovariateTable]:
-        """The places of a table and its other columns; with ``lacking`` as its words, ValueError if there are none.
+        """The places of a table and its other columns; ValueError with the text ``lacking`` if there are no others.
 
         ``options`` are those of :meth:`_read` for the places.
         """
         split = split_covariates(X, self.coordinates, [] if reset else list(getattr(self, "feature_names_in_", ())))
         if split is None:
-            # What is wrong in the coordinates is said first.
+            # An error in the coordinates comes first.
             LocationEstimator._read(self, X, reset=False)
             raise ValueError(lacking)
         # An array of another width has its coordinates at other positions: refuse it before they are read.
@@ -220,7 +220,7 @@ class LocationEstimator(GeoEstimator, VersionedEstimator):
         return places, split
 
     def _check_input_parameters(self) -> None:
-        """Raise ValueError if a parameter on the reading of X is invalid."""
+        """Raise ValueError if a parameter for the reading of X is invalid."""
         check_names(self.coordinates)
         *others, last = policies = self._missing_policies
         known = isinstance(self.missing, str) and self.missing in policies
@@ -299,7 +299,7 @@ class LocationTransformer(GeoTransformer, LocationEstimator):
         return lazy_cells(embed, places.latitude, places.longitude, cells_per_row=cells_per_row, output=output)
 
     def _check_to_torch(self) -> None:
-        """Raise ValueError if a torch module cannot give the same output: it passes NaN on and adds no indicator."""
+        """Raise ValueError if a torch module cannot give the same output: modules pass NaN on and add no indicator."""
         valid = self.missing != "mean" and not self.add_indicator
         given = f"missing={self.missing!r}, add_indicator={self.add_indicator!r}"
         if not valid:
@@ -370,7 +370,7 @@ class PatchTransformer(GeoTransformer, GeoEstimator, VersionedEstimator):
         """The features (n, k) of patches."""
 
     def _read(self, X: Any, *, reset: bool, chunked: bool = False) -> Any:
-        """Turn X into patches or a stack of pixels; with ``chunked`` rows of dask stay chunked."""
+        """Turn X into patches or a stack of pixels; with ``chunked``, rows of dask stay chunked."""
         patches = read_patches(X, () if reset else self._columns_in_fit(), chunked=chunked)
         if isinstance(patches, ChunkedRows):
             # A chunked stack of pixels has no columns, so none can be in another order than those of the fit.

@@ -38,8 +38,8 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
     latitude and each column one longitude, use :class:`skgeo.LatLonGrid`, which has more methods.
 
     A fit uses the centres of the cells, and their areas as weights. The areas are ``areas`` if these are given, or
-    computed from ``vertices``. Without both, areas of two-dimensional cells are computed from the distances between
-    neighbouring centres. Other cells then have equal weights, and a warning says so.
+    computed from ``vertices``. Without both, the areas of cells in rows and columns are computed from the distances
+    between neighbouring centres. Cells in one dimension then have equal weights, and a warning says so.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         Centres in degrees. NaN, infinite or masked centres are missing: these cells have the weight zero, and their
         embedding is NaN. If a file holds cells twice, such as the halo of a tripolar grid, mask one of the two.
     mask : array-like of the same shape, default=None
-        True, 1 or a fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
+        The part of each cell that belongs to the domain: True or False, or a fraction in [0, 1]. None means the whole
+        cell.
     areas : array-like of the same shape, default=None
         Areas of the cells in square metres on a sphere of 6 371 008.8 m.
     vertices : pair of array-like of shape (..., n_vertices), default=None
@@ -178,13 +179,14 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
 
         The method recognises HEALPix, UGRID, ICON, MPAS, FESOM, SCRIP, OASIS, cubed spheres and reduced Gaussian grids;
         :meth:`check` names the convention, and the guide of grids says what is exact in each. All other objects are
-        read by the CF conventions. Latitude and longitude are found as by :meth:`skgeo.LatLonGrid.from_xarray`; those
-        of two dimensions come first. Vertices are the bounds of the coordinates, in units of their own, or corners
-        that neighbours share, with one row and one column more. Both edges of each cell, ``(cell, 2)``, are boxes
-        between parallels and meridians. Areas are those of ``cell_measures``, of the standard name ``cell_area`` or of
-        a name such as ``grid_area``, in any unit of area, on the Earth (m2, km2) or the unit sphere (sr, radian^2).
-        Cells on the faces of a cube come one after the other, in one dimension. The order of the cells is that of the
-        file. Times along which coordinates do not change are left out.
+        read by the CF conventions. Latitude and longitude are found as by :meth:`skgeo.LatLonGrid.from_xarray`;
+        coordinates of two dimensions come first. Vertices are the bounds of the coordinates, in units of their own, or
+        corners that neighbours share, with one row and one column more. If the bounds of each cell are two edges,
+        ``(cell, 2)``, the cells are boxes between parallels and meridians. Areas are those of ``cell_measures``, of the
+        standard name ``cell_area`` or of a name such as ``grid_area``, in any unit of area, on the Earth (m2, km2) or
+        the unit sphere (sr, radian^2). Cells on the faces of a cube come one after the other, in one dimension. The
+        order of the cells is that of the file. If coordinates have a dimension of time and do not change along it, the
+        dimension is left out.
 
         Parameters
         ----------
@@ -210,8 +212,8 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         Warns
         -----
         CoordinateWarning
-            If coordinates name vertices that the object lacks, and it has no areas; if the areas of the file are one
-            factor away from those of its corners; and as from the constructor.
+            If coordinates name vertices that the object lacks, and it has no areas; if the areas in the file are the
+            areas of its corners times one factor; and as from the constructor.
 
         Examples
         --------

@@ -46,7 +46,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Longitudes of the columns in degrees, in either direction, from any start. They may wrap inside the array
         (350, 355, 0, 5). If they rise as numbers but not around the Earth (0, 5, 350, 355), there is a gap.
     mask : array-like of shape (n_lat, n_lon), default=None
-        True, 1 or the fraction in [0, 1] of each cell that belongs to the domain. None means all of it.
+        The part of each cell that belongs to the domain: True or False, or a fraction in [0, 1]. None means the whole
+        cell.
     latitude_bounds : array-like of shape (n_lat, 2), default=None
         Both edges of each row in degrees, in either order, as the bounds of the CF conventions. A cell must contain its
         centre. Neighbouring cells must touch, except at gaps of more than half a cell, where rows were left out. None
@@ -155,12 +156,12 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
     def from_xarray(cls, obj: "xr.Dataset | xr.DataArray", mask: Any = None) -> Self:
         """Read the grid of an xarray object: its coordinates, their bounds and a mask, never other variables.
 
-        Latitude and longitude are recognised by ``standard_name``, by ``units`` (degrees_north and degrees_east, in
-        all spellings of the CF conventions), by ``axis`` (Y and X), or by name (lat, latitude, lon, lng, long,
-        longitude), in this order, among the coordinates and then among the variables; last by a pair of names such as
-        decimalLatitude and decimalLongitude. Bounds are those that the attribute ``bounds`` names, or ``lat_bnds``,
-        ``lat_bounds`` and the like; without, edges are midpoints. Each variable is read by its own ``units``, degrees
-        or radians; bounds without units have those of their axis.
+        Latitude and longitude are recognised by ``standard_name``, by ``units`` (degrees_north and degrees_east, in all
+        spellings of the CF conventions), by ``axis`` (Y and X), or by name (lat, latitude, lon, lng, long, longitude),
+        in this order. The coordinates are searched before the variables. A pair of names such as decimalLatitude and
+        decimalLongitude comes last. Bounds are those that the attribute ``bounds`` names, or ``lat_bnds``,
+        ``lat_bounds`` and the like. Without bounds, edges are midpoints. Each variable is read by its own ``units``,
+        degrees or radians; bounds without units have those of their axis.
 
         Parameters
         ----------
@@ -235,12 +236,17 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Parameters
         ----------
         radius : float, default=6371008.8
-            Radius of the sphere in metres; ValueError if it is not positive.
+            Radius of the sphere in metres.
 
         Returns
         -------
         ndarray of shape (n_lat, n_lon)
             Areas in square metres: R^2 (sin north - sin south) (east - west).
+
+        Raises
+        ------
+        ValueError
+            If the radius is not positive.
 
         Examples
         --------

@@ -23,7 +23,7 @@ from skgeo._places import ChunkedRows
 from skgeo._typing import FloatArray
 from skgeo._validation import check_sample_weight, progress
 
-# Points that are weighed at a time: 2 MB of float64 an array.
+# Number of points in a block: an array of float64 has 2 MB.
 _BLOCK_POINTS = 2**18
 
 
@@ -141,7 +141,7 @@ def _sum_grid(
 
 
 class _Density:
-    """A weight for each cell of a grid, computed for the rows that are asked for: kernels ask for some at a time."""
+    """A weight for each cell of a grid, computed for the block of rows that a kernel asks for."""
 
     def __init__(self, mask: Any, weight: Any, scales: tuple[FloatArray, FloatArray] | None = None) -> None:
         self.shape = mask.shape

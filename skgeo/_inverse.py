@@ -17,7 +17,7 @@ from skgeo._typing import FloatArray
 from skgeo._validation import check_magnitude, warn_caller
 from skgeo.exceptions import ResolutionWarning
 
-# Largest factor by which the soft clip may shrink a value that gives the place directly: more costs too many digits.
+# If the soft clip shrinks a value by more than this factor, the value has too few digits to give the place directly.
 _MAX_CLIP_SHRINKAGE = 5.0
 # Smallest number of values below the bound of the clip that determines a place.
 _MIN_UNCLIPPED_VALUES = 3
@@ -94,9 +94,9 @@ class InverseTransformer(LocationTransformer):
         Warns
         -----
         ResolutionWarning
-            If rows do not determine their place, because another place or a line of places has an embedding as near.
-            There are then too few columns, or all values except two are at the bound of the soft clip. The message
-            gives the number of such rows and the first row.
+            If rows do not determine their place, because the embedding of another place, or of a line of places, is
+            equally near. The reason is too few columns, or a soft clip with all values except two at its bound. The
+            message gives the number of such rows and the first row.
 
         Examples
         --------

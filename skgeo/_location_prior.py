@@ -1,4 +1,4 @@
-"""Probabilities of an image classifier, multiplied with what is likely at the place of the image."""
+"""Probabilities of an image classifier, multiplied by the probabilities of the classes at the place of the image."""
 
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ from skgeo._validation import check_parameter, check_sample_weight, is_integer, 
 
 __all__ = ["LocationPriorClassifier", "combine_with_image_scores"]
 
-# Probabilities below this are taken for this: the logarithm of zero would exclude a class whatever the image shows.
+# Smaller probabilities are raised to this value: the logarithm of zero would exclude a class whatever the image shows.
 _SMALLEST = 1e-12
 # Bounds of the inverse temperature and of the weight of the prior in the search.
 _INVERSE_TEMPERATURES, _WEIGHTS = (1e-2, 1e2), (0.0, 1e2)
@@ -84,7 +84,7 @@ def combine_with_image_scores(
 
     Examples
     --------
-    The image may show either of two species. One species lives here:
+    The image may show the first or the second species. Of these two, only the second lives at the place:
 
     >>> from skgeo import combine_with_image_scores
     >>> combine_with_image_scores([[0.5, 0.4, 0.1]], [[0.05, 0.9, 0.9]]).round(2)
@@ -103,9 +103,9 @@ def combine_with_image_scores(
 class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator):
     """Improve the probabilities of an image classifier by the places where the images were taken.
 
-    By Bayes' rule the model multiplies the probabilities of the image with those of a prior of places, see
-    :func:`~skgeo.combine_with_image_scores`. Probabilities of image classifiers are often too close to 0 and 1. ``fit``
-    finds a temperature that corrects this. Give it images that the image classifier was not trained on.
+    By Bayes' rule the model multiplies the probabilities of the image by those of a prior of places
+    (:func:`~skgeo.combine_with_image_scores`). Probabilities of image classifiers are often too close to 0 and 1.
+    ``fit`` finds a temperature that corrects this. Give it images that the image classifier was not trained on.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
     temperature_, prior_weight_ : float
         As given or found.
     n_features_in_ : int
-        2, latitude and longitude; and the number of image probabilities.
+        ``2 + n_classes``: latitude, longitude and the image probabilities.
     feature_names_in_ : ndarray of shape (n_features,)
         Columns of the DataFrame seen in ``fit``; only if it was one.
 
@@ -279,6 +279,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         Returns
         -------
         ndarray of shape (n_samples,)
+            The classes.
         """
         chosen = self.predict_proba(X).argmax(axis=1)
         return self.classes_[chosen]

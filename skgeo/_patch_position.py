@@ -126,8 +126,8 @@ class PatchPositionEncoder(PatchTransformer):
     array([[ 0.   , -0.866,  0.   ],
            [ 0.   ,  0.866,  0.   ]])
 
-    The integral over a hemisphere is the limit for ever smaller pixels: sqrt(3) times 1/2, the mean of the sine of
-    latitude.
+    The exact mean over a hemisphere is the limit for ever smaller pixels: sqrt(3) times the mean of the sine of
+    latitude, which is 1/2 in the north.
 
     >>> exact = PatchPositionEncoder(FrozenEstimator(xyz), average="exact").fit(hemispheres)
     >>> north = exact.transform(hemispheres)[1]
@@ -165,8 +165,8 @@ class PatchPositionEncoder(PatchTransformer):
         ----------
         X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
             A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or the (latitude,
-            longitude) of the pixels of patches; or (n_patches, n_cells, 3), with the areas of cells in square metres,
-            from :meth:`skgeo.CellGrid.patches`.
+            longitude) of the pixels of patches; or the (latitude, longitude, area in square metres) of cells, of shape
+            (n_patches, n_cells, 3), from :meth:`skgeo.CellGrid.patches`.
         y : None
             Ignored.
 
@@ -254,7 +254,7 @@ class PatchPositionEncoder(PatchTransformer):
         Raises
         ------
         ValueError
-            If the encoder is no map of harmonics, or with ``grid``.
+            If the encoder is no map of harmonics, or if ``grid`` is given.
         """
         check_is_fitted(self)
         from skgeo.nn._transformer_modules import PatchPosition  # needs torch
@@ -294,7 +294,7 @@ class PatchPositionEncoder(PatchTransformer):
         total = np.zeros(n_patches)
         mean = np.zeros((n_patches, self._encode(np.zeros((1, 2))).shape[1]))
         for patch, points, weight in pixels:
-            # A patch may continue in the next block, so that sums are added and divided at the end.
+            # A patch may continue in the next block. Sums are therefore added first, and divided at the end.
             first = np.flatnonzero(np.diff(patch, prepend=-1))
             total[patch[first]] += np.add.reduceat(weight, first)
             values = self._encode(points)

@@ -120,8 +120,8 @@ class PatchScaleFeaturizer(PatchTransformer):
         ----------
         X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
             A patch table: south, north, west, east (edges in degrees), n_lat, n_lon (pixels); or the (latitude,
-            longitude) of the pixels of patches; or (n_patches, n_cells, 3), with the areas of cells in square metres,
-            from :meth:`skgeo.CellGrid.patches`.
+            longitude) of the pixels of patches; or the (latitude, longitude, area in square metres) of cells, of shape
+            (n_patches, n_cells, 3), from :meth:`skgeo.CellGrid.patches`.
         y : None
             Ignored.
 

@@ -73,7 +73,7 @@ class SphericalHarmonicPCA(InverseTransformer):
     n_jobs : int or None, default=None
         Threads for ``transform``; None is 1 unless in a ``joblib.parallel_config``. The output does not depend on it.
     verbose : bool or None, default=None
-        Show a progress bar; needs tqdm, or dask for what is chunked. None shows it in interactive sessions, when work
+        Show a progress bar; needs tqdm, or dask for chunked input. None shows it in interactive sessions, when work
         takes longer than two seconds.
 
     Attributes
@@ -236,8 +236,9 @@ class SphericalHarmonicPCA(InverseTransformer):
 
         Notes
         -----
-        Each call solves the eigenproblem again, and takes as long as ``fit``. The weights of grid cells are steradians,
-        those of points are not. To mix grids and points, give each point its area over cos(latitude) as its weight.
+        Each call solves the eigenproblem again, and takes as long as ``fit``. Grid cells weigh their area in
+        steradians. To mix grids and points, give each point the weight area / cos(latitude), with its area in
+        steradians.
         """
         return self._fit(X, sample_weight, partial=True)
 

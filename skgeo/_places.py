@@ -50,8 +50,8 @@ def read_places(
     """Recognise X and read it; points are checked here, grids and cells were checked when they were made.
 
     ``names``, ``allow_missing``, ``cure``, ``others`` and ``columns_of_array`` are the arguments of
-    :func:`read_coordinates`. With ``centres`` only the centres of an xarray object are read: its areas may be lost
-    without a warning. With ``chunked`` rows of dask are not computed.
+    :func:`read_coordinates`. With ``centres``, only the centres of an xarray object are read: its areas may be lost
+    without a warning. With ``chunked``, rows of dask are not computed.
     """
     X = detached(X)
     family = _family(X)
@@ -71,7 +71,7 @@ def read_places(
         columns_of_array = ()
     else:
         named = has_names(X)
-    # The columns of the fit are parsed only if an array is in their order, so that they are passed as a function.
+    # The columns of the fit are parsed only if an array is in their order: pass a function that parses them.
     if family == "chunked" and chunked:
         return _chunked_rows(X, lambda: coordinate_columns(list(columns_of_array), names), columns_of_array, named)
     rows = X.compute() if family == "chunked" else X
@@ -81,7 +81,7 @@ def read_places(
 def read_patches(
     X: Any, columns_of_array: Sequence[str] = (), *, chunked: bool = False
 ) -> Patches | PixelStack | ChunkedRows:
-    """Recognise X and read it as a patch table or a stack of pixel centres; with ``chunked`` dask is not computed."""
+    """Recognise X and read it as a patch table or a stack of pixel centres; with ``chunked``, dask is not computed."""
     X = detached(X)
     family = _family(X)
     # A grid is no patch table, but has a method that makes one.

@@ -12,7 +12,7 @@ __all__ = ["degree_wavelength_km", "matern_spectrum"]
 
 
 def degree_wavelength_km(degree: "npt.ArrayLike") -> npt.NDArray[np.float64]:
-    """Wavelength on the ground of harmonics of a degree, 2 pi R / degree: 40,030 km over the degree.
+    """Wavelength on the ground of harmonics of a degree: 2 pi R / degree, or 40,030 km / degree.
 
     The resolution of these harmonics is half a wavelength, 180 / degree degrees.
 

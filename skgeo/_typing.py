@@ -18,8 +18,8 @@ Bools = npt.NDArray[np.bool_]
 class Immutable:
     """Attributes are set once, by :meth:`_freeze`; arrays among them are read-only."""
 
-    # A frozen dataclass would not do: it lets arrays be changed in place, compares arrays to a truth value in __eq__,
-    # and takes its fields as the arguments of __init__, where a grid computes edges from what it is given.
+    # A frozen dataclass is not enough: its arrays can be changed in place, its __eq__ fails for arrays, and its
+    # __init__ takes the fields as arguments, but a grid computes fields such as edges.
 
     def _freeze(self, attributes: dict[str, Any]) -> None:
         """Set attributes, and make arrays among them read-only."""

@@ -22,9 +22,9 @@ from skgeo._kernels.threads import no_progress
 
 # Range of positive numbers whose squares, and sums of squares, neither overflow nor become zero.
 MIN_SQUARABLE, MAX_SQUARABLE = 1e-100, 1e100
-# The largest of all sample weights is at least this: products of it with areas have all their digits.
+# Smallest accepted value of the largest sample weight: products of smaller weights with areas lose digits.
 _MIN_LARGEST_WEIGHT = 1e-280
-# Seconds of work after which a bar appears that verbose=None shows.
+# With verbose=None, a bar appears after this number of seconds of work.
 DELAY = 2.0
 
 
@@ -69,7 +69,7 @@ def check_degree(value: Any) -> int:
 
 def check_clip(value: Any) -> None:
     """Raise ValueError unless the value is None or a bound of the output in standard deviations."""
-    # Single precision holds the quotients by such numbers.
+    # Quotients by such numbers are finite in single precision.
     valid = value is None or (is_real(value) and 1e-6 <= value <= 1e6)
     check_parameter("clip", value, valid, "a positive number or None, from 1e-06 to 1e+06")
 

@@ -29,7 +29,7 @@ from skgeo._patches.fields import cut_dataset
 from skgeo._validation import import_optional
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-# Without xarray, say what to install: the import below would not.
+# Without xarray, the error says what to install; the error of the import below does not.
 if find_spec("xarray") is None:
     import_optional("xarray", "skgeo.xarray", "xarray")
 
@@ -99,7 +99,8 @@ class SkgeoAccessor:
     Parameters
     ----------
     obj : xarray.Dataset or xarray.DataArray
-        An object on a regular grid, see :meth:`skgeo.LatLonGrid.from_xarray`.
+        An object on a regular grid (:meth:`skgeo.LatLonGrid.from_xarray`) or on other cells
+        (:meth:`skgeo.CellGrid.from_xarray`). :meth:`transform` also takes points.
 
     Examples
     --------
@@ -119,7 +120,7 @@ class SkgeoAccessor:
         self._obj = obj
 
     def grid(self, mask: Any = None) -> LatLonGrid | CellGrid:
-        """The grid of the object, by the ``from_xarray`` of its kind.
+        """Read the grid of the object, by ``from_xarray`` of LatLonGrid or CellGrid.
 
         Parameters
         ----------
@@ -129,7 +130,8 @@ class SkgeoAccessor:
         Returns
         -------
         LatLonGrid or CellGrid
-            A CellGrid if latitude and longitude share their dimensions.
+            A CellGrid if latitude and longitude share their dimensions, or if the object follows a convention for
+            meshes.
         """
         return (LatLonGrid if layout(self._obj) == "grid" else CellGrid).from_xarray(self._obj, mask)
 

@@ -85,7 +85,7 @@ def read_grid(obj: Any, mask: Any, *, centres: bool = False) -> dict[str, Any]:
 
     With ``centres`` only the centres matter: lost bounds give no warning, and the sources are left out.
     """
-    axes = find_both(check_object(obj, "LatLonGrid(latitude, longitude, mask)"), 1)
+    axes = _find_places(check_object(obj, "LatLonGrid(latitude, longitude, mask)"), 1)
     check_axes(obj, *axes)
     bounds = [bounds_of(obj, axis, kind, 2, 2) for axis, kind in zip(axes, KINDS, strict=True)]
     arguments = {

@@ -1,6 +1,6 @@
 """Pictures of bases, embeddings, spectra, patches, models and folds: Displays in scikit-learn's form.
 
-They need matplotlib, ``pip install 'skgeo[plot]'``, when something is drawn and not before.
+Drawing needs matplotlib, ``pip install 'skgeo[plot]'``; the import of this package does not.
 """
 
 from skgeo.inspection._basis import BasisDisplay

@@ -52,7 +52,7 @@ class BasisDisplay:
     label : str, default=""
         Quantity and unit of the values.
     limit : float, default=None
-        The colours go from minus this to this; None is the largest absolute value inside the mask.
+        The colours go from ``-limit`` to ``limit``. None is the largest absolute value inside the mask.
 
     Attributes
     ----------
@@ -61,11 +61,11 @@ class BasisDisplay:
     axes_ : ndarray of matplotlib Axes
         One for each map.
     figure_ : matplotlib Figure
-        The figure that holds them.
+        The figure of all maps.
     mappables_ : list
         The artist of each map.
     colorbar_ : matplotlib Colorbar or None
-        Of all maps together.
+        The colour bar of all maps.
 
     Raises
     ------
@@ -126,13 +126,13 @@ class BasisDisplay:
         Parameters
         ----------
         estimator : transformer of places
-            A fitted SphericalHarmonicPCA, an encoder of ``skgeo.encoders``, or a Pipeline of such.
+            A fitted SphericalHarmonicPCA, an encoder of ``skgeo.encoders``, or a Pipeline that ends with one.
         components : int or sequence of int or str, default=None
             The columns to draw: an int is the number of columns from the first on; a sequence has numbers or names.
             None is the first six.
         grid : LatLonGrid, CellGrid or xarray object, default=None
-            The places to evaluate. Cells outside of its mask are grey: give the domain of the fit. None is the whole
-            Earth at half a degree.
+            The places to evaluate, for instance the domain of the fit. Cells outside of the mask are grey. None is the
+            whole Earth at half a degree.
         ax : matplotlib Axes or sequence of them, default=None
             One for each map; None makes a figure.
         **plot_options
@@ -187,7 +187,7 @@ class BasisDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         n_columns : int, default=None
-            Maps beside each other; None is 3, or 4 of eight and more.
+            Number of maps in a row. None is 3, or 4 if there are eight maps or more.
         cmap : str or Colormap, default=None
             None is a diverging colour map, white at zero.
         colorbar : bool, default=True

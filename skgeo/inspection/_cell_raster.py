@@ -21,15 +21,15 @@ from skgeo.inspection._projections import Extent, extent_of
 FEWEST_CELLS = 50
 # Pixels along the width and height of the picture. More than these are finer than a page.
 _MOST_PIXELS = 1200, 600
-# Pixels along the side of a cell, where the picture has room for these.
+# Pixels along the side of a cell, if the picture has room for this number.
 _PIXELS_PER_CELL = 3.0
 # A pixel farther from the nearest centre than this multiple of the side of the cell is outside of all cells.
 _REACH = 1.1
-# Cells of unknown area are as wide as the way to this neighbour: a triangle has three.
+# The width of a cell of unknown area is the distance to its third neighbour: a triangle has three neighbours.
 _NEIGHBOURS = 3
-# Cells whose spacing decides on the size of pixels.
+# Number of cells whose spacing determines the size of pixels.
 _SAMPLE_CELLS = 1000
-# Share of the sphere from which on cells fill it.
+# Cells that cover at least this share of the sphere fill the sphere.
 _WHOLE = 0.99
 
 
@@ -87,7 +87,7 @@ def _reached(
 
 
 def _pixels(extent: Extent, side: float) -> LatLonGrid:
-    """Pixels over an extent and half a cell around it; all around the Earth where little is missing."""
+    """Pixels over an extent and half a cell around it; all around the Earth if little of the circle is missing."""
     south, north = max(-90.0, extent.south - side / 2.0), min(90.0, extent.north + side / 2.0)
     narrow = max(math.cos(math.radians(max(abs(south), abs(north)))), 0.02)
     west, east = extent.west - side / 2.0 / narrow, extent.east + side / 2.0 / narrow

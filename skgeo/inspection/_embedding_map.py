@@ -30,9 +30,9 @@ _RAMP_PIXELS, _GAP_PIXELS = 60, 24
 class EmbeddingMapDisplay:
     """The columns of an embedding of places as a map: three columns as colours, or one column.
 
-    Of three columns the first is lightness, the second goes from blue to yellow and the third from green to pink, the
-    axes of the OKLab colour space [1]_. The eye sees the first axis best. Readers who cannot distinguish green from red
-    still see the first two. Places of similar colours have nearly the same three numbers.
+    Three columns are drawn on the axes of the OKLab colour space [1]_: the first column is lightness, the second goes
+    from blue to yellow, and the third from green to pink. The eye sees lightness best. Readers who cannot distinguish
+    green from red still see the first two columns. Places of similar colours have nearly the same three numbers.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class EmbeddingMapDisplay:
     mappable_ : matplotlib artist
         The cells.
     colorbar_ : matplotlib Colorbar or None
-        Of one column.
+        The colour bar of one column.
     key_ax_ : matplotlib Axes or None
         The key to the colours of three columns.
 
@@ -118,7 +118,7 @@ class EmbeddingMapDisplay:
         estimator : transformer of places
             A fitted encoder, or a fitted Pipeline with one.
         components : int, str or three of them, default=(0, 1, 2)
-            Number or name of one column, or those of three.
+            Number or name of one column, or numbers or names of three columns.
         grid : LatLonGrid, CellGrid or xarray object, default=None
             The places to evaluate. Cells outside of its mask are grey. None is the whole Earth at one degree.
         ax : matplotlib Axes, default=None
@@ -151,7 +151,7 @@ class EmbeddingMapDisplay:
         grid : LatLonGrid, CellGrid or xarray object
             The cells of the rows. Cells outside of its mask are grey.
         components : int or three of them, default=(0, 1, 2)
-            Number of one column, or those of three.
+            Number of one column, or numbers of three columns.
         ax : matplotlib Axes, default=None
             None makes a figure.
         **plot_options
@@ -271,7 +271,7 @@ def _key(ax: Any, names: list[str]) -> Any:
     """Three colour ramps below the map, one for each column, with the other two columns in the middle."""
     key = ax.inset_axes((0.12, -0.16, 0.76, 0.045))
     ramp = np.linspace(0.0, 1.0, _RAMP_PIXELS)
-    # White where no ramp is.
+    # The space between ramps is white.
     picture = np.ones((1, 3 * _RAMP_PIXELS + 2 * _GAP_PIXELS, 3))
     starts = [i * (_RAMP_PIXELS + _GAP_PIXELS) for i in range(3)]
     for i, start in enumerate(starts):

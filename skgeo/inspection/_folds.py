@@ -36,8 +36,8 @@ class FoldDisplay:
     coordinates : array-like or DataFrame of shape (n_samples, 2)
         Latitude and longitude in degrees.
     roles : array-like of shape (n_folds, n_samples)
-        What each fold does with each sample: 0 leaves it out, 1 trains on it, 2 tests it. Splitters with a buffer
-        leave out what is close to the test samples.
+        What each fold does with each sample: 0 leaves it out, 1 trains on it, 2 tests it. Splitters with a buffer leave
+        out the samples close to the test samples.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class FoldDisplay:
     ax_, figure_ : matplotlib Axes and Figure
         The axes and the figure of the picture.
     points_ : dict of str to matplotlib artist
-        The dots of each entry of the legend, or all.
+        The dots of each entry of the legend; with a colour bar, all dots under the name "fold".
     legend_ : matplotlib Legend or None
         The legend.
 
@@ -112,8 +112,8 @@ class FoldDisplay:
         splitter : cross-validation splitter or iterable
             Anything with scikit-learn's ``split(X, y, groups)``, or (train, test) pairs of row numbers.
         X : array-like or DataFrame of shape (n_samples, n_features)
-            The samples that are split, or their coordinates, unless ``coordinates`` has them. Splitters by place take
-            grids, too.
+            The samples that are split. Their latitudes and longitudes are in X, or in ``coordinates``. Splitters of
+            ``skgeo.model_selection`` take grids, too.
         y : array-like of shape (n_samples,), default=None
             The target, for splitters that use it.
         groups : array-like of shape (n_samples,), default=None

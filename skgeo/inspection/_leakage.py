@@ -27,7 +27,7 @@ class LeakageDisplay:
     """Scores of a model in random folds and in blocks of growing size.
 
     If neighbours have similar values, a random fold tests samples whose neighbours are in the training data. The gap
-    between the two lines shows by how much its score is too good for places farther away.
+    between the two lines shows by how much the score of random folds is too good for places farther away.
 
     Parameters
     ----------
@@ -38,25 +38,25 @@ class LeakageDisplay:
     random_scores : array-like of shape (n_splits,) or (n_splits, n_metrics)
         Scores with random folds.
     score_name : str or sequence of str, default="score"
-        What the scores are, with their unit; of several metrics one name for each.
+        Name and unit of the scores; for several metrics, a sequence with one name for each.
 
     Attributes
     ----------
     block_size_km, scores, random_scores, score_name
         The parameters.
     ax_, figure_ : matplotlib Axes and Figure
-        Where it was drawn; of several metrics a list of Axes.
+        The axes and the figure of the picture; for several metrics, a list of Axes.
     line_, random_line_ : matplotlib artists
-        The mean scores; of several metrics a list for each.
+        The lines of the mean scores; for several metrics, lists of lines.
     points_ : matplotlib artist
-        The scores of all splits; of several metrics a list.
+        The dots of the scores of all splits; for several metrics, a list.
 
     Raises
     ------
     ValueError
         If shapes do not fit or sizes are not positive and rising.
     AttributeError
-        From ``from_report``, if the report lacks one of the three.
+        From ``from_report``, if the report lacks one of the three arrays.
     ImportError
         From ``plot``, without matplotlib.
 
@@ -101,10 +101,10 @@ class LeakageDisplay:
         Parameters
         ----------
         report : object
-            Has the attributes ``block_size_km``, ``scores`` and ``random_scores``. ``report["roc_auc"]`` is that of one
-            of several metrics.
+            Has the attributes ``block_size_km``, ``scores`` and ``random_scores``. ``report["roc_auc"]`` is the report
+            of one of several metrics.
         score_name : str or sequence of str, default=None
-            What the scores are, with their unit. None takes the names of the metrics, as the report has them.
+            Name and unit of the scores. None takes the names of the metrics, as the report has them.
         ax : matplotlib Axes or sequence of them, default=None
             One for each metric; None makes a figure.
         **plot_options

@@ -73,7 +73,7 @@ def is_geographic(ax: Any) -> bool:
 
 
 class Map:
-    """A part of the Earth on axes. Axes of cartopy keep their projection; on others, the map has one of ours."""
+    """A part of the Earth on axes. Axes of cartopy keep their projection; other axes get a projection of skgeo."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Map:
             values = np.where(hidden[..., np.newaxis] if coloured else hidden, np.nan, values)
         if coloured:
             values = np.where(np.isfinite(values), values, float(MASKED))
-        # Few cells in a list are dots.
+        # Few cells in one dimension are drawn as dots.
         if isinstance(grid, CellGrid) and len(grid.shape) == 1 and not has_raster(grid):
             dots = {"s": 8.0, "linewidths": 0.0, "plotnonfinite": True, **style}
             return self.points(grid.latitude, grid.longitude, values, **dots)
@@ -202,7 +202,7 @@ class Map:
             yield mesh.x, mesh.y, values[mesh.rows][:, mesh.columns], mesh.shown
 
     def _frame(self, extent: Extent, *, labels: bool) -> None:
-        """Set limits, and draw the rim and labels, of a map with one of our projections."""
+        """Set limits, and draw the rim and labels, of a map with a projection of skgeo."""
         rim = self._cap_rim(extent)
         if rim is None:
             self._frame_region(extent)

@@ -20,7 +20,7 @@ from skgeo._typing import FloatArray
 from skgeo._validation import check_names, check_parameter, is_integer
 from skgeo.exceptions import CoordinateError
 
-# Places that an estimator is given at a time: their embedding is some tens of megabytes.
+# Number of places in one call of an estimator: their embedding has some tens of megabytes.
 _PLACES_AT_A_TIME = 2**15
 # Chord on the unit sphere between a row of X and its cell, above which they are two places: 130 metres.
 _SAME_PLACE = 2e-5
@@ -33,7 +33,7 @@ def at_places(
     select: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = np.asarray,
     coordinates: tuple[str, str] | None = None,
 ) -> npt.NDArray[Any]:
-    """The output at places, in their shape. Of each block only the part that ``select`` returns stays in memory.
+    """The output at places, in their shape. Only the part of each block that ``select`` returns stays in memory.
 
     Missing centres of a CellGrid come out as NaN. ``coordinates`` are the names of the columns that the estimator was
     fitted on, where they are not the usual ones.
@@ -172,7 +172,7 @@ def chosen_columns(parameter: str, asked: Any, names: list[str]) -> list[int]:
 def response_of(estimator: Any, method: str) -> tuple[Callable[[Any], Any], str]:
     """The method of a model that a map shows, and its name.
 
-    "auto" is the probability of two classes if the classifier tells it, else the prediction.
+    "auto" is the probability of the second of two classes if there is ``predict_proba``, else the prediction.
     """
     methods = ("auto", "predict", "predict_proba", "decision_function")
     known = isinstance(method, str) and method in methods
@@ -189,7 +189,7 @@ def column_of(values: npt.NDArray[Any], method: str) -> npt.NDArray[Any]:
     """The column (n,) that a map shows; raises ValueError if the model has several."""
     if values.ndim == 1 or values.shape[1] == 1:
         return values.reshape(len(values))
-    # Of two classes, the probability of the second says everything.
+    # With two classes, the probability of the second determines that of the first.
     if method == "predict_proba" and values.shape[1] == 2:
         return values[:, 1]
     raise ValueError(
@@ -207,7 +207,7 @@ def class_numbers(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> FloatA
 
 
 def max_degree_of(estimator: Any) -> int | None:
-    """The largest degree of harmonics in a model, if it says so."""
+    """The largest degree of harmonics in a model; None if the model does not say it."""
     for step in steps_of(estimator):
         for told in (step, getattr(step, "encoder_", None)):
             degree = getattr(told, "max_degree", None)

@@ -54,7 +54,8 @@ class PatchDisplay:
     Parameters
     ----------
     patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
-        A patch table, or the pixels of patches of a CellGrid, whose outlines run through the centres of the outermost.
+        A patch table, or the pixels of patches of a CellGrid. The outline of such a patch runs through the centres of
+        its outermost pixels.
     values : array-like of shape (n_patches,), default=None
         Values that the colours show. None draws outlines only.
     label : str, default=""
@@ -87,7 +88,7 @@ class PatchDisplay:
 
     Examples
     --------
-    Patches of as many pixels are narrower towards the poles:
+    Patches with equal numbers of pixels are narrower near the poles:
 
     >>> import numpy as np
     >>> from skgeo import LatLonGrid
@@ -153,7 +154,7 @@ class PatchDisplay:
         Parameters
         ----------
         estimator : transformer of patches
-            Fitted: PatchPositionEncoder, PatchScaleFeaturizer, or a union or Pipeline of such.
+            A fitted PatchPositionEncoder or PatchScaleFeaturizer, or a fitted FeatureUnion or Pipeline of these.
         patches : array-like or DataFrame of shape (n_patches, 6), or of shape (n_patches, n_rows, n_columns, 2)
             A patch table, or the pixels of patches of a CellGrid.
         column : int or str, default=0
@@ -198,7 +199,7 @@ class PatchDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         cmap : str or Colormap, default=None
-            None is "viridis", or a diverging colour map, white at zero, for values on both sides of it.
+            None is "viridis". For values on both sides of zero, None is a diverging colour map that is white at zero.
         vmin, vmax : float, default=None
             Ends of the colours; None is the range of the values. Positive values that differ by more than a factor of
             30 are on a logarithmic scale.

@@ -59,7 +59,7 @@ class PredictionMapDisplay:
     label : str, default="prediction"
         Quantity and unit of the values.
     signed : bool, default=False
-        The colours are symmetric about zero, which is white: for residuals.
+        Make the colours symmetric about zero, which is white. Use it for residuals.
     classes : list of str, default=None
         Names of classes, if values are their numbers.
 
@@ -72,9 +72,9 @@ class PredictionMapDisplay:
     mappable_ : matplotlib artist
         The cells or dots.
     colorbar_ : matplotlib Colorbar or None
-        The colour bar, of numbers.
+        The colour bar, if the values are numbers.
     legend_ : matplotlib Legend or None
-        The legend, of classes.
+        The legend, if the values are classes.
 
     Raises
     ------
@@ -94,11 +94,11 @@ class PredictionMapDisplay:
 
     See Also
     --------
-    skgeo.inspection.ResponseDisplay : With the power of each degree.
+    skgeo.inspection.ResponseDisplay : Adds the power of each degree to the map.
 
     Examples
     --------
-    A model of where land is, asked everywhere:
+    A model that predicts where land is, evaluated on the whole Earth:
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
@@ -272,8 +272,8 @@ class PredictionMapDisplay:
         grid : LatLonGrid, CellGrid or xarray object, default=None
             The cells that are predicted, in place of coordinates.
         kind : {"residual", "prediction", "std"}, default="residual"
-            Residuals are true minus predicted; of texts and truth values, right or wrong. "std" says that ``y_pred``
-            are standard deviations.
+            Residuals are true minus predicted values. For texts and truth values they are "right" or "wrong". "std"
+            says that ``y_pred`` are standard deviations.
         target_name : str, default=""
             Name of the target, for the label.
         unit : str, default=""
@@ -418,7 +418,7 @@ def _name_of(kind: str, target_name: str) -> str:
 
 
 def _of_shape(values: Any, shape: tuple[int, ...], name: str) -> npt.NDArray[Any]:
-    """Values in the shape of the places; flat values are reshaped. Raises ValueError if their number is another."""
+    """Values in the shape of the places; flat values are reshaped. Raises ValueError if their number is wrong."""
     array = np.asarray(values)
     if array.shape != shape and array.shape != (int(np.prod(shape)),):
         raise ValueError(f"{name} has shape {array.shape}: expected {shape}, one value for each place.")

@@ -63,7 +63,7 @@ class ResponseDisplay:
     label : str, default="response"
         Quantity of the response.
     unit : str, default=""
-        Its unit.
+        Unit of the response.
     signed : bool, default=False
         The colours are symmetric about zero, which is white.
 
@@ -74,7 +74,7 @@ class ResponseDisplay:
     ax_, figure_ : matplotlib Axes and Figure
         The map.
     power_ax_ : matplotlib Axes or None
-        The power below it.
+        The axes of the power, below the map.
     mappable_ : matplotlib artist
         The cells.
     line_ : matplotlib artist or None
@@ -97,11 +97,11 @@ class ResponseDisplay:
 
     Notes
     -----
-    The coefficients follow from the response f at Gauss-Legendre latitudes and evenly spaced longitudes, c_lm = sum
-    over nodes of weight f Y_lm, which is exact if f has degrees up to ``max_degree`` only, as a linear model on
-    SphericalHarmonics or on an unclipped SphericalHarmonicPCA has. For a smooth f it is nearly exact. The power of
-    degree l is the sum over m of c_lm^2 / 4 pi; all degrees together are the mean square of the response (Parseval).
-    The power is that of the whole sphere, even if the model was fitted in a region.
+    The coefficients follow from the response f at nodes, which are Gauss-Legendre latitudes and evenly spaced
+    longitudes: c_lm = sum over nodes of weight f Y_lm. The sum is exact if f has degrees up to ``max_degree`` only. A
+    linear model on SphericalHarmonics or on an unclipped SphericalHarmonicPCA is such an f. For a smooth f the sum is
+    nearly exact. The power of degree l is the sum over m of c_lm^2 / 4 pi; all degrees together are the mean square of
+    the response (Parseval). The power is that of the whole sphere, even if the model was fitted in a region.
 
     Examples
     --------
@@ -160,16 +160,17 @@ class ResponseDisplay:
         Parameters
         ----------
         estimator : regressor or classifier of two classes
-            Fitted on places, as ``make_pipeline(SphericalHarmonics(20), Ridge())`` is. Of a classifier the decision
-            function is drawn.
+            A model that was fitted on places, such as ``make_pipeline(SphericalHarmonics(20), Ridge())``. For a
+            classifier, the decision function is drawn.
         grid : LatLonGrid, CellGrid or xarray object, default=None
             The cells of the map. Cells outside of its mask are grey. None is the whole Earth at one degree.
         max_degree : int, default=None
-            The last degree whose power is shown. None is that of the encoder, or 40 where it has none.
+            The last degree whose power is shown. None is the ``max_degree`` of the encoder, or 40 if the encoder has
+            none.
         label : str, default="response"
             Quantity of the response.
         unit : str, default=""
-            Its unit.
+            Unit of the response.
         ax : matplotlib Axes or two of them, default=None
             For the map, or for the map and the power; None makes a figure of both.
         **plot_options
@@ -287,7 +288,7 @@ def _single(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def power_by_degree(function: Any, estimator: Any, max_degree: int) -> FloatArray:
     """Mean square over the sphere of the response of a model, in each degree to ``max_degree``.
 
-    The nodes are exact for responses of up to three times this degree: power of higher degrees hardly disturbs.
+    The nodes are exact for responses up to three times this degree: power in higher degrees hardly changes the result.
     """
     sine, weight = np.polynomial.legendre.leggauss(2 * max_degree + 1)
     nodes = LatLonGrid(np.degrees(np.arcsin(sine)), np.linspace(0.0, 360.0, 4 * max_degree + 1, endpoint=False))

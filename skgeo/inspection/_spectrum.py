@@ -50,11 +50,11 @@ class SpectrumDisplay:
     axes_ : ndarray of matplotlib Axes
         One for each panel.
     figure_ : matplotlib Figure
-        The figure that holds them.
+        The figure of all panels.
     eigenvalues_, cumulative_, shannon_line_ : matplotlib artists
-        Of the panel of components; None without it.
+        The artists of the panel of components; None without this panel.
     bars_ : matplotlib artist
-        Of the panel of degrees; None without it.
+        The bars of the panel of degrees; None without this panel.
 
     Raises
     ------
@@ -120,7 +120,7 @@ class SpectrumDisplay:
         Parameters
         ----------
         estimator : SphericalHarmonicPCA
-            Fitted, or in a FrozenEstimator.
+            A fitted SphericalHarmonicPCA, also inside a FrozenEstimator.
         ax : matplotlib Axes or sequence of them, default=None
             One for each panel; None makes a figure.
         **plot_options
@@ -153,8 +153,8 @@ class SpectrumDisplay:
         ax : matplotlib Axes or sequence of them, default=None
             One for each panel; None makes a figure.
         kind : {"both", "component", "degree"}, default=None
-            The panel of components, with their cumulative variance and the Shannon number; that of degrees, with the
-            length of half a wavelength; or both. None is both, but "component" for a single given Axes.
+            The panel of components, with their cumulative variance and the Shannon number; the panel of degrees, with
+            the length of half a wavelength; or both panels. None is both, but "component" for a single given Axes.
 
         Returns
         -------

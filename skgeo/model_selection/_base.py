@@ -31,7 +31,7 @@ HALF_CIRCUMFERENCE_KM = math.pi * EARTH_RADIUS_KM
 
 # Unit vectors that agree to this number of decimals are the same place, to a hundredth of a millimetre.
 _PLACE_DECIMALS = 12
-# Longitudes of any convention span one turn, and tracks across the antimeridian hardly more than two.
+# Longitudes of any convention span one turn, and tracks across the antimeridian hardly more than two: 720 degrees.
 _WIDEST_SPAN = 720.0
 # The end of errors about samples without coordinates.
 _BESIDE = (
@@ -291,7 +291,7 @@ def _read_in_memory(X: Any, names: Any = None, name: str = "X") -> tuple[FloatAr
 def _warn_unusual(X: Any, longitude: FloatArray, name: str) -> None:
     """Warn that the second column of an array may be no longitude, such as a number of days.
 
-    Of a single fill value, such as -999, the reader of coordinates has warned.
+    The reader of coordinates has already warned of a single fill value, such as -999.
     """
     if not has_names(X) and np.ptp(longitude) > _WIDEST_SPAN and not fill_values(longitude).size:
         warn_caller(
@@ -313,7 +313,7 @@ def _warn_radians(latitude: FloatArray, longitude: FloatArray, name: str) -> Non
 def read_domain(X: Any, names: Any = None, name: str = "X") -> tuple[FloatArray, FloatArray]:
     """Unit vectors (n, 3) of the points, or of the cells inside the mask of a grid, and the weight of each.
 
-    Names of columns count where X has them.
+    ``names`` are used only if X is a frame with these columns.
     """
     with errors_in(name):
         grid = as_grid(X)
@@ -337,7 +337,8 @@ def kd_tree(vectors: FloatArray) -> cKDTree:
 def nearest_km(lookup: cKDTree, vectors: FloatArray, *, rank: int = 1) -> FloatArray:
     """Great-circle distance in km from each vector to the nearest point of a tree.
 
-    With rank 2, the second nearest: for vectors that are points of the tree, the nearest point is the vector itself.
+    With rank 2, the distance is that to the second nearest point. If the vectors are points of the tree, the nearest
+    point is the vector itself.
     """
     return chord_to_km(np.asarray(lookup.query(vectors, k=[rank])[0])[:, 0])
 
@@ -355,7 +356,7 @@ def chord_to_km(length: npt.ArrayLike) -> FloatArray:
 def distinct_places(vectors: FloatArray) -> Integers:
     """The number (n,) of the place of each sample. Places are numbered in the order of their first samples.
 
-    ``np.unique(..., axis=0)`` finds the same places, but took 2.9 s for a million samples, and the sort here 1.4 s.
+    ``np.unique(..., axis=0)`` finds the same places, but takes 2.9 s for a million samples; the sort here takes 1.4 s.
     """
     rounded = vectors.round(_PLACE_DECIMALS) + 0.0  # adding zero turns -0.0 into 0.0
     # The sort is stable: of the samples at one place, the first sample comes first.

@@ -39,7 +39,7 @@ MIN_BLOCK_KM = 0.01
 _BLOCKS_PER_FOLD = 10
 # The bisection on the number of blocks of the sphere stops when its ends differ by this factor at most.
 _BISECTION_FACTOR = 1.01
-# From this mean number of samples a block on, nobody counts the places: there are certainly enough.
+# If blocks hold at least this number of samples on average, the places are not counted: they are enough.
 _AMPLE_SAMPLES_PER_BLOCK = 100
 
 
@@ -161,16 +161,16 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
         to the nearest training sample is about a fifth of the width, or more where samples are sparse.
         :func:`leakage_report` measures this distance for several widths.
     n_blocks : int, default=None
-        Approximate number of blocks that hold samples. The search for their size comes within a few percent; with
-        symmetric data the difference may be larger. None, without ``block_size_km``, is ten for each fold.
+        Approximate number of blocks that hold samples. The number found differs by a few percent, or by more if the
+        data are symmetric. If ``block_size_km`` is None too, None means ten blocks for each fold.
     shuffle : bool, default=False
         Turn the blocks at random, for other folds of the same kind; by default they are always the same.
     random_state : int, RandomState instance or None, default=None
         For ``shuffle``; give an int for the same folds every time.
     stratify : bool, default=False
-        Spread classes over the folds as evenly as blocks allow; of a numeric target, ten groups of samples from the
-        smallest to the largest values. Pass y to ``split``. Blocks that hold the largest shares of classes
-        are assigned first.
+        Spread classes over the folds as evenly as blocks allow. For a numeric target, the classes are ten groups of
+        samples from the smallest to the largest values. Pass y to ``split``. Blocks that hold the largest shares of
+        classes are assigned first.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
@@ -214,8 +214,8 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
 
     Examples
     --------
-    Classes that alternate over 700 km, and a model that looks up the nearest sample. It is given coordinates in
-    radians, the splitter in degrees:
+    The classes alternate over 700 km, and the model copies the nearest sample. The model reads coordinates in radians,
+    and the splitter reads degrees:
 
     >>> import numpy as np
     >>> from sklearn.model_selection import cross_val_score

@@ -39,15 +39,16 @@ class BufferedKFold(SphericalBlockKFold):
         Width of the blocks in km: the side of a square with the area of a block. Blocks much smaller than the radius
         lose most of the training samples.
     n_blocks : int, default=None
-        Approximate number of blocks that hold samples. None, without ``block_size_km``, is ten for each fold.
+        Approximate number of blocks that hold samples. If ``block_size_km`` is None too, None means ten blocks for each
+        fold.
     shuffle : bool, default=False
         Turn the blocks at random, for other folds of the same kind; by default they are always the same.
     random_state : int, RandomState instance or None, default=None
         For ``shuffle``; give an int for the same folds every time.
     stratify : bool, default=False
-        Spread classes over the folds as evenly as blocks allow; of a numeric target, ten groups of samples from the
-        smallest to the largest values. Pass y to ``split``. The gap may still remove all training samples of a
-        class.
+        Spread classes over the folds as evenly as blocks allow. For a numeric target, the classes are ten groups of
+        samples from the smallest to the largest values. Pass y to ``split``. The gap may still remove all training
+        samples of a class.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame. None finds lat, latitude, lon, lng, long,
         longitude, in any case, whatever other columns there are.
@@ -71,10 +72,9 @@ class BufferedKFold(SphericalBlockKFold):
 
     Notes
     -----
-    If the radius leaves less than a tenth of the samples outside of the test fold, one warning is given. Distances are
-    found with a tree of the test samples in space, where the radius is a chord. There is no matrix of distances, and
-    memory grows in proportion to the number of samples. Every sample is tested once. The training samples are those of
-    a block splitter with the same parameters, without those in the gap.
+    Distances are found with a tree of the test samples in space, where the radius is a chord. There is no matrix of
+    distances, and memory grows in proportion to the number of samples. Every sample is tested once. The training
+    samples are those of a block splitter with the same parameters, without those in the gap.
 
     Examples
     --------
@@ -131,7 +131,7 @@ class LeaveOneBlockOut(BlockSplitter):
     block_size_km : float, default=None
         Width of the blocks in km: the side of a square with the area of a block.
     n_blocks : int, default=None
-        Approximate number of blocks that hold samples. None, without ``block_size_km``, is 50.
+        Approximate number of blocks that hold samples. If ``block_size_km`` is None too, None means 50 blocks.
     shuffle : bool, default=False
         Turn the blocks at random; by default they are always the same.
     random_state : int or None, default=None

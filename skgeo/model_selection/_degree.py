@@ -43,8 +43,8 @@ __all__ = ["DegreeSuggestion", "select_max_degree", "suggest_max_degree"]
 
 # The median distance to the nearest neighbour is that of at most this number of places.
 _MAX_MEASURED_PLACES = 10_000
-# Width of blocks in median nearest-neighbour distances. Of blocks this wide inside the domain of random places, three
-# in a hundred hold no place by chance.
+# Width of blocks in median nearest-neighbour distances. If places are random, three in a hundred blocks of this width
+# inside the domain hold no place by chance.
 _BLOCK_WIDTH_DISTANCES = 4.0
 # Default number of degrees that select_max_degree compares.
 _N_CANDIDATE_DEGREES = 6
@@ -56,7 +56,7 @@ _MAX_ALLOWED_DEGREE = 300
 _MAX_REGION_SHARE = 0.25
 # Linear models on more components for each place were worse than models on fewer (experiments/regional.py).
 _MAX_COMPONENTS_PER_PLACE = 0.25
-# The mean of unit vectors that is shorter than this has no direction: the places are all around the Earth.
+# A mean of unit vectors that is shorter than this has no direction: the places are all around the Earth.
 _MIN_MEAN_LENGTH = 1e-9
 
 

@@ -1,4 +1,4 @@
-"""Scores in random folds beside scores in blocked folds: the difference is what a model owes to close neighbours."""
+"""Scores in random folds beside scores in blocked folds: the difference comes from close neighbours."""
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -146,8 +146,8 @@ class LeakageReport:
         -------
         pandas.DataFrame
             A row for random folds, of block size 0, and one for each block size, with the columns ``block_size_km``,
-            ``n_blocks`` (0 for random folds), ``distance_km``, ``mean``, ``std`` and ``n_scored``; of several scorers
-            ``mean_roc_auc`` and so on for each.
+            ``n_blocks`` (0 for random folds), ``distance_km``, ``mean``, ``std`` and ``n_scored``; with several
+            scorers, the last three have names such as ``mean_roc_auc`` for each scorer.
 
         Raises
         ------

@@ -27,7 +27,7 @@ __all__ = ["DistanceMatch", "NearestNeighbourDistanceKFold"]
 
 # Distances are measured from at most this number of samples: the standard error of their distribution is 0.5 %.
 _MAX_MEASURED_SAMPLES = 10_000
-# Folds are made from this many numbers of clusters up to the largest, and from one cluster for each place.
+# Folds are made for 16 numbers of clusters up to the largest number, and for one cluster at each place.
 _N_CANDIDATES, _MAX_CLUSTERS = 16, 16_384
 # From this number of clusters on, searching a tree of each fold is faster than a tree of all other folds.
 _MIN_CLUSTERS_FOR_FOLD_TREES = 200
@@ -133,8 +133,9 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
 
     Examples
     --------
-    Samples crowd around a dozen towns, and the map is of the whole country. The median distance in km from a place on
-    the map to a sample, from a sample to the next, and from a sample to the next in another fold:
+    Samples crowd around a dozen towns, and the map is of the whole country. The list at the end has three median
+    distances in km: from a place on the map to the nearest sample, from a sample to the nearest other sample, and from
+    a sample to the nearest sample in another fold:
 
     >>> import numpy as np
     >>> from skgeo import LatLonGrid

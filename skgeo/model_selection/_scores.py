@@ -118,7 +118,7 @@ def reason_in(caught: Caught) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line of a traceback, in brackets. Of a long line only the beginning, where libraries name the error."""
+    """The last line of a traceback, in brackets. A long line is cut after its beginning, which names the error."""
     line = text.strip().splitlines()[-1]
     if len(line) <= _MAX_QUOTED_CHARACTERS:
         return f" ({line.rstrip('.')})"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skgeo import CellGrid, SphericalHarmonicPCA
+from skgeo import CellGrid, LatLonGrid, SphericalHarmonicPCA
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
 xr = pytest.importorskip("xarray")
@@ -178,6 +178,12 @@ def test_a_dimension_of_a_healpix_grid_without_places_is_named_and_the_cure_work
     for line in str(error.value).split("Then say so, ")[1].removesuffix(", or 'ring'.").split(", and "):
         exec(line, names)
     assert_allclose(CellGrid.from_xarray(names["obj"]).solid_angles, AREA, rtol=1e-14)
+
+
+def test_a_regular_grid_asked_of_a_healpix_field_gets_the_same_cure():
+    obj = xr.Dataset({"t": (("time", "cell"), np.ones((48, N)))})
+    with pytest.raises(CoordinateError, match=f"the {N} values along 'cell' cells of a HEALPix grid, nside 4"):
+        LatLonGrid.from_xarray(obj)
 
 
 def test_other_dimensions_are_not_taken_for_healpix():
