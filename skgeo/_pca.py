@@ -236,9 +236,8 @@ class SphericalHarmonicPCA(InverseTransformer):
 
         Notes
         -----
-        Each call solves the eigenproblem again, and takes as long as ``fit``. Grid cells weigh their area in
-        steradians. To mix grids and points, give each point the weight area / cos(latitude), with its area in
-        steradians.
+        Each call takes as long as ``fit``. Grid cells weigh their area in steradians. To mix grids and points, give
+        each point the weight area / cos(latitude), with its area in steradians.
         """
         return self._fit(X, sample_weight, partial=True)
 

@@ -87,7 +87,7 @@ def refuse_covariates(X: Any, names: tuple[str, str] | None) -> None:
 def covariates_in_order(
     covariates: Any, names: list[str] | None, n_covariates: int, model: str, parameter: str = "X"
 ) -> Any:
-    """Covariates in the order of those of a fit: ``names`` are theirs, None if X had no names in the fit.
+    """Covariates in the order of a fit: ``names`` are the names in the fit, None if X had no names there.
 
     ``model`` is the class of the estimator, and ``parameter`` holds the covariates. Raises ValueError if the covariates
     are others than in the fit.

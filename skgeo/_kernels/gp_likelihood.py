@@ -1,9 +1,9 @@
 """Kernel: the likelihood of a Gaussian process with a linear mean, from inner products of its data.
 
 The covariance of n observations is ``variance * C`` with ``C = R + ratio * diag(1 / weight)``. R are the correlations
-of the field, and ``ratio`` is the variance of the noise over that of the field. The likelihood needs of the data the
-inner products ``Z^T C^-1 Z`` of the columns Z = (targets, design of the mean), and ``log det C``. The exact process and
-the process of neighbours compute these in their own ways.
+of the field, and ``ratio`` is the variance of the noise over that of the field. The likelihood needs two quantities of
+the data: the inner products ``Z^T C^-1 Z`` of the columns Z = (targets, design of the mean), and ``log det C``. The
+exact process and the process of neighbours compute these in their own ways.
 """
 
 import math

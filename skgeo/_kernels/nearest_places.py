@@ -15,9 +15,10 @@ Embed = Callable[[FloatArray], FloatArray]
 # The search uses a lattice of 60 cells times the square of the degree: a cell is a seventh of the shortest wave wide.
 # The distance in radians from any place to the next centre is at most 2.75 over the square root of their number.
 _CELLS_PER_SQUARED_DEGREE, _CELL_RADIUS_FACTOR = 60, 2.75
-# Values of a block, and rows of embeddings that are searched together.
+# Number of values in a block, and number of rows of embeddings that are searched together.
 _SEARCH_VALUES, _SEARCH_ROWS = 2**21, 1024
-# Cells that are searched for a row. More cells are as near only where a whole line of places has the same embedding.
+# Largest number of cells that are searched for a row. More cells are equally near only if a whole line of places has
+# the same embedding.
 _MAX_CELLS_PER_ROW = 64
 # Half the step of central differences, in radians.
 _DIFFERENCE_RADIANS = 1e-5

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-# Largest number of values in metadata. Classes and columns are a thousand times fewer; numbers are in arrays.
+# Largest number of values in metadata. Models have a thousand times fewer, because their numbers are in arrays.
 MAX_VALUES = 1_000_000
 # Advice for a file that has changed since it was written.
 _COPY_AGAIN = "Copy it again from where it came, or save the model again."

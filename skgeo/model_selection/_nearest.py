@@ -217,7 +217,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         if best is None:
             raise ValueError(
                 f"max_share={self.max_share!r}: too many samples are at the same place for all folds to be smaller. "
-                "Raise it, or give fewer splits."
+                "Raise max_share, or give fewer splits."
             )
         distance, n_clusters, folds, fold_km = best
         return DistanceMatch(
