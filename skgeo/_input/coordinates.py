@@ -16,7 +16,7 @@ from skgeo.exceptions import CoordinateError, CoordinateWarning
 # Rounding of angles up to 360 degrees in single precision, after 180 or 360 was added or subtracted: 7 metres.
 SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
 # Latitude of the poles, with rounding: pi / 2 in single precision is 90.0000025 degrees, and files have bounds of
-# 90.00001. Centres, vertices and bounds up to here are clipped to 90; beyond, they are no latitudes.
+# 90.00001. Centres, vertices and bounds up to this number are clipped to 90. Larger numbers are no latitudes.
 POLE = 90.0 + SINGLE_ROUNDING
 # Degrees. Larger longitudes have errors over a millimetre in float64, and harmonics of degree 100 errors over 1e-6.
 # Files have such numbers (1e15, 1e20, 9.97e36) where a longitude is missing.

@@ -25,7 +25,7 @@ _ENCODE_OR_DROP = "Turn them into numbers first, for instance with OneHotEncoder
 class CovariateTable(NamedTuple):
     """X without its covariates, and the covariates: a frame of the library of X, or an array.
 
-    ``names`` are those of the covariates and ``columns`` those of X; None if X has no names.
+    ``names`` are the names of the covariates, and ``columns`` are the columns of X. Both are None if X has no names.
     """
 
     coordinates: Any

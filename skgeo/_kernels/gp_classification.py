@@ -34,7 +34,7 @@ _VALUE_TOLERANCE, _MEAN_TOLERANCE = 1e-7, 0.02
 # Weights of at least this value count as whole labels. Sums of weights miss 1 by rounding, and the moments of powers by
 # 1e-9.
 _WHOLE_LABEL = 1.0 - 1e-9
-# The precision of the sites of a place stays above this: labels that are certain in any case tell nothing.
+# The precision of the sites of a place stays above this: labels that are certain in any case add no information.
 _MIN_PRECISION = 1e-10
 # Tolerances of conjugate gradients relative to the right side: in the steps, for the constant, and at the end.
 _STEP_TOLERANCE, _RESPONSE_TOLERANCE, _END_TOLERANCE, _MAX_CG_STEPS = 1e-3, 1e-2, 1e-8, 1000

@@ -36,7 +36,7 @@ _MIN_RELATIVE_SLOPE = 1e-6
 
 
 def nearest_places(embed: Embed, targets: FloatArray, max_degree: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Places (n, 2) whose embeddings are nearest to targets (n, k), and for each whether another place is as near."""
+    """Places (n, 2) whose embeddings are nearest to targets (n, k), and whether others are equally near."""
     vectors = unit_vectors(*fibonacci_lattice(max(200, _CELLS_PER_SQUARED_DEGREE * max_degree**2)).T)
     places, uncertain = np.empty((len(targets), 2)), np.empty(len(targets), dtype=bool)
     for rows in row_blocks(len(targets), budget=_SEARCH_ROWS):
@@ -133,7 +133,7 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
 def _best(
     embed: Embed, row: Integers, vectors: FloatArray, errors: FloatArray, slopes: FloatArray
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """The nearest place of each row, and whether another place is as near or the embedding is flat in a direction."""
+    """The nearest place of each row, and whether another is equally near or the embedding is flat in a direction."""
     order = np.lexsort((errors, row))
     best = order[np.diff(row[order], prepend=-1) > 0]
     chosen, distances = vectors[best], np.sqrt(errors)

@@ -154,7 +154,7 @@ def _altered(file: str, how: str) -> ModelFileError:
 
 
 def foreign_file_error(file: str, format_name: str) -> ModelFileError:
-    """The error for a file of another program, or of the other pair of save and load."""
+    """The error for a file of another program, or of ``skgeo.nn.save`` in place of ``skgeo.save`` and the reverse."""
     other = {"skgeo model": "skgeo.nn", "skgeo.nn module": "skgeo"}[format_name]
     return ModelFileError(
         f"{file} is no file of a {format_name}. {other}.load reads what {other}.save wrote; a joblib or pickle file, "
