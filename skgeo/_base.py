@@ -55,7 +55,7 @@ class VersionedEstimator(BaseEstimator):
         super().__setstate__(state)
 
     def _check_loaded(self) -> None:
-        """Raise ValueError if ``fit`` would refuse a parameter of this fitted model; :func:`skgeo.load` calls it."""
+        """Raise ValueError if ``fit`` would refuse a parameter of this fitted model; for :func:`skgeo.load`."""
         for name in ("_check_input_parameters", "_check_parameters"):
             getattr(self, name, lambda: None)()
 
@@ -87,7 +87,7 @@ class GeoEstimator(ABC):
         return names if len(names) == self._n_columns and not self._n_covariates else []
 
     def _remember_names(self, columns: list[str] | None) -> None:
-        """Set ``feature_names_in_`` to the columns of X, or remove earlier names if it is None."""
+        """Set ``feature_names_in_`` to the columns of X; None removes the names of an earlier fit."""
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         if columns is not None:

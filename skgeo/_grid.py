@@ -87,11 +87,11 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
     Notes
     -----
     Gaps come from ``where(..., drop=True)``, ``dropna`` and regions cut from 0..360. A few large steps in a row, with
-    single rows or columns between them, are gaps, too. They are a coarser part of the axis, and no gaps, if they are
-    similar, if there are at least three, and if their number is at least the ratio of their length to the steps beside
-    them. At an end of the axis a gap has steps on one side only. Between two gaps a cell is as wide as the smaller of
-    the nearest steps that are no gaps. If steps differ because the file rounds an even axis (1/60 degree becomes 0.02,
-    0.03, 0.05), there is no gap.
+    single rows or columns between them, are gaps, too. Large steps in a row are a coarser part of the axis, and no
+    gaps, if they are similar, if there are at least three, and if their number is at least the ratio of their length to
+    the steps beside them. At an end of the axis a gap has steps on one side only. Between two gaps a cell is as wide as
+    the smaller of the nearest steps that are no gaps. If steps differ because the file rounds an even axis (1/60 degree
+    becomes 0.02, 0.03, 0.05), there is no gap.
 
     Examples
     --------
@@ -212,7 +212,7 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         return grid
 
     def __repr__(self) -> str:
-        """One line: shape, bounds, whether it closes, what the mask keeps."""
+        """One line: shape, bounds, whether the circle is closed, and the share of the area inside the mask."""
         axes = self.latitude_edges, self.longitude_edges
         south, north, west, east = (bound(edges) for edges in axes for bound in (np.min, np.max))
         # The share of a chunked mask is not known without reading the data.

@@ -82,8 +82,9 @@ def combine_with_image_scores(
     .. [1] Mac Aodha, O., Cole, E. & Perona, P. (2019). Presence-only geographical priors for fine-grained image
        classification. International Conference on Computer Vision.
 
-    Examples -------- The image may show the first or the second species. Of these two, only the second lives at the
-    place:
+    Examples
+    --------
+    The image may show the first or the second species. Of these two, only the second lives at the place:
 
     >>> from skgeo import combine_with_image_scores
     >>> combine_with_image_scores([[0.5, 0.4, 0.1]], [[0.05, 0.9, 0.9]]).round(2)

@@ -346,12 +346,12 @@ def _check_exact(encoder: Any, patches: Patches | PixelStack) -> Patches:
     if not _is_valid(encoder, "harmonic_map", "transform") or (fitted and encoder.harmonic_map() is None):
         raise ValueError(
             "average='exact' integrates harmonics, of SphericalHarmonicPCA and SphericalHarmonics; the encoder is "
-            f"{type(encoder).__name__}: average='pixels' takes any."
+            f"{type(encoder).__name__}: average='pixels' takes any encoder."
         )
     if isinstance(patches, PixelStack):
         raise ValueError(
             "average='exact' integrates between the edges of patch tables; X is a stack of pixel centres, which has "
-            "none: average='pixels' takes these."
+            "no edges: give average='pixels'."
         )
     return patches
 

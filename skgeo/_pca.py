@@ -234,9 +234,10 @@ class SphericalHarmonicPCA(InverseTransformer):
         ValueError
             As in ``fit``; or if ``max_degree`` has changed.
 
-        Notes ----- Each call solves the eigenproblem again, and takes as long as ``fit``. The weights of grid cells are
-        areas in steradians, but those of points are not. To mix grids and points, give each point the weight area /
-        cos(latitude), with its area in steradians.
+        Notes
+        -----
+        Each call takes as long as ``fit``. Grid cells weigh their area in steradians. To mix grids and points, give
+        each point the weight area / cos(latitude), with its area in steradians.
         """
         return self._fit(X, sample_weight, partial=True)
 

@@ -146,7 +146,7 @@ def check_sample_weight(
     largest = float(weight.max(initial=0.0))
     if not allow_all_zero and largest < _MIN_LARGEST_WEIGHT:
         raise ValueError(
-            f"sample_weight has values up to {format_number(largest)}: expected a largest one of "
+            f"sample_weight has values up to {format_number(largest)}: expected the largest to be "
             f"{_MIN_LARGEST_WEIGHT:g} or more. Multiply all weights by the same number: the result is the same."
         )
     return weight.reshape(shape)

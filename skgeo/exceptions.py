@@ -36,8 +36,9 @@ class CoordinateWarning(UserWarning):
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     _ = SphericalHarmonicPCA(1).fit(np.radians([[-80, 0], [80, 170], [0, 90]]))
-    >>> caught[0].category.__name__
-    'CoordinateWarning'
+    >>> print(caught[0].message)
+    X lies within the range of radians, +-pi / 2 and +-pi or 0..2 pi, and spread over
+    it: is it in radians? Degrees are expected, np.degrees(X).
     """
 
 

@@ -192,7 +192,7 @@ class SkgeoAccessor:
         Parameters
         ----------
         patch_size : int, (int, int) or array of shape (n_patches, n_cells)
-            Pixels along latitude and longitude; of cells in any order, the cells of each patch, from
+            Numbers of pixels along latitude and longitude; for cells in any order, the cells of each patch, from
             :meth:`skgeo.CellGrid.patch_members`.
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.
@@ -249,7 +249,7 @@ class SkgeoAccessor:
         features : fitted transformer of patch tables
             For instance a union of :class:`skgeo.PatchPositionEncoder` and :class:`skgeo.PatchScaleFeaturizer`.
         patch_size : int, (int, int) or array of shape (n_patches, n_cells)
-            Pixels along latitude and longitude; of cells in any order, the cells of each patch, from
+            Numbers of pixels along latitude and longitude; for cells in any order, the cells of each patch, from
             :meth:`skgeo.CellGrid.patch_members`.
         stride : int or (int, int), default=None
             Pixels from one patch to the next; None means ``patch_size``: no overlap.

@@ -175,7 +175,7 @@ def test_other_encoders_are_refused(encoder):
 
 def test_stacks_have_no_edges():
     stack = np.stack(np.meshgrid(np.arange(4.0), np.arange(5.0), indexing="ij"), axis=-1)[np.newaxis]
-    with pytest.raises(ValueError, match="X is a stack of pixel centres, which has none: average='pixels' takes these"):
+    with pytest.raises(ValueError, match="X is a stack of pixel centres, which has no edges: give average='pixels'"):
         exact(MATERN).fit(stack)
     with pytest.raises(ValueError, match="X is a stack of pixel centres"):
         exact(MATERN).fit(AWKWARD).transform(stack)

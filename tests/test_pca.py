@@ -503,7 +503,7 @@ def test_a_selection_may_be_the_weight():
 
 def test_weights_that_are_all_tiny_are_refused():
     points = reference.uniform_points(50)
-    with pytest.raises(ValueError, match="sample_weight has values up to 9.9.*e-311: expected a largest one"):
+    with pytest.raises(ValueError, match="sample_weight has values up to 9.9.*e-311: expected the largest to be"):
         SphericalHarmonicPCA(2).fit(points, sample_weight=np.full(50, 1e-310))
     weight = np.linspace(0.0, 1.0, 50)
     expected = SphericalHarmonicPCA(2).fit(points, sample_weight=weight)

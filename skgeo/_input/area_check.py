@@ -1,4 +1,4 @@
-"""Areas that are wrong in all cells alike: their sum beside the sphere, the distances of centres, and the corners.
+"""Find areas that are wrong in all cells alike: by their sum, by the distances of centres, and by the corners.
 
 A wrong unit multiplies all areas by one factor. The sum of cells that fill the sphere shows the factor.
 """
@@ -35,8 +35,8 @@ _SAME = 0.01
 _ALIKE = 0.02
 # Usual sums of the areas, as shares of the box around all cells. Only areas outside this range are examined closely.
 _SHARES_OF_BOX = (1e-4, 1e2)
-# Smallest and largest area as a share of the squared distance to the nearest centre. If most areas are beyond, they are
-# no areas of cells, not even of fields or lakes far apart.
+# Smallest and largest area as a share of the squared distance to the nearest centre. If most areas are outside this
+# range, they are no areas of cells, not even of fields or lakes far apart.
 _SMALLEST_SHARE, _LARGEST_SHARE = 1e-9, 1e5
 # Usual areas as shares of the squared distance to the nearest centre. A unit that brings most cells into this range is
 # the true unit. Cells of a mesh are near 1, and cells between meridians and parallels have shares up to 10. Scattered
@@ -97,8 +97,8 @@ def check_sum(
 ) -> None:
     """Refuse cells that together are larger than the sphere; warn of areas in another unit.
 
-    ``weight`` are the areas of cells in the domain, ``share`` is the sum of their parts inside in areas of the sphere,
-    and ``again`` has the cells that are there twice.
+    ``weight`` are the areas of cells in the domain, ``share`` is the sum of their parts inside the mask over the area
+    of the sphere, and ``again`` has the cells that repeat another cell.
     """
     reason = "" if again.size else wrong_sum(latitude, longitude, weight, source)
     if share > largest_share(weight.shape, source):
@@ -109,8 +109,8 @@ def check_sum(
                 f"{again.size} are at the place of another one, the first at {format_cell(again, weight.shape)}"
             )
         cure = (
-            "Mask what is there twice, mask=, such as a second column at 0 and 360 or a halo, and what overlaps; give "
-            "areas in square metres; corners of cells are vertices="
+            "Mask the cells that are there twice or overlap, mask=, such as a second column at 0 and 360 or a halo; "
+            "give areas in square metres; pass the corners of cells as vertices="
         )
         raise CoordinateError(
             f"The cells are {share:.6g} times as large as the Earth together; {', and '.join(found)}. Their areas are "
@@ -145,9 +145,9 @@ def _check_distances(latitude: FloatArray, longitude: FloatArray, weight: FloatA
 
 
 def check_areas_of_corners(areas: Any, name: Any, degrees: Sequence[Any], corners: Sequence[Any]) -> None:
-    """Warn of areas (...) in square metres that are one factor away from those of the corners (..., k) in degrees.
+    """Warn of areas (...) in square metres that are one factor times those of the corners (..., k) in degrees.
 
-    Single cells may differ, as those that hold the area of the land alone do. Chunked values are not compared.
+    Single cells may differ, because their area may be that of the land alone. Chunked values are not compared.
     """
     if any(map(is_lazy, (areas, *degrees, *corners))) or corners[0].shape[-1] < 3 or not np.size(areas):
         return

@@ -30,7 +30,7 @@ _LEAST_FRACTION = 1e-100
 _DOUBT = 0.01
 # The same probability where 180 or 360 may have been added. Such axes have larger errors, and more fractions agree.
 _SHIFT_DOUBT = 1e-4
-# Largest denominator of a step in degrees, 1/3600 for instance, that an axis is taken to have had before rounding.
+# Largest denominator of the step that an axis may have had before rounding, 1/3600 of a degree for instance.
 _MAX_DENOMINATOR = 10_000
 # Steps that differ by less than this share of their mean are equal.
 _SAME_STEP = 0.02
@@ -47,7 +47,7 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
     :func:`unwrap_longitude` checks their order.
     """
     if np.ma.is_masked(values):
-        raise CoordinateError(f"{name} has masked values: an axis of a grid has no gaps.")
+        raise CoordinateError(f"{name} has masked values: an axis of a grid has no missing values.")
     try:
         axis = np.array(detached(values))
     except (TypeError, ValueError) as error:
@@ -60,8 +60,8 @@ def check_axis(values: npt.ArrayLike, name: str) -> tuple[FloatArray, np.dtype[A
         fill = fill_values(axis)
         if fill.size:
             raise CoordinateError(
-                f"longitude holds {format_number(axis[fill[0]])} at position {fill[0]}, a usual fill value, where an "
-                "axis has none: drop that column, with the data along it."
+                f"longitude holds {format_number(axis[fill[0]])} at position {fill[0]}, a usual fill value. An axis "
+                "has no missing values: drop that column, with the data along it."
             )
         check_longitude(axis, name)
         _check_raw_steps(axis)
@@ -91,8 +91,8 @@ def _check_raw_steps(longitude: FloatArray) -> None:
 def unwrap_longitude(longitude: FloatArray, *, bounded: bool = False) -> FloatArray:
     """Return the longitudes of columns continued across the seam, so that they rise or fall throughout.
 
-    Columns of a region around Greenwich cut from 0..360 rise as numbers, 0..30 and then 340..360, though not around
-    the Earth: they are returned unchanged. With bounds (``bounded``) the first and the last column may be the two
+    If a region around Greenwich is cut from 0..360, its columns rise as numbers (0..30, then 340..360), but not around
+    the Earth. They are returned unchanged. With bounds (``bounded``) the first and the last column may be the two
     halves of one cell.
     """
     # The shorter way around from one column to the next, between -180 and 180 degrees.

@@ -31,7 +31,7 @@ def cell_edges(
 
     Edges are the bounds where bounds are given, else midpoints. ``longitude`` is unwrapped, ``given_longitude`` is not.
     """
-    # Unwrapping adds turns and hides in which precision the longitudes came: the given ones show it.
+    # Unwrapping adds turns, which hide the precision of the longitudes: the given longitudes show the precision.
     precision = [value_spacing(latitude), value_spacing(given_longitude)]
     axes = zip((latitude, longitude), precision, strict=True)
     spacings = [first_step(axis, spacing) for axis, spacing in axes if axis.size > 1]

@@ -38,8 +38,8 @@ _MANY_COPIES = 0.25
 class Areas(NamedTuple):
     """Areas of cells on the unit sphere, None if they are unknown, and their source.
 
-    ``in_order`` has the positions of cells whose corners were sorted, or None where these are unknown. ``shared`` are
-    the cells at one place, if the areas needed them.
+    ``in_order`` has the positions of cells whose corners were sorted, or None if the positions are unknown. ``shared``
+    are the cells at one place, if the areas needed them.
     """
 
     angles: Any

@@ -18,12 +18,12 @@ from skgeo.exceptions import CoordinateError
 #: The share in [0, 1] of each cell that belongs to the domain, or None for whole cells.
 Mask = npt.NDArray[Any] | None
 
-# Corners that are converted and checked at a time: 2 MB for latitudes and as much for longitudes.
+# Number of corners in a block: 2 MB for latitudes and 2 MB for longitudes.
 _BLOCK_VALUES = 2**18
 # Largest number of wrong cells that are examined to find the reason.
 _SAMPLE = 200
-# A change of units or order is the reason if it makes more than this share of the examined cells good. The same factor
-# demands that the cells become smaller: a wrong unit makes them larger.
+# A change of units or order is the reason if it makes more than this share of the examined cells good. The change must
+# also make the cells smaller than this share of their size: a wrong unit makes cells larger.
 _NEARLY_ALL = 0.9
 # The fault of the corners in each state of the kernel, and its cure.
 _FAULTS = {

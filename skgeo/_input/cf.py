@@ -283,7 +283,7 @@ def _n_space_dims(axis: Any) -> int:
 
 
 def at_rest(axis: Any) -> Any:
-    """A coordinate without times, members and the like: the dimensions along which it does not change."""
+    """A coordinate without the dimensions along which it does not change, such as times and members."""
     for dim in axis.dims:
         if axis.ndim > 2 and axis.sizes[dim] == 1:
             axis = axis.isel({dim: 0})

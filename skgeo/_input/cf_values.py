@@ -35,7 +35,7 @@ def attribute(axis: Any, name: str) -> str:
 
 
 def angle_unit(units: str) -> str | None:
-    """The unit of an angle from an attribute in lower case: "degrees", "radians", "" if unsaid, None for others."""
+    """The unit of an angle from an attribute in lower case: "degrees", "radians", "" if there is none, else None."""
     if units in _UNSAID:
         return ""
     if _RADIANS.fullmatch(units):
@@ -93,7 +93,7 @@ def decoded(variable: Any) -> Any:
     if not marks and factor is None and offset is None:
         return variable
     values = variable.data
-    # Marks are those of the stored values: find them before the values are scaled.
+    # Marks of missing values are stored values: find them before the values are scaled.
     missing = [values == _as_stored(mark, values.dtype) for mark in marks if np.ndim(mark) == 0]
     if values.dtype.kind != "f" or factor is not None or offset is not None:
         values = values.astype(np.float32 if values.dtype == np.float32 else np.float64)

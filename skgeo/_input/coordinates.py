@@ -13,10 +13,10 @@ from skgeo._typing import FloatArray
 from skgeo._validation import warn_caller
 from skgeo.exceptions import CoordinateError, CoordinateWarning
 
-# Rounding of angles up to 360 degrees in single precision, 180 or 360 having been added or subtracted: 7 metres.
+# Rounding of angles up to 360 degrees in single precision, after 180 or 360 was added or subtracted: 7 metres.
 SINGLE_ROUNDING = 2.0 * float(np.spacing(np.float32(360.0)))
 # Latitude of the poles, with rounding: pi / 2 in single precision is 90.0000025 degrees, and files have bounds of
-# 90.00001. Centres, vertices and bounds up to here are clipped to 90; beyond, they are no latitudes.
+# 90.00001. Centres, vertices and bounds up to this number are clipped to 90. Larger numbers are no latitudes.
 POLE = 90.0 + SINGLE_ROUNDING
 # Degrees. Larger longitudes have errors over a millimetre in float64, and harmonics of degree 100 errors over 1e-6.
 # Files have such numbers (1e15, 1e20, 9.97e36) where a longitude is missing.
@@ -25,7 +25,7 @@ LARGEST_LONGITUDE = 1e8
 _FILL_SIZES = (888.0, 999.0, 999.9, 999.99, 9999.0, 9999.9, 9999.99, 99999.0, 999999.0, 32767.0, 32768.0, 65535.0)
 # In single precision, so that -9999.9 is found in float32 and float64.
 _FILL_VALUES = np.array(_FILL_SIZES, dtype=np.float32)
-# Longitudes that people write down lie in this range. A fill value stands alone outside of it.
+# Longitudes that people write down lie in this range. A fill value stands alone outside of this range.
 _USUAL_LONGITUDES = (-360.0, 720.0)
 # Least width and height of a cell in degrees, a hundredth of a micrometre on the ground. Anything thinner is rounding.
 THINNEST = 4.0 * 90.0 * float(np.finfo(np.float64).eps)
@@ -93,7 +93,7 @@ def read_coordinates(
         table = read_columns(X, pair, allow_missing=allow_missing, cure=cure)
     # float64 columns are views of X: copies of them would double the memory of large tables.
     latitude, longitude = table.astype(np.float64, copy=False).T
-    # A place without one of its two coordinates has no place.
+    # A point without one of its two coordinates has no place.
     absent = np.isnan(latitude) | np.isnan(longitude)
     if absent.any():
         latitude, longitude = (np.where(absent, np.nan, degrees) for degrees in (latitude, longitude))
@@ -238,9 +238,9 @@ def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
     """Warn when points fill the range of radians. Coordinates of missing points are NaN.
 
     If longitudes lie in -pi..pi, the warning needs latitudes over more than pi / 2, or longitudes over more than pi. If
-    they lie in 0..2 pi, it needs both, see :func:`fill_radians`, or longitudes nearly all around. Degrees between 0
-    and 6.28 may be a region, for instance 0..5 E and 0..1.5 N. Radians of a small region are taken for degrees.
-    Latitudes over 0..pi are colatitudes, if longitudes go around as well.
+    longitudes lie in 0..2 pi, the warning needs both (:func:`fill_radians`), or longitudes nearly all around. Degrees
+    between 0 and 6.28 may be a region, for instance 0..5 E and 0..1.5 N. Radians of a small region are taken for
+    degrees. Latitudes over 0..pi are colatitudes, if longitudes go around as well.
     """
     # Most points are in degrees: latitudes beyond 3.2 are no radians, and need no copies.
     if latitude.size and (np.fmin.reduce(latitude) < -2.0 or np.fmax.reduce(latitude) > 3.2):

@@ -25,7 +25,7 @@ _ENCODE_OR_DROP = "Turn them into numbers first, for instance with OneHotEncoder
 class CovariateTable(NamedTuple):
     """X without its covariates, and the covariates: a frame of the library of X, or an array.
 
-    ``names`` are those of the covariates and ``columns`` those of X; None if X has no names.
+    ``names`` are the names of the covariates, and ``columns`` are the columns of X. Both are None if X has no names.
     """
 
     coordinates: Any
@@ -87,7 +87,7 @@ def refuse_covariates(X: Any, names: tuple[str, str] | None) -> None:
 def covariates_in_order(
     covariates: Any, names: list[str] | None, n_covariates: int, model: str, parameter: str = "X"
 ) -> Any:
-    """Covariates in the order of those of a fit: ``names`` are theirs, None if X had no names in the fit.
+    """Covariates in the order of a fit: ``names`` are the names in the fit, None if X had no names there.
 
     ``model`` is the class of the estimator, and ``parameter`` holds the covariates. Raises ValueError if the covariates
     are others than in the fit.

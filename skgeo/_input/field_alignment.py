@@ -48,8 +48,9 @@ def _order_of_axis(axis: Any, wanted: FloatArray, kind: CoordinateKind) -> Any:
     if order is None:
         theirs, ours = (say_axis(each) for each in (values, wanted))
         raise CoordinateError(
-            f"field has other {kind.name}s than the grid, {theirs} and {ours}: bring it there, for instance with "
-            "field.sel or field.reindex, or give the grid of the field itself, LatLonGrid.from_xarray(field)."
+            f"field has other {kind.name}s than the grid, {theirs} and {ours}: bring the field to the "
+            "grid, for instance with field.sel or field.reindex, or give the grid of the field itself, "
+            "LatLonGrid.from_xarray(field)."
         )
     # Slices give views of arrays in memory, and keep the chunks of lazy ones.
     for step in (slice(None), slice(None, None, -1)):

@@ -63,7 +63,7 @@ def layout(obj: Any) -> str:
 
 
 def _find_places(obj: Any, ndim: int) -> tuple[Any, Any]:
-    """Latitude and longitude; an error about absent ones says where the places of a mesh were lost."""
+    """Latitude and longitude; an error about absent ones also names the grid that the object may have lost."""
     try:
         return find_both(obj, ndim)
     except CoordinateError as error:
@@ -83,9 +83,9 @@ def _have_sizes(obj: Any, latitude: Any, longitude: Any) -> bool:
 def read_grid(obj: Any, mask: Any, *, centres: bool = False) -> dict[str, Any]:
     """The arguments of LatLonGrid: both axes, their bounds, the mask, and the sources of all. A lazy mask stays lazy.
 
-    With ``centres`` only the centres matter: lost bounds give no warning, and the sources are left out.
+    With ``centres``, only the centres matter: lost bounds give no warning, and the sources are left out.
     """
-    axes = find_both(check_object(obj, "LatLonGrid(latitude, longitude, mask)"), 1)
+    axes = _find_places(check_object(obj, "LatLonGrid(latitude, longitude, mask)"), 1)
     check_axes(obj, *axes)
     bounds = [bounds_of(obj, axis, kind, 2, 2) for axis, kind in zip(axes, KINDS, strict=True)]
     arguments = {
@@ -178,7 +178,7 @@ def _chunks(obj: Any, dims: tuple[Hashable, ...]) -> tuple[tuple[int, ...], ...]
 def read_cells(obj: Any, mask: Any = None, *, centres: bool = False) -> dict[str, Any]:
     """The arguments of CellGrid in one or two dimensions, and the sources of these; arrays are NumPy or dask as stored.
 
-    Cells on faces have three dimensions or more: they are put into one. With ``centres`` areas are not read.
+    Cells on faces have three dimensions or more: they are put into one. With ``centres``, areas are not read.
     """
     given = check_object(obj, "CellGrid(latitude, longitude)")
     native = read_native(given)
@@ -207,8 +207,8 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
         refuse_scalar(latitude, longitude)
     if set(latitude.dims) != set(longitude.dims):
         raise CoordinateError(
-            f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: those "
-            "of cells are on the same ones. For a regular grid, use LatLonGrid.from_xarray(obj)."
+            f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims} and {longitude.dims}: "
+            "expected the same for both. For a regular grid, use LatLonGrid.from_xarray(obj)."
         )
     if latitude.ndim > 2:
         # Put the dimensions of faces first, so that the last two are rows and columns.
@@ -296,7 +296,7 @@ def _in_a_row(array: Any, ndim: int) -> Any:
 def read_points(obj: Any, *, centres: bool = False) -> Any:
     """Points (n, 2) along a dimension, latitude first; a dask array if the object is chunked along this dimension.
 
-    With ``centres`` lost bounds give no warning.
+    With ``centres``, lost bounds give no warning.
     """
     axes = find_both(obj, 1)
     # Coordinates that name lost bounds were cells once. As points they all weigh the same, so warn.

@@ -71,8 +71,8 @@ def _align_axis(mask: Any, obj: Any, own: Any, axis: Any, kind: CoordinateKind) 
         return own.dims[0], _unless_in_order(order)
     theirs, ours = (say_axis(each) for each in (values, wanted))
     raise CoordinateError(
-        f"mask has other {kind.name}s than the grid, {theirs} and {ours}: bring it there, for instance with "
-        "mask.interp_like(obj) or mask.reindex_like(obj, method='nearest')."
+        f"mask has other {kind.name}s than the grid, {theirs} and {ours}: bring the mask to the "
+        "grid, for instance with mask.interp_like(obj) or mask.reindex_like(obj, method='nearest')."
     )
 
 
@@ -154,8 +154,8 @@ def _turns(theirs: tuple[Any, Any], ours: tuple[Any, Any]) -> dict[Hashable, sli
             if places_meet(own[0][turns], own[1][turns], wanted[0], wanted[1], tolerance):
                 return {dim: turn for dim, turn in zip(theirs[0].dims, turns, strict=True) if turn.step}
     raise CoordinateError(
-        f"mask has other latitudes or longitudes than the cells, {theirs[0].name!r} and {theirs[1].name!r}: bring it "
-        "there, or, if it belongs to these cells as it stands, "
+        f"mask has other latitudes or longitudes than the cells, {theirs[0].name!r} and {theirs[1].name!r}: bring the "
+        "mask to the cells, or, if it belongs to them as it stands, "
         f"mask.drop_vars([{theirs[0].name!r}, {theirs[1].name!r}])."
     )
 

@@ -107,7 +107,7 @@ def _is_na(value: object) -> bool:
 def _refuse(values: npt.NDArray[Any], name: str, text: bool) -> npt.NDArray[Any]:
     """Raise the error that counts the rows without numbers and shows the first such value."""
     table = values.reshape(len(values), -1)
-    # All values of booleans, dates and durations are wrong; of objects and text only some.
+    # In arrays of booleans, dates and durations all values are wrong, in arrays of objects and text only some.
     bad = np.ones(table.shape, dtype=bool)
     if values.dtype.kind in "OUS":
         bad = np.array([[not _is_number(value, text) for value in row.tolist()] for row in table])

@@ -62,8 +62,8 @@ def _is_rounded_even(steps: FloatArray, gaps: Bools, spacing: float) -> bool:
     """Whether the gaps of an axis come from rounding: steps of 1/60 degree become 0.02, 0.03 and 0.05.
 
     Then the smallest step is a single unit of the last decimal, there are many larger steps, evenly spread, and every
-    value is within one unit of an even axis. One row left out of many leaves the values within one unit, too: the
-    number of larger steps tells that it is a gap.
+    value is within one unit of an even axis. If one row of many is left out, the values also stay within one unit: the
+    number of larger steps then shows the gap.
     """
     if gaps.size < _MIN_ROUNDED_STEPS or gaps.mean() < _MIN_ROUNDED_SHARE:
         return False

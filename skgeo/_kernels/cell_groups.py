@@ -5,7 +5,7 @@ import numpy as np
 from skgeo._kernels.sphere import degrees_of_vectors, unit_vectors
 from skgeo._typing import FloatArray, Integers
 
-# Groups at a time: the vectors of their cells take some megabytes.
+# Number of groups in a block: the vectors of their cells take some megabytes.
 _GROUP_CELLS = 2**17
 
 
@@ -60,8 +60,8 @@ def group_extents(
     """Extents eastward and northward at the middle, and area, on the unit sphere, of groups of cells (n, k).
 
     ``areas`` are those of the cells on the unit sphere. An extent is that of the rectangle with the same variance: the
-    variance of the azimuthal equidistant coordinates of the centres about the middle, plus that within a square cell,
-    a twelfth of its area. For a rectangle of square cells this is its side.
+    variance of the azimuthal equidistant coordinates of the centres about the middle, plus the variance within a square
+    cell, a twelfth of its area. For a rectangle of square cells this is its side.
     """
     found = [np.empty(len(areas)) for _ in range(3)]
     middles = group_middles(latitude, longitude, areas)

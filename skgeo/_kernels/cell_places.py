@@ -1,4 +1,4 @@
-"""Kernel: cells at the same place, and cells far from their neighbours: fill values and what a file holds twice."""
+"""Kernel: cells at one place and cells far from their neighbours, to find fill values and cells that repeat."""
 
 from typing import Any, NamedTuple
 
@@ -24,13 +24,13 @@ _ELSEWHERE = 20.0
 _LARGE = 50.0
 # Areas of a cell and of its copy agree to this share.
 _SAME_AREA = 1e-6
-# Cells whose neighbours are searched for to compare areas with distances.
+# Number of cells whose neighbours are searched for, to compare areas with distances.
 _SAMPLE_CELLS = 500
 # An odd number: products with it fill 64 bits.
 _MIX = np.int64(-7046029254386353131)
-# Blocks of equal area that show whether cells fill the sphere, and cells in each block in the mean.
+# Fewest and most equal-area blocks that show whether cells fill the sphere, and mean number of cells in a block.
 _FEWEST_BLOCKS, _MOST_BLOCKS, _CELLS_PER_BLOCK = 50, 3000, 8
-# Cells at a time: what belongs to them stays in the cache.
+# Number of cells in a block, whose arrays stay in the cache.
 _CELLS = 2**16
 
 
@@ -97,8 +97,8 @@ def copies(shared: Shared, weight: FloatArray, *, beside: bool) -> Integers:
     """Positions of cells of positive weight at the place of an earlier cell.
 
     With ``beside``, cells next to the earlier cell in its row or column are left out: they share its area from
-    neighbours. Without, only cells of the same area count: cells of other areas are parts of a cell, such as the tiles
-    of a land model.
+    neighbours. Without ``beside``, only cells of the same area count: cells of other areas are parts of a cell, such as
+    the tiles of a land model.
     """
     weights = weight.ravel()[shared.cell]
     kept = weights > 0.0
@@ -161,8 +161,8 @@ def area_shares(
 ) -> FloatArray | None:
     """Areas of a sample of cells (k,) with an area, as shares of the squared chord to the nearest other centre.
 
-    None if the sum of all areas is a ``usual`` share, between two numbers, of the box around these cells: to know
-    that takes no search. None also if no cell has another cell beside it.
+    None if the sum of all areas is a ``usual`` share, between two numbers, of the box around these cells: this test
+    takes no search. None also if no cell has another cell beside it.
     """
     counted = np.flatnonzero(area.ravel() > 0.0)
     present = np.flatnonzero(~np.isnan(latitude.ravel()))
@@ -185,8 +185,8 @@ def area_shares(
 def blocks_filled(latitude: FloatArray, longitude: FloatArray, counted: Bools) -> int:
     """The number of blocks of equal area that cover the sphere, if each has the centre of a counted cell; else zero.
 
-    The number grows with that of the cells, and a block holds 8 cells in the mean: a gap of the cells is found from
-    the size of a few blocks on. Fewer cells than 400 tell nothing.
+    The number grows with that of the cells, and a block holds 8 cells in the mean: a gap as large as a few blocks is
+    therefore found. Fewer than 400 cells cannot show whether they fill the sphere.
     """
     n_blocks = min(_MOST_BLOCKS, latitude.size // _CELLS_PER_BLOCK)
     if n_blocks < _FEWEST_BLOCKS:

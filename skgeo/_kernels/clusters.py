@@ -1,7 +1,8 @@
 """Kernel: nested clusters of points in space. The cluster with the largest inertia is split in two, repeatedly.
 
 scikit-learn's BisectingKMeans runs k-means for each split instead of one cut across the principal axis, and gives the
-last clusters only. 2,000 clusters of 20,000 points took 5.8 s with it and 0.7 s here, on one thread.
+last clusters only. For 2,000 clusters of 20,000 points, BisectingKMeans takes 5.8 s and this kernel 0.7 s, on one
+thread.
 """
 
 import heapq

@@ -32,7 +32,7 @@ from skgeo._typing import FloatArray, Floats
 
 # Points, or rows times nodes, per block: enough to hide the interpreter's overhead, few enough to stay in the cache.
 _BLOCK_POINTS = 4096
-# Cells of the weight function that are converted to float64 at a time: 8 MB.
+# Number of cells of the weight function in a block that is converted to float64: 8 MB.
 _BLOCK_CELLS = 2**20
 # Boxes whose edges cut the sphere into more cells than this are divided into two parts first.
 _MAX_UNION_CELLS = _BLOCK_CELLS // 16
@@ -69,10 +69,10 @@ def cell_coefficients(
 ) -> FloatArray:
     """Coefficients of a weight function that is constant on each cell of a grid, integrated exactly.
 
-    ``latitude_edges`` (n_lat, 2) and ``longitude_edges`` (n_lon, 2) in degrees hold both edges of each row and
-    column, south or west first; ``weight`` (n_lat, n_lon) is a density per steradian, an array or an object that gives
-    some of its rows. When the columns close the
-    circle and no row varies along it, only the coefficients of order 0 are not exactly zero.
+    ``latitude_edges`` (n_lat, 2) and ``longitude_edges`` (n_lon, 2) in degrees hold both edges of each row and column,
+    south or west first; ``weight`` (n_lat, n_lon) is a density per steradian, an array or an object that gives some of
+    its rows. If the columns close the circle and no row varies along it, all coefficients of other orders than 0 are
+    exactly zero.
     """
     # A zonal weight needs one wide column only: waves of order 1 and more integrate to zero around the circle.
     zonal = _zonal_weight(weight) if closed else None

@@ -2,9 +2,10 @@
 
 A product has three steps. Legendre functions turn the coefficients of each vector into waves in longitude on
 Gauss-Legendre parallels. On each parallel, a matrix of pairs of orders multiplies the waves by the weight function of
-the domain; at high degrees, two Fourier transforms do so. Legendre functions then integrate the waves over latitude.
-All three steps are exact, as in ``domain.second_moment``. A product takes some 2 (2 L + 1) ** 3 multiply-adds with the
-matrices, and half as many without; the matrix that is not formed has (L + 1) ** 4 entries.
+the domain; at high degrees, two Fourier transforms replace the matrix. Legendre functions then integrate the waves over
+latitude. All three steps are exact, as in ``domain.second_moment``. A product takes some 2 (2 L + 1) ** 3 multiply-adds
+with the matrices, and half as many with the transforms. The covariance itself, which is not formed, has (L + 1) ** 4
+entries.
 
 Vectors are columns (D - 1, n). Their rows are the harmonics of ``columns_by_order`` but for the constant.
 """

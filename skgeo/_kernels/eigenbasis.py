@@ -21,7 +21,7 @@ from skgeo._typing import FloatArray
 
 # An eigenvector is known to (rounding of the covariance) / (distance to the next eigenvalue). The rounding was measured
 # at 1e-16 to 2e-16 times the degree, relative to the mean square of the harmonics along their largest direction.
-# Eigenvalues that are no further from zero than this times the degree, or from one so close to zero, are rounding.
+# Eigenvalues closer to zero than this times the degree are rounding, and so are eigenvalues as close to one of them.
 _RESOLUTION = 1e-9
 # Eigenvalues closer than this multiple of the resolution count as equal. A component is then reproduced to 1e-7
 # everywhere in the domain, corners included: ten times better than the promised 1e-6 (benchmarks/reproducibility.py).
@@ -30,7 +30,8 @@ _MIN_GAP_RESOLUTIONS = 5.0
 _EQUAL_RELATIVE = 1e-6
 # Harmonics whose squared parts in a span are this close, relative to the largest, are tied: the first is chosen.
 _TIE_RELATIVE = 1e-4
-# What harmonics still hold of a span is updated for all of them after this number of rows at most.
+# The lengths of the projections onto the remaining span are updated for all harmonics after at most this number of
+# rows.
 _MAX_RECENT_ROWS = 32
 # Up to this share of all eigenvectors, finding them one by one is faster than finding all together.
 _RECOMPUTE_BELOW_SHARE = 1.0 / 3.0

@@ -100,7 +100,7 @@ def _first_largest(values: FloatArray) -> int:
 def random_rotation(random: np.random.RandomState) -> FloatArray:
     """A rotation matrix (3, 3), drawn uniformly from all rotations.
 
-    scipy's ``Rotation.random`` draws others: the folds of a given ``random_state`` would change.
+    scipy's ``Rotation.random`` draws other rotations: the folds of a given ``random_state`` would change.
     """
     rotation, upper = np.linalg.qr(random.standard_normal((3, 3)))
     # The signs make the factorisation unique, and so the distribution uniform; the determinant excludes reflections.

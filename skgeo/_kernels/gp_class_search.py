@@ -18,7 +18,8 @@ from skgeo._typing import FloatArray, Integers
 
 #: Smoothness that a search tries, from rough to smooth.
 SMOOTHNESS = (0.5, 1.5, 2.5)
-#: Bounds of the variance of the log odds. Beyond, all labels are certain but for a line between the classes.
+#: Bounds of the variance of the log odds. Beyond the bounds, all labels are certain except on a line between the
+#: classes.
 VARIANCE_BOUNDS = (1e-2, 1e4)
 # The search looks at this number of places at most, and its grid of starts at this number.
 _SEARCH_PLACES, _START_PLACES = 500, 200
@@ -98,9 +99,10 @@ def _bounds(labels: Labels, variance: float | None, length: float | None) -> Flo
 
 
 def _balanced_places(labels: Labels, n_places: int) -> Integers:
-    """Numbers of at most ``n_places`` places, among which the rarer class is no rarity.
+    """Numbers of at most ``n_places`` places, in which the rarer class has a larger share than in all places.
 
-    More labels of a class than at random move the constant, which has a wide prior, and tell more of the field.
+    More labels of the rarer class than at random tell more about the field. They also move the constant, whose prior is
+    wide.
     """
     n = len(labels.vectors)
     if n <= n_places:

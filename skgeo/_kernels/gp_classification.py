@@ -27,17 +27,18 @@ from skgeo._typing import FloatArray, Integers
 
 #: Prior variance of the constant: log odds of -10 and of 10 are two deviations from zero.
 CONSTANT_VARIANCE = 25.0
-# Sites move by this share of the way in each step. With all of it they may oscillate.
+# Sites move by this share of the way in each step. With full steps they may oscillate.
 _DAMPING, _MAX_STEPS = 0.65, 60
 # The steps end when the logarithm of the likelihood, or the means in deviations, change by less than this.
 _VALUE_TOLERANCE, _MEAN_TOLERANCE = 1e-7, 0.02
-# Weights from here on are whole labels. Sums of weights miss 1 by rounding, and the moments of powers by 1e-9.
+# Weights of at least this value count as whole labels. Sums of weights miss 1 by rounding, and the moments of powers by
+# 1e-9.
 _WHOLE_LABEL = 1.0 - 1e-9
-# The precision of the sites of a place stays above this: labels that are certain in any case tell nothing.
+# The precision of the sites of a place stays above this: labels that are certain in any case add no information.
 _MIN_PRECISION = 1e-10
-# Residuals of conjugate gradients over the right side: of the steps, of the constant, and of the end.
+# Tolerances of conjugate gradients relative to the right side: in the steps, for the constant, and at the end.
 _STEP_TOLERANCE, _RESPONSE_TOLERANCE, _END_TOLERANCE, _MAX_CG_STEPS = 1e-3, 1e-2, 1e-8, 1000
-# Variances take this multiple of the neighbours of the prior: labels are noisy, so that many of them count.
+# Variances take this multiple of the number of neighbours of the prior: labels are noisy, so that many of them count.
 _VARIANCE_FACTOR = 2
 
 

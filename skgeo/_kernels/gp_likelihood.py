@@ -1,9 +1,9 @@
 """Kernel: the likelihood of a Gaussian process with a linear mean, from inner products of its data.
 
 The covariance of n observations is ``variance * C`` with ``C = R + ratio * diag(1 / weight)``. R are the correlations
-of the field, and ``ratio`` is the variance of the noise over that of the field. The likelihood needs of the data the
-inner products ``Z^T C^-1 Z`` of the columns Z = (targets, design of the mean), and ``log det C``. The exact process and
-the process of neighbours compute these in their own ways.
+of the field, and ``ratio`` is the variance of the noise over that of the field. The likelihood needs two quantities of
+the data: the inner products ``Z^T C^-1 Z`` of the columns Z = (targets, design of the mean), and ``log det C``. The
+exact process and the process of neighbours compute these in their own ways.
 """
 
 import math
@@ -29,7 +29,7 @@ class Observations(NamedTuple):
     """Observations at n different places; those at one place are merged, without loss of information.
 
     The sum of squares of q observations at one place is that of their weighted mean and that of their deviations from
-    the mean. The deviations tell of the noise alone.
+    the mean. The deviations depend on the noise alone.
     """
 
     vectors: FloatArray  # unit vectors (n, 3)
@@ -105,7 +105,7 @@ def merge_places(
         vectors, columns = np.concatenate([before.vectors, vectors]), np.concatenate([before.columns, columns])
         weight, count = np.concatenate([before.weight, weight]), np.concatenate([before.multiplicity, count])
         log_weight = np.concatenate([before.log_weight, log_weight])
-    # Rounding must not part what is one place. The other keys break ties: no sum depends on the order of the rows.
+    # Rounding must not split a place. The other keys break ties: no sum depends on the order of the rows.
     cells = np.round(vectors, _PLACE_DECIMALS) + 0.0
     order = np.lexsort((*columns.T, weight, *vectors.T, *cells.T))
     vectors, columns, weight = vectors[order], columns[order], weight[order]
@@ -159,7 +159,7 @@ def likelihood(
     observations would otherwise be too small (restricted maximum likelihood; Rasmussen & Williams 2006, section 2.7).
     ``variance=None`` takes the variance with the largest likelihood, and the gradient is that at this variance.
     """
-    # Observations beyond the first of each place tell of the noise: their deviations have the covariance ratio.
+    # Further observations at a place depend on the noise alone: their deviations have the covariance ratio.
     extra = int(data.multiplicity.sum()) - len(data.vectors)
     within = data.deviations.T @ data.deviations / ratio
     products, slopes = gram.products + within, gram.products_slopes - np.stack([np.zeros_like(within), within])

@@ -35,14 +35,14 @@ RATIO_BOUNDS = (1e-8, 1e4)
 _START_RATIOS, _N_START_LENGTHS = (0.3, 0.03, 3.0, 1e-3), 7
 # Length scales are looked for from this share of the spacing to this multiple of the extent.
 _LENGTH_MARGINS = (0.5, 4.0)
-# Chord of the length scale where nothing can be learned of it: about 20 degrees.
+# Chord of the length scale if the data tell nothing about it: about 20 degrees.
 _DEFAULT_LENGTH, _DEFAULT_RATIO, _DEFAULT_SMOOTHNESS = 0.35, 0.1, 1.5
 # Tolerances of the logarithm of the likelihood and of its gradient, for each observation.
 _OPTIONS: Any = {"maxiter": 60, "maxfun": 90, "ftol": 1e-8, "gtol": 1e-6}
 
 
 class Given(NamedTuple):
-    """Hyperparameters that the caller fixes; None is to be found. Lengths are chords of the unit sphere."""
+    """Hyperparameters that the caller fixes; None is searched for. Lengths are chords of the unit sphere."""
 
     variance: float | None = None
     length: float | None = None

@@ -39,9 +39,9 @@ _MAX_TABLE_SHARE = 0.5
 # The weight function of a domain is cut off at degree 2 L, and ripples around the domain. The domain is where it
 # exceeds this share of its maximum.
 _MIN_WEIGHT_SHARE = 0.05
-# Points that are sorted by cell of the table at a time.
+# Number of points in a block that is sorted by cell of the table.
 _BLOCK_POINTS = 2**14
-# Tables that are kept for later calls.
+# Number of tables that are kept for later calls.
 _MAX_TABLES = 4
 
 

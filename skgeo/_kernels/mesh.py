@@ -6,7 +6,7 @@ from skgeo._kernels.cell_corners import EMPTY, cell_polygons
 from skgeo._kernels.sphere import degrees_of_vectors, unit_vectors
 from skgeo._typing import FloatArray, Integers
 
-# Polygons at a time: the vectors of their corners take some megabytes.
+# Number of polygons in a block: the vectors of their corners take some megabytes.
 _POLYGONS = 2**15
 
 

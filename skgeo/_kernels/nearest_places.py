@@ -15,9 +15,10 @@ Embed = Callable[[FloatArray], FloatArray]
 # The search uses a lattice of 60 cells times the square of the degree: a cell is a seventh of the shortest wave wide.
 # The distance in radians from any place to the next centre is at most 2.75 over the square root of their number.
 _CELLS_PER_SQUARED_DEGREE, _CELL_RADIUS_FACTOR = 60, 2.75
-# Values of a block, and rows of embeddings that are searched together.
+# Number of values in a block, and number of rows of embeddings that are searched together.
 _SEARCH_VALUES, _SEARCH_ROWS = 2**21, 1024
-# Cells that are searched for a row. More cells are as near only where a whole line of places has the same embedding.
+# Largest number of cells that are searched for a row. More cells are equally near only if a whole line of places has
+# the same embedding.
 _MAX_CELLS_PER_ROW = 64
 # Half the step of central differences, in radians.
 _DIFFERENCE_RADIANS = 1e-5
@@ -35,7 +36,7 @@ _MIN_RELATIVE_SLOPE = 1e-6
 
 
 def nearest_places(embed: Embed, targets: FloatArray, max_degree: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Places (n, 2) whose embeddings are nearest to targets (n, k), and for each whether another place is as near."""
+    """Places (n, 2) whose embeddings are nearest to targets (n, k), and whether others are equally near."""
     vectors = unit_vectors(*fibonacci_lattice(max(200, _CELLS_PER_SQUARED_DEGREE * max_degree**2)).T)
     places, uncertain = np.empty((len(targets), 2)), np.empty(len(targets), dtype=bool)
     for rows in row_blocks(len(targets), budget=_SEARCH_ROWS):
@@ -132,7 +133,7 @@ def _refined(embed: Embed, targets: FloatArray, vectors: FloatArray) -> tuple[Fl
 def _best(
     embed: Embed, row: Integers, vectors: FloatArray, errors: FloatArray, slopes: FloatArray
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """The nearest place of each row, and whether another place is as near or the embedding is flat in a direction."""
+    """The nearest place of each row, and whether another is equally near or the embedding is flat in a direction."""
     order = np.lexsort((errors, row))
     best = order[np.diff(row[order], prepend=-1) > 0]
     chosen, distances = vectors[best], np.sqrt(errors)

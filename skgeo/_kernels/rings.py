@@ -74,7 +74,7 @@ def gauss_legendre(n: int) -> tuple[FloatArray, FloatArray]:
 
 
 def healpix_latitudes(n_cells: int) -> FloatArray | None:
-    """Latitudes (4 nside - 1,) in degrees of the rings of HEALPix, ascending; None if it has not this many cells."""
+    """Latitudes (4 nside - 1,) in degrees of the rings of HEALPix, ascending; None if no grid has ``n_cells`` cells."""
     nside = round((n_cells / 12.0) ** 0.5)
     if nside < 1 or 12 * nside**2 != n_cells:
         return None

@@ -19,7 +19,7 @@ _POLE_GAP = 1.0 / 3.0
 # A step to a neighbour of more than 5 times the opposite step is a jump of the data; a step of less than 1e-4 of the
 # opposite step leads to the same place again.
 _JUMP, _REPEATED = 5.0, 1e-4
-# Cells whose distances to neighbours are computed at a time: 20 MB.
+# Number of cells in a block for distances to neighbours: 20 MB.
 _BLOCK_CELLS = 2**16
 # Longitudes close the circle when the gap from last to first is at most this multiple of the spacing.
 _CLOSED = 1.01
@@ -45,8 +45,8 @@ def latitude_edges(centres: FloatArray, spacing: float, precision: float) -> Flo
     """Both edges (n, 2) of each row, south first: midpoints, ends half a spacing beyond, clipped at the poles.
 
     Gaussian grids leave a sliver between their outermost edge and the pole; it belongs to the outermost row. Beside a
-    gap rows end as they would at an end. ``spacing`` stands in where there is a single row; ``precision`` is the
-    spacing of the numbers that the centres came as.
+    gap rows end as they would at an end. ``spacing`` is the height of a single row. ``precision`` is the spacing of
+    floating point numbers in which the centres were given.
     """
     edges = np.clip(_midpoint_edges(centres, spacing, precision)[0], -90.0, 90.0)
     for end, outer in ((0, 0), (-1, 1)):
@@ -80,7 +80,8 @@ def longitude_edges(centres: FloatArray, spacing: float = 0.0, precision: float 
 def _midpoint_edges(centres: FloatArray, spacing: float, precision: float) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Both edges (n, 2) of n centres, the lower first, and which of their steps are gaps.
 
-    Edges are midpoints; at the ends, and beside gaps, they are half a step beyond the centre: that of the other side.
+    Edges are midpoints. At the ends and beside gaps, an edge is half a step beyond the centre, with the step on the
+    other side.
     """
     if centres.size == 1:
         return centres[:, np.newaxis] + spacing / 2.0 * np.array([[-1.0, 1.0]]), np.zeros(0, dtype=bool)

@@ -120,23 +120,23 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 
     Notes
     -----
-    A zip archive without compression. Its first entry ``skgeo.json`` is a JSON object with the keys, in this order,
-    ``format`` ("skgeo model"), ``format_version`` (1), ``skgeo_version``, ``objects``, ``arrays`` and ``sha256``. The
-    other entries are ``array_0.npy`` and so on.
+    The file is a zip archive without compression. Its first entry ``skgeo.json`` is a JSON object with the keys, in
+    this order, ``format`` ("skgeo model"), ``format_version`` (1), ``skgeo_version``, ``objects``, ``arrays`` and
+    ``sha256``. The other entries are ``array_0.npy`` and so on.
 
-    ``arrays`` gives of each array its ``dtype`` (as ``array.dtype.str``), ``shape``, ``order`` in memory ("C" or "F")
-    and the ``sha256`` of its bytes in that order, ``array.tobytes("A")``. The last key, ``sha256``, is that of the
+    ``arrays`` gives for each array its ``dtype`` (as ``array.dtype.str``), ``shape``, ``order`` in memory ("C" or "F")
+    and the ``sha256`` of its bytes in that order, ``array.tobytes("A")``. The last key, ``sha256``, is the hash of the
     other keys as compact JSON, ``json.dumps(metadata, separators=(",", ":"))``: it covers all names, types and values.
 
     ``objects`` lists the estimators, parts before wholes and the model last, each with ``class``, its public name, and
     ``state``, its parameters and fitted attributes. A value in it is null, true, false, a number, a text, a list, or an
     object of one of these forms: ``{"tuple": [...]}``, ``{"dict": {...}}``, ``{"items": [[key, value], ...]}`` (a dict
-    with keys other than text), ``{"slice": [start, stop, step]}``, ``{"float": "nan"}`` (or "inf", "-inf"),
-    ``{"dtype": "<f8"}``, ``{"scalar_type": "<f8"}`` (the type ``numpy.float64``), ``{"array": name}``,
-    ``{"scalar": name}`` (a numpy scalar, held as an array of shape ()), ``{"strings": [...], "shape": [...]}`` (an
-    array of str objects), ``{"parts": [...], "shape": [...]}`` (an array of other objects), ``{"object": i}`` (the
-    i-th of ``objects``). NumPy's RandomState, Generator and SeedSequence
-    are objects, whose ``state`` is that of NumPy: they draw the next numbers after loading.
+    with keys other than text), ``{"slice": [start, stop, step]}``, ``{"float": "nan"}`` (or "inf", "-inf"), ``{"dtype":
+    "<f8"}``, ``{"scalar_type": "<f8"}`` (the type ``numpy.float64``), ``{"array": name}``, ``{"scalar": name}`` (a
+    numpy scalar, held as an array of shape ()), ``{"strings": [...], "shape": [...]}`` (an array of str objects),
+    ``{"parts": [...], "shape": [...]}`` (an array of other objects), ``{"object": i}`` (the i-th of ``objects``).
+    NumPy's RandomState, Generator and SeedSequence are objects with the ``state`` of NumPy: after loading they draw the
+    numbers that would have come next.
 
     Files hold those estimators of scikit-learn whose fitted state is numbers, text and arrays: scalers and other
     preprocessing (except SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
@@ -206,8 +206,8 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None) -> Any:
     Warns
     -----
     VersionWarning
-        If another version of skgeo wrote the file; scikit-learn's ``InconsistentVersionWarning``, if another version of
-        scikit-learn did and the model has parts of it.
+        If another version of skgeo wrote the file. If the model has parts of another version of scikit-learn,
+        scikit-learn gives its ``InconsistentVersionWarning``.
 
     See Also
     --------

@@ -58,7 +58,7 @@ class GridReport(Mapping[str, Any]):
       numbers of cells; the note has the index of the first one.
     * ``latitude_gaps``, ``longitude_gaps``: numbers of gaps in the axes of a regular grid.
     * ``closed``: whether the columns close the circle.
-    * ``convention``: the convention of the file, of cells from xarray objects.
+    * ``convention``: the convention of the file, for cells from xarray objects.
     * ``coordinates``, ``bounds``, ``areas``, ``mask``: their sources, and the reason for each.
 
     A check that does not apply to a kind of grid is absent.

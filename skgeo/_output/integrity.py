@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-# Largest number of values in metadata. Classes and columns are a thousand times fewer; numbers are in arrays.
+# Largest number of values in metadata. Models have a thousand times fewer, because their numbers are in arrays.
 MAX_VALUES = 1_000_000
 # Advice for a file that has changed since it was written.
 _COPY_AGAIN = "Copy it again from where it came, or save the model again."
@@ -154,7 +154,7 @@ def _altered(file: str, how: str) -> ModelFileError:
 
 
 def foreign_file_error(file: str, format_name: str) -> ModelFileError:
-    """The error for a file of another program, or of the other pair of save and load."""
+    """The error for a file of another program, or of ``skgeo.nn.save`` in place of ``skgeo.save`` and the reverse."""
     other = {"skgeo model": "skgeo.nn", "skgeo.nn module": "skgeo"}[format_name]
     return ModelFileError(
         f"{file} is no file of a {format_name}. {other}.load reads what {other}.save wrote; a joblib or pickle file, "

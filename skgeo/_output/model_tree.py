@@ -103,7 +103,7 @@ class TreeWriter:
             state = saved_class.state(value)
             # The parts append themselves before the object: a reader has built them when it comes to the object.
             written = {key: self._value(part, f"{where}.{key}") for key, part in state.items()}
-            # After the parts: a part of a type that cannot be saved has an error that says more.
+            # This check follows the parts: the error about a part that cannot be saved says more.
             saved_class.check(value)
             self.objects.append({"class": name, "state": written})
             position = self._positions[id(value)] = len(self.objects) - 1

@@ -66,7 +66,7 @@ class _Slice:
 
 
 def _scaler(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """Scalers have what their parameters say, and numbers for columns that had some."""
+    """Scalers have the attributes that their parameters ask for, and numbers for columns that had numbers."""
     centre = "mean_" if "with_mean" in state else "center_"
     needed = {centre: "with_mean" if "with_mean" in state else "with_centering"}
     needed["scale_"] = "with_std" if "with_std" in state else "with_scaling"

@@ -27,7 +27,7 @@ def read_state(model: Any) -> dict[str, Any]:
 
 
 def check_model(name: str, model: Any) -> None:
-    """Raise ValueError if ``restore`` would refuse the state of a model: nobody saves what cannot be loaded."""
+    """Raise ValueError if ``restore`` would refuse the state of a model, because its file could not be loaded."""
     try:
         _check_parameters(name, model, fitted=_check_state(name, type(model), model.__getstate__()))
     except ValueError as error:
@@ -117,7 +117,7 @@ def _check_name(key: Any, cls: type, schema: Schema, parameters: set[str]) -> No
 
 
 def _check_parameters(name: str, model: Any, *, fitted: bool) -> None:
-    """Raise ValueError if a fitted model has parameters that its ``fit`` refuses; of scikit-learn, any model."""
+    """Raise ValueError if ``fit`` would refuse a parameter of a fitted model, or of any model of scikit-learn."""
     if name.startswith("sklearn."):
         # The constraints take any callable for some parameters, and the types of NumPy can be called.
         types = [key for key, value in vars(model).items() if isinstance(value, type) and key != "dtype"]

@@ -152,7 +152,8 @@ def label_patches(
         for i, along in enumerate(("row", "column")):
             coordinates[along] = ("patch", index[:, i], {"long_name": f"{along} of the first pixel in the grid"})
     labels = _feature_names(names, estimator)
-    # Features of one table have different units, so that these are a coordinate and no attribute of the variable.
+    # Features of one table have different units. The units are therefore a coordinate, and no attribute of the
+    # variable.
     coordinates |= _feature_coordinate(labels, values.shape[1:])
     if labels is not None:
         units = [_feature_unit(label) for label in labels]

@@ -269,7 +269,7 @@ def _roles(splits: list[Any], number: int) -> npt.NDArray[np.int8]:
             if rows.size and not masks and not numbers:
                 raise ValueError(
                     f"splitter: split {fold} has rows {shortened(repr(rows))}: expected row numbers from 0 to "
-                    f"{number - 1}, because X has {number} samples. Is X what was split?"
+                    f"{number - 1}, because X has {number} samples. Is X the data that was split?"
                 )
             # An empty list of rows becomes an array of floats, which is no index.
             fold_roles[rows if rows.size else []] = role

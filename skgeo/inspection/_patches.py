@@ -86,7 +86,9 @@ class PatchDisplay:
     skgeo.LatLonGrid.patches : Makes the patch table.
     skgeo.PatchScaleFeaturizer : The descriptors.
 
-    Examples -------- Patches with equal numbers of pixels are narrower near the poles:
+    Examples
+    --------
+    Patches with equal numbers of pixels are narrower near the poles:
 
     >>> import numpy as np
     >>> from skgeo import LatLonGrid

@@ -92,9 +92,13 @@ class PredictionMapDisplay:
     CoordinateWarning
         If places look like radians.
 
-    See Also -------- skgeo.inspection.ResponseDisplay : Adds the power of each degree to the map.
+    See Also
+    --------
+    skgeo.inspection.ResponseDisplay : Adds the power of each degree to the map.
 
-    Examples -------- A model that predicts where land is, evaluated on the whole Earth:
+    Examples
+    --------
+    A model that predicts where land is, evaluated on the whole Earth:
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline

@@ -95,11 +95,13 @@ class ResponseDisplay:
     --------
     skgeo.inspection.PredictionMapDisplay : The map alone, and residuals.
 
-    Notes ----- The coefficients follow from the response f at nodes, which are Gauss-Legendre latitudes and evenly
-    spaced longitudes: c_lm = sum over nodes of weight f Y_lm. The sum is exact if f has degrees up to ``max_degree``
-    only. A linear model on SphericalHarmonics or on an unclipped SphericalHarmonicPCA is such an f. For a smooth f the
-    sum is nearly exact. The power of degree l is the sum over m of c_lm^2 / 4 pi; all degrees together are the mean
-    square of the response (Parseval). The power is that of the whole sphere, even if the model was fitted in a region.
+    Notes
+    -----
+    The coefficients follow from the response f at nodes, which are Gauss-Legendre latitudes and evenly spaced
+    longitudes: c_lm = sum over nodes of weight f Y_lm. The sum is exact if f has degrees up to ``max_degree`` only. A
+    linear model on SphericalHarmonics or on an unclipped SphericalHarmonicPCA is such an f. For a smooth f the sum is
+    nearly exact. The power of degree l is the sum over m of c_lm^2 / 4 pi; all degrees together are the mean square of
+    the response (Parseval). The power is that of the whole sphere, even if the model was fitted in a region.
 
     Examples
     --------

@@ -212,8 +212,10 @@ class SphericalBlockKFold(FoldSplitter, BlockSplitter):
     .. [1] Leopardi, P. (2006). A partition of the unit sphere into regions of equal area and small diameter. Electronic
        Transactions on Numerical Analysis 25, 309-327.
 
-    Examples -------- The classes alternate over 700 km, and the model copies the nearest sample. The model reads
-    coordinates in radians, and the splitter reads degrees:
+    Examples
+    --------
+    The classes alternate over 700 km, and the model copies the nearest sample. The model reads coordinates in radians,
+    and the splitter reads degrees:
 
     >>> import numpy as np
     >>> from sklearn.model_selection import cross_val_score

@@ -70,9 +70,11 @@ class BufferedKFold(SphericalBlockKFold):
     --------
     skgeo.model_selection.LeaveOneBlockOut : Tests one block at a time.
 
-    Notes ----- Distances are found with a tree of the test samples in space, where the radius is a chord. There is no
-    matrix of distances, and memory grows in proportion to the number of samples. Every sample is tested once. The
-    training samples are those of a block splitter with the same parameters, without those in the gap.
+    Notes
+    -----
+    Distances are found with a tree of the test samples in space, where the radius is a chord. There is no matrix of
+    distances, and memory grows in proportion to the number of samples. Every sample is tested once. The training
+    samples are those of a block splitter with the same parameters, without those in the gap.
 
     Examples
     --------

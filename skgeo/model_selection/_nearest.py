@@ -131,9 +131,11 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
     .. [1] Linnenbrink, J., Mila, C., Ludwig, M. & Meyer, H. (2024). kNNDM CV: k-fold nearest-neighbour distance
        matching cross-validation for map accuracy estimation. Geoscientific Model Development 17, 5897-5912.
 
-    Examples -------- Samples crowd around a dozen towns, and the map is of the whole country. The list at the end has
-    three median distances in km: from a place on the map to the nearest sample, from a sample to the nearest other
-    sample, and from a sample to the nearest sample in another fold:
+    Examples
+    --------
+    Samples crowd around a dozen towns, and the map is of the whole country. The list at the end has three median
+    distances in km: from a place on the map to the nearest sample, from a sample to the nearest other sample, and from
+    a sample to the nearest sample in another fold:
 
     >>> import numpy as np
     >>> from skgeo import LatLonGrid
@@ -215,7 +217,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         if best is None:
             raise ValueError(
                 f"max_share={self.max_share!r}: too many samples are at the same place for all folds to be smaller. "
-                "Raise it, or give fewer splits."
+                "Raise max_share, or give fewer splits."
             )
         distance, n_clusters, folds, fold_km = best
         return DistanceMatch(

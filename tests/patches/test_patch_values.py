@@ -421,7 +421,8 @@ def test_longitudes_may_start_anywhere_and_never_differ_in_silence():
         array.assign_coords(lat=array.lat / 2),
     ):
         with pytest.raises(
-            CoordinateError, match=r"field has other (latitude|longitude)s than the grid, .* bring it there"
+            CoordinateError,
+            match=r"field has other (latitude|longitude)s than the grid, .* bring the field to the grid",
         ):
             RING.patch_values(other, 3)
     with pytest.raises(CoordinateError, match="No latitude"):
