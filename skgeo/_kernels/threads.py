@@ -200,7 +200,7 @@ def _forget_left(frame: FrameType | None) -> None:
     does, then keeps the context alive.
     """
     own, running = threading.get_ident(), set()
-    if not any(held[1] == own for held in list(_Limit.holders.values())):
+    if own not in {held[1] for held in list(_Limit.holders.values())}:
         return
     while frame is not None:
         running.add(id(frame))

@@ -412,7 +412,7 @@ def test_mirroring_a_place_changes_signs_only(name, latitude, longitude):
 
 def page_rows():
     text = (Path(__file__).parents[2] / "docs" / "encoders.rst").read_text(encoding="utf-8")
-    table = text.partition("Formulas\n---")[2].partition("The finest detail")[0]
+    table = re.split(r"\n\n(?=\S)", text.partition("Formulas\n---")[2].partition(".. list-table::")[2])[0]
     rows = [re.split(r"\n     - ", row) for row in table.split("\n   * - ")[1:]]
     assert rows[0][4:6] == ["Continuous over the antimeridian", "Continuous at the poles"]
     return {re.sub(r".*\.|[`\n]", "", row[0]): [" ".join(cell.split()) for cell in row[1:]] for row in rows[1:]}

@@ -159,6 +159,8 @@ def interrupted(at):
         return trace
 
     before = sys.gettrace()
+    # Python 3.12 traces single steps only if a frame asked for them before settrace.
+    sys._getframe().f_trace_opcodes = True
     try:
         sys.settrace(trace)
         with one_blas_thread(), one_blas_thread():
