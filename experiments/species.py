@@ -1,6 +1,6 @@
 """Ranges of 104 species from presence-only records, and what ranges are worth to an image classifier.
 
-    python -m experiments.species            # an hour on one core; elapid is compared if it is installed
+    python -m experiments.species            # an hour on one core; with elapid, if elapid is installed
     python -m experiments.species --geoclip geoclip-1.3.0-py3-none-any.whl --only "GeoCLIP;mean of 4" --seeds 1
     python -m experiments.species --quick    # one region, few models, under 20 seconds; fails if a range is not learned
 
