@@ -1,4 +1,4 @@
-"""The peers of skgeo, each as its users would write it, and the physical limit."""
+"""The peers of skgeo, each called as a user would call it, and the limit of the machine."""
 
 import numpy as np
 from scipy import linalg

@@ -1,8 +1,8 @@
-"""What is measured: each workload with its contenders.
+"""The workloads of run.py, each with the methods that it compares.
 
-A contender prepares when it is called (not timed) and returns the function that does the work (timed). The first one is
-skgeo. ``sample`` turns the result of a contender into numbers that are compared with those of ``exact``, worked out in
-double precision by other means.
+A call of a method prepares the work, and is not timed. The call returns a function, which does the work and is timed.
+The first method of each workload is skgeo. ``sample`` takes some numbers from the result of a method. The script
+compares these numbers with those of ``exact``, which another method computes in double precision.
 """
 
 from collections.abc import Callable

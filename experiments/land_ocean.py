@@ -1,8 +1,8 @@
-"""The land-ocean table of Russwurm et al. 2024, trained anew with the published hyperparameters, beside theirs.
+"""The land-ocean table of Russwurm et al. 2024: train each cell with the published hyperparameters, and compare.
 
-Every cell, an encoder with a network, is trained with several seeds, one process and one thread at a time. Each result
-is written to disk as soon as it is there: a run that was stopped goes on where it was. It needs the points and the
-recipes, ``land_ocean_*.npz`` and ``location_encoder_recipes.json``, in a folder.
+A cell of the table is an encoder with a network. The script trains each cell with several seeds, each training in one
+process with one thread. It writes each result to disk at once, and a stopped run continues where it stopped. It needs a
+folder with the points, ``land_ocean_*.npz``, and the recipes, ``location_encoder_recipes.json``.
 
     python -m experiments.land_ocean             # 30 cells, three seeds: half an hour on one core
     python -m experiments.land_ocean --quick     # three cells, one seed, under two minutes; fails if a cell is off

@@ -1,8 +1,8 @@
-"""Does a transformer pass kriging, if it starts from kriging? It learns what the kriged field leaves, on the winds.
+"""Test whether a transformer that starts from kriging is better than kriging, on the winds.
 
-The hidden patches are filled by simple kriging of the visible pixels first, with the length that is best on the
-validation field. The transformer of patch_transfer.py sees the kriged values beside the visible ones, and its output,
-zero to begin with, is added to them.
+Simple kriging of the visible pixels first fills the hidden patches. Its length scale is the best one on the validation
+field. The transformer of patch_transfer.py gets the kriged values beside the visible values. Its output is added to the
+kriged values, and is zero before the training.
 
     python -m experiments.patch_residual             # three seeds, two minutes each on one core
 """

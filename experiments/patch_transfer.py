@@ -1,15 +1,16 @@
-"""Does a position embedding transfer? A small transformer fills hidden patches of fields, here, there, finer, coarser.
+"""Test whether position features of patches transfer: a small transformer fills hidden patches of fields.
 
-Three quarters of the patches of a window are hidden. The transformer is trained on one region and one size of patches,
-with each way to tell it where the patches are, and tested on a field that it has not seen: on the same patches, on
-a grid shifted by half a patch, at half and twice the size, and in other regions. The learning rate is chosen for each
-on a validation field with the first seed. Ablations have half the steps and the larger rate. Each result is written as
-it comes; a run that was stopped goes on.
+Three quarters of the patches of a window are hidden. The script trains the transformer in one region and on one size of
+patches, with each kind of position features. It tests the transformer on a field that was not in the training: on the
+same patches, on a grid shifted by half a patch, at half and twice the size, and in other regions. For each kind, the
+first seed chooses the learning rate on a validation field. Ablations have half the steps and the larger rate. The
+script writes each result at once, and a stopped run continues where it stopped.
 
     python -m experiments.patch_transfer             # three data sets, three seeds; two hours on one core
     python -m experiments.patch_transfer --quick     # OSTIA only, ten seconds; fails unless position helps
 
-It needs ``eraint_uvz.nc`` and ``ostia_monthly.nc`` in a folder. The quick run takes random fields where these are not.
+The script needs a folder with ``eraint_uvz.nc`` and ``ostia_monthly.nc``. If the files are absent, the quick run uses
+random fields.
 """
 
 import argparse
