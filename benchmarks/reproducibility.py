@@ -51,7 +51,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one domain, two processes")
     parser.add_argument("--python", action="append", default=[], help="an interpreter with other versions")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
-    parser.add_argument("--domains", type=int, help="so many random domains instead")
+    parser.add_argument("--domains", type=int, help="number of random domains, in place of the three domains")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop the random domains after this time")
     parser.add_argument("--work", choices=["fit", "load", "domains"], help=argparse.SUPPRESS)
     parser.add_argument("folder", nargs="?", type=Path, help=argparse.SUPPRESS)

@@ -209,10 +209,12 @@ def machine():
 def main():
     """Run all workloads, with one and with two threads, and those of skgeo with its defaults."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small inputs: checks results, says nothing about speed")
+    parser.add_argument("--quick", action="store_true", help="small inputs: checks the results only, not the speed")
     parser.add_argument("--threads", nargs="+", default=["1", "2", *DEFAULTS], help="numbers, 'defaults', 'busy'")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="workloads whose title has this in it; the other results are kept")
+    parser.add_argument(
+        "--only", default="", help="only workloads with this text in their title; other results stay as they are"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     n_rounds = 1 if options.quick else options.rounds

@@ -43,7 +43,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a small synthetic field only; write nothing")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
-    parser.add_argument("--cost", nargs=2, type=int, metavar=("PAIRS", "BATCH"), help="time one epoch, and no more")
+    parser.add_argument(
+        "--cost", nargs=2, type=int, metavar=("PAIRS", "BATCH"), help="measure the time of one epoch only"
+    )
     options = parser.parse_args()
     if options.cost:
         print(json.dumps(cost(*options.cost)))

@@ -210,9 +210,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three cells, one seed; nothing is written")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--cells", nargs="+", help="only these, such as grid-siren")
+    parser.add_argument("--cells", nargs="+", help="only these cells of the table, such as grid-siren")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the points and the recipes")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     options = parser.parse_args()
     published = json.loads((options.data / "location_encoder_recipes.json").read_text())["land_ocean"]

@@ -118,7 +118,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the fields")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the results")
-    parser.add_argument("--variants", nargs="+", default=["bias"], help="what tells the position")
+    parser.add_argument("--variants", nargs="+", default=["bias"], help="kinds of position features")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2), help="random seeds")
     parser.add_argument("--steps", type=int, default=1600, help="training steps")
     options = parser.parse_args()

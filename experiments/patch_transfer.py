@@ -227,10 +227,12 @@ def main():
     """Run what has no result yet, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two short trainings; nothing is written")
-    parser.add_argument("--outside", action="store_true", help="say how large features are outside; nothing is written")
+    parser.add_argument(
+        "--outside", action="store_true", help="print the size of features outside the region; nothing is written"
+    )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the fields")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the results")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
     parser.add_argument("--steps", type=int, default=1600, help="training steps")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2), help="random seeds")
     parser.add_argument("--only", nargs="+", default=list(PARTS), choices=PARTS, help="parts to run")

@@ -22,7 +22,7 @@ plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.righ
 
 def main():
     parser = argparse.ArgumentParser(description="Draw the figures of the mathematics.")
-    parser.add_argument("--out", type=Path, default=FIGURES, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=FIGURES, help="folder for the figures (default: %(default)s)")
     out = parser.parse_args().out
     for name, draw in {"cells": draw_cells, "spectra": draw_spectra}.items():
         figure = draw()
