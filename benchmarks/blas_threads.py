@@ -42,7 +42,7 @@ STEPS = {
 
 
 def median(work, seconds):
-    """Median milliseconds of repeated work: three times at least, and for so many seconds."""
+    """Median milliseconds of repeated work: at least three times, and for at least the given seconds."""
     work()
     times, end = [], time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < end:

@@ -74,7 +74,7 @@ def main():
 
 
 def places(samples, n, seed=0):
-    """Places that are uniform on the sphere, or crowd within some hundred kilometres of towns."""
+    """Places that are uniform on the sphere, or lie within some hundred kilometres of towns."""
     rng = np.random.default_rng(seed)
     n_towns = SAMPLES[samples]
     centre = uniform(rng, n_towns)[rng.integers(n_towns, size=n)] if n_towns else uniform(rng, n)

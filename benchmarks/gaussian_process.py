@@ -337,7 +337,7 @@ RUNS = {
 
 
 def patch_averages(degree, k):
-    """How many times as fast exact averages over the patches of a half-degree grid are as those over their pixels."""
+    """The time of averages over pixels, divided by the time of exact averages, for patches of a half-degree grid."""
     globe = LatLonGrid(np.arange(-89.75, 90, 0.5), np.arange(-179.75, 180, 0.5))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -173,7 +173,7 @@ def compare_random(n_domains, minutes, out):
 
 
 def take(folder, process, seed):
-    """What a process fitted for one domain; the file is removed."""
+    """Read the fit of a process for one domain, and remove the file."""
     path = folder / f"{seed}.npz"
     while not path.exists():
         if process.poll() not in (None, 0):

@@ -192,7 +192,7 @@ def merge(rows, new):
 
 
 def machine():
-    """What the figures depend on."""
+    """A description of the machine and the versions that the times depend on."""
     try:
         model = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())[1]
     except (OSError, TypeError):

@@ -282,7 +282,7 @@ def patches_of_archive(n: int, degree: int, k: int, n_jobs: int | None) -> Workl
 
 
 def workloads(n_jobs: int | None, *, quick: bool) -> list[Workload]:
-    """All of them; the quick ones are small, to see that they are right."""
+    """All workloads. The quick workloads are small, and only check the results."""
     if quick:
         return [
             fit_grid(90, 180, 10, 96),

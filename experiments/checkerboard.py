@@ -86,7 +86,7 @@ def table(rows):
 
 
 def main():
-    """Run what has no result yet, and report."""
+    """Train the cells that have no result yet, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two cells; nothing is written")
     parser.add_argument("--data", type=Path, default=land_ocean.DATA, help="folder of the recipes")

@@ -71,7 +71,7 @@ VARIANTS = {
 
 
 class Filler(nn.Module):
-    """A transformer that fills hidden patches: tokens of values and of which are there, plus position."""
+    """A transformer that fills hidden patches: tokens of values and of their validity, plus position."""
 
     def __init__(self, n_values, position, depth=DEPTH, heads=HEADS):
         super().__init__()

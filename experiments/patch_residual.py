@@ -114,7 +114,7 @@ def table(rows, kriging):
 
 
 def main():
-    """Run what has no result yet, and report."""
+    """Run the trainings that have no result yet, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the fields")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the results")

@@ -224,7 +224,7 @@ def quick(folder):
 
 
 def main():
-    """Run what has no result yet, and report."""
+    """Run the trainings that have no result yet, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two short trainings; nothing is written")
     parser.add_argument(

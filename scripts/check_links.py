@@ -25,7 +25,7 @@ class Page(HTMLParser):
 
 
 def dead_links(root):
-    """Pairs of a page and a link of it that leads nowhere."""
+    """Pairs of a page and a dead link on this page."""
     pages = {path: Page(path) for path in root.rglob("*.html") if "_static" not in path.parts}
     if not pages:
         raise SystemExit(f"{root}: no pages")
