@@ -1,4 +1,4 @@
-"""The peers of skgeo, each as its users would write it, and the physical limit."""
+"""The peers of skgeo, each called as a user would call it, and the limit of the machine."""
 
 import numpy as np
 from scipy import linalg
@@ -84,7 +84,7 @@ class Straightforward:
 
 
 def sklearn_fit(grid, max_degree, n_components):
-    """Harmonics by SciPy at the pixels in the mask, then scikit-learn's PCA, which knows no areas."""
+    """Harmonics by SciPy at the pixels in the mask, then scikit-learn's PCA, which does not use areas."""
     from sklearn.decomposition import PCA
 
     points = grid.points()[grid.mask.ravel()]
@@ -110,7 +110,7 @@ def sphericart_transform(points, pca):
 
 
 def affine(pca):
-    """The linear map of a fitted basis; the mean rides on the constant harmonic."""
+    """The linear map of a fitted basis; the constant harmonic carries the mean."""
     matrix = pca.components_ / pca.scale_[:, np.newaxis]
     matrix[:, 0] -= matrix @ pca.mean_ * np.sqrt(4.0 * np.pi)
     return matrix

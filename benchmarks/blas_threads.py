@@ -1,11 +1,12 @@
-"""From which size of matrix a second thread of BLAS pays, on an idle machine and beside a process that is busy.
+"""Measure the matrix size from which a second thread of BLAS saves time, on an idle and on a busy machine.
 
     python benchmarks/blas_threads.py          # some ten minutes, on a machine that does nothing else
-    python benchmarks/blas_threads.py --quick  # a second: only to see that it runs
+    python benchmarks/blas_threads.py --quick  # a second: only to see that the script runs
 
-Median milliseconds of the steps of a fit (the eigenproblem as a whole and by way of a tridiagonal matrix, Cholesky's
-factor, a product) with one thread and with two, at the numbers of harmonics to degree 10, 20, 24, 30, 40 and 60. The
-number in skgeo/_kernels/threads.py follows from it. Writes blas_threads.json and blas_threads.rst.
+The table holds median milliseconds, with one thread and with two threads, for the matrix steps of a fit: the whole
+eigenproblem, the eigenproblem by way of a tridiagonal matrix, the Cholesky factor, and a product. The sizes of the
+matrices are the numbers of harmonics to degree 10, 20, 24, 30, 40 and 60. The number in skgeo/_kernels/threads.py
+follows from these times. The script writes blas_threads.json and blas_threads.rst.
 """
 
 import argparse
@@ -41,7 +42,7 @@ STEPS = {
 
 
 def median(work, seconds):
-    """Median milliseconds of repeated work: three times at least, and for so many seconds."""
+    """Median milliseconds of repeated work: at least three times, and for at least the given seconds."""
     work()
     times, end = [], time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < end:

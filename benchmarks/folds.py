@@ -1,11 +1,12 @@
-"""Folds of a million points: seconds and memory; and how much of a score random folds owe to neighbours.
+"""Measure folds of a million points: seconds, memory, and how much closer training samples raise a score.
 
     python benchmarks/folds.py            # about three minutes on an idle core
     python benchmarks/folds.py --quick    # 50,000 points, half a minute; fails if folds are wrong
 
-Each splitter runs in a process of its own, beside scikit-learn's GroupKFold with groups from cells of a degree and from
-KMeans. The scores are of a random forest on places and on harmonics: on the houses of California if scikit-learn has
-them in its cache, and on a field of known spectrum at places that crowd around towns. Writes folds.json and folds.rst.
+Each splitter runs in a process of its own. GroupKFold of scikit-learn is measured, too, with two kinds of groups: cells
+of one degree, and clusters of KMeans. The scores are those of a random forest on places and on harmonics. The data are
+the California housing data, if they are in the cache of scikit-learn, and a random field of known spectrum at places
+around towns. The script writes folds.json and folds.rst.
 """
 
 import argparse
@@ -73,7 +74,7 @@ def main():
 
 
 def places(samples, n, seed=0):
-    """Places that are uniform on the sphere, or crowd within some hundred kilometres of towns."""
+    """Places that are uniform on the sphere, or lie within some hundred kilometres of towns."""
     rng = np.random.default_rng(seed)
     n_towns = SAMPLES[samples]
     centre = uniform(rng, n_towns)[rng.integers(n_towns, size=n)] if n_towns else uniform(rng, n)

@@ -1,22 +1,24 @@
-"""Gaussian processes: how good their predictions and intervals are, and what they cost, beside other packages.
+"""Measure the accuracy, the intervals and the cost of Gaussian processes of skgeo and of other packages.
 
     python benchmarks/gaussian_process.py            # an hour; writes results
     python benchmarks/gaussian_process.py --quick    # a minute; fails if accuracy, coverage, time or memory are off
 
-Accuracy: R2 of the noiseless truth at held-out places, and the shares of it within the 50, 90 and 95 % intervals. Three
-random fields (smooth and rough on the globe, rough in a region) are observed at 1,200 places with noise of a tenth of
-their deviation, three times each. The exact process of scikit-learn, given the hyperparameters that skgeo finds, is the
-reference. GPBoost is there where it is installed (pip install gpboost).
+Accuracy: the script computes R2 of the noiseless truth at held-out places, and the share of the truth within the 50, 90
+and 95 % intervals. There are three random fields: smooth and rough on the globe, and rough in a region. Each field is
+observed three times at 1,200 places. The standard deviation of the noise is a tenth of that of the field. The reference
+is the exact process of scikit-learn with the hyperparameters that skgeo finds. GPBoost is measured if it is installed
+(pip install gpboost).
 
-Coverage: shares of held-out observations, of Matern fields and, where the published file lies beside the repository, of
-the ERA-Interim reanalysis observed with noise and without. Without noise the errors are not normal: that is told, not
-checked.
+Coverage: the script computes the share of held-out observations within the intervals. The observations are of Matern
+fields, and of the ERA-Interim reanalysis with noise and without noise, if the published file lies beside the
+repository. Without noise the errors are not normal. The script reports this coverage and does not check it.
 
-Cost: seconds on two threads and peak memory, each in a process of its own, of a fit with hyperparameters and of
-predictions with their deviations, for 2,000 to 1,000,000 places: beside GPBoost, scikit-learn, pykrige and gstools, as
-far as each of them can go and is installed. And exact patch averages beside averages over 16 x 16 pixels.
+Cost: the script measures seconds on two threads and peak memory, each in a process of its own, for 2,000 to 1,000,000
+places. The work is a fit that searches the hyperparameters, and predictions with standard deviations. GPBoost,
+scikit-learn, pykrige and gstools are measured up to the size that each can handle, if they are installed. The script
+also compares exact patch averages with averages over 16 x 16 pixels.
 
-Writes gaussian_process.json and gaussian_process.rst.
+The script writes gaussian_process.json and gaussian_process.rst.
 """
 
 import argparse
@@ -335,7 +337,7 @@ RUNS = {
 
 
 def patch_averages(degree, k):
-    """How many times as fast exact averages over the patches of a half-degree grid are as those over their pixels."""
+    """The time of averages over pixels, divided by the time of exact averages, for patches of a half-degree grid."""
     globe = LatLonGrid(np.arange(-89.75, 90, 0.5), np.arange(-179.75, 180, 0.5))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,11 +1,11 @@
-"""Largest difference between bases by products with vectors and by the covariance itself, over regions of all kinds.
+"""Compare two ways to compute a basis, products with vectors and the whole covariance, over regions of many kinds.
 
     python benchmarks/regional_bases.py            # five minutes on one core
     python benchmarks/regional_bases.py --quick    # one degree, seconds; fails beyond 1e-7
 
-Both ways of ``skgeo/_kernels/domain_basis.py`` fit each region at each degree. The difference is that of the embeddings
-of cells of the region. A domain that supports too many components for products at a degree has no figure. Writes
-regional_bases.rst.
+The script fits each region at each degree with both ways of ``skgeo/_kernels/domain_basis.py``. The table holds the
+largest difference between the embeddings of the cells of the region. If a domain supports too many components for
+products with vectors, the table has no number. The script writes regional_bases.rst.
 """
 
 import argparse

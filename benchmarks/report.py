@@ -104,7 +104,7 @@ def draw_regions(curves, ax):
 
 def write_text(result, path):
     """All contenders of all workloads as a table, the machine and the exponents of growth."""
-    table = [("workload", "threads", "who", "seconds", "x skgeo", "growth of memory, MB", "error")]
+    table = [("workload", "threads", "method", "seconds", "time / skgeo", "growth of memory, MB", "error")]
     title = None
     for row in result["rows"]:
         error = "" if row["error"] is None else f"{row['error']:.0e}"

@@ -1,20 +1,22 @@
-"""Largest difference between embeddings of the same places and patches by other processes: loaded, and fitted anew.
+"""Measure the largest difference between embeddings by several processes, with loaded models and with new fits.
 
     python benchmarks/reproducibility.py                                # a minute: threads and BLAS kernels
     python benchmarks/reproducibility.py --python /another/venv/bin/python --python ...
     python benchmarks/reproducibility.py --domains 2000                 # random domains, two hours of computing
-    python benchmarks/reproducibility.py --domains 2000 --minutes 40    # as many of them as fit
+    python benchmarks/reproducibility.py --domains 2000 --minutes 40    # stops after 40 minutes
     python benchmarks/reproducibility.py --quick                        # one domain, two processes; fails beyond 1e-6
 
-A first process fits bases of three domains, saves them, and embeds 10,000 places of each and patches of its grid.
-Others, with more threads, with the BLAS kernels of older processors (OPENBLAS_CORETYPE) and, with ``--python``, with
-other versions of numpy and scipy, load the same files and embed again, and fit anew and embed. The interpreters given
-need numpy, scipy and scikit-learn only. Writes reproducibility.json and reproducibility.rst.
+The first process fits bases of three domains and saves them. It embeds 10,000 places of each domain, and patches of its
+grid. The other processes have more threads, the BLAS kernels of older processors (OPENBLAS_CORETYPE) or, with
+``--python``, other versions of numpy and scipy. Each of them loads the same files and embeds again. Then it fits the
+bases again, and embeds again. The interpreters given by ``--python`` need numpy, scipy and scikit-learn only. The
+script writes reproducibility.json and reproducibility.rst.
 
-With ``--domains`` processes with different kernels fit bases of random domains. The first process fits each domain as
-it is and in all its other descriptions (longitudes + 360, rows reversed, chunks, ...). Each of the others fits the
-domain as it is and, up to degree 20, in one other description. All fits are compared with the first one: in the domain,
-edges and corners included, and anywhere on Earth. Writes random_domains.json and random_domains.rst.
+With ``--domains``, processes with different BLAS kernels fit bases of random domains. The first process fits each
+domain as it is and in all its other descriptions (longitudes + 360, rows reversed, chunks, ...). Each other process
+fits the domain as it is and, up to degree 20, in one other description. The script compares all fits with the first
+fit: in the domain with its edges and corners, and anywhere on Earth. It writes random_domains.json and
+random_domains.rst.
 """
 
 import argparse
@@ -49,7 +51,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one domain, two processes")
     parser.add_argument("--python", action="append", default=[], help="an interpreter with other versions")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
-    parser.add_argument("--domains", type=int, help="so many random domains instead")
+    parser.add_argument("--domains", type=int, help="number of random domains, in place of the three domains")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop the random domains after this time")
     parser.add_argument("--work", choices=["fit", "load", "domains"], help=argparse.SUPPRESS)
     parser.add_argument("folder", nargs="?", type=Path, help=argparse.SUPPRESS)
@@ -171,7 +173,7 @@ def compare_random(n_domains, minutes, out):
 
 
 def take(folder, process, seed):
-    """What a process fitted for one domain; the file is removed."""
+    """Read the fit of a process for one domain, and remove the file."""
     path = folder / f"{seed}.npz"
     while not path.exists():
         if process.poll() not in (None, 0):

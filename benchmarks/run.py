@@ -1,12 +1,12 @@
-"""Measure skgeo beside its peers and the physical limit: a table in the terminal and the documentation, and a picture.
+"""Compare the speed of skgeo with its peers and with the limit of the machine: tables and a picture.
 
-Every contender of a workload lives in a process of its own, with a given number of threads; they take turns, and the
-median of the turns counts. Memory is the peak resident size of the process. skgeo alone is measured once more as it
-comes, with no number of threads given to anything: on a quiet machine, and beside a process that keeps a core busy.
+Each method of a workload runs in a process of its own, with a given number of threads. The methods take turns, and the
+table holds the median of the turns. Memory is the peak resident size of the process. The rows 'defaults' and 'busy' are
+for skgeo alone, without any setting of threads: on an idle machine, and beside a process that keeps a core busy.
 
     python benchmarks/run.py                # about an hour, 8 GB of memory, on a machine that does nothing else
     python benchmarks/run.py --quick        # small, under two minutes: only to see that all results are right
-    python benchmarks/run.py --threads defaults busy --only "fit, sea, 720"     # these rows anew, the others are kept
+    python benchmarks/run.py --threads defaults busy --only "fit, sea, 720"     # new results for these rows only
     python benchmarks/run.py --only degrees                                     # all rows and curves of regions
 """
 
@@ -192,7 +192,7 @@ def merge(rows, new):
 
 
 def machine():
-    """What the figures depend on."""
+    """A description of the machine and the versions that the times depend on."""
     try:
         model = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())[1]
     except (OSError, TypeError):
@@ -209,10 +209,12 @@ def machine():
 def main():
     """Run all workloads, with one and with two threads, and those of skgeo with its defaults."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small inputs: checks results, says nothing about speed")
+    parser.add_argument("--quick", action="store_true", help="small inputs: checks the results only, not the speed")
     parser.add_argument("--threads", nargs="+", default=["1", "2", *DEFAULTS], help="numbers, 'defaults', 'busy'")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="workloads whose title has this in it; the other results are kept")
+    parser.add_argument(
+        "--only", default="", help="only workloads with this text in their title; other results stay as they are"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     n_rounds = 1 if options.quick else options.rounds

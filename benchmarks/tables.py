@@ -1,4 +1,4 @@
-"""Results as files: tables in reStructuredText, rows in JSON."""
+"""Write results to files: tables in reStructuredText, and rows in JSON."""
 
 import json
 
@@ -21,7 +21,7 @@ def write_rows(rows, path):
 
 
 def replace_text(text, path):
-    """Write a file; a run that is stopped meanwhile keeps the one of before, from which it goes on."""
+    """Write a file. If the run is stopped while it writes, the old file stays, and the next run continues from it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
     beside.write_text(text)

@@ -1,8 +1,8 @@
-"""What is measured: each workload with its contenders.
+"""The workloads of run.py, each with the methods that it compares.
 
-A contender prepares when it is called (not timed) and returns the function that does the work (timed). The first one is
-skgeo. ``sample`` turns the result of a contender into numbers that are compared with those of ``exact``, worked out in
-double precision by other means.
+A call of a method prepares the work, and is not timed. The call returns a function, which does the work and is timed.
+The first method of each workload is skgeo. ``sample`` takes some numbers from the result of a method. The script
+compares these numbers with those of ``exact``, which another method computes in double precision.
 """
 
 from collections.abc import Callable
@@ -282,7 +282,7 @@ def patches_of_archive(n: int, degree: int, k: int, n_jobs: int | None) -> Workl
 
 
 def workloads(n_jobs: int | None, *, quick: bool) -> list[Workload]:
-    """All of them; the quick ones are small, to see that they are right."""
+    """All workloads. The quick workloads are small, and only check the results."""
     if quick:
         return [
             fit_grid(90, 180, 10, 96),

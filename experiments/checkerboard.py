@@ -1,11 +1,12 @@
-"""The checkerboard of Russwurm et al. 2024: which encoders and networks hold toward the poles.
+"""The checkerboard of Russwurm et al. 2024: test which encoders and networks stay accurate near the poles.
 
-Labels of 200 cells on the sphere are learned from 10,000 points, with the published hyperparameters of every cell of
-the table, and the accuracy at new points is counted in bands of ten degrees of latitude. Results are written as they
-come, and a run that was stopped goes on where it was. It needs the recipes, as land_ocean.py does.
+A board has 200 cells on the sphere. The script trains on 10,000 points, with the published hyperparameters of each cell
+of the table. It computes the accuracy at new points in bands of ten degrees of latitude. It writes each result when it
+has the result, and a stopped run continues where it stopped. The script needs the file of the recipes, as land_ocean.py
+does.
 
     python -m experiments.checkerboard            # 30 cells, one seed: a quarter of an hour on one core
-    python -m experiments.checkerboard --quick    # two cells; fails unless harmonics hold at the poles, Direct does not
+    python -m experiments.checkerboard --quick    # two cells; fails unless only harmonics are good at the poles
 """
 
 import argparse
@@ -85,7 +86,7 @@ def table(rows):
 
 
 def main():
-    """Run what has no result yet, and report."""
+    """Train the cells that have no result yet, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two cells; nothing is written")
     parser.add_argument("--data", type=Path, default=land_ocean.DATA, help="folder of the recipes")

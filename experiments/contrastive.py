@@ -1,15 +1,17 @@
-"""Does a location embedding learned from "images" of the atmosphere know more than harmonics? And what it costs.
+"""Compare a location embedding that is trained on "images" of the atmosphere with harmonics, and measure its cost.
 
     python -m experiments.contrastive            # some ten minutes; one CPU thread for the fields, two for the cost
     python -m experiments.contrastive --quick    # the synthetic field, half a minute; fails if nothing is learned
 
-Images are patches of two fields around a place; the target is another field there. Of ERA-Interim, if
-../shared/data/eraint_uvz.nc is there, images are geopotential and eastward wind at three levels in January and July,
-and the targets are the northward wind at 850 hPa and the share of land. Of the synthetic field, images are a random
-field to degree 30 and the target is a combination of its slopes. A ContrastiveLocationEncoder matches places with
-images of all places; then ridge regression on the frozen embedding predicts the target in blocks of 30 degrees that it
-was not fitted on, beside ridge regression on as many harmonics, and on the images themselves. Writes contrastive.json
-and contrastive.rst.
+Images are patches of two fields around a place. The target is another field at this place. There are two data sets:
+
+* ERA-Interim, if ../shared/data/eraint_uvz.nc exists. Images are the geopotential and the eastward wind at three levels
+  in January and July. The targets are the northward wind at 850 hPa and the share of land.
+* The synthetic field. Images are a random field to degree 30. The target is a combination of its slopes.
+
+A ContrastiveLocationEncoder matches places with images of all places. Ridge regression on the frozen embedding then
+predicts the target in held-out blocks of 30 degrees. The script compares this regression with ridge regressions on the
+same number of harmonics, and on the images themselves. It writes contrastive.json and contrastive.rst.
 """
 
 import argparse
@@ -41,7 +43,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a small synthetic field only; write nothing")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
-    parser.add_argument("--cost", nargs=2, type=int, metavar=("PAIRS", "BATCH"), help="time one epoch, and no more")
+    parser.add_argument(
+        "--cost", nargs=2, type=int, metavar=("PAIRS", "BATCH"), help="measure the time of one epoch only"
+    )
     options = parser.parse_args()
     if options.cost:
         print(json.dumps(cost(*options.cost)))

@@ -1,14 +1,15 @@
-"""Which features of a place help which model on which data, in random and blocked folds, all chosen inside the folds.
+"""Compare features of places, with several models and fields, in random folds and in blocks.
 
-    python -m experiments.downstream            # two hours on two cores; may be stopped and started again
+    python -m experiments.downstream            # two hours on two cores; a stopped run continues where it stopped
     python -m experiments.downstream --quick    # one field, few models, seconds; fails if features do not help
 
-Fields are sampled at random places; the models see latitude and longitude only. Penalties, degrees, scales, widths and
-leaves are chosen by folds of the same kind within the training folds, and kept with the result. The score is that of
-all held-out predictions together: R² for numbers, accuracy for land and ocean. Harmonics go as far as the spacing of
-the places allows, 40 at most; the basis of a region is fitted once, on a grid of it, to degree 60. ERA-Interim and
-California housing are left out where they are not there. Writes downstream.json, .rst and .png; what is in the first
-already is not computed again.
+The script samples fields at random places. The models get the latitude and the longitude only. Folds of the same kind
+within the training folds choose penalties, degrees, scales, widths and leaves, and the script stores the choices with
+the result. The score is computed from all held-out predictions together: R² for numbers, and accuracy for land and
+ocean. The largest degree of the harmonics is the degree that the spacing of the places allows, but at most 40. The
+basis of a region is fitted once, on a grid of the region, to degree 60. The script leaves out ERA-Interim and the
+California housing data if it does not find them. It writes downstream.json, .rst and .png. It does not compute results
+again that are in downstream.json.
 """
 
 import argparse
@@ -95,7 +96,7 @@ def work(key, parts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one field, two models, one seed")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--jobs", type=int, default=2, help="number of processes")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
     options = parser.parse_args()
     if options.quick:

@@ -1,4 +1,4 @@
-"""Location encoders of other packages that skgeo does not have, for downstream.py: cells and waves."""
+"""Location encoders of other packages, for downstream.py: cells and waves. skgeo does not have these encoders."""
 
 import numpy as np
 from scipy.spatial import KDTree

@@ -1,4 +1,4 @@
-"""Fields sampled at places, and models that see latitude and longitude, for downstream.py."""
+"""Fields sampled at places, and models whose inputs are latitude and longitude, for downstream.py."""
 
 import warnings
 from functools import cache

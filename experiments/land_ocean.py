@@ -1,8 +1,8 @@
-"""The land-ocean table of Russwurm et al. 2024, trained anew with the published hyperparameters, beside theirs.
+"""The land-ocean table of Russwurm et al. 2024: train each cell with the published hyperparameters, and compare.
 
-Every cell, an encoder with a network, is trained with several seeds, one process and one thread at a time. Each result
-is written to disk as soon as it is there: a run that was stopped goes on where it was. It needs the points and the
-recipes, ``land_ocean_*.npz`` and ``location_encoder_recipes.json``, in a folder.
+A cell of the table is an encoder with a network. The script trains each cell with several seeds, each training in one
+process with one thread. It writes each result to disk at once, and a stopped run continues where it stopped. It needs a
+folder with the points, ``land_ocean_*.npz``, and the recipes, ``location_encoder_recipes.json``.
 
     python -m experiments.land_ocean             # 30 cells, three seeds: half an hour on one core
     python -m experiments.land_ocean --quick     # three cells, one seed, under two minutes; fails if a cell is off
@@ -212,9 +212,13 @@ def main():
         "--quick", action="store_true", help="one seed, three cells or those of --cells; nothing is written"
     )
     parser.add_argument("--seeds", type=int, default=3)
+<<<<<<< HEAD
     parser.add_argument("--cells", nargs="+", help="only these cells, such as grid-siren")
+=======
+    parser.add_argument("--cells", nargs="+", help="only these cells of the table, such as grid-siren")
+>>>>>>> read3
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the points and the recipes")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     options = parser.parse_args()
     published = json.loads((options.data / "location_encoder_recipes.json").read_text())["land_ocean"]

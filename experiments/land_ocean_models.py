@@ -1,13 +1,14 @@
-"""Models in linear time on the land-ocean points: chosen on the validation points alone, tested once.
+"""Models in linear time on the land-ocean points: chosen on the validation points only, and tested once.
 
     python -m experiments.land_ocean_models            # some minutes on one core
     python -m experiments.land_ocean_models --quick    # two models, half a minute; fails if harmonics fall below 95.5 %
 
-Logistic regression on harmonics, with and without Matern weights, on their principal components over the globe and over
-the land among the training points, and on the leaves of trees that cut the globe along great circles; beside nearest
-neighbours and gradient boosting. Of every model the candidate that labels most validation points rightly is tested; all
-train on the 5,000 training points. The best of all is also trained anew on training and validation points together.
-Writes land_ocean_models.json, .rst and, of the best model, land_ocean_coast.png.
+The models are logistic regressions on harmonics with and without Matern weights, on principal components of harmonics
+over the globe and over the land among the training points, and on the leaves of trees that divide the globe along great
+circles. Nearest neighbours and gradient boosting are the two standard models. All models are trained on the 5,000
+training points. The script tests the candidate of each model that has the best accuracy on the validation points. It
+also trains the best of all models on training and validation points together. It writes land_ocean_models.json and
+.rst, and the picture land_ocean_coast.png of the best model.
 """
 
 import argparse

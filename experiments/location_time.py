@@ -1,12 +1,12 @@
-"""Places and times in one Pipeline: monthly sea-surface temperature (OSTIA), five degrees around the equator.
+"""Places and times in one Pipeline: monthly sea-surface temperature (OSTIA) within five degrees of the equator.
 
     python -m experiments.location_time            # a minute
     python -m experiments.location_time --quick    # seconds; fails if products of place and season do not help
 
-Ridge regressions on random Fourier features of the place, periodic splines of the day of the year, both side by side,
-and with all products of the two; and gradient boosting on latitude, longitude and day of the year. Folds hold out
-samples at random, blocks of 2,000 km, or whole years. The penalty is chosen by generalised cross-validation. Writes
-location_time.rst.
+The models are ridge regressions and gradient boosting. The features of the ridge regressions are random Fourier
+features of the place, periodic splines of the day of the year, both together, and both with all their products.
+Boosting uses latitude, longitude and the day of the year. Folds hold out random samples, blocks of 2,000 km, or whole
+years. Generalised cross-validation chooses the penalty. The script writes location_time.rst.
 """
 
 import argparse

@@ -1,7 +1,8 @@
-"""What fills hidden patches without a transformer: means and neighbours of the visible ones, kriging, and the place.
+"""Methods that fill hidden patches without a transformer: means, neighbours, kriging, and regression on the place.
 
-Each baseline is a function of a problem that returns a function of a cut, a window's field and patches, and what is
-hidden; that returns the filled values. Hyperparameters are chosen on the validation field.
+Each baseline is a function of a problem, and returns a second function. The arguments of the second function are a cut,
+the field and the patches of a window, and the hidden patches. It returns the filled values. Hyperparameters are chosen
+on the validation field.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Fields of the Earth as patches of a few pixels, for patch_transfer.py: regions, pixel sizes and shifted grids.
 
 A ``Cut`` holds the fields of a region, averaged to coarser pixels and divided into patches. A ``Problem`` holds the
-cuts that are learned from, the one that hyperparameters are chosen on, and those that are tested on.
+cuts for training, the cut for the choice of hyperparameters, and the cuts for testing.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
-"""Ways to tell a transformer where its patches are, and the small transformer that fills hidden ones.
+"""Position features of patches, and the small transformer that fills hidden patches.
 
-A ``Position`` is an absolute part, features of the patch table with a network, an index part, of the place in the
-window, or both. Features are fitted on the training patches; what they say of other patches follows from these.
+A ``Position`` has an absolute part, an index part, or both. The absolute part is a set of features of the patch table
+with a network. The index part depends on the place of the patch in the window. Features are fitted on the training
+patches only.
 """
 
 import warnings
@@ -70,7 +71,7 @@ VARIANTS = {
 
 
 class Filler(nn.Module):
-    """A transformer that fills hidden patches: tokens of values and of which are there, plus position."""
+    """A transformer that fills hidden patches: tokens of values and of their validity, plus position."""
 
     def __init__(self, n_values, position, depth=DEPTH, heads=HEADS):
         super().__init__()

@@ -1,8 +1,8 @@
-"""Does a transformer pass kriging, if it starts from kriging? It learns what the kriged field leaves, on the winds.
+"""Test whether a transformer that starts from kriging is better than kriging, on the winds.
 
-The hidden patches are filled by simple kriging of the visible pixels first, with the length that is best on the
-validation field. The transformer of patch_transfer.py sees the kriged values beside the visible ones, and its output,
-zero to begin with, is added to them.
+Simple kriging of the visible pixels first fills the hidden patches. Its length scale is the best one on the validation
+field. The transformer of patch_transfer.py gets the kriged values beside the visible values. Its output is added to the
+kriged values, and is zero before the training.
 
     python -m experiments.patch_residual             # three seeds, two minutes each on one core
 """
@@ -114,11 +114,11 @@ def table(rows, kriging):
 
 
 def main():
-    """Run what has no result yet, and report."""
+    """Run the trainings that have no result yet, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the fields")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the results")
-    parser.add_argument("--variants", nargs="+", default=["bias"], help="what tells the position")
+    parser.add_argument("--variants", nargs="+", default=["bias"], help="kinds of position features")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2), help="random seeds")
     parser.add_argument("--steps", type=int, default=1600, help="training steps")
     options = parser.parse_args()

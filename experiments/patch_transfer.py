@@ -1,15 +1,16 @@
-"""Does a position embedding transfer? A small transformer fills hidden patches of fields, here, there, finer, coarser.
+"""Test whether position features of patches transfer: a small transformer fills hidden patches of fields.
 
-Three quarters of the patches of a window are hidden. The transformer is trained on one region and one size of patches,
-with each way to tell it where the patches are, and tested on a field that it has not seen: on the same patches, on
-a grid shifted by half a patch, at half and twice the size, and in other regions. The learning rate is chosen for each
-on a validation field with the first seed. Ablations have half the steps and the larger rate. Each result is written as
-it comes; a run that was stopped goes on.
+Three quarters of the patches of a window are hidden. The script trains the transformer in one region and on one size of
+patches, with each kind of position features. It tests the transformer on a field that was not in the training: on the
+same patches, on a grid shifted by half a patch, at half and twice the size, and in other regions. For each kind, the
+first seed chooses the learning rate on a validation field. Ablations have half the steps and the larger rate. The
+script writes each result at once, and a stopped run continues where it stopped.
 
     python -m experiments.patch_transfer             # three data sets, three seeds; two hours on one core
     python -m experiments.patch_transfer --quick     # OSTIA only, ten seconds; fails unless position helps
 
-It needs ``eraint_uvz.nc`` and ``ostia_monthly.nc`` in a folder. The quick run takes random fields where these are not.
+The script needs a folder with ``eraint_uvz.nc`` and ``ostia_monthly.nc``. If the files are absent, the quick run uses
+random fields.
 """
 
 import argparse
@@ -223,13 +224,15 @@ def quick(folder):
 
 
 def main():
-    """Run what has no result yet, and report."""
+    """Run the trainings that have no result yet, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two short trainings; nothing is written")
-    parser.add_argument("--outside", action="store_true", help="say how large features are outside; nothing is written")
+    parser.add_argument(
+        "--outside", action="store_true", help="print the size of features outside the region; nothing is written"
+    )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the fields")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the results")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
     parser.add_argument("--steps", type=int, default=1600, help="training steps")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2), help="random seeds")
     parser.add_argument("--only", nargs="+", default=list(PARTS), choices=PARTS, help="parts to run")

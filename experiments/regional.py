@@ -1,11 +1,12 @@
-"""Models of places in a region: coordinates, harmonics, a basis of the region, random waves; linear, trees, a network.
+"""Compare models of places in a region: several kinds of features, with linear models, trees and a network.
 
     python -m experiments.regional            # about twenty minutes on one core
     python -m experiments.regional --quick    # seconds; fails if a basis of a smooth field is worse than coordinates
 
-Three fields in two regions: a smooth and a rough random field (Gaussian processes of Matern covariance), and the share
-of land around a place, with noise of a tenth of their standard deviation. The rows lie at random in the region. Folds
-hold out blocks; penalties and length scales are chosen in the training rows. Writes regional.rst and
+The features are coordinates, harmonics, a basis of the region, and random waves. There are three fields in two regions:
+a smooth and a rough random field (Gaussian processes of Matern covariance), and the share of land around a place. The
+standard deviation of the noise is a tenth of that of the field. Each row of the data is a random place in the region.
+Folds hold out blocks. Penalties and length scales are chosen in the training rows. The script writes regional.rst and
 regional_components.rst.
 """
 

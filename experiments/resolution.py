@@ -1,11 +1,11 @@
-"""The smallest checkerboard that harmonics of degree L resolve with a linear layer, beside 180 / (2 L) degrees.
+"""Find the smallest checkerboard that harmonics of degree L resolve with a linear layer, beside 180 / (2 L) degrees.
 
     python -m experiments.resolution            # about five minutes
     python -m experiments.resolution --quick    # two degrees, ten seconds; fails if either is off the line by a third
 
-Boards have more and more cells, each of one of 16 classes at random, with 40 training points to a cell; a degree
-resolves a board if logistic regression on its harmonics labels at least three quarters of new points rightly. Writes
-resolution.json and resolution.png.
+Each board has more cells than the board before. Each cell has one of 16 classes at random, and 40 training points. A
+degree resolves a board if logistic regression on its harmonics predicts at least three quarters of new points
+correctly. The script writes resolution.json and resolution.png.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Every link inside the built documentation leads somewhere: ``python scripts/check_links.py docs/_build/html``.
+"""Check every link inside the built documentation: ``python scripts/check_links.py docs/_build/html``.
 
-Links to other sites are not followed. Exits with 1, and a line for each, where a file or an anchor is not there.
+The script does not follow links to other sites. If a file or an anchor is missing, the script exits with 1, and prints
+a line for each.
 """
 
 import sys
@@ -24,7 +25,7 @@ class Page(HTMLParser):
 
 
 def dead_links(root):
-    """Pairs of a page and a link of it that leads nowhere."""
+    """Pairs of a page and a dead link on this page."""
     pages = {path: Page(path) for path in root.rglob("*.html") if "_static" not in path.parts}
     if not pages:
         raise SystemExit(f"{root}: no pages")

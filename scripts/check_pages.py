@@ -216,7 +216,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("root", type=Path, help="folder of the built pages")
     parser.add_argument("--pictures", type=Path, help="folder for pictures of the pages")
-    parser.add_argument("--only", default="", help="only pages with this in their path")
+    parser.add_argument("--only", default="", help="only pages with this text in their path")
     parser.add_argument("--jobs", type=int, default=2, help="number of browsers")
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, BROWSERS)), None)

@@ -27,7 +27,7 @@ PIXELS_PER_INCH = 250
 
 def main():
     parser = argparse.ArgumentParser(description="Draw the basis of the sea.")
-    parser.add_argument("--out", type=Path, default=PICTURE, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=PICTURE, help="file to write (default: %(default)s)")
     out = parser.parse_args().out
 
     land = load_land_mask()

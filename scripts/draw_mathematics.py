@@ -22,7 +22,7 @@ plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.righ
 
 def main():
     parser = argparse.ArgumentParser(description="Draw the figures of the mathematics.")
-    parser.add_argument("--out", type=Path, default=FIGURES, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=FIGURES, help="folder for the figures (default: %(default)s)")
     out = parser.parse_args().out
     for name, draw in {"cells": draw_cells, "spectra": draw_spectra}.items():
         figure = draw()
@@ -71,7 +71,7 @@ def draw_spectra():
 
 
 def error_of_samples(size, max_degree=10):
-    """Of the covariance of the globe, if cells count as their centres times their area."""
+    """The error of the covariance of the globe, if harmonics are sampled at the centres of cells."""
     latitude, longitude = np.arange(-90 + size / 2, 90, size), np.arange(size / 2, 360, size)
     edges = np.radians(np.append(latitude - size / 2, 90))
     weight = np.repeat(np.diff(np.sin(edges)), len(longitude)) * np.radians(size)

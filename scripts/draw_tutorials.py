@@ -1,4 +1,4 @@
-"""Run the code of the tutorials, and keep the pictures that it draws beside the pages.
+"""Run the code of the tutorials, and write the pictures that the code draws beside the pages.
 
     python scripts/draw_tutorials.py [tables climate ecology]
 
@@ -22,7 +22,9 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 def main():
     parser = argparse.ArgumentParser(description="Draw the pictures of the tutorials.")
-    parser.add_argument("pages", nargs="*", default=["tables", "climate", "ecology"], help="default: all")
+    parser.add_argument(
+        "pages", nargs="*", default=["tables", "climate", "ecology"], help="tutorials to run (default: all)"
+    )
     os.environ.setdefault("MPLBACKEND", "agg")
     start = Path.cwd()
     for page in parser.parse_args().pages:

@@ -103,7 +103,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--number", type=int, default=200, help="number of mutants")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--part", type=int, default=0, help="which part of the sample to run, when processes share it")
+    parser.add_argument("--part", type=int, default=0, help="part of the sample that this process runs, from 0 on")
     parser.add_argument("--parts", type=int, default=1, help="number of processes that share the sample")
     parser.add_argument("--only", default="", help="part of the names of files to change")
     parser.add_argument("--out", type=Path, default=Path("mutants.jsonl"), help="file of the results")
