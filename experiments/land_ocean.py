@@ -212,11 +212,7 @@ def main():
         "--quick", action="store_true", help="one seed, three cells or those of --cells; nothing is written"
     )
     parser.add_argument("--seeds", type=int, default=3)
-<<<<<<< HEAD
-    parser.add_argument("--cells", nargs="+", help="only these cells, such as grid-siren")
-=======
     parser.add_argument("--cells", nargs="+", help="only these cells of the table, such as grid-siren")
->>>>>>> read3
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the points and the recipes")
     parser.add_argument("--jobs", type=int, default=1, help="number of processes")
     parser.add_argument("--out", type=Path, default=HERE / "results")

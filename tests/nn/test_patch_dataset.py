@@ -229,7 +229,7 @@ def test_cells_have_pixel_centres():
         ((FIELD, 3), {"grid": GRID, "fill_value": np.nan}, "fill_value=nan: expected a finite number"),
         ((FIELD, 3), {"grid": GRID, "dtype": torch.int64}, "dtype=torch.int64: expected a floating dtype"),
         ((pd.DataFrame(FIELD[0, 0]), 3), {"grid": GRID}, "field='DataFrame': expected an array"),
-        ((FIELD, 3), {"grid": GRID, "window_stride": 1}, "window_stride=1: expected None, because window= is not given"),
+        ((FIELD, 3), {"grid": GRID, "window_stride": 1}, "window_stride=1: expected None, because window= is"),
         ((FIELD, 3), {"grid": GRID, "window": 0}, "window=0: expected a positive integer"),
         ((FIELD, 3), {"grid": GRID, "channel_dim": "level"}, "channel_dim='level': expected None for an array"),
         ((labelled(), 3), {"channel_dim": "channel"}, "channel_dim='channel': expected None or one of"),
