@@ -296,31 +296,40 @@ def mean_and_deviation(rows, form):
 
 
 def auc_table(found):
-    """One row for each model: mean AUC of each region and background, and seconds of CPU; the best model first."""
-    yield "model", *(f"{REGIONS[name]}, {side}" for name in REGIONS for side in BACKGROUNDS), "species", "seconds"
+    """Mean AUC of each region and background, standard deviations, and seconds of CPU; the best model first."""
+    titles = (f"{REGIONS[name]}, {side}" for name in REGIONS for side in BACKGROUNDS)
+    yield "model", *titles, "deviation, seeds", "deviation, species", "seconds"
     for model, parts in sorted(found.items(), key=mean_auc, reverse=True):
-        cells, spread, seconds = [], [], []
-        for name in REGIONS:
-            for side in BACKGROUNDS:
-                runs = list(parts.get(f"{name} {side}", {}).values())
-                seconds += [run["seconds"] for run in runs]
-                spread += [float(np.nanstd(run["auc"])) for run in runs]
-                cells.append(mean_and_deviation([np.nanmean(run["auc"]) for run in runs], ".3f") if runs else "-")
-        if seconds:
-            yield model, *cells, f"{np.mean(spread):.2f}", f"{np.mean(seconds):.1f}"
+        runs = [list(parts.get(f"{name} {side}", {}).values()) for name in REGIONS for side in BACKGROUNDS]
+        every = [run for each in runs for run in each]
+        if every:
+            aucs = [[np.nanmean(run["auc"]) for run in each] for each in runs]
+            species = np.mean([np.nanstd(run["auc"]) for run in every])
+            seconds = np.mean([run["seconds"] for run in every])
+            yield model, *mean_cells(aucs), mean_deviation(aucs), f"{species:.2f}", f"{seconds:.1f}"
 
 
 def score_table(found):
-    """One row for each model: mean average precision and mean Boyce index of each region, records as background."""
+    """Mean average precision and mean Boyce index of each region, with the records as background."""
     titles = {"precision": "average precision", "boyce": "Boyce index"}
-    yield "model", *(f"{REGIONS[name]}, {title}" for title in titles.values() for name in REGIONS)
+    columns = (cell for title in titles.values() for cell in (*(f"{title}, {REGIONS[name]}" for name in REGIONS), "±"))
+    yield "model", *columns
     for model, parts in sorted(found.items(), key=mean_auc, reverse=True):
-        runs = [list(parts.get(f"{name} records", {}).values()) for name in REGIONS]
+        runs = [parts.get(f"{name} records", {}).values() for name in REGIONS]
         if all(runs):
-            yield (
-                model,
-                *(mean_and_deviation([run[score] for run in each], ".3f") for score in titles for each in runs),
-            )
+            scores = [[[run[score] for run in each] for each in runs] for score in titles]
+            yield model, *(cell for each in scores for cell in (*mean_cells(each), mean_deviation(each)))
+
+
+def mean_cells(rows):
+    """The mean over the seeds of each row, or a dash."""
+    return [f"{np.mean(each):.3f}" if each else "-" for each in rows]
+
+
+def mean_deviation(rows):
+    """The standard deviation over seeds, a mean over the rows; a dash for one seed."""
+    several = [np.std(each) for each in rows if len(each) > 1]
+    return f"{np.mean(several):.3f}" if several else "-"
 
 
 def mean_auc(item):
