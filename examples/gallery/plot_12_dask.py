@@ -2,8 +2,9 @@
 Can a mask be larger than memory?
 =================================
 
-The example is a land mask of 1800 x 3600 cells in chunks. dask makes each chunk when ``fit`` needs it, and then removes
-it from memory. ``fit`` keeps 1,681 sums over all chunks. The embedding is lazy: dask computes only the requested part.
+The example is a mask of the sea with 1,800 x 3,600 cells in chunks. dask makes each chunk when ``fit`` needs it, and
+then removes it from memory. ``fit`` keeps 1,682 sums over all chunks. The embedding is lazy: dask computes only the
+requested part.
 """
 
 import dask.array as da
