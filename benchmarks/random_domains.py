@@ -1,4 +1,4 @@
-"""Random domains, each described in several ways that mean the same, for reproducibility.py."""
+"""Random domains for reproducibility.py, each in several equivalent descriptions."""
 
 import numpy as np
 
