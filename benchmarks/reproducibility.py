@@ -8,8 +8,8 @@
 
 A first process fits bases of three domains, saves them, and embeds 10,000 places of each domain and patches of its
 grid. The other processes load the same files and embed the same places and patches. Then they fit the bases anew and
-embed again. They have more threads, the BLAS kernels of older processors (OPENBLAS_CORETYPE) or, with ``--python``,
-other versions of numpy and scipy. The given interpreters need numpy, scipy and scikit-learn only. Writes
+embed again. Each of them has more threads, the BLAS kernels of an older processor (OPENBLAS_CORETYPE) or, with
+``--python``, other versions of numpy and scipy. The given interpreters need numpy, scipy and scikit-learn only. Writes
 reproducibility.json and reproducibility.rst.
 
 With ``--domains``, processes with different kernels fit bases of random domains. The first process fits each domain as
