@@ -1,4 +1,4 @@
-"""The peers of skgeo, each in the code that its users would write, and the part of the work that every method needs."""
+"""The peers of skgeo, each as its users would write it, and the physical limit."""
 
 import numpy as np
 from scipy import linalg

@@ -1,12 +1,11 @@
-"""The smallest matrix for which a second thread of BLAS saves time, on an idle machine and beside a busy process.
+"""From which size of matrix a second thread of BLAS pays, on an idle machine and beside a process that is busy.
 
-    python benchmarks/blas_threads.py          # about ten minutes, on a machine that does nothing else
-    python benchmarks/blas_threads.py --quick  # a second: only to see that the script runs
+    python benchmarks/blas_threads.py          # some ten minutes, on a machine that does nothing else
+    python benchmarks/blas_threads.py --quick  # a second: only to see that it runs
 
-The script measures the median milliseconds of the steps of a fit with one thread and with two threads: the eigenproblem
-as a whole and by way of a tridiagonal matrix, the Cholesky factor, and a product. The sizes of the matrices are the
-numbers of harmonics up to degree 10, 20, 24, 30, 40 and 60. The smallest size for two threads in
-skgeo/_kernels/threads.py comes from these measurements. Writes blas_threads.json and blas_threads.rst.
+Median milliseconds of the steps of a fit (the eigenproblem as a whole and by way of a tridiagonal matrix, Cholesky's
+factor, a product) with one thread and with two, at the numbers of harmonics to degree 10, 20, 24, 30, 40 and 60. The
+number in skgeo/_kernels/threads.py follows from it. Writes blas_threads.json and blas_threads.rst.
 """
 
 import argparse

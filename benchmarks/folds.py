@@ -1,12 +1,11 @@
-"""Folds of a million points: seconds and memory, and how much better the scores of random folds are.
+"""Folds of a million points: seconds and memory; and how much of a score random folds owe to neighbours.
 
     python benchmarks/folds.py            # about three minutes on an idle core
     python benchmarks/folds.py --quick    # 50,000 points, half a minute; fails if folds are wrong
 
-Each splitter runs in a process of its own, beside GroupKFold of scikit-learn with groups from cells of one degree and
-from KMeans. The scores are those of a random forest on places and on harmonics. One data set is the houses of
-California, if scikit-learn has them in its cache. The other is a field of known spectrum at places that crowd around
-towns. Writes folds.json and folds.rst.
+Each splitter runs in a process of its own, beside scikit-learn's GroupKFold with groups from cells of a degree and from
+KMeans. The scores are of a random forest on places and on harmonics: on the houses of California if scikit-learn has
+them in its cache, and on a field of known spectrum at places that crowd around towns. Writes folds.json and folds.rst.
 """
 
 import argparse

@@ -1,21 +1,20 @@
-"""Gaussian processes beside other packages: accuracy of predictions, coverage of intervals, time and memory.
+"""Gaussian processes: how good their predictions and intervals are, and what they cost, beside other packages.
 
     python benchmarks/gaussian_process.py            # an hour; writes results
     python benchmarks/gaussian_process.py --quick    # a minute; fails if accuracy, coverage, time or memory are off
 
-Accuracy: R2 against the truth without noise at held-out places, and the shares of this truth within the 50, 90 and 95 %
-intervals. Three random fields (smooth and rough on the globe, rough in a region) are observed at 1,200 places, three
-times each. The noise has a tenth of the standard deviation of the field. The reference is the exact process of
-scikit-learn with the hyperparameters that skgeo finds. GPBoost takes part if it is installed (pip install gpboost).
+Accuracy: R2 of the noiseless truth at held-out places, and the shares of it within the 50, 90 and 95 % intervals. Three
+random fields (smooth and rough on the globe, rough in a region) are observed at 1,200 places with noise of a tenth of
+their deviation, three times each. The exact process of scikit-learn, given the hyperparameters that skgeo finds, is the
+reference. GPBoost is there where it is installed (pip install gpboost).
 
-Coverage: shares of held-out observations within the intervals. The data are Matern fields and, if the published file
-lies beside the repository, the ERA-Interim reanalysis, observed with noise and without noise. Errors without noise are
-not normal. The script shows the coverage without noise, and does not check it.
+Coverage: shares of held-out observations, of Matern fields and, where the published file lies beside the repository, of
+the ERA-Interim reanalysis observed with noise and without. Without noise the errors are not normal: that is told, not
+checked.
 
-Cost: seconds on two threads and peak memory of a fit with hyperparameters and of predictions with standard deviations,
-for 2,000 to 1,000,000 places. GPBoost, scikit-learn, pykrige and gstools take part if they are installed, up to the
-number of places that each of them can handle. Each measurement has a process of its own. The script also compares the
-time of exact patch averages with the time of averages over 16 x 16 pixels.
+Cost: seconds on two threads and peak memory, each in a process of its own, of a fit with hyperparameters and of
+predictions with their deviations, for 2,000 to 1,000,000 places: beside GPBoost, scikit-learn, pykrige and gstools, as
+far as each of them can go and is installed. And exact patch averages beside averages over 16 x 16 pixels.
 
 Writes gaussian_process.json and gaussian_process.rst.
 """

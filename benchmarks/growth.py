@@ -1,4 +1,4 @@
-"""Growth of the time of skgeo with the number of points and pixels."""
+"""How the time grows with the number of points and pixels."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""The style of all pictures of results: colours for readers with colour blindness, and names beside lines."""
+"""The look of all pictures of results: colours that readers with any eyes can distinguish, and names beside lines."""
 
 import functools
 

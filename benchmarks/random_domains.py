@@ -1,4 +1,4 @@
-"""Random domains for reproducibility.py, each in several equivalent descriptions."""
+"""Random domains, each described in several ways that mean the same, for reproducibility.py."""
 
 import numpy as np
 

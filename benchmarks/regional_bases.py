@@ -1,11 +1,11 @@
-"""Largest difference between the bases of products with vectors and of the covariance, over regions of all kinds.
+"""Largest difference between bases by products with vectors and by the covariance itself, over regions of all kinds.
 
     python benchmarks/regional_bases.py            # five minutes on one core
     python benchmarks/regional_bases.py --quick    # one degree, seconds; fails beyond 1e-7
 
-Both methods of ``skgeo/_kernels/domain_basis.py`` fit each region at each degree. The difference is that of the
-embeddings of cells of the region. If a domain supports too many components for the method of products at a degree, the
-table has an empty entry. Writes regional_bases.rst.
+Both ways of ``skgeo/_kernels/domain_basis.py`` fit each region at each degree. The difference is that of the embeddings
+of cells of the region. A domain that supports too many components for products at a degree has no figure. Writes
+regional_bases.rst.
 """
 
 import argparse

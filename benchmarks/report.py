@@ -1,4 +1,4 @@
-"""The results of run.py as a picture and as a table for the documentation."""
+"""The results as a picture and as a table for the documentation."""
 
 from growth import COMPONENTS, DEGREE
 from pictures import BLUE, GREEN, GREY, ORANGE, PURPLE, YELLOW, drawing, name_lines

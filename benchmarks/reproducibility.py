@@ -1,21 +1,20 @@
-"""Largest difference between embeddings of the same places and patches by several processes: loaded, and fitted anew.
+"""Largest difference between embeddings of the same places and patches by other processes: loaded, and fitted anew.
 
     python benchmarks/reproducibility.py                                # a minute: threads and BLAS kernels
     python benchmarks/reproducibility.py --python /another/venv/bin/python --python ...
     python benchmarks/reproducibility.py --domains 2000                 # random domains, two hours of computing
-    python benchmarks/reproducibility.py --domains 2000 --minutes 40    # as many domains as 40 minutes allow
+    python benchmarks/reproducibility.py --domains 2000 --minutes 40    # as many of them as fit
     python benchmarks/reproducibility.py --quick                        # one domain, two processes; fails beyond 1e-6
 
-A first process fits bases of three domains, saves them, and embeds 10,000 places of each domain and patches of its
-grid. The other processes load the same files and embed the same places and patches. Then they fit the bases anew and
-embed again. Each of them has more threads, the BLAS kernels of an older processor (OPENBLAS_CORETYPE) or, with
-``--python``, other versions of numpy and scipy. The given interpreters need numpy, scipy and scikit-learn only. Writes
-reproducibility.json and reproducibility.rst.
+A first process fits bases of three domains, saves them, and embeds 10,000 places of each and patches of its grid.
+Others, with more threads, with the BLAS kernels of older processors (OPENBLAS_CORETYPE) and, with ``--python``, with
+other versions of numpy and scipy, load the same files and embed again, and fit anew and embed. The interpreters given
+need numpy, scipy and scikit-learn only. Writes reproducibility.json and reproducibility.rst.
 
-With ``--domains``, processes with different kernels fit bases of random domains. The first process fits each domain as
-it is and in all its other descriptions (longitudes + 360, rows reversed, chunks, ...). Each of the other processes fits
-the domain as it is and, up to degree 20, in one other description. The script compares all fits with the first fit: in
-the domain with its edges and corners, and anywhere on Earth. Writes random_domains.json and random_domains.rst.
+With ``--domains`` processes with different kernels fit bases of random domains. The first process fits each domain as
+it is and in all its other descriptions (longitudes + 360, rows reversed, chunks, ...). Each of the others fits the
+domain as it is and, up to degree 20, in one other description. All fits are compared with the first one: in the domain,
+edges and corners included, and anywhere on Earth. Writes random_domains.json and random_domains.rst.
 """
 
 import argparse

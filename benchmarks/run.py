@@ -1,12 +1,12 @@
-"""Measure skgeo beside its peers and the physical limit: a table for terminal and documentation, and a picture.
+"""Measure skgeo beside its peers and the physical limit: a table in the terminal and the documentation, and a picture.
 
-Every contender of a workload has a process of its own, with a given number of threads. The contenders take turns. The
-result is the median time of the turns. Memory is the peak resident size of the process. The script measures skgeo once
-more without any setting of the number of threads: on a quiet machine, and beside a process that keeps a core busy.
+Every contender of a workload lives in a process of its own, with a given number of threads; they take turns, and the
+median of the turns counts. Memory is the peak resident size of the process. skgeo alone is measured once more as it
+comes, with no number of threads given to anything: on a quiet machine, and beside a process that keeps a core busy.
 
     python benchmarks/run.py                # about an hour, 8 GB of memory, on a machine that does nothing else
     python benchmarks/run.py --quick        # small, under two minutes: only to see that all results are right
-    python benchmarks/run.py --threads defaults busy --only "fit, sea, 720"     # these rows anew, other rows are kept
+    python benchmarks/run.py --threads defaults busy --only "fit, sea, 720"     # these rows anew, the others are kept
     python benchmarks/run.py --only degrees                                     # all rows and curves of regions
 """
 

@@ -1,10 +1,10 @@
-"""A long stream: 1e8 points through partial_fit and through transform, and the memory of the process meanwhile.
+"""A long stream: 1e8 points through partial_fit, and through transform, with the memory of the process on the way.
 
     python benchmarks/soak.py            # some minutes
     python benchmarks/soak.py --quick    # 2e6 points; fails if memory grows
 
-A generator makes the points in blocks of a million, as if they came from a file that is larger than memory. After the
-first tenth of the points, resident memory may grow by at most the size of one block. Writes soak.json.
+Points come in blocks of a million, from a generator, as from a file that is larger than memory. After the first tenth,
+resident memory may grow by no more than the size of one block. Writes soak.json.
 """
 
 import argparse

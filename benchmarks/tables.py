@@ -1,4 +1,4 @@
-"""Results as files: tables in reStructuredText, and rows in JSON."""
+"""Results as files: tables in reStructuredText, rows in JSON."""
 
 import json
 

@@ -1,8 +1,8 @@
-"""The workloads that run.py measures, each with its contenders.
+"""What is measured: each workload with its contenders.
 
-A contender is a function. A call of the contender prepares the work (not timed), and returns the function that does the
-work (timed). The first contender of a workload is skgeo. ``sample`` turns the result of a contender into numbers. The
-benchmark compares these numbers with those of ``exact``, which another method computes in double precision.
+A contender prepares when it is called (not timed) and returns the function that does the work (timed). The first one is
+skgeo. ``sample`` turns the result of a contender into numbers that are compared with those of ``exact``, worked out in
+double precision by other means.
 """
 
 from collections.abc import Callable

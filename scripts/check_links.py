@@ -1,9 +1,6 @@
-"""Check that every link inside the built documentation leads somewhere.
+"""Every link inside the built documentation leads somewhere: ``python scripts/check_links.py docs/_build/html``.
 
-    python scripts/check_links.py docs/_build/html
-
-The script does not follow links to other sites. If a file or an anchor does not exist, the script prints a line for
-each broken link and exits with 1.
+Links to other sites are not followed. Exits with 1, and a line for each, where a file or an anchor is not there.
 """
 
 import sys

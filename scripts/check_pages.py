@@ -1,9 +1,7 @@
-"""Check that every page of the built documentation looks right in a browser.
+"""Every page of the built documentation looks right in a browser: ``python scripts/check_pages.py docs/_build/html``.
 
-    python scripts/check_pages.py docs/_build/html
-
-Chromium opens each page without a window and without a network, once for all widths. The script prints a line for each
-fault, and exits with 1 if it finds a fault:
+Chromium opens each page without a window and without a network, once for all widths. The script exits with 1, and with
+a line for each fault, if
 
 * a page is wider than the window, so that the whole page scrolls sideways;
 * a block of code is cut off in a window of 1280 pixels;
@@ -11,8 +9,8 @@ fault, and exits with 1 if it finds a fault:
 * a formula is not drawn, a picture does not load, or a page asks for a file of another site;
 * a link leads nowhere, or the header has more than one row in a window of 1024 or 1280 pixels.
 
-``--pictures FOLDER`` also writes a picture of each page and width. If Chromium is absent, the script prints a message
-and exits with 0.
+``--pictures FOLDER`` also writes a picture of each page and width. Without Chromium the script says so, and exits with
+0.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Draw the logo of the documentation: the signs of a spherical harmonic on a globe, as SVG.
+"""Draws the logo of the documentation: the signs of a spherical harmonic on a globe, as SVG.
 
     python scripts/draw_logo.py [--out logo.svg]
 
 A real harmonic changes its sign at parallels, where the Legendre function is zero, and at meridians. These lines divide
-the globe into cells of alternating sign. The logo shows the cells in two colours, seen from far above the northern
+the globe into cells of alternating sign. The logo shows the cells in two colours, as from far above the northern
 Atlantic.
 """
 

@@ -1,6 +1,4 @@
-"""Draw the figures of docs/mathematics.rst.
-
-    python scripts/draw_mathematics.py [--out docs/_static]
+"""Draw the figures of docs/mathematics.rst: python scripts/draw_mathematics.py [--out docs/_static]
 
 Needs matplotlib: pip install 'skgeo[plot]'
 """

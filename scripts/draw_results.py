@@ -1,8 +1,8 @@
-"""Draw the pictures of benchmarks and experiments anew from the kept results, without another run.
+"""Draws the pictures of benchmarks and experiments anew from their kept results. Nothing is run again.
 
     python scripts/draw_results.py [--out FOLDER]
 
-Without --out, each picture replaces the old picture beside its results.
+Without --out, each picture replaces the one beside its results.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Run the code of the tutorials, and keep the pictures that the code draws.
+"""Run the code of the tutorials, and keep the pictures that it draws beside the pages.
 
     python scripts/draw_tutorials.py [tables climate ecology]
 

@@ -1,10 +1,10 @@
-"""Make the land mask of skgeo from the land mask of GLOBE, which the package global-land-mask holds.
+"""Make the land mask that skgeo bundles from GLOBE's, as the package global-land-mask holds it.
 
     pip install global-land-mask==1.0.0
     python scripts/make_land_mask.py
 
-The script takes 1 GB of memory. The same input gives the same bytes with the same version of zlib, because an archive
-that numpy writes has no time stamps.
+Takes 1 GB of memory. The same input gives the same bytes (with the same zlib): an archive that numpy writes has no
+time stamps.
 """
 
 import argparse

@@ -3,11 +3,10 @@
     python scripts/mutants.py --number 200            # hours on one core; a stopped run continues where it was
     python scripts/mutants.py --number 20 --seed 1
 
-Each change makes a mutant. A change replaces a comparison, an arithmetic operator, a number, a boolean operator or a
-returned value. The script draws the changes at random from all such places in the files below. It writes each mutant
-into a copy of the tree, and runs the tests of the changed file there until the first failure. If no test notices a
-mutant, the mutant has survived: it is equivalent to the code, or a test is missing. The script appends each result as a
-line to the file --out.
+Mutants are sampled from all places in the files below where a comparison, an arithmetic operator, a number, a boolean
+operator or a returned value can be replaced. Each mutant is written into a copy of the tree, where the tests of its
+file run until the first failure. A mutant that no test notices has survived: it is equivalent to the code, or a test
+is missing. Results are appended to the file --out, one mutant a line.
 """
 
 import argparse
