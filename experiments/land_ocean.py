@@ -1,8 +1,8 @@
 """The land-ocean table of Russwurm et al. 2024, trained again with the published hyperparameters.
 
-A cell of the table is an encoder with a network. The script trains each cell with several seeds, in one process with
-one thread. It writes each result at once, and a run that was stopped continues where it stopped. It needs the points
-and the recipes, ``land_ocean_*.npz`` and ``location_encoder_recipes.json``, in a folder.
+A cell of the table is an encoder with a network. The script trains each cell with several seeds. Each training uses
+one thread. The script writes each result at once, and a run that was stopped continues where it stopped. It needs the
+points and the recipes, ``land_ocean_*.npz`` and ``location_encoder_recipes.json``, in a folder.
 
     python -m experiments.land_ocean             # 30 cells, three seeds: half an hour on one core
     python -m experiments.land_ocean --quick     # three cells, one seed, under two minutes; fails if a cell is off
