@@ -7,13 +7,13 @@
 variable GEOCLIP_WHEEL may name the wheel in place of ``--geoclip``. ``--table FILE`` adds measurements: a CSV file with
 the columns latitude, longitude and targets.
 
-One model is an exact Gaussian process with skgeo's defaults. The other models are ridge regressions on fixed
-features, computed with their Gram matrices: harmonics with a Matern spectrum up to degree 30, the 512 columns of
-GeoCLIP, both together, and harmonics with the columns of GeoCLIP's network before training, as a control. The columns of
-GeoCLIP are standardised, and each set of features has a mean square of one. Three folds of the same kind within the
-training folds choose the penalty, and the weight of the embedding beside the harmonics. The score is that of all
-held-out predictions together: R2 for numbers, accuracy for land and ocean, where models predict 1 and -1. The
-script writes pretrained.json and .rst. It does not compute scores again that are in pretrained.json.
+One model is an exact Gaussian process with skgeo's defaults. The other models are ridge regressions on fixed features,
+computed with their Gram matrices: harmonics with a Matern spectrum up to degree 30, the 512 columns of GeoCLIP, both
+together, and harmonics with the columns of GeoCLIP's network before training, as a control. The columns of GeoCLIP are
+standardised, and each set of features has a mean square of one. Three folds of the same kind within the training folds
+choose the penalty, and the weight of the embedding beside the harmonics. The score is that of all held-out predictions
+together: R2 for numbers, accuracy for land and ocean, where models predict 1 and -1. The script writes pretrained.json
+and .rst. It does not compute scores again that are in pretrained.json.
 """
 
 import argparse
