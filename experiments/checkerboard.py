@@ -1,12 +1,12 @@
-"""The checkerboard of Russwurm et al. 2024: test which encoders and networks stay accurate near the poles.
+"""The checkerboard of Russwurm et al. 2024: which encoders and networks stay accurate toward the poles.
 
-A board has 200 cells on the sphere. The script trains on 10,000 points, with the published hyperparameters of each cell
-of the table. It computes the accuracy at new points in bands of ten degrees of latitude. It writes each result when it
-has the result, and a stopped run continues where it stopped. The script needs the file of the recipes, as land_ocean.py
-does.
+The script trains each encoder with each network, with the published hyperparameters. The networks learn the labels of
+200 cells on the sphere from 10,000 points. The script measures the accuracy at new points in bands of ten degrees of
+latitude. It writes each result at once, and a run that was stopped continues where it stopped. It needs the recipes, as
+land_ocean.py does.
 
     python -m experiments.checkerboard            # 30 cells, one seed: a quarter of an hour on one core
-    python -m experiments.checkerboard --quick    # two cells; fails unless only harmonics are good at the poles
+    python -m experiments.checkerboard --quick    # two cells; fails if harmonics are bad at the poles or Direct is good
 """
 
 import argparse
@@ -30,7 +30,7 @@ POLAR = 70  # degrees of latitude from which the poles are counted
 
 
 def run(cell, recipe, training, n_test=50_000):
-    """Train one cell, and count its accuracy overall, by band and at the poles."""
+    """Train one cell of the table, and measure its accuracy overall, by band of latitude and at the poles."""
     torch.set_num_threads(1)
     recipe = {name: int(value) if name in ("n_scales", "n_layers") else value for name, value in recipe.items()}
     (X, y), (X_val, y_val), (X_test, y_test) = (
@@ -73,7 +73,7 @@ def draw(rows, path):
 
 
 def table(rows):
-    """Accuracy of each cell, and behind it that at the poles."""
+    """Accuracy of each cell of the table, followed by its accuracy at the poles."""
     by_cell = {row["cell"]: row for row in rows}
     yield (
         "encoder",
@@ -86,7 +86,7 @@ def table(rows):
 
 
 def main():
-    """Train the cells that have no result yet, and write the tables."""
+    """Run the cells without a result, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two cells; nothing is written")
     parser.add_argument("--data", type=Path, default=land_ocean.DATA, help="folder of the recipes")

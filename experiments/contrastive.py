@@ -1,17 +1,15 @@
-"""Compare a location embedding that is trained on "images" of the atmosphere with harmonics, and measure its cost.
+"""Compare a location embedding learned from "images" of the atmosphere with harmonics, and measure its cost.
 
-    python -m experiments.contrastive            # some ten minutes; one CPU thread for the fields, two for the cost
+    python -m experiments.contrastive            # about ten minutes; one CPU thread for the fields, two for the cost
     python -m experiments.contrastive --quick    # the synthetic field, half a minute; fails if nothing is learned
 
-Images are patches of two fields around a place. The target is another field at this place. There are two data sets:
-
-* ERA-Interim, if ../shared/data/eraint_uvz.nc exists. Images are the geopotential and the eastward wind at three levels
-  in January and July. The targets are the northward wind at 850 hPa and the share of land.
-* The synthetic field. Images are a random field to degree 30. The target is a combination of its slopes.
-
-A ContrastiveLocationEncoder matches places with images of all places. Ridge regression on the frozen embedding then
-predicts the target in held-out blocks of 30 degrees. The script compares this regression with ridge regressions on the
-same number of harmonics, and on the images themselves. It writes contrastive.json and contrastive.rst.
+An image is a patch of fields around a place. The target is another field at the place. There are two data sets.
+ERA-Interim is used if ../shared/data/eraint_uvz.nc exists: its images are geopotential and eastward wind at three
+levels in January and July, and its targets are the northward wind at 850 hPa and the share of land. In the synthetic
+data set, the images are a random field up to degree 30, and the target is a combination of the slopes of the field. A
+ContrastiveLocationEncoder learns to match places with images. Then a ridge regression on the frozen embedding predicts
+the target in held-out blocks of 30 degrees. Two other ridge regressions use as many harmonics as the embedding has
+columns, and the images themselves. The script writes contrastive.json and contrastive.rst.
 """
 
 import argparse
@@ -43,9 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a small synthetic field only; write nothing")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
-    parser.add_argument(
-        "--cost", nargs=2, type=int, metavar=("PAIRS", "BATCH"), help="measure the time of one epoch only"
-    )
+    parser.add_argument("--cost", nargs=2, type=int, metavar=("PAIRS", "BATCH"), help="only measure one epoch")
     options = parser.parse_args()
     if options.cost:
         print(json.dumps(cost(*options.cost)))
@@ -66,7 +62,7 @@ def main():
 
 
 def check(rows):
-    """Retrieval has to be what the documentation says, and the learned embedding to win where it can."""
+    """Fail if retrieval is less than 20 times chance, or if harmonics predict the synthetic target better."""
     for row in rows:
         if row["retrieval"][0] < 20 * row["chance"][0]:
             raise SystemExit(f"{row['field']}: retrieval is less than 20 times chance")
@@ -75,7 +71,7 @@ def check(rows):
 
 
 def experiment(field, places, images, targets, dims):
-    """Retrieval, and what ridge regression on frozen embeddings explains of targets in blocks it has not seen."""
+    """Retrieval of places, and R^2 of ridge regressions on frozen features in held-out blocks."""
     blocks = np.floor((places[:, 0] + 90) / 30) * 100 + np.floor((places[:, 1] + 180) / 30)
     rows = []
     for dim in dims:
@@ -110,20 +106,20 @@ def experiment(field, places, images, targets, dims):
 
 
 def explained(features, target, blocks):
-    """Mean R^2 over five folds of blocks; the penalty is chosen in folds of blocks inside the training part."""
+    """Mean R^2 over five folds of blocks. Folds of blocks inside the training part choose the penalty."""
     scores = []
     for train, test in GroupKFold(5, shuffle=True, random_state=0).split(features, groups=blocks):
         ridge = make_pipeline(StandardScaler(), Ridge())
         model = GridSearchCV(ridge, {"ridge__alpha": ALPHAS}, cv=GroupKFold(3))
         model.fit(features[train], target[train], groups=blocks[train])
-        predicted = model.predict(features[test]).reshape(target[test].shape)  # a single target may come flat
+        predicted = model.predict(features[test]).reshape(target[test].shape)  # a single target may be a vector
         error = ((predicted - target[test]) ** 2).mean(axis=0)
         scores.append(1 - (error / target[test].var(axis=0)).mean())
     return float(np.mean(scores))
 
 
 def synthetic(n_places):
-    """A field of harmonics to degree 30: patches of it, and a combination of its slopes."""
+    """Patches of a field of harmonics up to degree 30, and a combination of the slopes of the field."""
     rng = np.random.default_rng(0)
     degree = np.sqrt(np.arange(31**2)).astype(int)
     weights = rng.normal(size=31**2) / np.sqrt(2 * degree + 1) * np.exp(-((degree / 25.0) ** 4)) * (degree > 0)
@@ -137,7 +133,7 @@ def synthetic(n_places):
 
 
 def era_interim(n_places):
-    """Patches of geopotential and eastward wind; the northward wind at 850 hPa, and the share of land, there."""
+    """Patches of geopotential and eastward wind, with the northward wind at 850 hPa and the share of land."""
     import netCDF4
 
     with netCDF4.Dataset(ERA_INTERIM) as data:
@@ -162,26 +158,26 @@ def nearest(places):
 
 
 def describe(patches):
-    """Features of patches (n, fields, pixels): means, and what differs from them."""
+    """Features of patches (n, fields, pixels): means of the pixels, and differences from the means."""
     means = patches.mean(axis=2, keepdims=True)
     return np.concatenate([means[..., 0], (patches - means).reshape(len(patches), -1)], axis=1).astype(np.float32)
 
 
 def patch_points(places):
-    """The middles of the pixels of patches around places, (n, 5, 5, 2), of the same size on the ground."""
+    """Centres (n, 5, 5, 2) of the pixels of patches around places. All patches have the same size on the ground."""
     latitude = places[:, 0, np.newaxis, np.newaxis] + REACH[:, np.newaxis]
     eastward = REACH / np.cos(np.radians(places[:, 0, np.newaxis, np.newaxis]))
     return np.stack(np.broadcast_arrays(latitude, places[:, 1, np.newaxis, np.newaxis] + eastward), axis=-1)
 
 
 def uniform_places(n_places, rng):
-    """Uniform on the sphere, to where patches of 9 degrees stay clear of the poles."""
+    """Places uniform on the sphere from 80 S to 80 N, so that no patch of 9 degrees reaches a pole."""
     latitude = np.degrees(np.arcsin(rng.uniform(-1, 1, n_places) * np.sin(np.radians(80))))
     return np.column_stack([latitude, rng.uniform(-180, 180, n_places)])
 
 
 def cost(n_pairs, batch_size):
-    """One epoch on random places and 512 random features, with two threads: seconds, and memory beyond the data."""
+    """Seconds and memory beyond the data of one epoch on random places and 512 random features, with two threads."""
     torch.set_num_threads(2)
     rng = np.random.default_rng(0)
     places, images = uniform_places(n_pairs, rng), rng.normal(size=(n_pairs, 512)).astype(np.float32)
@@ -200,7 +196,7 @@ def cost(n_pairs, batch_size):
 
 
 def cost_apart(n_pairs, batch_size):
-    """As ``cost``, in a process of its own, whose peak is of nothing else."""
+    """Run ``cost`` in a separate process, so that the peak of the memory belongs to this cost only."""
     command = [sys.executable, "-m", "experiments.contrastive", "--cost", str(n_pairs), str(batch_size)]
     result = json.loads(
         subprocess.run(command, cwd=Path(__file__).parents[1], check=True, capture_output=True, text=True).stdout

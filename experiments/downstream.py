@@ -1,15 +1,14 @@
-"""Compare features of places, with several models and fields, in random folds and in blocks.
+"""Which features of a place help which model on which data, in random and blocked folds.
 
-    python -m experiments.downstream            # two hours on two cores; a stopped run continues where it stopped
+    python -m experiments.downstream            # two hours on two cores; a stopped run can continue
     python -m experiments.downstream --quick    # one field, few models, seconds; fails if features do not help
 
-The script samples fields at random places. The models get the latitude and the longitude only. Folds of the same kind
-within the training folds choose penalties, degrees, scales, widths and leaves, and the script stores the choices with
-the result. The score is computed from all held-out predictions together: R² for numbers, and accuracy for land and
-ocean. The largest degree of the harmonics is the degree that the spacing of the places allows, but at most 40. The
-basis of a region is fitted once, on a grid of the region, to degree 60. The script leaves out ERA-Interim and the
-California housing data if it does not find them. It writes downstream.json, .rst and .png. It does not compute results
-again that are in downstream.json.
+The script samples fields at random places. The models see latitude and longitude only. Folds of the same kind inside
+the training folds choose penalties, degrees, scales, spacings and leaves, and the results contain the choices. The
+score is the score of all held-out predictions together: R² for numbers, accuracy for land and ocean. Harmonics have the
+largest degree that the spacing of the places supports, but at most 40. The basis of a region has degree 60, and the
+script fits it once, on a grid of the region. The script skips ERA-Interim and California housing if their files are
+missing. It writes downstream.json, .rst and .png. It does not compute scores again that are in downstream.json.
 """
 
 import argparse
@@ -46,11 +45,11 @@ def folds(kind, size_km, seed, n_splits):
 
 
 def result(model, choices, X, y, kind, size_km, seed):
-    """Score of the predictions of five outer folds, and what three inner ones chose in each of them."""
+    """Score of the predictions of five outer folds, and the choices of three inner folds in each outer fold."""
     predicted, chosen = np.empty_like(y), {name: [] for name in choices}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResolutionWarning)  # searches meet degrees too low and too high
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of scikit-learn's, at the ends of its bounds
+        warnings.simplefilter("ignore", ResolutionWarning)  # the search also tries degrees that are too low or too high
+        warnings.simplefilter("ignore", ConvergenceWarning)  # scikit-learn warns at the bounds of its search
         for train, test in folds(kind, size_km, seed, 5).split(X, y):
             inner = folds(kind, size_km, seed + 1, 3)
             search = GridSearchCV(model, choices, cv=inner, error_score="raise") if choices else clone(model)
@@ -62,7 +61,7 @@ def result(model, choices, X, y, kind, size_km, seed):
 
 
 def cells(options):
-    """Every combination of seed, data, size, folds and model, by seed: a run that is stopped has whole seeds."""
+    """All combinations of seed, data, size, folds and model. The seed varies slowest: a stopped run has whole seeds."""
     data = data_sets()
     names = ["smooth field"] if options.quick else data
     seeds, sizes = ((0,), (500,)) if options.quick else (SEEDS, SIZES)
@@ -77,7 +76,7 @@ def cells(options):
                 if y.dtype == bool:
                     steps = (*steps[:-1], classifier)
                 wanted = not options.quick or model in ("raw + ridge", "harmonics, Matern + ridge")
-                wanted &= model != EXACT or n == SIZES[0]  # it takes the cube of their number
+                wanted &= model != EXACT or n == SIZES[0]  # its time grows with the cube of the number of places
                 if steps[-1] is not None and wanted:
                     yield (name, n, kind, size_km, model, seed), (sample, steps, choices)
 
@@ -88,7 +87,7 @@ def work(key, parts):
     names = ("encoder", "then")[: len(steps) - 1]
     row = {"data": name, "n": n, "folds": kind, "block_km": size_km, "model": model, "seed": seed}
     with TemporaryDirectory() as folder:
-        dear = isinstance(steps[0], SphericalHarmonics | FrozenEstimator)  # penalties share their features
+        dear = isinstance(steps[0], SphericalHarmonics | FrozenEstimator)  # all penalties share these features
         pipeline = Pipeline(list(zip((*names, "model"), steps, strict=True)), memory=folder if dear else None)
         return row | result(pipeline, choices, *sample(n, seed), kind, size_km, seed)
 
@@ -96,7 +95,7 @@ def work(key, parts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one field, two models, one seed")
-    parser.add_argument("--jobs", type=int, default=2, help="number of processes")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
     options = parser.parse_args()
     if options.quick:

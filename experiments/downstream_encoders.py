@@ -1,4 +1,4 @@
-"""Location encoders of other packages, for downstream.py: cells and waves. skgeo does not have these encoders."""
+"""Cells and waves: location encoders of other packages for downstream.py. The package skgeo does not have them."""
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -12,9 +12,9 @@ def unit_vectors(X):
 
 
 class CellEncoder(TransformerMixin, BaseEstimator):
-    """One column for each cell, 1 in the cell of the place, as the tiles of TorchSpatial, with cells of equal area.
+    """One column for each cell: 1 in the cell of the place, else 0. Like tiles of TorchSpatial, but of equal area.
 
-    The middles of the cells are the anchors of RadialBasisEncoder.
+    The centres of the cells are the anchors of RadialBasisEncoder.
     """
 
     def __init__(self, spacing_km=1000.0):
@@ -31,7 +31,7 @@ class CellEncoder(TransformerMixin, BaseEstimator):
 
 
 class NeRFEncoder(TransformerMixin, BaseEstimator):
-    """Sine and cosine of pi 2^i times x, y and z, i = 0 .. n_octaves - 1: the NeRF of TorchSpatial."""
+    """Sine and cosine of pi 2^i times x, y and z, for i = 0 .. n_octaves - 1: the encoder NeRF of TorchSpatial."""
 
     def __init__(self, n_octaves=4):
         self.n_octaves = n_octaves
@@ -46,7 +46,7 @@ class NeRFEncoder(TransformerMixin, BaseEstimator):
 
 
 class DoubleFourierEncoder(TransformerMixin, BaseEstimator):
-    """Waves of latitude, of longitude and all their products on many scales: the double Fourier of Sphere2Vec."""
+    """Waves of latitude and longitude and their products at many scales: the double Fourier series of Sphere2Vec."""
 
     def __init__(self, n_scales=8, min_scale=10.0):
         self.n_scales, self.min_scale = n_scales, min_scale

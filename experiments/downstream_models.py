@@ -40,16 +40,17 @@ EXACT = "Gaussian process, scikit-learn"
 
 
 def synthetic(nu, kappa, box=(-90, 90, -180, 180)):
-    """Samples of a Gaussian field with a Matern spectrum to degree 90, and noise of a tenth of its deviation.
+    """Samples of a Gaussian field with a Matern spectrum up to degree 90, with noise.
 
-    The field is of the kind that harmonics with a Matern spectrum and Gaussian processes assume.
+    The standard deviation of the noise is a tenth of the standard deviation of the field. Harmonics with a Matern
+    spectrum and Gaussian processes assume such a field.
     """
 
     def sample(n, seed):
         rng = np.random.default_rng(seed)
         X = uniform(rng, n, *box)
         harmonics = SphericalHarmonics(90, spectrum=matern_spectrum(90, nu=nu, kappa=kappa))
-        y = harmonics.fit_transform(X) @ np.random.default_rng(7).standard_normal(91**2)  # the field of all samples
+        y = harmonics.fit_transform(X) @ np.random.default_rng(7).standard_normal(91**2)  # one field for all
         return X, y + 0.1 * y.std() * rng.standard_normal(n)
 
     return sample
@@ -85,7 +86,7 @@ def california(n, seed):
 
 
 def data_sets():
-    """Those that are there."""
+    """The data sets whose files exist."""
     found = {
         "smooth field": (synthetic(2.5, 6.0), (1000, 4000)),
         "rough field": (synthetic(0.5, 12.0), (1000, 4000)),
@@ -104,11 +105,11 @@ def data_sets():
     return found
 
 
-# ---- models: name, the steps for numbers, the last one for classes, what to choose among
+# ---- models: name, the steps for numbers, the last step for classes, the choices of the search
 
 
 def models(degree, bases=None, block_km=1000.0):
-    """All; harmonics go up to `degree` at most. `bases` are for places in a region. Cells are as large as blocks."""
+    """All models. `degree` is the largest degree of harmonics, `bases` are for a region, `block_km` scales cells."""
     scales = {"encoder__min_scale": [0.2, 1.0, 5.0, 20.0]}
     spacings = {"encoder__spacing_km": [0.5 * block_km, block_km, 2.0 * block_km]}
     degrees = {"encoder__max_degree": [degree // 4, degree // 2, degree]}
@@ -142,7 +143,7 @@ def models(degree, bases=None, block_km=1000.0):
         encoders[name] = [FrozenEstimator(basis), FunctionTransformer(leading, kw_args={"number": 30})], first
     for name, (steps, choices) in encoders.items():
         yield f"{name} + ridge", (*steps, Ridge()), RidgeClassifier(), choices | {"model__alpha": PENALTIES}
-    # Trees take their time over every column: few of them.
+    # The time of trees grows with the number of columns: trees get few columns.
     few = {"raw": [DirectEncoder()], "Cartesian": [Cartesian3DEncoder()]}
     few["harmonics, Matern"] = [SphericalHarmonics(8, min_degree=1, spectrum="matern")]
     few |= {name: encoders[name][0] for name in encoders if name == "components, Matern"}
@@ -169,7 +170,7 @@ def leading(features, number):
 
 @cache
 def bases_of(south, north, west, east):
-    """Components of harmonics on a box in degrees."""
+    """Components of harmonics in a box in degrees."""
     latitude, longitude = np.linspace(south, north, 201)[1::2], np.linspace(west, east, 201)[1::2]
     grid = LatLonGrid(latitude, longitude)
     return {

@@ -9,11 +9,11 @@ from benchmarks.tables import list_table, mean_and_deviation
 
 FOLDS = ("random folds", "small blocks", "large blocks")
 MARKERS = ("o", "s", "D")
-LARGEST = 1.0  # the farthest behind that is drawn
+LARGEST = 1.0  # the end of the axis: how far a model is behind the best
 
 
 def report(rows, models, folder):
-    """Models in the order given."""
+    """Write the table and the picture, with models in the given order."""
     scores = summarise(rows)
     (folder / "downstream.rst").write_text(tabs(scores, models), encoding="utf-8")
     draw(scores, models, folder / "downstream.png")
@@ -32,7 +32,7 @@ def summarise(rows):
 
 
 def tabs(scores, models):
-    """A tab for each number of places and kind of folds; what is level with the best over seeds is bold."""
+    """A tab for each number of places and kind of folds. Scores level with the best score are bold."""
     lines = [".. tab-set::", ""]
     for n, folds in sorted({key[:2] for key in scores}, key=lambda key: (-key[0], FOLDS.index(key[1]))):
         lines += [f"   .. tab-item:: {n:,} places, {folds}", ""]
@@ -51,9 +51,9 @@ def table(scores, models, n, folds):
 
 
 def cell(values, best, digits=2):
-    """Mean and deviation, bold if the best is ahead by less than the deviation of the difference.
+    """Mean and standard deviation, bold if the best is ahead by at most the deviation of the difference.
 
-    One seed has no deviation, and is bold if it is not behind.
+    A cell with one seed has no deviation, and is bold if it is not behind.
     """
     if values is None:
         return ""
@@ -67,7 +67,7 @@ def mean(scores):
 
 
 def deviation(values):
-    """None for a single value."""
+    """Standard deviation, or None for a single value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
@@ -76,7 +76,7 @@ def data_of(scores):
 
 
 def tried(scores, models, n):
-    """The models that have scores with so many places."""
+    """The models that have scores with this number of places."""
     return [model for model in models if any(key[0] == n and key[3] == model for key in scores)]
 
 
@@ -103,9 +103,9 @@ def draw(scores, models, path):
 
 
 def shortfalls(scores, models, n, data):
-    """For each model: how far it is behind the best in each kind of folds, and in how many cells it is level with it.
+    """For each model: how far it is behind the best in each kind of folds, and in how many cells it is level.
 
-    Means over the fields that a model can do; the smallest mean comes first.
+    These are means over the fields that the model can predict. The model with the smallest mean comes first.
     """
     behind, level = {}, {}
     for model in models:
@@ -126,10 +126,10 @@ def shortfalls(scores, models, n, data):
 
 
 def draw_shortfalls(rows, ax):
-    """A row for each model: three marks, and at the right in how many of its cells it is level with the best."""
+    """A row for each model: three marks, and at the right the number of cells in which it is level with the best."""
     for folds, colour, marker in zip(FOLDS, (GREY, BLUE, ORANGE), MARKERS, strict=True):
         values = np.array([means[folds] for means, _, _ in rows.values()])
-        # What is farther behind than the axis reaches is an arrow at its end.
+        # A model that is farther behind than the end of the axis gets an arrow at the end.
         shown, places = values <= LARGEST, np.arange(len(rows))
         ax.plot(values[shown], places[shown], marker, color=colour, label=folds)
         ax.plot(np.full(np.sum(~shown), LARGEST), places[~shown], ">", color=colour)

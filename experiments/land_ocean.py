@@ -1,8 +1,8 @@
-"""The land-ocean table of Russwurm et al. 2024: train each cell with the published hyperparameters, and compare.
+"""The land-ocean table of Russwurm et al. 2024, trained again with the published hyperparameters.
 
-A cell of the table is an encoder with a network. The script trains each cell with several seeds, each training in one
-process with one thread. It writes each result to disk at once, and a stopped run continues where it stopped. It needs a
-folder with the points, ``land_ocean_*.npz``, and the recipes, ``location_encoder_recipes.json``.
+A cell of the table is an encoder with a network. The script trains each cell with several seeds. Each training uses
+one thread. The script writes each result at once, and a run that was stopped continues where it stopped. It needs the
+points and the recipes, ``land_ocean_*.npz`` and ``location_encoder_recipes.json``, in a folder.
 
     python -m experiments.land_ocean             # 30 cells, three seeds: half an hour on one core
     python -m experiments.land_ocean --quick     # three cells, one seed, under two minutes; fails if a cell is off
@@ -16,7 +16,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: same bits, and cores for others
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # set before torch is imported: the same bits on each run, and free cores
 
 import joblib
 import numpy as np
@@ -60,17 +60,17 @@ TITLES = {
     "siren": "SirenNet",
 }
 QUICK = ("wrap-siren", "grid-linear", "spherical_harmonics-linear")
-POINTS = 0.5  # a cell may be off by so many points of accuracy
-DEVIATIONS = 2.0  # or so many published deviations, where that is more
-# Cells of which the mean of the seeds must reach so much.
+POINTS = 0.5  # a cell may differ from the published mean by this number of percentage points
+DEVIATIONS = 2.0  # or by this number of published standard deviations, if this is more
+# Cells whose mean over the seeds must reach this accuracy.
 LEAST = {"spherical_harmonics-linear": 94.0, "spherical_harmonics-siren": 95.6}
 
 
 class Shifted(torch.nn.Module):
-    """A network whose inputs are moved by a constant first.
+    """A network that first shifts its inputs by a constant.
 
-    The published code takes pi off the radians of Direct, so that zero is far outside the data. With a bias to take it
-    up again that says nothing about what a network can represent, but all about how it trains.
+    The published code takes pi off the radians of Direct, so that zero is far outside the data. A network with a
+    bias can represent the same functions with and without this shift, but the shift changes the training.
     """
 
     def __init__(self, network, shift):
@@ -87,7 +87,7 @@ def shifted(make, shift, n_inputs, n_outputs):
 
 
 def model_of(cell, recipe, training, seed):
-    """The classifier of a cell, with what was published."""
+    """The classifier of a cell, with the published hyperparameters."""
     encoder, _, network = cell.rpartition("-")
     of_encoder = {name: recipe[name] for name in OF_ENCODER if name in recipe}
     make = partial(NETWORKS[network], **{OF_NETWORK[name]: recipe[name] for name in OF_NETWORK if name in recipe})
@@ -106,7 +106,7 @@ def model_of(cell, recipe, training, seed):
 
 
 def read(folder, part):
-    """Places and whether they are land."""
+    """Places, and True for each place on land."""
     with np.load(folder / f"land_ocean_{part}.npz") as data:
         return np.column_stack([data["latitude"], data["longitude"]]), data["land"]
 
@@ -123,12 +123,12 @@ def run(cell, recipe, training, seed, folder):
 
 
 def band(recipe):
-    """How far the mean of a cell may be from the published one."""
+    """How far the mean of a cell may be from the published mean."""
     return max(POINTS, DEVIATIONS * recipe["published_deviation"])
 
 
 def summarise(runs, recipes):
-    """One row a cell that has results: ours, the published accuracy, and whether that is good enough."""
+    """A row for each cell with results: accuracy of skgeo, published accuracy, and whether they agree."""
     rows = []
     for cell, recipe in recipes.items():
         found = [result for result in runs if result["cell"] == cell]
@@ -166,7 +166,7 @@ def show(row):
 
 @drawing
 def draw(rows, path):
-    """Ours against the published accuracy: bars of the allowed band, dots of ours."""
+    """Accuracy of skgeo (dots) against the published accuracy (bars of the allowed band)."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.8), sharey=True, layout="constrained")
@@ -192,7 +192,7 @@ def draw(rows, path):
 
 
 def table(rows):
-    """The table as the paper has it, ours beside the published numbers."""
+    """The table of the paper, with the accuracy of skgeo beside the published accuracy."""
     by_cell = {row["cell"]: row for row in rows}
     yield "encoder", *(f"{TITLES[network]}{kind}" for network in NETWORKS for kind in ("", ", published"))
     for encoder in ENCODERS:
@@ -206,15 +206,15 @@ def _cells(row):
 
 
 def main():
-    """Run what has no result yet, and report."""
+    """Run the cells without a result, and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--quick", action="store_true", help="one seed, three cells or those of --cells; nothing is written"
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--cells", nargs="+", help="only these cells of the table, such as grid-siren")
+    parser.add_argument("--cells", nargs="+", help="only these cells, such as grid-siren")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the points and the recipes")
-    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     options = parser.parse_args()
     published = json.loads((options.data / "location_encoder_recipes.json").read_text())["land_ocean"]

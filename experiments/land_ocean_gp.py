@@ -3,11 +3,11 @@
     python -m experiments.land_ocean_gp            # ten minutes on one core
     python -m experiments.land_ocean_gp --quick    # small, under 20 seconds; fails if the process is badly calibrated
 
-There are two data sets. The first has the published land-ocean points: 5,000 points train, 5,000 points choose among
-the candidates by their log loss, and the test points are looked at once. The second has labels that are drawn from made
-fields, with folds of blocks of 2,000 km and three seeds.
+There are two data sets. The first data set has the published land-ocean points: 5,000 points for training, 5,000
+validation points that choose among the candidates by their log loss, and test points that the script uses once. The
+second data set has labels that the script draws from random fields, with folds of blocks of 2,000 km and three seeds.
 
-Scores are accuracy, log loss, and the expected calibration error over ten bins of equal width. Writes
+Scores are accuracy, log loss, and the expected calibration error over ten bins of equal width. The script writes
 land_ocean_gp.json, land_ocean_gp.rst and land_ocean_gp_reliability.rst.
 """
 
@@ -33,12 +33,12 @@ from skgeo.encoders import SphericalHarmonics
 from skgeo.model_selection import SphericalBlockKFold
 
 BINS = 10
-# Kriged indicators leave the range of probabilities: they are cut off this far from 0 and 1.
+# Kriged indicators can be below 0 or above 1: probabilities are cut off at this distance from 0 and 1.
 CUT = 0.005
 
 
 class IndicatorKriging(ClassifierMixin, BaseEstimator):
-    """Gaussian process regression of zeros and ones, whose predictions are taken for probabilities."""
+    """Gaussian process regression of zeros and ones. Its predictions serve as probabilities."""
 
     def fit(self, X, y):
         """Krige."""
@@ -47,7 +47,7 @@ class IndicatorKriging(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X):
-        """Predictions, cut off."""
+        """Predictions, cut off near 0 and 1."""
         share = self.model_.predict(X).clip(CUT, 1.0 - CUT)
         return np.column_stack([1.0 - share, share])
 
@@ -85,7 +85,7 @@ def scores(y, share):
 
 
 def compare_land(models, train, valid, test, found):
-    """Choose by the log loss on the validation points, and test once; results are added to ``found``."""
+    """Choose by the log loss on the validation points, test once, and add the results to ``found``."""
     for name, each in models.items():
         start = time.process_time()
         tried = []
@@ -107,7 +107,7 @@ def compare_land(models, train, valid, test, found):
 
 
 def made_labels(n, seed, degree=30):
-    """Places, and labels drawn with the log odds of a Matern field of deviation 4."""
+    """Places, and labels whose log odds are a Matern field with the standard deviation 4."""
     rng = np.random.default_rng(seed)
     places = make_land_ocean(n, random_state=seed)[0]
     field = SphericalHarmonics(degree, spectrum=matern_spectrum(degree, nu=1.0, kappa=5.0)).fit_transform(places)
@@ -116,7 +116,7 @@ def made_labels(n, seed, degree=30):
 
 
 def compare_made(models, n, seeds, found):
-    """Scores of all held-out predictions of blocked folds, for each seed."""
+    """For each seed, scores of all held-out predictions of blocked folds."""
     for name, model in models.items():
         rows = []
         for seed in range(seeds):

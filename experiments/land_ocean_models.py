@@ -1,14 +1,14 @@
-"""Models in linear time on the land-ocean points: chosen on the validation points only, and tested once.
+"""Models in linear time on the land-ocean points, chosen on the validation points and tested once.
 
-    python -m experiments.land_ocean_models            # some minutes on one core
+    python -m experiments.land_ocean_models            # a few minutes on one core
     python -m experiments.land_ocean_models --quick    # two models, half a minute; fails if harmonics fall below 95.5 %
 
-The models are logistic regressions on harmonics with and without Matern weights, on principal components of harmonics
-over the globe and over the land among the training points, and on the leaves of trees that divide the globe along great
-circles. Nearest neighbours and gradient boosting are the two standard models. All models are trained on the 5,000
-training points. The script tests the candidate of each model that has the best accuracy on the validation points. It
-also trains the best of all models on training and validation points together. It writes land_ocean_models.json and
-.rst, and the picture land_ocean_coast.png of the best model.
+The models are logistic regressions on harmonics, with and without Matern weights, on principal components of harmonics
+over the globe and over the training points on land, and on the leaves of trees that divide the globe along great
+circles. Nearest neighbours and gradient boosting are there for comparison. All models train on the 5,000 training
+points. For each model, the script tests the candidate with the largest accuracy on the validation points. It also
+trains the best model again on training and validation points together. It writes land_ocean_models.json and .rst, and
+a map of the best model, land_ocean_coast.png.
 """
 
 import argparse
@@ -37,7 +37,7 @@ logistic = partial(LogisticRegression, max_iter=500, tol=1e-3)
 
 
 class Leaves(TransformerMixin, BaseEstimator):
-    """In which leaves of supervised trees a row falls, one column a leaf."""
+    """The leaves of supervised trees in which a row falls: one column for each leaf."""
 
     def __init__(self, n_trees, max_features=0.3):
         self.n_trees = n_trees
@@ -79,7 +79,7 @@ def components(degree, k, C, on_land):
 
 
 class LandPCA(SphericalHarmonicPCA):
-    """Components over the land among the training points."""
+    """Components over the training points on land."""
 
     def __init__(self, max_degree=10, n_components=None, *, area_weighted=False, clip=None):
         super().__init__(max_degree, n_components, area_weighted=area_weighted, clip=clip)
@@ -109,7 +109,7 @@ def candidates():
 
 
 def choose(models, train, valid, test):
-    """The best candidate on the validation points: its accuracies there and on the test points."""
+    """The best candidate on the validation points, with its accuracies on validation and test points."""
     start = time.perf_counter()
     scored = [(model.fit(*train).score(*valid), model) for model in models]
     best = max(scored, key=lambda pair: pair[0])
@@ -123,13 +123,13 @@ def choose(models, train, valid, test):
 
 
 def refit(model, train, valid, test):
-    """A chosen model, trained on all points that are not for testing."""
+    """Accuracy of a chosen model after training on training and validation points."""
     model.fit(*(np.concatenate(both) for both in zip(train, valid, strict=True)))
     return {"validation": None, "test": round(100 * model.score(*test), 2), "model": "".join(str(model).split())}
 
 
 def draw_coast(model, path):
-    """What a model takes for land, on a map."""
+    """A map of the probability of land that a model predicts, with the true coast."""
     import matplotlib as mpl
 
     mpl.use("agg")

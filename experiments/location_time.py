@@ -1,12 +1,12 @@
-"""Places and times in one Pipeline: monthly sea-surface temperature (OSTIA) within five degrees of the equator.
+"""Places and times in one Pipeline: monthly sea-surface temperature (OSTIA), five degrees around the equator.
 
     python -m experiments.location_time            # a minute
     python -m experiments.location_time --quick    # seconds; fails if products of place and season do not help
 
-The models are ridge regressions and gradient boosting. The features of the ridge regressions are random Fourier
-features of the place, periodic splines of the day of the year, both together, and both with all their products.
-Boosting uses latitude, longitude and the day of the year. Folds hold out random samples, blocks of 2,000 km, or whole
-years. Generalised cross-validation chooses the penalty. The script writes location_time.rst.
+There are four ridge regressions: on random Fourier features of the place, on periodic splines of the day of the year,
+on both, and on both with all their products. Gradient boosting reads latitude, longitude and day of the year. Folds
+hold out random samples, blocks of 2,000 km, or whole years. Generalised cross-validation chooses the penalty. The
+script writes location_time.rst.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def season(n_columns=5):
 
 
 def with_products(table, n_place):
-    """Columns of the place, columns of the season, and the products of each with each."""
+    """Columns of the place, columns of the season, and all products of a place column with a season column."""
     place, time = table[:, :n_place], table[:, n_place:]
     return np.hstack([table, (place[:, :, None] * time[:, None, :]).reshape(len(table), -1)])
 
@@ -65,7 +65,7 @@ def models():
 
 
 def samples(n, seed):
-    """A table of places and times, and the temperature there in kelvin."""
+    """A table of places and times, and the temperature in kelvin at each row."""
     import xarray as xr
 
     with warnings.catch_warnings():

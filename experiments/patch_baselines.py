@@ -1,8 +1,8 @@
 """Methods that fill hidden patches without a transformer: means, neighbours, kriging, and regression on the place.
 
-Each baseline is a function of a problem, and returns a second function. The arguments of the second function are a cut,
-the field and the patches of a window, and the hidden patches. It returns the filled values. Hyperparameters are chosen
-on the validation field.
+Each baseline is a function of a problem. It returns a second function. The second function reads a cut, the field and
+the patches of a window, and the mask of the hidden patches. It returns the filled values. The baselines choose their
+hyperparameters on the validation field.
 """
 
 import numpy as np
@@ -61,7 +61,7 @@ def nearest_visible(problem, choice):
 
 
 def kriging(problem, length):
-    """Simple kriging of the visible pixels, channel by channel: exponential covariance about their mean."""
+    """Simple kriging of each channel from the visible pixels: exponential covariance about the mean of these pixels."""
 
     def fill(cut, values, valid, patch, hidden):
         vectors = _vectors(_pixels(cut)[patch].reshape(-1, 2)).astype(np.float32)
@@ -79,7 +79,7 @@ def kriging(problem, length):
 
 
 def ridge_on_place(problem, alpha):
-    """The mean of the training fields by place: ridge regression on harmonics of degree 20, and no neighbours."""
+    """The mean of the training fields at each place, by ridge regression on harmonics up to degree 20."""
     harmonics = SphericalHarmonics(20).fit([[0.0, 0.0]])
     cut = problem.train[0]
     pixels, there = (_by_channel(cut, each.reshape(-1, each.shape[-1])) for each in (cut.values, cut.valid))
@@ -100,14 +100,14 @@ def ridge_on_place(problem, alpha):
 
 
 def _by_channel(cut, values):
-    """Values (patches, channels, pixels)."""
+    """Values with the shape (patches, channels, pixels)."""
     return values.reshape(len(values), cut.n_channels, -1)
 
 
 def _pixels(cut):
     """Centres of the pixels of all patches, (patches, pixels, 2), in the order of their values.
 
-    Rows of the fields may run north or south: the first patches tell.
+    Rows of the fields may run from south to north or from north to south: the first patches tell the direction.
     """
     n = int(cut.patches[0, 4])
     share = (np.arange(n) + 0.5) / n

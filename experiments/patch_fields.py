@@ -1,7 +1,7 @@
 """Fields of the Earth as patches of a few pixels, for patch_transfer.py: regions, pixel sizes and shifted grids.
 
 A ``Cut`` holds the fields of a region, averaged to coarser pixels and divided into patches. A ``Problem`` holds the
-cuts for training, the cut for the choice of hyperparameters, and the cuts for testing.
+cuts for training, the cut for validation, and the cuts for testing.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def centres(table):
 
 @dataclass(frozen=True)
 class Cut:
-    """Patches of fields: pixel values and which are there (fields, rows, columns, values); the patch table (n, 6)."""
+    """Patches of fields: values and validity of pixels (fields, rows, columns, values), and the patch table (n, 6)."""
 
     values: np.ndarray
     valid: np.ndarray
@@ -55,7 +55,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is learned from, chosen on and tested on; windows of so many patches."""
+    """Cuts for training, validation and tests, with the numbers of rows and columns of patches in a window."""
 
     window: tuple[int, int]
     train: tuple[Cut, ...]
@@ -72,7 +72,7 @@ class Fields:
     longitude: np.ndarray
 
     def pick(self, numbers):
-        """Some of the fields."""
+        """The fields with these numbers."""
         return Fields(self.values[numbers], self.latitude, self.longitude)
 
     def cut(self, box, size, patch):
@@ -89,7 +89,7 @@ class Fields:
 
 
 def _coarsen(values, latitude, size):
-    """Mean of the cells that are there, weighted by the cosine of latitude."""
+    """Mean of the cells that are not NaN, weighted by the cosine of latitude."""
     *rest, n_rows, n_columns = values.shape
     blocks = values.reshape(*rest, n_rows // size, size, n_columns // size, size)
     weight = np.cos(np.radians(latitude)).reshape(-1, size)[:, :, np.newaxis, np.newaxis] * np.isfinite(blocks)
@@ -109,9 +109,10 @@ def _divide(values, grid, patch):
 
 
 def winds(folder, sizes=(2,)):
-    """ERA-Interim z, u and v: pixels of 1.5 degrees, patches of 6; learned at 200 and 850 hPa, tested at 500 in July.
+    """ERA-Interim z, u and v: pixels of 1.5 degrees, patches of 6 degrees.
 
-    The region is 0 to 180 E, 75 N to 33 S. January at 500 hPa is for validation.
+    The region is 0 to 180 E, 75 N to 33 S. The fields at 200 and 850 hPa are for training, January at 500 hPa is for
+    validation, and July at 500 hPa is for testing.
     """
     data = _open(folder / "eraint_uvz.nc")
     values = np.stack([data[name].values for name in "zuv"], axis=2)  # month, level, variable, latitude, longitude
@@ -124,7 +125,7 @@ def winds(folder, sizes=(2,)):
 
 
 def drawn(sizes=(2,)):
-    """Random fields, power of degree l as (l + 3)^-3 to degree 24, of which half the variance is shared by all."""
+    """Random fields with the power (l + 3)^-3 of degree l, up to degree 24. All fields share half of their variance."""
     latitude, longitude = 90 - 0.75 * np.arange(241), -180 + 0.75 * np.arange(480)
     harmonics = SphericalHarmonics(24, min_degree=1, spectrum=(np.arange(25) + 3.0) ** -3).fit([[0.0, 0.0]])
     rng = np.random.default_rng(0)
@@ -135,7 +136,7 @@ def drawn(sizes=(2,)):
 
 
 def made(folder=None, sizes=(2,)):
-    """Random fields with the power of :func:`drawn`, of which nothing is shared, and twice as strong over land.
+    """Independent random fields with the power of :func:`drawn` and twice the standard deviation over land.
 
     The land is real. The regions, patches and windows are those of the winds.
     """
@@ -151,7 +152,7 @@ def made(folder=None, sizes=(2,)):
 
 
 def _problem_of_globe(values, axes, sizes):
-    """Six fields on a grid of 0.75 degrees: 0, 2, 3, 5 to learn from, 1 to choose on and 4 to test."""
+    """Six fields on a grid of 0.75 degrees: 0, 2, 3 and 5 for training, 1 for validation and 4 for testing."""
     fields = Fields(values, np.asarray(axes["latitude"], float), np.asarray(axes["longitude"], float))
     learned, validation, test = (fields.pick(numbers) for numbers in ([0, 2, 3, 5], [1], [4]))
     region = ((20, 164), (240, 480))
@@ -173,9 +174,9 @@ def _problem_of_globe(values, axes, sizes):
 
 
 def sea(folder, sizes=(2,)):
-    """OSTIA sea-surface temperature from 5 S to 4.4 N, land missing: patches of 2.2 x 3.3 degrees of 2 x 2 pixels.
+    """OSTIA sea-surface temperature from 5 S to 4.4 N, missing on land: patches of 2.2 x 3.3 degrees with 2 x 2 pixels.
 
-    Learned on 36 months between 130 E and 80 W, chosen on the next 6, tested on the last 12.
+    The region is 130 E to 80 W. 36 months are for training, the next 6 for validation and the last 12 for testing.
     """
     data = _open(folder / "ostia_monthly.nc")
     values = data["surface_temperature"].values.astype(float)

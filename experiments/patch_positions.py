@@ -1,8 +1,8 @@
-"""Position features of patches, and the small transformer that fills hidden patches.
+"""Ways to tell a transformer where its patches are, and the small transformer that fills hidden patches.
 
-A ``Position`` has an absolute part, an index part, or both. The absolute part is a set of features of the patch table
-with a network. The index part depends on the place of the patch in the window. Features are fitted on the training
-patches only.
+A ``Position`` has an absolute part, an index part, or both. The absolute part computes features of the patch table and
+passes them through a network. The index part depends on the place of a patch in the window. Features are fitted on the
+training patches only.
 """
 
 import warnings
@@ -30,7 +30,7 @@ class Position:
     """What a variant adds to the tokens: the kind of absolute features and its options, and the kind of index.
 
     ``bias`` adds a :class:`~skgeo.nn.GreatCircleBias` to the attention; ``turned`` turns windows about the axis of the
-    Earth while training, each by an angle of its own.
+    Earth during training. Each window has its own angle.
     """
 
     absolute: str | None = None
@@ -71,7 +71,7 @@ VARIANTS = {
 
 
 class Filler(nn.Module):
-    """A transformer that fills hidden patches: tokens of values and of their validity, plus position."""
+    """A transformer that fills hidden patches. Its tokens hold values and their validity, plus the position."""
 
     def __init__(self, n_values, position, depth=DEPTH, heads=HEADS):
         super().__init__()
@@ -85,7 +85,7 @@ class Filler(nn.Module):
         self.write = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, n_values))
 
     def forward(self, values, valid, hidden, features, patches):
-        """Values (n, tokens, n_values) of all patches, of which ``hidden`` (n, tokens) are not looked at."""
+        """Predict the values (n, tokens, n_values) of all patches. The ``hidden`` patches (n, tokens) are not read."""
         tokens = self.read(torch.cat([values, valid.to(values.dtype)], dim=-1))
         tokens = torch.where(hidden[..., None], self.hidden, tokens)
         tokens, masks = self.position(features, tokens), self.position.masks(patches, len(self.layers.layers))
@@ -108,7 +108,7 @@ class Positions(nn.Module):
         return tokens if self.index is None else tokens + self.index
 
     def masks(self, patches, n_layers):
-        """What the layers add to the logits of their attention between patches (n, tokens, 6)."""
+        """The bias that each layer adds to the logits of its attention between patches (n, tokens, 6)."""
         if self.bias is None:
             return [None] * n_layers
         return [each.flatten(0, 1) for each in self.bias(patches).chunk(n_layers, dim=1)]
@@ -157,7 +157,7 @@ class Standardise(nn.Module):
 
 
 def features_of(position, patches):
-    """A function from patch tables to features, fitted on the training patches, and one that makes the network."""
+    """A function from patch tables to features, fitted on training patches, and a function that makes the network."""
     if position.absolute is None:
         return (lambda table: np.zeros((len(table), 0))), lambda: None
     if position.absolute == "waves":
@@ -171,7 +171,7 @@ def features_of(position, patches):
 
 
 def make_positions(position, head, window, n_biases=DEPTH * HEADS):
-    """The trainable module of a Position for windows of so many patches."""
+    """The trainable module of a Position for windows with these numbers of rows and columns."""
     shape = (window[0] * window[1], WIDTH)
     index = nn.Parameter(0.02 * torch.randn(shape)) if position.index == "learned" else None
     if position.index == "waves":
@@ -187,7 +187,7 @@ def geometric_waves(values, lower, upper, width):
 
 
 def waves_of_place(table):
-    """Latitude, longitude and the root of the area in km as Bodnar et al. (2025) expand them, each by their ranges."""
+    """Waves of latitude, longitude and the root of the area in km, with the wavelengths of Bodnar et al. (2025)."""
     latitude, longitude = centres(table).T
     area = np.exp(PatchScaleFeaturizer().fit_transform(table)[:, 2]) / 1e6
     return np.hstack(
@@ -200,7 +200,7 @@ def waves_of_place(table):
 
 
 def waves_of_index(window):
-    """Sines and cosines of row and column, wavelengths 2 pi to 2 pi 10^4 patches as Vaswani et al. (2017)."""
+    """Sines and cosines of row and column: wavelengths 2 pi to 2 pi 10^4 patches, as in Vaswani et al. (2017)."""
     row, column = np.indices(window).reshape(2, -1)
     parts = [geometric_waves(each, 2 * np.pi, 2e4 * np.pi, WIDTH // 2) for each in (row, column)]
     return np.hstack(parts).astype(np.float32)
@@ -231,7 +231,7 @@ def _skgeo(patches, domain="region", average="pixels", scale="ten", hidden_dim=N
 
 
 def _head(features, n_scale, scale, hidden_dim):
-    """The projection head, a linear layer if without width; only the descriptors themselves are standardised."""
+    """The projection head, or a linear layer if ``hidden_dim`` is 0. The head standardises descriptors, not waves."""
     if hidden_dim == 0:
         mean, std = features.mean(axis=0), features.std(axis=0)
         return nn.Sequential(Standardise(mean, np.where(std > 0.1, std, 1)), nn.Linear(features.shape[1], WIDTH))
@@ -242,7 +242,7 @@ def _head(features, n_scale, scale, hidden_dim):
 
 
 def ten_descriptors(table):
-    """The logarithms of the descriptors."""
+    """The ten descriptors of scale."""
     return PatchScaleFeaturizer().fit_transform(table)
 
 

@@ -13,7 +13,7 @@ TITLES = {"winds": "ERA-Interim, 6 degree patches", "sea": "OSTIA, 2.2 x 3.3 deg
 
 
 def report(rows, folder):
-    """All tables and the picture."""
+    """Write all tables and the picture."""
     for data in TITLES:
         tests = [test for test in TESTS if data == "winds" or test != "south"]
         main = table(rows, data, "main", [*VARIANTS, *BASELINES], tests)
@@ -28,7 +28,7 @@ def report(rows, folder):
 
 
 def summarise(rows, data, group, variant, test):
-    """Mean and deviation over seeds of the skill in percent, at the chosen learning rate; None without rows."""
+    """Mean and deviation of the skill over seeds, in percent, at the chosen learning rate. None without rows."""
     groups = ("baseline", group) if group in ("main", "made") else (group,)
     chosen = [row for row in rows if row["data"] == data and row["group"] in groups and row["variant"] == variant]
     first = [row for row in chosen if not row["seed"]]
@@ -47,7 +47,7 @@ def table(rows, data, group, variants, tests):
 
 @drawing
 def draw(rows, path):
-    """A panel for each test: the share of variance that variants leave, with deviations, and kriging as a line."""
+    """A panel for each test: the share of variance that variants do not explain, with kriging as a line."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(2, len(TESTS), figsize=(11, 8), sharey=True, layout="constrained")
@@ -69,7 +69,7 @@ def draw(rows, path):
 
 
 def _panel(ax, rows, data, test):
-    """What all variants leave in one test."""
+    """Draw the share of variance that each variant does not explain in one test."""
     reference = summarise(rows, data, "main", "kriging of the visible", test)
     if reference is None:
         ax.set_axis_off()

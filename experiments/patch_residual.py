@@ -1,8 +1,8 @@
-"""Test whether a transformer that starts from kriging is better than kriging, on the winds.
+"""Is a transformer that starts from kriging better than kriging? It learns the error of kriging, on the winds.
 
-Simple kriging of the visible pixels first fills the hidden patches. Its length scale is the best one on the validation
-field. The transformer of patch_transfer.py gets the kriged values beside the visible values. Its output is added to the
-kriged values, and is zero before the training.
+First, simple kriging of the visible pixels fills the hidden patches, with the length scale that is best on the
+validation field. The transformer of patch_transfer.py reads the kriged values beside the visible values. The script
+adds the output of the transformer to the kriged values. Before the training this output is zero.
 
     python -m experiments.patch_residual             # three seeds, two minutes each on one core
 """
@@ -27,7 +27,7 @@ LEARNING_RATE = 3e-3
 
 
 class Residual(Filler):
-    """Adds what it learns to a first guess."""
+    """A transformer that learns a correction and adds it to a first guess."""
 
     def __init__(self, n_values, position):
         super().__init__(n_values, position)
@@ -36,7 +36,7 @@ class Residual(Filler):
             nn.init.zeros_(parameter)
 
     def forward(self, values, valid, hidden, features, patches, guess):
-        """The guess and its correction."""
+        """The sum of the guess and the correction."""
         tokens = self.read(torch.cat([values, valid.to(values.dtype)], dim=-1))
         tokens = torch.where(hidden[..., None], self.hidden, tokens) + self.see(guess)
         tokens, masks = self.position(features, tokens), self.position.masks(patches, len(self.layers.layers))
@@ -46,7 +46,7 @@ class Residual(Filler):
 
 
 class GuessedSample(Sample):
-    """Windows with the values that kriging fills in."""
+    """Windows with the kriged values of the hidden patches."""
 
     def __init__(self, fill, cut, table, window, n, seed):
         super().__init__(cut, table, window, n, seed)
@@ -55,21 +55,21 @@ class GuessedSample(Sample):
         self.guess = torch.from_numpy(np.stack([fill(cut, *each) for each in windows]).astype(np.float32))
 
     def squares(self, model, part=slice(None)):
-        """Squared errors and squares of the hidden pixels, zero elsewhere."""
+        """Squared errors and squared values of the hidden pixels, zero elsewhere."""
         names = ("values", "valid", "hidden", "features", "patches", "guess")
         filled = model(*(getattr(self, name)[part] for name in names))
         values, scored = self.values[part], self.scored[part]
         return [torch.where(scored, each**2, 0.0) for each in (filled - values, values)]
 
     def skill(self, model):
-        """Share of the variance of hidden pixels that is explained."""
+        """Skill: the share of the variance of hidden pixels that the model explains."""
         with torch.no_grad():
             parts = [self.squares(model, slice(start, start + 64)) for start in range(0, len(self.values), 64)]
         return skill(np.array([sum(each[i].double().sum().item() for each in parts) for i in (0, 1)])[:, np.newaxis])
 
 
 def run(variant, seed, folder, steps):
-    """Train with one seed, and test everywhere; skill of kriging alone comes from patch_transfer.py."""
+    """Train with one seed, and run all tests. The skill of kriging alone comes from patch_transfer.py."""
     torch.set_num_threads(1)
     problem = patch_fields.winds(folder)
     fills = [patch_baselines.kriging(problem, length) for length in patch_baselines.LENGTHS]
@@ -104,7 +104,7 @@ def run(variant, seed, folder, steps):
 
 
 def table(rows, kriging):
-    """Mean and deviation over seeds, and kriging alone."""
+    """Mean and standard deviation of the skill over seeds, and the skill of kriging alone."""
     yield "filler", *TESTS.values()
     for variant in dict.fromkeys(row["variant"] for row in rows):
         of = [[100 * row["skill"][test] for row in rows if row["variant"] == variant] for test in TESTS]
@@ -114,7 +114,7 @@ def table(rows, kriging):
 
 
 def main():
-    """Run the trainings that have no result yet, and write the table."""
+    """Run the seeds without a result, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the fields")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the results")

@@ -1,16 +1,15 @@
-"""Test whether position features of patches transfer: a small transformer fills hidden patches of fields.
+"""Does a position embedding transfer? A small transformer fills hidden patches in new places and at new sizes.
 
-Three quarters of the patches of a window are hidden. The script trains the transformer in one region and on one size of
-patches, with each kind of position features. It tests the transformer on a field that was not in the training: on the
-same patches, on a grid shifted by half a patch, at half and twice the size, and in other regions. For each kind, the
-first seed chooses the learning rate on a validation field. Ablations have half the steps and the larger rate. The
-script writes each result at once, and a stopped run continues where it stopped.
+Three quarters of the patches of a window are hidden. For each kind of position features, the script trains the
+transformer in one region with one size of patches. It tests the transformer on a new field: on the same patches, on a
+grid shifted by half a patch, at half and twice the size, and in other regions. For the variants without bias and
+turning, a validation field chooses the learning rate with the first seed. Ablations have half the steps and the larger
+rate. The script writes each result at once, and a run that was stopped continues where it stopped.
 
     python -m experiments.patch_transfer             # three data sets, three seeds; two hours on one core
-    python -m experiments.patch_transfer --quick     # OSTIA only, ten seconds; fails unless position helps
+    python -m experiments.patch_transfer --quick     # OSTIA only, ten seconds; fails if position does not help
 
-The script needs a folder with ``eraint_uvz.nc`` and ``ostia_monthly.nc``. If the files are absent, the quick run uses
-random fields.
+It needs ``eraint_uvz.nc`` and ``ostia_monthly.nc`` in a folder. Without these files, the quick run uses random fields.
 """
 
 import argparse
@@ -21,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: same bits, and cores for others
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # set before torch is imported: the same bits on each run, and free cores
 
 import joblib
 import numpy as np
@@ -52,13 +51,13 @@ TASK = ("data", "group", "variant", "seed", "learning_rate")
 
 
 def problem_of(data, folder, group):
-    """The fields by name; where two sizes are learned, patches of twice the size as well."""
+    """The data set by name. The tasks of two sizes also train on patches of twice the size."""
     sizes = (2, 4) if group == "sizes" else (2,)
     return FIELDS[data](folder, sizes)
 
 
 def position_of(task):
-    """What a task trains."""
+    """The position of a task."""
     return GROUPS[task["group"]][task["variant"]]
 
 
@@ -74,7 +73,7 @@ class Sample:
         self.scored = self.valid & self.hidden[..., None]
 
     def parts(self, size=64):
-        """The same in parts."""
+        """The same sample in parts."""
         for start in range(0, len(self.values), size):
             yield (
                 each[start : start + size]
@@ -82,13 +81,13 @@ class Sample:
             )
 
     def turn(self, features, generator):
-        """Take the features of the windows turned about the axis of the Earth, each by an angle of its own."""
+        """Turn each window about the axis of the Earth by its own angle, and compute the features again."""
         table = turn_patches(self.patches, generator)
         self.features = _tensor(features(table.flatten(0, 1).numpy())).unflatten(0, table.shape[:2])
 
 
 def errors(model, sample):
-    """Squared errors and squares of the hidden pixels, summed by value of a patch."""
+    """Sums of squared errors and of squared values of the hidden pixels, for each value of a patch."""
     sums = 0
     with torch.no_grad():
         for values, valid, hidden, features, patches, scored in sample.parts():
@@ -98,12 +97,12 @@ def errors(model, sample):
 
 
 def skill(sums):
-    """1 - MSE / mean square about the mean of the training fields."""
+    """Skill: 1 - MSE / mean square about the mean of the training fields."""
     return float(1 - sums[0].sum() / sums[1].sum())
 
 
 def fit(model, problem, tables, learning_rate, seed, steps, turned=None):
-    """Train with a cosine schedule and keep the weights of the best validation; returns its skill.
+    """Train with a cosine schedule, keep the weights with the best validation, and return their skill.
 
     ``turned`` makes the features of turned windows.
     """
@@ -131,7 +130,7 @@ def fit(model, problem, tables, learning_rate, seed, steps, turned=None):
 
 
 def run(task, folder, steps, n_test=256, problem=None):
-    """Train one variant with one seed, and test it everywhere."""
+    """Train one variant with one seed, and run all tests."""
     torch.set_num_threads(1)
     start = time.perf_counter()
     problem = problem or problem_of(task["data"], folder, task["group"])
@@ -158,9 +157,9 @@ def _tensor(table):
 
 
 def tasks_of(parts, rows, seeds):
-    """What has no result yet: first all learning rates with the first seed, then the better one with the others.
+    """Tasks without a result: all learning rates with the first seed, then the better rate with the other seeds.
 
-    Two rates are tried for the variants of the first version of this experiment, one for all others.
+    The variants without bias and turning try two rates. All other variants have one rate.
     """
     done = {tuple(row[name] for name in TASK): row["skill"]["validation"] for row in rows}
     tasks = []
@@ -179,7 +178,7 @@ def tasks_of(parts, rows, seeds):
 
 
 def run_all(parts, options, path):
-    """Run what has no result yet, and write each result as it comes."""
+    """Run the tasks without a result, and write each result at once."""
     rows = json.loads(path.read_text()) if path.exists() else []
     while tasks := tasks_of(parts, rows, options.seeds):
         pool = joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered")
@@ -193,14 +192,14 @@ def run_all(parts, options, path):
 
 
 def run_baselines(data, folder):
-    """Rows of the baselines, in the shape of the others."""
+    """Results of the baselines, in the same form as the results of the transformers."""
     filled = scores(problem_of(data, folder, "main"))
     task = dict.fromkeys(TASK) | {"data": data, "group": "baseline"}
     return [task | {"variant": name, "skill": skills} for name, skills in filled.items()]
 
 
 def outside(folder):
-    """Root mean square of features in other longitudes, and the share of them beyond 0.9 of a clip of 3."""
+    """Root mean square of features in other longitudes, and the share of features beyond 0.9 of a clip of 3."""
     for data in ("winds", "sea"):
         problem = problem_of(data, folder, "main")
         for options in ({}, {"clip": None}, {"n_components": "shannon"}, {"domain": "globe"}):
@@ -210,7 +209,7 @@ def outside(folder):
 
 
 def quick(folder):
-    """A short training with and without position; fails unless it helps."""
+    """A short training with and without position. It fails if position does not help."""
     there = (folder / "ostia_monthly.nc").exists()
     problem = patch_fields.sea(folder) if there else patch_fields.drawn()
     print("OSTIA" if there else f"random fields: no ostia_monthly.nc in {folder}")
@@ -224,15 +223,13 @@ def quick(folder):
 
 
 def main():
-    """Run the trainings that have no result yet, and write the tables."""
+    """Run the tasks without a result, and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two short trainings; nothing is written")
-    parser.add_argument(
-        "--outside", action="store_true", help="print the size of features outside the region; nothing is written"
-    )
+    parser.add_argument("--outside", action="store_true", help="print the size of features outside; nothing is written")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the fields")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the results")
-    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--steps", type=int, default=1600, help="training steps")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2), help="random seeds")
     parser.add_argument("--only", nargs="+", default=list(PARTS), choices=PARTS, help="parts to run")

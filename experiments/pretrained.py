@@ -4,16 +4,16 @@
     python -m experiments.pretrained --geoclip geoclip-1.3.0-py3-none-any.whl --quick      # one field, one seed
 
 ``pip download --no-deps geoclip==1.3.0`` fetches the wheel, whose weights are under the MIT licence. The environment
-variable GEOCLIP_WHEEL may name it in place of ``--geoclip``. ``--table FILE`` adds measurements: a CSV file with the
-columns latitude, longitude and targets.
+variable GEOCLIP_WHEEL may name the wheel in place of ``--geoclip``. ``--table FILE`` adds measurements: a CSV file with
+the columns latitude, longitude and targets.
 
-One model is an exact Gaussian process with skgeo's defaults. The other models are ridge regressions on fixed
-features, computed with their Gram matrices: harmonics with a Matern spectrum to degree 30, the 512 columns of
-GeoCLIP, both, and harmonics with the columns of GeoCLIP's network before training, as a control. The columns of
-GeoCLIP are standardised. Each set of features is scaled: the mean sum of squares of a row is one. Three folds of the
-same kind within the training folds choose the penalty, and the weight of the embedding beside the harmonics. The score
-is that of all held-out predictions together: R² for numbers, accuracy for land and ocean, where models predict 1 and
--1. Writes pretrained.json and .rst. Scores that are in pretrained.json are not computed again.
+One model is an exact Gaussian process with skgeo's defaults. The other models are ridge regressions on fixed features,
+computed with their Gram matrices: harmonics with a Matern spectrum up to degree 30, the 512 columns of GeoCLIP, both
+together, and harmonics with the columns of GeoCLIP's network before training, as a control. The columns of GeoCLIP are
+standardised, and each set of features has a mean square of one. Three folds of the same kind within the training folds
+choose the penalty, and the weight of the embedding beside the harmonics. The score is that of all held-out predictions
+together: R2 for numbers, accuracy for land and ocean, where models predict 1 and -1. The script writes pretrained.json
+and .rst. It does not compute scores again that are in pretrained.json.
 """
 
 import argparse
@@ -46,7 +46,7 @@ MODELS = (PROCESS, "harmonics", "GeoCLIP", "harmonics and GeoCLIP", "harmonics a
 
 
 def untrained(seed=0):
-    """The network of GeoCLIP with the random weights that its training began with."""
+    """The network of GeoCLIP with random weights, as before its training."""
     rng, arrays = np.random.default_rng(seed), {}
     shapes = {"capsule.1": (1024, 512), "capsule.3": (1024, 1024), "capsule.5": (1024, 1024), "head.0": (512, 1024)}
     for i, sigma in enumerate((1.0, 16.0, 256.0)):
@@ -73,7 +73,7 @@ def predict(products, train, test, y, penalty):
 
 
 def scores_of(models, grams, X, y, kind, size_km, seed):
-    """Score of each model: the predictions of five outer folds, with the choices of three inner ones."""
+    """Score of each model: the predictions of five outer folds, with the choices of three inner folds."""
     target = np.where(y, 1.0, -1.0) if y.dtype == bool else y
     predicted = {model: np.empty(len(y)) for model in models}
     for train, test in folds(kind, size_km, seed, 5).split(X, y):
@@ -146,7 +146,7 @@ def table_targets(path):
 
 
 def fields(table):
-    """Name -> sampler and the two sizes of blocks in km, of those that are there."""
+    """For each field whose data exist: its name, its sampler and the two sizes of blocks in km."""
     found = {name: part for name, part in data_sets().items() if "rough field" not in name}
     if (SHARED / "ostia_monthly.nc").exists():
         found["OSTIA mean temperature"] = surface_temperature, (1000, 4000)
@@ -158,7 +158,7 @@ def fields(table):
 
 
 def write_table(rows, path):
-    """Rows are fields and folds; what is level with the best is bold. A run that was stopped lacks some seeds."""
+    """A row for each field and kind of folds. Scores level with the best are bold. A stopped run lacks some seeds."""
     groups = {}
     for row in rows:
         for model in MODELS:

@@ -1,13 +1,12 @@
-"""Compare models of places in a region: several kinds of features, with linear models, trees and a network.
+"""Models of places in a region: coordinates, harmonics, a basis of the region, random waves; linear, trees, a network.
 
     python -m experiments.regional            # about twenty minutes on one core
     python -m experiments.regional --quick    # seconds; fails if a basis of a smooth field is worse than coordinates
 
-The features are coordinates, harmonics, a basis of the region, and random waves. There are three fields in two regions:
-a smooth and a rough random field (Gaussian processes of Matern covariance), and the share of land around a place. The
-standard deviation of the noise is a tenth of that of the field. Each row of the data is a random place in the region.
-Folds hold out blocks. Penalties and length scales are chosen in the training rows. The script writes regional.rst and
-regional_components.rst.
+There are three fields in two regions: a smooth and a rough random field (Gaussian processes with Matern covariance),
+and the share of land around a place. The noise of a field has a tenth of the standard deviation of the field. The rows
+are random places in the region. Folds hold out blocks. The training rows choose penalties and length scales. The script
+writes regional.rst and regional_components.rst.
 """
 
 import argparse
@@ -41,12 +40,12 @@ PENALTIES = np.logspace(-12, 1, 27)
 
 
 def on_rows(max_degree, n_components=None, **parameters):
-    """A basis of the training rows; all rows have the same weight."""
+    """A basis of the training rows. All rows have the same weight."""
     return lambda region: SphericalHarmonicPCA(max_degree, n_components, area_weighted=False, **parameters)
 
 
 def on_grid(max_degree, n_components=None, **parameters):
-    """A basis of the region: it is fitted once, on a grid, and stays the same in all folds."""
+    """A basis of the region. It is fitted once, on a grid, and stays the same in all folds."""
 
     def make(region):
         south, north, west, east = REGIONS[region][0]
@@ -63,7 +62,7 @@ def always(encoder):
 
 
 class Linear(RegressorMixin, BaseEstimator):
-    """Ridge regression on one of some encoders; blocked folds of the training rows choose encoder and penalty."""
+    """Ridge regression on features. Blocked folds of the training rows choose the encoder and the penalty."""
 
     def __init__(self, encoders, block_size_km):
         self.encoders = encoders
@@ -87,7 +86,7 @@ class Linear(RegressorMixin, BaseEstimator):
 
 
 def fitted_encoder(encoder, X, name):
-    """The encoder fitted on X. All fields have the same rows: the last fits are kept for the next field."""
+    """The encoder fitted on X. All fields have the same rows, so the last fits are kept for the next field."""
     if isinstance(encoder, FrozenEstimator):
         return encoder
     key = repr(encoder), name
@@ -110,12 +109,12 @@ def path(Z, y, others):
 
 
 def linear(*encoders):
-    """Ridge regression on the best of some encoders."""
+    """Ridge regression on the best of several encoders."""
     return lambda region: Linear([make(region) for make in encoders], REGIONS[region][1])
 
 
 def random_waves():
-    """Random Fourier features; folds of the training rows choose one of some length scales."""
+    """Random Fourier features. Folds of the training rows choose the length scale."""
     lengths = 100.0, 300.0, 1000.0, 3000.0
     return [always(RandomFourierEncoder(500, length_scale_km=each, random_state=0)) for each in lengths]
 
@@ -201,14 +200,14 @@ def table(results, models):
 
 
 def cell(scores):
-    """R2 of the three fields; a score below zero is worse than the mean of all rows."""
+    """R2 of the three fields. A model with a score below zero is worse than the mean of all rows."""
     if np.isnan(scores).any():
         return "not measured"
     return ", ".join(f"{max(score, -1.0):.2f}" for score in scores)
 
 
 def score(field, region, n_rows, make):
-    """R2 of predictions in blocks that were held out, all folds together."""
+    """R2 of the predictions in held-out blocks, all folds together."""
     bounds, block_km = REGIONS[region]
     X, y = rows(field, bounds, block_km, n_rows, seed=0)
     # Blocks of this size: a fifth of them is a fold.
@@ -232,7 +231,7 @@ def rows(field, bounds, block_km, n_rows, seed):
 
 
 def random_field(X, length_km, smoothness, random):
-    """A sample of a Gaussian process with Matern covariance of the distance through the Earth."""
+    """A sample of a Gaussian process. Its Matern covariance depends on the straight distance through the Earth."""
     from sklearn.gaussian_process.kernels import Matern
 
     radians = np.radians(X)

@@ -1,11 +1,11 @@
-"""Find the smallest checkerboard that harmonics of degree L resolve with a linear layer, beside 180 / (2 L) degrees.
+"""The smallest checkerboard that harmonics of degree L resolve with a linear layer, beside 180 / (2 L) degrees.
 
     python -m experiments.resolution            # about five minutes
-    python -m experiments.resolution --quick    # two degrees, ten seconds; fails if either is off the line by a third
+    python -m experiments.resolution --quick    # two degrees, ten seconds; fails if a result is a third off 180 / (2 L)
 
-Each board has more cells than the board before. Each cell has one of 16 classes at random, and 40 training points. A
-degree resolves a board if logistic regression on its harmonics predicts at least three quarters of new points
-correctly. The script writes resolution.json and resolution.png.
+The script makes boards with more and more cells. Each cell has a random one of 16 classes and 40 training points. A
+degree resolves a board if logistic regression on harmonics up to this degree predicts at least three quarters of new
+points correctly. The script writes resolution.json and resolution.png.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main():
 
 
 def curve(degree):
-    """Accuracy on boards of more and more cells, until they are not resolved, and the spacing where that begins."""
+    """Accuracy on boards with more and more cells, and the smallest distance of cells that the degree resolves."""
     spacings, accuracies = [], []
     for ratio in np.geomspace(2.0, 0.5, 13):
         n_cells = round(50 * (26.99 / (ratio * 90 / degree)) ** 2)  # 50 cells are 27 degrees apart
@@ -59,7 +59,7 @@ def curve(degree):
 
 
 def spacing(n_cells):
-    """Mean distance in degrees from the centre of a cell to the nearest other."""
+    """Mean distance in degrees from the centre of a cell to the centre of the nearest other cell."""
     vectors = Cartesian3DEncoder().fit_transform(fibonacci_lattice(n_cells))
     chord = cKDTree(vectors).query(vectors, k=2)[0][:, 1]
     return float(np.degrees(2 * np.arcsin(chord / 2)).mean())
@@ -72,7 +72,7 @@ def accuracy(degree, n_cells):
 
 
 def board(n_cells, n_points, seed):
-    """Points, uniform on the sphere, and the classes of their cells."""
+    """Points uniform on the sphere, and the classes of their cells."""
     rng = np.random.default_rng(seed)
     points = uniform(rng, n_points)
     encoder = Cartesian3DEncoder().fit(points)
@@ -82,13 +82,13 @@ def board(n_cells, n_points, seed):
 
 @drawing
 def draw(curves, path):
-    """Accuracy against the spacing of the cells; and the spacing that each degree resolves."""
+    """Accuracy against the distance of cells, and the smallest distance that each degree resolves."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[3, 2], layout="constrained")
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(curves)))
     for row, colour in zip(curves, colours, strict=True):
         left.semilogx(row["spacing"], row["accuracy"], "o-", color=colour, markersize=3)
         left.axvline(90 / row["degree"], color=colour, linestyle=":", linewidth=1)
-        # Each curve ends at its left, below the others.
+        # The label of a curve stands below its left end.
         place = (row["spacing"][-1], row["accuracy"][-1])
         style = {"textcoords": "offset points", "ha": "center", "va": "top", "fontsize": 8, "color": colour}
         left.annotate(f"L = {row['degree']}", place, (0, -5), **style)
