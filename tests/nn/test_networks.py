@@ -198,7 +198,8 @@ def test_location_encoders_are_compiled(name):
 def check_compiled(model, compiled):
     points = torch.tensor(POINTS, requires_grad=True)
     other = points.detach().clone().requires_grad_()
-    assert_allclose(compiled(points).detach(), model(other).detach(), rtol=1e-5, atol=1e-6)
+    expected = model(other).detach()
+    assert_allclose(compiled(points).detach(), expected, rtol=1e-5, atol=1e-6)
     compiled(points).square().sum().backward()
     model(other).square().sum().backward()
     assert_allclose(points.grad, other.grad, rtol=1e-4, atol=1e-6)
