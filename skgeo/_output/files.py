@@ -139,10 +139,10 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     numbers that would have come next.
 
     Files hold those estimators of scikit-learn whose fitted state is numbers, text and arrays: scalers and other
-    preprocessing (except SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
-    VarianceThreshold, TransformedTargetRegressor, and linear models such as Ridge, Lasso, LogisticRegression and their
-    variants with ``CV``. Trees, neighbours, support vector machines and searches cannot be saved: save
-    ``search.best_estimator_``, or use ``skops.io.dump``.
+    preprocessing (except KernelCenterer, MultiLabelBinarizer, SplineTransformer and TargetEncoder), SimpleImputer,
+    MissingIndicator, PCA, TruncatedSVD, VarianceThreshold, TransformedTargetRegressor, and linear models such as
+    Ridge, Lasso, LogisticRegression and their variants with ``CV``. Trees, neighbours, support vector machines and
+    searches cannot be saved: save ``search.best_estimator_``, or use ``skops.io.dump``.
 
     ``n_jobs`` of an estimator is saved as None: a number of threads belongs to a machine, and does not change results.
 

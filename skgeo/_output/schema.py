@@ -139,7 +139,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Number:
-    """A real number, of Python or NumPy, or an array of shape () ."""
+    """A real number, of Python or NumPy, or an array of shape ()."""
 
     low: float = -math.inf
     high: float = math.inf

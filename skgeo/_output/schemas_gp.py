@@ -106,7 +106,7 @@ _LABELS: dict[str, Rule] = {
 
 
 def _check_regressor(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """The observations belong to each other, and the mean has one coefficient for each column that it uses."""
+    """The sizes of the arrays agree, and the mean has one coefficient for each column that it uses."""
     process = state["_state"]
     if state["method_"] == "harmonics":
         check("_state", "sums" in process, sorted(process), "the state of method_='harmonics'")

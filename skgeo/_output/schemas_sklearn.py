@@ -35,7 +35,7 @@ __all__ = ["SKLEARN_SCHEMAS"]
 
 _POSITIVE = 5e-324
 _WIDTH: dict[str, Rule] = {"n_features_in_": Integer(1, size="features")}
-# Attributes that are no parameters of some classes, and that their constructors set.
+# Attributes that the constructors of some classes set, although they are no parameters of these classes.
 _CONSTANTS = ("l1_ratio", "precompute", "positive", "gcv_mode", "alpha_per_target")
 _PLAIN = AnyOf((Number(optional=True), Text(), Flag()))
 _NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",)), **dict.fromkeys(_CONSTANTS, _PLAIN)}

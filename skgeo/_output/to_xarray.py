@@ -59,8 +59,8 @@ class Labelled:
 
         Parameters
         ----------
-        values : array of shape (n_cells, k) or (n_cells,), or that of the grid, with k features behind it or without
-            NumPy or dask; lazy values stay lazy.
+        values : array of shape (n_cells,), (n_cells, k), grid.shape or (*grid.shape, k)
+            One number or k features for each cell, in NumPy or dask; lazy values stay lazy.
         names : sequence of str of length k, default=None
             Names of the features. None means those of the estimator, if there is one.
         estimator : fitted transformer, default=None

@@ -25,7 +25,7 @@ _SIZES = ("edge_", "dual_edge_length", "zonal_normal", "meridional_normal")
 
 
 def applies(obj: Any) -> bool:
-    """Whether an object has centres under the names of ICON, along one dimension, beside something that shows ICON."""
+    """Whether an object has centres under the names of ICON, in radians or with corners under a name of ICON."""
     variables = variables_of(obj)
     kinds = [kind for kind in _KINDS if _has(variables, kind)]
     return bool(kinds) and any(_shows(variables, kind) for kind in kinds)
