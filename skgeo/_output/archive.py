@@ -106,7 +106,7 @@ def check_directory(stream: BinaryIO, length: int) -> None:
     if record[:4] != b"PK\x05\x06":
         raise ValueError("File is not a zip file")
     number, size = int.from_bytes(record[10:12], "little"), int.from_bytes(record[12:16], "little")
-    # An archive of more than 4 GB has a second record, to which a locator before the first one points.
+    # An archive of more than 4 GB has a second record. A locator before the first record points to it.
     stream.seek(max(0, length - 22 - 20))
     locator = stream.read(20)
     if locator[:4] == b"PK\x06\x07":

@@ -38,7 +38,7 @@ __all__ = ["FIXED_ENCODER", "SCHEMAS"]
 
 
 def _check_latlon(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """Axes rise or fall, cells hold their centres, and a mask leaves something."""
+    """Latitudes rise or fall and lie in their rows, cells have an area, and a mask leaves something."""
     _check_mask(state, (sizes["rows"], sizes["columns"]))
     check("LatLonGrid.shape", tuple(state["shape"]) == (sizes["rows"], sizes["columns"]), state["shape"], "its axes")
     latitude, rows, columns = (state[name] for name in ("latitude", "latitude_edges", "longitude_edges"))
@@ -54,7 +54,7 @@ def _check_latlon(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _check_cells(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """All arrays have the shape of the grid, and missing cells have no place and no area."""
+    """All arrays have the shape of the grid, and both coordinates are missing in the same cells, but not in all."""
     shape = state["latitude"].shape
     check("CellGrid.shape", tuple(state["shape"]) == shape and len(shape) in (1, 2), state["shape"], "that of latitude")
     for name in ("longitude", "solid_angles"):

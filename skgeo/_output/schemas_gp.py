@@ -144,7 +144,7 @@ def _check_regressor(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _check_classifier(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """There is one model for two classes, and one for each of more classes."""
+    """There is no model for one class, one for two classes, and one for each of three or more classes."""
     expected = {1: 0, 2: 1}.get(sizes["classes"], sizes["classes"])
     check("_state", sizes["models"] == expected, sizes["models"], f"{expected} models for {sizes['classes']} classes")
     _check_vectors(state["_state"]["vectors"])

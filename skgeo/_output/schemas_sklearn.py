@@ -131,7 +131,7 @@ def _steps(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 def _categories(state: Mapping[str, Any], sizes: Sizes) -> None:
     """Categories of a column lie along one axis, and the dropped categories are among them."""
-    kind = np.dtype(state["dtype"]).kind  # TypeError if it is none
+    kind = np.dtype(state["dtype"]).kind  # TypeError if it is no dtype
     check("dtype", kind in "biufO", str(state["dtype"]), "a dtype of numbers")
     lengths = []
     for values in state["categories_"]:

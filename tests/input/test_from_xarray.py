@@ -665,7 +665,7 @@ def test_values_of_every_shape_and_lazy_ones():
         ),
         (np.ones((20, 12)), None, r"values.shape=\(20, 12\): expected shape"),
         (np.ones((12, 20, 2, 2)), None, r"values.shape=\(12, 20, 2, 2\)"),
-        (np.ones((240, 3)), ["a"], r"names=\['a'\]: expected one name for each of the \(3,\) features"),
+        (np.ones((240, 3)), ["a"], r"names=\['a'\]: expected one name for each of the 3 features"),
         (np.ones(240), ["a"], r"names=\['a'\]: expected one name"),
     ],
 )

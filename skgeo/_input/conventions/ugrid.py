@@ -43,7 +43,7 @@ def applies(obj: Any) -> bool:
         return True
     if hasattr(obj, "data_vars") or not {"mesh", "location"} <= set(obj.attrs):
         return False
-    # A variable may have brought the places of its faces with it: these are coordinates as any others.
+    # A variable may have brought the places of its faces with it: these are coordinates like any others.
     try:
         return all(find(obj, kind, 1) is None for kind in KINDS)
     except CoordinateError:
