@@ -48,14 +48,14 @@ _USUAL_SHARES = (1.0 / 4.0, 16.0)
 _FEWEST_CELLS = 10
 # Square metres in the units that areas are often in by mistake, and the words for these units.
 _MISTAKEN_UNITS = {
-    EARTH_RADIUS**2: "those of a unit sphere: areas * 6371008.8**2, or for an xarray variable the units 'sr'",
-    1e6: "square kilometres: areas * 1e6, or for an xarray variable the units 'km2'",
-    1e-6: "square metres in the unit km2: areas / 1e6, or for an xarray variable the units 'm2'",
+    EARTH_RADIUS**2: "those of a unit sphere: give areas * 6371008.8**2, or give an xarray variable the units 'sr'",
+    1e6: "square kilometres: give areas * 1e6, or give an xarray variable the units 'km2'",
+    1e-6: "square metres in the unit km2: give areas / 1e6, or give an xarray variable the units 'm2'",
 }
 # The same for the sum of cells that fill the sphere, with units that only such cells show.
 _SUMS = _MISTAKEN_UNITS | {
-    np.radians(EARTH_RADIUS) ** 2: "square degrees: areas * numpy.radians(6371008.8)**2",
-    4.0 * np.pi * EARTH_RADIUS**2: "shares of the sphere: areas * 4 * numpy.pi * 6371008.8**2",
+    np.radians(EARTH_RADIUS) ** 2: "square degrees: give areas * numpy.radians(6371008.8)**2",
+    4.0 * np.pi * EARTH_RADIUS**2: "shares of the sphere: give areas * 4 * numpy.pi * 6371008.8**2",
 }
 
 

@@ -125,7 +125,7 @@ def _read_array(content: bytes) -> npt.NDArray[Any]:
         raise ValueError("an array has another version of the npy format")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
     if dtype.kind not in PLAIN_KINDS or stream.tell() + math.prod(shape) * dtype.itemsize != len(content):
-        raise ValueError("an array has another type or size than it declares")
+        raise ValueError("an array has a type without plain bytes, or another size than it declares")
     order: Literal["F", "C"] = "F" if fortran_order else "C"
     array = np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
     _check_bytes(array)
