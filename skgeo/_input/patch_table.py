@@ -155,10 +155,10 @@ def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
 def _spread_as_radians(south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray) -> bool:
     """Whether patches with these edges, as given, are spread over the range of radians.
 
-    Patches count as radians if the edges span 2 pi in longitude, if the edges of several patches fill both ranges, or if
-    the middles of the patches are spread as radians of points are. A single patch at latitude and longitude zero may be in degrees.
-    Patches across the antimeridian have an east edge beyond the range or west of the west edge: only their west edge
-    counts.
+    Patches count as radians if the edges span 2 pi in longitude, if the edges of several patches fill both ranges, or
+    if the middles of the patches are spread as radians of points are. A single patch at latitude and longitude zero may
+    be in degrees. Patches across the antimeridian have an east edge beyond the range or west of the west edge: only
+    their west edge counts.
     """
     inside = (east > west) & (east <= (np.pi if west.min(initial=0.0) < -np.pi / 4 else 2.0 * np.pi) + 1e-5)
     east = np.where(inside, east, west)
