@@ -255,7 +255,7 @@ def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str)
     if source == NEIGHBOURS and again.size > _MANY_COPIES * np.count_nonzero(weight):
         raise CoordinateError(
             f"{where}, of {weight.size}: these are no centres of cells. If they are corners, give them as vertices= "
-            "beside the centres; if a dimension repeats the cells, select one of it."
+            "beside the centres; if a dimension repeats the cells, select one index of it."
         )
     warn_caller(
         f"{where}, and count twice: mask them, mask=, for instance the halo of a global grid.", CoordinateWarning

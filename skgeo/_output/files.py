@@ -83,7 +83,9 @@ _SCIKIT_LEARN_CLASSES = {
         "StandardScaler",
     ),
 }
-_INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators: use skops or joblib."
+_INSTEAD = (
+    "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators. For others, use skops or joblib."
+)
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -105,8 +107,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     TypeError
-        If the model, or a part or parameter of it, is of another type, such as a function, a torch module or another
-        library's estimator; the message says which. Nothing is written.
+        If the model, or a part or parameter of it, is of a type that files may not hold, such as a function, a torch
+        module or another library's estimator; the message says which. Nothing is written.
     ValueError
         If a Pipeline has ``memory``, because its cache consists of pickles; or if a fitted model has parameters or
         attributes that its fit does not give, so that its file could not be loaded.

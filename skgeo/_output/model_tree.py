@@ -140,7 +140,7 @@ class TreeWriter:
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
         kind += f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
         name, cure = where.split(".")[-1], ""
-        # Columns of a frame are found by their names: the user knows their order.
+        # Files hold no names of columns: only the user knows whether an array gives the same model.
         if hasattr(value, "to_numpy"):
             cure = f" Give an array, set_params({name}={name}.to_numpy())."
         elif hasattr(value, "best_estimator_"):

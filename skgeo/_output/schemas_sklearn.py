@@ -79,7 +79,7 @@ def _scaler(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _linear(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """The intercept belongs to the coefficients, and classes have one row each."""
+    """The intercept fits the coefficients, which have one row for each class, or one row for two classes."""
     coefficients, intercept = state["coef_"], state["intercept_"]
     rows = coefficients.shape[:-1]
     fits = np.ndim(intercept) == 0 or np.shape(intercept) == rows or (rows == () and np.shape(intercept) == (1,))

@@ -160,7 +160,7 @@ def perhaps_healpix(obj: Any) -> str:
             return (
                 f" Are the {size} values along {dim!r} cells of a HEALPix grid, nside {2 ** grids[size]}? Then say so, "
                 f"{new}, and obj['crs'].attrs = {{'grid_mapping_name': 'healpix', 'refinement_level': "
-                f"{grids[size]}, 'indexing_scheme': 'nested'}}, or 'ring'."
+                f"{grids[size]}, 'indexing_scheme': 'nested'}}; for ring order, 'ring' in place of 'nested'."
             )
     return ""
 
