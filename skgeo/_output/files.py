@@ -84,7 +84,8 @@ _SCIKIT_LEARN_CLASSES = {
     ),
 }
 _INSTEAD = (
-    "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators. For others, use skops or joblib."
+    "Files without code hold numbers, text, estimators of skgeo and simple ones of scikit-learn. For other models, use "
+    "skops or joblib."
 )
 
 

@@ -104,7 +104,7 @@ def _faces(obj: Any, mesh: Mesh, polygons: Connectivity, nodes: tuple[Any, Any],
 
 
 def _dual(obj: Any, mesh: Mesh, polygons: Connectivity, nodes: tuple[Any, Any], of: str) -> Native:
-    """The dual cells around the nodes of a mesh, with the areas in the file, else those that ``dual_cells`` computes."""
+    """The dual cells around the nodes of a mesh, with the areas in the file, else those of ``dual_cells``."""
     others = _dims_of(mesh) - {mesh.nodes}
     drop = _other_places(obj, mesh, {axis.name for axis in nodes})
     variables = variables_of(obj)
