@@ -299,7 +299,7 @@ def read_points(obj: Any, *, centres: bool = False) -> Any:
     With ``centres``, lost bounds give no warning.
     """
     axes = find_both(obj, 1)
-    # Coordinates that name lost bounds were cells once. As points they all weigh the same, so warn.
+    # Coordinates that name lost bounds were those of cells. Points all weigh the same, so warn.
     if not centres:
         found = [bounds_of(obj, axis, kind, 2, np.inf) for axis, kind in zip(axes, KINDS, strict=True)]
         lost = [(axis, each) for axis, each in zip(axes, found, strict=True) if each.lost]
