@@ -886,7 +886,7 @@ def test_areas_in_another_unit_warn(unit, message, flat):
     if flat:
         latitude, longitude, areas = latitude.ravel(), longitude.ravel(), areas.ravel()
     CellGrid(latitude, longitude, areas=areas)
-    with pytest.warns(CoordinateWarning, match=f"areas are in square metres. They seem to be .*{message}"):
+    with pytest.warns(CoordinateWarning, match=f"areas must be in square metres. They seem to be .*{message}"):
         CellGrid(latitude, longitude, areas=areas / unit)
     with pytest.warns(CoordinateWarning, match="other unit, or weights"):
         CellGrid(latitude, longitude, areas=np.ones_like(areas))

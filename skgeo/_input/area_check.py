@@ -25,13 +25,15 @@ NEIGHBOURS, NOTHING = "computed from the distances to neighbouring centres", "no
 
 #: Largest sum of all areas, in areas of the sphere. Rounding and coarse polygons explain the excess over 1.
 LARGEST_SHARE = 1.001
-# A sum in a wrong unit agrees with the sphere to this share: models have radii from 6367 km to 6378 km.
+# A unit explains a wrong sum if its factor brings the sum to the area of the sphere within this share. The share is
+# not zero, because models have radii of the Earth from 6367 km to 6378 km.
 _ONE_UNIT = 0.01
 # Cells that are compared with their corners, spread over the grid.
 _SAMPLE = 300
-# Areas of all cells that are larger or smaller by one factor beyond this are in another unit, or on another sphere.
+# If all areas are one factor times those of the polygons, and the factor differs from 1 by more than this, the areas
+# are in another unit or on another sphere.
 _SAME = 0.01
-# Share by which the factors of most cells agree, if one unit is the reason.
+# Largest spread of the factors of most cells, as a share of their median, if one unit is the reason.
 _ALIKE = 0.02
 # Usual sums of the areas, as shares of the box around all cells. Only areas outside this range are examined closely.
 _SHARES_OF_BOX = (1e-4, 1e2)
@@ -46,28 +48,29 @@ _USUAL_SHARES = (1.0 / 4.0, 16.0)
 _FEWEST_CELLS = 10
 # Square metres in the units that areas are often in by mistake, and the words for these units.
 _MISTAKEN_UNITS = {
-    EARTH_RADIUS**2: "those of a unit sphere: areas * 6371008.8**2, or of an xarray variable the units 'sr'",
-    1e6: "square kilometres: areas * 1e6, or of an xarray variable the units 'km2'",
-    1e-6: "square metres in the unit km2: areas / 1e6, or of an xarray variable the units 'm2'",
+    EARTH_RADIUS**2: "those of a unit sphere: give areas * 6371008.8**2, or give an xarray variable the units 'sr'",
+    1e6: "square kilometres: give areas * 1e6, or give an xarray variable the units 'km2'",
+    1e-6: "square metres in the unit km2: give areas / 1e6, or give an xarray variable the units 'm2'",
 }
 # The same for the sum of cells that fill the sphere, with units that only such cells show.
 _SUMS = _MISTAKEN_UNITS | {
-    np.radians(EARTH_RADIUS) ** 2: "square degrees: areas * numpy.radians(6371008.8)**2",
-    4.0 * np.pi * EARTH_RADIUS**2: "shares of the sphere: areas * 4 * numpy.pi * 6371008.8**2",
+    np.radians(EARTH_RADIUS) ** 2: "square degrees: give areas * numpy.radians(6371008.8)**2",
+    4.0 * np.pi * EARTH_RADIUS**2: "shares of the sphere: give areas * 4 * numpy.pi * 6371008.8**2",
 }
 
 
 def largest_share(shape: tuple[int, ...], source: str) -> float:
     """Largest sum of the areas of cells, in areas of the sphere.
 
-    Areas from neighbours are areas on tangent planes. Tangent planes are larger than the sphere where rows are high.
+    Areas from neighbours lie on tangent planes, and are larger than those on the sphere. The difference grows with the
+    height of the rows.
     """
     half = np.pi / min(shape) / 2.0
     return LARGEST_SHARE * (half / math.sin(half) if source == NEIGHBOURS else 1.0)
 
 
 def wrong_sum(latitude: FloatArray, longitude: FloatArray, weight: FloatArray, source: str) -> str:
-    """The words for the sum of the areas of cells that fill the sphere and sum to another area; empty if all is well.
+    """The words for a wrong sum of the areas of cells that fill the sphere; empty if the sum is right.
 
     ``weight`` are the areas on the unit sphere, zero for cells that do not count. Cells fill the sphere if each of up
     to 3000 blocks of equal area has a centre. A sum that is too small proves an error only if the sum is that of a
@@ -139,7 +142,7 @@ def _check_distances(latitude: FloatArray, longitude: FloatArray, weight: FloatA
         reason = f"They seem to be {found[0]}." if found else "Are they in another unit, or weights?"
         warn_caller(
             f"areas are {np.median(shares):.2g} times the squared distance to the nearest centre, in the median, and "
-            f"{weight.sum() * EARTH_RADIUS**2:.4g} m2 together. areas are in square metres. {reason}",
+            f"{weight.sum() * EARTH_RADIUS**2:.4g} m2 together. areas must be in square metres. {reason}",
             CoordinateWarning,
         )
 

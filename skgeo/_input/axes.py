@@ -116,9 +116,9 @@ def even_axis(axis: FloatArray, given: FloatArray) -> FloatArray:
 
     Files hold axes in single precision, where columns of a twentieth of a degree have widths that differ in the third
     digit. Step and first value are taken to be the simplest fractions that agree with all values to their rounding.
-    The rounding is half the spacing of single precision at the values ``given``, before longitudes were unwrapped, or
-    at angles to which 180 or 360 was added. A short or fine axis may agree with many fractions by chance; then its
-    own values are better.
+    The rounding is half the spacing of single precision at the values ``given``, the longitudes before they were
+    unwrapped. If the axis is not even within this rounding, the larger rounding of angles to which 180 or 360 was added
+    is tried. A short or fine axis may agree with many fractions by chance; then its own values are better.
     """
     if axis.size < 3:
         return axis
@@ -186,8 +186,9 @@ def _check_monotone(steps: FloatArray, axis: FloatArray, name: str) -> None:
 def warn_radian_axes(latitude: FloatArray, longitude: FloatArray) -> None:
     """Warn when the axes of a grid are those of the globe in radians.
 
-    Even longitudes go around in 2 pi, or even latitudes from pole to pole in pi, to a fiftieth of a step. Uneven axes
-    fill the range of radians. A region near latitude and longitude zero, in degrees, does neither.
+    The axes are taken for radians if even longitudes span 2 pi, or even latitudes span pi, to a fiftieth of a step.
+    Uneven axes are taken for radians if they fill the ranges of radians. A region in degrees near latitude and
+    longitude zero does neither.
     """
     if radian_span(latitude, np.zeros(1)) is None:
         return

@@ -56,7 +56,7 @@ def read_centres(latitude: Any, longitude: Any) -> tuple[Any, Any, np.dtype[np.f
             f"latitude has shape {axes[0].shape} and longitude {axes[1].shape}: expected the same, (n_rows, n_columns) "
             "or (n_cells,). LatLonGrid takes a latitude for each row and a longitude for each column."
         )
-    # Each coordinate is checked with the other one beside it, as a cell without either has no place.
+    # Each coordinate is checked beside the other one, because a cell that lacks one of them has no place.
     single = all(axis.dtype == np.float32 for axis in axes)
     one, other = aligned(*axes)
     latitude = _map_numbers(checked_latitudes, {"latitude": one, "longitude": other})
@@ -114,7 +114,7 @@ def _areas_of_vertices(centres: tuple[Any, Any], mask: Any, vertices: Any) -> Ar
     """Areas of cells from their vertices, a pair of latitudes and longitudes."""
     (latitude, longitude), shape = centres, centres[0].shape
     pair = isinstance(vertices, tuple | list) and len(vertices) == 2
-    # Corners are numbers only from here on: blocks of them are converted one after the other.
+    # Arrays of corners stay as they are: blocks of them are converted to numbers later, one after the other.
     corners = [axis if hasattr(axis, "shape") else _read(axis, "vertices") for axis in vertices] if pair else []
     if len(corners) != 2 or any(axis.shape[:-1] != shape or axis.shape[-1] < 3 for axis in corners):
         raise CoordinateError(
@@ -227,7 +227,7 @@ def check_cells(centres: tuple[FloatArray, FloatArray], mask: Mask, areas: Areas
             _refuse_fill(zero, latitude, longitude, "at one place")
         return
     # _neighbour_angles has refused fill values at one place already. Areas are zero where the centre is missing.
-    weight = areas.angles if mask is None else np.where(inside, areas.angles, 0.0)  # zero where missing
+    weight = areas.angles if mask is None else np.where(inside, areas.angles, 0.0)
     if areas.source != NEIGHBOURS:
         pile = piled(shared, latitude, longitude, weight > 0.0)[0]
         if pile.size:
@@ -255,7 +255,7 @@ def _report_copies(again: npt.NDArray[np.intp], weight: FloatArray, source: str)
     if source == NEIGHBOURS and again.size > _MANY_COPIES * np.count_nonzero(weight):
         raise CoordinateError(
             f"{where}, of {weight.size}: these are no centres of cells. If they are corners, give them as vertices= "
-            "beside the centres; if a dimension repeats the cells, select one of it."
+            "beside the centres; if a dimension repeats the cells, select one index of it."
         )
     warn_caller(
         f"{where}, and count twice: mask them, mask=, for instance the halo of a global grid.", CoordinateWarning

@@ -87,7 +87,7 @@ def in_square_metres(areas: Any) -> Any:
 
 def decoded(variable: Any) -> Any:
     """The variable as xarray decodes it with ``mask_and_scale``; a decoded variable is returned unchanged."""
-    # Decoding moves these attributes to the encoding. Where they are still there, the values are those of the file.
+    # Decoding moves these attributes to the encoding. If they are still attributes, the values are those of the file.
     marks = [mark for name in ("_FillValue", "missing_value") for mark in np.ravel(variable.attrs.get(name, []))]
     factor, offset = (variable.attrs.get(name) for name in ("scale_factor", "add_offset"))
     if not marks and factor is None and offset is None:

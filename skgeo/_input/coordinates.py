@@ -37,7 +37,7 @@ _RADIANS = 1.0 + 1e-6
 _NEARLY_AROUND = 0.98
 # HEALPix cells of the first rows have longitudes down to -pi / 4 in some libraries, beside others up to 2 pi.
 _WEST_OF_ZERO = np.pi / 4
-# Latitudes over more than this share of pi, and longitudes over more than this share of a turn, in colatitudes.
+# Colatitudes spread over more than this share of pi, and their longitudes over more than this share of a turn.
 _COLATITUDES = 0.85
 
 
@@ -238,9 +238,9 @@ def warn_radians(latitude: FloatArray, longitude: FloatArray) -> None:
     """Warn when points fill the range of radians. Coordinates of missing points are NaN.
 
     If longitudes lie in -pi..pi, the warning needs latitudes over more than pi / 2, or longitudes over more than pi. If
-    longitudes lie in 0..2 pi, the warning needs both (:func:`fill_radians`), or longitudes nearly all around. Degrees
-    between 0 and 6.28 may be a region, for instance 0..5 E and 0..1.5 N. Radians of a small region are taken for
-    degrees. Latitudes over 0..pi are colatitudes, if longitudes go around as well.
+    longitudes lie in 0..2 pi, the warning needs places that fill both ranges (:func:`fill_radians`), or longitudes
+    nearly all around: degrees between 0 and 6.28 may be a region, for instance 0..5 E and 0..1.5 N. Radians of a small
+    region are taken for degrees. Latitudes over 0..pi are colatitudes, if longitudes go around as well.
     """
     # Most points are in degrees: latitudes beyond 3.2 are no radians, and need no copies.
     if latitude.size and (np.fmin.reduce(latitude) < -2.0 or np.fmax.reduce(latitude) > 3.2):

@@ -136,7 +136,7 @@ def select_columns(X: Any, names: list[str]) -> Any:
 
 
 def covariate_numbers(covariates: Any, names: list[str] | None, parameter: str = "mean='linear'") -> FloatArray:
-    """The covariates (n, p) as numbers; raises ValueError if some are none. ``parameter`` says who asks for them."""
+    """The covariates (n, p) as numbers; raises ValueError if some are not. ``parameter`` says who asks for them."""
     texts = columns_without_numbers(covariates)
     if texts:
         cure = ENCODE if parameter.startswith("mean") else _ENCODE_OR_DROP

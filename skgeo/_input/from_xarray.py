@@ -218,7 +218,7 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
             extra = next(dim for dim in latitude.dims if dim not in faces)
             raise CoordinateError(
                 f"{quoted_names(latitude, longitude)} have the dimensions {latitude.dims}: expected one or two, and "
-                f"faces. Select one grid, obj.isel({extra}=0), or, if it numbers parts of one grid, "
+                f"faces. Select one grid, obj.isel({extra}=0), or, if {extra!r} numbers parts of one grid, "
                 f"obj.rename({extra}='face')."
             )
     return latitude, longitude.transpose(*latitude.dims)
@@ -227,7 +227,7 @@ def find_cells(obj: Any) -> tuple[Any, Any]:
 def _read_sizes(
     obj: Any, axes: Sequence[Any], degrees: Sequence[Any], around: Sequence[Found], areas: Found
 ) -> dict[str, Any]:
-    """The areas of cells and their source, else their vertices; on faces, else areas from neighbours on the same face.
+    """The areas of cells and their source. Without areas, the vertices. Without both, areas on faces from neighbours.
 
     ``axes`` are latitude and longitude as stored, ``degrees`` their values in degrees, ``around`` their bounds.
     """
@@ -299,7 +299,7 @@ def read_points(obj: Any, *, centres: bool = False) -> Any:
     With ``centres``, lost bounds give no warning.
     """
     axes = find_both(obj, 1)
-    # Coordinates that name lost bounds were cells once. As points they all weigh the same, so warn.
+    # Coordinates that name lost bounds were those of cells. Points all weigh the same, so warn.
     if not centres:
         found = [bounds_of(obj, axis, kind, 2, np.inf) for axis, kind in zip(axes, KINDS, strict=True)]
         lost = [(axis, each) for axis, each in zip(axes, found, strict=True) if each.lost]

@@ -167,7 +167,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def cell_tolerance(longitude: FloatArray, other_latitude: FloatArray, other_longitude: FloatArray) -> float:
-    """The largest distance in degrees between the places of one cell in two objects; the second has this step."""
+    """The largest distance in degrees between the places of one cell in two objects, by the step of the second one."""
     rounding = _rounding(np.stack([longitude.ravel(), other_longitude.ravel()]))
     return _tolerance(_typical_step(other_latitude, other_longitude), rounding)
 
@@ -197,7 +197,7 @@ def _turn_apart(longitude: FloatArray) -> FloatArray:
 def places_meet(
     latitude: FloatArray, longitude: FloatArray, other_latitude: FloatArray, other_longitude: FloatArray, near: float
 ) -> bool:
-    """Whether all cells that have a place in both are within ``near`` degrees, and at least one cell has."""
+    """Whether all cells that have a place in both are within ``near`` degrees; False if there is none."""
     north = np.abs(latitude - other_latitude)
     east = _turn_apart(longitude - other_longitude) * np.cos(np.radians(latitude))
     known = np.isfinite(north) & np.isfinite(east)

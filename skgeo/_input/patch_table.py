@@ -80,7 +80,9 @@ def _read_cell_stack(X: npt.ArrayLike) -> PixelStack:
     """Read a stack (n, k, 3) of cells in any order, with latitude, longitude and area, and check it."""
     table = as_numbers_with_nan(X, "X")
     if table.size == 0:
-        raise CoordinateError(f"X has shape {table.shape}: expected (n_patches, n_cells, 3), and none of them zero.")
+        raise CoordinateError(
+            f"X has shape {table.shape}: expected (n_patches, n_cells, 3) with at least one patch and one cell."
+        )
     stack = _read_stack(table[:, np.newaxis, :, :2])
     areas = table[:, np.newaxis, :, 2].astype(np.float64)
     present = np.isfinite(stack.latitude)
@@ -153,9 +155,10 @@ def _check_table(table: npt.NDArray[Any], columns: list[str] | None) -> Patches:
 def _spread_as_radians(south: FloatArray, north: FloatArray, west: FloatArray, east: FloatArray) -> bool:
     """Whether patches with these edges, as given, are spread over the range of radians.
 
-    The middles of patches count as points do. The edges go around in 2 pi, or those of several patches fill both
-    ranges; a single patch at latitude and longitude zero may be in degrees. Patches across the antimeridian have an
-    east edge beyond the range or west of the west edge: only their west edge counts.
+    Patches count as radians if the edges span 2 pi in longitude, if the edges of several patches fill both ranges, or
+    if the middles of the patches are spread as radians of points are. A single patch at latitude and longitude zero may
+    be in degrees. Patches across the antimeridian have an east edge beyond the range or west of the west edge: only
+    their west edge counts.
     """
     inside = (east > west) & (east <= (np.pi if west.min(initial=0.0) < -np.pi / 4 else 2.0 * np.pi) + 1e-5)
     east = np.where(inside, east, west)

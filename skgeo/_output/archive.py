@@ -87,7 +87,8 @@ def unpack(path: str | os.PathLike[str], file: str, format_name: str) -> tuple[b
                 }
                 return metadata, arrays
         except Exception as error:  # zipfile and numpy raise a dozen types of errors on damaged files
-            # A seek to a position that the archive declares is "invalid"; other errors of the system are no damage.
+            # EINVAL comes from a seek to an impossible position that a damaged archive declares. Other errors of the
+            # system are no damage.
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise
             raise damaged_file_error(file, error) from error
@@ -105,7 +106,7 @@ def check_directory(stream: BinaryIO, length: int) -> None:
     if record[:4] != b"PK\x05\x06":
         raise ValueError("File is not a zip file")
     number, size = int.from_bytes(record[10:12], "little"), int.from_bytes(record[12:16], "little")
-    # An archive of more than 4 GB has a second record, to which a locator before the first one points.
+    # An archive of more than 4 GB has a second record. A locator before the first record points to it.
     stream.seek(max(0, length - 22 - 20))
     locator = stream.read(20)
     if locator[:4] == b"PK\x06\x07":
@@ -124,7 +125,7 @@ def _read_array(content: bytes) -> npt.NDArray[Any]:
         raise ValueError("an array has another version of the npy format")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
     if dtype.kind not in PLAIN_KINDS or stream.tell() + math.prod(shape) * dtype.itemsize != len(content):
-        raise ValueError("an array has other than its declared type and size")
+        raise ValueError("an array has a type without plain bytes, or another size than it declares")
     order: Literal["F", "C"] = "F" if fortran_order else "C"
     array = np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
     _check_bytes(array)

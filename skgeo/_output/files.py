@@ -83,7 +83,10 @@ _SCIKIT_LEARN_CLASSES = {
         "StandardScaler",
     ),
 }
-_INSTEAD = "Files without code hold numbers, text, skgeo's and simple scikit-learn estimators: use skops or joblib."
+_INSTEAD = (
+    "Files without code hold numbers, text, estimators of skgeo and simple ones of scikit-learn. For other models, use "
+    "skops or joblib."
+)
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -105,8 +108,8 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     TypeError
-        If the model, or a part or parameter of it, is of another type, such as a function, a torch module or another
-        library's estimator; the message says which. Nothing is written.
+        If the model, or a part or parameter of it, is of a type that files may not hold, such as a function, a torch
+        module or another library's estimator; the message says which. Nothing is written.
     ValueError
         If a Pipeline has ``memory``, because its cache consists of pickles; or if a fitted model has parameters or
         attributes that its fit does not give, so that its file could not be loaded.
@@ -139,10 +142,10 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     numbers that would have come next.
 
     Files hold those estimators of scikit-learn whose fitted state is numbers, text and arrays: scalers and other
-    preprocessing (except SplineTransformer), SimpleImputer, PCA, TruncatedSVD,
-    VarianceThreshold, TransformedTargetRegressor, and linear models such as Ridge, Lasso, LogisticRegression and their
-    variants with ``CV``. Trees, neighbours, support vector machines and searches cannot be saved: save
-    ``search.best_estimator_``, or use ``skops.io.dump``.
+    preprocessing (except KernelCenterer, MultiLabelBinarizer, SplineTransformer and TargetEncoder), SimpleImputer,
+    MissingIndicator, PCA, TruncatedSVD, VarianceThreshold, TransformedTargetRegressor, and linear models such as
+    Ridge, Lasso, LogisticRegression and their variants with ``CV``. Trees, neighbours, support vector machines and
+    searches cannot be saved: save ``search.best_estimator_``, or use ``skops.io.dump``.
 
     ``n_jobs`` of an estimator is saved as None: a number of threads belongs to a machine, and does not change results.
 

@@ -213,7 +213,7 @@ def _overlap(edges: npt.NDArray[np.float64], turn: float | None = None) -> npt.N
     low, high = edges[order].T
     if turn is not None:
         high = low + (high - low) % turn
-    # The cell before the first one is the last one, a turn lower, on a circle. On a line there is none.
+    # On a circle, the cell before the first one is the last one, a turn lower. On a line there is none.
     before = np.concatenate([[high[-1] - turn if turn is not None else -np.inf], high[:-1]])
     flags = np.zeros(len(edges), dtype=bool)
     flags[order] = before > low + _ROUNDING

@@ -44,8 +44,8 @@ FindClass = Callable[[str], SavedClass | None]
 class TreeWriter:
     """Takes a model apart into JSON values and arrays.
 
-    A value that JSON knows stands for itself. Any other value becomes a JSON object with one key, and the key says how
-    to read the value. ``objects`` lists each object once and after its parts. ``arrays`` holds the arrays by their
+    A value that JSON knows stands for itself. Any other value becomes a JSON object, and its first key says how to read
+    the value. ``objects`` lists each object once and after its parts. ``arrays`` holds the arrays by their
     names in the file.
 
     ``name_in_files`` gives the name of a class, or None if files may not hold it. ``instead`` is the last sentence of
@@ -140,7 +140,7 @@ class TreeWriter:
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
         kind += f" of dtype {value.dtype}" if isinstance(value, np.ndarray | np.generic) else ""
         name, cure = where.split(".")[-1], ""
-        # Columns of a frame are found by their names: the user knows their order.
+        # Files hold no names of columns: only the user knows whether an array gives the same model.
         if hasattr(value, "to_numpy"):
             cure = f" Give an array, set_params({name}={name}.to_numpy())."
         elif hasattr(value, "best_estimator_"):
@@ -216,7 +216,7 @@ class TreeReader:
             case (("scalar", str(name)),):
                 return self._arrays.pop(name)[()]
             case (("object", int(number)),) if type(number) is int and number >= 0:
-                # Each object may hold the one before twice: 60 of them would have 2^60 parts, which none could print.
+                # Each object may hold the one before it twice: the last of 60 would have 2^60 parts, too many to print.
                 self._count += self._counts[number]
                 if self._count > MAX_OBJECTS:
                     raise ValueError(f"an object holds more than {MAX_OBJECTS} others")

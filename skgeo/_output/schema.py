@@ -103,7 +103,7 @@ class Array:
 
 
 def squarable(shape: tuple[int | str, ...]) -> Array:
-    """The rule for numbers in float64 of either sign, whose squares are numbers."""
+    """The rule for numbers in float64 of either sign whose squares do not overflow."""
     return Array(shape, low=-LARGE, high=LARGE, double=True)
 
 
@@ -139,7 +139,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Number:
-    """A real number, of Python or NumPy, or an array of shape () ."""
+    """A real number, of Python or NumPy, or an array of shape ()."""
 
     low: float = -math.inf
     high: float = math.inf

@@ -38,7 +38,7 @@ __all__ = ["FIXED_ENCODER", "SCHEMAS"]
 
 
 def _check_latlon(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """Axes rise or fall, cells hold their centres, and a mask leaves something."""
+    """Latitudes rise or fall and lie in their rows, cells have an area, and a mask leaves something."""
     _check_mask(state, (sizes["rows"], sizes["columns"]))
     check("LatLonGrid.shape", tuple(state["shape"]) == (sizes["rows"], sizes["columns"]), state["shape"], "its axes")
     latitude, rows, columns = (state[name] for name in ("latitude", "latitude_edges", "longitude_edges"))
@@ -54,7 +54,7 @@ def _check_latlon(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _check_cells(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """All arrays have the shape of the grid, and missing cells have no place and no area."""
+    """All arrays have the shape of the grid, and both coordinates are missing in the same cells, but not in all."""
     shape = state["latitude"].shape
     check("CellGrid.shape", tuple(state["shape"]) == shape and len(shape) in (1, 2), state["shape"], "that of latitude")
     for name in ("longitude", "solid_angles"):
@@ -92,7 +92,7 @@ def _check_waves(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _check_presence_only(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """The background has the columns of the inputs, and the names of covariates are as many as these."""
+    """The background has the columns of the inputs, and each covariate has a name if any has one."""
     _check_weights(state, sizes)
     n_covariates, names = sizes["covariates"], state["_covariate_names"]
     check("background_", sizes["inputs"] == 2 + n_covariates, state["background_"], f"{2 + n_covariates} columns")
@@ -101,7 +101,7 @@ def _check_presence_only(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _check_weights(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """Weights of a network are finite numbers of few axes."""
+    """Weights of a network are arrays of at most four axes."""
     for key in ("weights_", "_moments"):
         for name, values in state.get(key, {}).items():
             check(f"{key}[{name[:40]!r}]", values.ndim <= 4 and values.dtype.itemsize <= 8, values, "at most 4 axes")
@@ -135,7 +135,7 @@ _HEAD: dict[str, Rule] = {
     "scale_std_": Array(("descriptors",), low=POSITIVE, high=LARGE),
 }
 _CLASSIFIER: dict[str, Rule] = {"classes_": Labels(), "_class_weights": Array(("classes",), low=0.0)}
-# Columns of an indicator matrix stay in their order.
+# The classes of an indicator matrix are its columns in their order; other classes are sorted labels.
 _SPECIES = AnyOf((Labels(), Array(("classes",), "iuf"), Strings(("classes",))))
 _PRESENCE_ONLY: dict[str, Rule] = {
     "classes_": _SPECIES,

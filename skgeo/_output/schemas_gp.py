@@ -106,7 +106,7 @@ _LABELS: dict[str, Rule] = {
 
 
 def _check_regressor(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """The observations belong to each other, and the mean has one coefficient for each column that it uses."""
+    """The sizes of the arrays agree, and the mean has one coefficient for each column that it uses."""
     process = state["_state"]
     if state["method_"] == "harmonics":
         check("_state", "sums" in process, sorted(process), "the state of method_='harmonics'")
@@ -144,7 +144,7 @@ def _check_regressor(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _check_classifier(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """There is one model for two classes, and one for each of more classes."""
+    """There is no model for one class, one for two classes, and one for each of three or more classes."""
     expected = {1: 0, 2: 1}.get(sizes["classes"], sizes["classes"])
     check("_state", sizes["models"] == expected, sizes["models"], f"{expected} models for {sizes['classes']} classes")
     _check_vectors(state["_state"]["vectors"])

@@ -35,7 +35,7 @@ __all__ = ["SKLEARN_SCHEMAS"]
 
 _POSITIVE = 5e-324
 _WIDTH: dict[str, Rule] = {"n_features_in_": Integer(1, size="features")}
-# Attributes that are no parameters of some classes, and that their constructors set.
+# Attributes that the constructors of some classes set, although they are no parameters of these classes.
 _CONSTANTS = ("l1_ratio", "precompute", "positive", "gcv_mode", "alpha_per_target")
 _PLAIN = AnyOf((Number(optional=True), Text(), Flag()))
 _NAMED: dict[str, Rule] = {"feature_names_in_": Strings(("features",)), **dict.fromkeys(_CONSTANTS, _PLAIN)}
@@ -79,7 +79,7 @@ def _scaler(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 
 def _linear(state: Mapping[str, Any], sizes: Sizes) -> None:
-    """The intercept belongs to the coefficients, and classes have one row each."""
+    """The intercept fits the coefficients, which have one row for each class, or one row for two classes."""
     coefficients, intercept = state["coef_"], state["intercept_"]
     rows = coefficients.shape[:-1]
     fits = np.ndim(intercept) == 0 or np.shape(intercept) == rows or (rows == () and np.shape(intercept) == (1,))
@@ -131,7 +131,7 @@ def _steps(state: Mapping[str, Any], sizes: Sizes) -> None:
 
 def _categories(state: Mapping[str, Any], sizes: Sizes) -> None:
     """Categories of a column lie along one axis, and the dropped categories are among them."""
-    kind = np.dtype(state["dtype"]).kind  # TypeError if it is none
+    kind = np.dtype(state["dtype"]).kind  # TypeError if it is no dtype
     check("dtype", kind in "biufO", str(state["dtype"]), "a dtype of numbers")
     lengths = []
     for values in state["categories_"]:

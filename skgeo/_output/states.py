@@ -90,7 +90,7 @@ def _check_state(name: str, cls: Any, state: Mapping[str, Any]) -> bool:
         # In some versions of scikit-learn the classes are an attribute, in others a property.
         if fitted and "classes_" in schema.optional and "classes_" not in state and not hasattr(cls, "classes_"):
             raise ValueError(f"{kind} has no classes_, which a fitted {kind} has")
-    # A fitted attribute of another version, without those that this version needs.
+    # The state has a fitted attribute of another version, but none that this version needs.
     elif not schema.open and set(state) & set(schema.optional):
         raise ValueError(f"{kind} has {sorted(set(state) & set(schema.optional))[0]}, but is not fitted")
     return fitted

@@ -59,8 +59,8 @@ class Labelled:
 
         Parameters
         ----------
-        values : array of shape (n_cells, k) or (n_cells,), or that of the grid, with k features behind it or without
-            NumPy or dask; lazy values stay lazy.
+        values : array of shape (n_cells,), (n_cells, k), grid.shape or grid.shape + (k,)
+            One number or k features for each cell, in NumPy or dask; lazy values stay lazy.
         names : sequence of str of length k, default=None
             Names of the features. None means those of the estimator, if there is one.
         estimator : fitted transformer, default=None
@@ -71,14 +71,14 @@ class Labelled:
         Returns
         -------
         xarray.Dataset
-            The variable, of dimensions (latitude, longitude) of a LatLonGrid, (y, x) or (cell,) of a CellGrid, and
-            feature if there are any; and the coordinates latitude and longitude (degrees), their bounds or the areas of
-            cells (m2), and feature.
+            The variable, with the dimensions (latitude, longitude) of a LatLonGrid, or (y, x) or (cell,) of a CellGrid,
+            and last the dimension feature if the values have features. The coordinates are latitude and longitude
+            (degrees), their bounds or the areas of the cells (m2), and the names of the features.
 
         Raises
         ------
         ValueError
-            If ``values`` or ``names`` do not fit the grid.
+            If ``values`` do not fit the grid, or ``names`` do not fit ``values``.
         ImportError
             Without xarray.
 
@@ -179,7 +179,8 @@ def _feature_coordinate(labels: list[str] | None, rest: tuple[int, ...]) -> dict
     """The coordinate of feature names. Its dtype is object: Zarr has no specification for text of fixed width."""
     if labels is None:
         return {}
-    check_parameter("names", labels, (len(labels),) == rest, f"one name for each of the {rest} features")
+    expected = f"one name for each of the {rest[0]} features" if rest else "no names, as the values have no features"
+    check_parameter("names", labels, (len(labels),) == rest, expected)
     return {"feature": ("feature", np.array(labels, dtype=object), {"long_name": "name of the feature"})}
 
 

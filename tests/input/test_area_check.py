@@ -26,7 +26,7 @@ def grid(areas, chosen=slice(None), **options):
     ("factor", "message"),
     [
         (1.0, "3000 cells fill the sphere, .* They seem to be those of a unit sphere: .* the units 'sr'"),
-        (6.37e6**2 / 1e6, "They seem to be square kilometres: areas [*] 1e6"),
+        (6.37e6**2 / 1e6, "They seem to be square kilometres: give areas [*] 1e6"),
         (np.degrees(1.0) ** 2, "They seem to be square degrees"),
         (1 / (4 * np.pi), "They seem to be shares of the sphere"),
     ],

@@ -665,8 +665,8 @@ def test_values_of_every_shape_and_lazy_ones():
         ),
         (np.ones((20, 12)), None, r"values.shape=\(20, 12\): expected shape"),
         (np.ones((12, 20, 2, 2)), None, r"values.shape=\(12, 20, 2, 2\)"),
-        (np.ones((240, 3)), ["a"], r"names=\['a'\]: expected one name for each of the \(3,\) features"),
-        (np.ones(240), ["a"], r"names=\['a'\]: expected one name"),
+        (np.ones((240, 3)), ["a"], r"names=\['a'\]: expected one name for each of the 3 features"),
+        (np.ones(240), ["a"], r"names=\['a'\]: expected no names, as the values have no features"),
     ],
 )
 def test_values_that_do_not_fit_the_grid_are_refused(values, names, message):

@@ -175,7 +175,7 @@ def test_a_dimension_of_a_healpix_grid_without_places_is_named_and_the_cure_work
     with pytest.raises(CoordinateError, match=f"the {N} values along 'cell' cells of a HEALPix grid, nside 4") as error:
         CellGrid.from_xarray(obj)
     names = {"obj": obj}
-    for line in str(error.value).split("Then say so, ")[1].removesuffix(", or 'ring'.").split(", and "):
+    for line in str(error.value).split("Then say so, ")[1].partition("; for ring order")[0].split(", and "):
         exec(line, names)
     assert_allclose(CellGrid.from_xarray(names["obj"]).solid_angles, AREA, rtol=1e-14)
 

@@ -160,7 +160,7 @@ def perhaps_healpix(obj: Any) -> str:
             return (
                 f" Are the {size} values along {dim!r} cells of a HEALPix grid, nside {2 ** grids[size]}? Then say so, "
                 f"{new}, and obj['crs'].attrs = {{'grid_mapping_name': 'healpix', 'refinement_level': "
-                f"{grids[size]}, 'indexing_scheme': 'nested'}}, or 'ring'."
+                f"{grids[size]}, 'indexing_scheme': 'nested'}}; for ring order, 'ring' in place of 'nested'."
             )
     return ""
 
@@ -212,7 +212,7 @@ def _index_variable(variables: Any, mapping: Any) -> Any:
 
 
 def _checked_numbers(index: Any, pixels: Pixels) -> Any:
-    """The numbers of cells; refused if they are none of this grid, or one is there twice."""
+    """The numbers of cells; refused if a number is outside this grid, is not whole, or is there twice."""
     values = index.data
     if is_lazy(values):
         return values
@@ -319,7 +319,7 @@ def _along(obj: Any, dim: Hashable) -> Any:
 
 
 def _compare(own: list[Any], numbers: Any, pixels: Pixels) -> None:
-    """Refuse latitudes and longitudes of a file that are not those of its HEALPix cells, as with the other order."""
+    """Refuse latitudes and longitudes that are not those of the HEALPix cells, for instance in the other order."""
     if any(is_lazy(axis.data) for axis in own) or is_lazy(numbers):
         return
     sample = np.unique(np.linspace(0, numbers.size - 1, min(numbers.size, _COMPARED)).astype(np.intp))

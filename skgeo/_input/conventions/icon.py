@@ -15,17 +15,18 @@ _KINDS = {"c": "triangles", "v": "cells around vertices", "e": "cells around edg
 # Names of areas: of triangles, and of the hexagons around vertices.
 _AREAS = {"c": "cell_area", "v": "dual_area", "e": ""}
 
-# First words of the names of variables that link parts of the mesh, and that measure edges.
+# First words of the names of variables that link parts of the mesh.
 _LINKS = ("edge", "edges", "vertex", "vertices", "cell", "cells", "neighbor", "adjacent", "orientation", "parent")
 # Names of variables of grid files with a number for each part of the mesh: no data, but some of them are masks.
 _NUMBERS = re.compile(
     r"refin_[cev]_ctrl|(cell|edge|vertex)_(index|sea_land_mask|no_of_domains)|phys_(cell|edge)_id|parent_\w+"
 )
+# Beginnings of the names of variables that measure edges.
 _SIZES = ("edge_", "dual_edge_length", "zonal_normal", "meridional_normal")
 
 
 def applies(obj: Any) -> bool:
-    """Whether an object has centres under the names of ICON, along one dimension, beside something that shows ICON."""
+    """Whether an object has centres under the names of ICON, in radians or with corners under a name of ICON."""
     variables = variables_of(obj)
     kinds = [kind for kind in _KINDS if _has(variables, kind)]
     return bool(kinds) and any(_shows(variables, kind) for kind in kinds)

@@ -20,7 +20,7 @@ _CELLS = 2**16
 
 
 class Connectivity(NamedTuple):
-    """The nodes of each polygon, (n, k) from zero and negative where a polygon has fewer, and the variable's name."""
+    """The nodes (n, k) of polygons, counted from zero, negative where a polygon has fewer; and the variable's name."""
 
     nodes: Any
     name: Hashable
@@ -41,10 +41,11 @@ class IndexedCorners:
 
 
 def read_connectivity(variable: Any, n_nodes: int, start: int | None, counts: Any = None) -> tuple[Connectivity, str]:
-    """The connectivity (n, k) of polygons from zero, and its start index in words; its first dimension is the polygons.
+    """The connectivity (n, k) of polygons, with nodes counted from zero, and its start index in words.
 
-    ``start`` is the number of the first node, None if the file does not say. ``counts`` are the numbers of corners of
-    polygons, None where missing corners have a fill value. Numbers that belong to no node are refused.
+    The first dimension of ``variable`` is that of the polygons. ``start`` is the number of the first node, None if the
+    file does not say. ``counts`` are the numbers of corners of polygons, None where missing corners have a fill value.
+    Numbers that belong to no node are refused.
     """
     values, name = variable.data, variable.name
     fill = [variable.attrs.get(key) for key in ("_FillValue", "missing_value")]
@@ -67,8 +68,8 @@ def read_connectivity(variable: Any, n_nodes: int, start: int | None, counts: An
             )
         )
         raise CoordinateError(
-            f"{name!r} has node numbers from {lowest:g} to {highest:g}, and there are {n_nodes} nodes{said}, from "
-            f"{start} to {n_nodes + start - 1}. {guess}"
+            f"{name!r} has node numbers from {lowest:g} to {highest:g}. There are {n_nodes} nodes: with start_index "
+            f"{start}, their numbers are {start} to {n_nodes + start - 1}. {guess}"
         )
     if is_lazy(values) or is_lazy(counts):
         da = import_optional("dask.array", "chunked data", "xarray")
@@ -172,8 +173,8 @@ def _gathered(nodes: Integers, *, values: FloatArray) -> FloatArray:
     lost = ~np.isfinite(around) & (nodes >= 0)
     if lost.any():
         raise CoordinateError(
-            f"Node {nodes[lost][0]}, counted from zero, is a corner of a polygon and has no coordinates; so have "
-            f"{np.unique(nodes[lost]).size} nodes in all: give their coordinates, or leave out the polygons."
+            f"Node {nodes[lost][0]}, counted from zero, is a corner of a polygon and has no coordinates. There are "
+            f"{np.unique(nodes[lost]).size} such nodes in all: give their coordinates, or leave out the polygons."
         )
     return around
 

@@ -15,8 +15,9 @@ from skgeo.exceptions import CoordinateError
 # Names of the centres, corners and areas of cells, and of the triangles around vertices.
 _CELLS = ("latCell", "lonCell", "verticesOnCell", "latVertex", "lonVertex", "areaCell")
 _VERTICES = ("latVertex", "lonVertex", "cellsOnVertex", "latCell", "lonCell", "areaTriangle")
-# Dimensions of a mesh. A variable that has one of these beside the cells describes the mesh, and is no data.
+# Dimensions of the parts of a mesh.
 _DIMS = ("nCells", "nVertices", "nEdges")
+# Further dimensions. A variable with one of these describes the mesh, and is no data.
 _LINKS = ("maxEdges", "maxEdges2", "TWO", "FIFTEEN", "TWENTYONE", "vertexDegree", "R3")
 # Names of variables that describe the parts of a mesh.
 _DESCRIBES = re.compile(

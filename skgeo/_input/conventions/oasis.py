@@ -57,7 +57,7 @@ def _grids(variables: Any) -> list[str]:
 
 
 def _corners(variables: Any, grid: str, dims: tuple[Hashable, ...]) -> tuple[Found, Found] | None:
-    """The corners of cells in degrees, which come first in the files; None if they are absent."""
+    """The corners (..., k) of cells in degrees; None if they are absent. In the files the k corners come first."""
     found = []
     for part, centres in (("cla", "lat"), ("clo", "lon")):
         name = f"{grid}.{part}"

@@ -13,7 +13,7 @@ _CONVENTIONS: tuple[ModuleType, ...] = (healpix, ugrid, mpas, icon, fesom, oasis
 
 
 def convention(obj: Any) -> ModuleType | None:
-    """The convention of an object, by its attributes and names alone; None if CF coordinates are enough."""
+    """The convention of an object by attributes, names or rings of places; None if CF coordinates are enough."""
     return next((each for each in _CONVENTIONS if each.applies(obj)), None)
 
 

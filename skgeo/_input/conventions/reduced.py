@@ -33,8 +33,8 @@ def read(obj: Any) -> Native:
     if counts is None or areas is None:
         raise CoordinateError(
             f"The data are on a reduced Gaussian grid ({said}), but {latitude.name!r} and {longitude.name!r} are no "
-            "full circles of latitude from pole to pole, each with its points one after the other. A region: add the "
-            "areas of its cells with the standard name cell_area."
+            "full circles of latitude from pole to pole, each with its points one after the other. If the data are "
+            "those of a region, add the areas of the cells with the standard name cell_area."
         )
     per_point = np.repeat(areas[0], counts) * EARTH_RADIUS**2
     if is_lazy(latitude.data):

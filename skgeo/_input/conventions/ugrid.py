@@ -43,7 +43,7 @@ def applies(obj: Any) -> bool:
         return True
     if hasattr(obj, "data_vars") or not {"mesh", "location"} <= set(obj.attrs):
         return False
-    # A variable may have brought the places of its faces with it: these are coordinates as any others.
+    # A variable may have brought the places of its faces with it: these are coordinates like any others.
     try:
         return all(find(obj, kind, 1) is None for kind in KINDS)
     except CoordinateError:
@@ -104,7 +104,7 @@ def _faces(obj: Any, mesh: Mesh, polygons: Connectivity, nodes: tuple[Any, Any],
 
 
 def _dual(obj: Any, mesh: Mesh, polygons: Connectivity, nodes: tuple[Any, Any], of: str) -> Native:
-    """The dual cells around the nodes of a mesh; areas are those of the file, else between centroids and sides."""
+    """The dual cells around the nodes of a mesh, with the areas in the file, else those of ``dual_cells``."""
     others = _dims_of(mesh) - {mesh.nodes}
     drop = _other_places(obj, mesh, {axis.name for axis in nodes})
     variables = variables_of(obj)
