@@ -95,7 +95,7 @@ class InverseTransformer(LocationTransformer):
         -----
         ResolutionWarning
             If rows do not determine their place, because the embedding of another place, or of a line of places, is
-            equally near. The reason is too few columns, or a soft clip with all values except two at its bound. The
+            equally near. The reason is too few columns, or a soft clip with at most two values inside its bound. The
             message gives the number of such rows and the first row.
 
         Examples

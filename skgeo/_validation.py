@@ -53,7 +53,7 @@ def check_magnitude(name: str, values: npt.NDArray[Any], limit: float = MAX_SQUA
 
 
 def check_squarable(name: str, values: npt.NDArray[Any]) -> None:
-    """Raise ValueError if the squares of values overflow, or all squares vanish beside values that are not zero."""
+    """Raise ValueError if the squares of values overflow, or if all squares would be zero although a value is not."""
     check_magnitude(name, values)
     largest = float(np.abs(values).max(initial=0.0))
     if 0.0 < largest < MIN_SQUARABLE:
@@ -75,7 +75,7 @@ def check_clip(value: Any) -> None:
 
 
 def check_n_jobs(value: Any) -> None:
-    """Raise ValueError unless the value is a number of threads as joblib defines it: negative ones count back."""
+    """Raise ValueError unless the value is a number of threads as joblib defines it: -1 is all cores."""
     check_parameter(
         "n_jobs", value, value is None or (is_integer(value) and value != 0), "None or an integer other than 0"
     )
@@ -166,7 +166,7 @@ def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) ->
 
 
 def libraries_of(kind: type) -> set[str]:
-    """The libraries of a class and of its bases. The names of their modules show these, so that none is imported."""
+    """The libraries of a class and of its bases, read from the names of modules: no library is imported."""
     return {base.__module__.partition(".")[0] for base in kind.__mro__}
 
 

@@ -355,7 +355,7 @@ def test_ensemble_turns_swapped_frame_to_array_with_warning(order, n_jobs):
     model = make_pipeline(WrapEncoder(), Ridge())
     bagging = BaggingRegressor(model, n_estimators=2, bootstrap=False, random_state=0, n_jobs=n_jobs)
     message = (
-        r"array that BaggingRegressor made of a frame with the columns \['lon', 'lat'\].*Give it the columns in this"
+        r"array that BaggingRegressor made of a frame with the columns \['lon', 'lat'\].*Give BaggingRegressor the columns in this"
     )
     with joblib.parallel_config("threading"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

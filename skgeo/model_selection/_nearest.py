@@ -121,7 +121,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
     splitter tries 16 numbers of clusters from ``n_splits`` to 16,384, and random folds, where every place is a cluster.
     Clusters are nested: the cluster with the largest inertia is cut across its principal axis. The largest cluster is
     assigned first, each cluster to the fold with the fewest samples so far. The authors [1]_ cluster by Ward's method,
-    merge along a principal axis, and test first whether random folds are enough. This needs the matrix of all
+    merge along a principal axis, and test first whether random folds are enough. Ward's method needs the matrix of all
     distances, which this splitter does not compute. Samples at the same place are never separated.
 
     Folds differ in size. Therefore compute one score from the predictions of all folds (``cross_val_predict``).
@@ -242,7 +242,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         valid = is_real(share) and least <= share < 1.0
         check_parameter("max_share", share, valid, f"a number in [1 / n_splits, 1), from {least:g} on")
         given = self.prediction_locations is not None
-        accepted = "the places to predict, (latitude, longitude) or a grid; without, use SphericalBlockKFold"
+        accepted = "the places to predict, (latitude, longitude) or a grid; without these, use SphericalBlockKFold"
         check_parameter("prediction_locations", self.prediction_locations, given, accepted)
 
 
