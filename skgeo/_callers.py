@@ -21,7 +21,7 @@ _COMPOSED = ("sklearn.pipeline", "sklearn.compose")
 _IN_FOLDS = "sklearn.model_selection._validation"
 # A region covers at most this share of the sphere: models of latitude and longitude alone make sense there.
 MAX_REGION_SHARE = 0.25
-# A fit warns if its components hold less than the first number of the variance of the coordinates, and if there are
+# A fit warns if its components hold less than the first share of the variance of the coordinates, and if there are
 # more places for each component than the second number. Places are counted among the first points only.
 _MIN_COORDINATE_SHARE = 0.95
 _MIN_PLACES_PER_COMPONENT = 4

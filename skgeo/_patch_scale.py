@@ -57,8 +57,7 @@ class PatchScaleFeaturizer(PatchTransformer):
     rows (``lon``) and columns (``lat``): the mean great-circle distance between neighbouring pixels, times their
     number. The area of a patch of cells in any order is the sum of the areas of its cells. Its extents are measured
     eastward (``lon``) and northward (``lat``) at its middle: they are the sides of the rectangle whose places have the
-    same variance as the cells.
-    The cells count as squares.
+    same variance as the cells. The cells count as squares.
 
     Parameters
     ----------
