@@ -153,7 +153,7 @@ def check_sample_weight(
 
 
 def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """As :func:`check_sample_weight`, for models that do not rescale weights: their squares are numbers, too."""
+    """As :func:`check_sample_weight`, for models that do not rescale weights: squares of weights are numbers, too."""
     weight = check_sample_weight(sample_weight, shape)
     check_magnitude("sample_weight", weight)
     tiny = np.flatnonzero((weight > 0.0) & (weight < MIN_SQUARABLE))

@@ -57,7 +57,7 @@ class LeakageReport:
         Widths of the blocks, rising.
     scores : ndarray of shape (n_sizes, n_splits) or (n_sizes, n_splits, n_metrics)
         Score of each fold of blocks. It is NaN if the fold has no score, for instance the area under the curve if
-        all samples have one class.
+        all samples of the fold have one class.
     random_scores : ndarray of shape (n_splits,) or (n_splits, n_metrics)
         Score of each random fold.
     n_blocks : ndarray of shape (n_sizes,)

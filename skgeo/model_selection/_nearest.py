@@ -53,9 +53,9 @@ class DistanceMatch:
         Great-circle distance from each prediction location to the nearest sample, in km.
     prediction_weight : ndarray of shape (n_locations,)
         The weight of each location: the area of its cell, or 1.
-    fold_km : ndarray of shape (n_samples,)
-        Great-circle distance from samples to the nearest sample in another fold, for at most 10,000 samples.
-    sample_km : ndarray of shape (n_samples,)
+    fold_km : ndarray of shape (n_measured,)
+        Great-circle distance from samples, at most 10,000, to the nearest sample in another fold.
+    sample_km : ndarray of shape (n_measured,)
         Great-circle distance from the same samples to the nearest other sample. Leave-one-out tests at this distance.
 
     Examples
@@ -101,8 +101,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         10,000. None makes other folds every time.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame, also in ``prediction_locations`` if it has
-        them. None finds lat, latitude, lon, lng, long,
-        longitude, in any case, whatever other columns there are.
+        them. None finds lat, latitude, lon, lng, long, longitude, in any case, whatever other columns there are.
 
     Raises
     ------
