@@ -68,8 +68,8 @@ class InverseTransformer(LocationTransformer):
         """Find the places of given embeddings.
 
         If the columns span the harmonics of degree 1, which are the coordinates x, y and z, the place follows from
-        these. Otherwise the result is the place whose embedding is nearest, by least squares. Levenberg-Marquardt steps start
-        from every cell of a lattice on the sphere that may contain the place. A row takes about ten milliseconds.
+        these. Otherwise the result is the place whose embedding is nearest, by least squares. Levenberg-Marquardt steps
+        start from every cell of a lattice on the sphere that may contain the place. A row takes about ten milliseconds.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Kernel: all eigenvectors of a covariance that are no rounding, from products of the covariance with vectors.
+"""Kernel: all eigenvectors of a covariance with eigenvalues above rounding, by products of the covariance with vectors.
 
 The covariance of a small domain has few eigenvalues above rounding, and the others fall towards zero faster than any
 power. Products with random vectors then span the eigenvectors that count (Halko, Martinsson & Tropp 2011): the span
