@@ -212,8 +212,8 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         Warns
         -----
         CoordinateWarning
-            If coordinates name vertices that the object lacks, and it has no areas; if the areas in the file are the
-            areas of its corners times one factor; and as from the constructor.
+            If coordinates name vertices that the object lacks, and it has no areas; if the areas in the file
+            differ from the areas of the corners by one common factor; and as from the constructor.
 
         Examples
         --------

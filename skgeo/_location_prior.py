@@ -209,7 +209,8 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         ----------
         X : array-like or DataFrame of shape (n_samples, 2 + n_classes)
             Latitude, longitude, and the image probabilities of the classes in the order of ``classes_``, which is
-            sorted for a prior that is not frozen. A frame has columns with the names of the classes instead.
+            sorted for a prior that is not frozen. In a frame, the columns of image probabilities have the names of the
+            classes, in any order.
         y : array-like of shape (n_samples,)
             The true classes.
         sample_weight : array-like of shape (n_samples,) or None, default=None
