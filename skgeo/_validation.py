@@ -71,7 +71,7 @@ def check_clip(value: Any) -> None:
     """Raise ValueError unless the value is None or a bound of the output in standard deviations."""
     # Quotients by such numbers are finite in single precision.
     valid = value is None or (is_real(value) and 1e-6 <= value <= 1e6)
-    check_parameter("clip", value, valid, "a positive number or None, from 1e-06 to 1e+06")
+    check_parameter("clip", value, valid, "None or a number from 1e-06 to 1e+06")
 
 
 def check_n_jobs(value: Any) -> None:
