@@ -82,7 +82,7 @@ class GeoEstimator(ABC):
 
     def _columns_in_fit(self) -> list[str]:
         """The columns of the frame that the estimator was fitted on; an empty list if it was no frame."""
-        # A frame of one column held geometries, which arrays do not have. With covariates, coordinates are read apart.
+        # A single column held geometries, which arrays do not have. With covariates, _read_table finds the coordinates.
         names = list(getattr(self, "feature_names_in_", ()))
         return names if len(names) == self._n_columns and not self._n_covariates else []
 
@@ -94,7 +94,7 @@ class GeoEstimator(ABC):
             self.feature_names_in_ = np.asarray(columns, dtype=object)
 
     def _settle_names(self, columns: list[str] | None, named: bool, *, reset: bool) -> None:
-        """With ``reset`` remember the columns of X; else warn if X has no column names, but X of the fit had."""
+        """With ``reset`` remember the columns of X; else warn if X lacks the column names that the X of the fit had."""
         if reset:
             self.n_features_in_ = self._n_columns if columns is None else len(columns)
             self._remember_names(columns)
@@ -413,8 +413,8 @@ def table_for(estimator: Any, points: npt.NDArray[np.floating], coordinates: tup
         found = coordinate_columns(columns, given, others=True)
     except CoordinateError as error:
         raise ValueError(
-            f"The estimator was fitted on the columns {listed(columns)}: which are latitude and longitude? Say it "
-            "with coordinates=, or predict yourself, and give the predictions to PredictionMapDisplay.from_predictions."
+            f"The estimator was fitted on the columns {listed(columns)}: which are latitude and longitude? Name them "
+            "in coordinates=, or predict yourself, and give the predictions to PredictionMapDisplay.from_predictions."
         ) from error
     others = [str(name) for name in columns if name not in found]
     if others:

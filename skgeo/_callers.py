@@ -21,8 +21,8 @@ _COMPOSED = ("sklearn.pipeline", "sklearn.compose")
 _IN_FOLDS = "sklearn.model_selection._validation"
 # A region covers at most this share of the sphere: models of latitude and longitude alone make sense there.
 MAX_REGION_SHARE = 0.25
-# Components that hold less than this share of the variance of the coordinates are warned of, if there are more than
-# this number of places for each component. Places are counted among the first points only.
+# A fit warns if its components hold less than the first share of the variance of the coordinates, and if there are
+# more places for each component than the second number. Places are counted among the first points only.
 _MIN_COORDINATE_SHARE = 0.95
 _MIN_PLACES_PER_COMPONENT = 4
 _MAX_COUNTED_POINTS = 10_000
@@ -44,8 +44,9 @@ def warn_swapped_on_the_way(estimator: Any, coordinates: Sequence[str] | None) -
             pairs = [tuple(coordinates)] if coordinates else match_coordinate_names(columns)
             if len(pairs) == 1 and tuple(columns) == pairs[0][::-1]:
                 return warn_caller(
-                    f"X is an array that {type(around).__name__} made of a frame with the columns {columns}: they are "
-                    "read as (latitude, longitude), in this order. Give it the columns in this order.",
+                    f"X is an array that {type(around).__name__} made of a frame with the columns {columns}: the "
+                    "first is read as latitude, the second as longitude. "
+                    f"Give {type(around).__name__} the columns in this order.",
                     CoordinateWarning,
                 )
     return None

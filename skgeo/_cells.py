@@ -93,7 +93,7 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
     All arrays may be dask arrays. They are computed and checked block by block, when they are needed. For dask arrays
     only :meth:`check` finds that the sum of the areas is larger than the Earth, or that cells are duplicates.
 
-    A centre may lie on a side of its cell, or outside of it by an eighth of the width of a square. If a cell has no
+    A centre may lie on a side of its cell, or outside: of a square cell, by an eighth of its width. If a cell has no
     area, or its sides cross, its corners are sorted around their mean, which must give a convex polygon. All cells
     together may be 1.001 times as large as the sphere. Two cells have the same centre if both coordinates agree to 1e-9
     degrees. They are duplicates if their areas agree too, except at a pole, where several cells may meet.
@@ -180,19 +180,19 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         The method recognises HEALPix, UGRID, ICON, MPAS, FESOM, SCRIP, OASIS, cubed spheres and reduced Gaussian grids;
         :meth:`check` names the convention, and the guide of grids says what is exact in each. All other objects are
         read by the CF conventions. Latitude and longitude are found as by :meth:`skgeo.LatLonGrid.from_xarray`;
-        coordinates of two dimensions come first. Vertices are the bounds of the coordinates, in units of their own, or
-        corners that neighbours share, with one row and one column more. If the bounds of each cell are two edges,
-        ``(cell, 2)``, the cells are boxes between parallels and meridians. Areas are those of ``cell_measures``, of the
-        standard name ``cell_area`` or of a name such as ``grid_area``, in any unit of area, on the Earth (m2, km2) or
-        the unit sphere (sr, radian^2). Cells on the faces of a cube come one after the other, in one dimension. The
-        order of the cells is that of the file. If coordinates have a dimension of time and do not change along it, the
-        dimension is left out.
+        coordinates of two dimensions come first. Vertices are the bounds of the coordinates, read by their own units,
+        or an array of corners that neighbours share, with one row and one column more. If the bounds of each cell are
+        two edges, ``(cell, 2)``, the cells are boxes between parallels and meridians. Areas are those of
+        ``cell_measures``, of the standard name ``cell_area`` or of a name such as ``grid_area``, in any unit of area,
+        on the Earth (m2, km2) or the unit sphere (sr, radian^2). Cells on the faces of a cube come one after the other,
+        in one dimension. The order of the cells is that of the file. If coordinates have a dimension of time and do not
+        change along it, the dimension is left out.
 
         Parameters
         ----------
         obj : xarray.Dataset or xarray.DataArray
-            An object with latitude and longitude on the same one or two dimensions, and faces; or one of the
-            conventions above.
+            An object whose latitude and longitude have the same one or two dimensions, and for a cubed sphere also
+            that of the faces; or an object of one of the conventions above.
         mask : None, str, xarray.DataArray or array-like, default=None
             The domain, as for :meth:`skgeo.LatLonGrid.from_xarray`: ``"valid"`` is where no value is ever missing.
 
@@ -205,15 +205,15 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         ------
         CoordinateError
             If latitude or longitude are absent, ambiguous, on different dimensions or change in time; if units are
-            those of no angle or no area; if the mask lies elsewhere; and as from the constructor.
+            not those of an angle or an area; if the mask lies elsewhere; and as from the constructor.
         ImportError
             Without xarray; for HEALPix, without the package healpix.
 
         Warns
         -----
         CoordinateWarning
-            If coordinates name vertices that the object lacks, and it has no areas; if the areas in the file are the
-            areas of its corners times one factor; and as from the constructor.
+            If coordinates name vertices that the object lacks, and it has no areas; if the areas in the file
+            differ from the areas of the corners by one common factor; and as from the constructor.
 
         Examples
         --------
@@ -372,14 +372,14 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         ----------
         patch_size : int, (int, int) or array of shape (n_patches, n_cells)
             Numbers of pixels along rows and columns; or the cells of each patch, from :meth:`patch_members`, for cells
-            in any order. The other parameters then have no effect.
+            in any order. With cells, ``stride``, ``partial`` and ``min_fraction`` have no effect.
         stride : int or (int, int), default=None
             Pixels from one patch to the next. None means ``patch_size``: patches do not overlap.
         partial : False, default=None
             None drops pixels at the ends that fill no patch, and warns if these are many. False drops them silently.
         min_fraction : float, default=0
-            Keep patches with at least this share of their area inside the mask and not missing. Empty patches are
-            always dropped.
+            Keep patches with at least this share of their area inside the mask and not missing. Patches whose pixels
+            are all missing are always dropped.
         return_index : bool, default=False
             Also return the row and column of the first pixel of each patch.
 
@@ -389,7 +389,8 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
             (latitude, longitude) of each pixel in degrees, NaN where missing. If ``patch_size`` holds the cells of each
             patch, also their areas in square metres.
         index : ndarray of shape (n_patches, 2)
-            Row and column of each first pixel. Only with ``return_index=True``.
+            Row and column of each first pixel, or ``patch_size`` itself if it holds the cells of each patch. Only with
+            ``return_index=True``.
 
         Raises
         ------

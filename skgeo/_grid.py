@@ -86,8 +86,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
 
     Notes
     -----
-    Gaps come from ``where(..., drop=True)``, ``dropna`` and regions cut from 0..360. A few large steps in a row, with
-    single rows or columns between them, are gaps, too. Large steps in a row are a coarser part of the axis, and no
+    Gaps come from ``where(..., drop=True)``, ``dropna`` and regions cut from 0..360. A few large steps one after the
+    other, with single rows or columns between them, are gaps, too. Such steps are a coarser part of the axis, and no
     gaps, if they are similar, if there are at least three, and if their number is at least the ratio of their length to
     the steps beside them. At an end of the axis a gap has steps on one side only. Between two gaps a cell is as wide as
     the smaller of the nearest steps that are no gaps. If steps differ because the file rounds an even axis (1/60 degree
@@ -127,7 +127,7 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         warn_radian_axes(latitude, longitude)
         # Longitudes are unwrapped to find steps and edges; the attribute keeps the convention of the caller.
         unwrapped = unwrap_longitude(longitude, bounded=longitude_bounds is not None)
-        # An encoder reads a grid as float32 only if both axes are, and only then are the axes taken to be rounded.
+        # An encoder reads a grid as float32 only if both axes are float32. In this case the axes may have been rounded.
         if dtype == other == np.float32:
             latitude, even = even_axis(latitude, latitude), even_axis(unwrapped, longitude)
             longitude, unwrapped = longitude + (even - unwrapped), even
@@ -166,7 +166,7 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Parameters
         ----------
         obj : xarray.Dataset or xarray.DataArray
-            An object with one-dimensional latitude and longitude, on a dimension each.
+            An object with one-dimensional latitude and longitude, each on its own dimension.
         mask : None, str, xarray.DataArray or array-like, default=None
             The part of each cell that belongs to the domain. A DataArray has the dimensions or the coordinates of the
             grid, in any order. ``"valid"`` keeps the cells in which the variable is never missing, at any time, level
@@ -180,8 +180,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Raises
         ------
         CoordinateError
-            If latitude or longitude are absent, ambiguous, rotated, projected, two-dimensional, on one dimension, or
-            nominal (the object has true coordinates of more dimensions); if units are no units of angles; if bounds
+            If latitude or longitude are absent, ambiguous, rotated, projected, two-dimensional, both on one dimension,
+            or nominal (the object has true coordinates of more dimensions); if units are no units of angles; if bounds
             change in time; if the mask has other coordinates than the grid; and for the reasons of the constructor.
         ImportError
             Without xarray.

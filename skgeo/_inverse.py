@@ -68,8 +68,8 @@ class InverseTransformer(LocationTransformer):
         """Find the places of given embeddings.
 
         If the columns span the harmonics of degree 1, which are the coordinates x, y and z, the place follows from
-        these. Otherwise the result is the place whose embedding is nearest, by least squares. Gauss-Newton steps start
-        from every cell of a lattice on the sphere that may contain the place. A row takes about ten milliseconds.
+        these. Otherwise the result is the place whose embedding is nearest, by least squares. Levenberg-Marquardt steps
+        start from every cell of a lattice on the sphere that may contain the place. A row takes about ten milliseconds.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class InverseTransformer(LocationTransformer):
         -----
         ResolutionWarning
             If rows do not determine their place, because the embedding of another place, or of a line of places, is
-            equally near. The reason is too few columns, or a soft clip with all values except two at its bound. The
+            equally near. The reason is too few columns, or a soft clip with at most two values inside its bound. The
             message gives the number of such rows and the first row.
 
         Examples

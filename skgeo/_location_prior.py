@@ -113,8 +113,8 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         A classifier with ``predict_proba``, such as :class:`~skgeo.nn.PresenceOnlyClassifier`. It is cloned, and fitted
         on the places and classes of ``fit``. ``FrozenEstimator(prior)`` keeps a prior that was fitted on other records.
     class_prior : "flat", "empirical" or array-like of shape (n_classes,), default="flat"
-        ``P(y)``, the shares of the classes in the training of both models, by which the product is divided. "empirical"
-        are the shares of the classes in ``fit``.
+        ``P(y)``, the shares of the classes in the training of both models, by which the product is divided. "flat"
+        are equal shares, and "empirical" are the shares of the classes in ``fit``.
     temperature : "fit" or float, default="fit"
         Divisor of the logarithms of image probabilities. "fit" minimises the log loss of the product.
     prior_weight : "fit" or float, default=1
@@ -153,7 +153,7 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
 
     Notes
     -----
-    The log loss is convex in the inverse temperature and the weight of the prior.
+    The log loss is convex in the inverse temperature and the weight of the prior, so ``fit`` finds its minimum.
 
     References
     ----------
@@ -209,7 +209,8 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         ----------
         X : array-like or DataFrame of shape (n_samples, 2 + n_classes)
             Latitude, longitude, and the image probabilities of the classes in the order of ``classes_``, which is
-            sorted for a prior that is not frozen. A frame has columns with the names of the classes instead.
+            sorted for a prior that is not frozen. In a frame, the columns of image probabilities have the names of the
+            classes, in any order.
         y : array-like of shape (n_samples,)
             The true classes.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -351,7 +352,8 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         for name, value in values.items():
             least = np.nextafter(0.0, 1.0) if name == "temperature" else 0.0
             valid = value == "fit" if isinstance(value, str) else is_real(value) and value >= least
-            check_parameter(name, value, valid, "'fit' or a positive number")
+            least_number = "a positive number" if name == "temperature" else "a number, not negative"
+            check_parameter(name, value, valid, f"'fit' or {least_number}")
         known = not isinstance(self.class_prior, str) or self.class_prior in ("flat", "empirical")
         check_parameter("class_prior", self.class_prior, known, "'flat', 'empirical' or an array of numbers")
         cv = self.cv

@@ -65,9 +65,9 @@ class PatchPositionEncoder(PatchTransformer):
     grid : LatLonGrid, CellGrid or None, default=None
         The grid that the patches were cut from. The cells of the grid are then the pixels, and the weight of a pixel is
         the area of its cell times the mask. The position of a patch on a coast is therefore the mean over its pixels
-        inside the mask. If a patch has no such pixel, it is the mean over all of its pixels. For patches of another
-        grid, give that grid with ``set_params(grid=...)``; a new fit is not needed. Stacks of cells have
-        their own areas, and the grid gives the mask only. None means that all pixels count.
+        inside the mask. If a patch has no such pixel, its position is the mean over all of its pixels. For patches of
+        another grid, give that grid with ``set_params(grid=...)``; a new fit is not needed. Stacks of cells have their
+        own areas, and the grid gives the mask only. None means that all pixels count.
     verbose : bool or None, default=None
         Show a progress bar while patches are transformed; needs tqdm. None shows it in interactive sessions, when work
         takes longer than two seconds.

@@ -55,9 +55,9 @@ class PatchScaleFeaturizer(PatchTransformer):
 
     Patches of a curvilinear grid or a swath are given as the centres of their pixels. Their extents are measured along
     rows (``lon``) and columns (``lat``): the mean great-circle distance between neighbouring pixels, times their
-    number. Patches of cells in any order have the areas of their cells. Their extents are measured eastward (``lon``)
-    and northward (``lat``) at their middle: they are the sides of the rectangle whose places have the same variance.
-    Their pixels count as squares.
+    number. The area of a patch of cells in any order is the sum of the areas of its cells. Its extents are measured
+    eastward (``lon``) and northward (``lat``) at its middle: they are the sides of the rectangle whose places have the
+    same variance as the cells. The cells count as squares.
 
     Parameters
     ----------

@@ -357,7 +357,7 @@ class SphericalHarmonicPCA(InverseTransformer):
             raise ValueError(
                 f"X has no extent that max_degree={max_degree} could resolve: no component varies by more than "
                 "rounding. X is one place (n_samples=1), one place many times, a few kilometres wide, or all places "
-                "but one have no weight, as poles unless area_weighted=False. Fit on the whole domain."
+                "but one have no weight (poles have none with area_weighted=True). Fit on the whole domain."
             )
         variance = variance or 1.0  # never divide by zero
         share = basis.variance / variance

@@ -63,7 +63,7 @@ def matern_spectrum(max_degree: int, *, nu: float = 1.0, kappa: float = 5.0) -> 
     Returns
     -------
     ndarray of shape (max_degree + 1,)
-        One weight per degree, for ``SphericalHarmonicPCA(spectrum=...)``.
+        Prior variances, one for each degree, for ``SphericalHarmonicPCA(spectrum=...)``.
 
     Raises
     ------

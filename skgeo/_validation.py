@@ -53,7 +53,7 @@ def check_magnitude(name: str, values: npt.NDArray[Any], limit: float = MAX_SQUA
 
 
 def check_squarable(name: str, values: npt.NDArray[Any]) -> None:
-    """Raise ValueError if the squares of values overflow, or all squares vanish beside values that are not zero."""
+    """Raise ValueError if the squares of values overflow, or if all squares would be zero although a value is not."""
     check_magnitude(name, values)
     largest = float(np.abs(values).max(initial=0.0))
     if 0.0 < largest < MIN_SQUARABLE:
@@ -71,11 +71,11 @@ def check_clip(value: Any) -> None:
     """Raise ValueError unless the value is None or a bound of the output in standard deviations."""
     # Quotients by such numbers are finite in single precision.
     valid = value is None or (is_real(value) and 1e-6 <= value <= 1e6)
-    check_parameter("clip", value, valid, "a positive number or None, from 1e-06 to 1e+06")
+    check_parameter("clip", value, valid, "None or a number from 1e-06 to 1e+06")
 
 
 def check_n_jobs(value: Any) -> None:
-    """Raise ValueError unless the value is a number of threads as joblib defines it: negative ones count back."""
+    """Raise ValueError unless the value is a number of threads as joblib defines it: -1 is all cores."""
     check_parameter(
         "n_jobs", value, value is None or (is_integer(value) and value != 0), "None or an integer other than 0"
     )
@@ -153,7 +153,7 @@ def check_sample_weight(
 
 
 def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """As :func:`check_sample_weight`, for models that do not rescale weights: their squares are numbers, too."""
+    """As :func:`check_sample_weight`, for models that do not rescale weights: squares of weights are numbers, too."""
     weight = check_sample_weight(sample_weight, shape)
     check_magnitude("sample_weight", weight)
     tiny = np.flatnonzero((weight > 0.0) & (weight < MIN_SQUARABLE))
@@ -166,7 +166,7 @@ def check_scaled_weight(sample_weight: npt.ArrayLike, shape: tuple[int, ...]) ->
 
 
 def libraries_of(kind: type) -> set[str]:
-    """The libraries of a class and of its bases. The names of their modules show these, so that none is imported."""
+    """The libraries of a class and of its bases, read from the names of modules: no library is imported."""
     return {base.__module__.partition(".")[0] for base in kind.__mro__}
 
 

@@ -354,9 +354,7 @@ def test_ensemble_turns_swapped_frame_to_array_with_warning(order, n_jobs):
     frame = pytest.importorskip("pandas").DataFrame(POINTS[:, ::order] / 2.0, columns=names)  # valid if swapped
     model = make_pipeline(WrapEncoder(), Ridge())
     bagging = BaggingRegressor(model, n_estimators=2, bootstrap=False, random_state=0, n_jobs=n_jobs)
-    message = (
-        r"array that BaggingRegressor made of a frame with the columns \['lon', 'lat'\].*Give it the columns in this"
-    )
+    message = r"array that BaggingRegressor made of a frame with the columns \['lon', 'lat'\].*Give BaggingRegressor"
     with joblib.parallel_config("threading"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         bagging.fit(frame, TARGET)

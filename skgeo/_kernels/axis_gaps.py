@@ -40,8 +40,8 @@ def first_step(axis: FloatArray, spacing: float) -> float:
 def find_gaps(steps: FloatArray, spacing: float) -> Bools:
     """Return which of the steps (n - 1,) between the centres of an axis, all positive, are gaps.
 
-    A gap is a step, or a few steps in a row, over 1.5 times the steps before and after. The search leaves out gaps
-    that it has found and looks at the rest again. Where a coarser part of an axis begins, steps stay large:
+    A gap is a step, or a few steps one after the other, over 1.5 times the steps before and after. The search leaves
+    out gaps that it has found and looks at the rest again. Where a coarser part of an axis begins, steps stay large:
     :func:`_is_coarse` tells such a part from gaps. ``spacing`` comes from :func:`value_spacing`.
     """
     gaps = steps > _HALF_TURN + _SLACK * spacing

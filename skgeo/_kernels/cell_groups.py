@@ -61,7 +61,7 @@ def group_extents(
 
     ``areas`` are those of the cells on the unit sphere. An extent is that of the rectangle with the same variance: the
     variance of the azimuthal equidistant coordinates of the centres about the middle, plus the variance within a square
-    cell, a twelfth of its area. For a rectangle of square cells this is its side.
+    cell, a twelfth of its area. For a rectangle of square cells the extent is its side.
     """
     found = [np.empty(len(areas)) for _ in range(3)]
     middles = group_middles(latitude, longitude, areas)

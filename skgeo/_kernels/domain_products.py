@@ -159,7 +159,8 @@ def weight_waves(coefficients: FloatArray, sines: FloatArray) -> FloatArray:
 def _on_meridians(waves: FloatArray) -> FloatArray:
     """Functions with factors (n_parallels, 4 L + 1) of ``trig_m``, on even meridians (n_parallels, n_meridians).
 
-    A product with waves of order L has orders up to 3 L. With 4 L + 1 meridians none of them looks like one up to L.
+    A product with waves of order L has orders up to 3 L. On 4 L + 1 meridians no wave of an order above L
+    looks like a wave of an order up to L.
     """
     order = waves.shape[1] // 2
     n_meridians = fft.next_fast_len(waves.shape[1], real=True)

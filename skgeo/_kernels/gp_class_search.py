@@ -101,8 +101,8 @@ def _bounds(labels: Labels, variance: float | None, length: float | None) -> Flo
 def _balanced_places(labels: Labels, n_places: int) -> Integers:
     """Numbers of at most ``n_places`` places, in which the rarer class has a larger share than in all places.
 
-    More labels of the rarer class than at random tell more about the field. They also move the constant, whose prior is
-    wide.
+    Labels tell more about the field if the rarer class has more of them than in a random choice. The choice also moves
+    the constant, and its wide prior allows this.
     """
     n = len(labels.vectors)
     if n <= n_places:

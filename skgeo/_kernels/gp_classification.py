@@ -116,7 +116,7 @@ def match_moments(labels: Labels, sites: Sites, mean: FloatArray, variance: Floa
     log_mass, slope, curvature = label_moments(labels.sign, share, centre, cavity)
     rest = share * (1.0 + cavity * curvature)
     found = Sites(-curvature / rest, (slope - centre * curvature) / rest)
-    # The factor with which a site has the mass of its label, for the sites as they are.
+    # The factor with which a site has the mass of its label, for the current sites.
     spread = 1.0 + precision * cavity
     product = precision * centre**2 - 2.0 * centre * shift - shift**2 * cavity
     return Matched(found, (log_mass + 0.5 * np.log(spread) + 0.5 * product / spread) / share)

@@ -28,7 +28,7 @@ _MIN_VARIANCE = 1e-24
 class Observations(NamedTuple):
     """Observations at n different places; those at one place are merged, without loss of information.
 
-    The sum of squares of q observations at one place is that of their weighted mean and that of their deviations from
+    The sum of squares of q observations at one place is that of their weighted mean plus that of their deviations from
     the mean. The deviations depend on the noise alone.
     """
 

@@ -49,7 +49,7 @@ def group_observations(data: Observations, kernel: tuple[float, float], ratio: f
             small = found <= _MAX_ERROR_SHARE * ratio / weight[rows].sum(axis=1)
             joined[rows[small]] = level
             error[rows[small]] = found[small, np.newaxis]
-    # Numbers of groups: two rows are in one group if they have one part at one level.
+    # Numbers of groups: two rows are in one group if they have the same part at the same level.
     first = _first_rows(((part >> joined) << joined) * (_MAX_GROUP.bit_length() + 1) + joined)
     total = np.add.reduceat(weight, first)
     shares = (weight / np.repeat(total, np.diff(np.append(first, n))))[:, np.newaxis]
@@ -82,7 +82,7 @@ def _errors(vectors: FloatArray, weight: FloatArray, kernel: tuple[float, float]
 
 
 def _halve(vectors: FloatArray) -> tuple[Integers, Integers]:
-    """The leaf (n,) of each place in a binary tree of places, ascending, and the order (n,) of places that gives.
+    """The leaves (n,) of places in a binary tree, ascending, and the places (n,) in the order of their leaves.
 
     Each level halves each part across the axis along which it is widest. The part of a leaf at a level is the number of
     the leaf without its last binary digits.

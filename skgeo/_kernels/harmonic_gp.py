@@ -95,7 +95,7 @@ class Matern(NamedTuple):
     def degrees(self, max_degree: int) -> tuple[FloatArray, FloatArray]:
         """Variance (L + 1,) of each harmonic, and the derivatives (3, L + 1) of its logarithm.
 
-        With respect to the logarithms of variance, length scale and smoothness.
+        The derivatives are with respect to the logarithms of variance, length scale and smoothness.
         """
         degree = np.arange(max_degree + 1.0)
         square = self._kappa_square()

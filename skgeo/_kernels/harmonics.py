@@ -1,6 +1,6 @@
 """Kernel: real spherical harmonics by a stable three-term recurrence.
 
-Real, orthonormal on the unit sphere, no Condon-Shortley phase:
+The harmonics are real and orthonormal on the unit sphere, and have no Condon-Shortley phase:
 ``Y_lm = P_l|m|(sin latitude) * trig_m(longitude)`` with ``trig_m`` equal to ``sqrt(2) cos(m lon)`` for
 m > 0, 1 for m = 0 and ``sqrt(2) sin(|m| lon)`` for m < 0. Degree l and order m sit at index
 ``l * l + l + m``. Harmonics are the leading axis here, so that every operation runs along contiguous points.

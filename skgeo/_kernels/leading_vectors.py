@@ -1,4 +1,4 @@
-"""Kernel: all eigenvectors of a covariance that are no rounding, from products of the covariance with vectors.
+"""Kernel: all eigenvectors of a covariance with eigenvalues above rounding, by products of the covariance with vectors.
 
 The covariance of a small domain has few eigenvalues above rounding, and the others fall towards zero faster than any
 power. Products with random vectors then span the eigenvectors that count (Halko, Martinsson & Tropp 2011): the span
@@ -21,7 +21,7 @@ from skgeo._kernels.threads import (
 from skgeo._typing import FloatArray
 
 # Random vectors are taken in blocks of this share of the expected number, within bounds: products with large blocks are
-# faster, and small blocks find fewer vectors too many.
+# faster, and small blocks find fewer vectors that are not needed.
 _BLOCK_SHARE = 1.0 / 6.0
 _MIN_BLOCK_VECTORS = 64
 _MAX_BLOCK_VECTORS = 256
@@ -127,7 +127,7 @@ def _orthonormal(rows: FloatArray, n_threads: int) -> tuple[FloatArray, float]:
     """
     squares, vectors = linalg.eigh(rows @ rows.T, driver="evd", check_finite=False)
     shortest = float(np.sqrt(max(squares[0], 0.0)))
-    # The eigenvectors of the Gram matrix are faster than a QR factorisation, and lose the square of the condition.
+    # The eigenvectors of the Gram matrix are faster than a QR factorisation, and lose twice as many digits.
     if squares[0] > _MIN_SQUARE_SHARE * squares[-1]:
         return product_in_threads(rows.T, vectors / np.sqrt(squares), n_threads).T, shortest
     factor, _ = linalg.qr(rows.T, mode="economic", check_finite=False)

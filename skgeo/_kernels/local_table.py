@@ -2,8 +2,9 @@
 
 A sum of harmonics of degree L is a sum of waves of at most L periods along meridians and parallels. A table with four
 places per shortest wave and a smooth kernel of 14 places in each direction (Barnett, Magland & af Klinteberg 2019)
-interpolate such a sum to 1e-12 of its largest value. The waves in the table are divided by their share in the kernel
-first. A point takes 196 multiply-adds per component; the sum over all harmonics takes (L + 1) ** 2.
+interpolate such a sum to 1e-12 of its largest value. Interpolation multiplies each wave by a factor: the waves in the
+table are divided by these factors first. A point takes 196 multiply-adds per component; the sum over all harmonics
+takes (L + 1) ** 2.
 
 The table covers the rectangle of parallels and meridians around the domain. Points elsewhere take the sum itself.
 """

@@ -59,8 +59,8 @@ def power_moments(sign: FloatArray, power: FloatArray, mean: FloatArray, varianc
     side = np.repeat([1.0, -1.0], degrees.size)
     centre, square = (sign * mean)[:, np.newaxis], variance[:, np.newaxis]
     bound = side * (centre + rates * square) / np.sqrt(square)
-    # Below zero the distribution function is a scaled one times exp(-bound^2 / 2), and the exponents add up to this:
-    # sums of large exponents would lose the digits that the polynomial needs.
+    # For a negative bound, the distribution function is exp(-bound^2 / 2) times a scaled function. All exponents
+    # together are -centre^2 / (2 square): a sum of large exponents would lose the digits that the polynomial needs.
     beyond = -0.5 * centre * centre / square + np.log(0.5 * erfcx(np.sqrt(0.5) * np.abs(bound)))
     log_terms = np.where(bound < 0.0, beyond, rates * centre + 0.5 * rates * rates * square + log_ndtr(bound))
     log_mass = logsumexp(log_terms, axis=1, b=coefficients)

@@ -258,9 +258,8 @@ def _factors(boxes: Boxes, bounds: list[int], max_degree: int) -> tuple[list[Flo
     first = bounds[:-1]
     bands = np.column_stack([boxes.south[first], boxes.north[first]])
     latitude, weight = row_nodes(bands, max_degree)
-    weight /= weight.sum(
-        axis=1, keepdims=True
-    )  # divides by the height of the band, with the same rounding as the sum over nodes
+    # The sum is the height of the band, with the same rounding as the sum over nodes.
+    weight /= weight.sum(axis=1, keepdims=True)
     at_nodes = legendre_by_order(*sin_cos_latitude(latitude.ravel()), max_degree)
     table = [np.einsum("lbq,bq->lb", values.reshape(-1, *latitude.shape), weight) for values in at_nodes]
     along = cell_factors(np.column_stack([boxes.west, boxes.east]), max_degree)

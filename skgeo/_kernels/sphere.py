@@ -233,7 +233,7 @@ def _areas_by_blocks(latitude: FloatArray, longitude: FloatArray) -> FloatArray:
 def stack_extents(latitude: FloatArray, longitude: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Extents along rows and along columns, and area, of patches with pixel centres (n, h, w), on the unit sphere.
 
-    An extent is that of a mean pixel times their number. NaN where no pixel has a neighbour.
+    An extent is the mean extent of a pixel times the number of pixels. NaN where no pixel has a neighbour.
     """
     along_row, along_column, area = cell_sizes(latitude, longitude)
     known = np.isfinite(area)

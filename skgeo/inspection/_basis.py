@@ -191,7 +191,7 @@ class BasisDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         n_columns : int, default=None
-            Number of maps in a row. None is 3, or 4 if there are eight maps or more.
+            Number of maps in a row. None is 3, or 4 for four maps and for eight or more.
         cmap : str or Colormap, default=None
             None is a diverging colour map, white at zero.
         colorbar : bool, default=True

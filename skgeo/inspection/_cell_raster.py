@@ -42,7 +42,7 @@ class CellRaster(NamedTuple):
 
 
 def has_raster(grid: object) -> bool:
-    """Whether a grid is one of cells in any order that are drawn as a raster."""
+    """Whether a grid has cells in any order, and enough of them for a raster."""
     return isinstance(grid, CellGrid) and len(grid.shape) == 1 and grid.shape[0] >= FEWEST_CELLS
 
 

@@ -119,8 +119,8 @@ class FoldDisplay:
         groups : array-like of shape (n_samples,), default=None
             Groups, for splitters that look at them.
         coordinates : (str, str), array-like, DataFrame or GeoSeries with n_samples rows, default=None
-            Names of the columns of X, or latitude and longitude in degrees, which splitters of
-            ``skgeo.model_selection`` are given too. None takes X, with the names that the splitter has.
+            Names of the columns of X, or latitude and longitude in degrees. Splitters of ``skgeo.model_selection`` get
+            these, too. None takes X, with the names that the splitter has.
         ax : matplotlib Axes, default=None
             None makes a figure.
         **plot_options
@@ -161,8 +161,8 @@ class FoldDisplay:
         ax : matplotlib Axes, default=None
             None makes a figure. Axes of cartopy keep their projection.
         fold : int, default=None
-            What this fold does with each sample: test it, train on it or leave it out. None colours all samples by the
-            fold that tests them.
+            Show what this fold does with each sample: test it, train on it or leave it out. None colours all samples by
+            the fold that tests them.
         projection : {"auto", "equal_earth", "orthographic", "plate_carree"}, default="auto"
             "auto" shows the world as Equal Earth, regions in degrees, and caps around a pole from above.
         center : (float, float), default=None
@@ -170,7 +170,7 @@ class FoldDisplay:
         coastlines : bool, default=True
             Draw the coasts of the bundled land mask.
         s : float, default=None
-            Area of a dot in square points. None makes dots smaller if there are more.
+            Area of a dot in square points. None makes dots smaller if there are many.
         colorbar : bool, default=True
             Draw the legend, or the colour bar of more than seven folds.
 

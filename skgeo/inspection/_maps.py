@@ -90,7 +90,7 @@ class Map:
         self._raster: tuple[CellGrid, CellRaster] | None = None
         own = _projection(projection, center, extent)  # checks the arguments for axes of cartopy, too
         self.projection = GivenProjection(ax.projection) if is_geographic(ax) else own  # type: ignore[attr-defined]
-        # The artist that everything on the map is clipped to; None if the frame of the axes does that.
+        # The artist that everything on the map is clipped to; None if the frame of the axes clips.
         self.rim: Any = None
         if is_geographic(ax):
             self._frame_geographic(extent)

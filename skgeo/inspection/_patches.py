@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PatchDisplay"]
 
-# The label, the unit, and the factor to it from metres or square metres, of each descriptor of PatchScaleFeaturizer.
+# For each descriptor: its label, its unit, and the factor that converts metres or square metres to this unit.
 _LABELS = {
     "extent_lon": ("extent along the parallel", "km", 1e-3),
     "extent_lat": ("extent along the meridian", "km", 1e-3),
@@ -54,8 +54,8 @@ class PatchDisplay:
     Parameters
     ----------
     patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
-        A patch table, or the pixels of patches of a CellGrid. The outline of such a patch runs through the centres of
-        its outermost pixels.
+        A patch table, or the pixels of patches of a CellGrid. The outline of a patch of a CellGrid runs through the
+        centres of its outermost pixels.
     values : array-like of shape (n_patches,), default=None
         Values that the colours show. None draws outlines only.
     label : str, default=""

@@ -81,7 +81,7 @@ class PredictionMapDisplay:
     CoordinateError
         If places are not latitude and longitude in degrees.
     ValueError
-        If shapes do not fit, residuals lack the true values, X and a grid are given, or a parameter is invalid.
+        If shapes do not fit, residuals lack the true values, X and ``grid`` are both grids, or a parameter is invalid.
     NotFittedError
         From ``from_estimator``, if the estimator is not fitted.
     ImportError
@@ -354,7 +354,7 @@ class PredictionMapDisplay:
             Ends of the colours. None is the range of the values. For signed values None is the 98th percentile of their
             absolute values on both sides of zero, and an arrow shows that values go beyond.
         s : float, default=None
-            Area of a dot in square points. None makes dots smaller if there are more.
+            Area of a dot in square points. None makes dots smaller if there are many.
         colorbar : bool, default=True
             Draw the colour bar, or the legend of classes.
 
@@ -389,7 +389,7 @@ class PredictionMapDisplay:
             return _class_colours(len(self.classes), cmap)
         finite = np.abs(values[np.isfinite(values)])
         if self.signed and vmax is None and vmin is None and finite.size:
-            # Most residuals may be zero: then the largest one, or no limit if all are zero.
+            # The quantile is zero if most residuals are: take the largest residual, or no limit if all are zero.
             vmax = float(np.quantile(finite, _RESIDUAL_QUANTILE)) or float(finite.max()) or None
         return colours(values, signed=self.signed, cmap=cmap, vmin=vmin, vmax=vmax)
 

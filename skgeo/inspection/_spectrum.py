@@ -138,7 +138,7 @@ class SpectrumDisplay:
         energy = np.square(basis.components_)
         energy /= np.maximum(energy.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         power = np.bincount(degree, weights=basis.explained_variance_ratio_ @ energy)
-        # Only on the whole globe is the Shannon number that of all harmonics.
+        # The Shannon number is the number of all harmonics on the whole globe only.
         whole = math.isclose(basis.shannon_number_, degree.size, rel_tol=1e-6)
         display = cls(
             basis.explained_variance_, basis.explained_variance_ratio_, basis.shannon_number_, power, whole_globe=whole

@@ -64,7 +64,7 @@ class BlockSplitter(LocationSplitter):
         Returns
         -------
         ndarray of shape (n_samples,)
-            0 to the number of blocks that hold samples, less one. With ``shuffle`` and no integer ``random_state``
+            Numbers from 0 to n - 1 for the n blocks that hold samples. With ``shuffle`` and no integer ``random_state``
             another call makes other blocks.
         """
         return self._labels(self._vectors(X, None, None, coordinates))

@@ -27,7 +27,7 @@ class BufferedKFold(SphericalBlockKFold):
     Blocks alone leave neighbours on both sides of their edges. With this splitter, no training sample is within
     ``radius_km`` of a test sample. All training samples farther away are kept. The radius is the smallest distance from
     a test sample to training data. The median distance is larger, and fewer training samples are left, so the score is
-    pessimistic for places at this distance from data.
+    pessimistic for places at the distance ``radius_km`` from data.
 
     Parameters
     ----------

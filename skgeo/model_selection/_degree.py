@@ -54,7 +54,7 @@ _TRANSITION, _FEWEST = 13.0, 8.0
 _MAX_ALLOWED_DEGREE = 300
 # A region covers at most this share of the sphere.
 _MAX_REGION_SHARE = 0.25
-# Linear models on more components for each place were worse than models on fewer (experiments/regional.py).
+# Linear models with more components for each place than this were worse than others (experiments/regional.py).
 _MAX_COMPONENTS_PER_PLACE = 0.25
 # A mean of unit vectors that is shorter than this has no direction: the places are all around the Earth.
 _MIN_MEAN_LENGTH = 1e-9
@@ -76,7 +76,7 @@ class DegreeSuggestion:
         Distance between the points of a square lattice with the same number of points on the same area; for a grid,
         between its cells.
     median_distance_km : float
-        Median distance from a place to the nearest other.
+        Median distance from a place to the nearest other place.
     extent_km : float
         Diameter of a circle on the ground around all places, at most half the circumference of the Earth.
     area_km2 : float

@@ -56,8 +56,8 @@ class LeakageReport:
     block_size_km : ndarray of shape (n_sizes,)
         Widths of the blocks, rising.
     scores : ndarray of shape (n_sizes, n_splits) or (n_sizes, n_splits, n_metrics)
-        Score of each fold of blocks. It is NaN if the fold has no score, for instance the area under the curve of one
-        class.
+        Score of each fold of blocks. It is NaN if the fold has no score, for instance the area under the curve if
+        all samples of the fold have one class.
     random_scores : ndarray of shape (n_splits,) or (n_splits, n_metrics)
         Score of each random fold.
     n_blocks : ndarray of shape (n_sizes,)
@@ -217,8 +217,8 @@ def leakage_report(
     """Compare the scores of a model in random folds and in folds of blocks of several sizes.
 
     If the score falls as the blocks grow, the score in random folds is too high: it comes from neighbours of the test
-    samples among the training samples. Report the score of the blocks whose distance from the training samples is that
-    of the places to predict. The model is fitted ``n_splits`` times for random folds and for each size of blocks.
+    samples among the training samples. Report the score of the blocks that are as far from the training samples as the
+    places to predict are. The model is fitted ``n_splits`` times for random folds and for each size of blocks.
 
     Parameters
     ----------

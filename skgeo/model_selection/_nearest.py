@@ -53,9 +53,9 @@ class DistanceMatch:
         Great-circle distance from each prediction location to the nearest sample, in km.
     prediction_weight : ndarray of shape (n_locations,)
         The weight of each location: the area of its cell, or 1.
-    fold_km : ndarray of shape (n_samples,)
-        Great-circle distance from samples to the nearest sample in another fold, for at most 10,000 samples.
-    sample_km : ndarray of shape (n_samples,)
+    fold_km : ndarray of shape (n_measured,)
+        Great-circle distance from samples, at most 10,000, to the nearest sample in another fold.
+    sample_km : ndarray of shape (n_measured,)
         Great-circle distance from the same samples to the nearest other sample. Leave-one-out tests at this distance.
 
     Examples
@@ -101,8 +101,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         10,000. None makes other folds every time.
     coordinates : (str, str) or None, default=None
         Names of the latitude and the longitude column of a DataFrame, also in ``prediction_locations`` if it has
-        them. None finds lat, latitude, lon, lng, long,
-        longitude, in any case, whatever other columns there are.
+        them. None finds lat, latitude, lon, lng, long, longitude, in any case, whatever other columns there are.
 
     Raises
     ------
@@ -121,7 +120,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
     splitter tries 16 numbers of clusters from ``n_splits`` to 16,384, and random folds, where every place is a cluster.
     Clusters are nested: the cluster with the largest inertia is cut across its principal axis. The largest cluster is
     assigned first, each cluster to the fold with the fewest samples so far. The authors [1]_ cluster by Ward's method,
-    merge along a principal axis, and test first whether random folds are enough. This needs the matrix of all
+    merge along a principal axis, and test first whether random folds are enough. Ward's method needs the matrix of all
     distances, which this splitter does not compute. Samples at the same place are never separated.
 
     Folds differ in size. Therefore compute one score from the predictions of all folds (``cross_val_predict``).
@@ -242,7 +241,7 @@ class NearestNeighbourDistanceKFold(FoldSplitter):
         valid = is_real(share) and least <= share < 1.0
         check_parameter("max_share", share, valid, f"a number in [1 / n_splits, 1), from {least:g} on")
         given = self.prediction_locations is not None
-        accepted = "the places to predict, (latitude, longitude) or a grid; without, use SphericalBlockKFold"
+        accepted = "the places to predict, (latitude, longitude) or a grid; without these, use SphericalBlockKFold"
         check_parameter("prediction_locations", self.prediction_locations, given, accepted)
 
 

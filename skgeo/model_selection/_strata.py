@@ -30,7 +30,7 @@ def strata_of(y: Any) -> Integers:
     except TypeError:  # values of several types cannot be sorted
         kind = "unknown"
     if kind == "unknown":
-        what = "missing values" if missing else f"{table.dtype} values that are neither or of several kinds"
+        what = "missing values" if missing else f"{table.dtype} values of several or unknown types"
         raise ValueError(f"stratify=True: y has {what}: expected classes or numbers, none missing.")
     columns: list[Integers] = []
     for values in table.reshape(len(table), -1).T:

@@ -816,7 +816,7 @@ def test_a_class_in_few_blocks_is_warned_of():
     [
         (None, "stratify=True spreads classes over folds, and y is None: pass y"),
         (np.full(60, np.nan), "stratify=True: y has missing values: expected classes or numbers"),
-        (np.array(["a", 1] * 30, dtype=object), "stratify=True: y has object values that are neither"),
+        (np.array(["a", 1] * 30, dtype=object), "stratify=True: y has object values of several or unknown types"),
     ],
 )
 def test_targets_that_cannot_be_spread_are_refused(y, message):

@@ -266,7 +266,7 @@ def test_gradients_of_the_scale_twin(log):
     [
         (lambda: HarmonicPCA(np.eye(5)), r"affine has shape \(5, 5\): expected \(k, \(L \+ 1\)\^2\)"),
         (lambda: HarmonicPCA(np.ones(4)), r"affine has shape \(4,\)"),
-        (lambda: HarmonicPCA(np.eye(4), clip=0.0), "clip=0.0: expected a positive number or None"),
+        (lambda: HarmonicPCA(np.eye(4), clip=0.0), "clip=0.0: expected None or a number from 1e-06"),
         (lambda: HarmonicPCA(np.eye(4))(torch.zeros(3)), r"points has shape \(3,\).*latitude, longitude"),
         (lambda: HarmonicPCA(np.eye(4))(torch.tensor(1.0)), r"points has shape \(\)"),
         (lambda: PatchScale(-1.0), "earth_radius=-1.0: expected a positive number of metres"),
