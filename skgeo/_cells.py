@@ -403,7 +403,7 @@ class CellGrid(Labelled, CellPatches, PatchFields, Immutable):
         Warns
         -----
         CoordinateWarning
-            If more than 0.5 % of the area of the domain is in no patch and ``partial`` is None.
+            If 0.5 % or more of the area of the domain is in no patch and ``partial`` is not False.
 
         Examples
         --------

@@ -391,8 +391,8 @@ class LatLonGrid(Labelled, PatchFields, Immutable):
         Warns
         -----
         CoordinateWarning
-            If more than 0.5 % of the area of the domain is in no patch, at the ends or between patches, and ``partial``
-            is None.
+            If 0.5 % or more of the area of the domain is in no patch, at the ends or between patches, and ``partial``
+            is not False.
 
         Examples
         --------

@@ -69,6 +69,9 @@ def _check_cells(state: Mapping[str, Any], sizes: Sizes) -> None:
     check(
         "CellGrid.longitude", alike, state["longitude"], "NaN where latitude is NaN, and some cells that have a place"
     )
+    angles = state["solid_angles"]
+    valid = angles is None or not angles[absent].any()
+    check("CellGrid.solid_angles", valid, angles, "zero where latitude is NaN")
 
 
 def _check_mask(state: Mapping[str, Any], shape: tuple[int, ...]) -> None:

@@ -205,7 +205,7 @@ def _block_windows(
 
 
 def _warn_left_out(rows: Windows, columns: Windows, names: tuple[str, str], share: float, cure: str) -> None:
-    """Warn of rows and columns that are in no patch, if they are more than 0.5 % of the area of the domain."""
+    """Warn of rows and columns that are in no patch, if they have 0.5 % or more of the area of the domain."""
     if share < _LEFT_OUT:
         return
     parts = [

@@ -1264,6 +1264,15 @@ def test_grids_of_no_constructor_are_refused(tmp_path):
             skgeo.load(path)
 
 
+def test_cells_without_a_place_have_no_area(tmp_path):
+    cells = CellGrid([0.0, np.nan], [0.0, np.nan], areas=[1e10, 1e10])
+    skgeo.save(cells, tmp_path / "grid.npz")
+    assert skgeo.load(tmp_path / "grid.npz").domain_area() == pytest.approx(1e10)
+    vars(cells)["solid_angles"] = np.array([1e-4, 1.0])
+    with pytest.raises(ValueError, match=r"CellGrid\.solid_angles is .* expected zero where latitude is NaN"):
+        skgeo.save(cells, tmp_path / "grid.npz")
+
+
 def of_many_forms():
     """Fitted models of scikit-learn of all shapes that coefficients, classes and columns have."""
     from sklearn import linear_model, preprocessing
