@@ -11,7 +11,9 @@ def write_table(rows, path):
 def list_table(rows):
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in rows:
-        lines += [f"   {' ' if i else '*'} - {cell}".rstrip() for i, cell in enumerate(row)]
+        # A hyphen alone would begin a list inside of the cell.
+        cells = ["none" if cell == "-" else cell for cell in row]
+        lines += [f"   {' ' if i else '*'} - {cell}".rstrip() for i, cell in enumerate(cells)]
     return "\n".join([*lines, ""])
 
 

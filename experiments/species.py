@@ -298,7 +298,7 @@ def mean_and_deviation(rows, form):
 def auc_table(found):
     """Mean AUC of each region and background, standard deviations, and seconds of CPU; the best model first."""
     titles = (f"{REGIONS[name]}, {side}" for name in REGIONS for side in BACKGROUNDS)
-    yield "model", *titles, "deviation, seeds", "deviation, species", "seconds"
+    yield "model", *titles, "± seeds", "± species", "seconds"
     for model, parts in sorted(found.items(), key=mean_auc, reverse=True):
         runs = [list(parts.get(f"{name} {side}", {}).values()) for name in REGIONS for side in BACKGROUNDS]
         every = [run for each in runs for run in each]
