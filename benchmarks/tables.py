@@ -11,9 +11,7 @@ def write_table(rows, path):
 def list_table(rows):
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in rows:
-        # A hyphen alone would begin a list inside of the cell.
-        cells = ["none" if cell == "-" else cell for cell in row]
-        lines += [f"   {' ' if i else '*'} - {cell}".rstrip() for i, cell in enumerate(cells)]
+        lines += [f"   {' ' if i else '*'} - {cell}".rstrip() for i, cell in enumerate(row)]
     return "\n".join([*lines, ""])
 
 

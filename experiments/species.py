@@ -322,14 +322,14 @@ def score_table(found):
 
 
 def mean_cells(rows):
-    """The mean over the seeds of each row, or a dash."""
-    return [f"{np.mean(each):.3f}" if each else "-" for each in rows]
+    """The mean over the seeds of each row, or "none"."""
+    return [f"{np.mean(each):.3f}" if each else "none" for each in rows]
 
 
 def mean_deviation(rows):
-    """The standard deviation over seeds, a mean over the rows; a dash for one seed."""
+    """The standard deviation over seeds, a mean over the rows; "none" for one seed."""
     several = [np.std(each) for each in rows if len(each) > 1]
-    return f"{np.mean(several):.3f}" if several else "-"
+    return f"{np.mean(several):.3f}" if several else "none"
 
 
 def mean_auc(item):
@@ -344,7 +344,7 @@ def gain_table(found):
     yield "encoder", "linear", "FcNet", "Siren"
     for encoder in names:
         gains = [mean_gains(found.get(f"{encoder}, {network}", {})) for network in NETWORKS]
-        yield encoder, *(mean_and_deviation(each, "+.1f") if each else "-" for each in gains)
+        yield encoder, *(mean_and_deviation(each, "+.1f") if each else "none" for each in gains)
 
 
 def gain_table_of_others(found):

@@ -350,10 +350,11 @@ class LocationPriorClassifier(ClassifierMixin, LocationEstimator, BaseEstimator)
         check_parameter("prior", self.prior, able, "a classifier of places with predict_proba")
         values = {"temperature": self.temperature, "prior_weight": self.prior_weight}
         for name, value in values.items():
-            least = np.nextafter(0.0, 1.0) if name == "temperature" else 0.0
+            least, accepted = 0.0, "'fit' or a number, not negative"
+            if name == "temperature":
+                least, accepted = np.nextafter(0.0, 1.0), "'fit' or a positive number"
             valid = value == "fit" if isinstance(value, str) else is_real(value) and value >= least
-            least_number = "a positive number" if name == "temperature" else "a number, not negative"
-            check_parameter(name, value, valid, f"'fit' or {least_number}")
+            check_parameter(name, value, valid, accepted)
         known = not isinstance(self.class_prior, str) or self.class_prior in ("flat", "empirical")
         check_parameter("class_prior", self.class_prior, known, "'flat', 'empirical' or an array of numbers")
         cv = self.cv

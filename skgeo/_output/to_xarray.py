@@ -289,6 +289,14 @@ def _feature_unit(name: str) -> str:
     return f"ln(re 1 {unit})" if plain.startswith("log_") and unit != "1" else unit
 
 
+def dataset_of_patches(values: list[Any], obj: Any) -> "xr.Dataset":
+    """A Dataset of DataArrays in patches. It keeps the attributes of the Dataset ``obj`` that they were cut from."""
+    xarray = import_optional("xarray", "patches", "xarray")
+    variables = {"values" if each.name is None else each.name: each for each in values}
+    kept = obj.attrs if hasattr(obj, "data_vars") else {}
+    return _without_fill(xarray.Dataset(variables, attrs={**kept, **_attributes(None)}))
+
+
 def _attributes(estimator: Any) -> dict[str, str]:
     """Attributes on the origin of a file: conventions, version, and class and parameters of the estimator."""
     attributes = {"Conventions": "CF-1.8", "skgeo_version": __version__}

@@ -13,7 +13,7 @@ from skgeo._input.field_alignment import field_order
 from skgeo._input.from_xarray import find_cells
 from skgeo._kernels.cell_groups import group_middles
 from skgeo._kernels.sphere import EARTH_RADIUS
-from skgeo._output.to_xarray import _attributes, _without_fill
+from skgeo._output.to_xarray import dataset_of_patches
 from skgeo._patches.cell_members import check_members, find_members, put_members, take_members
 from skgeo._patches.values import check_free_names, name_of
 from skgeo._typing import FloatArray, Integers
@@ -155,20 +155,29 @@ def cell_values(cells: Any, field: Any, members: Any, fill_value: Any, return_va
         values = take_members(field, table, cells.shape, fill_value)
         return (values, valid) if return_valid else values
     xarray = import_optional("xarray", "labelled fields", "xarray")
+    found = _cut_labelled(cells, field, table, fill_value, _place_coordinates(cells, table))
+    return (found, xarray.DataArray(valid, dims=_DIMS, name="valid")) if return_valid else found
+
+
+def _place_coordinates(cells: Any, table: Integers) -> dict[Hashable, Any]:
+    """Latitude and longitude of the cells of patches, as coordinates."""
+    places = _in_patches(table, cells.latitude, cells.longitude)
+    attributes = [{"standard_name": kind.name, "units": kind.units[0]} for kind in KINDS]
+    return {kind.name: (_DIMS, places[..., i], attributes[i]) for i, kind in enumerate(KINDS)}
+
+
+def _cut_labelled(cells: Any, field: Any, table: Integers, fill_value: Any, labels: dict[Hashable, Any]) -> Any:
+    """The values of a DataArray in patches, with its coordinates off the cells and the labels of the patches."""
     plain, dims = _by_position(field, cells)
     kept = {name: each.variable for name, each in field.coords.items() if not set(each.dims) - set(dims)}
-    check_free_names(field, {*dims, *kept, field.name}, {*_DIMS, "valid", *(kind.name for kind in KINDS)})
-    places = _in_patches(table, cells.latitude, cells.longitude)
-    for i, kind in enumerate(KINDS):
-        kept[kind.name] = (_DIMS, places[..., i], {"standard_name": kind.name, "units": kind.units[0]})
+    check_free_names(field, {*dims, *kept, field.name}, {*_DIMS, "valid", *labels})
     values = take_members(plain, table, cells.shape, fill_value, name_of(field))
-    found = xarray.DataArray(values, kept, (*dims, *_DIMS), name=field.name, attrs=field.attrs)
-    return (found, xarray.DataArray(valid, dims=_DIMS, name="valid")) if return_valid else found
+    xarray = import_optional("xarray", "labelled fields", "xarray")
+    return xarray.DataArray(values, kept | labels, (*dims, *_DIMS), name=field.name, attrs=field.attrs)
 
 
 def cell_dataset(cells: Any, obj: Any, members: Any, fill_value: Any) -> Any:
     """A Dataset of all variables of an xarray object on the cells, in patches, with ``valid`` as a coordinate."""
-    xarray = import_optional("xarray", "patches", "xarray")
     native = read_native(obj).obj
     axes = find_cells(native)
     names = [axis.name for axis in axes]
@@ -178,10 +187,10 @@ def cell_dataset(cells: Any, obj: Any, members: Any, fill_value: Any) -> Any:
     if not fields:
         raise CoordinateError(f"No variable has the dimensions {tuple(dims)} of the cells: there is nothing to cut.")
     table = check_members(members, int(np.prod(cells.shape)))
-    values = {field.name or "values": cell_values(cells, field, table, fill_value, False) for field in fields}
-    valid = (_DIMS, valid_members(cells, table), {"long_name": "cell of the patch, inside the mask of the grid"})
-    attributes = {**getattr(obj, "attrs", {}), **_attributes(None)} if hasattr(obj, "data_vars") else _attributes(None)
-    return _without_fill(xarray.Dataset(values, attrs=attributes).assign_coords(valid=valid))
+    labels = _place_coordinates(cells, table)
+    meaning = {"long_name": "cell of the patch, inside the mask of the grid"}
+    labels["valid"] = (_DIMS, valid_members(cells, table), meaning)
+    return dataset_of_patches([_cut_labelled(cells, field, table, fill_value, labels) for field in fields], obj)
 
 
 def valid_members(cells: Any, table: Integers) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from skgeo._input.cf import fields_of, find_both
 from skgeo._input.chunks import computed
 from skgeo._input.field_alignment import align_field
 from skgeo._input.from_xarray import find_cells
-from skgeo._output.to_xarray import _attributes, _labels_of, _patch_coordinates, _without_fill
+from skgeo._output.to_xarray import _labels_of, _patch_coordinates, dataset_of_patches
 from skgeo._patches.cell_fields import cell_values, joined_cells
 from skgeo._patches.cell_members import is_members
 from skgeo._patches.cut import Cut, cut_patches, describe_patches
@@ -230,7 +230,6 @@ def cut_coordinates(grid: Any, cut: Cut) -> dict[Hashable, Any]:
 
 def cut_dataset(grid: Any, obj: Any, cut: Cut, fill_value: Any) -> Any:
     """A Dataset of all variables of an xarray object on the grid, in patches; see the accessor's ``patches``."""
-    xarray = import_optional("xarray", "patches", "xarray")
     axes = find_cells(obj) if hasattr(grid, "solid_angles") else find_both(obj, 1)
     dims = {dim for axis in axes for dim in axis.dims}
     names = [axis.name for axis in axes]
@@ -244,10 +243,7 @@ def cut_dataset(grid: Any, obj: Any, cut: Cut, fill_value: Any) -> Any:
     labels = cut_coordinates(grid, cut)
     meaning = {"long_name": "pixel of the patch, inside the mask of the grid"}
     labels["valid"] = (DIMS, valid_pixels(grid, cut), meaning)
-    values = [cut_labelled(grid, field, cut, fill_value, labels) for field in fields]
-    attributes = {**getattr(obj, "attrs", {}), **_attributes(None)} if hasattr(obj, "data_vars") else _attributes(None)
-    variables = {"values" if each.name is None else each.name: each for each in values}
-    return _without_fill(xarray.Dataset(variables, attrs=attributes))
+    return dataset_of_patches([cut_labelled(grid, field, cut, fill_value, labels) for field in fields], obj)
 
 
 def cut_labelled(grid: Any, field: Any, cut: Cut, fill_value: Any, labels: dict[Hashable, Any]) -> Any:
