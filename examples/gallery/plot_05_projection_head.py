@@ -59,9 +59,9 @@ class Filler(torch.nn.Module):
         return self.out(self.layers(tokens, mask=mask))
 
 
-def train(model, n_steps=300):
+def train(model, n_steps=150):
     """Mean squared error over hidden patches, smoothed over 20 steps."""
-    optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), 4e-3)
     generator, losses = torch.Generator().manual_seed(0), []
     for _ in range(n_steps):
         chosen = torch.randint(len(pixels), (8, 64), generator=generator)

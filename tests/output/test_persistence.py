@@ -30,22 +30,24 @@ def features(basis):
 LOAD_AND_TRANSFORM = """
 import sys
 import joblib, numpy as np
-model, X, output, mmap_mode = sys.argv[1:]
-np.save(output, joblib.load(model, mmap_mode=mmap_mode or None).transform(np.load(X)))
+X, output, *models = sys.argv[1:]
+modes = dict(zip(models[::2], models[1::2]))
+np.save(output, [joblib.load(model, mmap_mode=mode or None).transform(np.load(X)) for model, mode in modes.items()])
 """
 
 
-@pytest.mark.parametrize(("compress", "mmap_mode"), [(0, ""), (3, ""), (0, "r")])
-def test_a_fresh_process_gets_the_same_bits(features, tmp_path, compress, mmap_mode):
+def test_a_fresh_process_gets_the_same_bits(features, tmp_path):
     expected = features.transform(PATCHES)
-    joblib.dump(features, tmp_path / "features.joblib", compress=compress)
+    models = []
+    for name, compress, mmap_mode in (("plain", 0, ""), ("compressed", 3, ""), ("mapped", 0, "r")):
+        joblib.dump(features, tmp_path / name, compress=compress)
+        models += [tmp_path / name, mmap_mode]
     np.save(tmp_path / "patches.npy", PATCHES)
-    run_python(
-        LOAD_AND_TRANSFORM, tmp_path / "features.joblib", tmp_path / "patches.npy", tmp_path / "out.npy", mmap_mode
-    )
+    run_python(LOAD_AND_TRANSFORM, tmp_path / "patches.npy", tmp_path / "out.npy", *models)
     got = np.load(tmp_path / "out.npy")
-    assert got.shape == (len(PATCHES), 106)
-    assert got.tobytes() == expected.tobytes()
+    assert got.shape == (3, len(PATCHES), 106)
+    for out in got:
+        assert out.tobytes() == expected.tobytes()
 
 
 def test_a_basis_fitted_on_goes_on_in_a_fresh_process(basis, tmp_path):
@@ -54,7 +56,7 @@ def test_a_basis_fitted_on_goes_on_in_a_fresh_process(basis, tmp_path):
     joblib.dump(basis, tmp_path / "basis.joblib")
     np.save(tmp_path / "points.npy", points)
     code = LOAD_AND_TRANSFORM.replace(".transform(np.load(X))", ".partial_fit(np.load(X)).transform(np.load(X))")
-    run_python(code, tmp_path / "basis.joblib", tmp_path / "points.npy", tmp_path / "out.npy", "")
+    run_python(code, tmp_path / "points.npy", tmp_path / "out.npy", tmp_path / "basis.joblib", "")
     assert np.load(tmp_path / "out.npy").tobytes() == expected.tobytes()
 
 
