@@ -30,4 +30,4 @@ def replace_text(text, path):
 
 def mean_and_deviation(mean, deviation, digits=1):
     """As text; without a deviation the mean alone."""
-    return f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
+    return f"{mean:z.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")

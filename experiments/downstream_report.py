@@ -1,22 +1,44 @@
-"""Tables and picture of downstream.py."""
+"""Tables and picture of downstream.py: ``python -m experiments.downstream_report`` makes them from the kept scores."""
 
+import json
+from pathlib import Path
 from textwrap import indent
 
 import numpy as np
 
 from benchmarks.pictures import BLUE, GREY, ORANGE, drawing
-from benchmarks.tables import list_table, mean_and_deviation
+from benchmarks.tables import list_table, mean_and_deviation, write_table
+from experiments.downstream_models import models
 
 FOLDS = ("random folds", "small blocks", "large blocks")
 MARKERS = ("o", "s", "D")
+# The rows and columns of the table of encoders in print, with their names there.
+ENCODERS = {
+    "Gaussian process, skgeo": "Gaussian process",
+    "Gaussians around anchors (``RadialBasisEncoder``)": "anchors + ridge",
+    "Matern harmonics": "harmonics, Matern + ridge",
+    "random Fourier features of a Gaussian kernel": "random Fourier + ridge",
+    "random Fourier features of a Matern kernel (3/2)": "random Fourier, Matern + ridge",
+    "one column for each cell of equal area": "cells + ridge",
+    "double Fourier series of Sphere2Vec": "double Fourier + ridge",
+    "sines of x, y and z in octaves (NeRF)": "NeRF + ridge",
+}
+FIELDS = {
+    "smooth field": "smooth field",
+    "rough field": "rough field",
+    "rough field, Europe": "rough field, Europe",
+    "wind, Europe": "ERA-Interim u, Europe",
+}
 LARGEST = 1.0  # the end of the axis: how far a model is behind the best
 
 
-def report(rows, models, folder):
-    """Write the table and the picture, with models in the given order."""
+def report(rows, folder):
+    """Write the tables and the picture."""
     scores = summarise(rows)
-    (folder / "downstream.rst").write_text(tabs(scores, models), encoding="utf-8")
-    draw(scores, models, folder / "downstream.png")
+    names = [name for name, *_ in models(20, dict.fromkeys(("components", "components, Matern")))]
+    (folder / "downstream.rst").write_text(tabs(scores, names), encoding="utf-8")
+    write_table(encoder_table(scores), folder / "downstream_encoders.rst")
+    draw(scores, names, folder / "downstream.png")
 
 
 def summarise(rows):
@@ -48,6 +70,14 @@ def table(scores, models, n, folds):
     }
     for model in models:
         yield model, *(cell(scores.get((n, folds, name, model)), best[name]) for name in data)
+
+
+def encoder_table(scores):
+    """Means of 500 places in the three kinds of folds, for encoders that other packages have."""
+    yield "features", *FIELDS
+    for features, model in ENCODERS.items():
+        means = [[mean(scores[500, folds, data, model]) for folds in FOLDS] for data in FIELDS.values()]
+        yield features, *(", ".join(f"{value:z.2f}" for value in row) for row in means)
 
 
 def cell(values, best, digits=2):
@@ -138,3 +168,8 @@ def draw_shortfalls(rows, ax):
     ax.text(1.02, -1.1, "level with\nthe best", transform=ax.get_yaxis_transform(), fontsize=8, va="center")
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlim=(-0.02, LARGEST + 0.02), ylim=(len(rows) - 0.5, -0.5))
+
+
+if __name__ == "__main__":
+    results = Path(__file__).parent / "results"
+    report(json.loads((results / "downstream.json").read_text()), results)

@@ -430,8 +430,8 @@ def warn_other_version(written: str) -> None:
     """Warn when another version of skgeo wrote a model."""
     if written != __version__:
         warn_caller(
-            f"This model was saved by skgeo {written} and is loaded by skgeo {__version__}: its output may differ. "
-            "Fit it again, or install the version that saved it.",
+            f"This model was saved by skgeo {written} and is loaded by skgeo {__version__}. Fit the model again, "
+            "and compare the output at a few places. Or install the version that saved the model.",
             VersionWarning,
         )
 

@@ -315,13 +315,25 @@ class LocationEncoder(nn.Module):
 
     Examples
     --------
+    A loop of torch trains the network to tell land from sea:
+
     >>> import torch
+    >>> from skgeo.datasets import make_land_ocean
     >>> from skgeo.encoders import SphericalHarmonics
     >>> from skgeo.nn import LocationEncoder, SirenNet
-    >>> harmonics = SphericalHarmonics(5).fit([[0.0, 0.0]]).to_torch()
-    >>> model = LocationEncoder(harmonics, SirenNet(36, 1))
-    >>> model(torch.tensor([[47.4, 8.5], [0.0, 0.0]], dtype=torch.float64)).shape
-    torch.Size([2, 1])
+    >>> places, land = map(torch.from_numpy, make_land_ocean(1000, random_state=0))
+    >>> harmonics = SphericalHarmonics(10).fit(places.numpy()).to_torch()
+    >>> _ = torch.manual_seed(0)
+    >>> model = LocationEncoder(harmonics, SirenNet(121, 1, hidden_dim=64))
+    >>> optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    >>> for step in range(100):
+    ...     loss = torch.nn.functional.binary_cross_entropy_with_logits(model(places)[:, 0], land.float())
+    ...     optimizer.zero_grad()
+    ...     loss.backward()
+    ...     optimizer.step()
+    >>> new, is_land = map(torch.from_numpy, make_land_ocean(1000, random_state=1))
+    >>> print(f"{((model(new)[:, 0] > 0) == is_land).float().mean():.1f}")
+    0.9
     """
 
     mean: Tensor
