@@ -8,8 +8,8 @@ the training folds choose penalties, degrees, scales, spacings and leaves, and t
 score is the score of all held-out predictions together: R² for numbers, accuracy for land and ocean. Harmonics have the
 largest degree that the spacing of the places supports, but at most 40. The basis of a region has degree 60, and the
 script fits it once, on a grid of the region. The script skips ERA-Interim and California housing if their files are
-missing. It writes downstream.json, .rst and .png, and downstream_encoders.rst. It does not compute scores again that are
-in downstream.json.
+missing. It writes downstream.json, .rst and .png, and downstream_encoders.rst. It does not compute scores again that
+are in downstream.json.
 """
 
 import argparse

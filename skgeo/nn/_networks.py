@@ -326,8 +326,9 @@ class LocationEncoder(nn.Module):
     >>> _ = torch.manual_seed(0)
     >>> model = LocationEncoder(harmonics, SirenNet(121, 1, hidden_dim=64))
     >>> optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    >>> loss_of = torch.nn.BCEWithLogitsLoss()
     >>> for step in range(100):
-    ...     loss = torch.nn.functional.binary_cross_entropy_with_logits(model(places)[:, 0], land.float())
+    ...     loss = loss_of(model(places)[:, 0], land.float())
     ...     optimizer.zero_grad()
     ...     loss.backward()
     ...     optimizer.step()
