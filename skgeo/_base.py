@@ -353,7 +353,8 @@ class PatchTransformer(GeoTransformer, GeoEstimator, VersionedEstimator):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_rows, n_columns, 2)
-            A patch table, or the (latitude, longitude) of the pixels of patches in degrees.
+            A patch table; or the (latitude, longitude) of the pixels of patches in degrees; or the (latitude,
+            longitude, area in square metres) of cells, of shape (n_patches, n_cells, 3).
 
         Returns
         -------
@@ -373,8 +374,8 @@ class PatchTransformer(GeoTransformer, GeoEstimator, VersionedEstimator):
         """Turn X into patches or a stack of pixels; with ``chunked``, rows of dask stay chunked."""
         patches = read_patches(X, () if reset else self._columns_in_fit(), chunked=chunked)
         if isinstance(patches, ChunkedRows):
-            # A chunked stack of pixels has no columns, so none can be in another order than those of the fit.
-            named = patches.named or patches.rows.ndim == 4
+            # A chunked stack has no columns, so none can be in another order than those of the fit.
+            named = patches.named or patches.rows.ndim > 2
             self._settle_names(patches.columns, named, reset=reset)
         elif isinstance(patches, Patches):
             self._settle_names(patches.columns, patches.columns is not None, reset=reset)

@@ -89,7 +89,8 @@ def read_patches(
         kind = type(X).__name__
         raise CoordinateError(f"X is a {kind}: expected patches, for instance X.patches((16, 16)).")
     if family == "chunked" and chunked:
-        return _chunked_rows(X, lambda: PATCH_COLUMNS, columns_of_array, has_names(X))
+        # Stacks of pixels have four dimensions, and stacks of cells three.
+        return _chunked_rows(X, lambda: PATCH_COLUMNS, columns_of_array, has_names(X), dimensions=(2, 3, 4))
     return read_table_or_stack(X.compute() if family == "chunked" else X, columns_of_array)
 
 
@@ -126,13 +127,19 @@ def _read_xarray(X: Any, *, centres: bool) -> Any:
 
 
 def _chunked_rows(
-    X: Any, documented: Callable[[], Sequence[str]], columns_of_array: Sequence[str], named: bool
+    X: Any,
+    documented: Callable[[], Sequence[str]],
+    columns_of_array: Sequence[str],
+    named: bool,
+    dimensions: Sequence[int] = (2,),
 ) -> ChunkedRows:
     """Rows of dask. If an array has its columns in the order of a frame, they are put into documented order."""
     if is_chunked_frame(X):
         return ChunkedRows(X, list(X.columns), named)
+    if X.ndim not in dimensions:
+        raise CoordinateError(f"X is a dask Array of shape {X.shape}: expected a DataFrame or an array of rows.")
     given = list(columns_of_array)
-    # Stacks of pixels have four dimensions and no columns.
+    # Stacks have no columns.
     if given and X.ndim == 2 and X.shape[1] == len(given):
         X = X[:, [given.index(name) for name in documented()]]
     return ChunkedRows(X, None, named)

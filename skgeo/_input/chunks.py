@@ -169,14 +169,13 @@ def computed(*arrays: Any) -> list[npt.NDArray[Any]]:
 
 
 def is_chunked_frame(X: Any) -> bool:
-    """Whether X is a DataFrame; refused unless it is a DataFrame or an array of rows."""
+    """Whether X is a DataFrame; refused unless it is a DataFrame or an array."""
     # Ask the class: an instance of Delayed has any attribute.
     is_array = hasattr(type(X), "rechunk")
     if hasattr(type(X), "map_partitions") and not is_array:
         return True
-    if not is_array or X.ndim not in (2, 4):
-        shape = f" of shape {X.shape}" if is_array else ""
-        raise CoordinateError(f"X is a dask {type(X).__name__}{shape}: expected a DataFrame or an array of rows.")
+    if not is_array:
+        raise CoordinateError(f"X is a dask {type(X).__name__}: expected a DataFrame or an array of rows.")
     return False
 
 

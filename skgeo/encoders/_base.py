@@ -135,7 +135,7 @@ class FormulaEncoder(FixedEncoder):
         fill_in_threads(fill, blocks, None, advance, math.prod(out.shape[1:-1]))
 
     def _check_parameters(self) -> None:
-        """Accept everything: a formula without scales has no parameters."""
+        """Accept everything; an encoder with parameters overrides this method."""
 
     def _embedding_names(self) -> list[str]:
         return list(self._terms())

@@ -166,8 +166,9 @@ class PatchProjectionHead(nn.Module):
             A fitted FeatureUnion, Pipeline or ColumnTransformer of patch tables, or a list of fitted transformers whose
             outputs stand side by side. The columns of ``get_feature_names_out()`` with names of PatchScaleFeaturizer
             are descriptors. All other columns are position features.
-        patches : array-like or DataFrame of shape (n_patches, 6), or array-like of shape (n_patches, n_cells, 3)
-            The patch table of the training domain, or its stacks of pixels or cells.
+        patches : array-like or DataFrame of shape (n_patches, 6), or array-like
+            The patch table of the training domain; or its stacks of pixels, of shape (n_patches, n_rows, n_columns, 2);
+            or its stacks of cells, of shape (n_patches, n_cells, 3).
         embed_dim, hidden_dim : int
             As for the class.
 

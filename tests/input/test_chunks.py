@@ -175,7 +175,7 @@ def test_blocks_may_be_empty():
 
 def test_what_is_no_table_is_refused():
     model = pca().fit(POINTS)
-    for X in (da.ones(5), da.ones((2, 3, 4)), dask.delayed(POINTS)):
+    for X in (da.ones(5), da.ones((2, 3, 4)), da.ones((2, 3, 4, 2)), dask.delayed(POINTS)):
         for call in (model.transform, pca().fit):
             with pytest.raises(CoordinateError, match="X is a dask .*: expected a DataFrame or an array of rows"):
                 call(X)
@@ -315,8 +315,9 @@ def test_unstructured_cells_in_chunks():
 def test_patches_in_chunks():
     basis = FrozenEstimator(pca(n_components=5).fit(GRID))
     table, stack = GRID.patches(6), CellGrid(*CENTRES).patches(6)
+    cells = CellGrid(*POINTS.T, areas=np.full(500, 1e12)).patches(np.arange(500).reshape(125, 4))
     for transformer in (PatchScaleFeaturizer(), PatchPositionEncoder(basis)):
-        for patches in (table, stack):
+        for patches in (table, stack, cells):
             chunked = da.from_array(patches, chunks=(100, *[3] * (patches.ndim - 1)))
             model = transformer.fit(chunked)
             lazy = model.transform(chunked)
