@@ -74,10 +74,11 @@ def table(scores, models, n, folds):
 
 def encoder_table(scores):
     """Means of 500 places in the three kinds of folds, for encoders that other packages have."""
-    yield "features", *FIELDS
+    fields = {name: data for name, data in FIELDS.items() if data in data_of(scores)}  # files may be missing
+    yield "features", *fields
     for features, model in ENCODERS.items():
-        means = [[mean(scores[500, folds, data, model]) for folds in FOLDS] for data in FIELDS.values()]
-        yield features, *(", ".join(f"{value:z.2f}" for value in row) for row in means)
+        means = [[mean(scores[500, folds, data, model]) for folds in FOLDS] for data in fields.values()]
+        yield features, *(", ".join(mean_and_deviation(value, None, 2) for value in row) for row in means)
 
 
 def cell(values, best, digits=2):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from skgeo._cells import CellGrid
 from skgeo._grid import LatLonGrid
-from skgeo._input.chunks import DASK, computed, is_chunked_frame
+from skgeo._input.chunks import DASK, computed, is_chunked_array, is_chunked_frame
 from skgeo._input.columns import coordinate_columns, frame_columns, is_geometric
 from skgeo._input.coordinates import Points, read_coordinates
 from skgeo._input.from_xarray import all_true_mask_like, layout, read_cells, read_grid, read_points
@@ -136,8 +136,9 @@ def _chunked_rows(
     """Rows of dask. If an array has its columns in the order of a frame, they are put into documented order."""
     if is_chunked_frame(X):
         return ChunkedRows(X, list(X.columns), named)
-    if X.ndim not in dimensions:
-        raise CoordinateError(f"X is a dask Array of shape {X.shape}: expected a DataFrame or an array of rows.")
+    if not is_chunked_array(X) or X.ndim not in dimensions:
+        shape = f" of shape {X.shape}" if is_chunked_array(X) else ""
+        raise CoordinateError(f"X is a dask {type(X).__name__}{shape}: expected a DataFrame or an array of rows.")
     given = list(columns_of_array)
     # Stacks have no columns.
     if given and X.ndim == 2 and X.shape[1] == len(given):

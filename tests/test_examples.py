@@ -5,7 +5,6 @@ import re
 import runpy
 import subprocess
 import sys
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from PIL import Image
 import reference
 import skgeo
 from paths import ROOT, SHARED_DATA, needs_shared_data
+from processes import SLOW_MACHINE, run_script
 from skgeo import LatLonGrid, SphericalHarmonicPCA
 from skgeo.datasets import load_land_mask
 
@@ -39,15 +39,6 @@ def run(*command, folder, warnings="error"):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def run_here(script, *options, folder, warnings="error"):
-    """Run a script in this process, where the packages are imported already."""
-    with pytest.MonkeyPatch.context() as patch, catch_warnings():
-        simplefilter(warnings)
-        patch.setattr(sys, "argv", [str(script), *map(str, options)])
-        patch.chdir(folder)
-        runpy.run_path(str(script), run_name="__main__")
 
 
 def pixel_mean(embed, south, north, west, east, n_lat, n_lon):
@@ -96,9 +87,9 @@ def test_quickstart_saves_pixel_means_and_sizes(quickstart):
     assert row[names == f"{scale}__log_area"] == pytest.approx(np.log(area), rel=1e-14)
 
 
-def netcdf_patches(*options, folder, warnings="error", run=run_here):
+def netcdf_patches(*options, folder, warnings="error", runner=run_script):
     """What the NetCDF example writes."""
-    run(ROOT / "examples" / "netcdf_patches.py", *options, "--out", "out.nc", folder=folder, warnings=warnings)
+    runner(ROOT / "examples" / "netcdf_patches.py", *options, "--out", "out.nc", folder=folder, warnings=warnings)
     with xr.open_dataset(folder / "out.nc") as written:
         return written.load()
 
@@ -110,7 +101,7 @@ def areas(patches):
 
 
 def test_netcdf_example_runs_on_a_file_of_its_own(tmp_path):
-    written = netcdf_patches(folder=tmp_path, run=run)
+    written = netcdf_patches(folder=tmp_path, runner=run)
     assert written.features.dims == ("patch", "feature")
     assert written.sizes == {"patch": 25, "feature": 120 + 10}
     assert written.attrs["domain"] == "where sst is never missing"
@@ -207,7 +198,7 @@ def test_netcdf_example_on_a_sea_surface_temperature(tmp_path):
 
 
 def test_the_picture_is_small_and_white_at_the_corners(tmp_path):
-    run_here(ROOT / "scripts" / "draw_basis.py", "--out", tmp_path / "basis.png", folder=tmp_path)
+    run_script(ROOT / "scripts" / "draw_basis.py", "--out", tmp_path / "basis.png", folder=tmp_path)
     with Image.open(tmp_path / "basis.png") as picture:
         assert picture.width == 1750
         right, bottom = picture.width - 1, picture.height - 1
@@ -220,14 +211,15 @@ def numbers(pattern, said):
 
 
 def test_dask_example_agrees_with_memory_in_flat_memory(tmp_path):
-    said = run(ROOT / "examples" / "dask_land_mask.py", "--finer", "3", folder=tmp_path)
+    warnings = f"error,{SLOW_MACHINE}"
+    said = run(ROOT / "examples" / "dask_land_mask.py", "--finer", "5", folder=tmp_path, warnings=warnings)
     assert "100% Completed" in said
-    assert "LatLonGrid(1080 x 2160" in said
+    assert "LatLonGrid(1800 x 3600" in said
     (difference,) = numbers(r"from the fit in memory: (\S+)", said)
     assert difference < 1e-10
     before, peak = numbers(r"(\d+) MB", said)
-    assert peak - before < 100  # the harmonics of all cells would take 8 GB
-    assert "{'latitude': 150, 'longitude': 240, 'feature': 100}" in said
+    assert peak - before < 100  # the harmonics of all cells would take 23 GB
+    assert "{'latitude': 250, 'longitude': 400, 'feature': 100}" in said
 
 
 @pytest.mark.torch

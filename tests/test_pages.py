@@ -1,7 +1,6 @@
 """The check of built pages finds each kind of fault, and pictures of results are drawn from what is kept."""
 
 import os
-import runpy
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import sys
 import pytest
 
 from paths import ROOT
+from processes import run_script
 
 PAGE = """<!doctype html><html><head><meta charset="utf-8"></head><body style="margin: 0">
 <header><a class="navbar-brand">skgeo</a></header><main>{}</main></body></html>"""
@@ -53,11 +53,9 @@ def test_pages_are_not_checked_without_a_browser(tmp_path):
     assert done.stdout.startswith("skipped: none of chromium")
 
 
-def test_pictures_are_drawn_from_kept_results(tmp_path, monkeypatch):
+def test_pictures_are_drawn_from_kept_results(tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("torch")
-    monkeypatch.setattr(sys, "argv", ["draw_results.py", "--out", str(tmp_path)])
-    monkeypatch.setattr(sys, "path", sys.path.copy())
-    runpy.run_path(str(ROOT / "scripts" / "draw_results.py"), run_name="__main__")
+    run_script(ROOT / "scripts" / "draw_results.py", "--out", tmp_path, folder=tmp_path)
     kept = {path.name for path in ROOT.glob("*/results/*.png")} - {"land_ocean_coast.png"}  # needs the model
     assert {path.name for path in tmp_path.iterdir()} == kept

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from skgeo._validation import DELAY, import_optional, is_interactive, libraries_of
-from skgeo.exceptions import CoordinateError
 
 #: The libraries of dask arrays and DataFrames.
 DASK = frozenset({"dask", "dask_expr"})
@@ -169,14 +168,14 @@ def computed(*arrays: Any) -> list[npt.NDArray[Any]]:
 
 
 def is_chunked_frame(X: Any) -> bool:
-    """Whether X is a DataFrame; refused unless it is a DataFrame or an array."""
+    """Whether an object of dask is a DataFrame."""
     # Ask the class: an instance of Delayed has any attribute.
-    is_array = hasattr(type(X), "rechunk")
-    if hasattr(type(X), "map_partitions") and not is_array:
-        return True
-    if not is_array:
-        raise CoordinateError(f"X is a dask {type(X).__name__}: expected a DataFrame or an array of rows.")
-    return False
+    return hasattr(type(X), "map_partitions") and not is_chunked_array(X)
+
+
+def is_chunked_array(X: Any) -> bool:
+    """Whether an object of dask is an array."""
+    return hasattr(type(X), "rechunk")
 
 
 def _whole_rows(X: Any) -> Any:

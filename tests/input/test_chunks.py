@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.frozen import FrozenEstimator
 
 import reference
+from processes import SLOW_MACHINE
 from skgeo import (
     CellGrid,
     LatLonGrid,
@@ -357,6 +358,7 @@ def die_once(block, flag):
     os._exit(1)
 
 
+@pytest.mark.filterwarnings(SLOW_MACHINE)
 def test_cluster_same_result_survives_loss_of_worker(cluster, tmp_path, capsys):
     mask = da.from_array(FRACTION, chunks=(31, 50))
     assert_same_basis(pca(verbose=True).fit(LatLonGrid(LATITUDE, LONGITUDE, mask=mask)), pca().fit(GRID))
